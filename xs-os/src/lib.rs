@@ -1,0 +1,18 @@
+//! **The machine, real and simulated.** A block of xs never reads the time, rolls dice or starts a thread by itself: it
+//! is given a machine to do that on. In production the machine is the operating system; in a test it is a value that
+//! the test controls, and one seed decides everything that happens.
+//!
+//! Read in this order:
+//!
+//! 1. [`clock`]: the time as an argument. [`Clock`], [`SystemClock`], [`VirtualClock`].
+//! 2. [`rng`]: chance as an argument. [`Rng`], whose stream never changes.
+//! 3. [`jobs`]: work in the background as an argument. [`Jobs`], on threads or stepped.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod jobs;
+pub mod rng;
+
+pub use clock::{Clock, SystemClock, VirtualClock};
+pub use jobs::{Jobs, Progress, SteppedJobs, ThreadJobs};
+pub use rng::Rng;
