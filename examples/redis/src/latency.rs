@@ -1,0 +1,5 @@
+//! Latency events and histograms.
+
+/// `LATENCY`.
+#[derive(Debug, Default)]
+pub(crate) struct Latency {}
