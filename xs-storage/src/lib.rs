@@ -1,1 +1,4 @@
-//! placeholder
+//! State.
+#![deny(unsafe_code)]
+#[cfg(feature = "keyspace")]
+pub mod keyspace;
