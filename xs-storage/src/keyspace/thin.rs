@@ -239,6 +239,13 @@ impl ThinBytes {
         self.truncate(len);
     }
 
+    /// Asks for the first line of the bytes ahead of their use.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        // SAFETY: `head` is valid for reads by the invariant; the head itself is not touched here.
+        prefetch(unsafe { self.head.as_ref() });
+    }
+
     /// Gives back room beyond the allocator's class for the present length.
     pub(crate) fn shrink_to_fit(&mut self) {
         if self.len() == 0 {
