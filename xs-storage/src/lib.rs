@@ -1,1 +1,8 @@
-//! placeholder
+//! **State: the collections, keyspaces and caches that systems keep their data in.** Everything here is plain memory
+//! behind `&mut self`: no socket, no thread, no clock. The time and the seed are arguments.
+//!
+//! Read in this order:
+#![cfg_attr(feature = "keyspace", doc = "1. [`keyspace`]: the typed values of a Redis-like store.")]
+
+#[cfg(feature = "keyspace")]
+pub mod keyspace;

@@ -1,0 +1,3 @@
+//! The typed values of a keyspace.
+
+pub mod stream;
