@@ -1,6 +1,7 @@
 //! Typed values under binary-safe keys, in memory.
 
 pub mod rank_tree;
+pub mod stream;
 pub mod string;
 pub mod table;
 
