@@ -143,7 +143,8 @@ impl Node {
         let (cap, near) = if free >= size + free / 4 && free >= cap / 8 {
             (cap, free - free / 4)
         } else {
-            let most = if self.start == 0 || self.end as usize == cap { limit.bytes } else { limit.bytes / 4 * 5 };
+            // Enough room, but little of it and at the wrong end: a larger buffer makes slides rare again.
+            let most = if free < size { limit.bytes } else { limit.bytes / 4 * 5 };
             let cap = (cap * 2).max(FIRST_BUFFER).min(most).max(used + size);
             (cap, cap - used)
         };
