@@ -1,7 +1,9 @@
 //! Typed values under binary-safe keys, in memory.
 
+pub mod list;
 pub mod listpack;
 pub mod rank_tree;
+pub mod table;
 
 mod item;
 mod limits;
