@@ -3,6 +3,9 @@
 //!
 //! Read in this order:
 #![cfg_attr(feature = "keyspace", doc = "1. [`keyspace`]: the typed values of a Redis-like store.")]
+#![cfg_attr(feature = "keyspace", doc = "2. [`sketch`]: counting distinct things in twelve kilobytes.")]
 
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
+#[cfg(feature = "keyspace")]
+pub mod sketch;
