@@ -26,12 +26,15 @@ mod client;
 mod command;
 mod commands;
 mod config;
-mod ctx;
 mod cron;
+mod ctx;
+
 mod db;
 mod dispatch;
 mod fault;
+mod expiry;
 mod latency;
+mod long_double;
 mod notify;
 mod parse;
 mod pubsub;
