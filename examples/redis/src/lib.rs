@@ -28,11 +28,11 @@ mod commands;
 mod config;
 mod cron;
 mod ctx;
-
 mod db;
 mod dispatch;
-mod fault;
 mod expiry;
+mod fault;
+mod glob;
 mod latency;
 mod long_double;
 mod notify;
