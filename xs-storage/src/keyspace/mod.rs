@@ -1,5 +1,6 @@
 //! Typed values under binary-safe keys, in memory.
 
+pub mod listpack;
 pub mod rank_tree;
 pub mod string;
 pub mod table;
