@@ -2,6 +2,7 @@
 
 pub mod listpack;
 pub mod rank_tree;
+pub mod stream;
 pub mod string;
 pub mod table;
 
