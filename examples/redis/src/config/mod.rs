@@ -12,7 +12,6 @@
 //!   CONFIG SET port 7000 ───────────────┘                       └─▶ fields  ──▶ the server
 //! ```
 
-mod apply;
 pub(crate) mod cli;
 mod directive;
 mod file;
@@ -24,7 +23,6 @@ use std::time::Duration;
 
 use xs_storage::keyspace::{Limits, Policy};
 
-pub(crate) use apply::apply;
 pub(crate) use directive::{Directive, Effect, memory};
 pub(crate) use file::{LoadError, split};
 pub(crate) use rewrite::rewrite;
