@@ -46,4 +46,7 @@ mod table;
 mod tracking;
 mod waiter;
 
+/// The version of Redis whose commands these are.
+pub const VERSION: &str = "7.0.15";
+
 pub use server::{Builder, Server, StartError};

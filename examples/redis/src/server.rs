@@ -69,7 +69,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,8 +149,8 @@ impl Builder {
 
     /// Also listens on this socket file.
     #[must_use]
-    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Builder {
-        self.config.unixsocket = Some(path.into());
+    pub fn unix_socket(mut self, path: impl AsRef<Path>) -> Builder {
+        self.config.unixsocket = Some(path.as_ref().to_string_lossy().into_owned());
         self
     }
 
@@ -213,7 +213,7 @@ impl Builder {
             clock: self.clock.clone(),
             registry,
             limit: ConnectionLimit::new(self.config.maxclients),
-            state: Mutex::new(State { keyspace, lookups: Default::default(), server }),
+            state: Mutex::new(State { keyspace, lookups: Default::default(), limits: self.config.limits.clone(), server }),
             stop: watch::Sender::new(false),
         })
     }
@@ -239,7 +239,7 @@ impl Server {
         for bind in config.addresses() {
             let options = TcpOptions {
                 backlog: config.tcp_backlog,
-                keepalive: (config.tcp_keepalive > 0).then(|| Duration::from_secs(config.tcp_keepalive)),
+                keepalive: (!config.tcp_keepalive.is_zero()).then_some(config.tcp_keepalive),
                 reuse_port,
                 ..TcpOptions::default()
             };
@@ -248,7 +248,7 @@ impl Server {
             self.accept_from(listener);
         }
         if let Some(path) = &config.unixsocket {
-            self.accept_from(UnixListener::bind(path, UnixOptions { mode: config.unixsocketperm })?);
+            self.accept_from(UnixListener::bind(path, UnixOptions { mode: (config.unixsocketperm != 0).then_some(config.unixsocketperm) })?);
         }
         self.shared.state.lock().server.listening(&self.addrs);
         Ok(())
@@ -340,12 +340,12 @@ where
         let state = shared.state.lock();
         let config = &state.server.config;
         let options = SessionOptions {
-            idle_timeout: (config.timeout > 0).then(|| Duration::from_secs(config.timeout)),
-            max_unread: config.client_query_buffer_limit as usize,
+            idle_timeout: (!config.timeout.is_zero()).then_some(config.timeout),
+            max_unread: config.query_buffer_limit,
             output: OutputLimits::NONE,
             ..SessionOptions::default()
         };
-        let limits = Limits { bulk: config.proto_max_bulk_len as usize, ..Limits::default() };
+        let limits = Limits { bulk: config.proto_max_bulk_len, ..Limits::default() };
         let user = state.server.acl.for_new_connection();
         let now = unix_ms(shared.clock.wall());
         let mut client =

@@ -15,7 +15,7 @@ use xs_net::serve::ConnectionLimit;
 use xs_net::session::Registry;
 use xs_os::{Clock, Rng};
 use xs_proto::resp::Args;
-use xs_storage::keyspace::Keyspace;
+use xs_storage::keyspace::{Keyspace, Limits};
 
 use crate::acl::Acl;
 use crate::blocked::Blocked;
@@ -48,6 +48,8 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) keyspace: Keyspace,
     pub(crate) lookups: Lookups,
+    /// A copy of the configuration's thresholds, which commands read while they borrow the rest.
+    pub(crate) limits: Limits,
     pub(crate) server: Server,
 }
 
