@@ -22,6 +22,8 @@
 
 mod acl;
 mod blocked;
+#[doc(hidden)]
+pub mod cli;
 mod client;
 mod command;
 mod commands;
@@ -34,6 +36,7 @@ mod expiry;
 mod fault;
 mod glob;
 mod latency;
+mod log;
 mod long_double;
 mod notify;
 mod parse;

@@ -144,13 +144,14 @@ impl Builder {
     #[must_use]
     pub fn port(mut self, port: u16) -> Builder {
         self.config.port = port;
+        self.config.any_port = port == 0;
         self
     }
 
     /// Also listens on this socket file.
     #[must_use]
     pub fn unix_socket(mut self, path: impl AsRef<Path>) -> Builder {
-        self.config.unixsocket = Some(path.as_ref().to_string_lossy().into_owned());
+        self.config.unixsocket = Some(path.as_ref().to_owned());
         self
     }
 
@@ -236,19 +237,26 @@ impl Server {
 
     fn listen(&mut self, config: &Config, reuse_port: bool) -> Result<(), StartError> {
         let mut port = config.port;
-        for bind in config.addresses() {
+        for (bind, may_fail) in config.addresses() {
             let options = TcpOptions {
                 backlog: config.tcp_backlog,
-                keepalive: (!config.tcp_keepalive.is_zero()).then_some(config.tcp_keepalive),
+                keepalive: (config.tcp_keepalive > 0).then(|| Duration::from_secs(config.tcp_keepalive)),
                 reuse_port,
                 ..TcpOptions::default()
             };
-            let listener = TcpListener::bind(SocketAddr::new(bind, port), options)?;
+            let listener = match TcpListener::bind(SocketAddr::new(bind, port), options) {
+                Ok(listener) => listener,
+                Err(error) if may_fail && !error.is_taken() => {
+                    tracing::warn!("{error}");
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             port = listener.socket_addr().port(); // all addresses share one port, also when it was chosen for us
             self.accept_from(listener);
         }
         if let Some(path) = &config.unixsocket {
-            self.accept_from(UnixListener::bind(path, UnixOptions { mode: (config.unixsocketperm != 0).then_some(config.unixsocketperm) })?);
+            self.accept_from(UnixListener::bind(path, UnixOptions { mode: config.unixsocketperm })?);
         }
         self.shared.state.lock().server.listening(&self.addrs);
         Ok(())
@@ -340,12 +348,12 @@ where
         let state = shared.state.lock();
         let config = &state.server.config;
         let options = SessionOptions {
-            idle_timeout: (!config.timeout.is_zero()).then_some(config.timeout),
-            max_unread: config.query_buffer_limit,
+            idle_timeout: (config.timeout > 0).then(|| Duration::from_secs(config.timeout)),
+            max_unread: config.client_query_buffer_limit as usize,
             output: OutputLimits::NONE,
             ..SessionOptions::default()
         };
-        let limits = Limits { bulk: config.proto_max_bulk_len, ..Limits::default() };
+        let limits = Limits { bulk: config.proto_max_bulk_len as usize, ..Limits::default() };
         let user = state.server.acl.for_new_connection();
         let now = unix_ms(shared.clock.wall());
         let mut client =

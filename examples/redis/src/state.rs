@@ -153,6 +153,8 @@ impl Server {
         let _ = (client, entry, args, took, now);
     }
 
+    pub(crate) fn set_default_password(&mut self, _: &[u8]) {}
+
     /// Undoes whatever a connection that ended has registered.
     pub(crate) fn forget(&mut self, client: &mut Client) {
         if let Some(on) = client.blocked.take() {
@@ -279,6 +281,7 @@ pub(crate) struct Stats {
     pub(crate) expired: u64,
     pub(crate) evicted: u64,
     pub(crate) peak_memory: u64,
+    pub(crate) latency_tracking: bool,
     pub(crate) error_replies: u64,
     pub(crate) errors: BTreeMap<String, u64>,
     /// By the command's number in the table.

@@ -39,7 +39,7 @@ fn reply_with_current(ctx: &mut Ctx<'_>) -> Outcome {
 
 /// Refuses a string that would become longer than `proto-max-bulk-len`.
 pub(crate) fn check_length(ctx: &Ctx<'_>, len: usize) -> Outcome {
-    if len > ctx.server.config.proto_max_bulk_len { Err(Fault::STRING_TOO_LONG) } else { Ok(()) }
+    if len as u64 > ctx.server.config.proto_max_bulk_len { Err(Fault::STRING_TOO_LONG) } else { Ok(()) }
 }
 
 fn get(ctx: &mut Ctx<'_>) -> Outcome {
