@@ -30,6 +30,8 @@
 //!   nothing: [`Args`] is a borrowed view of positions and bytes. [`Request`] is the same, owned.
 //! - [`Reply`] writes what a server writes, piece by piece and in the version that the client speaks, into an
 //!   [`Out`](crate::Out). One call such as [`Reply::map`] serves both versions.
+//! - [`format_double`] and [`LongDouble`] are the two ways in which Redis prints a number with a fraction, and clients
+//!   see the difference.
 //! - [`FrameCodec`] reads and writes [`Frame`]s, the full tree of values. It serves clients, proxies and tests.
 //!
 //! Both decoders are small state machines which remember how far they have come. The request decoder leaves the bytes
@@ -130,6 +132,7 @@ mod frame;
 mod inline;
 mod length;
 mod limits;
+mod long_double;
 mod number;
 mod reply;
 mod request;
@@ -138,6 +141,7 @@ pub use args::{Args, ArgsIter, Request};
 pub use codec::FrameCodec;
 pub use frame::{EncodeError, Frame, FrameError};
 pub use limits::Limits;
+pub use long_double::LongDouble;
 pub use number::{format_double, parse_double, parse_i64};
 pub use reply::{Mark, Reply};
 pub use request::{RequestDecoder, RequestError};
