@@ -83,13 +83,13 @@ impl LongDouble {
         let mut exponent = scale;
         let mut sticky = false;
         if scale >= 0 {
-            (0..scale).for_each(|_| number.mul_add(5, 0));
+            fives(scale).for_each(|power| number.mul_add(power, 0));
         } else {
             // Enough bits in front that the quotient has more than 64; 5^n takes less than 2.33 bits per n.
             let room = (-scale) * 7 / 3 + 72;
             number.shift_left(room as u32);
             exponent -= room;
-            (0..-scale).for_each(|_| sticky |= number.div(5) != 0);
+            fives(-scale).for_each(|power| sticky |= number.div(power) != 0);
         }
         let (bits, dropped, lost) = number.top();
         let value = Self::rounded(negative, bits, sticky | lost, exponent + dropped as i32);
@@ -122,6 +122,12 @@ impl LongDouble {
         }
         LongDouble { negative, significand, exponent, finite: exponent <= MAX_EXPONENT }
     }
+}
+
+/// Factors whose product is 5^n, each the largest that fits into a word.
+fn fives(n: i32) -> impl Iterator<Item = u32> {
+    let n = n.unsigned_abs();
+    std::iter::repeat_n(5u32.pow(13), n as usize / 13).chain([5u32.pow(n % 13)])
 }
 
 fn parse_exponent(text: &[u8]) -> Option<i32> {
