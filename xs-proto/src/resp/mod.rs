@@ -1,13 +1,18 @@
 //! The protocol of Redis, versions 2 and 3.
 
 mod args;
+mod codec;
+mod frame;
 mod inline;
+mod length;
 mod limits;
 mod number;
 mod reply;
 mod request;
 
 pub use args::{Args, ArgsIter, Request};
+pub use codec::FrameCodec;
+pub use frame::{EncodeError, Frame, FrameError};
 pub use limits::Limits;
 pub use number::{format_double, parse_double, parse_i64};
 pub use reply::{Mark, Reply};
