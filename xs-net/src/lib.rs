@@ -1,4 +1,4 @@
-//! **Behaviour on the wire.** A server here is a [listener](listener) × a codec × a service, on tokio and tower: xs-proto
+//! **Behaviour on the wire.** A server here is a [listener] × a codec × a service, on tokio and tower: xs-proto
 //! says what the bytes mean, this crate moves them, and a [`tower::Service`] answers.
 //!
 //! There are two floors. On the first, a service answers *connections*: [`serve`](serve::serve) accepts and gives each
