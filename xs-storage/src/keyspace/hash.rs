@@ -351,6 +351,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::{BTreeMap, BTreeSet};
+    use xs_os::Rng;
 
     impl Hash {
         fn check(&self) {

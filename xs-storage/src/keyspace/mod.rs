@@ -7,6 +7,7 @@ pub mod listpack;
 pub mod rank_tree;
 pub mod set;
 pub mod table;
+pub mod zset;
 
 mod item;
 mod limits;

@@ -320,6 +320,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
+    use xs_os::Rng;
 
     impl Set {
         fn check(&self) {
