@@ -22,6 +22,7 @@
 
 mod acl;
 mod blocked;
+pub mod cli;
 mod client;
 mod command;
 mod commands;
@@ -34,6 +35,7 @@ mod expiry;
 mod fault;
 mod glob;
 mod latency;
+mod log;
 mod long_double;
 mod notify;
 mod parse;
@@ -47,3 +49,6 @@ mod tracking;
 mod waiter;
 
 pub use server::{Builder, Server, StartError};
+
+/// The version of Redis whose behaviour this is.
+pub(crate) const VERSION: &str = "7.0.15";
