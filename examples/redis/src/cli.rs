@@ -158,7 +158,11 @@ async fn run(config: Config) -> Result<(), String> {
         tracing::warn!("Failed to write PID file: {}", crate::config::reason(&error));
     }
     tracing::warn!("Server initialized");
-    tracing::info!("Ready to accept connections");
+    let hint = match server.port() {
+        0 => String::new(),
+        port => format!("; try: redis-cli -p {port}"),
+    };
+    tracing::info!("Ready to accept connections{hint}");
     let signal = tokio::select! {
         () = server.stopped() => None,
         name = signal() => Some(name),

@@ -48,7 +48,7 @@ mod table;
 mod tracking;
 mod waiter;
 
-pub use server::{Builder, Server, StartError};
+/// The version of Redis whose commands these are.
+pub const VERSION: &str = "7.0.15";
 
-/// The version of Redis whose behaviour this is.
-pub(crate) const VERSION: &str = "7.0.15";
+pub use server::{Builder, Server, StartError};

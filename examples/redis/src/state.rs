@@ -15,7 +15,7 @@ use xs_net::serve::ConnectionLimit;
 use xs_net::session::Registry;
 use xs_os::{Clock, Rng};
 use xs_proto::resp::Args;
-use xs_storage::keyspace::Keyspace;
+use xs_storage::keyspace::{Keyspace, Limits};
 
 use crate::acl::Acl;
 use crate::blocked::Blocked;
@@ -48,6 +48,8 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) keyspace: Keyspace,
     pub(crate) lookups: Lookups,
+    /// A copy of the configuration's thresholds, which commands read while they borrow the rest.
+    pub(crate) limits: Limits,
     pub(crate) server: Server,
 }
 
@@ -145,6 +147,8 @@ impl Server {
     pub(crate) fn invalidate_all(&mut self, current: Option<&mut Client>) {
         let _ = current;
     }
+
+    pub(crate) fn set_default_password(&mut self, _: &[u8]) {}
 
     /// Undoes whatever a connection that ended has registered.
     pub(crate) fn forget(&mut self, client: &mut Client) {
@@ -272,6 +276,7 @@ pub(crate) struct Stats {
     pub(crate) expired: u64,
     pub(crate) evicted: u64,
     pub(crate) peak_memory: u64,
+    pub(crate) latency_tracking: bool,
     pub(crate) error_replies: u64,
     pub(crate) errors: BTreeMap<String, u64>,
     /// By the command's number in the table.
