@@ -22,7 +22,6 @@
 
 mod acl;
 mod blocked;
-#[doc(hidden)]
 pub mod cli;
 mod client;
 mod command;

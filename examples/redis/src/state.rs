@@ -23,7 +23,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::db::Lookups;
 use crate::fault::Fault;
-use crate::latency::Latency;
+use crate::latency::{Histogram, Latency};
 use crate::notify::Class;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
@@ -146,11 +146,6 @@ impl Server {
     /// Tells the clients that track keys that all of them changed.
     pub(crate) fn invalidate_all(&mut self, current: Option<&mut Client>) {
         let _ = current;
-    }
-
-    /// Notes a command that took long.
-    pub(crate) fn slow_command(&mut self, client: &Client, entry: Entry, args: Args<'_>, took: Duration, now: u64) {
-        let _ = (client, entry, args, took, now);
     }
 
     pub(crate) fn set_default_password(&mut self, _: &[u8]) {}
@@ -309,4 +304,6 @@ pub(crate) struct CommandStat {
     pub(crate) nanos: u64,
     pub(crate) rejected: u64,
     pub(crate) failed: u64,
+    /// How long the calls took, once there was one (`latency-tracking`).
+    pub(crate) latency: Option<Box<Histogram>>,
 }
