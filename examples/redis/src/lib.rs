@@ -40,6 +40,7 @@ mod notify;
 mod parse;
 mod pubsub;
 pub mod server;
+mod scan;
 mod service;
 mod slowlog;
 mod state;
