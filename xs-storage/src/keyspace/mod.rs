@@ -1,18 +1,24 @@
 //! Typed values under binary-safe keys, in memory.
 
+pub mod hash;
+pub mod intset;
+pub mod list;
 pub mod listpack;
 pub mod rank_tree;
+pub mod set;
 pub mod stream;
 pub mod string;
 pub mod table;
+pub mod zset;
 
 mod access;
 mod change;
 mod entry;
 mod evict;
-mod hash;
+mod hasher;
 mod item;
 mod limits;
+mod members;
 mod size;
 mod space;
 // The allocations that Rust's own containers cannot express. Everything else in this crate is safe code.

@@ -48,12 +48,16 @@ impl Node {
         Node { buf: vec![0; capacity].into_boxed_slice(), start: 0, end: 0, count: 0, plain: false }
     }
 
-    /// An empty node for elements that come at `end`, as large as a full one has turned out to be.
-    pub(super) fn like(neighbour: Option<&Node>, limit: NodeLimit) -> Self {
-        Self::new(match neighbour {
+    /// An empty node for elements that come at `end`, as large as its full neighbour has turned out to be.
+    pub(super) fn like(neighbour: Option<&Node>, end: End, limit: NodeLimit) -> Self {
+        let mut node = Self::new(match neighbour {
             Some(full) if !full.plain => full.used().clamp(FIRST_BUFFER, limit.bytes),
             _ => FIRST_BUFFER,
-        })
+        });
+        if end == End::Front {
+            (node.start, node.end) = (node.buf.len() as u32, node.buf.len() as u32);
+        }
+        node
     }
 
     /// A node that is one large element.
@@ -260,8 +264,7 @@ impl Node {
 
     /// Whether replacing the entry at `offset` by `entry` keeps the node within its limit.
     pub(super) fn accepts_instead(&self, offset: usize, entry: &Encoded<'_>, limit: NodeLimit) -> bool {
-        !self.plain
-            && self.used() - entry::size(&self.bytes()[offset..]) + entry.len() + LISTPACK_FRAME <= limit.bytes
+        !self.plain && self.used() - entry::size(&self.bytes()[offset..]) + entry.len() + LISTPACK_FRAME <= limit.bytes
     }
 
     /// Removes the entry at `offset`.
@@ -313,7 +316,7 @@ pub(super) enum Elements<'a> {
 }
 
 impl Elements<'_> {
-    pub(super) fn skip(&mut self, from: End, n: usize) {
+    pub(super) fn advance(&mut self, from: End, n: usize) {
         match (self, from) {
             (Elements::Packed(entries), End::Front) => entries.skip_front(n),
             (Elements::Packed(entries), End::Back) => entries.skip_back(n),
