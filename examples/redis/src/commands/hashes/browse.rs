@@ -65,7 +65,7 @@ pub(super) fn hrandfield(ctx: &mut Ctx<'_>) -> Outcome {
     };
     let wanted = count.unsigned_abs() as usize;
     let each = if with_values && !nested { 2 } else { 1 };
-    let write = |reply: &mut Reply<'_>, field, value| {
+    let write = |reply: &mut Reply<'_>, field: Item<'_>, value: Item<'_>| {
         if nested {
             reply.array(2);
         }
