@@ -6,17 +6,32 @@ pub mod list;
 pub mod listpack;
 pub mod rank_tree;
 pub mod set;
+pub mod stream;
+pub mod string;
 pub mod table;
 pub mod zset;
 
+mod access;
+mod change;
+mod entry;
+mod evict;
+mod hasher;
 mod item;
 mod limits;
 mod members;
 mod size;
+mod space;
 // The allocations that Rust's own containers cannot express. Everything else in this crate is safe code.
 #[allow(unsafe_code)]
 pub(crate) mod thin;
+mod value;
 
+pub use access::Tracking;
+pub use change::{Change, ChangeKind};
+pub use entry::EntryMut;
+pub use evict::Policy;
 pub use item::Item;
 pub use limits::Limits;
 pub use size::alloc_size;
+pub use space::{Config, Garbage, Keyspace, MAX_KEY, Ttl};
+pub use value::Value;

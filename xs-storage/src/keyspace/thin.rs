@@ -239,6 +239,13 @@ impl ThinBytes {
         self.truncate(len);
     }
 
+    /// Asks for the first line of the bytes ahead of their use.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        // SAFETY: `head` is valid for reads by the invariant; the head itself is not touched here.
+        prefetch(unsafe { self.head.as_ref() });
+    }
+
     /// Gives back room beyond the allocator's class for the present length.
     pub(crate) fn shrink_to_fit(&mut self) {
         if self.len() == 0 {
@@ -453,6 +460,17 @@ impl<V> KeyBox<V> {
         if let Some(note) = note {
             // SAFETY: the allocation has eight bytes behind the key now.
             unsafe { self.data().add(len).cast::<u64>().write_unaligned(note) }
+        }
+    }
+
+    /// Asks for the head and the start of the key ahead of their use.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        // SAFETY: the head is valid by the invariant. The place behind it is inside the allocation or one past its end;
+        // a prefetch reads nothing, and a byte has no alignment to miss.
+        unsafe {
+            prefetch(self.head.as_ref());
+            prefetch(&*self.data().cast::<[u8; 0]>());
         }
     }
 
