@@ -31,6 +31,7 @@ mod cron;
 mod db;
 mod dispatch;
 mod fault;
+mod glob;
 mod latency;
 mod notify;
 mod parse;
