@@ -1,1 +1,18 @@
-//! placeholder
+//! **State: keyspaces, caches and the compact collections that they are made of.** Everything here is plain memory
+//! behind `&mut self`: no socket, no thread, no clock. The time, chance and seeds are arguments.
+//!
+//! Read in this order:
+#![cfg_attr(
+    feature = "keyspace",
+    doc = "1. [`keyspace`]: typed values under keys, expiry, accounting, one stream of writes."
+)]
+#![cfg_attr(
+    feature = "keyspace",
+    doc = "2. [`keyspace::table`]: the hash table under all of it, whose scan survives growth."
+)]
+#![cfg_attr(feature = "keyspace", doc = "3. [`keyspace::string`]: the value that most keys have.")]
+#![cfg_attr(feature = "keyspace", doc = "4. [`keyspace::rank_tree`]: order with positions; sorted sets and deadlines.")]
+#![deny(unsafe_code)]
+
+#[cfg(feature = "keyspace")]
+pub mod keyspace;
