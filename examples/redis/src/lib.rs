@@ -33,6 +33,7 @@ mod dispatch;
 mod fault;
 mod glob;
 mod latency;
+mod mail;
 mod notify;
 mod parse;
 mod pubsub;
