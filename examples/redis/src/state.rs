@@ -8,6 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
+use xs_net::Timer;
+use xs_net::listener::Addr;
+use xs_net::serve::ConnectionLimit;
 use xs_net::session::Registry;
 use xs_os::{Clock, Rng};
 use xs_proto::resp::Args;
@@ -31,11 +35,13 @@ use crate::tracking::Tracking;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) timer: xs_net::timer::Timer,
+    pub(crate) timer: Timer,
     pub(crate) registry: Registry,
     pub(crate) state: Mutex<State>,
-    /// Told when the server must stop: SHUTDOWN, or a signal.
-    pub(crate) stop: tokio::sync::Notify,
+    /// `maxclients`.
+    pub(crate) limit: ConnectionLimit,
+    /// True once the server must stop: SHUTDOWN, a signal, or the end of a test.
+    pub(crate) stop: watch::Sender<bool>,
 }
 
 /// The keyspace and everything else, borrowed apart from each other while a command runs.
@@ -69,6 +75,8 @@ pub(crate) struct Server {
     pub(crate) pause: Option<Pause>,
     /// Keys are removed when their time is up, not only when they are asked for (`DEBUG SET-ACTIVE-EXPIRE`).
     pub(crate) active_expire: bool,
+    /// Where it listens.
+    pub(crate) addrs: Vec<Addr>,
     /// Set by SHUTDOWN.
     pub(crate) shutdown: bool,
     /// The last reading of the clock: each command's time is counted from here.
@@ -78,6 +86,41 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>, registry: Registry, rng: Rng) -> Server {
+        let table = Table::get();
+        let mut ids = rng.fork("run id");
+        let now = clock.now();
+        Server {
+            acl: Acl::new(),
+            clients: Clients::default(),
+            blocked: Blocked::default(),
+            watchers: Watchers::default(),
+            pubsub: PubSub::default(),
+            tracking: Tracking::default(),
+            slowlog: Slowlog::default(),
+            latency: Latency::default(),
+            stats: Stats::new(table.rows().len()),
+            run_id: (0..40).map(|_| char::from_digit(ids.below(16) as u32, 16).unwrap_or('0')).collect(),
+            rng: rng.fork("commands"),
+            started: now,
+            pause: None,
+            active_expire: true,
+            shutdown: false,
+            tick: now,
+            slow_after: Duration::MAX,
+            addrs: Vec::new(),
+            clock,
+            registry,
+            config,
+            table,
+        }
+    }
+
+    /// Notes where the server listens.
+    pub(crate) fn listening(&mut self, addrs: &[Addr]) {
+        self.addrs = addrs.to_vec();
+    }
+
     /// Publishes a keyspace event where it is asked for (`notify-keyspace-events`).
     #[inline]
     pub(crate) fn notify(&mut self, class: Class, event: &str, key: &[u8], db: usize) {

@@ -1,6 +1,8 @@
 //! The protocol of Redis, versions 2 and 3.
 
 mod args;
+mod codec;
+mod frame;
 mod inline;
 mod limits;
 mod number;
@@ -8,6 +10,8 @@ mod reply;
 mod request;
 
 pub use args::{Args, ArgsIter, Request};
+pub use codec::FrameCodec;
+pub use frame::{EncodeError, Frame, FrameError};
 pub use limits::Limits;
 pub use number::{format_double, parse_double, parse_i64};
 pub use reply::{Mark, Reply};

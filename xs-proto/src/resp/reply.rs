@@ -65,13 +65,26 @@ impl<'a> Reply<'a> {
     }
 
     /// A status: a short text on one line. Line breaks in it become spaces.
-    pub fn simple(&mut self, text: &str) {
-        self.line(b'+', text.as_bytes());
+    pub fn simple(&mut self, text: impl AsRef<[u8]>) {
+        self.line(b'+', text.as_ref());
     }
 
     /// An error, whose first word is its code: `ERR unknown command`. Line breaks in it become spaces.
     pub fn error(&mut self, text: impl AsRef<[u8]>) {
         self.line(b'-', text.as_ref());
+    }
+
+    /// An error of any bytes: an error on one line in version 2.
+    pub fn bulk_error(&mut self, text: &[u8]) {
+        match self.version {
+            Version::Resp2 => self.line(b'-', text),
+            Version::Resp3 => {
+                self.number(b'!', text.len() as i64);
+                let inline = self.out.inline_mut();
+                inline.extend_from_slice(text);
+                inline.extend_from_slice(b"\r\n");
+            }
+        }
     }
 
     fn line(&mut self, kind: u8, text: &[u8]) {
@@ -198,10 +211,10 @@ impl<'a> Reply<'a> {
     }
 
     /// An integer of any size, in decimal: a bulk string in version 2.
-    pub fn big_number(&mut self, digits: &str) {
+    pub fn big_number(&mut self, digits: impl AsRef<[u8]>) {
         match self.version {
-            Version::Resp2 => self.bulk(digits.as_bytes()),
-            Version::Resp3 => self.line(b'(', digits.as_bytes()),
+            Version::Resp2 => self.bulk(digits.as_ref()),
+            Version::Resp3 => self.line(b'(', digits.as_ref()),
         }
     }
 

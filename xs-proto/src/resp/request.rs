@@ -222,7 +222,7 @@ impl RequestDecoder {
             return Err(too_big);
         }
         match end {
-            Some(end) if end + 2 <= src.len() => Ok(Some((&src[pos + 1..end], end + 2))),
+            Some(end) if end + 2 <= src.len() => Ok(Some((src.get(pos + 1..end).unwrap_or_default(), end + 2))),
             _ => {
                 self.scanned = end.unwrap_or(src.len());
                 Ok(None)
@@ -275,6 +275,7 @@ impl RequestDecoder {
             remaining -= 1;
             if remaining == 0 {
                 self.stage = Stage::Start;
+                self.scanned = 0;
                 return Ok(Some(pos));
             }
         }

@@ -1,5 +1,7 @@
 //! Typed values under binary-safe keys, in memory.
 
+pub mod list;
+pub mod listpack;
 pub mod rank_tree;
 pub mod stream;
 pub mod string;
