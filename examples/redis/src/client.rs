@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use xs_net::session::Handle;
 use xs_proto::Out;
-use xs_proto::resp::{Request, Version};
+use xs_proto::resp::{Args, Request, Version};
 
 use crate::acl::User;
 use crate::blocked::BlockedOn;
@@ -66,6 +66,15 @@ pub(crate) struct Transaction {
     /// How many commands were queued and how many bytes their arguments take, also while EXEC works them off.
     pub(crate) queued: usize,
     pub(crate) bytes: usize,
+}
+
+impl Transaction {
+    /// Queues a call.
+    pub(crate) fn push(&mut self, spec: &'static Spec, args: Args<'_>) {
+        self.queue.push((spec, args.to_owned()));
+        self.queued += 1;
+        self.bytes += args.iter().map(<[u8]>::len).sum::<usize>();
+    }
 }
 
 /// A key that `WATCH` names.

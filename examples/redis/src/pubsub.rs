@@ -5,10 +5,13 @@
 //! and then to those whose patterns match it; who listens in two ways is told twice.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
+use xs_net::session::OutputLimits;
 
 use crate::client::Client;
+use crate::config::OutputLimit;
 use crate::glob;
 use crate::mail::{Kind, News, Place, Written};
 use crate::state::Server;
@@ -100,7 +103,7 @@ impl Server {
     /// Lets `client` listen to `name`; answers how many subscriptions it has now, as its confirmation says.
     pub(crate) fn subscribe(&mut self, client: &mut Client, kind: Kind, name: &[u8]) -> usize {
         if client.subscriptions() == 0 {
-            client.handle.set_output_limits(self.config.output_pubsub);
+            client.handle.set_output_limits(limits(self.config.output_limits[2]));
         }
         let is_new = match kind {
             Kind::Channel => client.channels.insert(name.to_vec()),
@@ -132,7 +135,7 @@ impl Server {
         if had_it {
             self.pubsub.remove(kind, name, client.id);
             if client.subscriptions() == 0 {
-                client.handle.set_output_limits(self.config.output_normal);
+                client.handle.set_output_limits(limits(self.config.output_limits[0]));
             }
         }
         client.subscriptions_told(kind)
@@ -175,4 +178,10 @@ fn send(clients: &crate::state::Clients, mail: &mut crate::mail::Mail, ids: &[u6
             None => mail.put(id, Place::BeforeReply, news.clone()),
         }
     }
+}
+
+/// The limits of a class of clients, as a connection takes them.
+pub(crate) fn limits(limit: OutputLimit) -> OutputLimits {
+    let bytes = |limit: u64| if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+    OutputLimits { hard: bytes(limit.hard), soft: bytes(limit.soft), soft_for: Duration::from_secs(limit.seconds) }
 }

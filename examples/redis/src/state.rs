@@ -97,6 +97,7 @@ impl Server {
             watchers: Watchers::default(),
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
+            mail: Mail::default(),
             slowlog: Slowlog::default(),
             latency: Latency::default(),
             stats: Stats::new(table.rows().len()),
@@ -151,6 +152,14 @@ impl Server {
         self.unwatch(client);
         self.unsubscribe_all(client);
         self.stop_tracking(client);
+    }
+
+    /// Ends every watch of a client.
+    pub(crate) fn unwatch(&mut self, client: &mut Client) {
+        for watch in client.watched.drain(..) {
+            self.watchers.remove(watch.db, &watch.key, client.id);
+        }
+        client.watch_broken = false;
     }
 
     /// Ends a connection at once, and undoes at once whatever it has registered.

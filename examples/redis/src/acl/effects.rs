@@ -21,22 +21,19 @@ impl Server {
         rules: impl IntoIterator<Item = &'a [u8]> + Clone,
     ) -> Result<(), Fault> {
         let before = self.acl.get(name).cloned();
-        let user = self.acl.set_user(name, rules)?;
+        let user = self.acl.set_user(name, rules, self.config.acl_all_channels)?;
         if let Some(before) = before {
             self.end_forbidden_subscriptions(current, &before, &user);
         }
-        self.hand_out(current, &user);
+        self.hand_out(&user);
+        hand_over(current, &user);
         Ok(())
     }
 
     /// Sets the default user's password (`requirepass`); an empty one means that none is needed.
-    pub(crate) fn set_default_password(&mut self, current: &mut Client, password: &[u8]) {
-        let rule = match password {
-            b"" => b"nopass".to_vec(),
-            _ => [b">", password].concat(),
-        };
-        let rules: [&[u8]; 2] = [b"resetpass", &rule];
-        self.set_user(current, b"default", rules).expect("these rules are right");
+    pub(crate) fn set_default_password(&mut self, password: &[u8]) {
+        let user = self.acl.set_default_password(password);
+        self.hand_out(&user);
     }
 
     /// Removes a user and ends his connections; false when there is none.
@@ -89,22 +86,14 @@ impl Server {
             object: object.to_vec(),
             user: user.to_vec(),
             at: now,
-            client: info_line(client, Some(args), now),
+            client: info_line(self, client, Some(args), now),
         };
         self.acl.log.add(entry, self.config.acllog_max_len);
     }
 
-    /// Gives every connection of this user his new rights.
-    fn hand_out(&mut self, current: &mut Client, user: &Arc<User>) {
-        let waits_for_default = user.name == b"default" && user.enabled && user.no_pass;
-        for client in self.clients.iter_mut().chain([current]) {
-            match &mut client.user {
-                Some(his) if his.name == user.name => *his = user.clone(),
-                // Whoever has not authenticated need not do so any more.
-                none @ None if waits_for_default => *none = Some(user.clone()),
-                _ => {}
-            }
-        }
+    /// Gives every quiet connection of this user his new rights.
+    fn hand_out(&mut self, user: &Arc<User>) {
+        self.clients.iter_mut().for_each(|client| hand_over(client, user));
     }
 
     /// Ends the connections that listen to a channel which their user may not use any more.
@@ -129,5 +118,14 @@ impl Server {
         if is_forbidden(current) {
             current.close = true;
         }
+    }
+}
+
+fn hand_over(client: &mut Client, user: &Arc<User>) {
+    match &mut client.user {
+        Some(his) if his.name == user.name => *his = user.clone(),
+        // Whoever has not authenticated need not do so any more.
+        none @ None if user.name == b"default" && user.enabled && user.no_pass => *none = Some(user.clone()),
+        _ => {}
     }
 }

@@ -50,16 +50,14 @@ pub(crate) struct User {
 #[derive(Debug)]
 pub(crate) struct Acl {
     users: BTreeMap<Vec<u8>, Arc<User>>,
-    /// Users who are made from now on may use every channel (`acl-pubsub-default allchannels`).
-    pub(crate) new_users_have_channels: bool,
     pub(crate) log: Log,
 }
 
 impl Acl {
     pub(crate) fn new() -> Acl {
-        let mut acl = Acl { users: BTreeMap::new(), new_users_have_channels: false, log: Log::default() };
+        let mut acl = Acl { users: BTreeMap::new(), log: Log::default() };
         let everything: [&[u8]; 5] = [b"+@all", b"~*", b"&*", b"on", b"nopass"];
-        acl.set_user(b"default", everything).expect("these rules are right");
+        acl.set_user(b"default", everything, false).expect("these rules are right");
         acl
     }
 
@@ -78,12 +76,14 @@ impl Acl {
         self.users.values()
     }
 
-    /// Makes or changes a user by `rules`, all of them or none; answers the new rights. For connections that are open
-    /// already, see [`crate::state::Server::set_user`].
+    /// Makes or changes a user by `rules`, all of them or none; answers the new rights. New permissions begin with every
+    /// channel, or with none (`acl-pubsub-default`). For connections that are open already, see
+    /// [`crate::state::Server::set_user`].
     pub(crate) fn set_user<'a>(
         &mut self,
         name: &[u8],
         rules: impl IntoIterator<Item = &'a [u8]> + Clone,
+        all_channels: bool,
     ) -> Result<Arc<User>, Fault> {
         if has_spaces(name) {
             return Err(Fault::new("ERR Usernames can't contain spaces or null characters"));
@@ -93,7 +93,7 @@ impl Acl {
             let start = String::from_utf8_lossy(start);
             Fault::because(format!("ERR Unmatched parenthesis in acl selector starting at '{start}'."))
         })?;
-        let fresh = Selector { all_channels: self.new_users_have_channels, ..Selector::default() };
+        let fresh = Selector { all_channels, ..Selector::default() };
         let mut user = match self.users.get(name) {
             Some(user) => User::clone(user),
             None => User::new(name, fresh.clone()),
@@ -108,6 +108,16 @@ impl Acl {
         let user = Arc::new(user);
         self.users.insert(name.to_vec(), user.clone());
         Ok(user)
+    }
+
+    /// Sets the default user's password (`requirepass`); an empty one means that none is needed.
+    pub(crate) fn set_default_password(&mut self, password: &[u8]) -> Arc<User> {
+        let rule = match password {
+            b"" => b"nopass".to_vec(),
+            _ => [b">", password].concat(),
+        };
+        let rules: [&[u8]; 2] = [b"resetpass", &rule];
+        self.set_user(b"default", rules, false).expect("these rules are right")
     }
 
     /// Removes a user; false when there is none.

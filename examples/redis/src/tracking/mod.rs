@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::command::{Flags, KeyFlags, Spec};
 use crate::mail::{News, Place};
 use crate::state::Server;
+use crate::table::Entry;
 
 /// How many keys are given up at once for each command that finds the table too full; more with every command in turn.
 const EFFORT: usize = 100;
@@ -106,8 +107,19 @@ impl Server {
         }
     }
 
-    /// Remembers the keys that a call of `client` has read.
-    pub(crate) fn remember_read(&mut self, client: &Client, spec: &Spec, args: Args<'_>) {
+    /// What follows from a call of a client that tracks: what it read is remembered, and what `CLIENT CACHING` said is
+    /// over, unless a transaction is still being put together.
+    pub(crate) fn after_tracked(&mut self, client: &mut Client, entry: Entry, args: Args<'_>) {
+        self.remember_read(client, entry.spec, args);
+        if client.multi.is_none()
+            && !self.table.full_name(entry.id).starts_with("client|")
+            && let Some(options) = &mut client.tracking
+        {
+            options.caching = false;
+        }
+    }
+
+    fn remember_read(&mut self, client: &Client, spec: &Spec, args: Args<'_>) {
         let Some(options) = &client.tracking else { return };
         if !spec.flags.has(Flags::READONLY)
             || options.bcast
