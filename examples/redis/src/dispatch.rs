@@ -230,7 +230,7 @@ fn run(
     };
     let version = client.version;
     let mut ctx = Ctx {
-        db: Db { keyspace: &mut state.keyspace, index: client.db, now, lookups: &mut state.lookups },
+        db: Db { keyspace: &mut state.keyspace, limits: &state.limits, index: client.db, now, lookups: &mut state.lookups },
         server: &mut state.server,
         client,
         spec: entry.spec,
@@ -257,13 +257,13 @@ fn after(state: &mut State, client: &mut Client, now: u64) {
 /// Tells watchers, trackers and waiting clients what changed. `client` is the one whose command runs, if any.
 pub(crate) fn spread_changes(state: &mut State, mut client: Option<&mut Client>) {
     let mut flushed = false;
-    for change in state.keyspace.take_changes() {
-        let db = change.db as usize;
+    for change in state.keyspace.changes().collect::<Vec<_>>() {
+        let db = change.db;
         match change.kind {
-            ChangeKind::Flushed => {
+            ChangeKind::Flushed | ChangeKind::Swapped(_) => {
                 break_all_watches(state, client.as_deref_mut(), db);
                 state.server.blocked.changed_all(db);
-                flushed = true;
+                flushed |= change.kind == ChangeKind::Flushed;
                 continue;
             }
             ChangeKind::Expired => {

@@ -22,6 +22,8 @@
 
 mod acl;
 mod blocked;
+#[doc(hidden)]
+pub mod cli;
 mod client;
 mod command;
 mod commands;
@@ -34,6 +36,7 @@ mod expiry;
 mod fault;
 mod glob;
 mod latency;
+mod log;
 mod long_double;
 mod mail;
 mod notify;
@@ -46,5 +49,8 @@ mod state;
 mod table;
 mod tracking;
 mod waiter;
+
+/// The version of Redis whose commands these are.
+pub const VERSION: &str = "7.0.15";
 
 pub use server::{Builder, Server, StartError};

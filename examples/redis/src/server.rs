@@ -69,7 +69,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,13 +144,14 @@ impl Builder {
     #[must_use]
     pub fn port(mut self, port: u16) -> Builder {
         self.config.port = port;
+        self.config.any_port = port == 0;
         self
     }
 
     /// Also listens on this socket file.
     #[must_use]
-    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Builder {
-        self.config.unixsocket = Some(path.into());
+    pub fn unix_socket(mut self, path: impl AsRef<Path>) -> Builder {
+        self.config.unixsocket = Some(path.as_ref().to_owned());
         self
     }
 
@@ -213,7 +214,7 @@ impl Builder {
             clock: self.clock.clone(),
             registry,
             limit: ConnectionLimit::new(self.config.maxclients),
-            state: Mutex::new(State { keyspace, lookups: Default::default(), server }),
+            state: Mutex::new(State { keyspace, lookups: Default::default(), limits: self.config.limits.clone(), server }),
             stop: watch::Sender::new(false),
         })
     }
@@ -236,14 +237,21 @@ impl Server {
 
     fn listen(&mut self, config: &Config, reuse_port: bool) -> Result<(), StartError> {
         let mut port = config.port;
-        for bind in config.addresses() {
+        for (bind, may_fail) in config.addresses() {
             let options = TcpOptions {
                 backlog: config.tcp_backlog,
                 keepalive: (config.tcp_keepalive > 0).then(|| Duration::from_secs(config.tcp_keepalive)),
                 reuse_port,
                 ..TcpOptions::default()
             };
-            let listener = TcpListener::bind(SocketAddr::new(bind, port), options)?;
+            let listener = match TcpListener::bind(SocketAddr::new(bind, port), options) {
+                Ok(listener) => listener,
+                Err(error) if may_fail && !error.is_taken() => {
+                    tracing::warn!("{error}");
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             port = listener.socket_addr().port(); // all addresses share one port, also when it was chosen for us
             self.accept_from(listener);
         }

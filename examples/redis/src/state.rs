@@ -15,7 +15,7 @@ use xs_net::serve::ConnectionLimit;
 use xs_net::session::Registry;
 use xs_os::{Clock, Rng};
 use xs_proto::resp::Args;
-use xs_storage::keyspace::Keyspace;
+use xs_storage::keyspace::{Keyspace, Limits};
 
 use crate::acl::Acl;
 use crate::blocked::Blocked;
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) keyspace: Keyspace,
     pub(crate) lookups: Lookups,
+    /// A copy of the configuration's thresholds, which commands read while they borrow the rest.
+    pub(crate) limits: Limits,
     pub(crate) server: Server,
 }
 
@@ -295,6 +297,7 @@ pub(crate) struct Stats {
     pub(crate) expired: u64,
     pub(crate) evicted: u64,
     pub(crate) peak_memory: u64,
+    pub(crate) latency_tracking: bool,
     pub(crate) error_replies: u64,
     pub(crate) errors: BTreeMap<String, u64>,
     /// By the command's number in the table.

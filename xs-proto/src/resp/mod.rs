@@ -4,6 +4,7 @@ mod args;
 mod codec;
 mod frame;
 mod inline;
+mod length;
 mod limits;
 mod number;
 mod reply;

@@ -104,7 +104,8 @@ impl Acl {
                 Fault::because(format!("ERR Error in ACL SETUSER modifier '{rule}': {error}"))
             })?;
         }
-        user.unrestricted = user.selectors().any(Selector::allows_all);
+        let unrestricted = user.selectors().any(Selector::allows_all);
+        user.unrestricted = unrestricted;
         let user = Arc::new(user);
         self.users.insert(name.to_vec(), user.clone());
         Ok(user)

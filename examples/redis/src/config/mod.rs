@@ -20,12 +20,15 @@ mod rewrite;
 mod table;
 mod words;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use xs_storage::keyspace::{Limits, Policy};
+use xs_storage::keyspace::{Limits, Policy, Tracking};
 
 pub(crate) use apply::apply;
-pub(crate) use directive::{Directive, Effect, memory};
+pub(crate) use directive::memory;
+use directive::{Directive, Effect};
 pub(crate) use file::{LoadError, split};
 pub(crate) use rewrite::rewrite;
 pub(crate) use words::{OutputLimit, percentile, reason};
@@ -48,21 +51,24 @@ pub(crate) struct Config {
 
     pub(crate) bind: Vec<String>,
     pub(crate) port: u16,
-    pub(crate) unixsocket: Option<String>,
-    pub(crate) unixsocketperm: u32,
+    /// Port 0 means a free port, not none.
+    pub(crate) any_port: bool,
+    pub(crate) unixsocket: Option<PathBuf>,
+    /// `None` leaves the permissions to the umask.
+    pub(crate) unixsocketperm: Option<u32>,
     pub(crate) tcp_backlog: u32,
-    /// Zero for none.
-    pub(crate) tcp_keepalive: Duration,
-    /// Idle clients are dropped after this long; zero for never.
-    pub(crate) timeout: Duration,
+    /// Seconds; 0 for none.
+    pub(crate) tcp_keepalive: u64,
+    /// Seconds until an idle client is dropped; 0 for never.
+    pub(crate) timeout: u64,
     pub(crate) protected_mode: bool,
     pub(crate) maxclients: usize,
     /// Reactors.
     pub(crate) io_threads: usize,
     /// Of normal clients, replicas, subscribers.
     pub(crate) output_limits: [OutputLimit; 3],
-    pub(crate) query_buffer_limit: usize,
-    pub(crate) proto_max_bulk_len: usize,
+    pub(crate) client_query_buffer_limit: u64,
+    pub(crate) proto_max_bulk_len: u64,
     pub(crate) tracking_table_max_keys: usize,
 
     pub(crate) databases: usize,
@@ -135,16 +141,7 @@ impl Protected {
 }
 
 fn policy(text: &[u8]) -> Policy {
-    match text {
-        b"volatile-lru" => Policy::VolatileLru,
-        b"volatile-lfu" => Policy::VolatileLfu,
-        b"volatile-random" => Policy::VolatileRandom,
-        b"volatile-ttl" => Policy::VolatileTtl,
-        b"allkeys-lru" => Policy::AllKeysLru,
-        b"allkeys-lfu" => Policy::AllKeysLfu,
-        b"allkeys-random" => Policy::AllKeysRandom,
-        _ => Policy::NoEviction,
-    }
+    std::str::from_utf8(text).ok().and_then(Policy::from_name).unwrap_or_default()
 }
 
 fn level(text: &[u8]) -> tracing::Level {
@@ -166,16 +163,17 @@ impl Default for Config {
             users: Vec::new(),
             bind: Vec::new(),
             port: 0,
+            any_port: false,
             unixsocket: None,
-            unixsocketperm: 0,
+            unixsocketperm: None,
             tcp_backlog: 0,
-            tcp_keepalive: Duration::ZERO,
-            timeout: Duration::ZERO,
+            tcp_keepalive: 0,
+            timeout: 0,
             protected_mode: true,
             maxclients: 0,
             io_threads: 1,
             output_limits: Default::default(),
-            query_buffer_limit: 0,
+            client_query_buffer_limit: 0,
             proto_max_bulk_len: 0,
             tracking_table_max_keys: 0,
             databases: 0,
@@ -219,11 +217,43 @@ impl Config {
         Some(self.shown(index, directive))
     }
 
+    /// A value as it is shown. What a test or a free port decided, not a directive, is known to the fields alone.
     fn shown(&self, index: usize, directive: &Directive) -> Vec<u8> {
-        if directive.name == "dir" && self.values[index].is_empty() {
-            return std::env::current_dir().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default().into_bytes();
+        match directive.name {
+            "bind" => self.bind.join(" ").into_bytes(),
+            "port" => self.port.to_string().into_bytes(),
+            "unixsocket" => self.unixsocket.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default().into(),
+            "dir" if self.dir.is_empty() => {
+                std::env::current_dir().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default().into()
+            }
+            _ => self.values[index].clone(),
         }
-        self.values[index].clone()
+    }
+
+    /// Where to listen; `true` where it may fail (`bind -::1`). Names are looked up.
+    pub(crate) fn addresses(&self) -> Vec<(IpAddr, bool)> {
+        let mut found = Vec::new();
+        for bind in self.bind.iter().filter(|_| self.port != 0 || self.any_port) {
+            let (bind, may_fail) = bind.strip_prefix('-').map_or((bind.as_str(), false), |bind| (bind, true));
+            match bind {
+                "*" => found.push((Ipv4Addr::UNSPECIFIED.into(), may_fail)),
+                "::*" => found.push((Ipv6Addr::UNSPECIFIED.into(), may_fail)),
+                name => match (name, 0).to_socket_addrs() {
+                    Ok(addrs) => found.extend(addrs.map(|addr| (addr.ip(), may_fail))),
+                    Err(error) => tracing::warn!("Could not look up the bind address {name}: {}", reason(&error)),
+                },
+            }
+        }
+        found
+    }
+
+    /// How the keyspace keeps its books.
+    pub(crate) fn keyspace(&self) -> xs_storage::keyspace::Config {
+        let tracking = match self.maxmemory_policy.is_lfu() {
+            true => Tracking::Frequency { log_factor: self.lfu_log_factor, decay_minutes: self.lfu_decay_time },
+            false => Tracking::Recency,
+        };
+        xs_storage::keyspace::Config { tracking, samples: self.maxmemory_samples }
     }
 
     /// What `CONFIG GET` answers: every directive that one of the patterns matches, under the name that it was asked by.
@@ -243,7 +273,7 @@ impl Config {
             }
             for (index, directive) in table::all().enumerate().filter(|(_, directive)| !directive.hidden) {
                 for name in [Some(directive.name), directive.alias].into_iter().flatten() {
-                    if crate::glob::matches(pattern, name.as_bytes(), true) {
+                    if crate::glob::matches_nocase(pattern, name.as_bytes()) {
                         add(name.as_bytes(), index, directive);
                     }
                 }
@@ -287,7 +317,7 @@ impl Config {
             };
             let value =
                 directive.read(&new.values[index], &words).map_err(|why| failed(name.as_bytes(), &why))?;
-            if value == self.values[index] {
+            if value == self.shown(index, directive) {
                 continue;
             }
             if let Some(part) = directive.lacking(&value) {

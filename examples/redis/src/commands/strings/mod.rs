@@ -9,7 +9,7 @@ pub(crate) use table::TABLE;
 use lcs::lcs;
 use number::{decr, decrby, incr, incrby, incrbyfloat};
 use xs_proto::resp::Reply;
-use xs_storage::keyspace::{KeepTtl, Str, Value};
+use xs_storage::keyspace::{Str, Ttl, Value};
 
 use crate::command::Outcome;
 use crate::ctx::Ctx;
@@ -124,11 +124,14 @@ fn set(ctx: &mut Ctx<'_>) -> Outcome {
         }
         return Ok(());
     }
-    let keep = if options.keep_ttl { KeepTtl::Yes } else { KeepTtl::No };
-    ctx.db.keyspace.insert(ctx.db.index, key, Value::Str(Str::from_slice(value)), keep, ctx.now);
+    let ttl = match expires {
+        Some(at) => Ttl::At(at),
+        None if options.keep_ttl => Ttl::Keep,
+        None => Ttl::Clear,
+    };
+    ctx.db.keyspace.insert(ctx.db.index, key, Value::Str(Str::from_slice(value)), ttl, ctx.now);
     ctx.touched(key, Class::STRING, "set", 1);
-    if let Some(at) = expires {
-        ctx.db.set_expiry(key, Some(at));
+    if expires.is_some() {
         ctx.server.notify(Class::GENERIC, "expire", key, ctx.db.index);
     }
     if !options.get {
@@ -159,8 +162,7 @@ fn psetex(ctx: &mut Ctx<'_>) -> Outcome {
 fn set_with_ttl(ctx: &mut Ctx<'_>, unit: &[u8]) -> Outcome {
     let (key, value) = (ctx.arg(1), ctx.arg(3));
     let at = deadline(&Deadline::unit(unit, ctx.arg(2)), ctx.now, ctx.spec.name)?;
-    ctx.db.put(key, Str::from_slice(value));
-    ctx.db.set_expiry(key, Some(at));
+    ctx.db.keyspace.insert(ctx.db.index, key, Value::Str(Str::from_slice(value)), Ttl::At(at), ctx.now);
     ctx.touched(key, Class::STRING, "set", 1);
     ctx.server.notify(Class::GENERIC, "expire", key, ctx.db.index);
     ctx.reply.ok();
