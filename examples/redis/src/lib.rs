@@ -22,7 +22,6 @@
 
 mod acl;
 mod blocked;
-#[doc(hidden)]
 pub mod cli;
 mod client;
 mod command;
@@ -37,7 +36,6 @@ mod fault;
 mod glob;
 mod latency;
 mod log;
-mod long_double;
 mod mail;
 mod notify;
 mod parse;

@@ -8,6 +8,7 @@
 use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
@@ -26,7 +27,7 @@ use xs_os::Clock;
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 
 /// Sends the log of this process to `path`, or to standard output.
-pub(crate) fn install(level: Level, path: Option<&str>, clock: Arc<dyn Clock>) -> io::Result<()> {
+pub(crate) fn install(level: Level, path: Option<&Path>, clock: Arc<dyn Clock>) -> io::Result<()> {
     let (filter, handle) = reload::Layer::new(LevelFilter::from_level(level));
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().event_format(Lines { clock });

@@ -23,7 +23,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::db::Lookups;
 use crate::fault::Fault;
-use crate::latency::Latency;
+use crate::latency::{Histogram, Latency};
 use crate::mail::Mail;
 use crate::notify::Class;
 use crate::pubsub::PubSub;
@@ -139,11 +139,6 @@ impl Server {
             || !self.blocked.is_empty()
             || self.tracking.is_active()
             || self.config.notify.any(Class::EXPIRED.or(Class::EVICTED))
-    }
-
-    /// Notes a command that took long.
-    pub(crate) fn slow_command(&mut self, client: &Client, entry: Entry, args: Args<'_>, took: Duration, now: u64) {
-        let _ = (client, entry, args, took, now);
     }
 
     /// Undoes whatever a connection that ended has registered.
@@ -325,4 +320,6 @@ pub(crate) struct CommandStat {
     pub(crate) nanos: u64,
     pub(crate) rejected: u64,
     pub(crate) failed: u64,
+    /// How long the calls took, once there was one (`latency-tracking`).
+    pub(crate) latency: Option<Box<Histogram>>,
 }
