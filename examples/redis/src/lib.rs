@@ -36,6 +36,7 @@ mod fault;
 mod glob;
 mod latency;
 mod log;
+mod mail;
 mod notify;
 mod parse;
 mod pubsub;

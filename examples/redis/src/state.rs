@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::db::Lookups;
 use crate::fault::Fault;
 use crate::latency::{Histogram, Latency};
+use crate::mail::Mail;
 use crate::notify::Class;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
@@ -66,6 +67,7 @@ pub(crate) struct Server {
     pub(crate) watchers: Watchers,
     pub(crate) pubsub: PubSub,
     pub(crate) tracking: Tracking,
+    pub(crate) mail: Mail,
     pub(crate) slowlog: Slowlog,
     pub(crate) latency: Latency,
     pub(crate) stats: Stats,
@@ -97,6 +99,7 @@ impl Server {
             watchers: Watchers::default(),
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
+            mail: Mail::default(),
             slowlog: Slowlog::default(),
             latency: Latency::default(),
             stats: Stats::new(table.rows().len()),
@@ -138,35 +141,39 @@ impl Server {
             || self.config.notify.any(Class::EXPIRED.or(Class::EVICTED))
     }
 
-    /// Tells the clients that track `key` that it changed. `current` is the client whose command runs.
-    pub(crate) fn invalidate(&mut self, current: Option<&mut Client>, key: &[u8]) {
-        let _ = (current, key);
-    }
-
-    /// Tells the clients that track keys that all of them changed.
-    pub(crate) fn invalidate_all(&mut self, current: Option<&mut Client>) {
-        let _ = current;
-    }
-
-    pub(crate) fn set_default_password(&mut self, _: &[u8]) {}
-
     /// Undoes whatever a connection that ended has registered.
     pub(crate) fn forget(&mut self, client: &mut Client) {
         if let Some(on) = client.blocked.take() {
             self.blocked.remove(client.id, &on);
         }
-        for (db, key) in std::mem::take(&mut client.watched) {
-            self.watchers.remove(db, &key, client.id);
+        self.unwatch(client);
+        self.unsubscribe_all(client);
+        self.stop_tracking(client);
+    }
+
+    /// Ends every watch of a client.
+    pub(crate) fn unwatch(&mut self, client: &mut Client) {
+        for watch in client.watched.drain(..) {
+            self.watchers.remove(watch.db, &watch.key, client.id);
+        }
+        client.watch_broken = false;
+    }
+
+    /// Ends a connection at once, and undoes at once whatever it has registered.
+    pub(crate) fn end(&mut self, id: u64) {
+        if let Some(mut client) = self.clients.remove(id) {
+            self.forget(&mut client);
+            client.handle.kill();
         }
     }
 
     fn publish_event(&mut self, event: &str, key: &[u8], db: usize) {
         if self.config.notify.any(Class::KEYSPACE) {
             let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
-            self.pubsub.publish(&channel, event.as_bytes());
+            self.publish(&channel, event.as_bytes(), false);
         }
         if self.config.notify.any(Class::KEYEVENT) {
-            self.pubsub.publish(format!("__keyevent@{db}__:{event}").as_bytes(), key);
+            self.publish(format!("__keyevent@{db}__:{event}").as_bytes(), key, false);
         }
     }
 }
@@ -216,6 +223,15 @@ impl Clients {
 
     pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut Client> {
         self.quiet.get_mut(&id)?.as_deref_mut()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Client> {
+        self.quiet.values_mut().filter_map(|client| client.as_deref_mut())
+    }
+
+    /// Whether there is such a connection, quiet or busy.
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        self.quiet.contains_key(&id)
     }
 
     /// Number of connections, the busy one included.

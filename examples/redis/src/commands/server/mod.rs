@@ -1,5 +1,6 @@
 //! The server commands.
 
+mod acl;
 mod table;
 pub(crate) use table::TABLE;
 
