@@ -1,8 +1,8 @@
-//! **Behaviour on the wire.** A server here is a [listener](listener) × a codec × a service, on tokio and tower: xs-proto
+//! **Behaviour on the wire.** A server here is a [listener] × a codec × a service, on tokio and tower: xs-proto
 //! says what the bytes mean, this crate moves them, and a [`tower::Service`] answers.
 //!
 //! There are two floors. On the first, a service answers *connections*: [`serve`](serve::serve) accepts and gives each
-//! one to it. On the second, a service answers *requests*: [`Session`] and [] run one connection and call it.
+//! one to it. On the second, a service answers *requests*: [`Session`] and [`Pipeline`] run one connection and call it.
 //!
 //! ```text
 //!            floor 1                                    floor 2
@@ -19,18 +19,27 @@
 //! 3. [`timer`]: sleeping by a clock that was passed in.
 //! 4. [`mod@serve`]: accepting, limiting and draining.
 //! 5. [`session`]: one connection with state, batches, pushes and take-over; the heart of the crate.
+//! 6. [`pipeline`]: the common case, one reply a request.
+//! 7. [`client`]: the mirror image: a connection is a service; reconnecting.
+//! 8. [`reactors`]: a single-threaded runtime per core.
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod listener;
+pub mod pipeline;
+pub mod reactors;
 pub mod serve;
 pub mod session;
 pub mod timer;
 pub mod transport;
 
 mod caught;
+mod idle;
 mod spare;
 
+pub use client::Connection;
 pub use listener::{Addr, Listener, MemoryListener, TcpListener, UnixListener};
+pub use pipeline::Pipeline;
 pub use serve::{Conn, serve};
 pub use session::{Batch, Handle, Next, Registry, Session, Turn};
 pub use timer::Timer;

@@ -3,10 +3,7 @@
 //! A read answers `None` for a missing key and [`Fault::WRONG_TYPE`] for a key of another type. An edit runs a closure on
 //! the value; a collection that the closure leaves empty is removed, as Redis has no empty collections.
 
-use xs_storage::keyspace::list::List;
-use xs_storage::keyspace::stream::Stream;
-use xs_storage::keyspace::string::Str;
-use xs_storage::keyspace::{Keyspace, Limits, Ttl, Value};
+use xs_storage::keyspace::{Hash, Keyspace, Limits, List, Set, Str, Stream, Ttl, Value, Zset};
 
 use crate::fault::Fault;
 
@@ -74,6 +71,9 @@ macro_rules! typed {
 }
 typed!(Str, |_| false);
 typed!(List, List::is_empty);
+typed!(Set, Set::is_empty);
+typed!(Hash, Hash::is_empty);
+typed!(Zset, Zset::is_empty);
 typed!(Stream, |_| false);
 
 /// What an edit left behind.

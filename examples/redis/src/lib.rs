@@ -36,7 +36,6 @@ mod fault;
 mod glob;
 mod latency;
 mod log;
-mod long_double;
 mod notify;
 mod parse;
 mod pubsub;

@@ -78,7 +78,7 @@ use std::sync::Arc;
 use crate::Transport;
 
 mod memory;
-mod tcp;
+pub(crate) mod tcp;
 #[cfg(unix)]
 mod unix;
 
@@ -142,7 +142,7 @@ pub struct BindError {
 }
 
 impl BindError {
-    fn new(addr: impl fmt::Display, source: io::Error) -> Self {
+    pub(crate) fn new(addr: impl fmt::Display, source: io::Error) -> Self {
         BindError { addr: addr.to_string(), source }
     }
 

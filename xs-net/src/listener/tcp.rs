@@ -41,13 +41,8 @@ pub struct TcpListener {
 impl TcpListener {
     /// Binds `addr` (port 0 takes a free one) and listens. Must be called inside a tokio runtime with I/O.
     pub fn bind(addr: SocketAddr, options: TcpOptions) -> Result<Self, BindError> {
-        let socket = bound(addr, options.reuse_port)
-            .and_then(|socket| {
-                socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
-                Ok(socket)
-            })
-            .map_err(|e| BindError::new(addr, e))?;
-        TcpListener::from_std(socket.into(), options).map_err(|e| BindError::new(addr, e))
+        let socket = listening(addr, &options)?;
+        TcpListener::from_std(socket, options).map_err(|e| BindError::new(addr, e))
     }
 
     /// Takes over a socket that already listens.
@@ -61,6 +56,16 @@ impl TcpListener {
     pub fn socket_addr(&self) -> SocketAddr {
         self.local
     }
+}
+
+/// A socket that listens; the part that needs no runtime.
+pub(crate) fn listening(addr: SocketAddr, options: &TcpOptions) -> Result<StdListener, BindError> {
+    let listen = || {
+        let socket = bound(addr, options.reuse_port)?;
+        socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+        Ok(socket.into())
+    };
+    listen().map_err(|e| BindError::new(addr, e))
 }
 
 /// A socket that is bound and doesn't listen yet.

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
@@ -14,6 +13,7 @@ use xs_proto::Out;
 use super::handle::Shared;
 use super::{Batch, Cause, Cut, HalfClose, Next, Order, Registration, SessionOptions, Turn};
 use crate::caught::caught;
+use crate::idle::Idle;
 use crate::serve::Drain;
 use crate::timer::Sleep;
 use crate::{BoxError, Timer, Transport, spare};
@@ -35,8 +35,6 @@ pub(super) struct Core<Io, S, C> {
     /// Wakes this session through its mailbox's flag; timers and the drain are polled with it, so that the hot path
     /// looks at one flag and not at each of them.
     flagger: Waker,
-    /// The waker that the mailbox knows.
-    task: Option<Waker>,
     /// There are bytes that the service has not seen yet.
     fresh: bool,
     /// The service asked to be called again.
@@ -60,24 +58,6 @@ pub(super) struct Core<Io, S, C> {
 pub(super) enum Ending {
     Close(Cause),
     TakeOver,
-}
-
-struct Idle {
-    limit: Duration,
-    /// Nothing has moved since then.
-    since: Instant,
-    sleep: Sleep,
-}
-
-impl Idle {
-    fn new(limit: Duration, timer: &Timer) -> Self {
-        Idle { limit, since: timer.now(), sleep: timer.sleep(Self::tick(limit)) }
-    }
-
-    /// How often to look: coarse enough to cost nothing.
-    fn tick(limit: Duration) -> Duration {
-        (limit / 4).max(Duration::from_secs(1)).min(limit)
-    }
 }
 
 impl<Io, S, C> Core<Io, S, C>
@@ -109,7 +89,6 @@ where
             side: BytesMut::new(),
             registration,
             flagger: Waker::from(shared),
-            task: None,
             again: false,
             eof: false,
             finishing: false,
@@ -138,10 +117,7 @@ where
 
     /// An error ends the session at once, with nothing more sent.
     fn try_poll(&mut self, cx: &mut Context<'_>, mut call: Pin<&mut Option<S::Future>>) -> Result<Poll<Ending>, Cause> {
-        if !self.task.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-            self.shared().set_task(cx.waker());
-            self.task = Some(cx.waker().clone());
-        }
+        self.registration.attend(cx.waker());
         for _ in 0..TURNS_A_POLL {
             if self.shared().is_flagged() {
                 self.heed(call.is_some())?;
@@ -380,20 +356,11 @@ where
             self.idle = limit.map(|limit| Idle::new(limit, &self.timer));
         }
         let mut cx = Context::from_waker(&flagger);
-        while let Some(idle) = &mut self.idle {
-            if Pin::new(&mut idle.sleep).poll(&mut cx).is_pending() {
-                break;
-            }
-            let now = self.timer.now();
-            if self.touched || blocked {
-                self.touched = false;
-                idle.since = now;
-            }
-            let deadline = idle.since + idle.limit;
-            if now >= deadline {
+        if let Some(idle) = &mut self.idle {
+            self.touched |= blocked;
+            if idle.poll_expired(&mut cx, &self.timer, &mut self.touched) {
                 return Err(Cause::Idle);
             }
-            idle.sleep.reset(deadline.min(now + Idle::tick(idle.limit)));
         }
         if self.soft.as_mut().is_some_and(|sleep| Pin::new(sleep).poll(&mut cx).is_ready()) {
             return Err(Cause::Overflow);
@@ -412,7 +379,7 @@ impl From<Cut> for Cause {
 }
 
 impl Cause {
-    fn from_io(e: io::Error) -> Self {
+    pub(crate) fn from_io(e: io::Error) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         match e.kind() {
             BrokenPipe | ConnectionAborted | ConnectionReset => Cause::Departed,

@@ -102,7 +102,7 @@ impl Shared {
         self.soft_for_nanos.store(nanos, Ordering::Relaxed);
     }
 
-    pub(super) fn set_task(&self, task: &Waker) {
+    fn set_task(&self, task: &Waker) {
         self.mail.lock().task = Some(task.clone());
     }
 
@@ -256,6 +256,8 @@ impl fmt::Debug for Handle {
 pub struct Registration {
     handle: Handle,
     registry: Registry,
+    /// The waker that the mailbox knows.
+    task: Option<Waker>,
 }
 
 impl Registration {
@@ -270,7 +272,7 @@ impl Registration {
             soft_for_nanos: AtomicU64::new(0),
             mail: Mutex::new(Mail::default()),
         };
-        Registration { handle: Handle { shared: Arc::new(shared) }, registry }
+        Registration { handle: Handle { shared: Arc::new(shared) }, registry, task: None }
     }
 
     /// The connection from outside.
@@ -282,17 +284,30 @@ impl Registration {
         &self.handle.shared
     }
 
-    /// For whoever took the connection over: moves what was pushed behind `queue`, and is ready when there was
-    /// something or when the connection is to end. Otherwise `task` is woken once there is.
+    /// Tells the mailbox whom to wake. Before looking at the flag, or a wake-up would be lost.
+    #[inline]
+    pub(super) fn attend(&mut self, task: &Waker) {
+        if !self.task.as_ref().is_some_and(|known| known.will_wake(task)) {
+            self.handle.shared.set_task(task);
+            self.task = Some(task.clone());
+        }
+    }
+
+    /// For whoever took the connection over: moves what was pushed behind `queue`. Ready when there was something, or
+    /// with the order to end, once; otherwise `task` is woken when that changes.
     ///
-    /// The bytes that are in `queue` when this is called count against the limits until the next call.
+    /// What is in `queue` when this is called counts against the output limits until it is called again.
     ///
     /// # Errors
     ///
     /// When the connection is to be closed at once.
     pub fn poll_mail(&mut self, task: &Waker, queue: &mut Out) -> Poll<Result<Option<Order>, Cause>> {
-        let shared = self.shared();
-        shared.set_task(task);
+        self.attend(task);
+        let shared = &self.handle.shared;
+        shared.set_unwritten(queue.len());
+        if !shared.is_flagged() {
+            return Poll::Pending;
+        }
         shared.unflag();
         let before = queue.len();
         let (order, _) = shared.collect(queue);

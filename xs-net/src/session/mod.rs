@@ -293,6 +293,12 @@ pub enum Cause {
     /// Nothing moved for the idle timeout.
     #[error("idle for too long")]
     Idle,
+    /// The peer's bytes could not be decoded. (Of pipelines: a session's service decodes by itself.)
+    #[error("the peer's bytes make no sense: {0}")]
+    Decode(#[source] BoxError),
+    /// A reply has no form on the wire. (Of pipelines, too.)
+    #[error("a reply could not be encoded: {0}")]
+    Encode(#[source] BoxError),
     /// The service answered with an error.
     #[error("the service failed: {0}")]
     Failed(#[source] BoxError),

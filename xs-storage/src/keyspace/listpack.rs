@@ -87,6 +87,7 @@
 pub(crate) mod entry;
 
 use super::item::{Item, canonical_i64};
+use super::members::make_room;
 use super::thin::ThinBytes;
 use entry::{Encoded, Entries};
 
@@ -181,6 +182,14 @@ impl DoubleEndedIterator for Iter<'_> {
     #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
         self.0.next_back()
+    }
+}
+
+impl Iter<'_> {
+    /// Drops entries from both ends.
+    pub(crate) fn narrow(&mut self, front: usize, back: usize) {
+        self.0.skip_front(front);
+        self.0.skip_back(back);
     }
 }
 
@@ -351,32 +360,15 @@ impl ListPack {
             removed += 1;
         }
         let at = place.0 as usize;
-        self.0.splice(at, (end.0 - place.0) as usize, &[]);
+        make_room(&mut self.0, at, (end.0 - place.0) as usize, 0);
         self.set_total();
         self.add_count(-(removed as i64));
-        if self.0.capacity() > 2 * self.0.len() + 64 {
-            self.0.shrink_to_fit();
-        }
     }
 
     /// Replaces `remove` bytes at `at` by an entry, moving the rest once.
     fn splice(&mut self, at: usize, remove: usize, entry: &Encoded<'_>) {
-        let (old, added) = (self.0.len(), entry.len());
-        let len = old - remove + added;
-        if len > self.0.capacity() {
-            // Doubling, as byte strings grow, would leave a small collection half empty.
-            let mut grown = ThinBytes::with_capacity(len + len / 8);
-            grown.extend_from_slice(&self.0[..at]);
-            grown.resize(at + added, 0);
-            grown.extend_from_slice(&self.0[at + remove..]);
-            self.0 = grown;
-        } else {
-            if len > old {
-                self.0.resize(len, 0);
-            }
-            self.0.copy_within(at + remove..old, at + added);
-            self.0.truncate(len);
-        }
+        let added = entry.len();
+        make_room(&mut self.0, at, remove, added);
         entry.write(&mut self.0[at..at + added]);
         self.set_total();
     }

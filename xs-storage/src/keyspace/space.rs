@@ -6,7 +6,7 @@ use super::access::{self, Tracking};
 use super::change::{Change, ChangeKind, Changes};
 use super::entry::EntryMut;
 use super::evict::Pool;
-use super::hash::KeyHasher;
+use super::hasher::KeyHasher;
 use super::rank_tree::RankTree;
 use super::table::{Spot, Table};
 use super::thin::KeyBox;

@@ -1,8 +1,11 @@
 //! What a key may hold.
 
+use super::hash::Hash;
 use super::list::List;
+use super::set::Set;
 use super::stream::Stream;
 use super::string::Str;
+use super::zset::Zset;
 
 /// A typed value, in 24 bytes.
 #[derive(Debug, Clone)]
@@ -11,6 +14,12 @@ pub enum Value {
     Str(Str),
     /// A list.
     List(List),
+    /// A set.
+    Set(Set),
+    /// A map of fields to values.
+    Hash(Hash),
+    /// A sorted set.
+    Zset(Zset),
     /// A log of entries with consumer groups.
     Stream(Box<Stream>),
 }
@@ -21,6 +30,9 @@ impl Value {
         match self {
             Value::Str(_) => "string",
             Value::List(_) => "list",
+            Value::Set(_) => "set",
+            Value::Hash(_) => "hash",
+            Value::Zset(_) => "zset",
             Value::Stream(_) => "stream",
         }
     }
@@ -30,6 +42,9 @@ impl Value {
         match self {
             Value::Str(value) => value.encoding(),
             Value::List(value) => value.encoding(),
+            Value::Set(value) => value.encoding(),
+            Value::Hash(value) => value.encoding(),
+            Value::Zset(value) => value.encoding(),
             Value::Stream(_) => "stream",
         }
     }
@@ -40,6 +55,9 @@ impl Value {
         match self {
             Value::Str(value) => value.allocated_bytes(),
             Value::List(value) => value.allocated_bytes(),
+            Value::Set(value) => value.allocated_bytes(),
+            Value::Hash(value) => value.allocated_bytes(),
+            Value::Zset(value) => value.allocated_bytes(),
             Value::Stream(value) => value.allocated_bytes(),
         }
     }
@@ -50,6 +68,9 @@ impl Value {
         match self {
             Value::Str(_) | Value::Stream(_) => false,
             Value::List(value) => value.is_empty(),
+            Value::Set(value) => value.is_empty(),
+            Value::Hash(value) => value.is_empty(),
+            Value::Zset(value) => value.is_empty(),
         }
     }
 
@@ -91,6 +112,9 @@ macro_rules! views {
 views! {
     Str Str, as_str, as_str_mut, "string";
     List List, as_list, as_list_mut, "list";
+    Set Set, as_set, as_set_mut, "set";
+    Hash Hash, as_hash, as_hash_mut, "hash";
+    Zset Zset, as_zset, as_zset_mut, "sorted set";
     Stream Stream, as_stream, as_stream_mut, "stream";
 }
 
@@ -103,6 +127,24 @@ impl From<Str> for Value {
 impl From<List> for Value {
     fn from(value: List) -> Self {
         Value::List(value)
+    }
+}
+
+impl From<Set> for Value {
+    fn from(value: Set) -> Self {
+        Value::Set(value)
+    }
+}
+
+impl From<Hash> for Value {
+    fn from(value: Hash) -> Self {
+        Value::Hash(value)
+    }
+}
+
+impl From<Zset> for Value {
+    fn from(value: Zset) -> Self {
+        Value::Zset(value)
     }
 }
 
