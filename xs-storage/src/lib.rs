@@ -12,7 +12,10 @@
 )]
 #![cfg_attr(feature = "keyspace", doc = "3. [`keyspace::string`]: the value that most keys have.")]
 #![cfg_attr(feature = "keyspace", doc = "4. [`keyspace::rank_tree`]: order with positions; sorted sets and deadlines.")]
+#![cfg_attr(feature = "keyspace", doc = "5. [`sketch`]: counting distinct things in twelve kilobytes.")]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
+#[cfg(feature = "keyspace")]
+pub mod sketch;

@@ -58,8 +58,8 @@ impl<'a> Ctx<'a> {
 
     /// Says that `key` of the selected database was changed: watchers, trackers and blocked clients learn of it, the
     /// keyspace event is published, and `changes` is added to the changes since the last save.
-    pub(crate) fn touched(&mut self, key: &[u8], class: Class, event: &str, changes: u64) {
-        self.db.modified(key);
+    pub(crate) fn touched(&mut self, key: &[u8], class: Class, event: &'static str, changes: u64) {
+        self.db.modified(key, event);
         self.server.stats.dirty += changes;
         self.server.notify(class, event, key, self.db.index);
     }

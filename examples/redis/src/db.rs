@@ -3,7 +3,7 @@
 //! A read answers `None` for a missing key and [`Fault::WRONG_TYPE`] for a key of another type. An edit runs a closure on
 //! the value; a collection that the closure leaves empty is removed, as Redis has no empty collections.
 
-use xs_storage::keyspace::{Hash, KeepTtl, Keyspace, Limits, List, Set, Str, Stream, Value, Zset};
+use xs_storage::keyspace::{Hash, Keyspace, Limits, List, Set, Str, Stream, Ttl, Value, Zset};
 
 use crate::fault::Fault;
 
@@ -11,6 +11,8 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub(crate) struct Db<'a> {
     pub(crate) keyspace: &'a mut Keyspace,
+    /// The thresholds of the compact encodings.
+    pub(crate) limits: &'a Limits,
     /// The database's number.
     pub(crate) index: usize,
     /// Unix time in milliseconds: decides what has expired.
@@ -29,14 +31,14 @@ pub(crate) struct Lookups {
 pub(crate) trait Typed: Sized {
     fn of(value: &Value) -> Option<&Self>;
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
-    fn new(keyspace: &Keyspace) -> Self;
+    fn new() -> Self;
     fn into_value(self) -> Value;
     /// Whether the key must go when nothing is left (a string or a stream may be empty).
     fn is_gone(&self) -> bool;
 }
 
 macro_rules! typed {
-    ($type:ident, $new:expr, $gone:expr) => {
+    ($type:ident, $gone:expr) => {
         impl Typed for $type {
             #[inline]
             fn of(value: &Value) -> Option<&Self> {
@@ -52,9 +54,8 @@ macro_rules! typed {
                     _ => None,
                 }
             }
-            fn new(keyspace: &Keyspace) -> Self {
-                let new: fn(&Keyspace) -> Self = $new;
-                new(keyspace)
+            fn new() -> Self {
+                $type::default()
             }
             #[allow(clippy::useless_conversion)]
             fn into_value(self) -> Value {
@@ -68,12 +69,12 @@ macro_rules! typed {
         }
     };
 }
-typed!(Str, |_| Str::from_slice(b""), |_| false);
-typed!(List, |_| List::new(), |list| list.is_empty());
-typed!(Hash, |keyspace| Hash::new(keyspace.seed()), |hash| hash.is_empty());
-typed!(Set, |keyspace| Set::new(keyspace.seed()), |set| set.is_empty());
-typed!(Zset, |keyspace| Zset::new(keyspace.seed()), |zset| zset.is_empty());
-typed!(Stream, |_| Stream::new(), |_| false);
+typed!(Str, |_| false);
+typed!(List, List::is_empty);
+typed!(Set, Set::is_empty);
+typed!(Hash, Hash::is_empty);
+typed!(Zset, Zset::is_empty);
+typed!(Stream, |_| false);
 
 /// What an edit left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,16 +126,13 @@ impl<'a> Db<'a> {
         key: &[u8],
         edit: impl FnOnce(&mut T, &Limits) -> R,
     ) -> Result<Option<(R, Left)>, Fault> {
-        let limits = self.keyspace.limits();
-        let Some(mut entry) = self.keyspace.get_mut(self.index, key, self.now) else { return Ok(None) };
-        let value = T::of_mut(&mut entry).ok_or(Fault::WRONG_TYPE)?;
-        let result = edit(value, &limits);
-        let gone = value.is_gone();
-        drop(entry);
-        if gone {
-            self.keyspace.remove(self.index, key, self.now);
-        }
-        Ok(Some((result, if gone { Left::Nothing } else { Left::Something })))
+        let limits = self.limits;
+        let edited = self.keyspace.update(self.index, key, self.now, |entry| {
+            let value = T::of_mut(entry).ok_or(Fault::WRONG_TYPE)?;
+            let result = edit(value, limits);
+            Ok((result, if value.is_gone() { Left::Nothing } else { Left::Something }))
+        });
+        edited.transpose()
     }
 
     /// Edits the `T` at `key`, made empty first when the key is missing.
@@ -144,28 +142,21 @@ impl<'a> Db<'a> {
         key: &[u8],
         edit: impl FnOnce(&mut T, &Limits) -> R,
     ) -> Result<R, Fault> {
-        let limits = self.keyspace.limits();
-        if let Some(mut entry) = self.keyspace.get_mut(self.index, key, self.now) {
-            let value = T::of_mut(&mut entry).ok_or(Fault::WRONG_TYPE)?;
-            let result = edit(value, &limits);
-            let gone = value.is_gone();
-            drop(entry);
-            if gone {
-                self.keyspace.remove(self.index, key, self.now);
-            }
-            return Ok(result);
-        }
-        let mut value = T::new(self.keyspace);
-        let result = edit(&mut value, &limits);
-        if !value.is_gone() {
-            self.keyspace.insert(self.index, key, value.into_value(), KeepTtl::No, self.now);
+        let make = || T::new().into_value();
+        let (mut entry, _) = self.keyspace.get_or_insert_with(self.index, key, self.now, make);
+        let value = T::of_mut(&mut entry).ok_or(Fault::WRONG_TYPE)?;
+        let result = edit(value, self.limits);
+        let gone = value.is_gone();
+        drop(entry);
+        if gone {
+            self.keyspace.remove_if_spent(self.index, key);
         }
         Ok(result)
     }
 
     /// Puts `value` at `key`, replacing what was there and its expiry.
     pub(crate) fn put<T: Typed>(&mut self, key: &[u8], value: T) {
-        self.keyspace.insert(self.index, key, value.into_value(), KeepTtl::No, self.now);
+        self.keyspace.insert(self.index, key, value.into_value(), Ttl::Clear, self.now);
     }
 
     /// Removes `key`; true when it was there.
@@ -174,7 +165,20 @@ impl<'a> Db<'a> {
     }
 
     /// Records that `key` was changed in place (watchers, trackers, blocked clients).
-    pub(crate) fn modified(&mut self, key: &[u8]) {
-        self.keyspace.modified(self.index, key);
+    pub(crate) fn modified(&mut self, key: &[u8], event: &'static str) {
+        self.keyspace.note(self.index, key, event);
+    }
+
+    /// Sets when `key` expires, in Unix milliseconds, or that it never does; false when there is nothing to change.
+    pub(crate) fn set_expiry(&mut self, key: &[u8], at: Option<u64>) -> bool {
+        if at.is_none() && self.expiry(key).is_none() {
+            return false;
+        }
+        self.keyspace.set_deadline(self.index, key, at, self.now)
+    }
+
+    /// When `key` expires, in Unix milliseconds.
+    pub(crate) fn expiry(&mut self, key: &[u8]) -> Option<u64> {
+        self.keyspace.deadline(self.index, key, self.now).flatten()
     }
 }

@@ -199,7 +199,7 @@ fn run(
     };
     let version = client.version;
     let mut ctx = Ctx {
-        db: Db { keyspace: &mut state.keyspace, index: client.db, now, lookups: &mut state.lookups },
+        db: Db { keyspace: &mut state.keyspace, limits: &state.limits, index: client.db, now, lookups: &mut state.lookups },
         server: &mut state.server,
         client,
         spec: entry.spec,
@@ -225,10 +225,10 @@ fn after(state: &mut State, client: &mut Client, now: u64) {
 
 /// Tells watchers, trackers and waiting clients what changed. `client` is the one whose command runs, if any.
 pub(crate) fn spread_changes(state: &mut State, mut client: Option<&mut Client>) {
-    for change in state.keyspace.take_changes() {
-        let db = change.db as usize;
+    for change in state.keyspace.changes().collect::<Vec<_>>() {
+        let db = change.db;
         match change.kind {
-            ChangeKind::Flushed => {
+            ChangeKind::Flushed | ChangeKind::Swapped(_) => {
                 for key in state.server.watchers.keys(db) {
                     break_watches(state, client.as_deref_mut(), db, &key);
                 }

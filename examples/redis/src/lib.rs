@@ -22,16 +22,21 @@
 
 mod acl;
 mod blocked;
+pub mod cli;
 mod client;
 mod command;
 mod commands;
 mod config;
-mod ctx;
 mod cron;
+mod ctx;
 mod db;
 mod dispatch;
+mod expiry;
 mod fault;
+mod glob;
 mod latency;
+mod log;
+mod long_double;
 mod notify;
 mod parse;
 mod pubsub;
@@ -42,5 +47,8 @@ mod state;
 mod table;
 mod tracking;
 mod waiter;
+
+/// The version of Redis whose commands these are.
+pub const VERSION: &str = "7.0.15";
 
 pub use server::{Builder, Server, StartError};

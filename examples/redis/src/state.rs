@@ -8,10 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
+use xs_net::Timer;
+use xs_net::listener::Addr;
+use xs_net::serve::ConnectionLimit;
 use xs_net::session::Registry;
 use xs_os::{Clock, Rng};
 use xs_proto::resp::Args;
-use xs_storage::keyspace::Keyspace;
+use xs_storage::keyspace::{Keyspace, Limits};
 
 use crate::acl::Acl;
 use crate::blocked::Blocked;
@@ -19,7 +23,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::db::Lookups;
 use crate::fault::Fault;
-use crate::latency::Latency;
+use crate::latency::{Histogram, Latency};
 use crate::notify::Class;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
@@ -30,11 +34,13 @@ use crate::tracking::Tracking;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) timer: xs_net::timer::Timer,
+    pub(crate) timer: Timer,
     pub(crate) registry: Registry,
     pub(crate) state: Mutex<State>,
-    /// Told when the server must stop: SHUTDOWN, or a signal.
-    pub(crate) stop: tokio::sync::Notify,
+    /// `maxclients`.
+    pub(crate) limit: ConnectionLimit,
+    /// True once the server must stop: SHUTDOWN, a signal, or the end of a test.
+    pub(crate) stop: watch::Sender<bool>,
 }
 
 /// The keyspace and everything else, borrowed apart from each other while a command runs.
@@ -42,6 +48,8 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) keyspace: Keyspace,
     pub(crate) lookups: Lookups,
+    /// A copy of the configuration's thresholds, which commands read while they borrow the rest.
+    pub(crate) limits: Limits,
     pub(crate) server: Server,
 }
 
@@ -67,6 +75,8 @@ pub(crate) struct Server {
     pub(crate) pause: Option<Pause>,
     /// Keys are removed when their time is up, not only when they are asked for (`DEBUG SET-ACTIVE-EXPIRE`).
     pub(crate) active_expire: bool,
+    /// Where it listens.
+    pub(crate) addrs: Vec<Addr>,
     /// Set by SHUTDOWN.
     pub(crate) shutdown: bool,
     /// The last reading of the clock: each command's time is counted from here.
@@ -76,6 +86,41 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>, registry: Registry, rng: Rng) -> Server {
+        let table = Table::get();
+        let mut ids = rng.fork("run id");
+        let now = clock.now();
+        Server {
+            acl: Acl::new(),
+            clients: Clients::default(),
+            blocked: Blocked::default(),
+            watchers: Watchers::default(),
+            pubsub: PubSub::default(),
+            tracking: Tracking::default(),
+            slowlog: Slowlog::default(),
+            latency: Latency::default(),
+            stats: Stats::new(table.rows().len()),
+            run_id: (0..40).map(|_| char::from_digit(ids.below(16) as u32, 16).unwrap_or('0')).collect(),
+            rng: rng.fork("commands"),
+            started: now,
+            pause: None,
+            active_expire: true,
+            shutdown: false,
+            tick: now,
+            slow_after: Duration::MAX,
+            addrs: Vec::new(),
+            clock,
+            registry,
+            config,
+            table,
+        }
+    }
+
+    /// Notes where the server listens.
+    pub(crate) fn listening(&mut self, addrs: &[Addr]) {
+        self.addrs = addrs.to_vec();
+    }
+
     /// Publishes a keyspace event where it is asked for (`notify-keyspace-events`).
     #[inline]
     pub(crate) fn notify(&mut self, class: Class, event: &str, key: &[u8], db: usize) {
@@ -103,10 +148,7 @@ impl Server {
         let _ = current;
     }
 
-    /// Notes a command that took long.
-    pub(crate) fn slow_command(&mut self, client: &Client, entry: Entry, args: Args<'_>, took: Duration, now: u64) {
-        let _ = (client, entry, args, took, now);
-    }
+    pub(crate) fn set_default_password(&mut self, _: &[u8]) {}
 
     /// Undoes whatever a connection that ended has registered.
     pub(crate) fn forget(&mut self, client: &mut Client) {
@@ -234,6 +276,7 @@ pub(crate) struct Stats {
     pub(crate) expired: u64,
     pub(crate) evicted: u64,
     pub(crate) peak_memory: u64,
+    pub(crate) latency_tracking: bool,
     pub(crate) error_replies: u64,
     pub(crate) errors: BTreeMap<String, u64>,
     /// By the command's number in the table.
@@ -261,4 +304,6 @@ pub(crate) struct CommandStat {
     pub(crate) nanos: u64,
     pub(crate) rejected: u64,
     pub(crate) failed: u64,
+    /// How long the calls took, once there was one (`latency-tracking`).
+    pub(crate) latency: Option<Box<Histogram>>,
 }

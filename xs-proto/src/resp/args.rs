@@ -109,7 +109,7 @@ impl Eq for Args<'_> {}
 
 impl Debug for Args<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter().map(|arg| Text(arg))).finish()
+        f.debug_list().entries(self.iter().map(Text)).finish()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Numbers as text, exactly as Redis reads and prints them.
 
+use std::fmt::Write;
+
 /// Reads a canonical decimal `i64`: no sign but `-`, no leading zeros, no `-0`, nothing else around it. This is the
 /// form in which an integer, printed again, gives the same bytes.
 ///
@@ -78,11 +80,17 @@ pub fn format_double(value: f64, text: &mut Vec<u8>) {
         text.extend_from_slice(name);
         return;
     }
-    let scientific = format!("{:.16e}", value.abs());
-    // The form is always one digit, a point, sixteen digits, `e` and the exponent.
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let digits: Vec<u8> = mantissa.bytes().filter(|b| *b != b'.').collect();
+    // One digit, a point, sixteen digits, `e` and the exponent: never more than 23 bytes.
+    let mut scientific = Short { bytes: [0; 32], len: 0 };
+    let _ = write!(scientific, "{:.16e}", value.abs());
+    let mut digits = [b'0'; 17];
+    digits[0] = scientific.bytes[0];
+    digits[1..].copy_from_slice(&scientific.bytes[2..18]);
+    let exponent = scientific.bytes[19..scientific.len].iter().fold(0, |exponent: i32, b| match b {
+        b'0'..=b'9' => exponent * 10 + i32::from(b - b'0'),
+        _ => exponent,
+    });
+    let exponent = if scientific.bytes[19] == b'-' { -exponent } else { exponent };
     let significant = digits.iter().rposition(|b| *b != b'0').map_or(1, |last| last + 1);
     let digits = &digits[..significant];
     if value.is_sign_negative() {
@@ -94,8 +102,11 @@ pub fn format_double(value: f64, text: &mut Vec<u8>) {
             text.push(b'.');
             text.extend_from_slice(&digits[1..]);
         }
-        let sign = if exponent < 0 { '-' } else { '+' };
-        text.extend_from_slice(format!("e{sign}{:02}", exponent.abs()).as_bytes());
+        text.extend_from_slice(if exponent < 0 { b"e-" } else { b"e+" });
+        if exponent.abs() < 10 {
+            text.push(b'0');
+        }
+        text.extend_from_slice(itoa::Buffer::new().format(exponent.abs()).as_bytes());
     } else if exponent < 0 {
         text.extend_from_slice(b"0.");
         text.resize(text.len() + (-exponent - 1) as usize, b'0');
@@ -108,6 +119,21 @@ pub fn format_double(value: f64, text: &mut Vec<u8>) {
             text.push(b'.');
             text.extend_from_slice(&digits[integral..]);
         }
+    }
+}
+
+/// A few bytes of text on the stack.
+struct Short {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Write for Short {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let room = self.bytes.get_mut(self.len..self.len + text.len()).ok_or(std::fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.len += text.len();
+        Ok(())
     }
 }
 

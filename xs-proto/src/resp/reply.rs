@@ -65,13 +65,26 @@ impl<'a> Reply<'a> {
     }
 
     /// A status: a short text on one line. Line breaks in it become spaces.
-    pub fn simple(&mut self, text: &str) {
-        self.line(b'+', text.as_bytes());
+    pub fn simple(&mut self, text: impl AsRef<[u8]>) {
+        self.line(b'+', text.as_ref());
     }
 
     /// An error, whose first word is its code: `ERR unknown command`. Line breaks in it become spaces.
     pub fn error(&mut self, text: impl AsRef<[u8]>) {
         self.line(b'-', text.as_ref());
+    }
+
+    /// An error of any bytes: an error on one line in version 2.
+    pub fn bulk_error(&mut self, text: &[u8]) {
+        match self.version {
+            Version::Resp2 => self.line(b'-', text),
+            Version::Resp3 => {
+                self.number(b'!', text.len() as i64);
+                let inline = self.out.inline_mut();
+                inline.extend_from_slice(text);
+                inline.extend_from_slice(b"\r\n");
+            }
+        }
     }
 
     fn line(&mut self, kind: u8, text: &[u8]) {
@@ -183,9 +196,18 @@ impl<'a> Reply<'a> {
 
     /// A double in the form of [`format_double`]: a bulk string in version 2.
     pub fn double(&mut self, value: f64) {
-        let mut text = Vec::with_capacity(24);
-        format_double(value, &mut text);
-        self.double_text(&text);
+        let inline = self.out.inline_mut();
+        let start = inline.len();
+        format_double(value, inline);
+        let len = inline.len() - start;
+        // The header needs the text's length, so it is written behind the text and then changes places with it.
+        match self.version {
+            Version::Resp2 => self.number(b'$', len as i64),
+            Version::Resp3 => self.out.put_u8(b','),
+        }
+        let inline = self.out.inline_mut();
+        inline[start..].rotate_left(len);
+        inline.extend_from_slice(b"\r\n");
     }
 
     /// A number that is already text, of a kind whose digits the caller decides: a bulk string in version 2 and a
@@ -198,10 +220,10 @@ impl<'a> Reply<'a> {
     }
 
     /// An integer of any size, in decimal: a bulk string in version 2.
-    pub fn big_number(&mut self, digits: &str) {
+    pub fn big_number(&mut self, digits: impl AsRef<[u8]>) {
         match self.version {
-            Version::Resp2 => self.bulk(digits.as_bytes()),
-            Version::Resp3 => self.line(b'(', digits.as_bytes()),
+            Version::Resp2 => self.bulk(digits.as_ref()),
+            Version::Resp3 => self.line(b'(', digits.as_ref()),
         }
     }
 

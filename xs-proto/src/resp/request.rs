@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::args::{Args, Request, Span};
 use super::inline::{self, Words};
-use super::{Limits, parse_i64};
+use super::{Limits, length, parse_i64};
 use crate::codec::{Decode, Fault};
 
 /// Room for this many arguments is kept from one request to the next.
@@ -139,7 +139,6 @@ impl RequestDecoder {
                     Started::Done(answer) => return Ok(answer),
                 },
             }
-            self.scanned = 0;
             self.stage = Stage::Length;
         }
         self.arguments(src)
@@ -222,7 +221,7 @@ impl RequestDecoder {
             return Err(too_big);
         }
         match end {
-            Some(end) if end + 2 <= src.len() => Ok(Some((&src[pos + 1..end], end + 2))),
+            Some(end) if end + 2 <= src.len() => Ok(Some((src.get(pos + 1..end).unwrap_or_default(), end + 2))),
             _ => {
                 self.scanned = end.unwrap_or(src.len());
                 Ok(None)
@@ -239,21 +238,17 @@ impl RequestDecoder {
             _ => None,
         };
         loop {
-            let rest = src.get(pos..).unwrap_or_default();
-            let (len, start) = match (resumed.take(), rest) {
-                (Some(len), _) => (len, pos),
-                (None, [b'$', d @ b'0'..=b'9', b'\r', b'\n', ..]) => ((d - b'0') as usize, pos + 4),
-                (None, [b'$', t @ b'1'..=b'9', d @ b'0'..=b'9', b'\r', b'\n', ..]) => {
-                    ((t - b'0') as usize * 10 + (d - b'0') as usize, pos + 5)
-                }
-                (None, _) => {
-                    self.pos = pos;
-                    self.remaining = remaining;
-                    self.stage = Stage::Length;
-                    match self.length(src, pos)? {
-                        Some(found) => found,
-                        None => return Ok(None),
-                    }
+            let (len, start) = if let Some(len) = resumed.take() {
+                (len, pos)
+            } else if let Some((len, taken)) = length::short(src, pos) {
+                (len, pos + taken)
+            } else {
+                self.pos = pos;
+                self.remaining = remaining;
+                self.stage = Stage::Length;
+                match self.length(src, pos)? {
+                    Some(found) => found,
+                    None => return Ok(None),
                 }
             };
             if len > self.bulk_limit || len > self.request_limit.saturating_sub(start) {
@@ -275,12 +270,13 @@ impl RequestDecoder {
             remaining -= 1;
             if remaining == 0 {
                 self.stage = Stage::Start;
+                self.scanned = 0;
                 return Ok(Some(pos));
             }
         }
     }
 
-    /// A length that is not one or two digits and complete.
+    /// A length that is long, incomplete or wrong.
     #[cold]
     fn length(&mut self, src: &[u8], pos: usize) -> Result<Option<(usize, usize)>, RequestError> {
         if pos >= src.len() {

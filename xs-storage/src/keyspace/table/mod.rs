@@ -25,6 +25,13 @@ pub struct Table<T> {
     len: usize,
 }
 
+/// Where an item of a [`Table`] is, until the table changes its members.
+#[derive(Debug, Clone, Copy)]
+pub struct Spot {
+    number: usize,
+    place: Place,
+}
+
 /// A directory of segments.
 #[derive(Clone)]
 struct Many<T> {
@@ -182,11 +189,30 @@ impl<T> Table<T> {
     }
 
     #[inline]
-    fn segment(&self, hash: u64) -> &Segment<T> {
+    fn segments(&self) -> &[Segment<T>] {
+        match &self.many {
+            None => std::slice::from_ref(&self.single),
+            Some(many) => &many.segments,
+        }
+    }
+
+    /// The number of the segment of a hash.
+    #[inline]
+    fn number(&self, hash: u64) -> usize {
+        self.many.as_ref().map_or(0, |many| many.number(hash))
+    }
+
+    #[inline]
+    fn numbered(&self, number: usize) -> &Segment<T> {
         match &self.many {
             None => &self.single,
-            Some(many) => &many.segments[many.number(hash)],
+            Some(many) => &many.segments[number],
         }
+    }
+
+    #[inline]
+    fn segment(&self, hash: u64) -> &Segment<T> {
+        self.numbered(self.number(hash))
     }
 
     #[inline]
@@ -217,6 +243,52 @@ impl<T> Table<T> {
         let bucket = segment.buckets.get(segment.home(hash))?;
         let slot = bucket.matching(tag_of(hash)).trailing_zeros() as usize;
         bucket.slots.get(slot)?.as_ref()
+    }
+
+    /// Where the item is that has this hash and for which `eq` holds.
+    #[inline]
+    pub fn locate(&self, hash: u64, eq: impl FnMut(&T) -> bool) -> Option<Spot> {
+        let number = self.number(hash);
+        let place = self.numbered(number).position(hash, eq)?;
+        Some(Spot { number, place })
+    }
+
+    /// The item at a spot. A spot is good until the table changes its members; an outdated one finds any item or none.
+    #[inline]
+    pub fn at(&self, spot: Spot) -> Option<&T> {
+        let (at, slot) = spot.place;
+        self.segments().get(spot.number)?.buckets.get(at)?.slots.get(slot)?.as_ref()
+    }
+
+    /// As [`Table::at`], to change the item. What its hash is made from must stay.
+    #[inline]
+    pub fn at_mut(&mut self, spot: Spot) -> Option<&mut T> {
+        let (at, slot) = spot.place;
+        let segments = match &mut self.many {
+            None => std::slice::from_mut(&mut self.single),
+            Some(many) => &mut many.segments,
+        };
+        segments.get_mut(spot.number)?.buckets.get_mut(at)?.slots.get_mut(slot)?.as_mut()
+    }
+
+    /// Takes out the item at a spot. `rehash` is asked for its hash if the table shrinks.
+    pub fn take_at(&mut self, spot: Spot, rehash: impl Fn(&T) -> u64) -> Option<T> {
+        self.at(spot)?;
+        let Some(many) = &mut self.many else { return self.take_single(spot.place) };
+        let item = many.segments[spot.number].take(spot.place)?;
+        self.len -= 1;
+        if self.len == 0 {
+            self.clear();
+        } else if many.segments[spot.number].wants_shrinking() {
+            many.change(spot.number, Segment::shrink);
+            many.merge(rehash(&item));
+            if many.depth == 0 {
+                let number = many.directory[0] as usize;
+                self.single = std::mem::replace(&mut many.segments[number], Segment::empty());
+                self.many = None;
+            }
+        }
+        Some(item)
     }
 
     /// The item with this hash for which `eq` holds.
@@ -290,17 +362,8 @@ impl<T> Table<T> {
 
     /// Takes out the item with this hash for which `eq` holds.
     pub fn remove(&mut self, hash: u64, eq: impl FnMut(&T) -> bool) -> Option<T> {
-        match &mut self.many {
-            None => {
-                let place = self.single.position(hash, eq)?;
-                self.take_single(place)
-            }
-            Some(many) => {
-                let number = many.number(hash);
-                let place = many.segments[number].position(hash, eq)?;
-                self.take_many(number, place, |_| hash)
-            }
-        }
+        let spot = self.locate(hash, eq)?;
+        self.take_at(spot, |_| hash)
     }
 
     fn take_single(&mut self, place: Place) -> Option<T> {
@@ -314,24 +377,6 @@ impl<T> Table<T> {
         Some(item)
     }
 
-    fn take_many(&mut self, number: usize, place: Place, rehash: impl Fn(&T) -> u64) -> Option<T> {
-        let many = self.many.as_mut()?;
-        let item = many.segments[number].take(place)?;
-        self.len -= 1;
-        if self.len == 0 {
-            self.clear();
-        } else if many.segments[number].wants_shrinking() {
-            many.change(number, Segment::shrink);
-            many.merge(rehash(&item));
-            if many.depth == 0 {
-                let number = many.directory[0] as usize;
-                self.single = std::mem::replace(&mut many.segments[number], Segment::empty());
-                self.many = None;
-            }
-        }
-        Some(item)
-    }
-
     /// Drops all items and all memory.
     pub fn clear(&mut self) {
         *self = Table::new();
@@ -339,33 +384,31 @@ impl<T> Table<T> {
 
     /// An item, every one equally likely.
     pub fn random(&self, rng: &mut Rng) -> Option<&T> {
-        let (number, (at, slot)) = self.random_place(rng)?;
-        let segment = self.many.as_ref().map_or(&self.single, |many| &many.segments[number]);
-        segment.buckets[at].slots[slot].as_ref()
+        self.at(self.random_spot(rng)?)
     }
 
     /// Takes out an item, every one equally likely. `rehash` is asked for its hash if the table shrinks.
     pub fn take_random(&mut self, rng: &mut Rng, rehash: impl Fn(&T) -> u64) -> Option<T> {
-        let (number, place) = self.random_place(rng)?;
-        if self.many.is_some() { self.take_many(number, place, rehash) } else { self.take_single(place) }
+        let spot = self.random_spot(rng)?;
+        self.take_at(spot, rehash)
     }
 
+    /// Where an item is, every one equally likely.
+    ///
     /// Draws slots, as if every segment were as wide as the widest, until one holds an item: no slot is likelier than
     /// another, so no item is.
-    fn random_place(&self, rng: &mut Rng) -> Option<(usize, Place)> {
+    pub fn random_spot(&self, rng: &mut Rng) -> Option<Spot> {
         if self.len == 0 {
             return None;
         }
-        let (segments, widest) = match &self.many {
-            None => (std::slice::from_ref(&self.single), self.single.buckets.len()),
-            Some(many) => (&*many.segments, many.widest),
-        };
+        let segments = self.segments();
+        let widest = self.many.as_ref().map_or(self.single.buckets.len(), |many| many.widest);
         let space = (segments.len() * widest * SLOTS) as u64;
         loop {
             let at = rng.below(space) as usize;
             let (number, at, slot) = (at / (widest * SLOTS), at / SLOTS % widest, at % SLOTS);
             if segments[number].buckets.get(at).is_some_and(|bucket| bucket.occupied() >> slot & 1 != 0) {
-                return Some((number, (at, slot)));
+                return Some(Spot { number, place: (at, slot) });
             }
         }
     }
