@@ -96,6 +96,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::alloc_size;
+use super::thin::prefetch;
 
 /// Entries in a leaf. With three words of links, 63 entries of 12 or 16 bytes fill an allocator's size class (768 or
 /// 1024 bytes) exactly.
@@ -106,6 +107,8 @@ const INNER: usize = 63;
 const SPARSE: usize = 15;
 /// Levels that a tree of 2³² entries cannot reach, with room to spare: every level but the root divides by `SPARSE`.
 const MAX_HEIGHT: usize = 12;
+/// How many entries are looked at one by one where a comparison is dear.
+const NEAR: usize = 8;
 /// No node.
 const NONE: u32 = u32::MAX;
 
@@ -119,6 +122,13 @@ struct Leaf<T> {
 }
 
 impl<T> Leaf<T> {
+    /// Asks for the whole leaf at once. A binary search would wait for its lines one after the other.
+    #[inline]
+    fn fetch(&self) {
+        let step = 64 / size_of::<T>().clamp(1, 64);
+        self.items().iter().step_by(step).for_each(prefetch);
+    }
+
     fn items(&self) -> &[T] {
         &self.items[..self.len as usize]
     }
@@ -333,6 +343,7 @@ impl<T: Copy> RankTree<T> {
             node = inner.children[at];
         }
         let leaf = self.leaves.get_mut(node);
+        leaf.fetch();
         let at = leaf.items().partition_point(before);
         leaf.items.copy_within(at..leaf.len as usize, at + 1);
         leaf.items[at] = value;
@@ -351,6 +362,26 @@ impl<T: Copy> RankTree<T> {
         Some(found)
     }
 
+    /// Removes an entry that `is` recognises by itself, without a comparison: `before` holds for what is surely in front
+    /// of it, and it stands among the next few entries. `None` if it does not; then [`RankTree::remove`] finds it.
+    ///
+    /// A comparison may have to follow an entry to memory that is not in cache; recognising a number does not.
+    pub(crate) fn remove_near(&mut self, before: impl FnMut(&T) -> bool, is: impl FnMut(&T) -> bool) -> Option<T> {
+        let (path, leaf, at) = self.descend(before)?;
+        let items = &self.leaves.get(leaf).items()[at..];
+        let at = at + items.iter().take(NEAR).position(is)?;
+        let found = self.leaves.get(leaf).items[at];
+        self.erase(&path, leaf, at, 1);
+        Some(found)
+    }
+
+    /// The rank of an entry, found in the same way.
+    pub(crate) fn rank_near(&self, before: impl FnMut(&T) -> bool, is: impl FnMut(&T) -> bool) -> Option<usize> {
+        let (rank, leaf, at) = self.count(before)?;
+        let near = leaf.items()[at..].iter().take(NEAR).position(is)?;
+        Some(rank + at + near)
+    }
+
     /// The entry that is equal to what is sought.
     pub fn get(&self, mut cmp: impl FnMut(&T) -> Ordering) -> Option<&T> {
         let (_, leaf, at) = self.descend(|entry| cmp(entry) != Ordering::Greater)?;
@@ -360,16 +391,23 @@ impl<T: Copy> RankTree<T> {
 
     /// The rank, from 0, of the entry that is equal to what is sought (the last one to arrive, when several are).
     pub fn rank(&self, mut cmp: impl FnMut(&T) -> Ordering) -> Option<usize> {
-        let rank = self.partition_point(|entry| cmp(entry) != Ordering::Greater).checked_sub(1)?;
-        (cmp(self.select(rank)?) == Ordering::Equal).then_some(rank)
+        let (rank, leaf, at) = self.count(|entry| cmp(entry) != Ordering::Greater)?;
+        let at = at.checked_sub(1)?;
+        (cmp(&leaf.items[at]) == Ordering::Equal).then_some(rank + at)
     }
 
     /// The number of entries for which `before` holds; it must hold for a prefix of the order and for nothing after it.
     ///
     /// This is the one search: lower and upper bounds, counts and ranges are differences of partition points.
-    pub fn partition_point(&self, mut before: impl FnMut(&T) -> bool) -> usize {
+    pub fn partition_point(&self, before: impl FnMut(&T) -> bool) -> usize {
+        self.count(before).map_or(0, |(rank, _, at)| rank + at)
+    }
+
+    /// The leaf with the last entry for which `before` holds, how many stand in front of that leaf, and how many of the
+    /// leaf's own it holds for.
+    fn count(&self, mut before: impl FnMut(&T) -> bool) -> Option<(usize, &Leaf<T>, usize)> {
         if self.root == NONE {
-            return 0;
+            return None;
         }
         let (mut node, mut rank) = (self.root, 0_usize);
         for _ in 0..self.height {
@@ -378,7 +416,9 @@ impl<T: Copy> RankTree<T> {
             rank += inner.counts[..at].iter().sum::<u32>() as usize;
             node = inner.children[at];
         }
-        rank + self.leaves.get(node).items().partition_point(before)
+        let leaf = self.leaves.get(node);
+        leaf.fetch();
+        Some((rank, leaf, leaf.items().partition_point(before)))
     }
 
     /// The entry at `rank`, counted from 0.
@@ -397,6 +437,18 @@ impl<T: Copy> RankTree<T> {
     pub fn last(&self) -> Option<&T> {
         let leaf = self.edge_leaf(|inner| inner.len as usize - 1)?;
         self.leaves.get(leaf).items().last()
+    }
+
+    /// The entry at `rank`, if the first leaf holds it (or, counted from behind, the last one): for looking ahead of a
+    /// sequence of pops at no cost.
+    #[inline]
+    pub(crate) fn near_end(&self, rank: usize, greatest: bool) -> Option<&T> {
+        if greatest {
+            let items = self.leaves.get(self.edge_leaf(|inner| inner.len as usize - 1)?).items();
+            items.get(items.len().checked_sub(rank + 1)?)
+        } else {
+            self.leaves.get(self.edge_leaf(|_| 0)?).items().get(rank)
+        }
     }
 
     /// Removes the least entry.
@@ -469,8 +521,9 @@ impl<T: Copy> RankTree<T> {
             path.push(node, at);
             node = inner.children[at];
         }
-        let at = self.leaves.get(node).items().partition_point(before);
-        Some((path, node, at))
+        let leaf = self.leaves.get(node);
+        leaf.fetch();
+        Some((path, node, leaf.items().partition_point(before)))
     }
 
     /// The leaf with the entry at `rank`, and its place there.
