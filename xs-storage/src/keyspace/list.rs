@@ -137,9 +137,12 @@ impl Ring {
     #[inline]
     fn edit<R>(&mut self, at: usize, change: impl FnOnce(&mut Node) -> R) -> R {
         let node = &mut self.nodes[at];
-        let before = node.allocated_bytes();
+        let before = node.capacity();
         let result = change(node);
-        self.heap = self.heap - before + node.allocated_bytes();
+        let after = node.capacity();
+        if after != before {
+            self.heap = self.heap - alloc_size(before) + alloc_size(after);
+        }
         result
     }
 
