@@ -196,9 +196,18 @@ impl<'a> Reply<'a> {
 
     /// A double in the form of [`format_double`]: a bulk string in version 2.
     pub fn double(&mut self, value: f64) {
-        let mut text = Vec::with_capacity(24);
-        format_double(value, &mut text);
-        self.double_text(&text);
+        let inline = self.out.inline_mut();
+        let start = inline.len();
+        format_double(value, inline);
+        let len = inline.len() - start;
+        // The header needs the text's length, so it is written behind the text and then changes places with it.
+        match self.version {
+            Version::Resp2 => self.number(b'$', len as i64),
+            Version::Resp3 => self.out.put_u8(b','),
+        }
+        let inline = self.out.inline_mut();
+        inline[start..].rotate_left(len);
+        inline.extend_from_slice(b"\r\n");
     }
 
     /// A number that is already text, of a kind whose digits the caller decides: a bulk string in version 2 and a
