@@ -1,10 +1,20 @@
-//! **State: the collections, keyspaces and caches that systems keep their data in.** Everything here is plain memory
-//! behind `&mut self`: no socket, no thread, no clock. The time and the seed are arguments.
+//! **State: keyspaces, caches and the compact collections that they are made of.** Everything here is plain memory
+//! behind `&mut self`: no socket, no thread, no clock. The time, chance and seeds are arguments.
 //!
 //! Read in this order:
-#![cfg_attr(feature = "keyspace", doc = "1. [`keyspace`]: the typed values of a Redis-like store.")]
-#![cfg_attr(feature = "keyspace", doc = "2. [`sketch`]: counting distinct things in twelve kilobytes.")]
-#![cfg_attr(feature = "cache", doc = "3. [`cache`]: bounded maps that decide what to forget.")]
+#![cfg_attr(
+    feature = "keyspace",
+    doc = "1. [`keyspace`]: typed values under keys, expiry, accounting, one stream of writes."
+)]
+#![cfg_attr(
+    feature = "keyspace",
+    doc = "2. [`keyspace::table`]: the hash table under all of it, whose scan survives growth."
+)]
+#![cfg_attr(feature = "keyspace", doc = "3. [`keyspace::string`]: the value that most keys have.")]
+#![cfg_attr(feature = "keyspace", doc = "4. [`keyspace::rank_tree`]: order with positions; sorted sets and deadlines.")]
+#![cfg_attr(feature = "keyspace", doc = "5. [`sketch`]: counting distinct things in twelve kilobytes.")]
+#![cfg_attr(feature = "cache", doc = "6. [`cache`]: bounded maps that decide what to forget.")]
+#![deny(unsafe_code)]
 
 #[cfg(feature = "cache")]
 pub mod cache;

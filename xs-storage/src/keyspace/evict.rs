@@ -1,0 +1,231 @@
+//! Which key goes when memory is short: the names of the policies, the choice among sampled candidates (pure), and the
+//! keyspace's part, which draws the samples and carries out the choice.
+
+use bytes::Bytes;
+use xs_os::Rng;
+
+use super::access::{self, Tracking};
+use super::change::ChangeKind;
+use super::space::{Db, Keyspace};
+use super::table::Spot;
+
+/// `maxmemory-policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// Nothing is evicted; writes that need memory fail.
+    #[default]
+    NoEviction,
+    /// The key that was not used for longest, of all keys.
+    AllKeysLru,
+    /// The same, of the keys that have a deadline.
+    VolatileLru,
+    /// The key that is used least often, of all keys.
+    AllKeysLfu,
+    /// The same, of the keys that have a deadline.
+    VolatileLfu,
+    /// Any key.
+    AllKeysRandom,
+    /// Any key that has a deadline.
+    VolatileRandom,
+    /// The key whose deadline comes first. Exact: the expiry index knows it.
+    VolatileTtl,
+}
+
+impl Policy {
+    /// Every policy.
+    pub const ALL: [Policy; 8] = [
+        Policy::NoEviction,
+        Policy::AllKeysLru,
+        Policy::VolatileLru,
+        Policy::AllKeysLfu,
+        Policy::VolatileLfu,
+        Policy::AllKeysRandom,
+        Policy::VolatileRandom,
+        Policy::VolatileTtl,
+    ];
+
+    /// The name in a configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Policy::NoEviction => "noeviction",
+            Policy::AllKeysLru => "allkeys-lru",
+            Policy::VolatileLru => "volatile-lru",
+            Policy::AllKeysLfu => "allkeys-lfu",
+            Policy::VolatileLfu => "volatile-lfu",
+            Policy::AllKeysRandom => "allkeys-random",
+            Policy::VolatileRandom => "volatile-random",
+            Policy::VolatileTtl => "volatile-ttl",
+        }
+    }
+
+    /// The policy of a name, in any case.
+    pub fn from_name(name: &str) -> Option<Policy> {
+        Policy::ALL.into_iter().find(|policy| policy.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the policy counts uses instead of timing them.
+    pub const fn is_lfu(self) -> bool {
+        matches!(self, Policy::AllKeysLfu | Policy::VolatileLfu)
+    }
+
+    /// Whether the policy spares keys without a deadline.
+    pub const fn is_volatile(self) -> bool {
+        matches!(self, Policy::VolatileLru | Policy::VolatileLfu | Policy::VolatileRandom | Policy::VolatileTtl)
+    }
+}
+
+/// A key that was sampled: where it is, and how good a victim it would be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) score: u64,
+    pub(super) db: usize,
+    pub(super) hash: u64,
+}
+
+/// The best victims seen in recent samples. A sample of five alone is a poor judge; remembering the best of many samples
+/// comes close to exact LRU (Redis found sixteen to be enough).
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    /// By rising score.
+    best: Vec<Candidate>,
+}
+
+impl Pool {
+    const SIZE: usize = 16;
+
+    /// Considers a candidate. One that is there already is judged anew.
+    pub(super) fn offer(&mut self, candidate: Candidate) {
+        self.best.retain(|known| (known.db, known.hash) != (candidate.db, candidate.hash));
+        let at = self.best.partition_point(|known| known.score < candidate.score);
+        self.best.insert(at, candidate);
+        if self.best.len() > Self::SIZE {
+            self.best.remove(0);
+        }
+    }
+
+    /// The best victim. It may be gone by now: the caller looks, and asks again.
+    pub(super) fn take(&mut self) -> Option<Candidate> {
+        self.best.pop()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.best.clear();
+    }
+}
+
+impl Keyspace {
+    /// Removes the key that the policy would rather lose than any other, and answers its database and name. `None` if
+    /// the policy leaves nothing to evict.
+    ///
+    /// `lru` and `lfu` sample, as Redis does; they judge by what [`Config::tracking`](super::Config) records. Random is
+    /// uniform over all keys of all databases, and `volatile-ttl` is exact.
+    pub fn evict_one(&mut self, policy: Policy, rng: &mut Rng, now_ms: u64) -> Option<(usize, Bytes)> {
+        let (db, hash, spot) = match policy {
+            Policy::NoEviction => return None,
+            Policy::AllKeysLru | Policy::VolatileLru | Policy::AllKeysLfu | Policy::VolatileLfu => {
+                self.sampled_victim(policy.is_volatile(), rng, now_ms)?
+            }
+            Policy::AllKeysRandom => {
+                let db = self.random_db(rng, |db| db.keys.len())?;
+                let keys = &self.dbs[db].keys;
+                let spot = keys.random_spot(rng)?;
+                (db, self.hasher.hash(keys.at(spot)?.key()), spot)
+            }
+            Policy::VolatileRandom => {
+                let db = self.random_db(rng, |db| db.deadlines.len())?;
+                let (hash, spot) = self.random_volatile(db, rng)?;
+                (db, hash, spot)
+            }
+            Policy::VolatileTtl => {
+                let first = |(number, db): (usize, &Db)| db.deadlines.first().map(|&entry| (entry, number));
+                let (entry, db) = self.dbs.iter().enumerate().filter_map(first).min()?;
+                (db, entry.1, self.locate_deadline(db, entry)?)
+            }
+        };
+        let item = self.take(db, spot, hash, ChangeKind::Evicted)?;
+        Some((db, Bytes::copy_from_slice(item.key())))
+    }
+
+    /// A database, as likely as its share of what `len` counts.
+    fn random_db(&self, rng: &mut Rng, len: impl Fn(&Db) -> usize) -> Option<usize> {
+        let mut at = rng.index(self.dbs.iter().map(&len).sum());
+        self.dbs.iter().position(|db| {
+            let here = at < len(db);
+            at = at.saturating_sub(len(db));
+            here
+        })
+    }
+
+    fn random_volatile(&self, db: usize, rng: &mut Rng) -> Option<(u64, Spot)> {
+        let deadlines = &self.dbs[db].deadlines;
+        let entry = *deadlines.select(rng.index(deadlines.len()))?;
+        Some((entry.1, self.locate_deadline(db, entry)?))
+    }
+
+    fn sampled_victim(&mut self, volatile: bool, rng: &mut Rng, now_ms: u64) -> Option<(usize, u64, Spot)> {
+        loop {
+            let mut seen = 0;
+            for db in 0..self.dbs.len() {
+                for _ in 0..self.config.samples.max(1) {
+                    let sample = if volatile {
+                        self.random_volatile(db, rng)
+                    } else {
+                        let keys = &self.dbs[db].keys;
+                        let spot = keys.random_spot(rng);
+                        spot.and_then(|spot| Some((self.hasher.hash(keys.at(spot)?.key()), spot)))
+                    };
+                    let Some((hash, spot)) = sample else { break };
+                    let Some(item) = self.dbs[db].keys.at(spot) else { break };
+                    let score = match self.config.tracking {
+                        Tracking::Recency => access::idle_ms(item.tag(), now_ms),
+                        Tracking::Frequency { decay_minutes, .. } => {
+                            u64::from(u8::MAX - access::frequency(item.tag(), decay_minutes, now_ms))
+                        }
+                    };
+                    self.pool.offer(Candidate { score, db, hash });
+                    seen += 1;
+                }
+            }
+            // The pool remembers earlier samples, whose keys may be gone or may have lost their deadlines. While there
+            // is anything to sample, the last round's candidates are live, so this ends.
+            while let Some(Candidate { db, hash, .. }) = self.pool.take() {
+                let hasher = self.hasher;
+                let live = self.dbs.get(db).and_then(|db| {
+                    db.keys.locate(hash, |item| hasher.hash(item.key()) == hash && (!volatile || item.note().is_some()))
+                });
+                if let Some(spot) = live {
+                    return Some((db, hash, spot));
+                }
+            }
+            if seen == 0 {
+                return None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways() {
+        for policy in Policy::ALL {
+            assert_eq!(Policy::from_name(&policy.name().to_uppercase()), Some(policy));
+        }
+        assert_eq!(Policy::from_name("lru"), None);
+    }
+
+    #[test]
+    fn the_pool_keeps_the_best_and_no_key_twice() {
+        let mut pool = Pool::default();
+        for score in 0..100 {
+            pool.offer(Candidate { score, db: 0, hash: score % 50 });
+        }
+        pool.offer(Candidate { score: 1000, db: 1, hash: 49 });
+        pool.offer(Candidate { score: 0, db: 0, hash: 49 }); // used since: not a victim any more
+        let order: Vec<u64> = std::iter::from_fn(|| pool.take()).map(|c| c.score).collect();
+        assert_eq!(order[..3], [1000, 98, 97]);
+        assert_eq!(order.len(), Pool::SIZE);
+    }
+}
