@@ -89,6 +89,7 @@ fn chosen(units: &[&str]) -> Vec<String> {
 
 /// Runs the units on both, prints the tallies and the differences, and returns the latter.
 fn report(units: &[String]) -> Vec<String> {
+    let _turn = compare::turn();
     let mut all = Vec::new();
     for unit in units {
         let (reference, ours) = compare::both(|subject| run_unit(subject, unit));

@@ -8,6 +8,8 @@ pub mod rank_tree;
 pub mod stream;
 pub mod string;
 pub mod set;
+pub mod stream;
+pub mod string;
 pub mod table;
 pub mod zset;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How one test ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,12 @@ pub(crate) fn missing(reference: &Tally, ours: &Tally, skipped: impl Fn(&str) ->
         missing.push(line);
     }
     missing
+}
+
+/// Held while a suite runs: suites have ports of their own, and two at a time would fight for the processors.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs both subjects' halves of the work at once.

@@ -7,7 +7,8 @@ use std::ops::Range;
 use xs_os::Rng;
 
 use super::super::alloc_size;
-use super::super::members::{self, Seeded};
+use super::super::hasher::KeyHasher;
+use super::super::members;
 use super::super::rank_tree::{self, RankTree};
 use super::super::table::Table;
 use super::super::thin::ThinBytes;
@@ -99,7 +100,7 @@ impl Slab {
 
 #[derive(Clone)]
 pub(super) struct Ranked {
-    seeded: Seeded,
+    hasher: KeyHasher,
     slab: Slab,
     /// Slots' numbers plus one, by the hash of the member.
     table: Table<NonZeroU32>,
@@ -122,7 +123,7 @@ fn order<'a>(slab: &'a Slab, score: f64, member: &'a [u8]) -> impl FnMut(&Entry)
 impl Ranked {
     pub(super) fn new(seed: u64) -> Self {
         Ranked {
-            seeded: Seeded::new(seed),
+            hasher: KeyHasher::new(seed),
             slab: Slab { chunks: Vec::new(), free: NONE, used: 0 },
             table: Table::new(),
             tree: RankTree::new(),
@@ -132,7 +133,7 @@ impl Ranked {
 
     /// Gives all memory back.
     pub(super) fn reset(&mut self) {
-        *self = Ranked { seeded: self.seeded.clone(), ..Ranked::new(0) };
+        *self = Ranked { hasher: self.hasher, ..Ranked::new(0) };
     }
 
     #[inline]
@@ -155,7 +156,7 @@ impl Ranked {
     }
 
     pub(super) fn insert(&mut self, score: f64, member: &[u8]) -> Inserted {
-        let hash = self.seeded.hash(member);
+        let hash = self.hasher.hash(member);
         if let Some(index) = self.find(hash, member) {
             let old = self.slab.slot(index).score;
             if compare_scores(old, score).is_eq() {
@@ -170,14 +171,14 @@ impl Ranked {
         self.heap += owned.allocated_bytes();
         let index = self.slab.add(owned, score);
         let handle = NonZeroU32::MIN.checked_add(index).expect("a sorted set holds less than 2^32 members");
-        let (seeded, slab) = (&self.seeded, &self.slab);
-        self.table.insert_unique(hash, handle, |handle| seeded.hash(slab.member(index_of(*handle))));
+        let (hasher, slab) = (self.hasher, &self.slab);
+        self.table.insert_unique(hash, handle, |handle| hasher.hash(slab.member(index_of(*handle))));
         self.tree.insert(Entry::new(score, index), order(slab, score, member));
         Inserted::Added
     }
 
     pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
-        let hash = self.seeded.hash(member);
+        let hash = self.hasher.hash(member);
         let index = self.find(hash, member)?;
         let score = self.slab.slot(index).score;
         self.tree.remove(order(&self.slab, score, member));
@@ -188,7 +189,7 @@ impl Ranked {
 
     #[inline]
     pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
-        self.find(self.seeded.hash(member), member).map(|index| self.slab.slot(index).score)
+        self.find(self.hasher.hash(member), member).map(|index| self.slab.slot(index).score)
     }
 
     pub(super) fn rank(&self, member: &[u8]) -> Option<usize> {
@@ -211,16 +212,16 @@ impl Ranked {
     pub(super) fn pop(&mut self, greatest: bool) -> Option<(ThinBytes, f64)> {
         let entry = if greatest { self.tree.pop_last() } else { self.tree.pop_first() }?;
         let member = self.slab.take(entry.index);
-        self.table.remove(self.seeded.hash(&member), |handle| index_of(*handle) == entry.index);
+        self.table.remove(self.hasher.hash(&member), |handle| index_of(*handle) == entry.index);
         self.heap -= member.allocated_bytes();
         Some((member, entry.score()))
     }
 
     pub(super) fn remove_range(&mut self, ranks: Range<usize>, mut visit: impl FnMut(&[u8], f64)) -> usize {
-        let Ranked { seeded, slab, table, tree, heap } = self;
+        let Ranked { hasher, slab, table, tree, heap } = self;
         tree.remove_range(ranks, |entry| {
             let member = slab.take(entry.index);
-            table.remove(seeded.hash(&member), |handle| index_of(*handle) == entry.index);
+            table.remove(hasher.hash(&member), |handle| index_of(*handle) == entry.index);
             *heap -= member.allocated_bytes();
             visit(&member, entry.score());
         })

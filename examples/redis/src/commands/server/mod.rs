@@ -1,5 +1,6 @@
 //! The server commands: what the server says of itself, and how it is told to change.
 
+mod acl;
 mod command;
 mod config;
 mod debug;
@@ -119,6 +120,21 @@ fn shutdown(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.server.shutdown = true;
     // No answer: the client sees its connection close.
     ctx.client.close = true;
+    Ok(())
+}
+
+fn monitor(ctx: &mut Ctx<'_>) -> Outcome {
+    if ctx.client.may_not_block {
+        return Err(Fault::new("ERR MONITOR isn't allowed for DENY BLOCKING client"));
+    }
+    ctx.server.monitors.add(ctx.client.handle.clone());
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// `MODULE LIST`: there are none.
+fn no_modules(ctx: &mut Ctx<'_>) -> Outcome {
+    ctx.reply.array(0);
     Ok(())
 }
 

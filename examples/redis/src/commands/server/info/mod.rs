@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use crate::command::Outcome;
 use crate::config::percentile;
 use crate::ctx::Ctx;
+use crate::pubsub::Kind;
 use crate::state::CommandStat;
 
 /// A section: its name in an argument, its title, whether `INFO` alone shows it, and what writes it.
@@ -113,14 +114,13 @@ fn server(ctx: &Ctx<'_>, text: &mut String) {
 
 fn clients(ctx: &Ctx<'_>, text: &mut String) {
     let server = &*ctx.server;
-    let tracking = server.clients.iter().filter(|client| client.tracking.is_some()).count();
     line(text, "connected_clients", server.clients.len());
     line(text, "cluster_connections", 0);
     line(text, "maxclients", server.config.maxclients);
     line(text, "client_recent_max_input_buffer", 0);
     line(text, "client_recent_max_output_buffer", 0);
     line(text, "blocked_clients", server.blocked.len());
-    line(text, "tracking_clients", tracking + usize::from(ctx.client.tracking.is_some()));
+    line(text, "tracking_clients", server.tracking.counts()[0]);
     line(text, "clients_in_timeout_table", server.blocked.len());
 }
 
@@ -232,12 +232,18 @@ fn stats(ctx: &Ctx<'_>, text: &mut String) {
     nothing(text, &["reply_buffer_shrinks", "reply_buffer_expands"]);
 }
 
-fn subscriptions(_: &Ctx<'_>, text: &mut String) {
-    nothing(text, &["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+fn subscriptions(ctx: &Ctx<'_>, text: &mut String) {
+    let pubsub = &ctx.server.pubsub;
+    line(text, "pubsub_channels", pubsub.len(Kind::Channel));
+    line(text, "pubsub_patterns", pubsub.len(Kind::Pattern));
+    line(text, "pubsubshard_channels", pubsub.len(Kind::Shard));
 }
 
-fn tracked(_: &Ctx<'_>, text: &mut String) {
-    nothing(text, &["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+fn tracked(ctx: &Ctx<'_>, text: &mut String) {
+    let [_, keys, readers, prefixes] = ctx.server.tracking.counts();
+    line(text, "tracking_total_keys", keys);
+    line(text, "tracking_total_items", readers);
+    line(text, "tracking_total_prefixes", prefixes);
 }
 
 fn replication(ctx: &Ctx<'_>, text: &mut String) {
