@@ -5,8 +5,6 @@ pub mod intset;
 pub mod list;
 pub mod listpack;
 pub mod rank_tree;
-pub mod stream;
-pub mod string;
 pub mod set;
 pub mod stream;
 pub mod string;

@@ -7,7 +7,6 @@ pub(crate) mod connection;
 pub(crate) mod geo;
 pub(crate) mod help;
 pub(crate) mod hashes;
-pub(crate) mod help;
 pub(crate) mod hyperloglog;
 pub(crate) mod keys;
 pub(crate) mod later;
