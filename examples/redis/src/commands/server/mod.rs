@@ -152,7 +152,8 @@ fn lolwut(ctx: &mut Ctx<'_>) -> Outcome {
         }
     }
     let [columns, rows] = sizes.map(|size| size.clamp(1, 160) as usize);
-    ctx.reply.verbatim(b"txt", picture(ctx, columns, rows).as_bytes());
+    let picture = picture(ctx, columns, rows);
+    ctx.reply.verbatim(b"txt", picture.as_bytes());
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::command::Outcome;
 use crate::config::percentile;
 use crate::ctx::Ctx;
-use crate::pubsub::Kind;
+use crate::mail::Kind;
 use crate::state::CommandStat;
 
 /// A section: its name in an argument, its title, whether `INFO` alone shows it, and what writes it.
