@@ -37,6 +37,7 @@ mod glob;
 mod latency;
 mod log;
 mod mail;
+mod monitor;
 mod notify;
 mod parse;
 mod pubsub;

@@ -181,6 +181,9 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     if client.close {
         turn.next = Next::Close;
     }
+    if state.server.shutdown {
+        shared.stop.send_replace(true);
+    }
     let flow = match &client.blocked {
         None => Flow::Done,
         Some(on) => {
