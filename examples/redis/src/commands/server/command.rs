@@ -208,9 +208,7 @@ fn write_keys_of_call(ctx: &mut Ctx<'_>, with_flags: bool) -> Outcome {
     let table = ctx.server.table;
     let entry = table.find(call.get(0).unwrap_or_default());
     let entry = match entry {
-        Some(entry) if !entry.spec.sub.is_empty() => {
-            call.get(1).map_or(Some(entry), |sub| table.find_sub(entry, sub))
-        }
+        Some(entry) if !entry.spec.sub.is_empty() => call.get(1).map_or(Some(entry), |sub| table.find_sub(entry, sub)),
         entry => entry,
     };
     let spec = entry.ok_or(Fault::new("ERR Invalid command specified"))?.spec;
