@@ -1,1 +1,23 @@
-//! placeholder
+//! **Bytes on the wire, and nothing else.** A codec of xs turns bytes into values and values into bytes. It opens no
+//! socket, reads no clock, starts no thread and needs no async runtime: whoever has bytes can use it, in a server, a
+//! test, a fuzzer or a file converter.
+//!
+//! Read in this order:
+//!
+//! 1. [`out`]: where encoders put bytes. [`Out`] collects small ones in a row and keeps large ones by reference.
+//! 2. [`codec`]: the two traits that every protocol implements, [`Decode`] and [`Encode`], and who is to blame when
+//!    bytes are wrong, [`Fault`].
+//! 3. [`resp`] (feature `resp`): the protocol of Redis, versions 2 and 3; the first codec to read, because all of it
+//!    fits in a head.
+//!
+//! Every protocol stands behind a feature of its own, and none is on by default. The feature `tokio-util` adds
+//! `codec::Framing`, which makes any codec here one of tokio's.
+#![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod out;
+#[cfg(feature = "resp")]
+pub mod resp;
+
+pub use codec::{Decode, Encode, Fault};
+pub use out::Out;

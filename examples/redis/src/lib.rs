@@ -1,1 +1,56 @@
-//! x
+//! **Redis, assembled**: a listener × the RESP codec × a service × a keyspace.
+//!
+//! Run it and point the real client at it:
+//!
+//! ```text
+//! cargo run --release -p xs-redis
+//! redis-cli set greeting hello
+//! ```
+//!
+//! Or have one inside a test, on a free port, in milliseconds:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = xs_redis::Server::ephemeral().await?;
+//! let client = redis::Client::open(server.url())?;
+//! let mut connection = client.get_multiplexed_async_connection().await?;
+//! let () = redis::cmd("SET").arg("greeting").arg("hello").query_async(&mut connection).await?;
+//! let greeting: String = redis::cmd("GET").arg("greeting").query_async(&mut connection).await?;
+//! assert_eq!(greeting, "hello");
+//! # Ok(()) }
+//! ```
+
+mod acl;
+mod blocked;
+pub mod cli;
+mod client;
+mod command;
+mod commands;
+mod config;
+mod cron;
+mod ctx;
+mod db;
+mod dispatch;
+mod expiry;
+mod fault;
+mod glob;
+mod latency;
+mod log;
+mod mail;
+mod monitor;
+mod notify;
+mod parse;
+mod pubsub;
+pub mod server;
+mod scan;
+mod service;
+mod slowlog;
+mod state;
+mod table;
+mod tracking;
+mod waiter;
+
+/// The version of Redis whose commands these are.
+pub const VERSION: &str = "7.0.15";
+
+pub use server::{Builder, Server, StartError};

@@ -71,6 +71,11 @@ impl Changes {
         self.recorded.push_back(Change { seq: self.seq, db, key: Bytes::copy_from_slice(key), kind });
     }
 
+    #[inline]
+    pub(super) fn has_any(&self) -> bool {
+        !self.recorded.is_empty()
+    }
+
     pub(super) fn pop(&mut self) -> Option<Change> {
         self.recorded.pop_front()
     }

@@ -363,6 +363,11 @@ impl List {
         self.0.len == 0
     }
 
+    /// Number of nodes: how finely the list is cut.
+    pub fn nodes(&self) -> usize {
+        self.0.nodes.len()
+    }
+
     /// What `OBJECT ENCODING` answers.
     pub fn encoding(&self) -> &'static str {
         "quicklist"

@@ -536,6 +536,12 @@ impl Keyspace {
         self.changes.record(on);
     }
 
+    /// Whether anything is recorded that was not drained yet.
+    #[inline]
+    pub fn has_changes(&self) -> bool {
+        self.changes.has_any()
+    }
+
     /// The recorded changes in their order, taken out. Who records must drain, after every command or batch.
     pub fn changes(&mut self) -> impl Iterator<Item = Change> {
         std::iter::from_fn(|| self.changes.pop())

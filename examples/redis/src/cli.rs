@@ -1,0 +1,214 @@
+//! The program `xs-redis`: redis-server's command line in front of [`Server`](crate::Server).
+//!
+//! # The problem
+//!
+//! Harnesses that start redis-server exist for every language. They write a configuration file, add options, wait for a
+//! line of the log, and read the port or the error from it. A server that speaks the protocol but starts in a way of its
+//! own is of no use to them.
+//!
+//! # How it works
+//!
+//! ```text
+//!   xs-redis redis.conf --port 7000 ──▶ configuration ──▶ log ──▶ listen ──▶ serve ──▶ SIGTERM, SIGINT, SHUTDOWN
+//!                                            │                       │                          │
+//!                        exit 1 ◀── bad directive      exit 1 ◀── port taken            exit 0 ◀┘
+//! ```
+//!
+//! [`main`] reads the optional file and the options, which are lines of that file in another spelling. It says on standard
+//! output what redis-server says there, in its form: the pid, `Server initialized`, `Ready to accept connections`.
+//!
+//! # Invariants
+//!
+//! - `Ready to accept connections` is written only when connections are accepted.
+//! - A directive is never dropped silently: it is obeyed, named in a warning, or an error.
+//!
+//! # Cost
+//!
+//! A millisecond, most of it the system's for the new process.
+//!
+//! # Example
+//!
+//! ```
+//! use std::process::ExitCode;
+//!
+//! // Prints the version; with a server's arguments it would return when the server has stopped.
+//! let code = xs_redis::cli::main(["xs-redis".into(), "--version".into()]);
+//! assert_eq!(code, ExitCode::SUCCESS);
+//! ```
+//!
+//! # How others do it
+//!
+//! redis-server appends its options to the text of the file and reads the whole; so does this program, which is how both
+//! report an error in `--prot 1` as a bad line of a file.
+//!
+//! # What this leaves out
+//!
+//! `--sentinel`, `--test-memory`, `--check-system`, running in the background, and local time in the log (it is UTC).
+//!
+//! # Try next
+//!
+//! Start it under the harness that your project has for redis-server, by giving it this program's path.
+//!
+//! # Sources
+//!
+//! The comments in redis.conf 7.0; the output of redis-server 7.0.15.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use xs_os::SystemClock;
+
+use crate::config::Config;
+use crate::config::cli::{Invocation, invocation};
+use crate::server::{Builder, StartError};
+
+/// Runs the program with these arguments, its own name first. Returns when the server has stopped.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<String> = args.into_iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    match invocation(&args, &mut io::stdin()) {
+        Invocation::Serve(config) => serve(*config),
+        Invocation::Print(text) => {
+            // Whoever closed the pipe doesn't want to know.
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Invocation::Refuse(text) => {
+            let _ = io::stderr().write_all(text.as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
+    let log = match &config.logfile {
+        Some(path) if !config.dir.is_empty() => Some(std::path::Path::new(&config.dir).join(path)),
+        path => path.as_ref().map(Into::into),
+    };
+    if let Err(error) = crate::log::install(config.loglevel, log.as_deref(), Arc::new(SystemClock)) {
+        let line = config.logfile.unwrap_or_default();
+        eprintln!("Can't open the log file: {}: {line}", crate::config::reason(&error));
+        return ExitCode::FAILURE;
+    }
+    announce(&config);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(config)),
+        Err(error) => Err(error.to_string()),
+    };
+    match outcome {
+        Ok(()) => {
+            tracing::warn!("Redis is now ready to exit, bye bye...");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            tracing::warn!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The lines before anything is listened on.
+fn announce(config: &Config) {
+    let (pid, port) = (std::process::id(), config.port);
+    let version = crate::VERSION;
+    tracing::warn!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    tracing::warn!("Redis version={version}, bits={}, commit=00000000, modified=0, pid={pid}, just started", usize::BITS);
+    match &config.file {
+        Some(_) => tracing::warn!("Configuration loaded"),
+        None => tracing::warn!(
+            "Warning: no config file specified, using the default config. In order to specify a config file use xs-redis /path/to/redis.conf"
+        ),
+    }
+    if !config.unsupported.is_empty() {
+        let names = config.unsupported.join(", ");
+        tracing::warn!("These directives are known but not supported, and have no effect: {names}");
+    }
+    if config.always_show_logo {
+        tracing::info!("\n{}", logo(port, pid));
+    } else {
+        tracing::info!("Running mode=standalone, port={port}. PID: {pid}");
+    }
+}
+
+fn logo(port: u16, pid: u32) -> String {
+    format!(
+        "
+      __  _____
+     / / / ___/      xs-redis: Redis {}, assembled
+     > < (__  )
+    /_/\\_\\/____/     Running in standalone mode
+                     Port: {port}
+                     PID: {pid}
+",
+        crate::VERSION
+    )
+}
+
+async fn run(config: Config) -> Result<(), String> {
+    let (port, pidfile) = (config.port, config.pidfile.clone());
+    let server = Builder::from_config(config).start().await.map_err(|error| failed(error, port))?;
+    if server.addrs().is_empty() {
+        return Err("Configured to not listen anywhere, exiting.".to_owned());
+    }
+    if let Some(path) = &pidfile
+        && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
+    {
+        tracing::warn!("Failed to write PID file: {}", crate::config::reason(&error));
+    }
+    tracing::warn!("Server initialized");
+    let hint = match server.port() {
+        0 => String::new(),
+        port => format!("; try: redis-cli -p {port}"),
+    };
+    tracing::info!("Ready to accept connections{hint}");
+    let signal = tokio::select! {
+        () = server.stopped() => None,
+        name = signal() => Some(name),
+    };
+    match signal {
+        Some(name) => tracing::warn!("Received {name} scheduling shutdown..."),
+        None => tracing::warn!("User requested shutdown..."),
+    }
+    server.shutdown().await;
+    if let Some(path) = &pidfile {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
+}
+
+/// The log's lines for a server that could not start.
+fn failed(error: StartError, port: u16) -> String {
+    let StartError::Listen(error) = error else { return error.to_string() };
+    let why = crate::config::reason(&error.source);
+    tracing::warn!("Warning: Could not create server TCP listening socket {}: bind: {why}", error.addr);
+    format!("Failed listening on port {port} (TCP), aborting.")
+}
+
+/// Ready when the process is asked to end; the signal's name.
+#[cfg(unix)]
+async fn signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            // Without a handler the signal ends the process by itself.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => "SIGTERM",
+        () = wait(SignalKind::interrupt()) => "SIGINT",
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> &'static str {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    "SIGINT"
+}

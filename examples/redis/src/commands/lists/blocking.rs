@@ -1,0 +1,119 @@
+//! The list commands that wait for an element.
+
+use xs_storage::keyspace::List;
+
+use super::{End, move_element, pop_many, popped_from, write_item};
+use crate::blocked::Waits;
+use crate::command::Outcome;
+use crate::ctx::Ctx;
+use crate::fault::Fault;
+use crate::parse;
+
+pub(super) fn blpop(ctx: &mut Ctx<'_>) -> Outcome {
+    blocking_pop(ctx, End::Left)
+}
+
+pub(super) fn brpop(ctx: &mut Ctx<'_>) -> Outcome {
+    blocking_pop(ctx, End::Right)
+}
+
+fn blocking_pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
+    let last = ctx.args.len() - 1;
+    let timeout = parse::timeout(ctx.arg(last))?;
+    for at in 1..last {
+        let key = ctx.arg(at);
+        if ctx.db.look::<List>(key)?.is_none() {
+            continue;
+        }
+        ctx.reply.array(2);
+        ctx.reply.bulk(key);
+        let Ctx { db, reply, .. } = ctx;
+        let popped = db.edit(key, |list: &mut List, _| end.pop(list, |item| write_item(reply, item)))?;
+        if let Some((_, left)) = popped {
+            popped_from(ctx, key, end, 1, left);
+        }
+        return Ok(());
+    }
+    let keys = (1..last).map(|at| ctx.arg(at).to_vec()).collect();
+    ctx.block(keys, timeout, Waits::ForArray)
+}
+
+pub(super) fn blmove(ctx: &mut Ctx<'_>) -> Outcome {
+    let (from, to) = (End::parse(ctx.arg(3))?, End::parse(ctx.arg(4))?);
+    let timeout = parse::timeout(ctx.arg(5))?;
+    move_or_block(ctx, from, to, timeout)
+}
+
+pub(super) fn brpoplpush(ctx: &mut Ctx<'_>) -> Outcome {
+    let timeout = parse::timeout(ctx.arg(3))?;
+    move_or_block(ctx, End::Right, End::Left, timeout)
+}
+
+fn move_or_block(ctx: &mut Ctx<'_>, from: End, to: End, timeout: f64) -> Outcome {
+    if move_element(ctx, from, to)? {
+        return Ok(());
+    }
+    let key = ctx.arg(1).to_vec();
+    ctx.block(vec![key], timeout, Waits::ForBulk)
+}
+
+/// `numkeys key [key …] LEFT|RIGHT [COUNT count]`, from argument `at` on.
+struct MultiPop {
+    keys: std::ops::Range<usize>,
+    end: End,
+    count: usize,
+}
+
+impl MultiPop {
+    fn parse(ctx: &Ctx<'_>, at: usize) -> Result<MultiPop, Fault> {
+        let number = parse::int(ctx.arg(at)).filter(|n| *n > 0);
+        let number = number.ok_or(Fault::new("ERR numkeys should be greater than 0"))?;
+        let first = at + 1;
+        let end_at = usize::try_from(number).ok().and_then(|number| first.checked_add(number)).ok_or(Fault::SYNTAX)?;
+        if end_at >= ctx.args.len() {
+            return Err(Fault::SYNTAX);
+        }
+        let end = End::parse(ctx.arg(end_at))?;
+        let count = match ctx.args.len() - end_at {
+            1 => 1,
+            3 if ctx.arg(end_at + 1).eq_ignore_ascii_case(b"count") => {
+                let count = parse::int(ctx.arg(end_at + 2)).filter(|n| *n > 0);
+                count.ok_or(Fault::new("ERR count should be greater than 0"))? as usize
+            }
+            _ => return Err(Fault::SYNTAX),
+        };
+        Ok(MultiPop { keys: first..end_at, end, count })
+    }
+
+    /// Pops from the first list that exists; false when none does.
+    fn pop(&self, ctx: &mut Ctx<'_>) -> Result<bool, Fault> {
+        for at in self.keys.clone() {
+            let key = ctx.arg(at);
+            let Some(list) = ctx.db.look::<List>(key)? else { continue };
+            let count = self.count.min(list.len());
+            ctx.reply.array(2);
+            ctx.reply.bulk(key);
+            pop_many(ctx, key, self.end, count)?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+pub(super) fn lmpop(ctx: &mut Ctx<'_>) -> Outcome {
+    let pop = MultiPop::parse(ctx, 1)?;
+    if !pop.pop(ctx)? {
+        ctx.reply.null_array();
+    }
+    Ok(())
+}
+
+pub(super) fn blmpop(ctx: &mut Ctx<'_>) -> Outcome {
+    let timeout = parse::timeout(ctx.arg(1))?;
+    let pop = MultiPop::parse(ctx, 2)?;
+    if pop.pop(ctx)? {
+        return Ok(());
+    }
+    let keys = pop.keys.clone().map(|at| ctx.arg(at).to_vec()).collect();
+    ctx.block(keys, timeout, Waits::ForArray)
+}

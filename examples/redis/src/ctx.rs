@@ -1,0 +1,96 @@
+//! What a command sees while it runs.
+//!
+//! Three rules make command code short. *Time stands still*: [`Ctx::now`] is read once for the whole command.
+//! *Nobody else runs*: the state is borrowed exclusively, so a command is atomic without doing anything for it.
+//! *Fields, not methods, where borrows must part*: a value read through [`Ctx::db`] can be written to [`Ctx::reply`]
+//! without a copy, because the two are different fields.
+
+use xs_proto::resp::{Args, Reply, Version};
+
+use crate::blocked::{BlockedOn, Waits};
+use crate::client::Client;
+use crate::command::{Outcome, Spec};
+use crate::db::Db;
+use crate::fault::Fault;
+use crate::notify::Class;
+use crate::state::Server;
+
+/// One command under way.
+#[derive(Debug)]
+pub(crate) struct Ctx<'a> {
+    /// The selected database.
+    pub(crate) db: Db<'a>,
+    /// Everything shared that isn't the keyspace.
+    pub(crate) server: &'a mut Server,
+    /// The connection that asks.
+    pub(crate) client: &'a mut Client,
+    /// The command's own row of the table (the subcommand's, for a container).
+    pub(crate) spec: &'static Spec,
+    /// The arguments, the command's name first.
+    pub(crate) args: Args<'a>,
+    /// Where the answer goes, in the version that the client speaks.
+    pub(crate) reply: Reply<'a>,
+    /// Unix time in milliseconds, the same for the whole command.
+    pub(crate) now: u64,
+}
+
+impl<'a> Ctx<'a> {
+    /// Argument `index`. Only for positions that the arity guarantees.
+    #[inline]
+    pub(crate) fn arg(&self, index: usize) -> &'a [u8] {
+        self.args.get(index).unwrap_or_default()
+    }
+
+    /// Argument `index` as a 64-bit integer, or Redis' error.
+    pub(crate) fn int(&self, index: usize) -> Result<i64, Fault> {
+        crate::parse::int(self.arg(index)).ok_or(Fault::NOT_AN_INTEGER)
+    }
+
+    /// Argument `index` as a float that is not NaN, or Redis' error.
+    pub(crate) fn float(&self, index: usize) -> Result<f64, Fault> {
+        crate::parse::float(self.arg(index)).ok_or(Fault::NOT_A_FLOAT)
+    }
+
+    /// Whether the client speaks RESP3.
+    pub(crate) fn is_resp3(&self) -> bool {
+        self.client.version == Version::Resp3
+    }
+
+    /// Says that `key` of the selected database was changed: watchers, trackers and blocked clients learn of it, the
+    /// keyspace event is published, and `changes` is added to the changes since the last save.
+    pub(crate) fn touched(&mut self, key: &[u8], class: Class, event: &'static str, changes: u64) {
+        self.db.modified(key, event);
+        self.server.stats.dirty += changes;
+        self.server.notify(class, event, key, self.db.index);
+    }
+
+    /// Publishes the event of a key that a command removed because it became empty.
+    pub(crate) fn removed_empty(&mut self, key: &[u8]) {
+        self.server.notify(Class::GENERIC, "del", key, self.db.index);
+    }
+
+    /// Waits until one of `keys` can serve this command, which is then run again, or until the time is up.
+    ///
+    /// `timeout` is in seconds, 0 for ever. Inside a transaction nothing can be waited for: the command is answered as
+    /// if its time were up.
+    pub(crate) fn block(&mut self, keys: Vec<Vec<u8>>, timeout: f64, waits: Waits) -> Outcome {
+        self.block_as(self.args.to_owned(), keys, timeout, waits)
+    }
+
+    /// Like [`Ctx::block`], for a command that must be run again with other arguments (`XREAD … $`).
+    pub(crate) fn block_as(
+        &mut self,
+        request: xs_proto::resp::Request,
+        keys: Vec<Vec<u8>>,
+        timeout: f64,
+        waits: Waits,
+    ) -> Outcome {
+        if self.client.may_not_block {
+            waits.timed_out(&mut self.reply);
+            return Ok(());
+        }
+        let deadline = (timeout > 0.0).then(|| self.now.saturating_add((timeout * 1000.0).ceil() as u64));
+        self.client.blocked = Some(BlockedOn { db: self.db.index, keys, request, deadline, waits });
+        Ok(())
+    }
+}

@@ -1,0 +1,395 @@
+//! From an argument vector to a reply: the checks that every command passes, in Redis' order, and the call itself.
+
+use xs_proto::out::Out;
+use xs_proto::resp::{Args, Reply, Version};
+use xs_storage::keyspace::ChangeKind;
+
+use crate::blocked::{BlockedOn, Waits};
+use crate::client::{Client, ReplyMode, Was};
+use crate::command::{Flags, Run};
+use crate::commands::transactions;
+use crate::ctx::Ctx;
+use crate::db::Db;
+use crate::fault::Fault;
+use crate::notify::Class;
+use crate::service::unix_ms;
+use crate::state::State;
+use crate::table::Entry;
+
+/// Runs one command of `client` and writes its reply.
+///
+/// A command that must wait leaves [`Client::blocked`] set and writes nothing.
+#[inline]
+pub(crate) fn execute(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, now: u64) {
+    if client.reply_mode == ReplyMode::On {
+        return admit(state, client, args, out, now);
+    }
+    // The command runs all the same; its reply, and nothing else, is left out.
+    if client.reply_mode == ReplyMode::SkipNext {
+        client.reply_mode = ReplyMode::Skipping;
+    }
+    let mut unheard = Out::new();
+    admit(state, client, args, &mut unheard, now);
+    match client.reply_mode {
+        ReplyMode::On => out.append(&mut unheard), // CLIENT REPLY ON: its own answer is heard
+        ReplyMode::Skipping => client.reply_mode = ReplyMode::On,
+        ReplyMode::Off | ReplyMode::SkipNext => {}
+    }
+    out.append(&mut client.heard);
+}
+
+fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, now: u64) {
+    match check(state, client, args, now) {
+        Ok(Admitted::Call(entry)) => call(state, client, entry, args, out, now),
+        Ok(Admitted::Queue(entry)) => {
+            if let Some(multi) = &mut client.multi {
+                // What will not run need not be kept.
+                if !multi.refused && !client.watch_broken {
+                    multi.push(entry.spec, args);
+                }
+            }
+            Reply::new(out, client.version).simple("QUEUED");
+        }
+        Ok(Admitted::Pause(until)) => {
+            let on = BlockedOn {
+                db: client.db,
+                keys: Vec::new(),
+                request: args.to_owned(),
+                deadline: Some(until),
+                waits: Waits::ForPause,
+            };
+            client.blocked = Some(on);
+        }
+        Err(fault) => {
+            if let Some(multi) = &mut client.multi {
+                multi.refused = true;
+            }
+            let is_exec = args.get(0).is_some_and(|name| name.eq_ignore_ascii_case(b"exec"));
+            let fault = if is_exec { transactions::aborted(&mut state.server, client, &fault) } else { fault };
+            state.server.stats.count_error(&fault);
+            Reply::new(out, client.version).error(fault.text());
+        }
+    }
+}
+
+enum Admitted {
+    Call(Entry),
+    Queue(Entry),
+    /// Until this moment, in Unix milliseconds.
+    Pause(u64),
+}
+
+/// The row that a call means: the subcommand's where there is one.
+pub(crate) fn resolve(state: &State, args: Args<'_>) -> Result<Entry, Fault> {
+    let name = args.get(0).unwrap_or_default();
+    let entry = state.server.table.find(name).ok_or_else(|| unknown_command(args))?;
+    if entry.spec.sub.is_empty() || args.len() < 2 {
+        return Ok(entry);
+    }
+    let sub = args.get(1).unwrap_or_default();
+    state.server.table.find_sub(entry, sub).ok_or_else(|| {
+        let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
+        Fault::because(format!("ERR unknown subcommand '{sub}'. Try {} HELP.", entry.spec.name.to_uppercase()))
+    })
+}
+
+fn unknown_command(args: Args<'_>) -> Fault {
+    let name = args.get(0).unwrap_or_default();
+    let mut text = format!("ERR unknown command '{}', with args beginning with: ", lossy(name, 128));
+    for arg in args.iter().skip(1) {
+        if text.len() >= 128 + 50 {
+            break;
+        }
+        text.push_str(&format!("'{}' ", lossy(arg, 128)));
+    }
+    Fault::because(text)
+}
+
+fn lossy(bytes: &[u8], limit: usize) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned()
+}
+
+fn check(state: &mut State, client: &mut Client, args: Args<'_>, now: u64) -> Result<Admitted, Fault> {
+    let entry = resolve(state, args)?;
+    let spec = entry.spec;
+    if !spec.takes(args.len()) || (matches!(spec.run, Run::Container) && args.len() < 2) {
+        return Err(Fault::arity(state.server.table.full_name(entry.id)));
+    }
+    let Some(user) = &client.user else {
+        if spec.flags.has(Flags::NO_AUTH) {
+            return Ok(Admitted::Call(entry));
+        }
+        return Err(Fault::new("NOAUTH Authentication required."));
+    };
+    if client.multi.is_some() && spec.flags.has(Flags::NO_MULTI) {
+        return Err(Fault::new("ERR Command not allowed inside a transaction"));
+    }
+    if let Err(denied) = user.check(entry.id, spec, args) {
+        state.server.stats.by_command[usize::from(entry.id)].rejected += 1;
+        state.server.log_denied(client, entry, args, denied, now);
+        return Err(denied.fault(entry));
+    }
+    if state.server.config.maxmemory > 0 && !make_room(state, now) && uses_memory(client, entry) {
+        return Err(Fault::OUT_OF_MEMORY);
+    }
+    if client.version == Version::Resp2 && client.subscriptions() > 0 && !runs_while_subscribed(spec.name, entry) {
+        let name = state.server.table.full_name(entry.id);
+        return Err(Fault::because(format!(
+            "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+        )));
+    }
+    if let Some(pause) = state.server.pause {
+        if pause.until <= now {
+            state.server.pause = None;
+        } else if !pause.writes_only || writes(client, entry) {
+            return Ok(Admitted::Pause(pause.until));
+        }
+    }
+    if client.multi.is_some() && !runs_inside_multi(spec.name) {
+        return Ok(Admitted::Queue(entry));
+    }
+    Ok(Admitted::Call(entry))
+}
+
+/// Whether the command does anything that `flags` say; EXEC does what its commands do.
+fn does(client: &Client, entry: Entry, flags: Flags) -> bool {
+    let queued = || client.multi.iter().flat_map(|multi| &multi.queue);
+    entry.spec.flags.any(flags) || (entry.spec.name == "exec" && queued().any(|(spec, _)| spec.flags.any(flags)))
+}
+
+/// What a pause of writes holds back.
+fn writes(client: &Client, entry: Entry) -> bool {
+    does(client, entry, Flags::WRITE.or(Flags::MAY_REPLICATE))
+}
+
+/// What must not run when the memory is full: also whatever would be queued, for a queue takes memory too.
+fn uses_memory(client: &Client, entry: Entry) -> bool {
+    let is_queued = client.multi.is_some() && !matches!(entry.spec.name, "exec" | "discard" | "quit" | "reset");
+    is_queued || does(client, entry, Flags::DENYOOM)
+}
+
+fn runs_while_subscribed(name: &str, entry: Entry) -> bool {
+    entry.spec.group == crate::command::Group::Pubsub && name.ends_with("subscribe")
+        || matches!(name, "ping" | "quit" | "reset")
+}
+
+fn runs_inside_multi(name: &str) -> bool {
+    matches!(name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+}
+
+/// Calls the command's code, writes its error if it fails, and keeps the statistics.
+pub(crate) fn call(state: &mut State, client: &mut Client, entry: Entry, args: Args<'_>, out: &mut Out, now: u64) {
+    client.last_command = Some(state.server.table.full_name(entry.id));
+    client.commands += 1;
+    let start = out.len();
+    if state.server.tracking.is_active() && !client.may_not_block {
+        state.server.bound_tracking(client);
+    }
+    if !state.server.monitors.is_empty() {
+        state.server.feed_monitors(client, entry, args);
+    }
+    let result = run(state, client, entry, args, out, now);
+    let stat = &mut state.server.stats.by_command[usize::from(entry.id)];
+    stat.calls += 1;
+    let tick = state.server.clock.now();
+    let took = tick.saturating_duration_since(state.server.tick);
+    state.server.tick = tick;
+    stat.nanos += took.as_nanos() as u64;
+    if state.server.stats.latency_tracking {
+        stat.latency.get_or_insert_default().add(took);
+    }
+    state.server.stats.commands += 1;
+    if let Err(fault) = result {
+        stat.failed += 1;
+        state.server.stats.count_error(&fault);
+        Reply::new(out, client.version).error(fault.text());
+    }
+    if took >= state.server.slow_after {
+        state.server.slow_command(client, entry, args, took, now);
+    }
+    if std::mem::take(&mut state.server.limits_changed) {
+        let seed = state.limits.hash_seed;
+        state.limits = xs_storage::keyspace::Limits { hash_seed: seed, ..state.server.config.limits.clone() };
+    }
+    after(state, client, now);
+    if client.tracking.is_some() {
+        state.server.after_tracked(client, entry, args);
+    }
+    if !state.server.mail.is_empty() {
+        state.server.mail.deliver(client, out, start);
+    }
+}
+
+#[inline]
+fn run(
+    state: &mut State,
+    client: &mut Client,
+    entry: Entry,
+    args: Args<'_>,
+    out: &mut Out,
+    now: u64,
+) -> Result<(), Fault> {
+    let handler = match entry.spec.run {
+        Run::Now(handler) => handler,
+        Run::Outer(handler) => return handler(state, client, out, now),
+        Run::Container => return Err(Fault::arity(entry.spec.name)),
+        Run::Later(part) => {
+            let name = entry.spec.name.to_uppercase();
+            return Err(Fault::because(format!("ERR {name} needs {}, which this server doesn't have", part.what())));
+        }
+    };
+    let version = client.version;
+    let mut ctx = Ctx {
+        db: Db { keyspace: &mut state.keyspace, limits: &state.limits, index: client.db, now, lookups: &mut state.lookups },
+        server: &mut state.server,
+        client,
+        spec: entry.spec,
+        args,
+        reply: Reply::new(out, version),
+        now,
+    };
+    handler(&mut ctx)
+}
+
+/// What follows from the changes that a command made: broken watches, invalidations, events, waiting clients served.
+#[inline]
+fn after(state: &mut State, client: &mut Client, now: u64) {
+    if state.keyspace.has_changes() {
+        spread_changes(state, Some(client));
+    }
+    // Inside EXEC the waiting clients are served when the whole transaction is over.
+    if !state.server.blocked.is_empty() && !client.may_not_block {
+        serve_blocked(state, Some(client), now);
+    }
+    state.keyspace.record_changes(state.server.wants_changes());
+}
+
+/// Tells watchers, trackers and waiting clients what changed. `client` is the one whose command runs, if any.
+pub(crate) fn spread_changes(state: &mut State, mut client: Option<&mut Client>) {
+    let mut flushed = false;
+    for change in state.keyspace.changes().collect::<Vec<_>>() {
+        let db = change.db;
+        match change.kind {
+            ChangeKind::Flushed | ChangeKind::Swapped(_) => {
+                break_all_watches(state, client.as_deref_mut(), db);
+                state.server.blocked.changed_all(db);
+                flushed |= change.kind == ChangeKind::Flushed;
+                continue;
+            }
+            ChangeKind::Expired => {
+                state.server.stats.expired += 1;
+                state.server.notify(Class::EXPIRED, "expired", &change.key, db);
+            }
+            ChangeKind::Evicted => {
+                state.server.stats.evicted += 1;
+                state.server.notify(Class::EVICTED, "evicted", &change.key, db);
+            }
+            _ => {}
+        }
+        let expired = change.kind == ChangeKind::Expired;
+        break_watches(state, client.as_deref_mut(), db, &change.key, |was| was != Was::Expired || !expired);
+        state.server.blocked.changed(db, &change.key);
+        state.server.invalidate(client.as_deref(), &change.key);
+    }
+    if flushed {
+        state.server.invalidate_all(client.as_deref());
+    }
+}
+
+/// Breaks the watches on a key that changed, if the change matters for what the key was when it was watched.
+fn break_watches(
+    state: &mut State,
+    mut current: Option<&mut Client>,
+    db: usize,
+    key: &[u8],
+    matters: impl Fn(Was) -> bool,
+) {
+    if state.server.watchers.is_empty() {
+        return;
+    }
+    for id in state.server.watchers.of(db, key) {
+        let is_current = current.as_ref().is_some_and(|client| client.id == id);
+        let watcher = if is_current { current.as_deref_mut() } else { state.server.clients.get_mut(id) };
+        let Some(watcher) = watcher else { continue };
+        let Some(watch) = watcher.watched.iter_mut().find(|watch| watch.db == db && watch.key == key) else { continue };
+        watcher.watch_broken |= matters(watch.was);
+        watch.was = Was::Missing;
+    }
+}
+
+/// Breaks the watches on the keys of a database that was emptied or has changed places, where there was such a key or is
+/// one now.
+fn break_all_watches(state: &mut State, mut current: Option<&mut Client>, db: usize) {
+    for key in state.server.watchers.keys(db) {
+        let now = unix_ms(state.server.clock.wall());
+        let is_there = state.keyspace.contains(db, &key, now);
+        let is_expired = !is_there && state.keyspace.contains(db, &key, 0);
+        break_watches(state, current.as_deref_mut(), db, &key, |was| was == Was::There || is_there);
+        if is_expired {
+            note_expired(state, current.as_deref_mut(), db, &key);
+        }
+    }
+}
+
+/// Notes for those who watch `key` that it is a key whose time is up.
+fn note_expired(state: &mut State, current: Option<&mut Client>, db: usize, key: &[u8]) {
+    let ids = state.server.watchers.of(db, key);
+    for watcher in state.server.clients.iter_mut().chain(current).filter(|client| ids.contains(&client.id)) {
+        for watch in watcher.watched.iter_mut().filter(|watch| watch.db == db && watch.key == key) {
+            watch.was = Was::Expired;
+        }
+    }
+}
+
+/// Runs the commands of clients that wait for keys that have changed.
+pub(crate) fn serve_blocked(state: &mut State, mut current: Option<&mut Client>, now: u64) {
+    while let Some((_, ids)) = state.server.blocked.next_ready() {
+        for id in ids {
+            let Some(mut client) = state.server.clients.take(id) else { continue };
+            if let Some(on) = client.blocked.take() {
+                retry(state, &mut client, on, now);
+            }
+            state.server.clients.put_back(client);
+            spread_changes(state, current.as_deref_mut());
+        }
+    }
+}
+
+/// Runs a waiting client's command again. Whatever it cannot do yet, it goes on waiting for.
+fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
+    let Ok(entry) = resolve(state, on.request.args()) else { return };
+    let mut out = Out::new();
+    let result = run(state, client, entry, on.request.args(), &mut out, now);
+    let served = match result {
+        Ok(()) => client.blocked.is_none(),
+        // The group that it reads with is gone: that ends the wait. A key of another type doesn't.
+        Err(fault) if matches!(fault.code(), "NOGROUP" | "UNBLOCKED") => {
+            Reply::new(&mut out, client.version).error(fault.text());
+            true
+        }
+        Err(_) => false,
+    };
+    if served {
+        state.server.blocked.remove(client.id, &on);
+        state.server.mail.deliver(client, &mut out, 0);
+        if client.reply_mode != ReplyMode::On {
+            out.clear();
+            out.append(&mut client.heard);
+        }
+        client.waiter.serve(out);
+    } else {
+        client.blocked = Some(on);
+    }
+}
+
+/// Evicts until the memory fits; false when nothing more may be evicted.
+pub(crate) fn make_room(state: &mut State, now: u64) -> bool {
+    let limit = state.server.config.maxmemory;
+    while state.keyspace.used_bytes() as u64 > limit {
+        let policy = state.server.config.maxmemory_policy;
+        if state.keyspace.evict_one(policy, &mut state.server.rng, now).is_none() {
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,261 @@
+//! Sleeping by a clock that was passed in: [`Timer`] and [`Sleep`].
+//!
+//! # The problem
+//!
+//! Time-outs are where a server's bugs hide, and waiting for them is where its tests go slow. The clock is already an
+//! argument everywhere ([`xs_os::clock`]), but a clock only tells the time: somebody has to wake the sleeper. In
+//! production that is the runtime's timer wheel, in a test it must be the test.
+//!
+//! # How it works
+//!
+//! A [`Sleep`] asks the clock to wake it. A clock that keeps wakers, as the virtual one does, takes the job; the
+//! system's clock declines, and the sleep arms a timer of the runtime that it is polled in:
+//!
+//! ```text
+//!   Sleep::poll ── now() >= deadline ──────────────▶ Ready
+//!        │
+//!        └── clock.wake_at(deadline, waker) ──▶ ByClock    woken by VirtualClock::advance
+//!                                           └─▶ ByReactor  woken by tokio's wheel (resolution 1 ms)
+//! ```
+//!
+//! # Invariants
+//!
+//! - A sleep is never ready before `clock.now() >= deadline`: every wake-up looks at the clock again (`Sleep::poll`).
+//! - A sleep that is polled again with the same waker arms nothing new, so polling in a loop doesn't grow the clock's
+//!   list.
+//! - With a virtual clock nothing here touches the runtime: the same code runs under any executor.
+//!
+//! # Cost
+//!
+//! Making a sleep is one reference count. The first poll allocates the runtime's timer once, [`Sleep::reset`] reuses
+//! it. Each poll reads the clock (20 ns), so hot loops should poll a sleep only when it may have fired.
+//!
+//! # Example
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use xs_net::Timer;
+//! use xs_os::VirtualClock;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let clock = VirtualClock::new();
+//! let timer = Timer::new(Arc::new(clock.clone()));
+//! let hour = timer.sleep(Duration::from_secs(3600));
+//! clock.advance(Duration::from_secs(3600)); // takes no time at all
+//! hour.await;
+//! # }
+//! ```
+//!
+//! # How others do it
+//!
+//! tokio pauses the clock of a whole runtime; hyper and quinn take a timer as a trait object. Here the clock is the
+//! argument and the timer a thin shell around it, because the blocks below xs-net need the clock without any runtime.
+//!
+//! # What this leaves out
+//!
+//! Intervals, and more precision than the runtime's millisecond.
+//!
+//! # Try next
+//!
+//! Give two servers in one test two clocks and let one run ahead: a lease that both trust breaks visibly.
+//!
+//! # Sources
+//!
+//! `tokio::time`; G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels" (1987), the structure that tokio's
+//! timer follows.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime};
+
+use xs_os::clock::Wake;
+use xs_os::{Clock, SystemClock};
+
+/// Makes sleeps by one clock. Clones are cheap and share the clock.
+#[derive(Debug, Clone)]
+pub struct Timer {
+    clock: Arc<dyn Clock>,
+}
+
+impl Timer {
+    /// A timer by `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Timer { clock }
+    }
+
+    /// A timer by the operating system's clock. Its sleeps must be polled inside a tokio runtime.
+    pub fn system() -> Self {
+        Timer::new(Arc::new(SystemClock))
+    }
+
+    /// The clock behind it.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The monotonic instant, by the clock.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The calendar, by the clock.
+    pub fn wall(&self) -> SystemTime {
+        self.clock.wall()
+    }
+
+    /// Sleeps until `deadline`.
+    pub fn sleep_until(&self, deadline: Instant) -> Sleep {
+        Sleep { clock: self.clock.clone(), deadline, armed: None, reactor: None }
+    }
+
+    /// Sleeps for `duration` from now on.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        // A duration that no instant can hold means "for ever"; thirty years are as good.
+        const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+        let now = self.now();
+        self.sleep_until(now.checked_add(duration).unwrap_or_else(|| now + FOREVER))
+    }
+
+    /// Runs `future` for `limit` at most; `None` means that the time was up and the future has been dropped.
+    pub async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        let mut sleep = self.sleep(limit);
+        tokio::select! {
+            biased;
+            output = &mut future => Some(output),
+            () = &mut sleep => None,
+        }
+    }
+}
+
+/// A future that is ready once the clock has reached its deadline.
+#[derive(Debug)]
+#[must_use = "a sleep does nothing until it is polled"]
+pub struct Sleep {
+    clock: Arc<dyn Clock>,
+    deadline: Instant,
+    /// The waker that the clock keeps for us, so that the same one isn't armed twice.
+    armed: Option<Waker>,
+    reactor: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Sleep {
+    /// When it is ready.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Moves the deadline. The sleep must be polled again to be woken.
+    pub fn reset(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+        self.armed = None;
+        if let Some(sleep) = &mut self.reactor {
+            sleep.as_mut().reset(deadline.into());
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    // This is where the runtime's timer is reached, and the only place.
+    #[allow(clippy::disallowed_methods)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        loop {
+            let now = this.clock.now();
+            if now >= this.deadline {
+                return Poll::Ready(());
+            }
+            if this.reactor.is_none() {
+                if this.armed.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    return Poll::Pending;
+                }
+                match this.clock.wake_at(this.deadline, cx.waker()) {
+                    Wake::ByClock => {
+                        this.armed = Some(cx.waker().clone());
+                        // Another thread may have moved the clock between the reading and the arming; the clock then
+                        // wakes at once, so waiting is right.
+                        return Poll::Pending;
+                    }
+                    Wake::ByReactor => {
+                        this.reactor = Some(Box::pin(tokio::time::sleep_until(this.deadline.into())));
+                    }
+                }
+            }
+            if let Some(sleep) = &mut this.reactor {
+                match sleep.as_mut().poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    // The runtime's clock may be paused and run ahead of ours, which then decides.
+                    Poll::Ready(()) if this.clock.now() >= this.deadline => return Poll::Ready(()),
+                    Poll::Ready(()) => {
+                        let rest = this.deadline.saturating_duration_since(this.clock.now());
+                        sleep.as_mut().reset(tokio::time::Instant::now() + rest.max(Duration::from_millis(1)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use xs_os::VirtualClock;
+
+    #[tokio::test]
+    async fn virtual_sleepers_wake_when_the_clock_is_moved_and_not_before() {
+        let clock = VirtualClock::new();
+        let timer = Timer::new(Arc::new(clock.clone()));
+        let done = Arc::new(AtomicBool::new(false));
+        let seen = done.clone();
+        let sleep = timer.sleep(Duration::from_secs(60));
+        let task = tokio::spawn(async move {
+            sleep.await;
+            seen.store(true, Ordering::SeqCst);
+        });
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_secs(59));
+        tokio::task::yield_now().await;
+        assert!(!done.load(Ordering::SeqCst));
+        clock.advance(Duration::from_secs(1));
+        task.await.unwrap();
+        assert!(done.load(Ordering::SeqCst));
+    }
+
+    #[tokio::test]
+    async fn polling_again_does_not_arm_again() {
+        let clock = VirtualClock::new();
+        let timer = Timer::new(Arc::new(clock.clone()));
+        let mut sleep = timer.sleep(Duration::from_secs(1));
+        let waker = Waker::noop();
+        for _ in 0..100 {
+            assert!(Pin::new(&mut sleep).poll(&mut Context::from_waker(waker)).is_pending());
+        }
+        assert!(format!("{clock:?}").contains("armed: 1"));
+    }
+
+    #[tokio::test]
+    async fn the_systems_clock_sleeps_on_the_runtime_and_can_be_reset() {
+        let timer = Timer::system();
+        let start = timer.now();
+        let mut sleep = timer.sleep(Duration::from_millis(5));
+        (&mut sleep).await;
+        sleep.reset(timer.now() + Duration::from_millis(5));
+        sleep.await;
+        assert!(timer.now() - start >= Duration::from_millis(10));
+    }
+
+    #[tokio::test]
+    async fn a_timeout_gives_the_result_or_gives_up() {
+        let clock = VirtualClock::new();
+        let timer = Timer::new(Arc::new(clock.clone()));
+        assert_eq!(timer.timeout(Duration::from_secs(1), async { 7 }).await, Some(7));
+        let never = timer.timeout(Duration::from_secs(1), std::future::pending::<()>());
+        let (none, ()) = tokio::join!(never, async { clock.advance(Duration::from_secs(1)) });
+        assert_eq!(none, None);
+    }
+}

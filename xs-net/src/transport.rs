@@ -1,0 +1,184 @@
+//! Byte streams that can be written from an [`Out`]: the [`Transport`] trait.
+//!
+//! # The problem
+//!
+//! What a server has to say lies in several places: small replies next to each other in one buffer, large values
+//! wherever the store keeps them. Copying them together costs memory bandwidth; writing them one by one costs a system
+//! call each. The kernel can gather, if it is handed all the pieces at once.
+//!
+//! # How it works
+//!
+//! A transport is tokio's [`AsyncRead`] and [`AsyncWrite`] plus one method, [`Transport::poll_write_out`], which takes
+//! bytes from the front of an [`Out`]:
+//!
+//! ```text
+//!   Out  [replies │ large value │ replies]
+//!             └────────┬─────────────┘
+//!                  io_slices (up to 64)  ──▶ writev ──▶ n bytes taken ──▶ Out::advance(n)
+//! ```
+//!
+//! With a single piece, the common case, it is a plain write.
+//!
+//! # Invariants
+//!
+//! - Bytes leave in order, and exactly those that the inner stream took are forgotten (`write_out`, the one place that
+//!   advances).
+//! - A stream that takes zero bytes is an error of kind `WriteZero`, so that no caller spins.
+//! - An external chunk that the transport doesn't know is an error of kind `Unsupported`: never skipped, never padded.
+//!
+//! # Cost
+//!
+//! One system call for up to [`MAX_SLICES`] pieces and no allocation. The array of slices is one kilobyte of stack and
+//! is only made when there is more than one piece.
+//!
+//! # Example
+//!
+//! ```
+//! use tokio::io::AsyncReadExt;
+//! use xs_net::transport::write_all;
+//! use xs_proto::Out;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+//! let (mut ours, mut theirs) = tokio::io::duplex(64);
+//! let mut out = Out::new();
+//! out.put_slice(b"+OK\r\n");
+//! write_all(&mut ours, &mut out).await?;
+//! let mut got = [0; 5];
+//! theirs.read_exact(&mut got).await?;
+//! assert_eq!(&got, b"+OK\r\n");
+//! # Ok(()) }
+//! ```
+//!
+//! # How others do it
+//!
+//! hyper collects buffers in a queue of its own and chooses between flattening and gathering when it sees what the
+//! stream supports. Redis gathers since version 7 and writes piece by piece before. `tokio_util::codec::Framed` copies
+//! everything into one buffer.
+//!
+//! # What this leaves out
+//!
+//! `sendfile` and `MSG_ZEROCOPY`: a file range can travel in an [`Out`] as an external chunk, but nothing here sends it
+//! yet. TLS, which would be a transport around a transport.
+//!
+//! # Try next
+//!
+//! Wrap a transport in one that counts its writes (the tests of [`session`](crate::session) do) and see how many system
+//! calls a hundred pipelined requests cost.
+//!
+//! # Sources
+//!
+//! `writev(2)`; `tokio::io::AsyncWrite::poll_write_vectored`.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use xs_proto::Out;
+
+/// How many pieces one write gathers at most.
+pub const MAX_SLICES: usize = 64;
+
+/// A byte stream in both directions that can be written from an [`Out`].
+pub trait Transport: AsyncRead + AsyncWrite {
+    /// Writes from the front of `out` and forgets what was taken; returns how many bytes that was.
+    ///
+    /// With an empty `out` this is `Ready(Ok(0))`. The default gathers up to [`MAX_SLICES`] pieces into one write, and
+    /// fails with [`io::ErrorKind::Unsupported`] when the next piece is an external chunk: a transport that knows
+    /// some type of chunk overrides it.
+    fn poll_write_out(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
+        write_out(self, cx, out)
+    }
+}
+
+/// The default of [`Transport::poll_write_out`].
+fn write_out<T>(io: Pin<&mut T>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>>
+where
+    T: AsyncWrite + ?Sized,
+{
+    let front = out.front();
+    let taken = if front.len() == out.len() {
+        if front.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        ready!(io.poll_write(cx, front))?
+    } else {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let n = out.io_slices(&mut slices);
+        if n == 0 {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this transport cannot send the chunk that is next",
+            )));
+        }
+        ready!(io.poll_write_vectored(cx, &slices[..n]))?
+    };
+    if taken == 0 {
+        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+    }
+    out.advance(taken);
+    Poll::Ready(Ok(taken))
+}
+
+/// Writes all of `out`.
+pub async fn write_all<T: Transport + Unpin + ?Sized>(io: &mut T, out: &mut Out) -> io::Result<()> {
+    while !out.is_empty() {
+        poll_fn(|cx| Pin::new(&mut *io).poll_write_out(cx, out)).await?;
+    }
+    Ok(())
+}
+
+impl Transport for tokio::net::TcpStream {}
+#[cfg(unix)]
+impl Transport for tokio::net::UnixStream {}
+impl Transport for tokio::io::DuplexStream {}
+
+impl<T: Transport + Unpin + ?Sized> Transport for Box<T> {
+    fn poll_write_out(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
+        Pin::new(&mut **self).poll_write_out(cx, out)
+    }
+}
+
+impl<T: Transport + Unpin + ?Sized> Transport for &mut T {
+    fn poll_write_out(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
+        Pin::new(&mut **self).poll_write_out(cx, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use tokio::io::AsyncReadExt;
+
+    #[tokio::test]
+    async fn pieces_of_both_kinds_leave_in_order() {
+        let (mut ours, mut theirs) = tokio::io::duplex(1000);
+        let large = Bytes::from(vec![b'x'; 20_000]);
+        let mut out = Out::new();
+        out.put_slice(b"before");
+        out.put_bytes(large.clone());
+        out.put_slice(b"after");
+        let all = out.to_vec();
+        let reader = async {
+            let mut got = vec![0; all.len()];
+            theirs.read_exact(&mut got).await.map(|_| got)
+        };
+        let (wrote, got) = tokio::join!(write_all(&mut ours, &mut out), reader);
+        wrote.unwrap();
+        assert_eq!(got.unwrap(), all);
+        assert!(out.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_unknown_external_chunk_is_an_error_and_not_a_gap() {
+        let (mut ours, _theirs) = tokio::io::duplex(1000);
+        let mut out = Out::new();
+        out.put_slice(b"head");
+        out.put_external(Box::new("a file"), 10);
+        let error = write_all(&mut ours, &mut out).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        assert_eq!(out.len(), 10); // the head left, the chunk is still there
+    }
+}
