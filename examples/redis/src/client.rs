@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use xs_net::session::Handle;
-use xs_proto::resp::{Request, Version};
+use xs_proto::Out;
+use xs_proto::resp::{Args, Request, Version};
 
 use crate::acl::User;
 use crate::blocked::BlockedOn;
@@ -21,19 +22,24 @@ pub(crate) struct Client {
     /// Where it comes from and where it came to, as `CLIENT LIST` prints them.
     pub(crate) addr: String,
     pub(crate) laddr: String,
+    /// The socket's number, -1 where there is none.
+    pub(crate) fd: i32,
     pub(crate) name: Vec<u8>,
     pub(crate) version: Version,
     pub(crate) db: usize,
     /// Whose rights it has; `None` until it has authenticated where that is asked for.
     pub(crate) user: Option<Arc<User>>,
     pub(crate) multi: Option<Transaction>,
-    pub(crate) watched: Vec<(usize, Vec<u8>)>,
+    pub(crate) watched: Vec<Watched>,
     /// A watched key has changed: the next EXEC does nothing.
     pub(crate) watch_broken: bool,
     pub(crate) channels: BTreeSet<Vec<u8>>,
-    pub(crate) patterns: BTreeSet<Vec<u8>>,
+    /// In the order in which they were subscribed to: they are given up in this order too.
+    pub(crate) patterns: Vec<Vec<u8>>,
     pub(crate) shard_channels: BTreeSet<Vec<u8>>,
     pub(crate) reply_mode: ReplyMode,
+    /// What a command whose reply is left out says all the same: subscriptions and messages are not replies.
+    pub(crate) heard: Out,
     pub(crate) tracking: Option<TrackingOptions>,
     pub(crate) no_evict: bool,
     /// Set by a command that must wait; taken by the connection, which then waits.
@@ -57,6 +63,37 @@ pub(crate) struct Transaction {
     pub(crate) queue: Vec<(&'static Spec, Request)>,
     /// A command could not be queued: EXEC refuses.
     pub(crate) refused: bool,
+    /// How many commands were queued and how many bytes their arguments take, also while EXEC works them off.
+    pub(crate) queued: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Transaction {
+    /// Queues a call.
+    pub(crate) fn push(&mut self, spec: &'static Spec, args: Args<'_>) {
+        self.queue.push((spec, args.to_owned()));
+        self.queued += 1;
+        self.bytes += args.iter().map(<[u8]>::len).sum::<usize>();
+    }
+}
+
+/// A key that `WATCH` names.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) db: usize,
+    pub(crate) key: Vec<u8>,
+    /// What the key was when it was first watched. Whatever changes it breaks the watch, so as long as the watch is whole
+    /// this is also what the key is, but for its time running out.
+    pub(crate) was: Was,
+}
+
+/// What a watched key was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Was {
+    Missing,
+    There,
+    /// Its time was up, and it only had not been removed yet: its removal changes nothing.
+    Expired,
 }
 
 /// `CLIENT REPLY`.
@@ -67,6 +104,8 @@ pub(crate) enum ReplyMode {
     Off,
     /// The reply of the next command is left out.
     SkipNext,
+    /// That command is running.
+    Skipping,
 }
 
 impl Client {
@@ -76,6 +115,7 @@ impl Client {
             handle,
             addr,
             laddr,
+            fd: -1,
             name: Vec::new(),
             version: Version::Resp2,
             db: 0,
@@ -84,9 +124,10 @@ impl Client {
             watched: Vec::new(),
             watch_broken: false,
             channels: BTreeSet::new(),
-            patterns: BTreeSet::new(),
+            patterns: Vec::new(),
             shard_channels: BTreeSet::new(),
             reply_mode: ReplyMode::On,
+            heard: Out::new(),
             tracking: None,
             no_evict: false,
             blocked: None,

@@ -4,16 +4,22 @@
 //! and dispatch itself come from one [`Spec`] a command. A family's table stands beside its handlers, in
 //! `commands/<family>/table.rs`.
 
+use xs_proto::Out;
 use xs_proto::resp::Args;
 
+use crate::client::Client;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::state::State;
 
 /// What a handler returns: its reply is already written; a [`Fault`] is an error reply.
 pub(crate) type Outcome = Result<(), Fault>;
 
 /// A command's code.
 pub(crate) type Handler = fn(&mut Ctx<'_>) -> Outcome;
+
+/// The code of a command that runs other commands: the whole state is in its hands.
+pub(crate) type Outer = fn(&mut State, &mut Client, &mut Out, u64) -> Outcome;
 
 /// One command, or one subcommand of a container.
 #[derive(Debug)]
@@ -41,6 +47,8 @@ pub(crate) struct Spec {
 pub(crate) enum Run {
     /// By this code.
     Now(Handler),
+    /// By this code, which runs other commands.
+    Outer(Outer),
     /// By one of its subcommands.
     Container,
     /// Not yet: it stands on a part of Redis that this server doesn't have.
@@ -51,6 +59,7 @@ impl std::fmt::Debug for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Run::Now(_) => "Now",
+            Run::Outer(_) => "Outer",
             Run::Container => "Container",
             Run::Later(_) => "Later",
         })
@@ -263,10 +272,40 @@ impl Spec {
                 crate::commands::keys::sort_store_key(self, args, &mut found);
                 continue;
             }
+            let from = found.len();
             spec.find(args, &mut found)?;
+            if spec.flags.has(KeyFlags::VARIABLE_FLAGS) {
+                let flags = self.flags_of(args);
+                found[from..].iter_mut().for_each(|key| key.flags = flags);
+            }
         }
         Ok(found)
     }
+
+    /// What a call does with its key, where that depends on the other arguments.
+    fn flags_of(&self, args: Args<'_>) -> KeyFlags {
+        let reads_and_writes = KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE);
+        match self.name {
+            "set" if args.iter().skip(3).any(|arg| arg.eq_ignore_ascii_case(b"get")) => reads_and_writes,
+            "set" => KeyFlags::OW.or(KeyFlags::UPDATE),
+            "bitfield" if only_gets(args) => KeyFlags::RO.or(KeyFlags::ACCESS),
+            _ => reads_and_writes,
+        }
+    }
+}
+
+/// Whether a `BITFIELD` call only reads. What isn't understood might write.
+fn only_gets(args: Args<'_>) -> bool {
+    let mut at = 2;
+    while let Some(word) = args.get(at) {
+        let left = args.len() - at - 1;
+        at += match word.to_ascii_lowercase().as_slice() {
+            b"get" if left >= 2 => 3,
+            b"overflow" if left >= 1 => 2,
+            _ => return false,
+        };
+    }
+    true
 }
 
 /// The arguments contradict themselves.

@@ -26,11 +26,14 @@ fn tick(shared: &Shared) -> bool {
     let mut guard = shared.state.lock();
     let state = &mut *guard;
     let mut removed = 0;
-    if state.server.active_expire {
+    // While clients are paused nothing changes by itself either.
+    let is_paused = state.server.pause.is_some_and(|pause| pause.until > now);
+    if state.server.active_expire && !is_paused {
         removed = state.keyspace.expire_due(now, EXPIRE_AT_ONCE);
     }
     if state.keyspace.has_changes() {
         dispatch::spread_changes(state, None);
+        state.server.broadcast_invalid(None);
     }
     let stats = &mut state.server.stats;
     stats.peak_memory = stats.peak_memory.max(state.keyspace.used_bytes() as u64);

@@ -5,12 +5,14 @@ use xs_proto::resp::{Args, Reply, Version};
 use xs_storage::keyspace::ChangeKind;
 
 use crate::blocked::{BlockedOn, Waits};
-use crate::client::{Client, ReplyMode};
+use crate::client::{Client, ReplyMode, Was};
 use crate::command::{Flags, Run};
+use crate::commands::transactions;
 use crate::ctx::Ctx;
 use crate::db::Db;
 use crate::fault::Fault;
 use crate::notify::Class;
+use crate::service::unix_ms;
 use crate::state::State;
 use crate::table::Entry;
 
@@ -23,14 +25,17 @@ pub(crate) fn execute(state: &mut State, client: &mut Client, args: Args<'_>, ou
         return admit(state, client, args, out, now);
     }
     // The command runs all the same; its reply, and nothing else, is left out.
-    let skips_one = client.reply_mode == ReplyMode::SkipNext;
+    if client.reply_mode == ReplyMode::SkipNext {
+        client.reply_mode = ReplyMode::Skipping;
+    }
     let mut unheard = Out::new();
     admit(state, client, args, &mut unheard, now);
     match client.reply_mode {
         ReplyMode::On => out.append(&mut unheard), // CLIENT REPLY ON: its own answer is heard
-        ReplyMode::SkipNext if skips_one => client.reply_mode = ReplyMode::On,
-        _ => {}
+        ReplyMode::Skipping => client.reply_mode = ReplyMode::On,
+        ReplyMode::Off | ReplyMode::SkipNext => {}
     }
+    out.append(&mut client.heard);
 }
 
 fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, now: u64) {
@@ -38,7 +43,10 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
         Ok(Admitted::Call(entry)) => call(state, client, entry, args, out, now),
         Ok(Admitted::Queue(entry)) => {
             if let Some(multi) = &mut client.multi {
-                multi.queue.push((entry.spec, args.to_owned()));
+                // What will not run need not be kept.
+                if !multi.refused && !client.watch_broken {
+                    multi.push(entry.spec, args);
+                }
             }
             Reply::new(out, client.version).simple("QUEUED");
         }
@@ -56,6 +64,8 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
             if let Some(multi) = &mut client.multi {
                 multi.refused = true;
             }
+            let is_exec = args.get(0).is_some_and(|name| name.eq_ignore_ascii_case(b"exec"));
+            let fault = if is_exec { transactions::aborted(&mut state.server, client, &fault) } else { fault };
             state.server.stats.count_error(&fault);
             Reply::new(out, client.version).error(fault.text());
         }
@@ -111,11 +121,15 @@ fn check(state: &mut State, client: &mut Client, args: Args<'_>, now: u64) -> Re
         }
         return Err(Fault::new("NOAUTH Authentication required."));
     };
-    if !user.unrestricted {
-        let user = user.clone();
-        user.check(entry.id, spec, args).inspect_err(|_| state.server.stats.by_command[usize::from(entry.id)].rejected += 1)?;
+    if client.multi.is_some() && spec.flags.has(Flags::NO_MULTI) {
+        return Err(Fault::new("ERR Command not allowed inside a transaction"));
     }
-    if state.server.config.maxmemory > 0 && !make_room(state, now) && spec.flags.has(Flags::DENYOOM) {
+    if let Err(denied) = user.check(entry.id, spec, args) {
+        state.server.stats.by_command[usize::from(entry.id)].rejected += 1;
+        state.server.log_denied(client, entry, args, denied, now);
+        return Err(denied.fault(entry));
+    }
+    if state.server.config.maxmemory > 0 && !make_room(state, now) && uses_memory(client, entry) {
         return Err(Fault::OUT_OF_MEMORY);
     }
     if client.version == Version::Resp2 && client.subscriptions() > 0 && !runs_while_subscribed(spec.name, entry) {
@@ -124,28 +138,34 @@ fn check(state: &mut State, client: &mut Client, args: Args<'_>, now: u64) -> Re
             "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
         )));
     }
-    if client.multi.is_some() && !runs_inside_multi(spec.name) {
-        if spec.flags.has(Flags::NO_MULTI) {
-            return Err(Fault::because("ERR Command not allowed inside a transaction".to_owned()));
-        }
-        return Ok(Admitted::Queue(entry));
-    }
     if let Some(pause) = state.server.pause {
         if pause.until <= now {
             state.server.pause = None;
-        } else if !pause.writes_only || spec.flags.any(Flags::WRITE.or(Flags::MAY_REPLICATE)) || exec_writes(client, spec.name)
-        {
-            if spec.name != "unpause" && spec.name != "kill" {
-                return Ok(Admitted::Pause(pause.until));
-            }
+        } else if !pause.writes_only || writes(client, entry) {
+            return Ok(Admitted::Pause(pause.until));
         }
+    }
+    if client.multi.is_some() && !runs_inside_multi(spec.name) {
+        return Ok(Admitted::Queue(entry));
     }
     Ok(Admitted::Call(entry))
 }
 
-fn exec_writes(client: &Client, name: &str) -> bool {
-    name == "exec"
-        && client.multi.as_ref().is_some_and(|multi| multi.queue.iter().any(|(spec, _)| spec.flags.has(Flags::WRITE)))
+/// Whether the command does anything that `flags` say; EXEC does what its commands do.
+fn does(client: &Client, entry: Entry, flags: Flags) -> bool {
+    let queued = || client.multi.iter().flat_map(|multi| &multi.queue);
+    entry.spec.flags.any(flags) || (entry.spec.name == "exec" && queued().any(|(spec, _)| spec.flags.any(flags)))
+}
+
+/// What a pause of writes holds back.
+fn writes(client: &Client, entry: Entry) -> bool {
+    does(client, entry, Flags::WRITE.or(Flags::MAY_REPLICATE))
+}
+
+/// What must not run when the memory is full: also whatever would be queued, for a queue takes memory too.
+fn uses_memory(client: &Client, entry: Entry) -> bool {
+    let is_queued = client.multi.is_some() && !matches!(entry.spec.name, "exec" | "discard" | "quit" | "reset");
+    is_queued || does(client, entry, Flags::DENYOOM)
 }
 
 fn runs_while_subscribed(name: &str, entry: Entry) -> bool {
@@ -161,6 +181,13 @@ fn runs_inside_multi(name: &str) -> bool {
 pub(crate) fn call(state: &mut State, client: &mut Client, entry: Entry, args: Args<'_>, out: &mut Out, now: u64) {
     client.last_command = Some(state.server.table.full_name(entry.id));
     client.commands += 1;
+    let start = out.len();
+    if state.server.tracking.is_active() && !client.may_not_block {
+        state.server.bound_tracking(client);
+    }
+    if !state.server.monitors.is_empty() {
+        state.server.feed_monitors(client, entry, args);
+    }
     let result = run(state, client, entry, args, out, now);
     let stat = &mut state.server.stats.by_command[usize::from(entry.id)];
     stat.calls += 1;
@@ -168,16 +195,29 @@ pub(crate) fn call(state: &mut State, client: &mut Client, entry: Entry, args: A
     let took = tick.saturating_duration_since(state.server.tick);
     state.server.tick = tick;
     stat.nanos += took.as_nanos() as u64;
+    if state.server.stats.latency_tracking {
+        stat.latency.get_or_insert_default().add(took);
+    }
     state.server.stats.commands += 1;
     if let Err(fault) = result {
         stat.failed += 1;
         state.server.stats.count_error(&fault);
         Reply::new(out, client.version).error(fault.text());
     }
-    if took >= state.server.slow_after && !entry.spec.flags.has(Flags::SKIP_SLOWLOG) {
+    if took >= state.server.slow_after {
         state.server.slow_command(client, entry, args, took, now);
     }
+    if std::mem::take(&mut state.server.limits_changed) {
+        let seed = state.limits.hash_seed;
+        state.limits = xs_storage::keyspace::Limits { hash_seed: seed, ..state.server.config.limits.clone() };
+    }
     after(state, client, now);
+    if client.tracking.is_some() {
+        state.server.after_tracked(client, entry, args);
+    }
+    if !state.server.mail.is_empty() {
+        state.server.mail.deliver(client, out, start);
+    }
 }
 
 #[inline]
@@ -191,6 +231,7 @@ fn run(
 ) -> Result<(), Fault> {
     let handler = match entry.spec.run {
         Run::Now(handler) => handler,
+        Run::Outer(handler) => return handler(state, client, out, now),
         Run::Container => return Err(Fault::arity(entry.spec.name)),
         Run::Later(part) => {
             let name = entry.spec.name.to_uppercase();
@@ -225,15 +266,14 @@ fn after(state: &mut State, client: &mut Client, now: u64) {
 
 /// Tells watchers, trackers and waiting clients what changed. `client` is the one whose command runs, if any.
 pub(crate) fn spread_changes(state: &mut State, mut client: Option<&mut Client>) {
+    let mut flushed = false;
     for change in state.keyspace.changes().collect::<Vec<_>>() {
         let db = change.db;
         match change.kind {
             ChangeKind::Flushed | ChangeKind::Swapped(_) => {
-                for key in state.server.watchers.keys(db) {
-                    break_watches(state, client.as_deref_mut(), db, &key);
-                }
+                break_all_watches(state, client.as_deref_mut(), db);
                 state.server.blocked.changed_all(db);
-                state.server.invalidate_all(client.as_deref_mut());
+                flushed |= change.kind == ChangeKind::Flushed;
                 continue;
             }
             ChangeKind::Expired => {
@@ -246,25 +286,57 @@ pub(crate) fn spread_changes(state: &mut State, mut client: Option<&mut Client>)
             }
             _ => {}
         }
-        break_watches(state, client.as_deref_mut(), db, &change.key);
+        let expired = change.kind == ChangeKind::Expired;
+        break_watches(state, client.as_deref_mut(), db, &change.key, |was| was != Was::Expired || !expired);
         state.server.blocked.changed(db, &change.key);
-        state.server.invalidate(client.as_deref_mut(), &change.key);
+        state.server.invalidate(client.as_deref(), &change.key);
+    }
+    if flushed {
+        state.server.invalidate_all(client.as_deref());
     }
 }
 
-fn break_watches(state: &mut State, client: Option<&mut Client>, db: usize, key: &[u8]) {
+/// Breaks the watches on a key that changed, if the change matters for what the key was when it was watched.
+fn break_watches(
+    state: &mut State,
+    mut current: Option<&mut Client>,
+    db: usize,
+    key: &[u8],
+    matters: impl Fn(Was) -> bool,
+) {
     if state.server.watchers.is_empty() {
         return;
     }
-    let ids = state.server.watchers.of(db, key);
-    if let Some(client) = client
-        && ids.contains(&client.id)
-    {
-        client.watch_broken = true;
+    for id in state.server.watchers.of(db, key) {
+        let is_current = current.as_ref().is_some_and(|client| client.id == id);
+        let watcher = if is_current { current.as_deref_mut() } else { state.server.clients.get_mut(id) };
+        let Some(watcher) = watcher else { continue };
+        let Some(watch) = watcher.watched.iter_mut().find(|watch| watch.db == db && watch.key == key) else { continue };
+        watcher.watch_broken |= matters(watch.was);
+        watch.was = Was::Missing;
     }
-    for id in ids {
-        if let Some(watcher) = state.server.clients.get_mut(id) {
-            watcher.watch_broken = true;
+}
+
+/// Breaks the watches on the keys of a database that was emptied or has changed places, where there was such a key or is
+/// one now.
+fn break_all_watches(state: &mut State, mut current: Option<&mut Client>, db: usize) {
+    for key in state.server.watchers.keys(db) {
+        let now = unix_ms(state.server.clock.wall());
+        let is_there = state.keyspace.contains(db, &key, now);
+        let is_expired = !is_there && state.keyspace.contains(db, &key, 0);
+        break_watches(state, current.as_deref_mut(), db, &key, |was| was == Was::There || is_there);
+        if is_expired {
+            note_expired(state, current.as_deref_mut(), db, &key);
+        }
+    }
+}
+
+/// Notes for those who watch `key` that it is a key whose time is up.
+fn note_expired(state: &mut State, current: Option<&mut Client>, db: usize, key: &[u8]) {
+    let ids = state.server.watchers.of(db, key);
+    for watcher in state.server.clients.iter_mut().chain(current).filter(|client| ids.contains(&client.id)) {
+        for watch in watcher.watched.iter_mut().filter(|watch| watch.db == db && watch.key == key) {
+            watch.was = Was::Expired;
         }
     }
 }
@@ -299,8 +371,10 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
     };
     if served {
         state.server.blocked.remove(client.id, &on);
+        state.server.mail.deliver(client, &mut out, 0);
         if client.reply_mode != ReplyMode::On {
             out.clear();
+            out.append(&mut client.heard);
         }
         client.waiter.serve(out);
     } else {

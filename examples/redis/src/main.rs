@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    xs_redis::cli::main(std::env::args())
+    xs_redis::cli::main(std::env::args_os())
 }

@@ -13,7 +13,7 @@ use xs_net::timer::Sleep;
 use xs_proto::resp::{Reply, RequestDecoder};
 
 use crate::blocked::Waits;
-use crate::client::Client;
+use crate::client::{Client, ReplyMode};
 use crate::dispatch;
 use crate::state::{Shared, State};
 use crate::waiter::Waiter;
@@ -151,7 +151,12 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     client.last_seen = wall;
     let before = (turn.input.len(), turn.out.len());
     let mut now = wall;
-    loop {
+    // A pause has ended: what it held back comes first.
+    if let Some(on) = client.blocked.take() {
+        state.server.blocked.remove(id, &on);
+        dispatch::execute(state, &mut client, on.request.args(), &mut turn.out, now);
+    }
+    while !client.close && client.blocked.is_none() {
         let (decoder, bytes) = turn.input.parts();
         decoder.set_authenticated(client.user.is_some());
         match decoder.parse(bytes) {
@@ -169,14 +174,15 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
                 client.close = true;
             }
         }
-        if client.close || client.blocked.is_some() {
-            break;
-        }
     }
+    state.server.broadcast_invalid(Some((&mut client, &mut turn.out)));
     state.server.stats.net_input += (before.0 - turn.input.len()) as u64;
     state.server.stats.net_output += (turn.out.len() - before.1.min(turn.out.len())) as u64;
     if client.close {
         turn.next = Next::Close;
+    }
+    if state.server.shutdown {
+        shared.stop.send_replace(true);
     }
     let flow = match &client.blocked {
         None => Flow::Done,
@@ -191,22 +197,19 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     flow
 }
 
-/// A waiting command's time is up: it is answered with nothing, or run at last if it only waited for a pause to end.
-/// False when it has been served meanwhile.
+/// A waiting command's time is up: it is answered with nothing. One that only waited for a pause to end is left lying
+/// there, to be run at last. False when it has been served meanwhile.
 fn time_is_up(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> bool {
-    let now = unix_ms(shared.clock.wall());
     let mut guard = shared.state.lock();
     let state = &mut *guard;
     let Some(mut client) = state.server.clients.take(id) else { return true };
-    let on = client.blocked.take();
-    if let Some(on) = &on {
-        state.server.tick = shared.clock.now();
-        state.server.blocked.remove(id, on);
-        match on.waits {
-            Waits::ForPause => dispatch::execute(state, &mut client, on.request.args(), &mut turn.out, now),
-            waits => waits.timed_out(&mut Reply::new(&mut turn.out, client.version)),
+    let had_waited = client.blocked.is_some();
+    if let Some(on) = client.blocked.take_if(|on| on.waits != Waits::ForPause) {
+        state.server.blocked.remove(id, &on);
+        if client.reply_mode == ReplyMode::On {
+            on.waits.timed_out(&mut Reply::new(&mut turn.out, client.version));
         }
     }
     state.server.clients.put_back(client);
-    on.is_some()
+    had_waited
 }

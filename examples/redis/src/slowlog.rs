@@ -110,7 +110,8 @@ fn kept(command: &str, args: Args<'_>) -> Vec<Vec<u8>> {
     kept
 }
 
-fn is_secret(command: &str, args: Args<'_>, at: usize) -> bool {
+/// Whether an argument must not be shown to anybody.
+pub(crate) fn is_secret(command: &str, args: Args<'_>, at: usize) -> bool {
     let word = |at: usize| args.get(at).unwrap_or_default();
     match command {
         "auth" => at >= 1,

@@ -66,10 +66,11 @@
 use xs_os::Rng;
 
 use super::alloc_size;
+use super::hasher::KeyHasher;
 use super::item::Item;
 use super::limits::Limits;
 use super::listpack::ListPack;
-use super::members::{self, Pairs, Seeded};
+use super::members::{self, Pairs};
 use super::table::{self, Table};
 use super::thin::ThinBytes;
 
@@ -87,7 +88,7 @@ type Pair = (ThinBytes, ThinBytes);
 
 #[derive(Clone)]
 struct Fields {
-    seeded: Seeded,
+    hasher: KeyHasher,
     table: Table<Pair>,
     /// What the fields' and values' strings allocate.
     heap: usize,
@@ -100,11 +101,11 @@ fn items(pair: &Pair) -> (Item<'_>, Item<'_>) {
 impl Fields {
     #[inline]
     fn find(&self, field: &[u8]) -> Option<&Pair> {
-        self.table.find(self.seeded.hash(field), |pair| *pair.0 == *field)
+        self.table.find(self.hasher.hash(field), |pair| *pair.0 == *field)
     }
 
     fn set(&mut self, field: &[u8], value: &[u8]) -> bool {
-        let hash = self.seeded.hash(field);
+        let hash = self.hasher.hash(field);
         if let Some(pair) = self.table.find_mut(hash, |pair| *pair.0 == *field) {
             let before = pair.1.allocated_bytes();
             // Reuse the room unless most of it would stay empty.
@@ -119,8 +120,8 @@ impl Fields {
         }
         let pair = (ThinBytes::from(field), ThinBytes::from(value));
         self.heap += pair.0.allocated_bytes() + pair.1.allocated_bytes();
-        let seeded = &self.seeded;
-        self.table.insert_unique(hash, pair, |pair| seeded.hash(&pair.0));
+        let hasher = self.hasher;
+        self.table.insert_unique(hash, pair, |pair| hasher.hash(&pair.0));
         true
     }
 }
@@ -208,7 +209,7 @@ impl Hash {
     #[cold]
     fn convert(&mut self, limits: &Limits) -> &mut Fields {
         if let Form::Pack(_) = &self.0 {
-            let mut fields = Fields { seeded: Seeded::new(limits.hash_seed), table: Table::new(), heap: 0 };
+            let mut fields = Fields { hasher: KeyHasher::new(limits.hash_seed), table: Table::new(), heap: 0 };
             let (mut field_text, mut value_text) = ([0; 20], [0; 20]);
             for (field, value) in self.iter() {
                 fields.set(field.as_bytes(&mut field_text), value.as_bytes(&mut value_text));
@@ -250,7 +251,7 @@ impl Hash {
                 true
             }
             Form::Table(fields) => {
-                let hash = fields.seeded.hash(field);
+                let hash = fields.hasher.hash(field);
                 let Some(pair) = fields.table.remove(hash, |pair| *pair.0 == *field) else { return false };
                 fields.heap -= pair.0.allocated_bytes() + pair.1.allocated_bytes();
                 true

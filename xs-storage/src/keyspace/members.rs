@@ -1,7 +1,6 @@
-//! What the collections share: hashing with their seed, room in a byte string, pairs of a listpack, and drawing.
+//! What the collections share: room in a byte string, pairs of a listpack, and drawing.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 use xs_os::Rng;
@@ -10,23 +9,6 @@ use super::item::Item;
 use super::listpack;
 use super::table::Table;
 use super::thin::ThinBytes;
-
-/// The hash function of a collection.
-#[derive(Clone, Debug)]
-pub(super) struct Seeded(FixedState);
-
-impl Seeded {
-    pub(super) fn new(seed: u64) -> Self {
-        Seeded(FixedState::with_seed(seed))
-    }
-
-    #[inline]
-    pub(super) fn hash(&self, bytes: &[u8]) -> u64 {
-        let mut hasher = self.0.build_hasher();
-        hasher.write(bytes);
-        hasher.finish()
-    }
-}
 
 /// Makes `added` bytes of room at `at` in place of `remove` ones. Where a byte string doubles, this keeps an eighth
 /// spare: doubling would leave small collections half empty. The room holds leftovers, to be overwritten.

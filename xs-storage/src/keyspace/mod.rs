@@ -5,9 +5,9 @@ pub mod intset;
 pub mod list;
 pub mod listpack;
 pub mod rank_tree;
+pub mod set;
 pub mod stream;
 pub mod string;
-pub mod set;
 pub mod table;
 pub mod zset;
 

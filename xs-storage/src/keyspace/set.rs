@@ -65,10 +65,11 @@
 use xs_os::Rng;
 
 use super::alloc_size;
+use super::hasher::KeyHasher;
 use super::intset::{self, IntSet};
 use super::item::{Item, canonical_i64};
 use super::limits::Limits;
-use super::members::{self, Seeded};
+use super::members;
 use super::table::{self, Table};
 use super::thin::ThinBytes;
 
@@ -90,7 +91,7 @@ impl Default for Form {
 
 #[derive(Clone)]
 struct Members {
-    seeded: Seeded,
+    hasher: KeyHasher,
     table: Table<ThinBytes>,
     /// What the members' strings allocate.
     heap: usize,
@@ -98,14 +99,14 @@ struct Members {
 
 impl Members {
     fn insert(&mut self, member: &[u8]) -> bool {
-        let hash = self.seeded.hash(member);
+        let hash = self.hasher.hash(member);
         if self.table.find(hash, |m| **m == *member).is_some() {
             return false;
         }
         let member = ThinBytes::from(member);
         self.heap += member.allocated_bytes();
-        let seeded = &self.seeded;
-        self.table.insert_unique(hash, member, |m| seeded.hash(m));
+        let hasher = self.hasher;
+        self.table.insert_unique(hash, member, |m| hasher.hash(m));
         true
     }
 
@@ -183,7 +184,7 @@ impl Set {
 
     fn convert(&mut self, limits: &Limits) -> &mut Members {
         if let Form::Ints(ints) = &self.0 {
-            let mut members = Members { seeded: Seeded::new(limits.hash_seed), table: Table::new(), heap: 0 };
+            let mut members = Members { hasher: KeyHasher::new(limits.hash_seed), table: Table::new(), heap: 0 };
             let mut scratch = [0; 20];
             for number in ints.iter() {
                 members.insert(Item::Int(number).as_bytes(&mut scratch));
@@ -201,7 +202,7 @@ impl Set {
         match &mut self.0 {
             Form::Ints(ints) => canonical_i64(member).is_some_and(|number| ints.remove(number)),
             Form::Table(members) => {
-                let hash = members.seeded.hash(member);
+                let hash = members.hasher.hash(member);
                 let Some(removed) = members.table.remove(hash, |m| **m == *member) else { return false };
                 members.account_removed(&removed);
                 true
@@ -214,7 +215,7 @@ impl Set {
     pub fn contains(&self, member: &[u8]) -> bool {
         match &self.0 {
             Form::Ints(ints) => canonical_i64(member).is_some_and(|number| ints.contains(number)),
-            Form::Table(members) => members.table.find(members.seeded.hash(member), |m| **m == *member).is_some(),
+            Form::Table(members) => members.table.find(members.hasher.hash(member), |m| **m == *member).is_some(),
         }
     }
 
@@ -266,8 +267,8 @@ impl Set {
                 Some(take(Item::Int(number)))
             }
             Form::Table(members) => {
-                let seeded = &members.seeded;
-                let member = members.table.take_random(rng, |m| seeded.hash(m))?;
+                let hasher = members.hasher;
+                let member = members.table.take_random(rng, |m| hasher.hash(m))?;
                 members.account_removed(&member);
                 Some(take(Item::Bytes(&member)))
             }

@@ -12,13 +12,13 @@ use super::zset::Zset;
 pub enum Value {
     /// A string.
     Str(Str),
-    /// A list.
+    /// A list of strings.
     List(List),
-    /// A set.
-    Set(Set),
-    /// A map of fields to values.
+    /// Fields with values.
     Hash(Hash),
-    /// A sorted set.
+    /// A set of strings.
+    Set(Set),
+    /// A set of strings in the order of their scores.
     Zset(Zset),
     /// A log of entries with consumer groups.
     Stream(Box<Stream>),
@@ -30,8 +30,8 @@ impl Value {
         match self {
             Value::Str(_) => "string",
             Value::List(_) => "list",
-            Value::Set(_) => "set",
             Value::Hash(_) => "hash",
+            Value::Set(_) => "set",
             Value::Zset(_) => "zset",
             Value::Stream(_) => "stream",
         }
@@ -42,8 +42,8 @@ impl Value {
         match self {
             Value::Str(value) => value.encoding(),
             Value::List(value) => value.encoding(),
-            Value::Set(value) => value.encoding(),
             Value::Hash(value) => value.encoding(),
+            Value::Set(value) => value.encoding(),
             Value::Zset(value) => value.encoding(),
             Value::Stream(_) => "stream",
         }
@@ -55,10 +55,10 @@ impl Value {
         match self {
             Value::Str(value) => value.allocated_bytes(),
             Value::List(value) => value.allocated_bytes(),
-            Value::Set(value) => value.allocated_bytes(),
             Value::Hash(value) => value.allocated_bytes(),
+            Value::Set(value) => value.allocated_bytes(),
             Value::Zset(value) => value.allocated_bytes(),
-            Value::Stream(value) => value.allocated_bytes(),
+            Value::Stream(value) => super::alloc_size(size_of::<Stream>()) + value.allocated_bytes(),
         }
     }
 
@@ -68,8 +68,8 @@ impl Value {
         match self {
             Value::Str(_) | Value::Stream(_) => false,
             Value::List(value) => value.is_empty(),
-            Value::Set(value) => value.is_empty(),
             Value::Hash(value) => value.is_empty(),
+            Value::Set(value) => value.is_empty(),
             Value::Zset(value) => value.is_empty(),
         }
     }
@@ -112,41 +112,23 @@ macro_rules! views {
 views! {
     Str Str, as_str, as_str_mut, "string";
     List List, as_list, as_list_mut, "list";
-    Set Set, as_set, as_set_mut, "set";
     Hash Hash, as_hash, as_hash_mut, "hash";
+    Set Set, as_set, as_set_mut, "set";
     Zset Zset, as_zset, as_zset_mut, "sorted set";
     Stream Stream, as_stream, as_stream_mut, "stream";
 }
 
-impl From<Str> for Value {
-    fn from(value: Str) -> Self {
-        Value::Str(value)
-    }
+macro_rules! from {
+    ($($type:ident)*) => {
+        $(impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Value::$type(value)
+            }
+        })*
+    };
 }
 
-impl From<List> for Value {
-    fn from(value: List) -> Self {
-        Value::List(value)
-    }
-}
-
-impl From<Set> for Value {
-    fn from(value: Set) -> Self {
-        Value::Set(value)
-    }
-}
-
-impl From<Hash> for Value {
-    fn from(value: Hash) -> Self {
-        Value::Hash(value)
-    }
-}
-
-impl From<Zset> for Value {
-    fn from(value: Zset) -> Self {
-        Value::Zset(value)
-    }
-}
+from!(Str List Hash Set Zset);
 
 impl From<Stream> for Value {
     fn from(value: Stream) -> Self {

@@ -5,6 +5,7 @@ use crate::command::Spec;
 pub(crate) mod bitmaps;
 pub(crate) mod connection;
 pub(crate) mod geo;
+pub(crate) mod help;
 pub(crate) mod hashes;
 pub(crate) mod hyperloglog;
 pub(crate) mod keys;

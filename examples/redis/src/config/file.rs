@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::{Config, UserLine, reason, table};
+use crate::acl::Acl;
 
 /// Why a configuration is refused. Its text is what redis-server prints before it gives up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +53,8 @@ impl Config {
                 Ok(Line::Done) => {}
                 Ok(Line::Include(pattern)) => self.include(&pattern, reading)?,
                 Ok(Line::User) => {
-                    self.users.push(UserLine { words: args.to_vec(), line: at + 1, text: line.to_owned() });
+                    check_user(args).map_err(wrong)?;
+                    self.users.push(UserLine { words: args.to_vec() });
                 }
                 Err(why) => return Err(wrong(why)),
             }
@@ -127,6 +129,17 @@ impl Config {
         reading.depth -= 1;
         Ok(())
     }
+}
+
+/// Whether a `user` line makes sense.
+fn check_user(words: &[Vec<u8>]) -> Result<(), String> {
+    super::apply::define(&mut Acl::new(), words, false).map_err(|fault| {
+        let why = fault.text().trim_start_matches("ERR Error in ACL SETUSER modifier ").trim_start_matches("ERR ").to_owned();
+        match why.strip_prefix('\'') {
+            Some(_) => format!("Error in user declaration {why}"),
+            None => format!("Error in user declaration '{}': {why}", String::from_utf8_lossy(&words[0])),
+        }
+    })
 }
 
 /// What has to be remembered from line to line.

@@ -26,10 +26,10 @@ use std::time::Duration;
 
 use xs_storage::keyspace::{Limits, Policy, Tracking};
 
-pub(crate) use apply::apply;
+pub(crate) use apply::{adopt, apply};
 pub(crate) use directive::memory;
 use directive::{Directive, Effect};
-pub(crate) use file::{LoadError, split};
+pub(crate) use file::{LoadError, quote, split};
 pub(crate) use rewrite::rewrite;
 pub(crate) use words::{OutputLimit, percentile, reason};
 
@@ -46,7 +46,7 @@ pub(crate) struct Config {
     pub(crate) unsupported: Vec<&'static str>,
     /// The file that the configuration came from: where `CONFIG REWRITE` writes.
     pub(crate) file: Option<String>,
-    /// `user` lines, each with its place for an error message.
+    /// The `user` lines.
     pub(crate) users: Vec<UserLine>,
 
     pub(crate) bind: Vec<String>,
@@ -110,9 +110,6 @@ pub(crate) struct Config {
 pub(crate) struct UserLine {
     /// The name and the rules.
     pub(crate) words: Vec<Vec<u8>>,
-    pub(crate) line: usize,
-    /// The line as it was written.
-    pub(crate) text: String,
 }
 
 /// Who may do what is dangerous (`enable-debug-command`, `enable-protected-configs`).

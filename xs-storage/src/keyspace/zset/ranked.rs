@@ -7,10 +7,11 @@ use std::ops::Range;
 use xs_os::Rng;
 
 use super::super::alloc_size;
-use super::super::members::{self, Seeded};
+use super::super::hasher::KeyHasher;
+use super::super::members;
 use super::super::rank_tree::{self, RankTree};
 use super::super::table::Table;
-use super::super::thin::ThinBytes;
+use super::super::thin::{ThinBytes, prefetch};
 use super::{Inserted, compare_scores};
 
 /// A member and its score in the tree: twelve bytes, where `(f64, u32)` would be padded to sixteen.
@@ -25,6 +26,11 @@ impl Entry {
     fn new(score: f64, index: u32) -> Self {
         let bits = score.to_bits();
         Entry { score: [bits as u32, (bits >> 32) as u32], index }
+    }
+
+    #[inline]
+    fn is_below(&self, score: f64) -> bool {
+        compare_scores(self.score(), score).is_lt()
     }
 
     #[inline]
@@ -99,7 +105,7 @@ impl Slab {
 
 #[derive(Clone)]
 pub(super) struct Ranked {
-    seeded: Seeded,
+    hasher: KeyHasher,
     slab: Slab,
     /// Slots' numbers plus one, by the hash of the member.
     table: Table<NonZeroU32>,
@@ -122,7 +128,7 @@ fn order<'a>(slab: &'a Slab, score: f64, member: &'a [u8]) -> impl FnMut(&Entry)
 impl Ranked {
     pub(super) fn new(seed: u64) -> Self {
         Ranked {
-            seeded: Seeded::new(seed),
+            hasher: KeyHasher::new(seed),
             slab: Slab { chunks: Vec::new(), free: NONE, used: 0 },
             table: Table::new(),
             tree: RankTree::new(),
@@ -132,7 +138,7 @@ impl Ranked {
 
     /// Gives all memory back.
     pub(super) fn reset(&mut self) {
-        *self = Ranked { seeded: self.seeded.clone(), ..Ranked::new(0) };
+        *self = Ranked { hasher: self.hasher, ..Ranked::new(0) };
     }
 
     #[inline]
@@ -155,13 +161,13 @@ impl Ranked {
     }
 
     pub(super) fn insert(&mut self, score: f64, member: &[u8]) -> Inserted {
-        let hash = self.seeded.hash(member);
+        let hash = self.hasher.hash(member);
         if let Some(index) = self.find(hash, member) {
             let old = self.slab.slot(index).score;
             if compare_scores(old, score).is_eq() {
                 return Inserted::Unchanged;
             }
-            self.tree.remove(order(&self.slab, old, member));
+            self.remove_entry(index, old, member);
             self.slab.slot_mut(index).score = score;
             self.tree.insert(Entry::new(score, index), order(&self.slab, score, member));
             return Inserted::Updated;
@@ -170,17 +176,26 @@ impl Ranked {
         self.heap += owned.allocated_bytes();
         let index = self.slab.add(owned, score);
         let handle = NonZeroU32::MIN.checked_add(index).expect("a sorted set holds less than 2^32 members");
-        let (seeded, slab) = (&self.seeded, &self.slab);
-        self.table.insert_unique(hash, handle, |handle| seeded.hash(slab.member(index_of(*handle))));
+        let (hasher, slab) = (self.hasher, &self.slab);
+        self.table.insert_unique(hash, handle, |handle| hasher.hash(slab.member(index_of(*handle))));
         self.tree.insert(Entry::new(score, index), order(slab, score, member));
         Inserted::Added
     }
 
+    /// Takes a member's entry out of the tree. Its score leads to it or to a few others with the same one, among which its
+    /// number tells it; their strings, which are somewhere in memory, are only compared when they are many.
+    fn remove_entry(&mut self, index: u32, score: f64, member: &[u8]) {
+        let near = self.tree.remove_near(|entry| entry.is_below(score), |entry| entry.index == index);
+        if near.is_none() {
+            self.tree.remove(order(&self.slab, score, member));
+        }
+    }
+
     pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
-        let hash = self.seeded.hash(member);
+        let hash = self.hasher.hash(member);
         let index = self.find(hash, member)?;
         let score = self.slab.slot(index).score;
-        self.tree.remove(order(&self.slab, score, member));
+        self.remove_entry(index, score, member);
         self.table.remove(hash, |handle| index_of(*handle) == index);
         self.heap -= self.slab.take(index).allocated_bytes();
         Some(score)
@@ -188,11 +203,14 @@ impl Ranked {
 
     #[inline]
     pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
-        self.find(self.seeded.hash(member), member).map(|index| self.slab.slot(index).score)
+        self.find(self.hasher.hash(member), member).map(|index| self.slab.slot(index).score)
     }
 
     pub(super) fn rank(&self, member: &[u8]) -> Option<usize> {
-        self.tree.rank(order(&self.slab, self.score(member)?, member))
+        let index = self.find(self.hasher.hash(member), member)?;
+        let score = self.slab.slot(index).score;
+        let near = self.tree.rank_near(|entry| entry.is_below(score), |entry| entry.index == index);
+        near.or_else(|| self.tree.rank(order(&self.slab, score, member)))
     }
 
     pub(super) fn partition_by_score(&self, mut before: impl FnMut(f64) -> bool) -> usize {
@@ -211,16 +229,33 @@ impl Ranked {
     pub(super) fn pop(&mut self, greatest: bool) -> Option<(ThinBytes, f64)> {
         let entry = if greatest { self.tree.pop_last() } else { self.tree.pop_first() }?;
         let member = self.slab.take(entry.index);
-        self.table.remove(self.seeded.hash(&member), |handle| index_of(*handle) == entry.index);
+        self.table.remove(self.hasher.hash(&member), |handle| index_of(*handle) == entry.index);
         self.heap -= member.allocated_bytes();
+        self.look_ahead(greatest);
         Some((member, entry.score()))
     }
 
+    /// Asks for what the next pops will touch. Pops come in rows, and each would wait for memory three times in turn: for
+    /// the slot, then for the string that it points to, then for the bucket that the string hashes to.
+    fn look_ahead(&self, greatest: bool) {
+        if let Some(entry) = self.tree.near_end(8, greatest) {
+            prefetch(self.slab.slot(entry.index));
+        }
+        if let Some(entry) = self.tree.near_end(5, greatest)
+            && let Some(member) = &self.slab.slot(entry.index).member
+        {
+            member.prefetch();
+        }
+        if let Some(entry) = self.tree.near_end(2, greatest) {
+            self.table.prefetch(self.hasher.hash(self.slab.member(entry.index)));
+        }
+    }
+
     pub(super) fn remove_range(&mut self, ranks: Range<usize>, mut visit: impl FnMut(&[u8], f64)) -> usize {
-        let Ranked { seeded, slab, table, tree, heap } = self;
+        let Ranked { hasher, slab, table, tree, heap } = self;
         tree.remove_range(ranks, |entry| {
             let member = slab.take(entry.index);
-            table.remove(seeded.hash(&member), |handle| index_of(*handle) == entry.index);
+            table.remove(hasher.hash(&member), |handle| index_of(*handle) == entry.index);
             *heap -= member.allocated_bytes();
             visit(&member, entry.score());
         })

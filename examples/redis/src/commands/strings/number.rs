@@ -1,11 +1,11 @@
 //! Strings as numbers.
 
+use xs_proto::resp::LongDouble;
 use xs_storage::keyspace::Str;
 
 use crate::command::Outcome;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
-use crate::long_double::LongDouble;
 use crate::notify::Class;
 
 pub(super) fn incr(ctx: &mut Ctx<'_>) -> Outcome {
@@ -51,7 +51,11 @@ pub(super) fn incrbyfloat(ctx: &mut Ctx<'_>) -> Outcome {
     let old = ctx.db.look::<Str>(key)?.map(Str::to_vec);
     let old = LongDouble::parse(old.as_deref().unwrap_or(b"0")).ok_or(Fault::NOT_A_FLOAT)?;
     let by = LongDouble::parse(ctx.arg(2)).ok_or(Fault::NOT_A_FLOAT)?;
-    let sum = old.add(by).ok_or(Fault::new("ERR increment would produce NaN or Infinity"))?.to_string();
+    let sum = old + by;
+    if !sum.is_finite() {
+        return Err(Fault::new("ERR increment would produce NaN or Infinity"));
+    }
+    let sum = sum.to_string();
     let text = sum.as_bytes();
     match ctx.db.edit(key, |value: &mut Str, _| *value = Str::from_slice(text))? {
         Some(_) => {}

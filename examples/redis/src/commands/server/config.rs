@@ -1,0 +1,63 @@
+//! `CONFIG`.
+
+use std::path::Path;
+
+use crate::command::Outcome;
+use crate::commands::help as usage;
+use crate::config;
+use crate::ctx::Ctx;
+use crate::fault::Fault;
+
+pub(super) fn get(ctx: &mut Ctx<'_>) -> Outcome {
+    let found = ctx.server.config.matching(ctx.args.iter().skip(2));
+    ctx.reply.map(found.len());
+    for (name, value) in &found {
+        ctx.reply.bulk(name);
+        ctx.reply.bulk(value);
+    }
+    Ok(())
+}
+
+pub(super) fn set(ctx: &mut Ctx<'_>) -> Outcome {
+    if ctx.args.len() % 2 == 1 {
+        return Err(Fault::SYNTAX);
+    }
+    let words: Vec<&[u8]> = ctx.args.iter().skip(2).collect();
+    let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+    let may_guarded = ctx.server.config.enable_protected_configs.allows(super::is_local(ctx.client));
+    let new = ctx.server.config.with(&pairs, may_guarded)?;
+    config::apply(ctx.server, ctx.db.keyspace, new);
+    ctx.reply.ok();
+    Ok(())
+}
+
+pub(super) fn resetstat(ctx: &mut Ctx<'_>) -> Outcome {
+    ctx.server.stats.reset();
+    *ctx.db.lookups = Default::default();
+    ctx.reply.ok();
+    Ok(())
+}
+
+pub(super) fn rewrite(ctx: &mut Ctx<'_>) -> Outcome {
+    let Some(file) = &ctx.server.config.file else {
+        return Err(Fault::new("ERR The server is running without a config file"));
+    };
+    config::rewrite(&ctx.server.config, Path::new(file))
+        .map_err(|error| Fault::because(format!("ERR Rewriting config file: {}", config::reason(&error))))?;
+    tracing::info!("CONFIG REWRITE executed with success.");
+    ctx.reply.ok();
+    Ok(())
+}
+
+pub(super) fn help(ctx: &mut Ctx<'_>) -> Outcome {
+    usage::write(
+        ctx,
+        &[
+            ("GET <pattern> [<pattern> ...]", "Answer the directives whose names match, with their values."),
+            ("SET <directive> <value> [<directive> <value> ...]", "Change directives: all of them, or none."),
+            ("RESETSTAT", "Set the counters of INFO to zero."),
+            ("REWRITE", "Write the present values into the configuration file."),
+        ],
+    );
+    Ok(())
+}
