@@ -197,7 +197,13 @@ impl Builder {
         let shared = self.share();
         let mut server = Server { shared, addrs: Vec::new(), tasks: Vec::new() };
         server.listen(&self.config, false)?;
-        server.tasks.push(tokio::spawn(crate::cron::run(server.shared.clone())));
+        let (cron, stop) = (crate::cron::run(server.shared.clone()), stopped(server.shared.stop.subscribe()));
+        server.tasks.push(tokio::spawn(async move {
+            tokio::select! {
+                () = cron => {}
+                () = stop => {}
+            }
+        }));
         Ok(server)
     }
 

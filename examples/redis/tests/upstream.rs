@@ -98,8 +98,9 @@ fn report(units: &[String]) -> Vec<String> {
     let mut all = Vec::new();
     for unit in units {
         let (reference, ours) = compare::both(|subject| run_unit(subject, unit));
-        let missing = compare::missing(&reference, &ours, |name| SKIPS.iter().any(|(skip, _)| *skip == name));
         println!("{unit}\n    redis-server: {}\n    xs-redis:     {}", reference.summary(), ours.summary());
+        let skipped = |name: &str| SKIPS.iter().any(|(skip, _)| *skip == name);
+        let missing = compare::missing_twice(&reference, &ours, skipped, || run_unit(Subject::Ours, unit));
         for line in &missing {
             println!("    missing: {line}");
         }
