@@ -69,7 +69,12 @@ const LIMIT: Duration = Duration::from_secs(240);
 #[ignore = "needs redis-server, tclsh and the upstream suite (.ci/tools); takes minutes"]
 fn required_units_pass_wherever_redis_passes() {
     let missing = report(&chosen(REQUIRED));
-    assert!(missing.is_empty(), "{} tests pass on redis-server and not on ours:\n{}", missing.len(), missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "{} tests pass on redis-server and not on ours:\n{}",
+        missing.len(),
+        missing.join("\n")
+    );
 }
 
 #[test]

@@ -87,9 +87,7 @@ pub(crate) fn turn() -> MutexGuard<'static, ()> {
 }
 
 /// Runs both subjects' halves of the work at once.
-pub(crate) fn both<T: Send>(
-    half: impl Fn(super::Subject) -> T + Sync,
-) -> (T, T) {
+pub(crate) fn both<T: Send>(half: impl Fn(super::Subject) -> T + Sync) -> (T, T) {
     std::thread::scope(|scope| {
         let reference = scope.spawn(|| half(super::Subject::Redis));
         let ours = half(super::Subject::Ours);

@@ -12,4 +12,9 @@ fn pending(_: &mut Ctx<'_>) -> Outcome {
 }
 
 /// The key that SORT stores to: its place depends on the options.
-pub(crate) fn sort_store_key(_spec: &crate::command::Spec, _args: xs_proto::resp::Args<'_>, _found: &mut Vec<crate::command::KeyAt>) {}
+pub(crate) fn sort_store_key(
+    _spec: &crate::command::Spec,
+    _args: xs_proto::resp::Args<'_>,
+    _found: &mut Vec<crate::command::KeyAt>,
+) {
+}
