@@ -1,24 +1,40 @@
 //! Every benchmark of the project, side by side with the real systems.
 
+mod caches;
 mod redis;
 
+use std::env::ArgsOs;
+use std::error::Error;
+use std::iter::Skip;
 use std::process::ExitCode;
 
-/// The benchmarks by name, each with the line that `list` prints.
-const BENCHES: &[(&str, &str)] = &[("redis", "the Redis example beside redis-server and valkey-server")];
+/// A benchmark: it reads the arguments that follow its name.
+struct Bench {
+    name: &'static str,
+    /// The line that `list` prints.
+    about: &'static str,
+    run: fn(Skip<ArgsOs>) -> Result<(), Box<dyn Error>>,
+}
+
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "caches",
+        about: "the caches on three traces beside the optimum and, with --features peers, moka and quick_cache",
+        run: caches::run,
+    },
+    Bench { name: "redis", about: "the Redis example beside redis-server and valkey-server", run: redis::run },
+];
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let name = args.next().unwrap_or_default();
-    let outcome = match name.to_str() {
-        Some("redis") => redis::run(args),
-        Some("list") => {
-            for (name, what) in BENCHES {
-                println!("{name:<10} {what}");
-            }
+    let outcome = match BENCHES.iter().find(|bench| name == bench.name) {
+        Some(bench) => (bench.run)(args),
+        None if name == "list" => {
+            BENCHES.iter().for_each(|bench| println!("{:<10} {}", bench.name, bench.about));
             Ok(())
         }
-        _ => Err("usage: xs-benches NAME [--quick] [--json FILE] [--help]; `list` names the benchmarks".into()),
+        None => Err("usage: xs-benches NAME [--quick] [--json FILE] [--help]; `list` names the benchmarks".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -607,3 +607,66 @@ fn a_turn_can_be_made_without_a_connection() {
     assert_eq!(turn.input.next().unwrap(), None);
     assert_eq!(turn.input.unread(), b"b");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// However the input is cut, however little the stream holds and whatever blocks, every line is answered in order.
+    #[test]
+    fn any_cut_of_the_input_gives_the_same_replies(
+        lines in proptest::collection::vec("[a-z]{0,20}|again|block|semicolons", 0..40),
+        cuts in proptest::collection::vec(1_usize..50, 1..20),
+        buffer in 1_usize..100,
+        high_water in proptest::option::of(0_usize..50),
+    ) {
+        let (mut end, mut input, mut expected) = ('\n', String::new(), String::new());
+        for line in &lines {
+            input.push_str(line);
+            input.push(end);
+            match &line[..] {
+                "semicolons" => end = ';',
+                "block" => expected.push_str("unblocked\n"),
+                "again" => expected.push_str("again\n"),
+                line => {
+                    expected.push_str(line);
+                    expected.push(end);
+                }
+            }
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let replies = runtime.block_on(async {
+            let (client, server) = MemoryStream::pair(buffer);
+            let options = SessionOptions {
+                read_buffer: 8,
+                high_water,
+                half_close: HalfClose::Answer,
+                max_buffered_while_blocked: 16,
+                ..SessionOptions::default()
+            };
+            let mut talk = talk_over(client, server, options);
+            let release = talk.echo.release.clone();
+            let releasing = tokio::spawn(async move {
+                loop {
+                    release.notify_one();
+                    tokio::task::yield_now().await;
+                }
+            });
+            let (mut reader, mut writer) = tokio::io::split(&mut talk.client);
+            let mut replies = String::new();
+            let write = async {
+                let (mut rest, mut cuts) = (input.as_bytes(), cuts.iter().cycle());
+                while !rest.is_empty() {
+                    let (piece, later) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
+                    writer.write_all(piece).await.unwrap();
+                    tokio::task::yield_now().await;
+                    rest = later;
+                }
+                writer.shutdown().await.unwrap();
+            };
+            within(async { tokio::join!(write, reader.read_to_string(&mut replies)).1 }).await.unwrap();
+            releasing.abort();
+            replies
+        });
+        proptest::prop_assert_eq!(replies, expected);
+    }
+}

@@ -185,6 +185,9 @@ pub(crate) fn call(state: &mut State, client: &mut Client, entry: Entry, args: A
     if state.server.tracking.is_active() && !client.may_not_block {
         state.server.bound_tracking(client);
     }
+    if !state.server.monitors.is_empty() {
+        state.server.feed_monitors(client, entry, args);
+    }
     let result = run(state, client, entry, args, out, now);
     let stat = &mut state.server.stats.by_command[usize::from(entry.id)];
     stat.calls += 1;
@@ -192,14 +195,21 @@ pub(crate) fn call(state: &mut State, client: &mut Client, entry: Entry, args: A
     let took = tick.saturating_duration_since(state.server.tick);
     state.server.tick = tick;
     stat.nanos += took.as_nanos() as u64;
+    if state.server.stats.latency_tracking {
+        stat.latency.get_or_insert_default().add(took);
+    }
     state.server.stats.commands += 1;
     if let Err(fault) = result {
         stat.failed += 1;
         state.server.stats.count_error(&fault);
         Reply::new(out, client.version).error(fault.text());
     }
-    if took >= state.server.slow_after && !entry.spec.flags.has(Flags::SKIP_SLOWLOG) {
+    if took >= state.server.slow_after {
         state.server.slow_command(client, entry, args, took, now);
+    }
+    if std::mem::take(&mut state.server.limits_changed) {
+        let seed = state.limits.hash_seed;
+        state.limits = xs_storage::keyspace::Limits { hash_seed: seed, ..state.server.config.limits.clone() };
     }
     after(state, client, now);
     if client.tracking.is_some() {
@@ -230,7 +240,13 @@ fn run(
     };
     let version = client.version;
     let mut ctx = Ctx {
-        db: Db { keyspace: &mut state.keyspace, limits: &state.limits, index: client.db, now, lookups: &mut state.lookups },
+        db: Db {
+            keyspace: &mut state.keyspace,
+            limits: &state.limits,
+            index: client.db,
+            now,
+            lookups: &mut state.lookups,
+        },
         server: &mut state.server,
         client,
         spec: entry.spec,

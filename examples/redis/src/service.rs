@@ -67,7 +67,13 @@ impl Service<Turn<RequestDecoder>> for Connection {
             Flow::Wait(deadline) => {
                 let shared = self.shared.clone();
                 let sleep = deadline.map(|after| Box::pin(shared.timer.sleep(after)));
-                Answer::Waiting(Box::new(Waiting { shared, waiter: self.waiter.clone(), id: self.id, turn: Some(turn), sleep }))
+                Answer::Waiting(Box::new(Waiting {
+                    shared,
+                    waiter: self.waiter.clone(),
+                    id: self.id,
+                    turn: Some(turn),
+                    sleep,
+                }))
             }
         }
     }
@@ -94,7 +100,9 @@ impl Future for Answer {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.get_mut() {
-            Answer::Ready(turn) => Poll::Ready(Ok(turn.take().expect("a future is not polled again after it was ready"))),
+            Answer::Ready(turn) => {
+                Poll::Ready(Ok(turn.take().expect("a future is not polled again after it was ready")))
+            }
             Answer::Waiting(waiting) => waiting.poll(cx).map(Ok),
         }
     }
@@ -180,6 +188,9 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     state.server.stats.net_output += (turn.out.len() - before.1.min(turn.out.len())) as u64;
     if client.close {
         turn.next = Next::Close;
+    }
+    if state.server.shutdown {
+        shared.stop.send_replace(true);
     }
     let flow = match &client.blocked {
         None => Flow::Done,

@@ -110,7 +110,8 @@ fn kept(command: &str, args: Args<'_>) -> Vec<Vec<u8>> {
     kept
 }
 
-fn is_secret(command: &str, args: Args<'_>, at: usize) -> bool {
+/// Whether an argument must not be shown to anybody.
+pub(crate) fn is_secret(command: &str, args: Args<'_>, at: usize) -> bool {
     let word = |at: usize| args.get(at).unwrap_or_default();
     match command {
         "auth" => at >= 1,
@@ -164,7 +165,8 @@ mod tests {
         let mut log = Slowlog::default();
         log.keep(2);
         for id in 0..5 {
-            let slow = Slow { id, time: 0, took: Duration::ZERO, args: Vec::new(), addr: String::new(), name: Vec::new() };
+            let slow =
+                Slow { id, time: 0, took: Duration::ZERO, args: Vec::new(), addr: String::new(), name: Vec::new() };
             log.push(slow);
         }
         assert_eq!(log.iter().map(|slow| slow.id).collect::<Vec<_>>(), [4, 3]);

@@ -25,6 +25,7 @@ use crate::db::Lookups;
 use crate::fault::Fault;
 use crate::latency::{Histogram, Latency};
 use crate::mail::Mail;
+use crate::monitor::Monitors;
 use crate::notify::Class;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
@@ -68,12 +69,14 @@ pub(crate) struct Server {
     pub(crate) pubsub: PubSub,
     pub(crate) tracking: Tracking,
     pub(crate) mail: Mail,
+    pub(crate) monitors: Monitors,
     pub(crate) slowlog: Slowlog,
     pub(crate) latency: Latency,
     pub(crate) stats: Stats,
     pub(crate) rng: Rng,
     pub(crate) started: Instant,
     pub(crate) run_id: String,
+    pub(crate) replication_id: String,
     pub(crate) pause: Option<Pause>,
     /// Keys are removed when their time is up, not only when they are asked for (`DEBUG SET-ACTIVE-EXPIRE`).
     pub(crate) active_expire: bool,
@@ -85,6 +88,8 @@ pub(crate) struct Server {
     pub(crate) tick: Instant,
     /// Commands that take this long are logged (`slowlog-log-slower-than`).
     pub(crate) slow_after: Duration,
+    /// The configuration has other limits than the state: taken over when the command has run.
+    pub(crate) limits_changed: bool,
 }
 
 impl Server {
@@ -92,7 +97,7 @@ impl Server {
         let table = Table::get();
         let mut ids = rng.fork("run id");
         let now = clock.now();
-        Server {
+        let mut server = Server {
             acl: Acl::new(),
             clients: Clients::default(),
             blocked: Blocked::default(),
@@ -100,28 +105,43 @@ impl Server {
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
             mail: Mail::default(),
+            monitors: Monitors::default(),
             slowlog: Slowlog::default(),
             latency: Latency::default(),
             stats: Stats::new(table.rows().len()),
             run_id: (0..40).map(|_| char::from_digit(ids.below(16) as u32, 16).unwrap_or('0')).collect(),
             rng: rng.fork("commands"),
             started: now,
+            replication_id: String::new(),
             pause: None,
             active_expire: true,
             shutdown: false,
             tick: now,
             slow_after: Duration::MAX,
+            limits_changed: false,
             addrs: Vec::new(),
             clock,
             registry,
             config,
             table,
-        }
+        };
+        server.new_replication_id();
+        crate::config::adopt(&mut server);
+        server
+    }
+
+    /// Takes another replication id, as a server does whose history parts from that of others.
+    pub(crate) fn new_replication_id(&mut self) {
+        let digit = |rng: &mut Rng| char::from_digit(rng.below(16) as u32, 16).unwrap_or('0');
+        self.replication_id = (0..40).map(|_| digit(&mut self.rng)).collect();
     }
 
     /// Notes where the server listens.
     pub(crate) fn listening(&mut self, addrs: &[Addr]) {
         self.addrs = addrs.to_vec();
+        if let Some(Addr::Tcp(addr)) = addrs.iter().find(|addr| matches!(addr, Addr::Tcp(_))) {
+            self.config.port = addr.port();
+        }
     }
 
     /// Publishes a keyspace event where it is asked for (`notify-keyspace-events`).
@@ -149,6 +169,7 @@ impl Server {
         self.unwatch(client);
         self.unsubscribe_all(client);
         self.stop_tracking(client);
+        self.monitors.remove(client.id);
     }
 
     /// Ends every watch of a client.
@@ -304,6 +325,24 @@ pub(crate) struct Stats {
 impl Stats {
     pub(crate) fn new(commands: usize) -> Stats {
         Stats { by_command: vec![CommandStat::default(); commands], ..Stats::default() }
+    }
+
+    /// Sets the counters to zero (`CONFIG RESETSTAT`).
+    pub(crate) fn reset(&mut self) {
+        *self = Stats {
+            dirty: self.dirty,
+            peak_memory: self.peak_memory,
+            latency_tracking: self.latency_tracking,
+            ..Stats::new(self.by_command.len())
+        };
+    }
+
+    /// Commands per second over the last samples.
+    pub(crate) fn commands_per_second(&self) -> u64 {
+        let (Some((from, before)), Some((to, after))) = (self.ops_samples.front(), self.ops_samples.back()) else {
+            return 0;
+        };
+        after.saturating_sub(*before) * 1000 / to.saturating_sub(*from).max(1)
     }
 
     /// Counts an error reply by its code.

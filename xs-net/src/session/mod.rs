@@ -53,13 +53,15 @@
 //!
 //! # Cost
 //!
-//! With one request per read: one `read`, one `write` and the runtime's `epoll_wait` share. No allocation (read buffers
+//! With one request per read: one `read`, one `write` and a share of the runtime's `epoll_wait` (counted with strace at
+//! fifty connections without pipelining: 20 000 requests, 20 014 reads, 20 001 writes, 405 waits). No allocation (read buffers
 //! are borrowed from a spare of the thread, so an idle connection holds none), no lock, no reading of the clock; one
 //! atomic load per poll tells that nothing came from outside. Timers look at the connection rather than being moved by
 //! every request, which is why the idle timeout is coarse. A push costs one short lock and, if the connection sleeps,
 //! waking its task.
 //!
-//! The turn is moved twice per call, so a codec of many hundred bytes should be boxed.
+//! The turn is moved twice per call, so a codec of many hundred bytes should be boxed. The future of `run` takes about a
+//! kilobyte besides the service, the codec and the service's own future.
 //!
 //! # Example
 //!

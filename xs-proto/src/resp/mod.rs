@@ -54,10 +54,10 @@
 //!
 //! # Cost
 //!
-//! Parsing a pipelined `SET` of a 16-byte key and answering it takes about 20 ns, 5 ns for each argument, on a machine
+//! Parsing a pipelined `SET` of a 16-byte key and answering it takes 20 to 30 ns, 5 to 10 ns for each argument, on a machine
 //! of 2020s make. Neither allocates: the vector of positions and the output buffer are used again. What an argument
 //! costs is mostly the branch predictor's surprise at the next length, which is why short lengths are read as one
-//! word (the private module `length` tells how). A double costs more than the whole request, 100 to 150 ns, because
+//! word (the private module `length` tells how). A double costs more than the whole request, 150 to 250 ns, because
 //! seventeen exact digits are hard work.
 //!
 //! # Example

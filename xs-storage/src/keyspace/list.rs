@@ -137,9 +137,12 @@ impl Ring {
     #[inline]
     fn edit<R>(&mut self, at: usize, change: impl FnOnce(&mut Node) -> R) -> R {
         let node = &mut self.nodes[at];
-        let before = node.allocated_bytes();
+        let before = node.capacity();
         let result = change(node);
-        self.heap = self.heap - before + node.allocated_bytes();
+        let after = node.capacity();
+        if after != before {
+            self.heap = self.heap - alloc_size(before) + alloc_size(after);
+        }
         result
     }
 
@@ -358,6 +361,11 @@ impl List {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.len == 0
+    }
+
+    /// Number of nodes: how finely the list is cut.
+    pub fn nodes(&self) -> usize {
+        self.0.nodes.len()
     }
 
     /// What `OBJECT ENCODING` answers.

@@ -49,7 +49,8 @@
 //! # Cost
 //!
 //! O(log n) for everything, with a base of about 45: insertion or removal in a tree of a hundred thousand entries
-//! touches three nodes and moves half a leaf, some 400 bytes. `first` and `last` are O(log n) too, a walk along one
+//! touches three nodes and moves half a leaf, some 400 bytes. The lines of a leaf are asked for all at once, so that a
+//! cold one costs one wait for memory and not the four of a binary search. `first` and `last` are O(log n) too, a walk along one
 //! edge. `remove_range` of k entries costs a walk for each leaf that it touches. Memory is 1.05 to 1.5 times
 //! the entries: random arrival fills leaves to 69%.
 //!
@@ -92,151 +93,21 @@
 //! B-Tree" (1979); T. Cormen et al., *Introduction to Algorithms*, chapter "Augmenting Data Structures", for order
 //! statistics.
 
+mod iter;
+mod node;
+
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::alloc_size;
+pub use iter::Iter;
+use node::{Arena, INNER, Inner, LEAF, Leaf, NONE};
 
-/// Entries in a leaf. With three words of links, 63 entries of 12 or 16 bytes fill an allocator's size class (768 or
-/// 1024 bytes) exactly.
-const LEAF: usize = 63;
-/// Children of an inner node.
-const INNER: usize = 63;
 /// A node with fewer entries than this looks for a neighbour to merge or share with.
 const SPARSE: usize = 15;
 /// Levels that a tree of 2³² entries cannot reach, with room to spare: every level but the root divides by `SPARSE`.
 const MAX_HEIGHT: usize = 12;
-/// No node.
-const NONE: u32 = u32::MAX;
-
-#[derive(Clone)]
-struct Leaf<T> {
-    prev: u32,
-    next: u32,
-    len: u32,
-    /// The first `len` are entries; the rest are leftovers that nobody reads.
-    items: [T; LEAF],
-}
-
-impl<T> Leaf<T> {
-    fn items(&self) -> &[T] {
-        &self.items[..self.len as usize]
-    }
-}
-
-#[derive(Clone)]
-struct Inner<T> {
-    len: u32,
-    counts: [u32; INNER],
-    children: [u32; INNER],
-    firsts: [T; INNER],
-}
-
-impl<T: Copy> Inner<T> {
-    fn new(filler: T) -> Self {
-        Inner { len: 0, counts: [0; INNER], children: [NONE; INNER], firsts: [filler; INNER] }
-    }
-
-    /// The child that holds the last entry for which `before` holds: the first child if there is none.
-    #[inline]
-    fn child_for(&self, before: &mut impl FnMut(&T) -> bool) -> usize {
-        self.firsts[1..self.len as usize].partition_point(before)
-    }
-
-    fn counts(&self) -> &[u32] {
-        &self.counts[..self.len as usize]
-    }
-
-    fn total(&self) -> u32 {
-        self.counts().iter().sum()
-    }
-
-    fn insert_child(&mut self, at: usize, first: T, child: u32, count: u32) {
-        let len = self.len as usize;
-        self.counts.copy_within(at..len, at + 1);
-        self.children.copy_within(at..len, at + 1);
-        self.firsts.copy_within(at..len, at + 1);
-        (self.counts[at], self.children[at], self.firsts[at]) = (count, child, first);
-        self.len += 1;
-    }
-
-    fn remove_child(&mut self, at: usize) {
-        let len = self.len as usize;
-        self.counts.copy_within(at + 1..len, at);
-        self.children.copy_within(at + 1..len, at);
-        self.firsts.copy_within(at + 1..len, at);
-        self.len -= 1;
-    }
-
-    /// Moves the children `from..` of `self` to the end of `to`.
-    fn move_tail(&mut self, from: usize, to: &mut Inner<T>) {
-        let (len, at) = (self.len as usize, to.len as usize);
-        let moved = len - from;
-        to.counts[at..at + moved].copy_from_slice(&self.counts[from..len]);
-        to.children[at..at + moved].copy_from_slice(&self.children[from..len]);
-        to.firsts[at..at + moved].copy_from_slice(&self.firsts[from..len]);
-        to.len += moved as u32;
-        self.len = from as u32;
-    }
-
-    /// Drops the first `n` children.
-    fn drop_front(&mut self, n: usize) {
-        let len = self.len as usize;
-        self.counts.copy_within(n..len, 0);
-        self.children.copy_within(n..len, 0);
-        self.firsts.copy_within(n..len, 0);
-        self.len -= n as u32;
-    }
-}
-
-/// Nodes that name each other by index. A released index is used again.
-#[derive(Clone)]
-struct Arena<N> {
-    slots: Vec<Option<Box<N>>>,
-    free: Vec<u32>,
-}
-
-impl<N> Arena<N> {
-    const fn new() -> Self {
-        Arena { slots: Vec::new(), free: Vec::new() }
-    }
-
-    #[inline]
-    fn get(&self, index: u32) -> &N {
-        self.slots[index as usize].as_deref().expect("links name live nodes")
-    }
-
-    #[inline]
-    fn get_mut(&mut self, index: u32) -> &mut N {
-        self.slots[index as usize].as_deref_mut().expect("links name live nodes")
-    }
-
-    fn two_mut(&mut self, a: u32, b: u32) -> (&mut N, &mut N) {
-        let [a, b] = self.slots.get_disjoint_mut([a as usize, b as usize]).expect("two different live nodes");
-        (a.as_deref_mut().expect("links name live nodes"), b.as_deref_mut().expect("links name live nodes"))
-    }
-
-    fn add(&mut self, node: N) -> u32 {
-        if let Some(index) = self.free.pop() {
-            self.slots[index as usize] = Some(Box::new(node));
-            return index;
-        }
-        self.slots.push(Some(Box::new(node)));
-        (self.slots.len() - 1) as u32
-    }
-
-    fn release(&mut self, index: u32) {
-        self.slots[index as usize] = None;
-        self.free.push(index);
-    }
-
-    fn allocated_bytes(&self) -> usize {
-        let live = self.slots.len() - self.free.len();
-        live * alloc_size(size_of::<N>())
-            + alloc_size(self.slots.capacity() * size_of::<Option<Box<N>>>())
-            + alloc_size(self.free.capacity() * size_of::<u32>())
-    }
-}
+/// How many entries are looked at one by one where a comparison is dear.
+const NEAR: usize = 8;
 
 /// The inner nodes from the root down to a leaf, each with the number of the child that was taken.
 struct Path {
@@ -307,7 +178,12 @@ impl<T: Copy> RankTree<T> {
 
     /// Adds `value`. `cmp` says how an entry of the tree stands to `value`; equal entries may exist and stay before it.
     pub fn insert(&mut self, value: T, mut cmp: impl FnMut(&T) -> Ordering) {
-        let mut before = |entry: &T| cmp(entry) != Ordering::Greater;
+        self.insert_behind(value, |entry| cmp(entry) != Ordering::Greater);
+    }
+
+    /// Adds `value` behind the entries for which `before` holds.
+    #[inline]
+    pub(crate) fn insert_behind(&mut self, value: T, mut before: impl FnMut(&T) -> bool) {
         self.len += 1;
         if self.root == NONE {
             self.root = self.leaves.add(Leaf { prev: NONE, next: NONE, len: 1, items: [value; LEAF] });
@@ -333,6 +209,7 @@ impl<T: Copy> RankTree<T> {
             node = inner.children[at];
         }
         let leaf = self.leaves.get_mut(node);
+        leaf.fetch();
         let at = leaf.items().partition_point(before);
         leaf.items.copy_within(at..leaf.len as usize, at + 1);
         leaf.items[at] = value;
@@ -351,6 +228,26 @@ impl<T: Copy> RankTree<T> {
         Some(found)
     }
 
+    /// Removes an entry that `is` recognises by itself, without a comparison: `before` holds for what is surely in front
+    /// of it, and it stands among the next few entries. `None` if it does not; then [`RankTree::remove`] finds it.
+    ///
+    /// A comparison may have to follow an entry to memory that is not in cache; recognising a number does not.
+    pub(crate) fn remove_near(&mut self, before: impl FnMut(&T) -> bool, is: impl FnMut(&T) -> bool) -> Option<T> {
+        let (path, leaf, at) = self.descend(before)?;
+        let items = &self.leaves.get(leaf).items()[at..];
+        let at = at + items.iter().take(NEAR).position(is)?;
+        let found = self.leaves.get(leaf).items[at];
+        self.erase(&path, leaf, at, 1);
+        Some(found)
+    }
+
+    /// The rank of an entry, found in the same way.
+    pub(crate) fn rank_near(&self, before: impl FnMut(&T) -> bool, is: impl FnMut(&T) -> bool) -> Option<usize> {
+        let (rank, leaf, at) = self.count(before)?;
+        let near = leaf.items()[at..].iter().take(NEAR).position(is)?;
+        Some(rank + at + near)
+    }
+
     /// The entry that is equal to what is sought.
     pub fn get(&self, mut cmp: impl FnMut(&T) -> Ordering) -> Option<&T> {
         let (_, leaf, at) = self.descend(|entry| cmp(entry) != Ordering::Greater)?;
@@ -360,16 +257,23 @@ impl<T: Copy> RankTree<T> {
 
     /// The rank, from 0, of the entry that is equal to what is sought (the last one to arrive, when several are).
     pub fn rank(&self, mut cmp: impl FnMut(&T) -> Ordering) -> Option<usize> {
-        let rank = self.partition_point(|entry| cmp(entry) != Ordering::Greater).checked_sub(1)?;
-        (cmp(self.select(rank)?) == Ordering::Equal).then_some(rank)
+        let (rank, leaf, at) = self.count(|entry| cmp(entry) != Ordering::Greater)?;
+        let at = at.checked_sub(1)?;
+        (cmp(&leaf.items[at]) == Ordering::Equal).then_some(rank + at)
     }
 
     /// The number of entries for which `before` holds; it must hold for a prefix of the order and for nothing after it.
     ///
     /// This is the one search: lower and upper bounds, counts and ranges are differences of partition points.
-    pub fn partition_point(&self, mut before: impl FnMut(&T) -> bool) -> usize {
+    pub fn partition_point(&self, before: impl FnMut(&T) -> bool) -> usize {
+        self.count(before).map_or(0, |(rank, _, at)| rank + at)
+    }
+
+    /// The leaf with the last entry for which `before` holds, how many stand in front of that leaf, and how many of the
+    /// leaf's own it holds for.
+    fn count(&self, mut before: impl FnMut(&T) -> bool) -> Option<(usize, &Leaf<T>, usize)> {
         if self.root == NONE {
-            return 0;
+            return None;
         }
         let (mut node, mut rank) = (self.root, 0_usize);
         for _ in 0..self.height {
@@ -378,7 +282,9 @@ impl<T: Copy> RankTree<T> {
             rank += inner.counts[..at].iter().sum::<u32>() as usize;
             node = inner.children[at];
         }
-        rank + self.leaves.get(node).items().partition_point(before)
+        let leaf = self.leaves.get(node);
+        leaf.fetch();
+        Some((rank, leaf, leaf.items().partition_point(before)))
     }
 
     /// The entry at `rank`, counted from 0.
@@ -397,6 +303,18 @@ impl<T: Copy> RankTree<T> {
     pub fn last(&self) -> Option<&T> {
         let leaf = self.edge_leaf(|inner| inner.len as usize - 1)?;
         self.leaves.get(leaf).items().last()
+    }
+
+    /// The entry at `rank`, if the first leaf holds it (or, counted from behind, the last one): for looking ahead of a
+    /// sequence of pops at no cost.
+    #[inline]
+    pub(crate) fn near_end(&self, rank: usize, greatest: bool) -> Option<&T> {
+        if greatest {
+            let items = self.leaves.get(self.edge_leaf(|inner| inner.len as usize - 1)?).items();
+            items.get(items.len().checked_sub(rank + 1)?)
+        } else {
+            self.leaves.get(self.edge_leaf(|_| 0)?).items().get(rank)
+        }
     }
 
     /// Removes the least entry.
@@ -426,7 +344,7 @@ impl<T: Copy> RankTree<T> {
     pub fn range(&self, ranks: Range<usize>) -> Iter<'_, T> {
         let end = ranks.end.min(self.len);
         let left = end.saturating_sub(ranks.start);
-        Iter { tree: self, end, left, front: None, back: None }
+        Iter::new(self, end, left)
     }
 
     /// Removes the entries at `ranks`, handing each to `visit` in order. Returns how many there were.
@@ -469,8 +387,9 @@ impl<T: Copy> RankTree<T> {
             path.push(node, at);
             node = inner.children[at];
         }
-        let at = self.leaves.get(node).items().partition_point(before);
-        Some((path, node, at))
+        let leaf = self.leaves.get(node);
+        leaf.fetch();
+        Some((path, node, leaf.items().partition_point(before)))
     }
 
     /// The leaf with the entry at `rank`, and its place there.
@@ -711,79 +630,6 @@ impl<T: Copy> RankTree<T> {
         first
     }
 }
-
-/// A walk over a range of ranks, from both ends. Made by [`RankTree::range`] and [`RankTree::iter`].
-#[derive(Clone)]
-pub struct Iter<'a, T> {
-    tree: &'a RankTree<T>,
-    /// The rank behind the last entry to come.
-    end: usize,
-    left: usize,
-    /// A leaf and the place of the next entry in it. Found on first use: most walks go one way only.
-    front: Option<(&'a Leaf<T>, usize)>,
-    /// A leaf and the place behind the next entry in it.
-    back: Option<(&'a Leaf<T>, usize)>,
-}
-
-impl<T> std::fmt::Debug for Iter<'_, T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Iter").field("left", &self.left).finish_non_exhaustive()
-    }
-}
-
-impl<'a, T: Copy> Iterator for Iter<'a, T> {
-    type Item = &'a T;
-
-    #[inline]
-    fn next(&mut self) -> Option<&'a T> {
-        if self.left == 0 {
-            return None;
-        }
-        let (mut leaf, mut at) = match self.front {
-            Some(place) => place,
-            None => {
-                let (_, leaf, at) = self.tree.descend_to_rank(self.end - self.left)?;
-                (self.tree.leaves.get(leaf), at)
-            }
-        };
-        if at == leaf.len as usize {
-            (leaf, at) = (self.tree.leaves.get(leaf.next), 0);
-        }
-        self.left -= 1;
-        self.front = Some((leaf, at + 1));
-        Some(&leaf.items[at])
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl<T: Copy> DoubleEndedIterator for Iter<'_, T> {
-    #[inline]
-    fn next_back(&mut self) -> Option<Self::Item> {
-        if self.left == 0 {
-            return None;
-        }
-        let (mut leaf, mut at) = match self.back {
-            Some(place) => place,
-            None => {
-                let (_, leaf, at) = self.tree.descend_to_rank(self.end - 1)?;
-                (self.tree.leaves.get(leaf), at + 1)
-            }
-        };
-        if at == 0 {
-            leaf = self.tree.leaves.get(leaf.prev);
-            at = leaf.len as usize;
-        }
-        self.left -= 1;
-        self.end -= 1;
-        self.back = Some((leaf, at - 1));
-        Some(&leaf.items[at - 1])
-    }
-}
-
-impl<T: Copy> ExactSizeIterator for Iter<'_, T> {}
 
 #[cfg(test)]
 mod tests;

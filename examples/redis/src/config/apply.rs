@@ -5,28 +5,56 @@ use std::time::Duration;
 use xs_storage::keyspace::Keyspace;
 
 use super::Config;
+use crate::acl::Acl;
+use crate::fault::Fault;
 use crate::state::Server;
 
 /// Puts `new` into force, at once and as a whole.
 ///
-/// What is read from [`Config`] whenever it is needed (limits of values, `maxmemory`, `timeout` of the next connection)
-/// needs nothing more; whatever keeps a copy of its own is told here.
+/// What is read from [`Config`] whenever it is needed (`maxmemory`, `timeout` of the next connection) needs nothing more;
+/// whatever keeps a copy of its own is told here.
 pub(crate) fn apply(server: &mut Server, keyspace: &mut Keyspace, new: Config) {
     let old = std::mem::replace(&mut server.config, new);
-    let config = &server.config;
-    keyspace.set_config(config.keyspace());
-    server.slow_after = measured_from(config);
-    server.slowlog.keep(config.slowlog_max_len);
-    server.stats.latency_tracking = config.latency_tracking;
-    crate::log::set_level(config.loglevel);
-    let password = config.requirepass.clone();
-    if old.requirepass != password {
+    keyspace.set_config(server.config.keyspace());
+    server.limits_changed = true;
+    tell(server);
+    crate::log::set_level(server.config.loglevel);
+    if old.requirepass != server.config.requirepass {
+        let password = server.config.requirepass.clone();
         server.set_default_password(&password);
     }
 }
 
+/// Puts the configuration that a server starts with into force.
+pub(crate) fn adopt(server: &mut Server) {
+    tell(server);
+    let config = server.config.clone();
+    if !config.requirepass.is_empty() {
+        server.set_default_password(&config.requirepass);
+    }
+    for user in &config.users {
+        // The rules were checked when the line was read.
+        let _ = define(&mut server.acl, &user.words, config.acl_all_channels);
+    }
+}
+
+/// Makes the user of a `user` line. A line replaces what the default user may; other users are new.
+pub(super) fn define(acl: &mut Acl, words: &[Vec<u8>], all_channels: bool) -> Result<(), Fault> {
+    let Some((name, rules)) = words.split_first() else { return Ok(()) };
+    let reset = (name == b"default").then_some(&b"reset"[..]);
+    let rules: Vec<&[u8]> = reset.into_iter().chain(rules.iter().map(Vec::as_slice)).collect();
+    acl.set_user(name, rules, all_channels).map(drop)
+}
+
+fn tell(server: &mut Server) {
+    let config = &server.config;
+    server.slow_after = looked_at_from(config);
+    server.slowlog.keep(config.slowlog_max_len);
+    server.stats.latency_tracking = config.latency_tracking;
+}
+
 /// Commands that take this long are looked at: for the slow log, or for the latency monitor.
-pub(crate) fn measured_from(config: &Config) -> Duration {
+fn looked_at_from(config: &Config) -> Duration {
     let latency = Some(config.latency_threshold).filter(|threshold| !threshold.is_zero());
     config.slow_after.into_iter().chain(latency).min().unwrap_or(Duration::MAX)
 }

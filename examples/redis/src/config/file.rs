@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::{Config, UserLine, reason, table};
+use crate::acl::Acl;
 
 /// Why a configuration is refused. Its text is what redis-server prints before it gives up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +53,8 @@ impl Config {
                 Ok(Line::Done) => {}
                 Ok(Line::Include(pattern)) => self.include(&pattern, reading)?,
                 Ok(Line::User) => {
-                    self.users.push(UserLine { words: args.to_vec(), line: at + 1, text: line.to_owned() });
+                    check_user(args).map_err(wrong)?;
+                    self.users.push(UserLine { words: args.to_vec() });
                 }
                 Err(why) => return Err(wrong(why)),
             }
@@ -129,6 +131,18 @@ impl Config {
     }
 }
 
+/// Whether a `user` line makes sense.
+fn check_user(words: &[Vec<u8>]) -> Result<(), String> {
+    super::apply::define(&mut Acl::new(), words, false).map_err(|fault| {
+        let why =
+            fault.text().trim_start_matches("ERR Error in ACL SETUSER modifier ").trim_start_matches("ERR ").to_owned();
+        match why.strip_prefix('\'') {
+            Some(_) => format!("Error in user declaration {why}"),
+            None => format!("Error in user declaration '{}': {why}", String::from_utf8_lossy(&words[0])),
+        }
+    })
+}
+
 /// What has to be remembered from line to line.
 #[derive(Debug, Default)]
 struct Reading {
@@ -144,8 +158,8 @@ enum Line {
 
 /// The text of a file.
 pub(super) fn read(path: &str) -> Result<String, LoadError> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| LoadError::Unreadable { path: path.to_owned(), why: reason(&error) })?;
+    let bytes =
+        std::fs::read(path).map_err(|error| LoadError::Unreadable { path: path.to_owned(), why: reason(&error) })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -26,10 +26,10 @@ use std::time::Duration;
 
 use xs_storage::keyspace::{Limits, Policy, Tracking};
 
-pub(crate) use apply::apply;
+pub(crate) use apply::{adopt, apply};
 pub(crate) use directive::memory;
 use directive::{Directive, Effect};
-pub(crate) use file::{LoadError, split};
+pub(crate) use file::{LoadError, quote, split};
 pub(crate) use rewrite::rewrite;
 pub(crate) use words::{OutputLimit, percentile, reason};
 
@@ -46,7 +46,7 @@ pub(crate) struct Config {
     pub(crate) unsupported: Vec<&'static str>,
     /// The file that the configuration came from: where `CONFIG REWRITE` writes.
     pub(crate) file: Option<String>,
-    /// `user` lines, each with its place for an error message.
+    /// The `user` lines.
     pub(crate) users: Vec<UserLine>,
 
     pub(crate) bind: Vec<String>,
@@ -110,9 +110,6 @@ pub(crate) struct Config {
 pub(crate) struct UserLine {
     /// The name and the rules.
     pub(crate) words: Vec<Vec<u8>>,
-    pub(crate) line: usize,
-    /// The line as it was written.
-    pub(crate) text: String,
 }
 
 /// Who may do what is dangerous (`enable-debug-command`, `enable-protected-configs`).
@@ -222,7 +219,9 @@ impl Config {
         match directive.name {
             "bind" => self.bind.join(" ").into_bytes(),
             "port" => self.port.to_string().into_bytes(),
-            "unixsocket" => self.unixsocket.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default().into(),
+            "unixsocket" => {
+                self.unixsocket.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default().into()
+            }
             "dir" if self.dir.is_empty() => {
                 std::env::current_dir().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default().into()
             }
@@ -293,7 +292,9 @@ impl Config {
         for (name, _) in pairs {
             let Some((index, directive)) = table::find(name) else {
                 let name = String::from_utf8_lossy(name);
-                return Err(Fault::because(format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'")));
+                return Err(Fault::because(format!(
+                    "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
+                )));
             };
             if directive.fixed {
                 return Err(failed(name, "can't set immutable config"));
@@ -315,8 +316,7 @@ impl Config {
                 true => value.split(|byte| *byte == b' ').collect(),
                 false => vec![value],
             };
-            let value =
-                directive.read(&new.values[index], &words).map_err(|why| failed(name.as_bytes(), &why))?;
+            let value = directive.read(&new.values[index], &words).map_err(|why| failed(name.as_bytes(), &why))?;
             if value == self.shown(index, directive) {
                 continue;
             }
@@ -356,7 +356,8 @@ impl Config {
 
     /// Puts the values of one directive into force, as tests and builders do. Errors are redis-server's texts.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let (index, directive) = table::find(name.as_bytes()).ok_or_else(|| format!("no directive is called {name}"))?;
+        let (index, directive) =
+            table::find(name.as_bytes()).ok_or_else(|| format!("no directive is called {name}"))?;
         let words: Vec<&[u8]> = match directive.takes_words() {
             true => value.as_bytes().split(|byte| *byte == b' ').collect(),
             false => vec![value.as_bytes()],

@@ -81,6 +81,11 @@ impl Node {
         (self.end - self.start) as usize
     }
 
+    #[inline]
+    pub(super) fn capacity(&self) -> usize {
+        self.buf.len()
+    }
+
     pub(super) fn allocated_bytes(&self) -> usize {
         alloc_size(self.buf.len())
     }

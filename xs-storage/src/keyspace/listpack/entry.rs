@@ -58,6 +58,15 @@ impl<'a> Encoded<'a> {
     /// Writes the entry to `dst`, which is exactly [`Encoded::len`] long.
     #[inline]
     pub(crate) fn write(&self, dst: &mut [u8]) {
+        if let [head, body @ .., tail] = dst
+            && self.head_len == 1
+            && self.tail_len == 1
+        {
+            // A short string, or a number below 128: nearly all of them.
+            (*head, *tail) = (self.head[0], self.tail[0]);
+            body.copy_from_slice(self.body);
+            return;
+        }
         let (head, rest) = dst.split_at_mut(self.head_len as usize);
         let (body, tail) = rest.split_at_mut(self.body.len());
         head.copy_from_slice(&self.head[..self.head_len as usize]);

@@ -11,7 +11,7 @@ use super::super::hasher::KeyHasher;
 use super::super::members;
 use super::super::rank_tree::{self, RankTree};
 use super::super::table::Table;
-use super::super::thin::ThinBytes;
+use super::super::thin::{ThinBytes, prefetch};
 use super::{Inserted, compare_scores};
 
 /// A member and its score in the tree: twelve bytes, where `(f64, u32)` would be padded to sixteen.
@@ -26,6 +26,11 @@ impl Entry {
     fn new(score: f64, index: u32) -> Self {
         let bits = score.to_bits();
         Entry { score: [bits as u32, (bits >> 32) as u32], index }
+    }
+
+    #[inline]
+    fn is_below(&self, score: f64) -> bool {
+        self.score() < score
     }
 
     #[inline]
@@ -120,6 +125,15 @@ fn order<'a>(slab: &'a Slab, score: f64, member: &'a [u8]) -> impl FnMut(&Entry)
     move |entry| compare_scores(entry.score(), score).then_with(|| slab.member(entry.index).cmp(member))
 }
 
+/// Whether an entry of the tree stands before `(score, member)`.
+#[inline]
+fn before<'a>(slab: &'a Slab, score: f64, member: &'a [u8]) -> impl FnMut(&Entry) -> bool + 'a {
+    move |entry| {
+        let own = entry.score();
+        own < score || (own == score && slab.member(entry.index) < member)
+    }
+}
+
 impl Ranked {
     pub(super) fn new(seed: u64) -> Self {
         Ranked {
@@ -162,9 +176,9 @@ impl Ranked {
             if compare_scores(old, score).is_eq() {
                 return Inserted::Unchanged;
             }
-            self.tree.remove(order(&self.slab, old, member));
+            self.remove_entry(index, old, member);
             self.slab.slot_mut(index).score = score;
-            self.tree.insert(Entry::new(score, index), order(&self.slab, score, member));
+            self.tree.insert_behind(Entry::new(score, index), before(&self.slab, score, member));
             return Inserted::Updated;
         }
         let owned = ThinBytes::from(member);
@@ -173,15 +187,24 @@ impl Ranked {
         let handle = NonZeroU32::MIN.checked_add(index).expect("a sorted set holds less than 2^32 members");
         let (hasher, slab) = (self.hasher, &self.slab);
         self.table.insert_unique(hash, handle, |handle| hasher.hash(slab.member(index_of(*handle))));
-        self.tree.insert(Entry::new(score, index), order(slab, score, member));
+        self.tree.insert_behind(Entry::new(score, index), before(slab, score, member));
         Inserted::Added
+    }
+
+    /// Takes a member's entry out of the tree. Its score leads to it or to a few others with the same one, among which its
+    /// number tells it; their strings, which are somewhere in memory, are only compared when they are many.
+    fn remove_entry(&mut self, index: u32, score: f64, member: &[u8]) {
+        let near = self.tree.remove_near(|entry| entry.is_below(score), |entry| entry.index == index);
+        if near.is_none() {
+            self.tree.remove(order(&self.slab, score, member));
+        }
     }
 
     pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
         let hash = self.hasher.hash(member);
         let index = self.find(hash, member)?;
         let score = self.slab.slot(index).score;
-        self.tree.remove(order(&self.slab, score, member));
+        self.remove_entry(index, score, member);
         self.table.remove(hash, |handle| index_of(*handle) == index);
         self.heap -= self.slab.take(index).allocated_bytes();
         Some(score)
@@ -193,7 +216,10 @@ impl Ranked {
     }
 
     pub(super) fn rank(&self, member: &[u8]) -> Option<usize> {
-        self.tree.rank(order(&self.slab, self.score(member)?, member))
+        let index = self.find(self.hasher.hash(member), member)?;
+        let score = self.slab.slot(index).score;
+        let near = self.tree.rank_near(|entry| entry.is_below(score), |entry| entry.index == index);
+        near.or_else(|| self.tree.rank(order(&self.slab, score, member)))
     }
 
     pub(super) fn partition_by_score(&self, mut before: impl FnMut(f64) -> bool) -> usize {
@@ -214,7 +240,24 @@ impl Ranked {
         let member = self.slab.take(entry.index);
         self.table.remove(self.hasher.hash(&member), |handle| index_of(*handle) == entry.index);
         self.heap -= member.allocated_bytes();
+        self.look_ahead(greatest);
         Some((member, entry.score()))
+    }
+
+    /// Asks for what the next pops will touch. Pops come in rows, and each would wait for memory three times in turn: for
+    /// the slot, then for the string that it points to, then for the bucket that the string hashes to.
+    fn look_ahead(&self, greatest: bool) {
+        if let Some(entry) = self.tree.near_end(8, greatest) {
+            prefetch(self.slab.slot(entry.index));
+        }
+        if let Some(entry) = self.tree.near_end(5, greatest)
+            && let Some(member) = &self.slab.slot(entry.index).member
+        {
+            member.prefetch();
+        }
+        if let Some(entry) = self.tree.near_end(2, greatest) {
+            self.table.prefetch(self.hasher.hash(self.slab.member(entry.index)));
+        }
     }
 
     pub(super) fn remove_range(&mut self, ranks: Range<usize>, mut visit: impl FnMut(&[u8], f64)) -> usize {

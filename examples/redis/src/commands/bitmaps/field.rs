@@ -146,8 +146,9 @@ impl Op {
 impl Field {
     /// The type at argument `at` and the place behind it: a bit, or the number of a field (`#2`).
     fn parse(ctx: &Ctx<'_>, at: usize) -> Result<Field, Fault> {
-        let invalid =
-            Fault::new("ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.");
+        let invalid = Fault::new(
+            "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+        );
         let (signed, width) = match ctx.arg(at) {
             [b'i', width @ ..] => (true, width),
             [b'u', width @ ..] => (false, width),
@@ -247,7 +248,8 @@ mod tests {
     #[test]
     fn numbers_that_do_not_fit() {
         let byte = |signed| Field { signed, width: 8, at: 0 };
-        let fit = |signed, number| [Overflow::Wrap, Overflow::Saturate, Overflow::Fail].map(|o| byte(signed).fit(number, o));
+        let fit =
+            |signed, number| [Overflow::Wrap, Overflow::Saturate, Overflow::Fail].map(|o| byte(signed).fit(number, o));
         assert_eq!(fit(false, 257), [Some(1), Some(255), None]);
         assert_eq!(fit(false, -1), [Some(255), Some(0), None]);
         assert_eq!(fit(true, 130), [Some(-126), Some(127), None]);

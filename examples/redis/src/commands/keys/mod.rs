@@ -136,9 +136,8 @@ fn rename_key(ctx: &mut Ctx<'_>, replace: bool) -> Result<bool, Fault> {
 
 /// The database that argument `at` names.
 fn database(ctx: &Ctx<'_>, at: usize) -> Result<usize, Fault> {
-    let number = i32::try_from(ctx.int(at)?).map_err(|_| {
-        Fault::new("ERR value is out of range, value must between -2147483648 and 2147483647")
-    })?;
+    let number = i32::try_from(ctx.int(at)?)
+        .map_err(|_| Fault::new("ERR value is out of range, value must between -2147483648 and 2147483647"))?;
     let number = usize::try_from(number).ok().filter(|&number| number < ctx.db.keyspace.databases());
     number.ok_or(Fault::new("ERR DB index is out of range"))
 }

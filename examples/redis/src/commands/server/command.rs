@@ -45,7 +45,7 @@ pub(super) fn info(ctx: &mut Ctx<'_>) -> Outcome {
     for name in ctx.args.iter().skip(2) {
         match lookup(table, name).filter(|entry| entry.spec.is_supported()) {
             Some(entry) => write_info(&mut ctx.reply, table, entry),
-            None => ctx.reply.null_array(),
+            None => ctx.reply.null(),
         }
     }
     Ok(())
@@ -63,12 +63,12 @@ fn write_info(reply: &mut Reply<'_>, table: &Table, entry: Entry) {
     reply.int(spec.legacy.2.into());
     let categories: Vec<String> = spec.categories.names().map(|name| format!("@{name}")).collect();
     statuses(reply, categories.iter().map(String::as_str));
-    reply.array(spec.tips.len());
+    reply.set(spec.tips.len());
     spec.tips.iter().for_each(|tip| reply.bulk(tip.as_bytes()));
-    reply.array(spec.keys.len());
+    reply.set(spec.keys.len());
     spec.keys.iter().for_each(|keys| write_keys(reply, keys));
     let subcommands: Vec<Entry> = subcommands(entry).collect();
-    reply.array(subcommands.len());
+    reply.set(subcommands.len());
     subcommands.into_iter().for_each(|sub| write_info(reply, table, sub));
 }
 
@@ -208,9 +208,7 @@ fn write_keys_of_call(ctx: &mut Ctx<'_>, with_flags: bool) -> Outcome {
     let table = ctx.server.table;
     let entry = table.find(call.get(0).unwrap_or_default());
     let entry = match entry {
-        Some(entry) if !entry.spec.sub.is_empty() => {
-            call.get(1).map_or(Some(entry), |sub| table.find_sub(entry, sub))
-        }
+        Some(entry) if !entry.spec.sub.is_empty() => call.get(1).map_or(Some(entry), |sub| table.find_sub(entry, sub)),
         entry => entry,
     };
     let spec = entry.ok_or(Fault::new("ERR Invalid command specified"))?.spec;

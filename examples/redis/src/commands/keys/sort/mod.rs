@@ -216,7 +216,9 @@ mod tests {
 
     #[test]
     fn weights_are_read_as_by_strtod() {
-        for (text, value) in [("", 0.0), ("\0abc", 0.0), (" \t12", 12.0), ("-1.5e3", -1500.0), ("1\0 2", 1.0), ("inf", f64::INFINITY)] {
+        for (text, value) in
+            [("", 0.0), ("\0abc", 0.0), (" \t12", 12.0), ("-1.5e3", -1500.0), ("1\0 2", 1.0), ("inf", f64::INFINITY)]
+        {
             assert_eq!(number(text.as_bytes()), Some(value), "{text:?}");
         }
         for text in [" ", "12 ", "abc", "nan", "1e999"] {

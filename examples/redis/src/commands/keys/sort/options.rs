@@ -32,14 +32,8 @@ pub(super) struct Options<'a> {
 
 impl<'a> Options<'a> {
     pub(super) fn parse(ctx: &Ctx<'a>, may_store: bool) -> Result<Options<'a>, Fault> {
-        let mut options = Options {
-            order: Order::Number,
-            descending: false,
-            by: None,
-            get: Vec::new(),
-            store: None,
-            limit: (0, -1),
-        };
+        let mut options =
+            Options { order: Order::Number, descending: false, by: None, get: Vec::new(), store: None, limit: (0, -1) };
         let (mut alpha, mut as_stored) = (false, false);
         let mut at = 2;
         while at < ctx.args.len() {
@@ -104,7 +98,9 @@ fn check_access(ctx: &Ctx<'_>, option: &str) -> Result<(), Fault> {
     });
     match reads_all {
         true => Ok(()),
-        false => Err(Fault::because(format!("ERR {option} option of SORT denied due to insufficient ACL permissions."))),
+        false => {
+            Err(Fault::because(format!("ERR {option} option of SORT denied due to insufficient ACL permissions.")))
+        }
     }
 }
 

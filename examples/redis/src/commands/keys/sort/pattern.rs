@@ -53,7 +53,9 @@ impl<'a> Pattern<'a> {
         }
         match (self, db.get(name)) {
             (Pattern::Key { .. }, Some(Value::Str(value))) => Found::Str(value),
-            (Pattern::Field { field, .. }, Some(Value::Hash(hash))) => hash.get(field).map_or(Found::Nothing, Found::Item),
+            (Pattern::Field { field, .. }, Some(Value::Hash(hash))) => {
+                hash.get(field).map_or(Found::Nothing, Found::Item)
+            }
             _ => Found::Nothing,
         }
     }

@@ -1,0 +1,232 @@
+//! Connections: their names, replies and protocol, and what they do to each other.
+
+mod raw;
+
+use raw::{Client, Subject};
+
+/// A field of the line that `CLIENT INFO` prints.
+async fn field(client: &mut Client, name: &str) -> String {
+    let line = client.ask("CLIENT INFO").await;
+    let field = line.split(' ').find_map(|field| field.strip_prefix(&format!("{name}=")));
+    field.unwrap_or_else(|| panic!("no {name} in {line}")).to_owned()
+}
+
+#[tokio::test]
+async fn small_talk() {
+    let server = Subject::start().await;
+    let mut client = server.connect().await;
+    for (words, reply) in [
+        ("PING", "+PONG"),
+        ("PING x", r#""x""#),
+        ("PING x y", "-ERR wrong number of arguments for 'ping' command"),
+        ("ECHO x", r#""x""#),
+        ("SELECT 16", "-ERR DB index is out of range"),
+        ("SELECT -1", "-ERR DB index is out of range"),
+        ("SELECT x", "-ERR value is not an integer or out of range"),
+        ("SELECT 99999999999", "-ERR value is not an integer or out of range"),
+        ("SELECT 3", "+OK"),
+        ("HELLO 4", "-NOPROTO unsupported protocol version"),
+        ("HELLO x", "-ERR Protocol version is not an integer or out of range"),
+        ("HELLO 2 FOO", "-ERR Syntax error in HELLO option 'FOO'"),
+        (
+            "AUTH a",
+            "-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+        ),
+        ("AUTH a b", "-WRONGPASS invalid username-password pair or user is disabled."),
+        ("AUTH default anything", "+OK"),
+        ("AUTH a b c", "-ERR syntax error"),
+        ("CLIENT", "-ERR wrong number of arguments for 'client' command"),
+        ("CLIENT FOO", "-ERR unknown subcommand 'FOO'. Try CLIENT HELP."),
+        ("CLIENT GETNAME", "nil"),
+        ("CLIENT SETNAME me", "+OK"),
+        ("CLIENT GETNAME", r#""me""#),
+        ("CLIENT LIST TYPE foo", "-ERR Unknown client type 'foo'"),
+        ("CLIENT LIST ID x", "-ERR Invalid client ID"),
+        ("CLIENT LIST FOO", "-ERR syntax error"),
+        ("CLIENT KILL 1.2.3.4:5", "-ERR No such client"),
+        ("CLIENT KILL ID 0", "-ERR client-id should be greater than 0"),
+        ("CLIENT KILL ID 1000000", ":0"),
+        ("CLIENT KILL USER nobody", "-ERR No such user 'nobody'"),
+        ("CLIENT KILL FOO bar", "-ERR syntax error"),
+        ("CLIENT PAUSE x", "-ERR timeout is not an integer or out of range"),
+        ("CLIENT PAUSE -1", "-ERR timeout is negative"),
+        ("CLIENT PAUSE 1 FOO", "-ERR CLIENT PAUSE mode must be WRITE or ALL"),
+        ("CLIENT UNBLOCK x", "-ERR value is not an integer or out of range"),
+        ("CLIENT UNBLOCK 1000000", ":0"),
+        ("CLIENT UNBLOCK 1 FOO", "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
+        ("CLIENT NO-EVICT on", "+OK"),
+        ("CLIENT NO-EVICT x", "-ERR syntax error"),
+        ("CLIENT REPLY x", "-ERR syntax error"),
+        ("QUIT", "+OK"),
+    ] {
+        assert_eq!(client.ask(words).await, reply, "{words}");
+    }
+    assert_eq!(client.next().await, "closed");
+}
+
+#[tokio::test]
+async fn a_line_describes_each_client() {
+    let server = Subject::start().await;
+    let mut client = server.connect().await;
+    let id = client.id().await;
+    let line = client.ask("CLIENT INFO").await;
+    let names: Vec<&str> = line.split(' ').map(|field| field.split('=').next().unwrap_or_default()).collect();
+    assert_eq!(
+        names.join(" "),
+        "\"id addr laddr fd name age idle flags db sub psub ssub multi qbuf qbuf-free argv-mem multi-mem rbs rbp obl oll \
+         omem tot-mem events cmd user redir resp"
+    );
+    for (name, value) in [
+        ("flags", "N"),
+        ("db", "0"),
+        ("multi", "-1"),
+        ("qbuf", "26"),
+        ("argv-mem", "10"),
+        ("events", "r"),
+        ("cmd", "client|info"),
+        ("user", "default"),
+        ("redir", "-1"),
+        ("resp", "2\n\""),
+    ] {
+        assert_eq!(field(&mut client, name).await, value, "{name}");
+    }
+    client.ask("WATCH x").await;
+    client.ask("INCR x").await;
+    client.ask("CLIENT TRACKING on bcast").await;
+    assert_eq!(field(&mut client, "flags").await, "tBd");
+    assert_eq!(field(&mut client, "redir").await, "0");
+    let mut other = server.connect().await;
+    other.ask("MULTI").await;
+    other.ask("PING").await;
+    let other_id = 1 + id;
+    let line = client.ask(&format!("CLIENT LIST ID {other_id}")).await;
+    assert!(line.contains(" flags=x ") && line.contains(" multi=1 "), "{line}");
+    let list = client.ask("CLIENT LIST").await;
+    assert_eq!(list.lines().filter(|line| line.contains("id=")).count(), 2, "{list}");
+    assert_eq!(client.ask("CLIENT LIST TYPE pubsub").await, r#""""#);
+}
+
+#[tokio::test]
+async fn replies_are_turned_off_and_on() {
+    let server = Subject::start().await;
+    let mut client = server.connect().await;
+    client.send("CLIENT REPLY SKIP").await;
+    client.send("PING a").await;
+    assert_eq!(client.ask("PING b").await, r#""b""#);
+    client.send("CLIENT REPLY SKIP").await;
+    client.send("CLIENT REPLY SKIP").await;
+    client.send("PING a").await;
+    assert_eq!(client.ask("PING b").await, r#""b""#);
+    client.send("CLIENT REPLY OFF").await;
+    client.send("PING a").await;
+    client.send("CLIENT REPLY SKIP").await;
+    client.send("PING a").await;
+    assert_eq!(client.ask("CLIENT REPLY ON").await, "+OK");
+    assert_eq!(client.ask("PING b").await, r#""b""#);
+    client.send("CLIENT REPLY OFF").await;
+    assert_eq!(client.ask("RESET").await, "+RESET");
+}
+
+#[tokio::test]
+async fn clients_are_killed_by_what_they_are() {
+    let server = Subject::start().await;
+    let mut client = server.connect().await;
+    let mut victim = server.connect().await;
+    let id = victim.id().await;
+    assert_eq!(client.ask(&format!("CLIENT KILL ID {id}")).await, ":1");
+    assert_eq!(client.ask(&format!("CLIENT LIST ID {id}")).await, r#""""#);
+    assert_eq!(victim.next().await, "closed");
+
+    let mut victim = server.connect().await;
+    victim.ask("SUBSCRIBE x").await;
+    assert_eq!(client.ask("CLIENT KILL TYPE pubsub").await, ":1");
+    assert_eq!(client.ask("PUBLISH x y").await, ":0");
+    assert_eq!(victim.next().await, "closed");
+
+    let mut victim = server.connect().await;
+    let id = victim.id().await;
+    let line = client.ask(&format!("CLIENT LIST ID {id}")).await;
+    let addr = line.split(' ').find_map(|field| field.strip_prefix("addr=")).unwrap().to_owned();
+    assert_eq!(client.ask(&format!("CLIENT KILL {addr}")).await, "+OK");
+    assert_eq!(victim.next().await, "closed");
+
+    let id = client.id().await;
+    assert_eq!(client.ask(&format!("CLIENT KILL ID {id}")).await, ":0");
+    assert_eq!(client.ask(&format!("CLIENT KILL ID {id} SKIPME no")).await, ":1");
+    assert_eq!(client.next().await, "closed");
+}
+
+#[tokio::test]
+async fn a_waiting_client_is_unblocked() {
+    let server = Subject::start().await;
+    let (mut client, mut waiter) = (server.connect().await, server.connect().await);
+    let id = waiter.id().await;
+    for (how, reply) in [("", "nil"), (" TIMEOUT", "nil"), (" ERROR", "-UNBLOCKED client unblocked via CLIENT UNBLOCK")]
+    {
+        waiter.send("BLPOP list 0").await;
+        assert!(waiter.is_silent().await);
+        assert_eq!(client.ask(&format!("CLIENT UNBLOCK {id}{how}")).await, ":1");
+        assert_eq!(waiter.next().await, reply);
+    }
+    assert_eq!(client.ask(&format!("CLIENT UNBLOCK {id}")).await, ":0");
+    assert_eq!(waiter.ask("PING").await, "+PONG");
+    client.ask("RPUSH list a").await;
+    assert_eq!(client.ask("LLEN list").await, ":1");
+}
+
+#[tokio::test]
+async fn a_pause_holds_writes_back() {
+    let server = Subject::start().await;
+    let (mut client, mut other) = (server.connect().await, server.connect().await);
+    assert_eq!(client.ask("CLIENT PAUSE 60000 WRITE").await, "+OK");
+    assert_eq!(other.ask("GET x").await, "nil");
+    assert_eq!(other.ask("MULTI").await, "+OK");
+    assert_eq!(other.ask("GET x").await, "+QUEUED");
+    assert_eq!(other.ask("EXEC").await, "[nil]");
+    assert!(other.ask("SET").await.starts_with("-ERR wrong number"));
+    other.send("SET x 1").await;
+    other.send("INCR x").await;
+    assert!(other.is_silent().await);
+    assert_eq!(client.ask("CLIENT UNPAUSE").await, "+OK");
+    assert_eq!(other.next().await, "+OK");
+    assert_eq!(other.next().await, ":2");
+    // A pause ends by itself, and each that is held back goes on in its turn.
+    assert_eq!(client.ask("CLIENT PAUSE 100").await, "+OK");
+    other.send("INCR x").await;
+    other.send("INCR x").await;
+    assert!(other.is_silent().await);
+    assert_eq!(other.next().await, ":3");
+    assert_eq!(other.next().await, ":4");
+}
+
+#[tokio::test]
+async fn hello_tells_who_is_who() {
+    let server = Subject::start().await;
+    let mut client = server.connect().await;
+    let id = client.id().await;
+    let wanted = |head: &str, proto: u8| {
+        format!(
+            r#"{head}["server", "redis", "version", "7.0.15", "proto", :{proto}, "id", :{id}, "mode", "standalone", "role", "master", "modules", []]"#
+        )
+    };
+    assert_eq!(client.ask("HELLO").await, wanted("", 2));
+    assert_eq!(client.ask("HELLO 3 SETNAME me AUTH default x").await, wanted("%", 3));
+    assert_eq!(client.ask("HELLO").await, wanted("%", 3));
+    assert_eq!(client.ask("CLIENT GETNAME").await, r#""me""#);
+    assert_eq!(client.ask("HELLO 2").await, wanted("", 2));
+}
+
+#[tokio::test]
+async fn reset_forgets_everything() {
+    let server = Subject::start().await;
+    let mut client = server.connect().await;
+    client.hello3().await;
+    for words in ["SELECT 3", "CLIENT SETNAME me", "CLIENT TRACKING on", "SUBSCRIBE x", "WATCH k", "MULTI"] {
+        client.ask(words).await;
+    }
+    assert_eq!(client.ask("RESET").await, "+RESET");
+    let line = client.ask("CLIENT INFO").await;
+    for field in [" name= ", " flags=N ", " db=0 ", " sub=0 ", " multi=-1 ", " redir=-1 ", " resp=2"] {
+        assert!(line.contains(field), "{field} in {line}");
+    }
+}
