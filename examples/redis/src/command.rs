@@ -343,7 +343,7 @@ impl KeySpec {
             Find::KeyNum { index, first: offset, step } => {
                 let number = args.get((first + i64::from(index)) as usize).ok_or(InvalidKeys)?;
                 let number: i64 = std::str::from_utf8(number).ok().and_then(|n| n.parse().ok()).ok_or(InvalidKeys)?;
-                if number < 0 || number > count {
+                if number < 1 || number > count {
                     return Err(InvalidKeys);
                 }
                 let start = first + i64::from(offset);

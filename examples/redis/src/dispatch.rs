@@ -240,7 +240,13 @@ fn run(
     };
     let version = client.version;
     let mut ctx = Ctx {
-        db: Db { keyspace: &mut state.keyspace, limits: &state.limits, index: client.db, now, lookups: &mut state.lookups },
+        db: Db {
+            keyspace: &mut state.keyspace,
+            limits: &state.limits,
+            index: client.db,
+            now,
+            lookups: &mut state.lookups,
+        },
         server: &mut state.server,
         client,
         spec: entry.spec,
@@ -277,11 +283,9 @@ pub(crate) fn spread_changes(state: &mut State, mut client: Option<&mut Client>)
                 continue;
             }
             ChangeKind::Expired => {
-                state.server.stats.expired += 1;
                 state.server.notify(Class::EXPIRED, "expired", &change.key, db);
             }
             ChangeKind::Evicted => {
-                state.server.stats.evicted += 1;
                 state.server.notify(Class::EVICTED, "evicted", &change.key, db);
             }
             _ => {}

@@ -147,7 +147,8 @@ fn lolwut(ctx: &mut Ctx<'_>) -> Outcome {
     }
     for size in &mut sizes {
         if at < ctx.args.len() {
-            *size = ctx.int(at)?;
+            // What is no number is no reason to withhold a picture.
+            *size = ctx.int(at).unwrap_or(*size);
             at += 1;
         }
     }

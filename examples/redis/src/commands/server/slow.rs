@@ -11,9 +11,9 @@ pub(super) fn get(ctx: &mut Ctx<'_>) -> Outcome {
     }
     let count = match ctx.args.get(2) {
         None => 10,
-        Some(_) => match ctx.int(2)? {
-            -1 => usize::MAX,
-            count @ 0.. => count as usize,
+        Some(count) => match crate::parse::int(count) {
+            Some(-1) => usize::MAX,
+            Some(count @ 0..) => count as usize,
             _ => return Err(Fault::new("ERR count should be greater than or equal to -1")),
         },
     };
