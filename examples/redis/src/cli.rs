@@ -114,7 +114,10 @@ fn announce(config: &Config) {
     let (pid, port) = (std::process::id(), config.port);
     let version = crate::VERSION;
     tracing::warn!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
-    tracing::warn!("Redis version={version}, bits={}, commit=00000000, modified=0, pid={pid}, just started", usize::BITS);
+    tracing::warn!(
+        "Redis version={version}, bits={}, commit=00000000, modified=0, pid={pid}, just started",
+        usize::BITS
+    );
     match &config.file {
         Some(_) => tracing::warn!("Configuration loaded"),
         None => tracing::warn!(

@@ -91,7 +91,11 @@ impl Event {
             let labels: Vec<Vec<char>> = part.iter().map(|(second, _)| ago(now.saturating_sub(*second))).collect();
             text.push('\n');
             for line in 0..labels.iter().map(Vec::len).max().unwrap_or(0) {
-                let _ = writeln!(text, "{}", labels.iter().map(|label| label.get(line).unwrap_or(&' ')).collect::<String>());
+                let _ = writeln!(
+                    text,
+                    "{}",
+                    labels.iter().map(|label| label.get(line).unwrap_or(&' ')).collect::<String>()
+                );
             }
         }
         text

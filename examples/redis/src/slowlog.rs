@@ -165,7 +165,8 @@ mod tests {
         let mut log = Slowlog::default();
         log.keep(2);
         for id in 0..5 {
-            let slow = Slow { id, time: 0, took: Duration::ZERO, args: Vec::new(), addr: String::new(), name: Vec::new() };
+            let slow =
+                Slow { id, time: 0, took: Duration::ZERO, args: Vec::new(), addr: String::new(), name: Vec::new() };
             log.push(slow);
         }
         assert_eq!(log.iter().map(|slow| slow.id).collect::<Vec<_>>(), [4, 3]);

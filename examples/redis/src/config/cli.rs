@@ -44,7 +44,12 @@ pub(crate) fn invocation(args: &[String], stdin: &mut dyn Read) -> Invocation {
 }
 
 fn version() -> String {
-    format!("Redis server v={} sha=00000000:0 malloc=mimalloc bits={} build=xs-{}\n", crate::VERSION, usize::BITS, env!("CARGO_PKG_VERSION"))
+    format!(
+        "Redis server v={} sha=00000000:0 malloc=mimalloc bits={} build=xs-{}\n",
+        crate::VERSION,
+        usize::BITS,
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 fn configuration(args: &[String], stdin: &mut dyn Read) -> Result<Config, LoadError> {
@@ -63,10 +68,9 @@ fn configuration(args: &[String], stdin: &mut dyn Read) -> Result<Config, LoadEr
     let (lines, from_stdin) = lines(options, file_args);
     if from_stdin {
         let mut bytes = Vec::new();
-        stdin.read_to_end(&mut bytes).map_err(|error| LoadError::Unreadable {
-            path: "-".to_owned(),
-            why: super::reason(&error),
-        })?;
+        stdin
+            .read_to_end(&mut bytes)
+            .map_err(|error| LoadError::Unreadable { path: "-".to_owned(), why: super::reason(&error) })?;
         text.push_str(&String::from_utf8_lossy(&bytes));
     }
     if !lines.is_empty() {
@@ -162,7 +166,9 @@ mod tests {
 
     #[test]
     fn options_are_lines_of_the_file() {
-        let config = serve(&["--port", "7000", "--bind", "127.0.0.1", "::1", "--maxmemory 1kb", "--save", "--hz", "7"], "").unwrap();
+        let config =
+            serve(&["--port", "7000", "--bind", "127.0.0.1", "::1", "--maxmemory 1kb", "--save", "--hz", "7"], "")
+                .unwrap();
         assert_eq!((config.port, config.maxmemory, config.hz), (7000, 1024, 7));
         assert_eq!(config.bind, ["127.0.0.1", "::1"]);
         assert_eq!(config.get("save").unwrap(), b"");

@@ -234,9 +234,8 @@ pub(crate) fn memory(text: &[u8]) -> Option<u64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    let number = text[..digits].iter().try_fold(0_u64, |sum, digit| {
-        sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    });
+    let number =
+        text[..digits].iter().try_fold(0_u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
     Some(number.and_then(|number| number.checked_mul(unit)).unwrap_or(u64::MAX))
 }
 
@@ -337,7 +336,8 @@ mod tests {
 
     #[test]
     fn memory_has_units_of_thousands_and_of_1024() {
-        for (given, value) in [("1k", 1000), ("1Kb", 1024), ("2m", 2_000_000), ("3MB", 3 << 20), ("1g", 1_000_000_000)] {
+        for (given, value) in [("1k", 1000), ("1Kb", 1024), ("2m", 2_000_000), ("3MB", 3 << 20), ("1g", 1_000_000_000)]
+        {
             assert_eq!(memory(given.as_bytes()), Some(value), "{given}");
         }
         assert_eq!(memory(b""), Some(0));
@@ -357,7 +357,10 @@ mod tests {
         assert_eq!(read(clients, &["-1"]), Err("argument must be between 1 and 4294967295 inclusive".into()));
         let bulk = bytes("proto-max-bulk-len", "536870912", 1 << 20, i64::MAX as u64);
         assert_eq!(read(bulk, &["1mb"]), Ok("1048576".into()));
-        assert_eq!(read(bulk, &["1m"]), Err("argument must be between 1048576 and 9223372036854775807 inclusive".into()));
+        assert_eq!(
+            read(bulk, &["1m"]),
+            Err("argument must be between 1048576 and 9223372036854775807 inclusive".into())
+        );
         assert_eq!(read(bulk, &["-1"]), Err("argument must be a memory value".into()));
     }
 

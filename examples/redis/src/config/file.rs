@@ -134,7 +134,8 @@ impl Config {
 /// Whether a `user` line makes sense.
 fn check_user(words: &[Vec<u8>]) -> Result<(), String> {
     super::apply::define(&mut Acl::new(), words, false).map_err(|fault| {
-        let why = fault.text().trim_start_matches("ERR Error in ACL SETUSER modifier ").trim_start_matches("ERR ").to_owned();
+        let why =
+            fault.text().trim_start_matches("ERR Error in ACL SETUSER modifier ").trim_start_matches("ERR ").to_owned();
         match why.strip_prefix('\'') {
             Some(_) => format!("Error in user declaration {why}"),
             None => format!("Error in user declaration '{}': {why}", String::from_utf8_lossy(&words[0])),
@@ -157,8 +158,8 @@ enum Line {
 
 /// The text of a file.
 pub(super) fn read(path: &str) -> Result<String, LoadError> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| LoadError::Unreadable { path: path.to_owned(), why: reason(&error) })?;
+    let bytes =
+        std::fs::read(path).map_err(|error| LoadError::Unreadable { path: path.to_owned(), why: reason(&error) })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -219,7 +219,9 @@ impl Config {
         match directive.name {
             "bind" => self.bind.join(" ").into_bytes(),
             "port" => self.port.to_string().into_bytes(),
-            "unixsocket" => self.unixsocket.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default().into(),
+            "unixsocket" => {
+                self.unixsocket.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default().into()
+            }
             "dir" if self.dir.is_empty() => {
                 std::env::current_dir().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default().into()
             }
@@ -290,7 +292,9 @@ impl Config {
         for (name, _) in pairs {
             let Some((index, directive)) = table::find(name) else {
                 let name = String::from_utf8_lossy(name);
-                return Err(Fault::because(format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'")));
+                return Err(Fault::because(format!(
+                    "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
+                )));
             };
             if directive.fixed {
                 return Err(failed(name, "can't set immutable config"));
@@ -312,8 +316,7 @@ impl Config {
                 true => value.split(|byte| *byte == b' ').collect(),
                 false => vec![value],
             };
-            let value =
-                directive.read(&new.values[index], &words).map_err(|why| failed(name.as_bytes(), &why))?;
+            let value = directive.read(&new.values[index], &words).map_err(|why| failed(name.as_bytes(), &why))?;
             if value == self.shown(index, directive) {
                 continue;
             }
@@ -353,7 +356,8 @@ impl Config {
 
     /// Puts the values of one directive into force, as tests and builders do. Errors are redis-server's texts.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let (index, directive) = table::find(name.as_bytes()).ok_or_else(|| format!("no directive is called {name}"))?;
+        let (index, directive) =
+            table::find(name.as_bytes()).ok_or_else(|| format!("no directive is called {name}"))?;
         let words: Vec<&[u8]> = match directive.takes_words() {
             true => value.as_bytes().split(|byte| *byte == b' ').collect(),
             false => vec![value.as_bytes()],

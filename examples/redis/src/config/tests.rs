@@ -35,8 +35,10 @@ fn every_default_is_its_own_canonical_form() {
 #[test]
 fn patterns_find_directives_by_both_names_and_each_once() {
     let config = Config::default();
-    let names: Vec<_> = shown(&config, &["hash-max-*", "HASH-MAX-LISTPACK-VALUE"]).into_iter().map(|(name, _)| name).collect();
-    let all = ["hash-max-listpack-entries", "hash-max-ziplist-entries", "hash-max-listpack-value", "hash-max-ziplist-value"];
+    let names: Vec<_> =
+        shown(&config, &["hash-max-*", "HASH-MAX-LISTPACK-VALUE"]).into_iter().map(|(name, _)| name).collect();
+    let all =
+        ["hash-max-listpack-entries", "hash-max-ziplist-entries", "hash-max-listpack-value", "hash-max-ziplist-value"];
     assert_eq!(names, all);
     assert_eq!(shown(&config, &["Port"]), [("Port".to_owned(), "6379".to_owned())]);
     assert!(shown(&config, &["nosuch"]).is_empty());
@@ -49,12 +51,17 @@ fn patterns_find_directives_by_both_names_and_each_once() {
 #[test]
 fn a_setting_is_all_or_nothing() {
     let config = Config::default();
-    let new = with(&config, &[("maxmemory", "1gb"), ("hash-max-ziplist-entries", "7"), ("notify-keyspace-events", "KEA")]).unwrap();
+    let new =
+        with(&config, &[("maxmemory", "1gb"), ("hash-max-ziplist-entries", "7"), ("notify-keyspace-events", "KEA")])
+            .unwrap();
     assert_eq!((new.maxmemory, new.limits.hash_max_listpack_entries), (1 << 30, 7));
     assert_eq!(new.get("notify-keyspace-events").unwrap(), b"AKE");
     assert_eq!(new.get("hash-max-listpack-entries").unwrap(), b"7");
     let error = with(&config, &[("maxmemory", "1gb"), ("timeout", "soon")]).unwrap_err();
-    assert_eq!(error, "ERR CONFIG SET failed (possibly related to argument 'timeout') - argument couldn't be parsed into an integer");
+    assert_eq!(
+        error,
+        "ERR CONFIG SET failed (possibly related to argument 'timeout') - argument couldn't be parsed into an integer"
+    );
 }
 
 #[test]

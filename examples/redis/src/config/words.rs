@@ -54,8 +54,7 @@ pub(super) fn host_name(text: &[u8]) -> Result<(), &'static str> {
 }
 
 pub(super) fn title(text: &[u8]) -> Result<(), &'static str> {
-    const KNOWN: [&str; 7] =
-        ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"];
+    const KNOWN: [&str; 7] = ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"];
     const ERROR: &str = "template format is invalid or contains unknown variables";
     let text = std::str::from_utf8(text).map_err(|_| ERROR)?;
     let mut rest = text;
@@ -192,11 +191,8 @@ pub(super) fn output_limits(current: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, S
 
 /// The limits of normal clients, replicas and subscribers, from the canonical text.
 pub(super) fn parse_output_limits(text: &[u8]) -> [OutputLimit; 3] {
-    let numbers: Vec<u64> = std::str::from_utf8(text)
-        .unwrap_or_default()
-        .split(' ')
-        .filter_map(|word| word.parse().ok())
-        .collect();
+    let numbers: Vec<u64> =
+        std::str::from_utf8(text).unwrap_or_default().split(' ').filter_map(|word| word.parse().ok()).collect();
     let mut limits = [OutputLimit::default(); 3];
     for (limit, three) in limits.iter_mut().zip(numbers.chunks_exact(3)) {
         *limit = OutputLimit { hard: three[0], soft: three[1], seconds: three[2] };

@@ -61,7 +61,9 @@ pub(super) fn debug(ctx: &mut Ctx<'_>) -> Outcome {
         }
         (b"stringmatch-len", 4) => stringmatch(ctx),
         (b"config-rewrite-force-all", 2) => super::config::rewrite(ctx),
-        (b"set-disable-deny-scripts" | b"set-skip-checksum-validation" | b"aof-flush-sleep" | b"pause-cron", 3) => done(ctx),
+        (b"set-disable-deny-scripts" | b"set-skip-checksum-validation" | b"aof-flush-sleep" | b"pause-cron", 3) => {
+            done(ctx)
+        }
         (b"replybuffer", 4) => done(ctx),
         (b"htstats", 3) => table_stats(ctx),
         (b"reload" | b"loadaof" | b"restart" | b"crash-and-recover", _) => {

@@ -66,9 +66,13 @@ pub(super) fn doctor(ctx: &mut Ctx<'_>) -> Outcome {
     for (name, event) in ctx.server.latency.iter() {
         let count = event.samples.len() as u64;
         let mean = event.samples.iter().map(|(_, millis)| millis).sum::<u64>() / count.max(1);
-        let _ = writeln!(text, "{name}: {count} seconds with a spike, {mean} ms on average, {} ms at worst.", event.worst);
+        let _ =
+            writeln!(text, "{name}: {count} seconds with a spike, {mean} ms on average, {} ms at worst.", event.worst);
         let _ = match name {
-            "command" => writeln!(text, "  A command took long: SLOWLOG GET shows which, if slowlog-log-slower-than is low enough."),
+            "command" => writeln!(
+                text,
+                "  A command took long: SLOWLOG GET shows which, if slowlog-log-slower-than is low enough."
+            ),
             _ => writeln!(text, "  A command that should be quick took long: look for a busy machine or for swapping."),
         };
     }

@@ -30,8 +30,7 @@ pub(super) fn stats(ctx: &mut Ctx<'_>) -> Outcome {
     let used = ctx.db.keyspace.used_bytes() as u64;
     let peak = ctx.server.stats.peak_memory.max(used);
     let resident = machine::resident().max(used);
-    let databases: Vec<usize> =
-        (0..ctx.db.keyspace.databases()).filter(|db| !ctx.db.keyspace.is_empty(*db)).collect();
+    let databases: Vec<usize> = (0..ctx.db.keyspace.databases()).filter(|db| !ctx.db.keyspace.is_empty(*db)).collect();
     let keys: u64 = databases.iter().map(|db| ctx.db.keyspace.len(*db) as u64).sum();
     let share = |part: u64, whole: u64| part as f64 * 100.0 / whole.max(1) as f64;
     let numbers = [
@@ -79,7 +78,9 @@ pub(super) fn doctor(ctx: &mut Ctx<'_>) -> Outcome {
         findings.push("There is too little data to say anything about its memory.".to_owned());
     } else {
         if ctx.server.stats.peak_memory > used * 3 / 2 {
-            findings.push("Memory was half as much again at its peak; the allocator may not have given it back.".to_owned());
+            findings.push(
+                "Memory was half as much again at its peak; the allocator may not have given it back.".to_owned(),
+            );
         }
         if resident > used * 3 / 2 {
             findings.push(format!("The process takes {:.1} times what the data takes.", resident as f64 / used as f64));

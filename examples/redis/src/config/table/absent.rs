@@ -46,7 +46,9 @@ pub(crate) static ABSENT: &[Directive] = &[
     one_of("cluster-preferred-endpoint-type", "ip", &["ip", "hostname", "unknown-endpoint"]).lacks("cluster mode", &[]),
     one_of("propagation-error-behavior", "ignore", &["ignore", "panic", "panic-on-replicas"]).lacks("replication", &[]),
     int("auto-aof-rewrite-percentage", "100", 0, I32).lacks("persistence", &[]),
-    int("cluster-replica-validity-factor", "10", 0, I32).alias("cluster-slave-validity-factor").lacks("cluster mode", &[]),
+    int("cluster-replica-validity-factor", "10", 0, I32)
+        .alias("cluster-slave-validity-factor")
+        .lacks("cluster mode", &[]),
     int("cluster-migration-barrier", "1", 0, I32).lacks("cluster mode", &[]),
     int("replica-priority", "100", 0, I32).alias("slave-priority").lacks("replication", &[]),
     int("repl-diskless-sync-delay", "5", 0, I32).lacks("replication", &[]),

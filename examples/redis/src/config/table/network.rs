@@ -5,10 +5,13 @@ use crate::config::directive::{Directive, Kind, bytes, int, other, own, text, un
 use crate::config::words;
 
 pub(crate) static NETWORK: &[Directive] = &[
-    own("bind", "* -::*", words::bind).at_start(|c, v| c.bind = v.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect()),
+    own("bind", "* -::*", words::bind)
+        .at_start(|c, v| c.bind = v.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect()),
     int("port", "6379", 0, 65535).at_start(|c, v| c.port = v.number() as u16),
     text("unixsocket", "").fixed().sets(|c, v| c.unixsocket = v.some().map(Into::into)),
-    other("unixsocketperm", "0", Kind::Octal { max: 0o777 }).fixed().sets(|c, v| c.unixsocketperm = u32::from_str_radix(&v.text(), 8).ok().filter(|mode| *mode != 0)),
+    other("unixsocketperm", "0", Kind::Octal { max: 0o777 })
+        .fixed()
+        .sets(|c, v| c.unixsocketperm = u32::from_str_radix(&v.text(), 8).ok().filter(|mode| *mode != 0)),
     int("tcp-backlog", "511", 0, I32).fixed().sets(|c, v| c.tcp_backlog = v.number() as u32),
     int("tcp-keepalive", "300", 0, I32).sets(|c, v| c.tcp_keepalive = v.number()),
     int("timeout", "0", 0, I32).sets(|c, v| c.timeout = v.number()),
@@ -18,8 +21,14 @@ pub(crate) static NETWORK: &[Directive] = &[
     yes_no("io-threads-do-reads", "no").fixed(),
     text("bind-source-addr", ""),
     unsigned("socket-mark-id", "0", 0, u32::MAX as u64).fixed().lacks("socket marks", &["0"]),
-    own("client-output-buffer-limit", "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", words::output_limits).sets(|c, v| c.output_limits = words::parse_output_limits(v.bytes())),
-    bytes("client-query-buffer-limit", "1073741824", 1048576, LONG).sets(|c, v| c.client_query_buffer_limit = v.number()),
+    own(
+        "client-output-buffer-limit",
+        "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+        words::output_limits,
+    )
+    .sets(|c, v| c.output_limits = words::parse_output_limits(v.bytes())),
+    bytes("client-query-buffer-limit", "1073741824", 1048576, LONG)
+        .sets(|c, v| c.client_query_buffer_limit = v.number()),
     bytes("proto-max-bulk-len", "536870912", 1048576, LONG).sets(|c, v| c.proto_max_bulk_len = v.number()),
     other("maxmemory-clients", "0", Kind::MemoryOrPercent).lacks("eviction of clients", &["0", "0%"]),
     unsigned("tracking-table-max-keys", "1000000", 0, LONG).sets(|c, v| c.tracking_table_max_keys = v.size()),

@@ -187,10 +187,7 @@ fn persistence(ctx: &Ctx<'_>, text: &mut String) {
     line(text, "rdb_last_bgsave_status", "ok");
     line(text, "rdb_last_bgsave_time_sec", -1);
     line(text, "rdb_current_bgsave_time_sec", -1);
-    nothing(
-        text,
-        &["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"],
-    );
+    nothing(text, &["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]);
     nothing(text, &["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
     line(text, "aof_last_rewrite_time_sec", -1);
     line(text, "aof_current_rewrite_time_sec", -1);
@@ -213,16 +210,19 @@ fn stats(ctx: &Ctx<'_>, text: &mut String) {
     }
     line(text, "rejected_connections", stats.rejected_connections);
     nothing(text, &["sync_full", "sync_partial_ok", "sync_partial_err"]);
-    line(text, "expired_keys", stats.expired);
+    line(text, "expired_keys", ctx.db.keyspace.expired() - stats.expired_before);
     line(text, "expired_stale_perc", "0.00");
     nothing(text, &["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
-    line(text, "evicted_keys", stats.evicted);
+    line(text, "evicted_keys", ctx.db.keyspace.evicted() - stats.evicted_before);
     nothing(text, &["evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     line(text, "keyspace_hits", ctx.db.lookups.hits);
     line(text, "keyspace_misses", ctx.db.lookups.misses);
     subscriptions(ctx, text);
     nothing(text, &["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
-    nothing(text, &["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
+    nothing(
+        text,
+        &["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"],
+    );
     nothing(text, &["total_active_defrag_time", "current_active_defrag_time"]);
     tracked(ctx, text);
     line(text, "unexpected_error_replies", 0);
@@ -329,7 +329,9 @@ mod tests {
 
     #[test]
     fn sizes_are_printed_with_two_digits_and_a_unit() {
-        for (bytes, text) in [(0, "0B"), (1023, "1023B"), (1024, "1.00K"), (1_831_096, "1.75M"), (25_274_793_984, "23.54G")] {
+        for (bytes, text) in
+            [(0, "0B"), (1023, "1023B"), (1024, "1.00K"), (1_831_096, "1.75M"), (25_274_793_984, "23.54G")]
+        {
             assert_eq!(human(bytes), text);
         }
     }
