@@ -109,7 +109,14 @@ pub(crate) enum ReplyMode {
 }
 
 impl Client {
-    pub(crate) fn new(id: u64, handle: Handle, addr: String, laddr: String, user: Option<Arc<User>>, now: u64) -> Client {
+    pub(crate) fn new(
+        id: u64,
+        handle: Handle,
+        addr: String,
+        laddr: String,
+        user: Option<Arc<User>>,
+        now: u64,
+    ) -> Client {
         Client {
             id,
             handle,

@@ -240,7 +240,13 @@ fn run(
     };
     let version = client.version;
     let mut ctx = Ctx {
-        db: Db { keyspace: &mut state.keyspace, limits: &state.limits, index: client.db, now, lookups: &mut state.lookups },
+        db: Db {
+            keyspace: &mut state.keyspace,
+            limits: &state.limits,
+            index: client.db,
+            now,
+            lookups: &mut state.lookups,
+        },
         server: &mut state.server,
         client,
         spec: entry.spec,

@@ -86,9 +86,7 @@ fn class(pattern: &[u8], byte: u8, nocase: bool) -> (bool, usize) {
                 let (low, high) = (from.min(to), from.max(to));
                 found |= match nocase {
                     false => (low..=high).contains(&byte),
-                    true => {
-                        (low.to_ascii_lowercase()..=high.to_ascii_lowercase()).contains(&byte.to_ascii_lowercase())
-                    }
+                    true => (low.to_ascii_lowercase()..=high.to_ascii_lowercase()).contains(&byte.to_ascii_lowercase()),
                 };
                 at += 3;
             }
@@ -168,9 +166,7 @@ mod tests {
             [b'*', rest @ ..] => (0..=text.len()).any(|skip| model(rest, &text[skip..])),
             _ => match text {
                 [] => false,
-                [first, later @ ..] => {
-                    one(pattern, *first, false).is_some_and(|taken| model(&pattern[taken..], later))
-                }
+                [first, later @ ..] => one(pattern, *first, false).is_some_and(|taken| model(&pattern[taken..], later)),
             },
         }
     }

@@ -197,7 +197,13 @@ impl Builder {
         let shared = self.share();
         let mut server = Server { shared, addrs: Vec::new(), tasks: Vec::new() };
         server.listen(&self.config, false)?;
-        server.tasks.push(tokio::spawn(crate::cron::run(server.shared.clone())));
+        let (cron, stop) = (crate::cron::run(server.shared.clone()), stopped(server.shared.stop.subscribe()));
+        server.tasks.push(tokio::spawn(async move {
+            tokio::select! {
+                () = cron => {}
+                () = stop => {}
+            }
+        }));
         Ok(server)
     }
 
@@ -214,7 +220,12 @@ impl Builder {
             clock: self.clock.clone(),
             registry,
             limit: ConnectionLimit::new(self.config.maxclients),
-            state: Mutex::new(State { keyspace, lookups: Default::default(), limits: self.config.limits.clone(), server }),
+            state: Mutex::new(State {
+                keyspace,
+                lookups: Default::default(),
+                limits: self.config.limits.clone(),
+                server,
+            }),
             stop: watch::Sender::new(false),
         })
     }
@@ -277,7 +288,10 @@ impl Server {
 
     /// The TCP port that it listens on; 0 when it only listens on a socket file.
     pub fn port(&self) -> u16 {
-        self.addrs.iter().find_map(|addr| if let Addr::Tcp(addr) = addr { Some(addr.port()) } else { None }).unwrap_or(0)
+        self.addrs
+            .iter()
+            .find_map(|addr| if let Addr::Tcp(addr) = addr { Some(addr.port()) } else { None })
+            .unwrap_or(0)
     }
 
     /// What clients connect to: `redis://127.0.0.1:PORT/`.
@@ -356,8 +370,14 @@ where
         let limits = Limits { bulk: config.proto_max_bulk_len as usize, ..Limits::default() };
         let user = state.server.acl.for_new_connection();
         let now = unix_ms(shared.clock.wall());
-        let mut client =
-            Client::new(registration.handle().id(), registration.handle().clone(), peer.to_string(), local.to_string(), user, now);
+        let mut client = Client::new(
+            registration.handle().id(),
+            registration.handle().clone(),
+            peer.to_string(),
+            local.to_string(),
+            user,
+            now,
+        );
         let is_near = !matches!(peer, Addr::Tcp(addr) if !addr.ip().is_loopback());
         client.close = config.protected_mode && !is_near && client.user.as_ref().is_some_and(|user| user.no_pass);
         (client, options, limits)

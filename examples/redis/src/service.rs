@@ -15,7 +15,7 @@ use xs_proto::resp::{Reply, RequestDecoder};
 use crate::blocked::Waits;
 use crate::client::{Client, ReplyMode};
 use crate::dispatch;
-use crate::state::{Shared, State};
+use crate::state::Shared;
 use crate::waiter::Waiter;
 
 /// One connection's service.
@@ -67,7 +67,13 @@ impl Service<Turn<RequestDecoder>> for Connection {
             Flow::Wait(deadline) => {
                 let shared = self.shared.clone();
                 let sleep = deadline.map(|after| Box::pin(shared.timer.sleep(after)));
-                Answer::Waiting(Box::new(Waiting { shared, waiter: self.waiter.clone(), id: self.id, turn: Some(turn), sleep }))
+                Answer::Waiting(Box::new(Waiting {
+                    shared,
+                    waiter: self.waiter.clone(),
+                    id: self.id,
+                    turn: Some(turn),
+                    sleep,
+                }))
             }
         }
     }
@@ -94,7 +100,9 @@ impl Future for Answer {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.get_mut() {
-            Answer::Ready(turn) => Poll::Ready(Ok(turn.take().expect("a future is not polled again after it was ready"))),
+            Answer::Ready(turn) => {
+                Poll::Ready(Ok(turn.take().expect("a future is not polled again after it was ready")))
+            }
             Answer::Waiting(waiting) => waiting.poll(cx).map(Ok),
         }
     }

@@ -82,7 +82,11 @@ impl Table {
 
     /// The commands proper, without subcommands.
     pub(crate) fn commands(&self) -> impl Iterator<Item = Entry> + '_ {
-        self.rows.iter().enumerate().filter(|(_, row)| row.parent.is_none()).map(|(id, row)| Entry { id: id as CommandId, spec: row.spec })
+        self.rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.parent.is_none())
+            .map(|(id, row)| Entry { id: id as CommandId, spec: row.spec })
     }
 
     /// `get`, or `client|list`.

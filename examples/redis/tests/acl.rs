@@ -177,7 +177,8 @@ async fn refusals_are_logged() {
     client.ask("DEL k").await;
     client.ask("AUTH tester wrong").await;
     let log = admin.ask("ACL LOG").await;
-    let heads: Vec<&str> = log.split("[\"count\", ").skip(1).map(|entry| entry.split(", \"age").next().unwrap()).collect();
+    let heads: Vec<&str> =
+        log.split("[\"count\", ").skip(1).map(|entry| entry.split(", \"age").next().unwrap()).collect();
     assert_eq!(
         heads,
         [
@@ -244,7 +245,13 @@ async fn categories_and_passwords() {
         admin.ask("ACL CAT").await,
         r#"["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo", "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting"]"#
     );
-    let mut transaction = admin.ask("ACL CAT transaction").await.trim_matches(['[', ']']).split(", ").map(str::to_owned).collect::<Vec<_>>();
+    let mut transaction = admin
+        .ask("ACL CAT transaction")
+        .await
+        .trim_matches(['[', ']'])
+        .split(", ")
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
     transaction.sort();
     assert_eq!(transaction, [r#""discard""#, r#""exec""#, r#""multi""#, r#""unwatch""#, r#""watch""#]);
     assert_eq!(admin.ask("ACL CAT nosuch").await, "-ERR Unknown category 'nosuch'");

@@ -28,7 +28,10 @@ async fn small_talk() {
         ("HELLO 4", "-NOPROTO unsupported protocol version"),
         ("HELLO x", "-ERR Protocol version is not an integer or out of range"),
         ("HELLO 2 FOO", "-ERR Syntax error in HELLO option 'FOO'"),
-        ("AUTH a", "-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"),
+        (
+            "AUTH a",
+            "-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+        ),
         ("AUTH a b", "-WRONGPASS invalid username-password pair or user is disabled."),
         ("AUTH default anything", "+OK"),
         ("AUTH a b c", "-ERR syntax error"),
@@ -158,11 +161,8 @@ async fn a_waiting_client_is_unblocked() {
     let server = Subject::start().await;
     let (mut client, mut waiter) = (server.connect().await, server.connect().await);
     let id = waiter.id().await;
-    for (how, reply) in [
-        ("", "nil"),
-        (" TIMEOUT", "nil"),
-        (" ERROR", "-UNBLOCKED client unblocked via CLIENT UNBLOCK"),
-    ] {
+    for (how, reply) in [("", "nil"), (" TIMEOUT", "nil"), (" ERROR", "-UNBLOCKED client unblocked via CLIENT UNBLOCK")]
+    {
         waiter.send("BLPOP list 0").await;
         assert!(waiter.is_silent().await);
         assert_eq!(client.ask(&format!("CLIENT UNBLOCK {id}{how}")).await, ":1");

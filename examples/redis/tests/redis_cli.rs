@@ -116,7 +116,8 @@ fn every_classic_benchmark_runs_clean() {
     for depth in ["1", "16"] {
         let args = ["-p", &port, "-n", "2000", "-r", "1000", "-P", depth, "--csv"];
         let output = run("redis-benchmark", args, Path::new("."), b"", LIMIT);
-        let complaint = ["Error", "ERR", "WARNING"].iter().any(|word| output.stderr.contains(word) || output.stdout.contains(word));
+        let complaint =
+            ["Error", "ERR", "WARNING"].iter().any(|word| output.stderr.contains(word) || output.stdout.contains(word));
         assert!(output.succeeded() && !complaint, "{output:?}");
         for name in ["PING_INLINE", "SET", "INCR", "RPOP", "SPOP", "ZPOPMIN", "LRANGE_600", "MSET"] {
             assert!(output.stdout.contains(&format!("\"{name}")), "no {name} at -P {depth}: {}", output.stdout);
@@ -136,7 +137,8 @@ fn starts_from_a_file_and_ends_on_sigterm() {
     let port = free_port();
     let dir = tempfile::tempdir().expect("a temporary directory");
     let conf = dir.path().join("redis.conf");
-    let text = format!("# a comment\nport {port}\nbind 127.0.0.1\nsave \"\"\nmaxmemory 100mb\nmaxmemory-policy allkeys-lru\n");
+    let text =
+        format!("# a comment\nport {port}\nbind 127.0.0.1\nsave \"\"\nmaxmemory 100mb\nmaxmemory-policy allkeys-lru\n");
     std::fs::write(&conf, text).expect("the file is written");
     let conf = conf.to_str().expect("a readable path");
     let mut server = Server::launch(Subject::Ours, port, &[conf, "--databases", "4"], "");

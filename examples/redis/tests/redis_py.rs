@@ -78,7 +78,11 @@ fn compare_in(protocol: &str) {
         let (reference, ours) =
             if ALONE.contains(&&**file) { (half(Subject::Redis), half(Subject::Ours)) } else { compare::both(half) };
         let missing = compare::missing(&reference, &ours, skipped);
-        println!("RESP{protocol} {file}\n    redis-server: {}\n    xs-redis:     {}", reference.summary(), ours.summary());
+        println!(
+            "RESP{protocol} {file}\n    redis-server: {}\n    xs-redis:     {}",
+            reference.summary(),
+            ours.summary()
+        );
         for line in &missing {
             println!("    missing: {line}");
         }
@@ -143,7 +147,8 @@ fn run_file(subject: Subject, file: &str, protocol: &str) -> Tally {
 fn parse(output: &str) -> Tally {
     let mut tally = Tally::default();
     for line in output.lines() {
-        if let Some((name, rest)) = line.strip_prefix("FAILED ").or(line.strip_prefix("ERROR ")).and_then(|line| line.split_once(" - "))
+        if let Some((name, rest)) =
+            line.strip_prefix("FAILED ").or(line.strip_prefix("ERROR ")).and_then(|line| line.split_once(" - "))
         {
             tally.explain(short(name), rest);
         } else if line.starts_with("tests/") && line.trim_end().ends_with("%]") {

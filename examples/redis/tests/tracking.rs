@@ -157,23 +157,38 @@ async fn options_must_go_together() {
     for (words, reply) in [
         ("TRACKINGINFO", r#"["flags", ["off"], "redirect", :-1, "prefixes", []]"#),
         ("GETREDIR", ":-1"),
-        ("CACHING yes", "-ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"),
+        (
+            "CACHING yes",
+            "-ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+        ),
         ("TRACKING maybe", "-ERR syntax error"),
         ("TRACKING on foo", "-ERR syntax error"),
         ("TRACKING on REDIRECT 1000000", "-ERR The client ID you want redirect to does not exist"),
         ("TRACKING on PREFIX a", "-ERR PREFIX option requires BCAST mode to be enabled"),
         ("TRACKING on BCAST OPTIN", "-ERR OPTIN and OPTOUT are not compatible with BCAST"),
         ("TRACKING on OPTOUT OPTIN", "-ERR You can't specify both OPTIN mode and OPTOUT mode"),
-        ("TRACKING on BCAST PREFIX ab PREFIX a", "-ERR Prefix 'ab' overlaps with another provided prefix 'a'. Prefixes for a single client must not overlap."),
+        (
+            "TRACKING on BCAST PREFIX ab PREFIX a",
+            "-ERR Prefix 'ab' overlaps with another provided prefix 'a'. Prefixes for a single client must not overlap.",
+        ),
         ("TRACKING on OPTIN NOLOOP", "+OK"),
-        ("TRACKING on OPTOUT", "-ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode."),
-        ("TRACKING on BCAST", "-ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode."),
+        (
+            "TRACKING on OPTOUT",
+            "-ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.",
+        ),
+        (
+            "TRACKING on BCAST",
+            "-ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.",
+        ),
         ("CACHING no", "-ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode."),
         ("CACHING yes", "+OK"),
         ("TRACKINGINFO", r#"["flags", ["on", "optin", "caching-yes", "noloop"], "redirect", :0, "prefixes", []]"#),
         ("TRACKING off", "+OK"),
         ("TRACKING on BCAST PREFIX ab PREFIX b", "+OK"),
-        ("TRACKING on BCAST PREFIX a", "-ERR Prefix 'a' overlaps with an existing prefix 'ab'. Prefixes for a single client must not overlap."),
+        (
+            "TRACKING on BCAST PREFIX a",
+            "-ERR Prefix 'a' overlaps with an existing prefix 'ab'. Prefixes for a single client must not overlap.",
+        ),
         ("TRACKINGINFO", r#"["flags", ["on", "bcast"], "redirect", :0, "prefixes", ["ab", "b"]]"#),
         ("TRACKING off", "+OK"),
     ] {

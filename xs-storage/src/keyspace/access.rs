@@ -31,11 +31,11 @@ const MINUTES: u64 = (1 << 16) - 1;
 const START: u8 = 5;
 
 fn seconds(now_ms: u64) -> u32 {
-    (now_ms / 1000 & CLOCK) as u32
+    ((now_ms / 1000) & CLOCK) as u32
 }
 
 fn minutes(now_ms: u64) -> u32 {
-    (now_ms / 60_000 & MINUTES) as u32
+    ((now_ms / 60_000) & MINUTES) as u32
 }
 
 /// The record of a new key.

@@ -178,7 +178,12 @@ impl<T: Copy> RankTree<T> {
 
     /// Adds `value`. `cmp` says how an entry of the tree stands to `value`; equal entries may exist and stay before it.
     pub fn insert(&mut self, value: T, mut cmp: impl FnMut(&T) -> Ordering) {
-        let mut before = |entry: &T| cmp(entry) != Ordering::Greater;
+        self.insert_behind(value, |entry| cmp(entry) != Ordering::Greater);
+    }
+
+    /// Adds `value` behind the entries for which `before` holds.
+    #[inline]
+    pub(crate) fn insert_behind(&mut self, value: T, mut before: impl FnMut(&T) -> bool) {
         self.len += 1;
         if self.root == NONE {
             self.root = self.leaves.add(Leaf { prev: NONE, next: NONE, len: 1, items: [value; LEAF] });

@@ -189,12 +189,6 @@ impl ThinBytes {
         }
     }
 
-    /// Appends one byte.
-    #[inline]
-    pub(crate) fn push(&mut self, byte: u8) {
-        self.extend_from_slice(&[byte]);
-    }
-
     /// Cuts the string to its first `len` bytes; a longer `len` changes nothing.
     #[inline]
     pub(crate) fn truncate(&mut self, len: usize) {
@@ -223,22 +217,6 @@ impl ThinBytes {
         }
     }
 
-    /// Replaces the `remove` bytes at `at` by `insert`, moving what follows once.
-    ///
-    /// # Panics
-    /// If `at + remove` lies beyond the end.
-    pub(crate) fn splice(&mut self, at: usize, remove: usize, insert: &[u8]) {
-        let old = self.len();
-        assert!(at.checked_add(remove).is_some_and(|end| end <= old), "a splice lies inside of the string");
-        let len = old - remove + insert.len();
-        if len > old {
-            self.resize(len, 0);
-        }
-        self.copy_within(at + remove..old, at + insert.len());
-        self[at..at + insert.len()].copy_from_slice(insert);
-        self.truncate(len);
-    }
-
     /// Asks for the first line of the bytes ahead of their use.
     #[inline]
     pub(crate) fn prefetch(&self) {
@@ -248,7 +226,7 @@ impl ThinBytes {
 
     /// Gives back room beyond the allocator's class for the present length.
     pub(crate) fn shrink_to_fit(&mut self) {
-        if self.len() == 0 {
+        if self.is_empty() {
             *self = ThinBytes::new();
         } else if alloc_size(HEAD + self.len()) < HEAD + self.capacity() {
             self.set_capacity(self.len());
@@ -541,12 +519,11 @@ mod tests {
         empty.truncate(0);
         empty.resize(0, 1);
         empty.extend_from_slice(b"");
-        empty.splice(0, 0, b"");
         empty.shrink_to_fit();
         assert_eq!((empty.len(), empty.capacity(), empty.allocated_bytes()), (0, 0, 0));
         assert_eq!(empty.clone(), ThinBytes::with_capacity(0));
         let mut roomy = ThinBytes::with_capacity(10);
-        roomy.push(b'x');
+        roomy.extend_from_slice(b"x");
         roomy.clear();
         assert!(roomy.is_empty() && roomy.capacity() >= 10);
     }
@@ -556,7 +533,7 @@ mod tests {
         let mut bytes = ThinBytes::new();
         let (mut moves, mut last) = (0, 0);
         for n in 0..100_000_u32 {
-            bytes.push(n as u8);
+            bytes.extend_from_slice(&[n as u8]);
             if bytes.capacity() != last {
                 (moves, last) = (moves + 1, bytes.capacity());
             }
@@ -571,7 +548,6 @@ mod tests {
         Extend(Vec<u8>),
         Resize(usize, u8),
         Truncate(usize),
-        Splice(usize, usize, Vec<u8>),
         Shrink,
         Clone,
     }
@@ -581,8 +557,6 @@ mod tests {
             prop::collection::vec(any::<u8>(), 0..80).prop_map(Edit::Extend),
             (0..200_usize, any::<u8>()).prop_map(|(n, b)| Edit::Resize(n, b)),
             (0..200_usize).prop_map(Edit::Truncate),
-            (0..200_usize, 0..50_usize, prop::collection::vec(any::<u8>(), 0..50))
-                .prop_map(|(a, r, i)| Edit::Splice(a, r, i)),
             Just(Edit::Shrink),
             Just(Edit::Clone),
         ]
@@ -597,12 +571,6 @@ mod tests {
                     Edit::Extend(more) => { thin.extend_from_slice(&more); model.extend_from_slice(&more); }
                     Edit::Resize(n, fill) => { thin.resize(n, fill); model.resize(n, fill); }
                     Edit::Truncate(n) => { thin.truncate(n); model.truncate(n); }
-                    Edit::Splice(at, remove, insert) => {
-                        let at = at.min(model.len());
-                        let remove = remove.min(model.len() - at);
-                        thin.splice(at, remove, &insert);
-                        model.splice(at..at + remove, insert);
-                    }
                     Edit::Shrink => { thin.shrink_to_fit(); prop_assert!(thin.capacity() <= model.len() * 5 / 4 + 16); }
                     Edit::Clone => thin = thin.clone(),
                 }

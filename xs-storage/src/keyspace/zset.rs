@@ -34,8 +34,8 @@
 //!
 //! # Invariants
 //!
-//! - Order is (score, bytes of the member), −0 and 0 being equal. No score is NaN: commands refuse it. One that came
-//!   here all the same would sort beyond the infinities and break nothing (`compare_scores` is total).
+//! - Order is (score, bytes of the member), −0 and 0 being equal. No score is NaN, which has no place in an order:
+//!   commands refuse it, and [`Zset::insert`] takes one that came all the same for 0.
 //! - A member is in the slab, the table and the tree, or in none of them (`Ranked::insert`, `remove`, `pop`,
 //!   `remove_range`).
 //! - `heap` is the sum of what the members' strings allocate.
@@ -134,10 +134,10 @@ pub enum LexBound<'a> {
     Excluded(&'a [u8]),
 }
 
-/// The order of scores: of numbers, with 0 and −0 equal; total, so that not even a NaN breaks a tree.
+/// The order of scores, none of which is NaN: that of numbers, with 0 and −0 equal.
 #[inline]
 fn compare_scores(a: f64, b: f64) -> Ordering {
-    a.partial_cmp(&b).unwrap_or_else(|| a.total_cmp(&b))
+    a.partial_cmp(&b).unwrap_or(Ordering::Equal)
 }
 
 impl Default for Zset {
@@ -196,10 +196,10 @@ impl Zset {
         }
     }
 
-    /// Gives a member a score. The score is not NaN.
+    /// Gives a member a score. NaN, which callers refuse first, is taken for 0.
     #[inline]
     pub fn insert(&mut self, score: f64, member: &[u8], limits: &Limits) -> Inserted {
-        debug_assert!(!score.is_nan(), "commands refuse NaN");
+        let score = if score.is_nan() { 0.0 } else { score };
         match &mut self.0 {
             Form::Ranked(ranked) => ranked.insert(score, member),
             Form::Pack(pack) => {

@@ -28,7 +28,9 @@ impl User {
     /// The flags that are set, in the order in which they are printed.
     pub(crate) fn flags(&self) -> impl Iterator<Item = &'static str> {
         let sanitize = self.sanitize.map(|yes| if yes { "sanitize-payload" } else { "skip-sanitize-payload" });
-        [Some(if self.enabled { "on" } else { "off" }), self.no_pass.then_some("nopass"), sanitize].into_iter().flatten()
+        [Some(if self.enabled { "on" } else { "off" }), self.no_pass.then_some("nopass"), sanitize]
+            .into_iter()
+            .flatten()
     }
 }
 

@@ -102,8 +102,9 @@ impl Server {
             return;
         }
         let allowed: Vec<Vec<u8>> = after.selectors().flat_map(|selector| selector.channels.iter().cloned()).collect();
-        let still_allowed =
-            |selector: &Selector| !selector.all_channels && selector.channels.iter().all(|channel| allowed.contains(channel));
+        let still_allowed = |selector: &Selector| {
+            !selector.all_channels && selector.channels.iter().all(|channel| allowed.contains(channel))
+        };
         if before.selectors().all(still_allowed) {
             return;
         }

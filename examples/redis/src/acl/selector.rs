@@ -156,9 +156,9 @@ impl Selector {
         let Some(key) = key else { return true };
         let reads = flags.has(KeyFlags::ACCESS);
         let writes = flags.any(KeyFlags::INSERT.or(KeyFlags::DELETE).or(KeyFlags::UPDATE));
-        self.keys
-            .iter()
-            .any(|allowed| (allowed.read || !reads) && (allowed.write || !writes) && glob::matches(&allowed.pattern, key))
+        self.keys.iter().any(|allowed| {
+            (allowed.read || !reads) && (allowed.write || !writes) && glob::matches(&allowed.pattern, key)
+        })
     }
 
     fn allows_channel(&self, channel: &[u8], command: &str) -> bool {

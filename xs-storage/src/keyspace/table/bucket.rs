@@ -77,6 +77,12 @@ impl<T> Bucket<T> {
         Some((std::mem::take(&mut self.head[slot]), item))
     }
 
+    /// Asks for the second line of the bucket while the first one is on its way.
+    #[inline]
+    pub(super) fn prefetch_slots(&self) {
+        thin::prefetch(&self.slots[SLOTS - 1]);
+    }
+
     #[inline]
     pub(super) fn prefetch(&self) {
         thin::prefetch(&self.head);

@@ -1,4 +1,104 @@
-//! CHAPTER
+//! A hash table that keeps its items in hash order: small when it is small, never rehashed as a whole, and safe to scan
+//! while it changes.
+//!
+//! # The problem
+//!
+//! A keyspace of a hundred million keys cannot stop for a second to double an array; a set of three members cannot
+//! afford the array of a large one; and a client that walks the keys in steps, with a cursor in its hand and any amount of
+//! time between the steps, must in the end have seen everything that was there all along. Each look-up should cost
+//! what memory costs, a miss for the bucket and one for the item, and nothing beside.
+//!
+//! # How it works
+//!
+//! A hash is a point on a line, and every structure here is a cut of that line:
+//!
+//! ```text
+//!   hash  │ directory bits │ bucket within segment │ …            │ tag: low 8 bits
+//!         └──────┬─────────┴───────────┬───────────┘
+//!   directory    ▼                     │           0…                                           …1
+//!   [0][1][2][3]…  by leading bits     │           ├────── segment ───────┼─ seg ─┼─ seg ─┼ … ───┤
+//!     │                                ▼           │ bucket │ bucket │ …  │
+//!     └─▶ segment: 1 to 64 buckets, scaled: bucket = fraction × buckets
+//!           bucket: [14 tags│link] [14 slots]      128 bytes for items of 8: two cache lines
+//!                              └──▶ overflow bucket of the same segment
+//! ```
+//!
+//! A **bucket** compares the tags of its fourteen items with one instruction and touches only items whose tag agrees. A
+//! **segment** that is full takes more buckets, by a third or a half at a time, up to 64; then it splits in two by its next
+//! hash bit, and the **directory** of segments doubles when one of them knows as many bits as it does. This is extendible
+//! hashing: an insertion never moves more than one segment, some 800 items. What runs sparse goes the same way back: buckets
+//! fall together with their neighbours, segments with their siblings, the directory halves.
+//!
+//! Because buckets stand in hash order, whatever their number, a **cursor** is not a position in the structure but a point
+//! on the line. "Go on from there" means the same before and after any growth: [`Table::scan`] visits the bucket that the
+//! point falls into and answers the point where the next bucket begins.
+//!
+//! # Invariants
+//!
+//! - An item is in the chain of the home bucket that its hash scales to, in the segment that the directory names
+//!   (`Segment::home`, `Many::point`; the test helper `check` walks all of it).
+//! - The borders between buckets, segments and siblings are exact: joining and dividing never moves an item across one
+//!   (`Segment::home` uses all 48 bits of the point). Shrinking therefore needs no hashes.
+//! - What is in the table during a whole scan is visited (`a_scan_visits_whatever_stays`, over random growth and
+//!   shrinking between the steps).
+//! - [`Table::random`] prefers no item (`every_item_is_equally_likely_to_be_drawn`).
+//! - The order of [`Table::iter`] follows from hashes and history; no address and no process seed enters it.
+//!
+//! # Cost
+//!
+//! A look-up is the directory and segment (both small and warm), the bucket, the item. [`Table::prefetch`] and
+//! [`Table::candidate`] let a batch wait for all of its buckets at once, and then for all of its items. Measured beside
+//! `hashbrown` on a busy two-core virtual machine, boxed items: a find takes 17 ns against 9 at 100,000 items and 60
+//! against 38 at a million; an insertion 80 against 30, and 155 against 78, because each item is moved two to three times
+//! while the table doubles. That buys the memory: between 12 of 14 slots at the most and 8 after a growth are in use,
+//! 13 to 18 bytes an item of eight, never a second copy of the whole, and nothing for an empty table. A small table is a
+//! single bucket.
+//!
+//! # Example
+//!
+//! ```
+//! use xs_storage::keyspace::table::Table;
+//!
+//! let hash = |n: &u64| (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15); // enough for an example
+//! let mut table = Table::new();
+//! for n in 0..1000 {
+//!     table.insert_unique(hash(&n), n, hash);
+//! }
+//! assert_eq!(table.find(hash(&7), |n| *n == 7), Some(&7));
+//!
+//! let (mut seen, mut cursor) = (0, 0);
+//! loop {
+//!     cursor = table.scan(cursor, |_| seen += 1);
+//!     if cursor == 0 {
+//!         break;
+//!     }
+//! }
+//! assert_eq!(seen, 1000);
+//! ```
+//!
+//! # How others do it
+//!
+//! Redis chains entries from an array that doubles, moves a bucket with every operation while two arrays exist, and
+//! counts its cursor with reversed bits so that it survives the doubling. Valkey 9 has buckets of seven entries in a cache
+//! line, the same two arrays and the same cursor. Dragonfly's table splits segments as this one does. `hashbrown` is
+//! faster to find in and to fill, stops to move everything, and offers no cursor.
+//!
+//! # What this leaves out
+//!
+//! Defence against chosen hashes beyond the seed of the hash function: items whose hashes share their leading bits pile
+//! up in overflow buckets of one segment, at a cost that grows with the pile, and beyond about 900,000 of them
+//! insertion panics. Concurrent readers. Giving memory back before a segment is under a fifth full.
+//!
+//! # Try next
+//!
+//! Grow from 32 straight to 64 buckets, and see insertion gain what memory loses. Keep a second byte of hash for each
+//! item, and count how many look-ups touch a wrong item.
+//!
+//! # Sources
+//!
+//! R. Fagin, J. Nievergelt, N. Pippenger and H. R. Strong, "Extendible Hashing: A Fast Access Method for Dynamic Files"
+//! (1979); D. Lemire, "Fast Random Integer Generation in an Interval" (2019) for scaling; B. Lu et al., "Dash: Scalable
+//! Hashing on Persistent Memory" (2020) for segments and tags; Redis' `dict.c` for the scan that this one answers to.
 
 mod bucket;
 mod segment;
@@ -28,8 +128,27 @@ pub struct Table<T> {
 /// Where an item of a [`Table`] is, until the table changes its members.
 #[derive(Debug, Clone, Copy)]
 pub struct Spot {
-    number: usize,
-    place: Place,
+    number: u32,
+    // 65,535 buckets a segment and 14 slots a bucket: a spot fits into one register.
+    at: u16,
+    slot: u16,
+}
+
+impl Spot {
+    #[inline]
+    fn new(number: usize, (at, slot): Place) -> Self {
+        Spot { number: number as u32, at: at as u16, slot: slot as u16 }
+    }
+
+    #[inline]
+    fn number(self) -> usize {
+        self.number as usize
+    }
+
+    #[inline]
+    fn place(self) -> Place {
+        (self.at.into(), self.slot.into())
+    }
 }
 
 /// A directory of segments.
@@ -90,10 +209,11 @@ impl<T> Many<T> {
     #[inline]
     fn change<R>(&mut self, number: usize, change: impl FnOnce(&mut Segment<T>) -> R) -> R {
         let segment = &mut self.segments[number];
-        let before = (segment.buckets.capacity(), segment.allocated_bytes());
+        let before = segment.buckets.capacity();
         let result = change(segment);
-        if segment.buckets.capacity() != before.0 {
-            self.bytes = self.bytes - before.1 + segment.allocated_bytes();
+        if segment.buckets.capacity() != before {
+            self.bytes -= Segment::<T>::bytes_for(before);
+            self.bytes += segment.allocated_bytes();
         }
         self.widest = self.widest.max(segment.buckets.len());
         result
@@ -250,37 +370,37 @@ impl<T> Table<T> {
     pub fn locate(&self, hash: u64, eq: impl FnMut(&T) -> bool) -> Option<Spot> {
         let number = self.number(hash);
         let place = self.numbered(number).position(hash, eq)?;
-        Some(Spot { number, place })
+        Some(Spot::new(number, place))
     }
 
     /// The item at a spot. A spot is good until the table changes its members; an outdated one finds any item or none.
     #[inline]
     pub fn at(&self, spot: Spot) -> Option<&T> {
-        let (at, slot) = spot.place;
-        self.segments().get(spot.number)?.buckets.get(at)?.slots.get(slot)?.as_ref()
+        let (at, slot) = spot.place();
+        self.segments().get(spot.number())?.buckets.get(at)?.slots.get(slot)?.as_ref()
     }
 
     /// As [`Table::at`], to change the item. What its hash is made from must stay.
     #[inline]
     pub fn at_mut(&mut self, spot: Spot) -> Option<&mut T> {
-        let (at, slot) = spot.place;
+        let (at, slot) = spot.place();
         let segments = match &mut self.many {
             None => std::slice::from_mut(&mut self.single),
             Some(many) => &mut many.segments,
         };
-        segments.get_mut(spot.number)?.buckets.get_mut(at)?.slots.get_mut(slot)?.as_mut()
+        segments.get_mut(spot.number())?.buckets.get_mut(at)?.slots.get_mut(slot)?.as_mut()
     }
 
     /// Takes out the item at a spot. `rehash` is asked for its hash if the table shrinks.
     pub fn take_at(&mut self, spot: Spot, rehash: impl Fn(&T) -> u64) -> Option<T> {
         self.at(spot)?;
-        let Some(many) = &mut self.many else { return self.take_single(spot.place) };
-        let item = many.segments[spot.number].take(spot.place)?;
+        let Some(many) = &mut self.many else { return self.take_single(spot.place()) };
+        let item = many.segments[spot.number()].take(spot.place())?;
         self.len -= 1;
         if self.len == 0 {
             self.clear();
-        } else if many.segments[spot.number].wants_shrinking() {
-            many.change(spot.number, Segment::shrink);
+        } else if many.segments[spot.number()].wants_shrinking() {
+            many.change(spot.number(), Segment::shrink);
             many.merge(rehash(&item));
             if many.depth == 0 {
                 let number = many.directory[0] as usize;
@@ -311,21 +431,28 @@ impl<T> Table<T> {
     ///
     /// `rehash` is asked for the hash of items that have to move when the table grows.
     pub fn insert_unique(&mut self, hash: u64, item: T, rehash: impl Fn(&T) -> u64) -> &mut T {
-        self.make_room(hash, rehash);
+        if self.segment(hash).wants_growth() {
+            self.make_room(hash, rehash);
+        }
         self.len += 1;
-        let (at, slot) = match &mut self.many {
-            None => self.single.insert(hash, item),
+        let (segment, (at, slot)) = match &mut self.many {
+            None => {
+                let place = self.single.insert(hash, item);
+                (&mut self.single, place)
+            }
             Some(many) => {
                 let number = many.number(hash);
-                many.change(number, |segment| segment.insert(hash, item))
+                let place = many.change(number, |segment| segment.insert(hash, item));
+                (&mut many.segments[number], place)
             }
         };
-        match &mut self.segment_mut(hash).buckets[at].slots[slot] {
+        match &mut segment.buckets[at].slots[slot] {
             Some(item) => item,
             None => unreachable!("the item was placed there"),
         }
     }
 
+    #[cold]
     fn make_room(&mut self, hash: u64, rehash: impl Fn(&T) -> u64) {
         while self.segment(hash).wants_growth() {
             let grown = usize::from(self.segment(hash).homes) >= MAX_HOMES;
@@ -408,7 +535,7 @@ impl<T> Table<T> {
             let at = rng.below(space) as usize;
             let (number, at, slot) = (at / (widest * SLOTS), at / SLOTS % widest, at % SLOTS);
             if segments[number].buckets.get(at).is_some_and(|bucket| bucket.occupied() >> slot & 1 != 0) {
-                return Some(Spot { number, place: (at, slot) });
+                return Some(Spot::new(number, (at, slot)));
             }
         }
     }

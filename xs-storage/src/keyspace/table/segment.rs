@@ -9,6 +9,7 @@ pub(super) const MAX_HOMES: usize = 64;
 const FULL: usize = 12;
 /// The leading bits of a hash that place an item: its point in the hash space, and the size of a scan cursor.
 pub(super) const POINT_BITS: u32 = 48;
+const POINT: u64 = !(u64::MAX >> POINT_BITS);
 
 /// Where an item is: bucket and slot.
 pub(super) type Place = (usize, usize);
@@ -37,7 +38,11 @@ impl<T> Segment<T> {
     }
 
     pub(super) fn allocated_bytes(&self) -> usize {
-        alloc_size(self.buckets.capacity() * size_of::<Bucket<T>>())
+        Self::bytes_for(self.buckets.capacity())
+    }
+
+    pub(super) fn bytes_for(buckets: usize) -> usize {
+        alloc_size(buckets * size_of::<Bucket<T>>())
     }
 
     /// The home bucket of a hash. Scaling the bits of the point behind the prefix, instead of masking them, keeps the
@@ -45,8 +50,8 @@ impl<T> Segment<T> {
     /// point count, so that joining two segments or dividing the homes rounds nobody across a border.
     #[inline]
     pub(super) fn home(&self, hash: u64) -> usize {
-        let fraction = (hash << self.depth) >> (64 - POINT_BITS + u32::from(self.depth));
-        ((fraction * u64::from(self.homes)) >> (POINT_BITS - u32::from(self.depth))) as usize
+        let fraction = (hash & POINT) << self.depth;
+        ((u128::from(fraction) * u128::from(self.homes)) >> 64) as usize
     }
 
     #[inline]
@@ -55,10 +60,11 @@ impl<T> Segment<T> {
         let mut at = self.home(hash);
         loop {
             let bucket = self.buckets.get(at)?;
+            bucket.prefetch_slots();
             let mut bits = bucket.matching(tag);
             while bits != 0 {
-                let slot = bits.trailing_zeros() as usize % SLOTS;
-                if let Some(item) = &bucket.slots[slot]
+                let slot = bits.trailing_zeros() as usize;
+                if let Some(Some(item)) = bucket.slots.get(slot)
                     && eq(item)
                 {
                     return Some((at, slot));
@@ -152,8 +158,8 @@ impl<T> Segment<T> {
     /// Moves everything into a segment with the next larger number of homes.
     pub(super) fn grow(&mut self, rehash: impl Fn(&T) -> u64) {
         let old = std::mem::replace(self, Segment::with_homes(larger(self.homes.into()), self.depth));
-        for item in old.into_items() {
-            self.insert(rehash(&item), item);
+        for (hash, item) in old.into_hashed(rehash) {
+            self.insert(hash, item);
         }
     }
 
@@ -162,12 +168,21 @@ impl<T> Segment<T> {
         let depth = self.depth + 1;
         let homes = larger(usize::from(self.homes) / 2);
         let (mut low, mut high) = (Segment::with_homes(homes, depth), Segment::with_homes(homes, depth));
-        for item in self.into_items() {
-            let hash = rehash(&item);
+        for (hash, item) in self.into_hashed(rehash) {
             let half = if hash << (depth - 1) >> 63 == 0 { &mut low } else { &mut high };
             half.insert(hash, item);
         }
         (low, high)
+    }
+
+    /// All items with their hashes. Hashing reads every item, which is out of cache in a large table: a loop that does
+    /// nothing else overlaps those reads.
+    fn into_hashed(self, rehash: impl Fn(&T) -> u64) -> impl Iterator<Item = (u64, T)> {
+        let mut hashes = Vec::with_capacity(self.len as usize);
+        for bucket in &self.buckets {
+            hashes.extend(bucket.slots.iter().flatten().map(&rehash));
+        }
+        hashes.into_iter().zip(self.into_items())
     }
 
     /// Gives up half of the homes (two thirds of three). Neighbours fall together, so no hash is needed.

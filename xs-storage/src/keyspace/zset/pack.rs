@@ -30,7 +30,10 @@ pub(super) fn score_text(score: f64, buffer: &mut [u8; 40]) -> &[u8] {
 pub(super) fn read_score(item: Item<'_>) -> f64 {
     match item {
         Item::Int(number) => number as f64,
-        Item::Bytes(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0),
+        Item::Bytes(text) => {
+            let score: Option<f64> = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+            score.filter(|score| !score.is_nan()).unwrap_or(0.0)
+        }
     }
 }
 

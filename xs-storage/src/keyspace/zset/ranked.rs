@@ -30,7 +30,7 @@ impl Entry {
 
     #[inline]
     fn is_below(&self, score: f64) -> bool {
-        compare_scores(self.score(), score).is_lt()
+        self.score() < score
     }
 
     #[inline]
@@ -125,6 +125,15 @@ fn order<'a>(slab: &'a Slab, score: f64, member: &'a [u8]) -> impl FnMut(&Entry)
     move |entry| compare_scores(entry.score(), score).then_with(|| slab.member(entry.index).cmp(member))
 }
 
+/// Whether an entry of the tree stands before `(score, member)`.
+#[inline]
+fn before<'a>(slab: &'a Slab, score: f64, member: &'a [u8]) -> impl FnMut(&Entry) -> bool + 'a {
+    move |entry| {
+        let own = entry.score();
+        own < score || (own == score && slab.member(entry.index) < member)
+    }
+}
+
 impl Ranked {
     pub(super) fn new(seed: u64) -> Self {
         Ranked {
@@ -169,7 +178,7 @@ impl Ranked {
             }
             self.remove_entry(index, old, member);
             self.slab.slot_mut(index).score = score;
-            self.tree.insert(Entry::new(score, index), order(&self.slab, score, member));
+            self.tree.insert_behind(Entry::new(score, index), before(&self.slab, score, member));
             return Inserted::Updated;
         }
         let owned = ThinBytes::from(member);
@@ -178,7 +187,7 @@ impl Ranked {
         let handle = NonZeroU32::MIN.checked_add(index).expect("a sorted set holds less than 2^32 members");
         let (hasher, slab) = (self.hasher, &self.slab);
         self.table.insert_unique(hash, handle, |handle| hasher.hash(slab.member(index_of(*handle))));
-        self.tree.insert(Entry::new(score, index), order(slab, score, member));
+        self.tree.insert_behind(Entry::new(score, index), before(slab, score, member));
         Inserted::Added
     }
 

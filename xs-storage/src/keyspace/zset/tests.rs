@@ -182,3 +182,17 @@ fn a_20_byte_member_takes_less_than_100_bytes() {
     assert!(zset.allocated_bytes() < 1000, "{}", zset.allocated_bytes());
     assert_eq!(zset.encoding(), "skiplist");
 }
+
+#[test]
+fn a_score_that_is_no_number_breaks_nothing() {
+    for max in [0, 128] {
+        let limits = Limits { zset_max_listpack_entries: max, ..Limits::default() };
+        let mut zset = Zset::new();
+        for (i, score) in [1.0, f64::NAN, -1.0, f64::INFINITY, f64::NAN].into_iter().enumerate() {
+            zset.insert(score, &[b'a' + i as u8], &limits);
+        }
+        let names: Vec<u8> = zset.iter().flat_map(|(m, _)| m.to_vec()).collect();
+        assert_eq!(names, b"cbead");
+        assert_eq!(zset.remove(b"b"), Some(0.0));
+    }
+}

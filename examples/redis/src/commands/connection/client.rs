@@ -101,9 +101,8 @@ pub(super) fn pause(ctx: &mut Ctx<'_>) -> Outcome {
 /// `CLIENT UNPAUSE`
 pub(super) fn unpause(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.server.pause = None;
-    let held_back = |client: &&mut crate::client::Client| {
-        client.blocked.as_ref().is_some_and(|on| on.waits == Waits::ForPause)
-    };
+    let held_back =
+        |client: &&mut crate::client::Client| client.blocked.as_ref().is_some_and(|on| on.waits == Waits::ForPause);
     // Whoever is woken finds what it was about to do still lying there, and does it.
     ctx.server.clients.iter_mut().filter(held_back).for_each(|client| client.waiter.serve(Out::new()));
     ctx.reply.ok();

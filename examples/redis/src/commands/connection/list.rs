@@ -208,7 +208,8 @@ pub(super) fn kill(ctx: &mut Ctx<'_>) -> Outcome {
         true => Filter { addr: ctx.args.get(2), ..Filter::default() },
         false => Filter::parse(ctx)?,
     };
-    let ids: Vec<u64> = ctx.server.clients.iter().filter(|client| filter.fits(client)).map(|client| client.id).collect();
+    let ids: Vec<u64> =
+        ctx.server.clients.iter().filter(|client| filter.fits(client)).map(|client| client.id).collect();
     let mut killed = ids.len();
     ids.into_iter().for_each(|id| ctx.server.end(id));
     if !filter.spare_me && filter.fits(ctx.client) {

@@ -259,9 +259,9 @@ fn linsert(ctx: &mut Ctx<'_>) -> Outcome {
         _ => return Err(Fault::SYNTAX),
     };
     let (key, pivot, element) = (ctx.arg(1), ctx.arg(3), ctx.arg(4));
-    let inserted = ctx.db.edit(key, |list: &mut List, limits| {
-        list.insert(side, pivot, element, limits).then(|| list.len() as i64)
-    })?;
+    let inserted = ctx
+        .db
+        .edit(key, |list: &mut List, limits| list.insert(side, pivot, element, limits).then(|| list.len() as i64))?;
     match inserted {
         None => ctx.reply.int(0),
         Some((None, _)) => ctx.reply.int(-1),
@@ -293,7 +293,9 @@ fn lpos(ctx: &mut Ctx<'_>) -> Outcome {
                     ));
                 }
                 if rank == i64::MIN {
-                    return Err(Fault::new("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"));
+                    return Err(Fault::new(
+                        "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+                    ));
                 }
             }
             b"count" => count = Some(size("ERR COUNT can't be negative")?),

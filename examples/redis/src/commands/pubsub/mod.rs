@@ -122,7 +122,8 @@ fn list(ctx: &mut Ctx<'_>, kind: Kind) -> Outcome {
     let pattern = ctx.args.get(2);
     let mark = ctx.reply.begin();
     let mut count = 0;
-    for name in ctx.server.pubsub.names(kind).filter(|name| pattern.is_none_or(|pattern| glob::matches(pattern, name))) {
+    for name in ctx.server.pubsub.names(kind).filter(|name| pattern.is_none_or(|pattern| glob::matches(pattern, name)))
+    {
         ctx.reply.bulk(name);
         count += 1;
     }

@@ -59,7 +59,13 @@ impl Options {
     }
 
     /// Gives `member` a score under the options; `None` when they forbid it.
-    fn insert(self, zset: &mut Zset, score: f64, member: &[u8], limits: &Limits) -> Result<Option<(Inserted, f64)>, Fault> {
+    fn insert(
+        self,
+        zset: &mut Zset,
+        score: f64,
+        member: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<(Inserted, f64)>, Fault> {
         let old = zset.score(member);
         let mut score = score;
         match old {

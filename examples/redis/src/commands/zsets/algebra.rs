@@ -102,7 +102,8 @@ impl<'a> Query<'a> {
         }
         let end = at + 1 + number as usize;
         let keys: Vec<&[u8]> = (at + 1..end).map(|at| ctx.arg(at)).collect();
-        let mut query = Query { weights: vec![1.0; keys.len()], keys, aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
+        let mut query =
+            Query { weights: vec![1.0; keys.len()], keys, aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
         let mut at = end;
         while at < ctx.args.len() {
             let left = ctx.args.len() - at;
@@ -190,7 +191,10 @@ impl<'a> Query<'a> {
         let mut scratch = [0; 20];
         for (member, _) in sources[smallest].iter() {
             let member = member.as_bytes(&mut scratch);
-            let scores = sources.iter().zip(&self.weights).map(|(source, weight)| Some(weighted(source.score(member)?, *weight)));
+            let scores = sources
+                .iter()
+                .zip(&self.weights)
+                .map(|(source, weight)| Some(weighted(source.score(member)?, *weight)));
             let score = scores.reduce(|a, b| Some(self.aggregate.of(a?, b?))).flatten();
             if let Some(score) = score
                 && !visit(member, score)

@@ -15,9 +15,7 @@ use algebra::{zdiff, zdiffstore, zinter, zintercard, zinterstore, zunion, zunion
 use bounds::{lex_bound, score_bound};
 use pop::{bzmpop, bzpopmax, bzpopmin, zmpop, zpopmax, zpopmin};
 use random::zrandmember;
-use range::{
-    zrange, zrangebylex, zrangebyscore, zrangestore, zrevrange, zrevrangebylex, zrevrangebyscore,
-};
+use range::{zrange, zrangebylex, zrangebyscore, zrangestore, zrevrange, zrevrangebylex, zrevrangebyscore};
 use xs_proto::resp::{Reply, format_double};
 use xs_storage::keyspace::{Item, Zset};
 
@@ -124,9 +122,8 @@ fn zlexcount(ctx: &mut Ctx<'_>) -> Outcome {
 
 fn zrem(ctx: &mut Ctx<'_>) -> Outcome {
     let (key, members) = (ctx.arg(1), ctx.args.skip(2));
-    let removed = ctx
-        .db
-        .edit(key, |zset: &mut Zset, _| members.iter().filter(|member| zset.remove(member).is_some()).count())?;
+    let removed =
+        ctx.db.edit(key, |zset: &mut Zset, _| members.iter().filter(|member| zset.remove(member).is_some()).count())?;
     removed_some(ctx, key, "zrem", removed)
 }
 

@@ -29,7 +29,8 @@ fn pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
     let (count, shape) = match ctx.args.len() {
         2 => (1, Shape::Flat),
         3 => {
-            let count = parse::int(ctx.arg(2)).and_then(|count| usize::try_from(count).ok()).ok_or(Fault::NOT_POSITIVE)?;
+            let count =
+                parse::int(ctx.arg(2)).and_then(|count| usize::try_from(count).ok()).ok_or(Fault::NOT_POSITIVE)?;
             (count, Shape::new(ctx, true))
         }
         _ => return Err(Fault::SYNTAX),

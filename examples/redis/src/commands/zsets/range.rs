@@ -39,7 +39,13 @@ enum Ends<'a> {
 impl<'a> Query<'a> {
     /// Reads the ends at argument `at` and the options behind them. `by` and `reverse` are given for commands whose name
     /// says so, and may be options for ZRANGE.
-    fn parse(ctx: &Ctx<'a>, at: usize, by: Option<By>, reverse: Option<bool>, stores: bool) -> Result<Query<'a>, Fault> {
+    fn parse(
+        ctx: &Ctx<'a>,
+        at: usize,
+        by: Option<By>,
+        reverse: Option<bool>,
+        stores: bool,
+    ) -> Result<Query<'a>, Fault> {
         let is_zrange = by.is_none();
         let (mut chosen, mut reversed) = (by.unwrap_or(By::Rank), reverse.unwrap_or(false));
         let (mut offset, mut count, mut limited, mut with_scores) = (0, -1, false, false);
