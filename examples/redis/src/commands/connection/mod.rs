@@ -70,6 +70,7 @@ pub(super) fn reset(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.server.stop_tracking(ctx.client);
     transactions::end(ctx.server, ctx.client);
     ctx.server.unsubscribe_all(ctx.client);
+    ctx.server.monitors.remove(ctx.client.id);
     let client = &mut *ctx.client;
     client.db = 0;
     client.version = Version::Resp2;
