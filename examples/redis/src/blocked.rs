@@ -28,6 +28,8 @@ pub(crate) enum Waits {
     ForArray,
     /// Answered with a null (`BLMOVE`, `BRPOPLPUSH`).
     ForBulk,
+    /// Answered with zero: none has come, and none will (`WAIT`).
+    ForReplicas,
     /// `CLIENT PAUSE`: the command has not run yet and runs when the pause ends.
     ForPause,
 }
@@ -38,6 +40,7 @@ impl Waits {
         match self {
             Waits::ForArray => reply.null_array(),
             Waits::ForBulk => reply.null(),
+            Waits::ForReplicas => reply.int(0),
             Waits::ForPause => {}
         }
     }

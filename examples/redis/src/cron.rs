@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dispatch;
+use crate::server::stopped;
 use crate::service::unix_ms;
 use crate::state::Shared;
 
@@ -12,11 +13,14 @@ const PERIOD: Duration = Duration::from_millis(100);
 /// At most this many keys are removed under one lock.
 const EXPIRE_AT_ONCE: usize = 1000;
 
-/// Runs until the future is dropped.
+/// Runs until the server stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut stopped = std::pin::pin!(stopped(shared.stop.subscribe()));
     loop {
-        shared.timer.sleep(PERIOD).await;
-        while tick(&shared) {}
+        tokio::select! {
+            () = &mut stopped => return,
+            () = shared.timer.sleep(PERIOD) => while tick(&shared) {},
+        }
     }
 }
 

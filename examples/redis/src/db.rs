@@ -97,9 +97,25 @@ impl<'a> Db<'a> {
         found
     }
 
+    /// The value of `key` for a question about it: counts as a hit or a miss and not as an access.
+    pub(crate) fn glance(&mut self, key: &[u8]) -> Option<&Value> {
+        if !self.exists(key) {
+            self.lookups.misses += 1;
+            return None;
+        }
+        self.lookups.hits += 1;
+        self.keyspace.peek(self.index, key, self.now)
+    }
+
     /// Whether `key` exists; neither a hit nor an access.
     pub(crate) fn exists(&mut self, key: &[u8]) -> bool {
-        self.keyspace.contains(self.index, key, self.now)
+        self.exists_in(self.index, key)
+    }
+
+    /// Whether `key` exists in database `db`. If its time is up, it is removed.
+    pub(crate) fn exists_in(&mut self, db: usize, key: &[u8]) -> bool {
+        // Looking alone would leave an expired key where it is; looking for good counts as an access of a live one.
+        self.keyspace.contains(db, key, self.now) || self.keyspace.get(db, key, self.now).is_some()
     }
 
     /// The value of `key` as a `T`, for reading.

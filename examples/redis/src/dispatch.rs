@@ -290,11 +290,9 @@ pub(crate) fn spread_changes(state: &mut State, mut client: Option<&mut Client>)
                 continue;
             }
             ChangeKind::Expired => {
-                state.server.stats.expired += 1;
                 state.server.notify(Class::EXPIRED, "expired", &change.key, db);
             }
             ChangeKind::Evicted => {
-                state.server.stats.evicted += 1;
                 state.server.notify(Class::EVICTED, "evicted", &change.key, db);
             }
             _ => {}

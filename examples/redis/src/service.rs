@@ -15,7 +15,7 @@ use xs_proto::resp::{Reply, RequestDecoder};
 use crate::blocked::Waits;
 use crate::client::{Client, ReplyMode};
 use crate::dispatch;
-use crate::state::{Shared, State};
+use crate::state::Shared;
 use crate::waiter::Waiter;
 
 /// One connection's service.

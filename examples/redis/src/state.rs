@@ -310,8 +310,9 @@ pub(crate) struct Stats {
     pub(crate) commands: u64,
     pub(crate) net_input: u64,
     pub(crate) net_output: u64,
-    pub(crate) expired: u64,
-    pub(crate) evicted: u64,
+    /// What the keyspace had counted at the last reset.
+    pub(crate) expired_before: u64,
+    pub(crate) evicted_before: u64,
     pub(crate) peak_memory: u64,
     pub(crate) latency_tracking: bool,
     pub(crate) error_replies: u64,

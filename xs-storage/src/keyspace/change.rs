@@ -44,11 +44,18 @@ pub(super) struct Changes {
     seq: u64,
     recording: bool,
     recorded: VecDeque<Change>,
+    expired: u64,
+    evicted: u64,
 }
 
 impl Changes {
     pub(super) fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// How many keys expired and how many were evicted, recorded or not.
+    pub(super) fn losses(&self) -> (u64, u64) {
+        (self.expired, self.evicted)
     }
 
     pub(super) fn record(&mut self, on: bool) {
@@ -61,6 +68,11 @@ impl Changes {
     #[inline]
     pub(super) fn push(&mut self, db: usize, key: &[u8], kind: ChangeKind) {
         self.seq += 1;
+        match kind {
+            ChangeKind::Expired => self.expired += 1,
+            ChangeKind::Evicted => self.evicted += 1,
+            _ => {}
+        }
         if self.recording {
             self.keep(db, key, kind);
         }

@@ -531,6 +531,16 @@ impl Keyspace {
         self.changes.seq()
     }
 
+    /// How many keys have expired since the start.
+    pub fn expired(&self) -> u64 {
+        self.changes.losses().0
+    }
+
+    /// How many keys were evicted since the start.
+    pub fn evicted(&self) -> u64 {
+        self.changes.losses().1
+    }
+
     /// Starts or stops the recording of changes. Nothing is kept unless somebody asked; the numbers run on anyway.
     pub fn record_changes(&mut self, on: bool) {
         self.changes.record(on);

@@ -19,7 +19,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Bitmap,
         complexity: "O(N)",
         summary: "Counts the bits that are set.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::range::bitcount),
         sub: &[],
     },
     Spec {
@@ -38,7 +38,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Bitmap,
         complexity: "O(1)",
         summary: "Reads and changes integers of any width within a string.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::field::bitfield),
         sub: &[],
     },
     Spec {
@@ -57,7 +57,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Bitmap,
         complexity: "O(1)",
         summary: "Reads integers of any width within a string.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::field::bitfield_ro),
         sub: &[],
     },
     Spec {
@@ -83,7 +83,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Bitmap,
         complexity: "O(N)",
         summary: "Combines the bits of several strings into one.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::bitop),
         sub: &[],
     },
     Spec {
@@ -102,7 +102,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Bitmap,
         complexity: "O(N)",
         summary: "Finds the first bit that is set, or clear.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::range::bitpos),
         sub: &[],
     },
     Spec {
@@ -121,7 +121,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Bitmap,
         complexity: "O(1)",
         summary: "Answers one bit.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::getbit),
         sub: &[],
     },
     Spec {
@@ -140,7 +140,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Bitmap,
         complexity: "O(1)",
         summary: "Sets or clears one bit, and answers what it was.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::setbit),
         sub: &[],
     },
 ];

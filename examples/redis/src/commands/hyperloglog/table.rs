@@ -19,7 +19,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Hyperloglog,
         complexity: "O(1)",
         summary: "Shows elements to a sketch that estimates how many differ.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::pfadd),
         sub: &[],
     },
     Spec {
@@ -38,7 +38,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Hyperloglog,
         complexity: "O(1)",
         summary: "Estimates how many different elements sketches have seen.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::pfcount),
         sub: &[],
     },
     Spec {
@@ -57,7 +57,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Hyperloglog,
         complexity: "",
         summary: "Looks into a sketch, for tests.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::debug::pfdebug),
         sub: &[],
     },
     Spec {
@@ -83,7 +83,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Hyperloglog,
         complexity: "O(N)",
         summary: "Merges sketches into one.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::pfmerge),
         sub: &[],
     },
     Spec {
@@ -98,7 +98,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Hyperloglog,
         complexity: "",
         summary: "Tests the sketches themselves.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::debug::pfselftest),
         sub: &[],
     },
 ];

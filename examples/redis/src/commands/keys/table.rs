@@ -26,7 +26,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(N)",
         summary: "Copies a value to another key.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::copy),
         sub: &[],
     },
     Spec {
@@ -45,7 +45,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(N)",
         summary: "Removes keys.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::del),
         sub: &[],
     },
     Spec {
@@ -83,7 +83,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(N)",
         summary: "Counts which of the keys exist.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::exists),
         sub: &[],
     },
     Spec {
@@ -102,7 +102,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Sets how many seconds a key lives.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::expire::expire),
         sub: &[],
     },
     Spec {
@@ -121,7 +121,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Sets the second at which a key expires.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::expire::expireat),
         sub: &[],
     },
     Spec {
@@ -140,7 +140,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Answers the second at which a key expires.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::expire::expiretime),
         sub: &[],
     },
     Spec {
@@ -155,7 +155,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(N)",
         summary: "Lists the keys that match a pattern.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::keys),
         sub: &[],
     },
     Spec {
@@ -200,7 +200,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Moves a key to another database.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::move_key),
         sub: &[],
     },
     Spec {
@@ -233,7 +233,7 @@ pub(crate) static TABLE: &[Spec] = &[
                 group: Group::Generic,
                 complexity: "O(1)",
                 summary: "Answers the form in which a value is kept.",
-                run: Run::Now(super::pending),
+                run: Run::Now(super::object::encoding),
                 sub: &[],
             },
             Spec {
@@ -252,7 +252,7 @@ pub(crate) static TABLE: &[Spec] = &[
                 group: Group::Generic,
                 complexity: "O(1)",
                 summary: "Answers how often a key is used, as a logarithm.",
-                run: Run::Now(super::pending),
+                run: Run::Now(super::object::freq),
                 sub: &[],
             },
             Spec {
@@ -267,7 +267,7 @@ pub(crate) static TABLE: &[Spec] = &[
                 group: Group::Generic,
                 complexity: "O(1)",
                 summary: "Says how the subcommands are used.",
-                run: Run::Now(super::pending),
+                run: Run::Now(super::object::help),
                 sub: &[],
             },
             Spec {
@@ -286,7 +286,7 @@ pub(crate) static TABLE: &[Spec] = &[
                 group: Group::Generic,
                 complexity: "O(1)",
                 summary: "Answers for how many seconds a key was not used.",
-                run: Run::Now(super::pending),
+                run: Run::Now(super::object::idletime),
                 sub: &[],
             },
             Spec {
@@ -305,7 +305,7 @@ pub(crate) static TABLE: &[Spec] = &[
                 group: Group::Generic,
                 complexity: "O(1)",
                 summary: "Answers how many references a value has.",
-                run: Run::Now(super::pending),
+                run: Run::Now(super::object::refcount),
                 sub: &[],
             },
         ],
@@ -326,7 +326,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Takes off a key's expiry.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::expire::persist),
         sub: &[],
     },
     Spec {
@@ -345,7 +345,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Sets how many milliseconds a key lives.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::expire::pexpire),
         sub: &[],
     },
     Spec {
@@ -364,7 +364,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Sets the millisecond at which a key expires.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::expire::pexpireat),
         sub: &[],
     },
     Spec {
@@ -383,7 +383,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Answers the millisecond at which a key expires.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::expire::pexpiretime),
         sub: &[],
     },
     Spec {
@@ -402,7 +402,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Answers how many milliseconds a key has left.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::expire::pttl),
         sub: &[],
     },
     Spec {
@@ -417,7 +417,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Answers any key.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::randomkey),
         sub: &[],
     },
     Spec {
@@ -443,7 +443,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Renames a key, over another one if need be.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::rename),
         sub: &[],
     },
     Spec {
@@ -469,7 +469,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Renames a key unless the new name is taken.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::renamenx),
         sub: &[],
     },
     Spec {
@@ -503,7 +503,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Walks over the keys, some at a time.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::scan),
         sub: &[],
     },
     Spec {
@@ -526,7 +526,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(N+M*log(M))",
         summary: "Sorts a list, a set or a sorted set, and perhaps stores the result.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::sort::sort),
         sub: &[],
     },
     Spec {
@@ -548,7 +548,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(N+M*log(M))",
         summary: "Sorts a list, a set or a sorted set.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::sort::sort_ro),
         sub: &[],
     },
     Spec {
@@ -567,7 +567,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(N)",
         summary: "Marks keys as used, and counts those that exist.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::touch),
         sub: &[],
     },
     Spec {
@@ -586,7 +586,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Answers how many seconds a key has left.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::expire::ttl),
         sub: &[],
     },
     Spec {
@@ -605,7 +605,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Answers the type of a value.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::kind),
         sub: &[],
     },
     Spec {
@@ -624,7 +624,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Removes keys, and frees their memory later.",
-        run: Run::Now(super::pending),
+        run: Run::Now(super::unlink),
         sub: &[],
     },
     Spec {
@@ -639,7 +639,7 @@ pub(crate) static TABLE: &[Spec] = &[
         group: Group::Generic,
         complexity: "O(1)",
         summary: "Waits until replicas have the writes so far.",
-        run: Run::Later(Later::Replication),
+        run: Run::Now(super::wait),
         sub: &[],
     },
 ];

@@ -172,10 +172,9 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Outcome {
         5 if ctx.arg(2).eq_ignore_ascii_case(b"filterby") => Some((ctx.arg(3).to_ascii_lowercase(), ctx.arg(4))),
         _ => return Err(Fault::SYNTAX),
     };
-    let entries = table.rows().iter().zip(0..).filter(|(row, _)| row.spec.is_supported());
-    // Without a filter containers stand for their subcommands.
+    let rows = table.rows().iter().filter(|row| row.spec.is_supported());
     let names: Vec<&str> = match &filter {
-        None => entries.filter(|(row, _)| row.parent.is_none()).map(|(row, _)| row.full_name.as_str()).collect(),
+        None => rows.map(|row| row.full_name.as_str()).collect(),
         Some((kind, wanted)) => {
             let takes: Box<dyn Fn(&Spec, &str) -> bool> = match kind.as_slice() {
                 // There are no modules, so nothing comes from one.
@@ -187,7 +186,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Outcome {
                 b"pattern" => Box::new(|_, name| glob::matches_nocase(wanted, name.as_bytes())),
                 _ => return Err(Fault::SYNTAX),
             };
-            entries.filter(|(row, _)| takes(row.spec, &row.full_name)).map(|(row, _)| row.full_name.as_str()).collect()
+            rows.filter(|row| takes(row.spec, &row.full_name)).map(|row| row.full_name.as_str()).collect()
         }
     };
     ctx.reply.array(names.len());

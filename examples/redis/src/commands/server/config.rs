@@ -33,6 +33,8 @@ pub(super) fn set(ctx: &mut Ctx<'_>) -> Outcome {
 
 pub(super) fn resetstat(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.server.stats.reset();
+    ctx.server.stats.expired_before = ctx.db.keyspace.expired();
+    ctx.server.stats.evicted_before = ctx.db.keyspace.evicted();
     *ctx.db.lookups = Default::default();
     ctx.reply.ok();
     Ok(())

@@ -210,10 +210,10 @@ fn stats(ctx: &Ctx<'_>, text: &mut String) {
     }
     line(text, "rejected_connections", stats.rejected_connections);
     nothing(text, &["sync_full", "sync_partial_ok", "sync_partial_err"]);
-    line(text, "expired_keys", stats.expired);
+    line(text, "expired_keys", ctx.db.keyspace.expired() - stats.expired_before);
     line(text, "expired_stale_perc", "0.00");
     nothing(text, &["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
-    line(text, "evicted_keys", stats.evicted);
+    line(text, "evicted_keys", ctx.db.keyspace.evicted() - stats.evicted_before);
     nothing(text, &["evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     line(text, "keyspace_hits", ctx.db.lookups.hits);
     line(text, "keyspace_misses", ctx.db.lookups.misses);
