@@ -79,7 +79,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use xs_net::listener::{Addr, BindError, Listener, TcpListener, TcpOptions, UnixListener, UnixOptions};
 use xs_net::serve::{AtLimit, Conn, ConnectionLimit, ServeOptions, serve_with};
-use xs_net::session::{OutputLimits, Registry, Session, SessionOptions};
+use xs_net::session::{Registry, Session, SessionOptions};
 use xs_net::{BoxError, Timer, Transport};
 use xs_os::{Clock, Rng, SystemClock};
 use xs_proto::resp::{Limits, RequestDecoder};
@@ -364,7 +364,7 @@ where
         let options = SessionOptions {
             idle_timeout: (config.timeout > 0).then(|| Duration::from_secs(config.timeout)),
             max_unread: config.client_query_buffer_limit as usize,
-            output: OutputLimits::NONE,
+            output: crate::pubsub::limits(config.output_limits[0]),
             ..SessionOptions::default()
         };
         let limits = Limits { bulk: config.proto_max_bulk_len as usize, ..Limits::default() };

@@ -14,7 +14,6 @@ use xs_net::listener::Addr;
 use xs_net::serve::ConnectionLimit;
 use xs_net::session::Registry;
 use xs_os::{Clock, Rng};
-use xs_proto::resp::Args;
 use xs_storage::keyspace::{Keyspace, Limits};
 
 use crate::acl::Acl;
@@ -29,7 +28,7 @@ use crate::monitor::Monitors;
 use crate::notify::Class;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
-use crate::table::{Entry, Table};
+use crate::table::Table;
 use crate::tracking::Tracking;
 
 /// What every connection holds a reference to.

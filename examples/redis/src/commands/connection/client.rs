@@ -85,9 +85,6 @@ pub(super) fn pause(ctx: &mut Ctx<'_>) -> Outcome {
     let timeout = parse::int(ctx.arg(2)).ok_or(Fault::new("ERR timeout is not an integer or out of range"))?;
     let timeout = u64::try_from(timeout).map_err(|_| Fault::TIMEOUT_NEGATIVE)?;
     let until = ctx.now.saturating_add(timeout);
-    if until > i64::MAX as u64 {
-        return Err(Fault::new("ERR timeout is out of range"));
-    }
     // A pause that goes on is made longer and stricter, never shorter.
     let pause = match ctx.server.pause.filter(|pause| pause.until > ctx.now) {
         Some(old) => Pause { until: until.max(old.until), writes_only: writes_only && old.writes_only },
