@@ -58,7 +58,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use xs_net::listener::Addr;
+use xs_net::listener::{Addr, Listener};
+use xs_net::serve::serve_with;
 use xs_os::SystemClock;
 
 use crate::config::Config;
@@ -160,18 +161,29 @@ fn logo(port: u16, pid: u32) -> String {
     )
 }
 
-/// Says that the server at `addrs` is ready, does its housekeeping, and returns once a signal or a client tells it to stop.
+/// Says that the server at `addrs` is ready, serves the socket file where one is configured, does the housekeeping, and
+/// returns once a signal or a client tells it to stop.
 ///
 /// # Errors
 ///
 /// When it listens nowhere, or the operating system refuses a reactor.
-pub fn run_until_told_to_stop(redis: &Redis, addrs: &[Addr]) -> Result<(), StartError> {
-    if addrs.is_empty() {
+pub fn run_until_told_to_stop(redis: &Redis, config: &Config, mut addrs: Vec<Addr>) -> Result<(), StartError> {
+    if addrs.is_empty() && config.unixsocket.is_none() {
         return Err(StartError::Config("Configured to not listen anywhere, exiting.".to_owned()));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| StartError::Config(error.to_string()))?;
-    redis.listening(addrs);
+    let mut socket_file = None;
+    #[cfg(unix)]
+    runtime.block_on(async {
+        if let Some(listener) = config.listen_unix()? {
+            addrs.push(listener.local_addr());
+            let connections = redis.connections(listener.local_addr(), config.codec());
+            socket_file = Some(tokio::spawn(serve_with(listener, connections, redis.stopped(), redis.serving())));
+        }
+        Ok::<(), StartError>(())
+    })?;
+    redis.listening(&addrs);
     tracing::warn!("Server initialized");
     let port = addrs.iter().find_map(|addr| if let Addr::Tcp(addr) = addr { Some(addr.port()) } else { None });
     let hint = port.map(|port| format!("; try: redis-cli -p {port}")).unwrap_or_default();
@@ -189,6 +201,11 @@ pub fn run_until_told_to_stop(redis: &Redis, addrs: &[Addr]) -> Result<(), Start
         None => tracing::warn!("User requested shutdown..."),
     }
     redis.stop();
+    if let Some(served) = socket_file
+        && let Err(error) = runtime.block_on(served)
+    {
+        tracing::error!(%error, "the socket file's listener failed");
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use xs_net::listener::{Addr, Listener};
+use xs_net::listener::Listener;
 use xs_net::serve::serve_with;
 use xs_os::{Rng, SystemClock};
 use xs_redis::{Config, Redis, StartError, cli};
@@ -37,8 +37,8 @@ fn serve(config: Config) -> Result<(), StartError> {
     })?;
 
     // Expiry and signals on this thread, until it is told to stop; then every reactor drains its connections.
-    let addrs: Vec<Addr> = reactors.iter().map(|reactor| reactor.local_addr().into()).collect();
-    let outcome = cli::run_until_told_to_stop(&redis, &addrs);
+    let addrs = reactors.iter().map(|reactor| reactor.local_addr().into()).collect();
+    let outcome = cli::run_until_told_to_stop(&redis, &config, addrs);
     redis.stop();
     for reactor in reactors {
         if let Err(error) = reactor.join() {
