@@ -26,7 +26,7 @@ pub(crate) struct BlockedOn {
 pub(crate) enum Waits {
     /// Answered with a null array (`BLPOP`, `BZPOPMIN`, `XREAD`).
     ForArray,
-    /// Answered with a null (`BLMOVE`, `BRPOPLPUSH`).
+    /// Answered with a null array, too, but with a null where nothing can be waited for (`BLMOVE`, `BRPOPLPUSH`).
     ForBulk,
     /// Answered with zero: none has come, and none will (`WAIT`).
     ForReplicas,
@@ -38,8 +38,7 @@ impl Waits {
     /// Writes what a command answers whose time is up.
     pub(crate) fn timed_out(self, reply: &mut Reply<'_>) {
         match self {
-            Waits::ForArray => reply.null_array(),
-            Waits::ForBulk => reply.null(),
+            Waits::ForArray | Waits::ForBulk => reply.null_array(),
             Waits::ForReplicas => reply.int(0),
             Waits::ForPause => {}
         }
