@@ -56,7 +56,7 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
                 keys: Vec::new(),
                 request: args.to_owned(),
                 deadline: Some(until),
-                waits: Waits::ForPause,
+                waits: Waits::Pause,
             };
             client.blocked = Some(on);
         }
