@@ -93,11 +93,18 @@ fn scan(ctx: &mut Ctx<'_>) -> Outcome {
     let (mut keys, mut found) = (Out::new(), 0);
     let mut list = Reply::new(&mut keys, client.version);
     let cursor = db.keyspace.scan(db.index, scan.cursor, scan.count, *now, |key, value| {
-        let fits = scan.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(value.type_name().as_bytes()));
-        if fits && scan.wants(key) {
-            list.bulk(key);
-            found += 1;
+        if !scan.wants(key) {
+            return;
         }
+        if let Some(kind) = scan.kind {
+            // Asking a key for its type is a lookup.
+            db.lookups.hits += 1;
+            if !kind.eq_ignore_ascii_case(value.type_name().as_bytes()) {
+                return;
+            }
+        }
+        list.bulk(key);
+        found += 1;
     });
     reply.array(2);
     reply.bulk(cursor.to_string().as_bytes());
