@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dispatch;
-use crate::server::stopped;
+use crate::redis::stopped;
 use crate::service::unix_ms;
 use crate::state::Shared;
 

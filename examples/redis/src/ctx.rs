@@ -46,11 +46,6 @@ impl<'a> Ctx<'a> {
         crate::parse::int(self.arg(index)).ok_or(Fault::NOT_AN_INTEGER)
     }
 
-    /// Argument `index` as a float that is not NaN, or Redis' error.
-    pub(crate) fn float(&self, index: usize) -> Result<f64, Fault> {
-        crate::parse::float(self.arg(index)).ok_or(Fault::NOT_A_FLOAT)
-    }
-
     /// Whether the client speaks RESP3.
     pub(crate) fn is_resp3(&self) -> bool {
         self.client.version == Version::Resp3

@@ -56,10 +56,11 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
                 keys: Vec::new(),
                 request: args.to_owned(),
                 deadline: Some(until),
-                waits: Waits::ForPause,
+                waits: Waits::Pause,
             };
             client.blocked = Some(on);
         }
+        Err(_) if is_from_a_browser(args) => client.close = true,
         Err(fault) => {
             if let Some(multi) = &mut client.multi {
                 multi.refused = true;
@@ -70,6 +71,11 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
             Reply::new(out, client.version).error(fault.text());
         }
     }
+}
+
+/// A web page that makes a browser post to this port must not have the lines of its body carried out.
+fn is_from_a_browser(args: Args<'_>) -> bool {
+    args.get(0).is_some_and(|name| name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:"))
 }
 
 enum Admitted {
@@ -110,7 +116,9 @@ fn lossy(bytes: &[u8], limit: usize) -> String {
 }
 
 fn check(state: &mut State, client: &mut Client, args: Args<'_>, now: u64) -> Result<Admitted, Fault> {
+    client.last_command = None;
     let entry = resolve(state, args)?;
+    client.last_command = Some(state.server.table.full_name(entry.id));
     let spec = entry.spec;
     if !spec.takes(args.len()) || (matches!(spec.run, Run::Container) && args.len() < 2) {
         return Err(Fault::arity(state.server.table.full_name(entry.id)));
@@ -179,7 +187,6 @@ fn runs_inside_multi(name: &str) -> bool {
 
 /// Calls the command's code, writes its error if it fails, and keeps the statistics.
 pub(crate) fn call(state: &mut State, client: &mut Client, entry: Entry, args: Args<'_>, out: &mut Out, now: u64) {
-    client.last_command = Some(state.server.table.full_name(entry.id));
     client.commands += 1;
     let start = out.len();
     if state.server.tracking.is_active() && !client.may_not_block {

@@ -23,9 +23,13 @@ impl Monitors {
 
     /// Tells this client everything from now on.
     pub(crate) fn add(&mut self, handle: Handle) {
-        if !self.0.iter().any(|known| known.id() == handle.id()) {
+        if !self.contains(handle.id()) {
             self.0.push(handle);
         }
+    }
+
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        self.0.iter().any(|handle| handle.id() == id)
     }
 
     pub(crate) fn remove(&mut self, id: u64) {

@@ -141,6 +141,14 @@ impl Server {
         client.subscriptions_told(kind)
     }
 
+    /// Gives every quiet connection the output limits of its class, when they have changed.
+    pub(crate) fn limit_outputs(&self) {
+        for client in self.clients.iter() {
+            let class = if client.subscriptions() > 0 { 2 } else { 0 };
+            client.handle.set_output_limits(limits(self.config.output_limits[class]));
+        }
+    }
+
     /// Ends all subscriptions of a client without a word.
     pub(crate) fn unsubscribe_all(&mut self, client: &mut Client) {
         for kind in [Kind::Channel, Kind::Shard, Kind::Pattern] {

@@ -80,6 +80,7 @@ impl Service<Turn<RequestDecoder>> for Connection {
 }
 
 /// The replies of a batch: there at once, unless a command of the batch waits for a key.
+#[allow(clippy::large_enum_variant)] // the large one is the common one, and it moves on at once
 pub(crate) enum Answer {
     Ready(Option<Turn<RequestDecoder>>),
     Waiting(Box<Waiting>),
@@ -178,7 +179,7 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
             }
             Ok(None) => break,
             Err(error) => {
-                Reply::new(&mut turn.out, client.version).error(&format!("ERR {error}"));
+                Reply::new(&mut turn.out, client.version).error(format!("ERR {error}"));
                 client.close = true;
             }
         }
@@ -212,7 +213,7 @@ fn time_is_up(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> bool
     let state = &mut *guard;
     let Some(mut client) = state.server.clients.take(id) else { return true };
     let had_waited = client.blocked.is_some();
-    if let Some(on) = client.blocked.take_if(|on| on.waits != Waits::ForPause) {
+    if let Some(on) = client.blocked.take_if(|on| on.waits != Waits::Pause) {
         state.server.blocked.remove(id, &on);
         if client.reply_mode == ReplyMode::On {
             on.waits.timed_out(&mut Reply::new(&mut turn.out, client.version));

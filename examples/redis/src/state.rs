@@ -14,7 +14,6 @@ use xs_net::listener::Addr;
 use xs_net::serve::ConnectionLimit;
 use xs_net::session::Registry;
 use xs_os::{Clock, Rng};
-use xs_proto::resp::Args;
 use xs_storage::keyspace::{Keyspace, Limits};
 
 use crate::acl::Acl;
@@ -29,7 +28,7 @@ use crate::monitor::Monitors;
 use crate::notify::Class;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
-use crate::table::{Entry, Table};
+use crate::table::Table;
 use crate::tracking::Tracking;
 
 /// What every connection holds a reference to.
@@ -59,7 +58,6 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) registry: Registry,
     pub(crate) config: Config,
     pub(crate) table: &'static Table,
     pub(crate) acl: Acl,
@@ -93,7 +91,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>, registry: Registry, rng: Rng) -> Server {
+    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>, rng: Rng) -> Server {
         let table = Table::get();
         let mut ids = rng.fork("run id");
         let now = clock.now();
@@ -121,7 +119,6 @@ impl Server {
             limits_changed: false,
             addrs: Vec::new(),
             clock,
-            registry,
             config,
             table,
         };

@@ -173,17 +173,17 @@ async fn refusals_are_logged() {
     client.ask("GET x").await;
     client.ask("GET x").await;
     client.ask("DEL k").await;
+    client.ask("AUTH tester wrong").await;
     client.ask("MULTI").await;
     client.ask("DEL k").await;
-    client.ask("AUTH tester wrong").await;
     let log = admin.ask("ACL LOG").await;
     let heads: Vec<&str> =
         log.split("[\"count\", ").skip(1).map(|entry| entry.split(", \"age").next().unwrap()).collect();
     assert_eq!(
         heads,
         [
-            r#":1, "reason", "auth", "context", "multi", "object", "AUTH", "username", "tester""#,
             r#":1, "reason", "command", "context", "multi", "object", "del", "username", "tester""#,
+            r#":1, "reason", "auth", "context", "toplevel", "object", "AUTH", "username", "tester""#,
             r#":1, "reason", "command", "context", "toplevel", "object", "del", "username", "tester""#,
             r#":2, "reason", "key", "context", "toplevel", "object", "x", "username", "tester""#,
         ]

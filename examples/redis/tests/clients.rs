@@ -23,7 +23,7 @@ async fn small_talk() {
         ("SELECT 16", "-ERR DB index is out of range"),
         ("SELECT -1", "-ERR DB index is out of range"),
         ("SELECT x", "-ERR value is not an integer or out of range"),
-        ("SELECT 99999999999", "-ERR value is not an integer or out of range"),
+        ("SELECT 99999999999", "-ERR value is out of range, value must between -2147483648 and 2147483647"),
         ("SELECT 3", "+OK"),
         ("HELLO 4", "-NOPROTO unsupported protocol version"),
         ("HELLO x", "-ERR Protocol version is not an integer or out of range"),

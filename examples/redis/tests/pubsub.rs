@@ -117,3 +117,28 @@ async fn keyspace_events_are_messages() {
     assert_eq!(sub.next().await, r#"["pmessage", "__key*@*__:*", "__keyevent@0__:set", "k"]"#);
     writer.ask_words(&["CONFIG", "SET", "notify-keyspace-events", ""]).await;
 }
+
+#[tokio::test]
+async fn subscribers_that_do_not_read_are_cut() {
+    let server = Subject::start().await;
+    let mut publisher = server.connect().await;
+    let limit = ["CONFIG", "SET", "client-output-buffer-limit", "pubsub 200000 0 0"];
+    assert_eq!(publisher.ask_words(&limit).await, "+OK");
+    let mut subscribers = Vec::new();
+    for _ in 0..10 {
+        let mut subscriber = server.connect().await;
+        subscriber.ask("SUBSCRIBE a").await;
+        subscribers.push(subscriber);
+    }
+    let payload = "x".repeat(100_000);
+    for _ in 0..500 {
+        // The kernel's own buffers take some megabytes before ours begins to fill.
+        publisher.ask_words(&["PUBLISH", "a", &payload]).await;
+        if publisher.ask("PUBSUB NUMSUB a").await == r#"["a", :0]"# {
+            let limit = ["CONFIG", "SET", "client-output-buffer-limit", "pubsub 33554432 8388608 60"];
+            assert_eq!(publisher.ask_words(&limit).await, "+OK");
+            return;
+        }
+    }
+    panic!("somebody who never reads still listens");
+}

@@ -45,16 +45,23 @@ impl KeyPattern {
 }
 
 /// A set of commands and subcommands, by number.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Commands {
+    /// Always as many as the table needs.
     bits: Vec<u64>,
     /// Begun with `+@all`, so that commands which don't exist yet belong to it: decides how it is described.
     pub(crate) open: bool,
 }
 
+impl Default for Commands {
+    fn default() -> Commands {
+        Commands { bits: vec![0; Table::get().rows().len().div_ceil(64)], open: false }
+    }
+}
+
 impl Commands {
     pub(crate) fn all() -> Commands {
-        let mut all = Commands { bits: Vec::new(), open: true };
+        let mut all = Commands { open: true, ..Commands::default() };
         for id in 0..Table::get().rows().len() {
             all.set(id as CommandId, true);
         }
@@ -66,12 +73,10 @@ impl Commands {
     }
 
     fn set(&mut self, id: CommandId, value: bool) {
-        let word = usize::from(id) / 64;
-        if self.bits.len() <= word {
-            self.bits.resize(word + 1, 0);
+        if let Some(word) = self.bits.get_mut(usize::from(id) / 64) {
+            let bit = 1 << (id % 64);
+            if value { *word |= bit } else { *word &= !bit }
         }
-        let bit = 1 << (id % 64);
-        if value { self.bits[word] |= bit } else { self.bits[word] &= !bit }
     }
 
     /// Adds or takes away a command with all its subcommands.

@@ -7,10 +7,10 @@ use crate::fault::Fault;
 pub(crate) fn write(ctx: &mut Ctx<'_>, subcommands: &[(&str, &str)]) {
     let name = String::from_utf8_lossy(ctx.arg(0)).to_uppercase();
     ctx.reply.array(2 * subcommands.len() + 3);
-    ctx.reply.simple(&format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+    ctx.reply.simple(format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
     for (usage, meaning) in subcommands.iter().chain([&("HELP", "Prints this help.")]) {
         ctx.reply.simple(usage);
-        ctx.reply.simple(&format!("    {meaning}"));
+        ctx.reply.simple(format!("    {meaning}"));
     }
 }
 

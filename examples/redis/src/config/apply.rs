@@ -47,6 +47,7 @@ pub(super) fn define(acl: &mut Acl, words: &[Vec<u8>], all_channels: bool) -> Re
 }
 
 fn tell(server: &mut Server) {
+    server.limit_outputs();
     let config = &server.config;
     server.slow_after = looked_at_from(config);
     server.slowlog.keep(config.slowlog_max_len);

@@ -10,13 +10,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The server that a test asks.
-pub struct Subject {
+pub(crate) struct Subject {
     ours: Option<xs_redis::Server>,
     port: u16,
 }
 
 impl Subject {
-    pub async fn start() -> Subject {
+    pub(crate) async fn start() -> Subject {
         if let Ok(port) = std::env::var("XS_REDIS_PORT") {
             let subject = Subject { ours: None, port: port.parse().expect("a port") };
             let mut client = subject.connect().await;
@@ -27,36 +27,36 @@ impl Subject {
         Subject { port: ours.port(), ours: Some(ours) }
     }
 
-    pub fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.ours.is_some()
     }
 
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("the server listens");
         stream.set_nodelay(true).expect("a socket option");
         Client { stream, input: Vec::new() }
     }
 }
 
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     input: Vec<u8>,
 }
 
 impl Client {
     /// Sends words that are separated by spaces, and gives the next thing that comes back.
-    pub async fn ask(&mut self, words: &str) -> String {
+    pub(crate) async fn ask(&mut self, words: &str) -> String {
         self.send(words).await;
         self.next().await
     }
 
     /// Sends a request without waiting for anything.
-    pub async fn send(&mut self, words: &str) {
+    pub(crate) async fn send(&mut self, words: &str) {
         let words: Vec<&str> = words.split(' ').collect();
         self.send_words(&words).await;
     }
 
-    pub async fn send_words(&mut self, words: &[&str]) {
+    pub(crate) async fn send_words(&mut self, words: &[&str]) {
         let mut request = format!("*{}\r\n", words.len());
         for word in words {
             request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
@@ -64,18 +64,18 @@ impl Client {
         self.stream.write_all(request.as_bytes()).await.expect("the connection stands");
     }
 
-    pub async fn ask_words(&mut self, words: &[&str]) -> String {
+    pub(crate) async fn ask_words(&mut self, words: &[&str]) -> String {
         self.send_words(words).await;
         self.next().await
     }
 
     /// The next reply or message; `closed` when the server has ended the connection.
-    pub async fn next(&mut self) -> String {
+    pub(crate) async fn next(&mut self) -> String {
         tokio::time::timeout(Duration::from_secs(5), self.receive()).await.unwrap_or_else(|_| "nothing came".to_owned())
     }
 
     /// Whether nothing comes for a while. Rather too short than too long: what does come is then found by `next`.
-    pub async fn is_silent(&mut self) -> bool {
+    pub(crate) async fn is_silent(&mut self) -> bool {
         tokio::time::timeout(Duration::from_millis(60), self.receive()).await.is_err()
     }
 
@@ -95,12 +95,12 @@ impl Client {
     }
 
     /// Turns to version 3 of the protocol.
-    pub async fn hello3(&mut self) {
+    pub(crate) async fn hello3(&mut self) {
         assert!(self.ask("HELLO 3").await.starts_with('%'));
     }
 
     /// The number of this connection.
-    pub async fn id(&mut self) -> u64 {
+    pub(crate) async fn id(&mut self) -> u64 {
         self.ask("CLIENT ID").await[1..].parse().expect("a number")
     }
 }

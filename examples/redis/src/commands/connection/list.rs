@@ -62,6 +62,7 @@ pub(crate) fn info_line(server: &Server, client: &Client, args: Option<Args<'_>>
 fn flags(server: &Server, client: &Client) -> String {
     let tracking = client.tracking.as_ref();
     let letters = [
+        ('O', server.monitors.contains(client.id)),
         ('P', client.subscriptions() > 0),
         ('x', client.multi.is_some()),
         ('b', client.blocked.is_some()),

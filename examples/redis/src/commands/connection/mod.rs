@@ -57,7 +57,7 @@ pub(super) fn quit(ctx: &mut Ctx<'_>) -> Outcome {
 pub(super) fn select(ctx: &mut Ctx<'_>) -> Outcome {
     let index = ctx.int(1)?;
     if i32::try_from(index).is_err() {
-        return Err(Fault::NOT_AN_INTEGER);
+        return Err(Fault::new("ERR value is out of range, value must between -2147483648 and 2147483647"));
     }
     let index = usize::try_from(index).ok().filter(|&index| index < ctx.server.config.databases);
     ctx.client.db = index.ok_or(Fault::new("ERR DB index is out of range"))?;
@@ -70,6 +70,7 @@ pub(super) fn reset(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.server.stop_tracking(ctx.client);
     transactions::end(ctx.server, ctx.client);
     ctx.server.unsubscribe_all(ctx.client);
+    ctx.server.monitors.remove(ctx.client.id);
     let client = &mut *ctx.client;
     client.db = 0;
     client.version = Version::Resp2;

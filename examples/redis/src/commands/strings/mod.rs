@@ -214,11 +214,7 @@ fn getex(ctx: &mut Ctx<'_>) -> Outcome {
             ctx.db.set_expiry(key, Some(at));
             ctx.touched(key, Class::GENERIC, "expire", 1);
         }
-        None if options.persist => {
-            if ctx.db.set_expiry(key, None) {
-                ctx.touched(key, Class::GENERIC, "persist", 1);
-            }
-        }
+        None if options.persist && ctx.db.set_expiry(key, None) => ctx.touched(key, Class::GENERIC, "persist", 1),
         None => {}
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The sorted set commands.
 
-mod add;
+pub(super) mod add;
 mod algebra;
 mod bounds;
 mod pop;

@@ -98,7 +98,7 @@ fn blocking_pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
         return Ok(());
     }
     let keys = (1..last).map(|at| ctx.arg(at).to_vec()).collect();
-    ctx.block(keys, timeout, Waits::ForArray)
+    ctx.block(keys, timeout, Waits::Array)
 }
 
 /// `numkeys key [key …] MIN|MAX [COUNT count]`.
@@ -164,5 +164,5 @@ pub(super) fn bzmpop(ctx: &mut Ctx<'_>) -> Outcome {
         return Ok(());
     }
     let keys = pop.keys.clone().map(|at| ctx.arg(at).to_vec()).collect();
-    ctx.block(keys, timeout, Waits::ForArray)
+    ctx.block(keys, timeout, Waits::Array)
 }
