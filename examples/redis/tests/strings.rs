@@ -309,7 +309,7 @@ async fn sketches() {
             ("PFMERGE to l", WRONG_TYPE),
             ("EXISTS to", ":0"),
             ("APPEND e x", ":21"),
-            ("PFADD e y", "-INVALIDOBJ Corrupted HLL object detected"),
+            ("PFCOUNT e", "-INVALIDOBJ Corrupted HLL object detected"),
         ],
     )
     .await;
