@@ -197,6 +197,8 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
         None => Flow::Done,
         Some(on) => {
             state.server.blocked.add(id, on);
+            // From here on it matters which keys change, and the next command may be the one that changes them.
+            state.keyspace.record_changes(true);
             // What was answered so far must not wait with the command that waits.
             let _ = client.handle.push(|out| out.append(&mut turn.out));
             Flow::Wait(on.deadline.map(|at| Duration::from_millis(at.saturating_sub(now))))

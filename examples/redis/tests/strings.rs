@@ -250,7 +250,10 @@ async fn fields() {
             ("STRLEN f", ":2"),
             ("BITFIELD f INCRBY u8 #1 2 OVERFLOW SAT INCRBY u8 #1 -9 OVERFLOW FAIL INCRBY u8 #1 -1", "[:1, :0, nil]"),
             ("BITFIELD f OVERFLOW SAT SET u8 0 -1 SET i8 0 200 GET i8 0", "[:0, :-1, :127]"),
-            ("BITFIELD f SET i64 1 -9223372036854775808 INCRBY i64 1 -1", "[:-144115188075855872, :9223372036854775807]"),
+            (
+                "BITFIELD f SET i64 1 -9223372036854775808 INCRBY i64 1 -1",
+                "[:-144115188075855872, :9223372036854775807]",
+            ),
             (
                 "BITFIELD f GET u64 0",
                 "-ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
