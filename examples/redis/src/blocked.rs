@@ -26,10 +26,10 @@ pub(crate) struct BlockedOn {
 pub(crate) enum Waits {
     /// Answered with a null array (`BLPOP`, `BZPOPMIN`, `XREAD`).
     Array,
-    /// Answered with a null (`BLMOVE`, `BRPOPLPUSH`).
+    /// Answered with a null array, too, but with a null where nothing can be waited for (`BLMOVE`, `BRPOPLPUSH`).
     Bulk,
     /// Answered with zero: none has come, and none will (`WAIT`).
-    ForReplicas,
+    Replicas,
     /// `CLIENT PAUSE`: the command has not run yet and runs when the pause ends.
     Pause,
 }
@@ -38,9 +38,8 @@ impl Waits {
     /// Writes what a command answers whose time is up.
     pub(crate) fn timed_out(self, reply: &mut Reply<'_>) {
         match self {
-            Waits::Array => reply.null_array(),
-            Waits::Bulk => reply.null(),
-            Waits::ForReplicas => reply.int(0),
+            Waits::Array | Waits::Bulk => reply.null_array(),
+            Waits::Replicas => reply.int(0),
             Waits::Pause => {}
         }
     }

@@ -46,6 +46,12 @@ impl<'a> Ctx<'a> {
         crate::parse::int(self.arg(index)).ok_or(Fault::NOT_AN_INTEGER)
     }
 
+    /// Argument `index` as a number of elements, or Redis' error.
+    pub(crate) fn size(&self, index: usize) -> Result<usize, Fault> {
+        let size = crate::parse::int(self.arg(index)).and_then(|size| usize::try_from(size).ok());
+        size.ok_or(Fault::NOT_POSITIVE)
+    }
+
     /// Whether the client speaks RESP3.
     pub(crate) fn is_resp3(&self) -> bool {
         self.client.version == Version::Resp3
@@ -81,7 +87,10 @@ impl<'a> Ctx<'a> {
         waits: Waits,
     ) -> Outcome {
         if self.client.may_not_block {
-            waits.timed_out(&mut self.reply);
+            match waits {
+                Waits::Bulk => self.reply.null(),
+                _ => waits.timed_out(&mut self.reply),
+            }
             return Ok(());
         }
         let deadline = (timeout > 0.0).then(|| self.now.saturating_add((timeout * 1000.0).ceil() as u64));
