@@ -52,11 +52,6 @@ impl<'a> Ctx<'a> {
         size.ok_or(Fault::NOT_POSITIVE)
     }
 
-    /// Argument `index` as a float that is not NaN, or Redis' error.
-    pub(crate) fn float(&self, index: usize) -> Result<f64, Fault> {
-        crate::parse::float(self.arg(index)).ok_or(Fault::NOT_A_FLOAT)
-    }
-
     /// Whether the client speaks RESP3.
     pub(crate) fn is_resp3(&self) -> bool {
         self.client.version == Version::Resp3
@@ -93,7 +88,7 @@ impl<'a> Ctx<'a> {
     ) -> Outcome {
         if self.client.may_not_block {
             match waits {
-                Waits::ForBulk => self.reply.null(),
+                Waits::Bulk => self.reply.null(),
                 _ => waits.timed_out(&mut self.reply),
             }
             return Ok(());

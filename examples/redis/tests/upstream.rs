@@ -32,8 +32,12 @@ const SKIPS: &[(&str, &str)] = &[
     ("List ziplist of various encodings - sanitize dump", DUMP),
     ("SWAPDB wants to wake blocked client, but the key already expired", STREAM),
     ("MULTI + LPUSH + EXPIRE + DEBUG SLEEP on blocked client, key already expired", STREAM),
+    ("Regression for pattern matching very long nested loops", NESTING),
+    ("SORT sorted set BY nosort works as expected from scripts", SCRIPT),
 ];
 
+const NESTING: &str = "Redis gives up on a pattern after 1000 stars; here it is matched, in bounded time";
+const SCRIPT: &str = "scripting comes later";
 const RELOAD: &str = "DEBUG RELOAD writes an RDB file and reads it: persistence comes later";
 const STREAM: &str = "reads the replication stream: replication comes later";
 const DUMP: &str = "DUMP and RESTORE come with persistence";
@@ -137,11 +141,9 @@ fn report(units: &[String]) -> Vec<String> {
 fn run_unit(subject: Subject, unit: &str) -> Tally {
     let mut server = Server::start(subject, &[]);
     let port = server.port.to_string();
-    // The suite's own control port lies just below its base port; two runs at a time must not meet there.
-    let base = match subject {
-        Subject::Redis => "21111",
-        Subject::Ours => "22111",
-    };
+    // The suite's own control port lies just below its base port; runs at the same time must not meet there.
+    let apart = std::process::id() % 60 * 128 + if subject == Subject::Ours { 64 } else { 0 };
+    let base = &(20_000 + apart).to_string();
     let mut args = vec!["tests/test_helper.tcl", "--host", "127.0.0.1", "--port", &port, "--baseport", base];
     args.extend(["--durable", "--timeout", "60", "--tags", "-needs:repl", "--single", unit]);
     for name in UNFIT {

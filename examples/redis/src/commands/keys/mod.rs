@@ -215,5 +215,5 @@ fn wait(ctx: &mut Ctx<'_>) -> Outcome {
         ctx.reply.int(0);
         return Ok(());
     }
-    ctx.block(Vec::new(), timeout as f64 / 1000.0, Waits::ForReplicas)
+    ctx.block(Vec::new(), timeout as f64 / 1000.0, Waits::Replicas)
 }

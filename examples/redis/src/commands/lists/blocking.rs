@@ -35,7 +35,7 @@ fn blocking_pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
         return Ok(());
     }
     let keys = (1..last).map(|at| ctx.arg(at).to_vec()).collect();
-    ctx.block(keys, timeout, Waits::ForArray)
+    ctx.block(keys, timeout, Waits::Array)
 }
 
 pub(super) fn blmove(ctx: &mut Ctx<'_>) -> Outcome {
@@ -54,7 +54,7 @@ fn move_or_block(ctx: &mut Ctx<'_>, from: End, to: End, timeout: f64) -> Outcome
         return Ok(());
     }
     let key = ctx.arg(1).to_vec();
-    ctx.block(vec![key], timeout, Waits::ForBulk)
+    ctx.block(vec![key], timeout, Waits::Bulk)
 }
 
 /// `numkeys key [key …] END [COUNT count]`, from argument `at` on, where END is a word that `parse_end` knows.
@@ -122,5 +122,5 @@ pub(super) fn blmpop(ctx: &mut Ctx<'_>) -> Outcome {
         return Ok(());
     }
     let keys = pop.keys.clone().map(|at| ctx.arg(at).to_vec()).collect();
-    ctx.block(keys, timeout, Waits::ForArray)
+    ctx.block(keys, timeout, Waits::Array)
 }

@@ -256,7 +256,7 @@ fn block(ctx: &mut Ctx<'_>, query: &Query<'_>, wait: i64) -> Outcome {
     let keys = (0..streams).map(|at| ctx.arg(query.first + at).to_vec()).collect();
     let timeout = wait as f64 / 1000.0;
     if !query.had_last {
-        return ctx.block(keys, timeout, Waits::ForArray);
+        return ctx.block(keys, timeout, Waits::Array);
     }
     let ids = query.froms.iter().map(|from| match from {
         From::After(id) => id.to_string().into_bytes(),
@@ -264,5 +264,5 @@ fn block(ctx: &mut Ctx<'_>, query: &Query<'_>, wait: i64) -> Outcome {
     });
     let before = ctx.args.iter().take(query.first + streams).map(<[u8]>::to_vec);
     let request: Request = before.chain(ids).collect();
-    ctx.block_as(request, keys, timeout, Waits::ForArray)
+    ctx.block_as(request, keys, timeout, Waits::Array)
 }

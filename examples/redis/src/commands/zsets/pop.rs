@@ -109,7 +109,7 @@ fn blocking_pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
         return Ok(());
     }
     let keys = (1..last).map(|at| ctx.arg(at).to_vec()).collect();
-    ctx.block(keys, timeout, Waits::ForArray)
+    ctx.block(keys, timeout, Waits::Array)
 }
 
 impl MultiPop<End> {
@@ -144,5 +144,5 @@ pub(super) fn bzmpop(ctx: &mut Ctx<'_>) -> Outcome {
         return Ok(());
     }
     let keys = pop.keys.clone().map(|at| ctx.arg(at).to_vec()).collect();
-    ctx.block(keys, timeout, Waits::ForArray)
+    ctx.block(keys, timeout, Waits::Array)
 }
