@@ -1,6 +1,6 @@
 //! XREAD and XREADGROUP: reading on from a place in several streams, and waiting where there is nothing to read.
 
-use xs_proto::resp::{Reply, Request};
+use xs_proto::resp::{Mark, Reply, Request};
 use xs_storage::keyspace::{Stream, StreamId};
 
 use super::{id, lossy, write_entries, write_entry, write_id};
@@ -123,7 +123,11 @@ impl<'a> Query<'a> {
                 "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
             )),
             b">" => Ok(From::New),
-            _ => id(text).map(From::After),
+            // With a group, the largest identifier there is means what `>` means.
+            _ => Ok(match id(text)? {
+                StreamId::MAX if self.group.is_some() => From::New,
+                id => From::After(id),
+            }),
         }
     }
 
@@ -158,24 +162,20 @@ fn read(ctx: &mut Ctx<'_>, is_group: bool) -> Outcome {
         return wake(ctx, query, &key);
     }
     let froms = (0..query.streams).map(|at| query.from(ctx, at)).collect::<Result<Vec<_>, _>>()?;
-    let mut served = Vec::new();
+    let mark = ctx.reply.begin();
+    let mut served = 0;
     for (at, from) in froms.iter().enumerate() {
         let key = query.key(ctx, at);
         if query.has_any(ctx, key, *from) {
-            served.push((key, *from));
+            answer(ctx, &query, key, *from);
+            served += 1;
         }
     }
-    if served.is_empty() {
-        return match query.block {
-            Some(wait) => block(ctx, &query, wait, &froms),
-            None => {
-                ctx.reply.null_array();
-                Ok(())
-            }
-        };
+    match (served, query.block) {
+        (0, Some(wait)) => return block(ctx, &query, wait, &froms),
+        (0, None) => ctx.reply.null_array(),
+        _ => end(ctx, mark, served),
     }
-    begin(ctx, served.len());
-    served.into_iter().for_each(|(key, from)| answer(ctx, &query, key, from));
     Ok(())
 }
 
@@ -203,16 +203,17 @@ fn wake<'a>(ctx: &mut Ctx<'a>, mut query: Query<'a>, key: &[u8]) -> Outcome {
         return block(ctx, &query, 0, &[]);
     }
     query.count.get_or_insert(AFTER_A_WAIT);
-    begin(ctx, 1);
+    let mark = ctx.reply.begin();
     answer(ctx, &query, key, from);
+    end(ctx, mark, 1);
     Ok(())
 }
 
-/// Begins an answer from so many streams.
-fn begin(ctx: &mut Ctx<'_>, streams: usize) {
+/// Ends an answer from so many streams.
+fn end(ctx: &mut Ctx<'_>, mark: Mark, streams: usize) {
     match ctx.is_resp3() {
-        true => ctx.reply.map(streams),
-        false => ctx.reply.array(streams),
+        true => ctx.reply.end_map(mark, streams),
+        false => ctx.reply.end_array(mark, streams),
     }
 }
 
