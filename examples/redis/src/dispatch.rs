@@ -377,6 +377,7 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
         Ok(()) => client.blocked.is_none(),
         // The group that it reads with is gone: that ends the wait. A key of another type doesn't.
         Err(fault) if matches!(fault.code(), "NOGROUP" | "UNBLOCKED") => {
+            state.server.stats.by_command[usize::from(entry.id)].failed += 1;
             state.server.stats.count_error(&fault);
             Reply::new(&mut out, client.version).error(fault.text());
             true

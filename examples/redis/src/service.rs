@@ -196,6 +196,8 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
         None => Flow::Done,
         Some(on) => {
             state.server.blocked.add(id, on);
+            // From the very next command on.
+            state.keyspace.record_changes(state.server.wants_changes());
             // What was answered so far must not wait with the command that waits.
             let _ = client.handle.push(|out| out.append(&mut turn.out));
             Flow::Wait(on.deadline.map(|at| Duration::from_millis(at.saturating_sub(now))))
