@@ -37,6 +37,8 @@ fn tick(shared: &Shared) -> bool {
     }
     if state.keyspace.has_changes() {
         dispatch::spread_changes(state, None);
+        // Whoever reads with a group waits in vain once its stream has expired.
+        dispatch::serve_blocked(state, None, now);
         state.server.broadcast_invalid(None);
     }
     let stats = &mut state.server.stats;

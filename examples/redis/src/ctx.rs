@@ -75,15 +75,18 @@ impl<'a> Ctx<'a> {
     /// `timeout` is in seconds, 0 for ever. Inside a transaction nothing can be waited for: the command is answered as
     /// if its time were up.
     pub(crate) fn block(&mut self, keys: Vec<Vec<u8>>, timeout: f64, waits: Waits) -> Outcome {
-        self.block_as(self.args.to_owned(), keys, timeout, waits)
+        // Rounded up, but for the noise of a decimal fraction as a float: 2.007 seconds are 2007 milliseconds.
+        let millis = (timeout > 0.0).then(|| (timeout * 1000.0 - 1e-6).ceil().max(1.0) as u64);
+        self.block_as(self.args.to_owned(), keys, millis, waits)
     }
 
-    /// Like [`Ctx::block`], for a command that must be run again with other arguments (`XREAD … $`).
+    /// Like [`Ctx::block`], for a command that must be run again with other arguments (`XREAD … $`), with a timeout in
+    /// milliseconds.
     pub(crate) fn block_as(
         &mut self,
         request: xs_proto::resp::Request,
         keys: Vec<Vec<u8>>,
-        timeout: f64,
+        timeout: Option<u64>,
         waits: Waits,
     ) -> Outcome {
         if self.client.may_not_block {
@@ -93,7 +96,7 @@ impl<'a> Ctx<'a> {
             }
             return Ok(());
         }
-        let deadline = (timeout > 0.0).then(|| self.now.saturating_add((timeout * 1000.0).ceil() as u64));
+        let deadline = timeout.map(|millis| self.now.saturating_add(millis));
         self.client.blocked = Some(BlockedOn { db: self.db.index, keys, request, deadline, waits });
         Ok(())
     }

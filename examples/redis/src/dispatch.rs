@@ -354,11 +354,13 @@ fn note_expired(state: &mut State, current: Option<&mut Client>, db: usize, key:
 
 /// Runs the commands of clients that wait for keys that have changed.
 pub(crate) fn serve_blocked(state: &mut State, mut current: Option<&mut Client>, now: u64) {
-    while let Some((_, ids)) = state.server.blocked.next_ready() {
+    while let Some(((_, key), ids)) = state.server.blocked.next_ready() {
         for id in ids {
             let Some(mut client) = state.server.clients.take(id) else { continue };
             if let Some(on) = client.blocked.take() {
+                client.woken_by = Some(key.clone());
                 retry(state, &mut client, on, now);
+                client.woken_by = None;
             }
             state.server.clients.put_back(client);
             spread_changes(state, current.as_deref_mut());
@@ -379,6 +381,8 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
             if matches!(fault.code(), "NOGROUP" | "UNBLOCKED")
                 || is_about_another_key(state, &fault, &entry, &on, now) =>
         {
+            state.server.stats.by_command[usize::from(entry.id)].failed += 1;
+            state.server.stats.count_error(&fault);
             Reply::new(&mut out, client.version).error(fault.text());
             true
         }
