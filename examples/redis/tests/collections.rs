@@ -146,6 +146,32 @@ async fn elements_go_to_those_who_wait() {
 }
 
 #[tokio::test]
+async fn the_key_that_changed_first_serves() {
+    let server = Subject::start().await;
+    let (mut waiter, mut writer) = (server.connect().await, server.connect().await);
+    for (wait, reply) in [("BLPOP a b 0", r#"["b", "1"]"#), ("BLMPOP 0 2 a b LEFT", r#"["b", ["1"]]"#)] {
+        waiter.send(wait).await;
+        assert!(waiter.is_silent().await);
+        writer.expect(&[("MULTI", "+OK"), ("RPUSH b 1", "+QUEUED"), ("RPUSH a 2", "+QUEUED")]).await;
+        writer.expect(&[("EXEC", "[:1, :1]")]).await;
+        assert_eq!(waiter.next().await, reply);
+        writer.expect(&[("DEL a", ":1")]).await;
+    }
+    // Another key of the wrong type is no hindrance.
+    for (wait, put, reply) in [
+        ("BLPOP a b 0", "RPUSH b 1", r#"["b", "1"]"#),
+        ("BZPOPMIN a b 0", "ZADD b 1 m", r#"["b", "m", "1"]"#),
+        ("BZMPOP 0 2 a b MIN", "ZADD b 1 m", r#"["b", [["m", "1"]]]"#),
+    ] {
+        waiter.send(wait).await;
+        assert!(waiter.is_silent().await);
+        writer.expect(&[("SET a x", "+OK"), (put, ":1")]).await;
+        assert_eq!(waiter.next().await, reply);
+        writer.expect(&[("DEL a", ":1")]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_renamed_or_moved_list_serves_too() {
     let server = Subject::start().await;
     let (mut waiter, mut writer) = (server.connect().await, server.connect().await);
