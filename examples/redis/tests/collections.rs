@@ -57,6 +57,7 @@ async fn equal_elements_are_found_and_removed() {
         ("LPOS l c", ":2"),
         ("LPOS l c RANK 2", ":6"),
         ("LPOS l c RANK -1", ":7"),
+        ("LPOS l c RANK -9223372036854775808", ":7"),
         ("LPOS l c COUNT 0", "[:2, :6, :7]"),
         ("LPOS l c COUNT 2 RANK -1", "[:7, :6]"),
         ("LPOS l c MAXLEN 2", "nil"),

@@ -2,7 +2,7 @@
 
 use xs_storage::keyspace::List;
 
-use super::{End, move_element, pop_many, popped_from, write_item};
+use super::{End, Named, move_element, pop_many, popped_from, write_item};
 use crate::blocked::Waits;
 use crate::command::Outcome;
 use crate::ctx::Ctx;
@@ -22,17 +22,19 @@ fn blocking_pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
     let timeout = parse::timeout(ctx.arg(last))?;
     for at in 1..last {
         let key = ctx.arg(at);
-        if !ctx.may_serve(key) || ctx.db.look::<List>(key)?.is_none() {
+        if !ctx.may_serve(key) {
             continue;
         }
-        ctx.reply.array(2);
-        ctx.reply.bulk(key);
         let Ctx { db, reply, .. } = ctx;
-        let popped = db.edit(key, |list: &mut List, _| end.pop(list, |item| write_item(reply, item)))?;
-        if let Some((_, left)) = popped {
+        let popped = db.edit(key, |list: &mut List, _| {
+            reply.array(2);
+            reply.bulk(key);
+            end.pop(list, |item| write_item(reply, item));
+        })?;
+        if let Some(((), left)) = popped {
             popped_from(ctx, key, end, 1, left);
+            return Ok(());
         }
-        return Ok(());
     }
     let keys = (1..last).map(|at| ctx.arg(at).to_vec()).collect();
     ctx.block(keys, timeout, Waits::Array)
@@ -96,15 +98,9 @@ impl MultiPop<End> {
     fn pop(&self, ctx: &mut Ctx<'_>) -> Result<bool, Fault> {
         for at in self.keys.clone() {
             let key = ctx.arg(at);
-            if !ctx.may_serve(key) {
-                continue;
+            if ctx.may_serve(key) && pop_many(ctx, key, self.end, self.count, Named::Yes)? {
+                return Ok(true);
             }
-            let Some(list) = ctx.db.look::<List>(key)? else { continue };
-            let count = self.count.min(list.len());
-            ctx.reply.array(2);
-            ctx.reply.bulk(key);
-            pop_many(ctx, key, self.end, count)?;
-            return Ok(true);
         }
         Ok(false)
     }

@@ -128,14 +128,8 @@ fn pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
         }
         3 => {
             let count = ctx.size(2)?;
-            let Ctx { db, reply, .. } = ctx;
-            match db.look::<List>(key)? {
-                None => reply.null_array(),
-                Some(_) if count == 0 => reply.array(0),
-                Some(list) => {
-                    let count = count.min(list.len());
-                    pop_many(ctx, key, end, count)?;
-                }
+            if !pop_many(ctx, key, end, count, Named::No)? {
+                ctx.reply.null_array();
             }
         }
         _ => return Err(Fault::arity(ctx.spec.name)),
@@ -143,19 +137,33 @@ fn pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
     Ok(())
 }
 
-/// Pops `count` elements, which must be there, into an array reply.
-fn pop_many(ctx: &mut Ctx<'_>, key: &[u8], end: End, count: usize) -> Outcome {
+/// Whether the reply begins with the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    No,
+    Yes,
+}
+
+/// Pops up to `count` elements into an array reply; false, and no reply, when there is no such list.
+fn pop_many(ctx: &mut Ctx<'_>, key: &[u8], end: End, count: usize, named: Named) -> Result<bool, Fault> {
     let Ctx { db, reply, .. } = ctx;
-    reply.array(count);
     let popped = db.edit(key, |list: &mut List, _| {
+        let count = count.min(list.len());
+        if named == Named::Yes {
+            reply.array(2);
+            reply.bulk(key);
+        }
+        reply.array(count);
         for _ in 0..count {
             end.pop(list, |item| write_item(reply, item));
         }
+        count
     })?;
-    if let Some(((), left)) = popped {
+    let Some((count, left)) = popped else { return Ok(false) };
+    if count > 0 {
         popped_from(ctx, key, end, count as u64, left);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// What follows when elements were popped.
@@ -292,8 +300,9 @@ fn lpos(ctx: &mut Ctx<'_>) -> Outcome {
                          negative to start from the end of the list",
                     ));
                 }
+                // A number without a negative counts as passed at the first match.
                 if rank == i64::MIN {
-                    return Err(Fault::NO_MAGNITUDE);
+                    rank = -1;
                 }
             }
             b"count" => count = Some(size("ERR COUNT can't be negative")?),

@@ -30,18 +30,18 @@ pub(super) fn spop(ctx: &mut Ctx<'_>) -> Outcome {
 fn spop_many(ctx: &mut Ctx<'_>) -> Outcome {
     let (key, count) = (ctx.arg(1), ctx.size(2)?);
     let Ctx { db, reply, server, .. } = ctx;
-    let count = db.look::<Set>(key)?.map_or(0, |set| count.min(set.len()));
-    reply.set(count);
-    if count == 0 {
-        return Ok(());
-    }
     let popped = db.edit(key, |set: &mut Set, _| {
+        let count = count.min(set.len());
+        reply.set(count);
         for _ in 0..count {
             set.pop(&mut server.rng, |member| write_item(reply, member));
         }
+        count
     })?;
-    if let Some(((), left)) = popped {
-        popped_from(ctx, key, count as u64, left);
+    match popped {
+        None => ctx.reply.set(0),
+        Some((0, _)) => {}
+        Some((count, left)) => popped_from(ctx, key, count as u64, left),
     }
     Ok(())
 }

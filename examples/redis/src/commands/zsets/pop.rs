@@ -5,7 +5,7 @@ use xs_storage::keyspace::Zset;
 use super::Shape;
 use crate::blocked::Waits;
 use crate::command::Outcome;
-use crate::commands::lists::MultiPop;
+use crate::commands::lists::{MultiPop, Named};
 use crate::ctx::Ctx;
 use crate::db::Left;
 use crate::fault::Fault;
@@ -47,18 +47,21 @@ fn pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
         3 => (ctx.size(2)?, Shape::new(ctx, true)),
         _ => return Err(Fault::SYNTAX),
     };
-    if ctx.db.look::<Zset>(key)?.is_none() || count == 0 {
+    if !pop_some(ctx, key, end, count, shape, Named::No)? {
         ctx.reply.array(0);
-        return Ok(());
     }
-    pop_some(ctx, key, end, count, shape)
+    Ok(())
 }
 
-/// Pops up to `count` members of a sorted set that exists into an array reply.
-fn pop_some(ctx: &mut Ctx<'_>, key: &[u8], end: End, count: usize, shape: Shape) -> Outcome {
+/// Pops up to `count` members into an array reply; false, and no reply, when there is no such sorted set.
+fn pop_some(ctx: &mut Ctx<'_>, key: &[u8], end: End, count: usize, shape: Shape, named: Named) -> Result<bool, Fault> {
     let Ctx { db, reply, .. } = ctx;
     let popped = db.edit(key, |zset: &mut Zset, _| {
         let count = count.min(zset.len());
+        if named == Named::Yes {
+            reply.array(2);
+            reply.bulk(key);
+        }
         reply.array(shape.len(count));
         for _ in 0..count {
             match end {
@@ -68,13 +71,19 @@ fn pop_some(ctx: &mut Ctx<'_>, key: &[u8], end: End, count: usize, shape: Shape)
         }
         count
     })?;
-    if let Some((count, left)) = popped {
-        ctx.touched(key, Class::ZSET, end.event(), count as u64);
-        if left == Left::Nothing {
-            ctx.removed_empty(key);
-        }
+    let Some((count, left)) = popped else { return Ok(false) };
+    if count > 0 {
+        popped_from(ctx, key, end, count as u64, left);
     }
-    Ok(())
+    Ok(true)
+}
+
+/// What follows when members were popped.
+fn popped_from(ctx: &mut Ctx<'_>, key: &[u8], end: End, count: u64, left: Left) {
+    ctx.touched(key, Class::ZSET, end.event(), count);
+    if left == Left::Nothing {
+        ctx.removed_empty(key);
+    }
 }
 
 pub(super) fn bzpopmin(ctx: &mut Ctx<'_>) -> Outcome {
@@ -90,23 +99,22 @@ fn blocking_pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
     let timeout = parse::timeout(ctx.arg(last))?;
     for at in 1..last {
         let key = ctx.arg(at);
-        if !ctx.may_serve(key) || ctx.db.look::<Zset>(key)?.is_none() {
+        if !ctx.may_serve(key) {
             continue;
         }
-        ctx.reply.array(3);
-        ctx.reply.bulk(key);
         let Ctx { db, reply, .. } = ctx;
-        let popped = db.edit(key, |zset: &mut Zset, _| match end {
-            End::Min => zset.pop_min(|member, score| Shape::Flat.write(reply, member, score)),
-            End::Max => zset.pop_max(|member, score| Shape::Flat.write(reply, member, score)),
+        let popped = db.edit(key, |zset: &mut Zset, _| {
+            reply.array(3);
+            reply.bulk(key);
+            match end {
+                End::Min => zset.pop_min(|member, score| Shape::Flat.write(reply, member, score)),
+                End::Max => zset.pop_max(|member, score| Shape::Flat.write(reply, member, score)),
+            }
         })?;
         if let Some((_, left)) = popped {
-            ctx.touched(key, Class::ZSET, end.event(), 1);
-            if left == Left::Nothing {
-                ctx.removed_empty(key);
-            }
+            popped_from(ctx, key, end, 1, left);
+            return Ok(());
         }
-        return Ok(());
     }
     let keys = (1..last).map(|at| ctx.arg(at).to_vec()).collect();
     ctx.block(keys, timeout, Waits::Array)
@@ -117,13 +125,9 @@ impl MultiPop<End> {
     fn pop(&self, ctx: &mut Ctx<'_>) -> Result<bool, Fault> {
         for at in self.keys.clone() {
             let key = ctx.arg(at);
-            if !ctx.may_serve(key) || ctx.db.look::<Zset>(key)?.is_none() {
-                continue;
+            if ctx.may_serve(key) && pop_some(ctx, key, self.end, self.count, Shape::Pairs, Named::Yes)? {
+                return Ok(true);
             }
-            ctx.reply.array(2);
-            ctx.reply.bulk(key);
-            pop_some(ctx, key, self.end, self.count, Shape::Pairs)?;
-            return Ok(true);
         }
         Ok(false)
     }
