@@ -39,6 +39,7 @@ fn tick(shared: &Shared) -> bool {
         dispatch::spread_changes(state, None);
         state.server.broadcast_invalid(None);
     }
+    state.server.bound_tracking(None);
     let stats = &mut state.server.stats;
     stats.peak_memory = stats.peak_memory.max(state.keyspace.used_bytes() as u64);
     stats.ops_samples.push_back((now, stats.commands));

@@ -137,8 +137,16 @@ fn check(state: &mut State, client: &mut Client, args: Args<'_>, now: u64) -> Re
         state.server.log_denied(client, entry, args, denied, now);
         return Err(denied.fault(entry));
     }
-    if state.server.config.maxmemory > 0 && !make_room(state, now) && uses_memory(client, entry) {
-        return Err(Fault::OUT_OF_MEMORY);
+    if state.server.config.maxmemory > 0 {
+        let has_room = make_room(state, now);
+        // What was evicted is told before the reply, which already comes from a server without it.
+        if state.keyspace.has_changes() {
+            spread_changes(state, Some(client));
+            state.server.mail.hurry(client.id);
+        }
+        if !has_room && uses_memory(client, entry) {
+            return Err(Fault::OUT_OF_MEMORY);
+        }
     }
     if client.version == Version::Resp2 && client.subscriptions() > 0 && !runs_while_subscribed(spec.name, entry) {
         let name = state.server.table.full_name(entry.id);
@@ -190,12 +198,13 @@ pub(crate) fn call(state: &mut State, client: &mut Client, entry: Entry, args: A
     client.commands += 1;
     let start = out.len();
     if state.server.tracking.is_active() && !client.may_not_block {
-        state.server.bound_tracking(client);
+        state.server.bound_tracking(Some(client));
     }
+    let result = run(state, client, entry, args, out, now);
+    // Behind the command, so that EXEC is told behind what it runs.
     if !state.server.monitors.is_empty() {
         state.server.feed_monitors(client, entry, args);
     }
-    let result = run(state, client, entry, args, out, now);
     let stat = &mut state.server.stats.by_command[usize::from(entry.id)];
     stat.calls += 1;
     let tick = state.server.clock.now();
@@ -387,7 +396,9 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
             out.clear();
             out.append(&mut client.heard);
         }
-        client.waiter.serve(out);
+        // Through the queue, so that what is told next (an invalidation, say) comes behind the reply.
+        let _ = client.handle.push(|queue| queue.append(&mut out));
+        client.waiter.serve(Out::new());
     } else {
         client.blocked = Some(on);
     }

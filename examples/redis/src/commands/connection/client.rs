@@ -84,7 +84,11 @@ pub(super) fn pause(ctx: &mut Ctx<'_>) -> Outcome {
     }
     let timeout = parse::int(ctx.arg(2)).ok_or(Fault::new("ERR timeout is not an integer or out of range"))?;
     let timeout = u64::try_from(timeout).map_err(|_| Fault::TIMEOUT_NEGATIVE)?;
-    let until = ctx.now.saturating_add(timeout);
+    // An end beyond all times would lie in the past for Redis, whose numbers wrap: nothing is paused.
+    let Some(until) = ctx.now.checked_add(timeout).filter(|&until| i64::try_from(until).is_ok()) else {
+        ctx.reply.ok();
+        return Ok(());
+    };
     // A pause that goes on is made longer and stricter, never shorter.
     let pause = match ctx.server.pause.filter(|pause| pause.until > ctx.now) {
         Some(old) => Pause { until: until.max(old.until), writes_only: writes_only && old.writes_only },
