@@ -14,7 +14,7 @@
 //!                        exit 1 ◀── bad directive      exit 1 ◀── port taken            exit 0 ◀┘
 //! ```
 //!
-//! [`main`] reads the optional file and the options, which are lines of that file in another spelling. It says on standard
+//! [`main`](main()) reads the optional file and the options, which are lines of that file in another spelling. It says on standard
 //! output what redis-server says there, in its form: the pid, `Server initialized`, `Ready to accept connections`.
 //!
 //! # Invariants
@@ -32,7 +32,7 @@
 //! use std::process::ExitCode;
 //!
 //! // Prints the version; with a server's arguments it would return when the server has stopped.
-//! let code = xs_redis::cli::main(["xs-redis".into(), "--version".into()]);
+//! let code = xs_redis::cli::main(["xs-redis".into(), "--version".into()], |_| Ok(()));
 //! assert_eq!(code, ExitCode::SUCCESS);
 //! ```
 //!
@@ -58,17 +58,24 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use xs_net::listener::{Addr, Listener};
+use xs_net::serve::serve_with;
 use xs_os::SystemClock;
 
 use crate::config::Config;
 use crate::config::cli::{Invocation, invocation};
-use crate::server::{Builder, StartError};
+use crate::redis::Redis;
+use crate::server::StartError;
 
-/// Runs the program with these arguments, its own name first. Returns when the server has stopped.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs the program with these arguments, its own name first: reads them, installs the log, and hands the configuration
+/// to `serve`, which returns when the server has stopped.
+pub fn main(
+    args: impl IntoIterator<Item = OsString>,
+    serve: impl FnOnce(Config) -> Result<(), StartError>,
+) -> ExitCode {
     let args: Vec<String> = args.into_iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     match invocation(&args, &mut io::stdin()) {
-        Invocation::Serve(config) => serve(*config),
+        Invocation::Serve(config) => run(*config, serve),
         Invocation::Print(text) => {
             // Whoever closed the pipe doesn't want to know.
             let _ = io::stdout().write_all(text.as_bytes());
@@ -81,7 +88,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn serve(config: Config) -> ExitCode {
+fn run(config: Config, serve: impl FnOnce(Config) -> Result<(), StartError>) -> ExitCode {
     let log = match &config.logfile {
         Some(path) if !config.dir.is_empty() => Some(std::path::Path::new(&config.dir).join(path)),
         path => path.as_ref().map(Into::into),
@@ -92,18 +99,23 @@ fn serve(config: Config) -> ExitCode {
         return ExitCode::FAILURE;
     }
     announce(&config);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(run(config)),
-        Err(error) => Err(error.to_string()),
-    };
+    let (port, pidfile) = (config.port, config.pidfile.clone());
+    if let Some(path) = &pidfile
+        && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
+    {
+        tracing::warn!("Failed to write PID file: {}", crate::config::reason(&error));
+    }
+    let outcome = serve(config);
+    if let Some(path) = &pidfile {
+        let _ = std::fs::remove_file(path);
+    }
     match outcome {
         Ok(()) => {
             tracing::warn!("Redis is now ready to exit, bye bye...");
             ExitCode::SUCCESS
         }
-        Err(why) => {
-            tracing::warn!("{why}");
+        Err(error) => {
+            tracing::warn!("{}", failed(error, port));
             ExitCode::FAILURE
         }
     }
@@ -149,34 +161,50 @@ fn logo(port: u16, pid: u32) -> String {
     )
 }
 
-async fn run(config: Config) -> Result<(), String> {
-    let (port, pidfile) = (config.port, config.pidfile.clone());
-    let server = Builder::from_config(config).start().await.map_err(|error| failed(error, port))?;
-    if server.addrs().is_empty() {
-        return Err("Configured to not listen anywhere, exiting.".to_owned());
+/// Says that the server at `addrs` is ready, serves the socket file where one is configured, does the housekeeping, and
+/// returns once a signal or a client tells it to stop.
+///
+/// # Errors
+///
+/// When it listens nowhere, or the operating system refuses a reactor.
+pub fn run_until_told_to_stop(redis: &Redis, config: &Config, mut addrs: Vec<Addr>) -> Result<(), StartError> {
+    if addrs.is_empty() && config.unixsocket.is_none() {
+        return Err(StartError::Config("Configured to not listen anywhere, exiting.".to_owned()));
     }
-    if let Some(path) = &pidfile
-        && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
-    {
-        tracing::warn!("Failed to write PID file: {}", crate::config::reason(&error));
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| StartError::Config(error.to_string()))?;
+    let mut socket_file = None;
+    #[cfg(unix)]
+    runtime.block_on(async {
+        if let Some(listener) = config.listen_unix()? {
+            addrs.push(listener.local_addr());
+            let connections = redis.connections(listener.local_addr(), config.codec());
+            socket_file = Some(tokio::spawn(serve_with(listener, connections, redis.stopped(), redis.serving())));
+        }
+        Ok::<(), StartError>(())
+    })?;
+    redis.listening(&addrs);
     tracing::warn!("Server initialized");
-    let hint = match server.port() {
-        0 => String::new(),
-        port => format!("; try: redis-cli -p {port}"),
-    };
+    let port = addrs.iter().find_map(|addr| if let Addr::Tcp(addr) = addr { Some(addr.port()) } else { None });
+    let hint = port.map(|port| format!("; try: redis-cli -p {port}")).unwrap_or_default();
     tracing::info!("Ready to accept connections{hint}");
-    let signal = tokio::select! {
-        () = server.stopped() => None,
-        name = signal() => Some(name),
-    };
-    match signal {
+    let told = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = redis.stopped() => None,
+            name = signal() => Some(name),
+            () = redis.housekeeping() => None,
+        }
+    });
+    match told {
         Some(name) => tracing::warn!("Received {name} scheduling shutdown..."),
         None => tracing::warn!("User requested shutdown..."),
     }
-    server.shutdown().await;
-    if let Some(path) = &pidfile {
-        let _ = std::fs::remove_file(path);
+    redis.stop();
+    if let Some(served) = socket_file
+        && let Err(error) = runtime.block_on(served)
+    {
+        tracing::error!(%error, "the socket file's listener failed");
     }
     Ok(())
 }

@@ -46,6 +46,8 @@ pub(crate) struct Client {
     pub(crate) blocked: Option<BlockedOn>,
     /// Where the reply of a command that waited is laid down.
     pub(crate) waiter: Arc<Waiter>,
+    /// The key whose change makes its waiting command run again, while it does.
+    pub(crate) woken_by: Option<Vec<u8>>,
     /// Inside EXEC nothing may wait.
     pub(crate) may_not_block: bool,
     /// Close the connection once the replies so far are written.
@@ -139,6 +141,7 @@ impl Client {
             no_evict: false,
             blocked: None,
             waiter: Waiter::new(),
+            woken_by: None,
             may_not_block: false,
             close: false,
             last_command: None,

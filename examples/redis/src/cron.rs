@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dispatch;
-use crate::server::stopped;
+use crate::redis::stopped;
 use crate::service::unix_ms;
 use crate::state::Shared;
 
@@ -37,6 +37,8 @@ fn tick(shared: &Shared) -> bool {
     }
     if state.keyspace.has_changes() {
         dispatch::spread_changes(state, None);
+        // Whoever reads with a group waits in vain once its stream has expired.
+        dispatch::serve_blocked(state, None, now);
         state.server.broadcast_invalid(None);
     }
     state.server.bound_tracking(None);

@@ -46,9 +46,10 @@ impl<'a> Ctx<'a> {
         crate::parse::int(self.arg(index)).ok_or(Fault::NOT_AN_INTEGER)
     }
 
-    /// Argument `index` as a float that is not NaN, or Redis' error.
-    pub(crate) fn float(&self, index: usize) -> Result<f64, Fault> {
-        crate::parse::float(self.arg(index)).ok_or(Fault::NOT_A_FLOAT)
+    /// Argument `index` as a number of elements, or Redis' error.
+    pub(crate) fn size(&self, index: usize) -> Result<usize, Fault> {
+        let size = crate::parse::int(self.arg(index)).and_then(|size| usize::try_from(size).ok());
+        size.ok_or(Fault::NOT_POSITIVE)
     }
 
     /// Whether the client speaks RESP3.
@@ -74,22 +75,28 @@ impl<'a> Ctx<'a> {
     /// `timeout` is in seconds, 0 for ever. Inside a transaction nothing can be waited for: the command is answered as
     /// if its time were up.
     pub(crate) fn block(&mut self, keys: Vec<Vec<u8>>, timeout: f64, waits: Waits) -> Outcome {
-        self.block_as(self.args.to_owned(), keys, timeout, waits)
+        // Rounded up, but for the noise of a decimal fraction as a float: 2.007 seconds are 2007 milliseconds.
+        let millis = (timeout > 0.0).then(|| (timeout * 1000.0 - 1e-6).ceil().max(1.0) as u64);
+        self.block_as(self.args.to_owned(), keys, millis, waits)
     }
 
-    /// Like [`Ctx::block`], for a command that must be run again with other arguments (`XREAD … $`).
+    /// Like [`Ctx::block`], for a command that must be run again with other arguments (`XREAD … $`), with a timeout in
+    /// milliseconds.
     pub(crate) fn block_as(
         &mut self,
         request: xs_proto::resp::Request,
         keys: Vec<Vec<u8>>,
-        timeout: f64,
+        timeout: Option<u64>,
         waits: Waits,
     ) -> Outcome {
         if self.client.may_not_block {
-            waits.timed_out(&mut self.reply);
+            match waits {
+                Waits::Bulk => self.reply.null(),
+                _ => waits.timed_out(&mut self.reply),
+            }
             return Ok(());
         }
-        let deadline = (timeout > 0.0).then(|| self.now.saturating_add((timeout * 1000.0).ceil() as u64));
+        let deadline = timeout.map(|millis| self.now.saturating_add(millis));
         self.client.blocked = Some(BlockedOn { db: self.db.index, keys, request, deadline, waits });
         Ok(())
     }

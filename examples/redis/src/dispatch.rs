@@ -6,7 +6,7 @@ use xs_storage::keyspace::ChangeKind;
 
 use crate::blocked::{BlockedOn, Waits};
 use crate::client::{Client, ReplyMode, Was};
-use crate::command::{Flags, Run};
+use crate::command::{Flags, Group, Run};
 use crate::commands::transactions;
 use crate::ctx::Ctx;
 use crate::db::Db;
@@ -56,7 +56,7 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
                 keys: Vec::new(),
                 request: args.to_owned(),
                 deadline: Some(until),
-                waits: Waits::ForPause,
+                waits: Waits::Pause,
             };
             client.blocked = Some(on);
         }
@@ -363,11 +363,13 @@ fn note_expired(state: &mut State, current: Option<&mut Client>, db: usize, key:
 
 /// Runs the commands of clients that wait for keys that have changed.
 pub(crate) fn serve_blocked(state: &mut State, mut current: Option<&mut Client>, now: u64) {
-    while let Some((_, ids)) = state.server.blocked.next_ready() {
+    while let Some(((_, key), ids)) = state.server.blocked.next_ready() {
         for id in ids {
             let Some(mut client) = state.server.clients.take(id) else { continue };
             if let Some(on) = client.blocked.take() {
+                client.woken_by = Some(key.clone());
                 retry(state, &mut client, on, now);
+                client.woken_by = None;
             }
             state.server.clients.put_back(client);
             spread_changes(state, current.as_deref_mut());
@@ -382,8 +384,14 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
     let result = run(state, client, entry, on.request.args(), &mut out, now);
     let served = match result {
         Ok(()) => client.blocked.is_none(),
-        // The group that it reads with is gone: that ends the wait. A key of another type doesn't.
-        Err(fault) if matches!(fault.code(), "NOGROUP" | "UNBLOCKED") => {
+        // The group that it reads with is gone, or there is nowhere to move the element to: that ends the wait. A key of
+        // another type doesn't, if it is what the client waits for.
+        Err(fault)
+            if matches!(fault.code(), "NOGROUP" | "UNBLOCKED")
+                || is_about_another_key(state, &fault, &entry, &on, now) =>
+        {
+            state.server.stats.by_command[usize::from(entry.id)].failed += 1;
+            state.server.stats.count_error(&fault);
             Reply::new(&mut out, client.version).error(fault.text());
             true
         }
@@ -402,6 +410,16 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
     } else {
         client.blocked = Some(on);
     }
+}
+
+/// Whether a wrong type is that of a key that the client doesn't wait for.
+fn is_about_another_key(state: &State, fault: &Fault, entry: &Entry, on: &BlockedOn, now: u64) -> bool {
+    let wanted = match entry.spec.group {
+        Group::SortedSet => "zset",
+        group => group.name(),
+    };
+    let fits = |key: &Vec<u8>| state.keyspace.peek(on.db, key, now).is_none_or(|value| value.type_name() == wanted);
+    *fault == Fault::WRONG_TYPE && on.keys.iter().all(fits)
 }
 
 /// Evicts until the memory fits; false when nothing more may be evicted.

@@ -236,9 +236,9 @@ mod tests {
         let (_, event) = latency.get(b"command").unwrap();
         assert_eq!(event.samples, [(10, 9), (11, 20), (12, 1)]);
         assert_eq!(event.worst, 20);
-        let graph = event.graph("command", 72);
+        let graph = event.graph("command", 71);
         assert!(graph.starts_with("command - high 20 ms, low 1 ms (all time high 20 ms)\n-----"));
-        assert!(graph.ends_with("116\nmm0\n  s\n"), "{graph}");
+        assert!(graph.ends_with("115\nmm9\n  s\n"), "{graph}");
         for second in 100..400 {
             latency.add("command", 1, second);
         }

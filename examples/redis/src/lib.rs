@@ -41,6 +41,7 @@ mod monitor;
 mod notify;
 mod parse;
 mod pubsub;
+mod redis;
 mod scan;
 pub mod server;
 mod service;
@@ -53,4 +54,6 @@ mod waiter;
 /// The version of Redis whose commands these are.
 pub const VERSION: &str = "7.0.15";
 
+pub use config::Config;
+pub use redis::Redis;
 pub use server::{Builder, Server, StartError};

@@ -44,7 +44,7 @@
 //! let mut connection = client.get_multiplexed_async_connection().await?;
 //!
 //! let () = redis::cmd("SET").arg(&["session", "42", "EX", "3600"]).query_async(&mut connection).await?;
-//! clock.advance(Duration::from_secs(3600));
+//! clock.advance(Duration::from_millis(3_600_001)); // at its very deadline the key is still there
 //! let gone: Option<String> = redis::cmd("GET").arg("session").query_async(&mut connection).await?;
 //! assert_eq!(gone, None);
 //! # Ok(()) }
@@ -68,41 +68,23 @@
 //! The Redis documentation of `SHUTDOWN` and of protected mode.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use xs_net::listener::{Addr, BindError, Listener, TcpListener, TcpOptions, UnixListener, UnixOptions};
-use xs_net::serve::{AtLimit, Conn, ConnectionLimit, ServeOptions, serve_with};
-use xs_net::session::{Registry, Session, SessionOptions};
-use xs_net::{BoxError, Timer, Transport};
+use xs_net::listener::{Addr, BindError, Listener};
+use xs_net::serve::serve_with;
 use xs_os::{Clock, Rng, SystemClock};
-use xs_proto::resp::{Limits, RequestDecoder};
-use xs_storage::keyspace::Keyspace;
 
-use crate::client::Client;
 use crate::config::Config;
-use crate::service::{Connection, unix_ms};
-use crate::state::{Shared, State};
-
-/// What a server says to a connection beyond `maxclients`.
-const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
-
-/// What a server in protected mode says to a connection from elsewhere.
-const PROTECTED: &str = "DENIED Redis is running in protected mode because protected mode is enabled and no password is \
-    set for the default user. In this mode connections are only accepted from the loopback interface. To connect from \
-    elsewhere, set a password (requirepass), or turn protected mode off (protected-mode no) if nobody but you can reach \
-    this server.";
+use crate::redis::Redis;
 
 /// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub struct Server {
-    shared: Arc<Shared>,
+    redis: Redis,
     addrs: Vec<Addr>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -194,40 +176,13 @@ impl Builder {
     ///
     /// [`StartError`].
     pub async fn start(self) -> Result<Server, StartError> {
-        let shared = self.share();
-        let mut server = Server { shared, addrs: Vec::new(), tasks: Vec::new() };
-        server.listen(&self.config, false)?;
-        let (cron, stop) = (crate::cron::run(server.shared.clone()), stopped(server.shared.stop.subscribe()));
-        server.tasks.push(tokio::spawn(async move {
-            tokio::select! {
-                () = cron => {}
-                () = stop => {}
-            }
-        }));
-        Ok(server)
-    }
-
-    /// The state of the server to be.
-    fn share(&self) -> Arc<Shared> {
         let rng = self.seed.map_or_else(Rng::from_entropy, Rng::from_seed);
-        let registry = Registry::new();
-        let mut keyspace =
-            Keyspace::new(self.config.databases, self.config.keyspace(), rng.fork("keyspace").next_u64());
-        keyspace.record_changes(false);
-        let server = crate::state::Server::new(self.config.clone(), self.clock.clone(), registry.clone(), rng);
-        Arc::new(Shared {
-            timer: Timer::new(self.clock.clone()),
-            clock: self.clock.clone(),
-            registry,
-            limit: ConnectionLimit::new(self.config.maxclients),
-            state: Mutex::new(State {
-                keyspace,
-                lookups: Default::default(),
-                limits: self.config.limits.clone(),
-                server,
-            }),
-            stop: watch::Sender::new(false),
-        })
+        let store = self.config.store(&rng);
+        let redis = Redis::new(&self.config, store, self.clock, rng);
+        let mut server = Server { redis, addrs: Vec::new(), tasks: Vec::new() };
+        server.listen(&self.config)?;
+        server.tasks.push(tokio::spawn(server.redis.housekeeping()));
+        Ok(server)
     }
 }
 
@@ -246,39 +201,31 @@ impl Server {
         Server::builder().ephemeral().await
     }
 
-    fn listen(&mut self, config: &Config, reuse_port: bool) -> Result<(), StartError> {
-        let mut port = config.port;
-        for (bind, may_fail) in config.addresses() {
-            let options = TcpOptions {
-                backlog: config.tcp_backlog,
-                keepalive: (config.tcp_keepalive > 0).then(|| Duration::from_secs(config.tcp_keepalive)),
-                reuse_port,
-                ..TcpOptions::default()
-            };
-            let listener = match TcpListener::bind(SocketAddr::new(bind, port), options) {
-                Ok(listener) => listener,
-                Err(error) if may_fail && !error.is_taken() => {
-                    tracing::warn!("{error}");
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            port = listener.socket_addr().port(); // all addresses share one port, also when it was chosen for us
-            self.accept_from(listener);
+    fn listen(&mut self, config: &Config) -> Result<(), StartError> {
+        for listener in config.listen()? {
+            self.accept_from(listener, config);
         }
-        if let Some(path) = &config.unixsocket {
-            self.accept_from(UnixListener::bind(path, UnixOptions { mode: config.unixsocketperm })?);
+        #[cfg(unix)]
+        if let Some(listener) = config.listen_unix()? {
+            self.accept_from(listener, config);
         }
-        self.shared.state.lock().server.listening(&self.addrs);
+        self.redis.listening(&self.addrs);
         Ok(())
     }
 
-    fn accept_from<L>(&mut self, listener: L)
+    fn accept_from<L>(&mut self, listener: L, config: &Config)
     where
         L: Listener<Peer: Into<Addr> + Send> + 'static,
     {
-        self.addrs.push(listener.local_addr());
-        self.tasks.push(tokio::spawn(accept(listener, self.shared.clone())));
+        let local = listener.local_addr();
+        self.addrs.push(local.clone());
+        let connections = self.redis.connections(local, config.codec());
+        let (stopped, serving) = (self.redis.stopped(), self.redis.serving());
+        self.tasks.push(tokio::spawn(async move {
+            if let Err(error) = serve_with(listener, connections, stopped, serving).await {
+                tracing::error!(%error, "a listener failed");
+            }
+        }));
     }
 
     /// Where it listens.
@@ -307,12 +254,12 @@ impl Server {
 
     /// Ready when a client asks the server to stop (`SHUTDOWN`).
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
-        stopped(self.shared.stop.subscribe())
+        self.redis.stopped()
     }
 
     /// Stops accepting, lets the connections finish what they do, and waits for them.
     pub async fn shutdown(mut self) {
-        self.shared.stop.send_replace(true);
+        self.redis.stop();
         for task in std::mem::take(&mut self.tasks) {
             let _ = task.await;
         }
@@ -321,77 +268,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.stop.send_replace(true);
+        self.redis.stop();
         self.tasks.iter().for_each(JoinHandle::abort);
     }
-}
-
-/// Ready once the server is told to stop.
-pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Serves every connection of a listener until the server stops.
-async fn accept<L>(listener: L, shared: Arc<Shared>)
-where
-    L: Listener<Peer: Into<Addr> + Send> + 'static,
-{
-    let local = listener.local_addr();
-    let options = ServeOptions {
-        limit: shared.limit.clone(),
-        at_limit: AtLimit::Refuse(TOO_MANY.into()),
-        drain_timeout: Duration::from_secs(5),
-        timer: shared.timer.clone(),
-    };
-    let stop = stopped(shared.stop.subscribe());
-    let connections = tower::service_fn(move |conn| connection(shared.clone(), local.clone(), conn));
-    if let Err(error) = serve_with(listener, connections, stop, options).await {
-        tracing::error!(%error, "a listener failed");
-    }
-}
-
-/// One connection from its first byte to its last.
-async fn connection<Io, Peer>(shared: Arc<Shared>, local: Addr, conn: Conn<Io, Peer>) -> Result<(), BoxError>
-where
-    Io: Transport + Unpin,
-    Peer: Into<Addr>,
-{
-    let peer = conn.peer.into();
-    let registration = shared.registry.register(peer.clone());
-    let (client, options, limits) = {
-        let state = shared.state.lock();
-        let config = &state.server.config;
-        let options = SessionOptions {
-            idle_timeout: (config.timeout > 0).then(|| Duration::from_secs(config.timeout)),
-            max_unread: config.client_query_buffer_limit as usize,
-            output: crate::pubsub::limits(config.output_limits[0]),
-            ..SessionOptions::default()
-        };
-        let limits = Limits { bulk: config.proto_max_bulk_len as usize, ..Limits::default() };
-        let user = state.server.acl.for_new_connection();
-        let now = unix_ms(shared.clock.wall());
-        let mut client = Client::new(
-            registration.handle().id(),
-            registration.handle().clone(),
-            peer.to_string(),
-            local.to_string(),
-            user,
-            now,
-        );
-        let is_near = !matches!(peer, Addr::Tcp(addr) if !addr.ip().is_loopback());
-        client.close = config.protected_mode && !is_near && client.user.as_ref().is_some_and(|user| user.no_pass);
-        (client, options, limits)
-    };
-    if client.close {
-        let _ = registration.handle().push(|out| xs_proto::resp::Reply::new(out, client.version).error(PROTECTED));
-        registration.handle().finish();
-    }
-    let service = Connection::new(shared.clone(), Box::new(client));
-    let outcome = Session::new(registration, RequestDecoder::new(limits), service, &shared.timer)
-        .with_options(options)
-        .with_drain(conn.drain)
-        .run(conn.io)
-        .await;
-    tracing::debug!(%peer, cause = ?outcome.cause(), "connection closed");
-    Ok(())
 }

@@ -18,7 +18,29 @@ use support::compare::{self, Tally, Verdict};
 use support::{Server, Subject, run, tool};
 
 /// Tests that pass on redis-server and needn't on ours, each with the reason.
-const SKIPS: &[(&str, &str)] = &[];
+const SKIPS: &[(&str, &str)] = &[
+    ("Test LPUSH and LPOP on plain nodes", RELOAD),
+    ("Check if list is still ok after a DEBUG RELOAD - quicklist", RELOAD),
+    ("SINTERSTORE with two sets, after a DEBUG RELOAD - hashtable", RELOAD),
+    ("SINTERSTORE with two sets, after a DEBUG RELOAD - intset", RELOAD),
+    ("Set encoding after DEBUG RELOAD", RELOAD),
+    ("ZSCORE after a DEBUG RELOAD - listpack", RELOAD),
+    ("ZSCORE after a DEBUG RELOAD - skiplist", RELOAD),
+    ("Hash ziplist of various encodings", DUMP),
+    ("Hash ziplist of various encodings - sanitize dump", DUMP),
+    ("List ziplist of various encodings", DUMP),
+    ("List ziplist of various encodings - sanitize dump", DUMP),
+    ("SWAPDB wants to wake blocked client, but the key already expired", STREAM),
+    ("MULTI + LPUSH + EXPIRE + DEBUG SLEEP on blocked client, key already expired", STREAM),
+    ("Regression for pattern matching very long nested loops", NESTING),
+    ("SORT sorted set BY nosort works as expected from scripts", SCRIPT),
+];
+
+const NESTING: &str = "Redis gives up on a pattern after 1000 stars; here it is matched, in bounded time";
+const SCRIPT: &str = "scripting comes later";
+const RELOAD: &str = "DEBUG RELOAD writes an RDB file and reads it: persistence comes later";
+const STREAM: &str = "reads the replication stream: replication comes later";
+const DUMP: &str = "DUMP and RESTORE come with persistence";
 
 /// Tests that cannot work in external-server mode anywhere and spoil those that follow when they fail half-way.
 const UNFIT: &[&str] = &[
@@ -58,6 +80,13 @@ const WIDER: &[&str] = &[
     "unit/bitfield",
     "unit/geo",
     "unit/hyperloglog",
+    "unit/lazyfree",
+    "unit/pause",
+    "unit/querybuf",
+    "unit/replybufsize",
+    "unit/tracking",
+    "unit/violations",
+    "unit/type/list-3",
     "unit/type/stream",
     "unit/type/stream-cgroups",
 ];
@@ -112,23 +141,24 @@ fn report(units: &[String]) -> Vec<String> {
 fn run_unit(subject: Subject, unit: &str) -> Tally {
     let mut server = Server::start(subject, &[]);
     let port = server.port.to_string();
-    // The suite's own control port lies just below its base port; two runs at a time must not meet there.
-    let base = match subject {
-        Subject::Redis => "21111",
-        Subject::Ours => "22111",
-    };
+    // The suite's own control port lies just below its base port; runs at the same time must not meet there.
+    let apart = std::process::id() % 60 * 128 + if subject == Subject::Ours { 64 } else { 0 };
+    let base = &(20_000 + apart).to_string();
     let mut args = vec!["tests/test_helper.tcl", "--host", "127.0.0.1", "--port", &port, "--baseport", base];
-    args.extend(["--durable", "--timeout", "100", "--tags", "-needs:repl", "--single", unit]);
+    args.extend(["--durable", "--timeout", "60", "--tags", "-needs:repl", "--single", unit]);
     for name in UNFIT {
         args.extend(["--skiptest", name]);
     }
     let outcome = run("tclsh", &args, &tool("redis-src"), b"", LIMIT);
     let mut tally = parse(&outcome.stdout);
+    let in_progress = outcome.stdout.lines().find(|line| line.contains("(IN PROGRESS)"));
     if let Some(status) = server.ended() {
         tally.broken_off = Some(format!("the server ended with {status}: {}", last_line(&server.log())));
     } else if outcome.status.is_none() {
         tally.broken_off = Some(format!("took more than {} s", LIMIT.as_secs()));
-    } else if !outcome.stdout.contains("done]: ") {
+    } else if let Some(line) = in_progress {
+        tally.broken_off = Some(format!("hangs {line}"));
+    } else if tally.broken_off.is_none() && !outcome.stdout.contains("done]: ") {
         tally.broken_off = Some(last_line(&outcome.stdout).to_owned());
     }
     tally

@@ -5,11 +5,12 @@
 //!   under an LFU policy:  [ minutes, modulo 2¹⁶    │ log counter: 8 ]
 //! ```
 //!
-//! The counter is Morris': each use raises it with a probability that falls with its value, so that 8 bits reach a
-//! million uses; it loses one for every so many minutes without use. Both layouts and all constants are Redis', because
-//! `OBJECT IDLETIME` and `OBJECT FREQ` show them. Changing the policy re-reads the bits, as it does there.
+//! Clock and counter are those of [`cache::policy`](crate::cache::policy); this is how they are packed. The layouts are
+//! Redis', because `OBJECT IDLETIME` and `OBJECT FREQ` show them. Changing the policy re-reads the bits, as it does there.
 
 use xs_os::Rng;
+
+use crate::cache::policy::{IdleClock, LfuCounter, LfuTuning};
 
 /// What an access record is for, with the two numbers that tune the counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,25 +26,18 @@ pub enum Tracking {
     },
 }
 
-const CLOCK: u64 = (1 << 24) - 1;
 const MINUTES: u64 = (1 << 16) - 1;
-/// What a new key starts with, so that it is not the first to go.
-const START: u8 = 5;
 
-fn seconds(now_ms: u64) -> u32 {
-    ((now_ms / 1000) & CLOCK) as u32
-}
-
-fn minutes(now_ms: u64) -> u32 {
-    ((now_ms / 60_000) & MINUTES) as u32
+fn counted(count: LfuCounter, now_ms: u64) -> u32 {
+    ((now_ms / 60_000) & MINUTES) as u32 * 256 + u32::from(count.0)
 }
 
 /// The record of a new key.
 #[inline]
 pub(super) fn fresh(tracking: Tracking, now_ms: u64) -> u32 {
     match tracking {
-        Tracking::Recency => seconds(now_ms),
-        Tracking::Frequency { .. } => minutes(now_ms) << 8 | u32::from(START),
+        Tracking::Recency => IdleClock::at(now_ms).bits(),
+        Tracking::Frequency { .. } => counted(LfuCounter::START, now_ms),
     }
 }
 
@@ -51,30 +45,31 @@ pub(super) fn fresh(tracking: Tracking, now_ms: u64) -> u32 {
 #[inline]
 pub(super) fn used(record: u32, tracking: Tracking, now_ms: u64, rng: &mut Rng) -> u32 {
     match tracking {
-        Tracking::Recency => seconds(now_ms),
+        Tracking::Recency => IdleClock::at(now_ms).bits(),
         Tracking::Frequency { log_factor, decay_minutes } => {
-            let mut count = frequency(record, decay_minutes, now_ms);
-            if count < u8::MAX {
-                let steps = f64::from(count.saturating_sub(START));
-                count += u8::from(rng.chance(1.0 / (steps * f64::from(log_factor) + 1.0)));
-            }
-            minutes(now_ms) << 8 | u32::from(count)
+            let tuning = LfuTuning { log_factor, decay_minutes };
+            counted(LfuCounter(frequency(record, decay_minutes, now_ms)).used(tuning, rng), now_ms)
         }
     }
 }
 
 /// Milliseconds since the last use, in steps of a second; only while recency is tracked.
 pub(super) fn idle_ms(record: u32, now_ms: u64) -> u64 {
-    let (now, then) = (u64::from(seconds(now_ms)), u64::from(record) & CLOCK);
-    (now.wrapping_sub(then) & CLOCK) * 1000
+    IdleClock::from_bits(record).idle_ms(now_ms)
 }
 
 /// The counter after its decay; only while frequency is tracked.
 pub(super) fn frequency(record: u32, decay_minutes: u32, now_ms: u64) -> u8 {
-    let (now, then) = (u64::from(minutes(now_ms)), u64::from(record) >> 8);
-    let passed = now.wrapping_sub(then) & MINUTES;
-    let lost = passed.checked_div(u64::from(decay_minutes)).unwrap_or(0);
-    (record as u8).saturating_sub(u8::try_from(lost).unwrap_or(u8::MAX))
+    let passed = (now_ms / 60_000).wrapping_sub(u64::from(record) >> 8) & MINUTES;
+    LfuCounter(record as u8).idle(passed, LfuTuning { decay_minutes, ..LfuTuning::default() }).0
+}
+
+/// How good a victim a key with this record is.
+pub(super) fn score(record: u32, tracking: Tracking, now_ms: u64) -> u64 {
+    match tracking {
+        Tracking::Recency => idle_ms(record, now_ms),
+        Tracking::Frequency { decay_minutes, .. } => LfuCounter(frequency(record, decay_minutes, now_ms)).score(),
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +80,7 @@ mod tests {
 
     #[test]
     fn idle_time_counts_seconds_across_the_wrap() {
-        let start = CLOCK * 1000 + 500; // the last second before the clock wraps
+        let start = 0xFF_FFFF * 1000 + 500; // the last second before the clock wraps
         let record = fresh(Tracking::Recency, start);
         assert_eq!([0, 499, 500, 10_000].map(|later| idle_ms(record, start + later)), [0, 0, 1000, 10_000]);
     }

@@ -1,10 +1,10 @@
-//! Which key goes when memory is short: the names of the policies, the choice among sampled candidates (pure), and the
-//! keyspace's part, which draws the samples and carries out the choice.
+//! Which key goes when memory is short: the names of the policies, and the keyspace's part, which draws the samples and
+//! carries out the choice. The choice among the samples is [`cache::policy`](crate::cache::policy)'s.
 
 use bytes::Bytes;
 use xs_os::Rng;
 
-use super::access::{self, Tracking};
+use super::access;
 use super::change::ChangeKind;
 use super::space::{Db, Keyspace};
 use super::table::Spot;
@@ -74,45 +74,6 @@ impl Policy {
     }
 }
 
-/// A key that was sampled: where it is, and how good a victim it would be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Candidate {
-    pub(super) score: u64,
-    pub(super) db: usize,
-    pub(super) hash: u64,
-}
-
-/// The best victims seen in recent samples. A sample of five alone is a poor judge; remembering the best of many samples
-/// comes close to exact LRU (Redis found sixteen to be enough).
-#[derive(Debug, Default)]
-pub(super) struct Pool {
-    /// By rising score.
-    best: Vec<Candidate>,
-}
-
-impl Pool {
-    const SIZE: usize = 16;
-
-    /// Considers a candidate. One that is there already is judged anew.
-    pub(super) fn offer(&mut self, candidate: Candidate) {
-        self.best.retain(|known| (known.db, known.hash) != (candidate.db, candidate.hash));
-        let at = self.best.partition_point(|known| known.score < candidate.score);
-        self.best.insert(at, candidate);
-        if self.best.len() > Self::SIZE {
-            self.best.remove(0);
-        }
-    }
-
-    /// The best victim. It may be gone by now: the caller looks, and asks again.
-    pub(super) fn take(&mut self) -> Option<Candidate> {
-        self.best.pop()
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.best.clear();
-    }
-}
-
 impl Keyspace {
     /// Removes the key that the policy would rather lose than any other, and answers its database and name. `None` if
     /// the policy leaves nothing to evict.
@@ -176,19 +137,13 @@ impl Keyspace {
                     };
                     let Some((hash, spot)) = sample else { break };
                     let Some(item) = self.dbs[db].keys.at(spot) else { break };
-                    let score = match self.config.tracking {
-                        Tracking::Recency => access::idle_ms(item.tag(), now_ms),
-                        Tracking::Frequency { decay_minutes, .. } => {
-                            u64::from(u8::MAX - access::frequency(item.tag(), decay_minutes, now_ms))
-                        }
-                    };
-                    self.pool.offer(Candidate { score, db, hash });
+                    self.pool.offer((db, hash), access::score(item.tag(), self.config.tracking, now_ms));
                     seen += 1;
                 }
             }
-            // The pool remembers earlier samples, whose keys may be gone or may have lost their deadlines. While there
-            // is anything to sample, the last round's candidates are live, so this ends.
-            while let Some(Candidate { db, hash, .. }) = self.pool.take() {
+            // The pool remembers earlier samples, whose keys may be gone or may have lost their deadlines. If all of them
+            // are, the pool is empty now, and what the next round samples is live.
+            while let Some((db, hash)) = self.pool.take() {
                 let hasher = self.hasher;
                 let live = self.dbs.get(db).and_then(|db| {
                     db.keys.locate(hash, |item| hasher.hash(item.key()) == hash && (!volatile || item.note().is_some()))
@@ -214,18 +169,5 @@ mod tests {
             assert_eq!(Policy::from_name(&policy.name().to_uppercase()), Some(policy));
         }
         assert_eq!(Policy::from_name("lru"), None);
-    }
-
-    #[test]
-    fn the_pool_keeps_the_best_and_no_key_twice() {
-        let mut pool = Pool::default();
-        for score in 0..100 {
-            pool.offer(Candidate { score, db: 0, hash: score % 50 });
-        }
-        pool.offer(Candidate { score: 1000, db: 1, hash: 49 });
-        pool.offer(Candidate { score: 0, db: 0, hash: 49 }); // used since: not a victim any more
-        let order: Vec<u64> = std::iter::from_fn(|| pool.take()).map(|c| c.score).collect();
-        assert_eq!(order[..3], [1000, 98, 97]);
-        assert_eq!(order.len(), Pool::SIZE);
     }
 }

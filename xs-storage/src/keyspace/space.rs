@@ -2,10 +2,11 @@
 
 use xs_os::Rng;
 
+use crate::cache::policy::Pool;
+
 use super::access::{self, Tracking};
 use super::change::{Change, ChangeKind, Changes};
 use super::entry::EntryMut;
-use super::evict::Pool;
 use super::hasher::KeyHasher;
 use super::rank_tree::RankTree;
 use super::table::{Spot, Table};
@@ -85,7 +86,8 @@ pub struct Keyspace {
     pub(super) hasher: KeyHasher,
     pub(super) config: Config,
     pub(super) changes: Changes,
-    pub(super) pool: Pool,
+    /// The best victims of recent samples, by database and key hash.
+    pub(super) pool: Pool<(usize, u64)>,
     /// Chance for the frequency counter.
     rng: Rng,
 }

@@ -17,6 +17,7 @@ pub(crate) mod cli;
 mod directive;
 mod file;
 mod rewrite;
+mod start;
 mod table;
 mod words;
 
@@ -39,7 +40,7 @@ use directive::Value;
 
 /// Every directive's value, and the obeyed ones as typed fields.
 #[derive(Debug, Clone)]
-pub(crate) struct Config {
+pub struct Config {
     /// The canonical texts, in the order of the table.
     values: Vec<Vec<u8>>,
     /// Directives that were given and concern parts that this server doesn't have.
@@ -201,7 +202,7 @@ impl Default for Config {
             latency_percentiles: Vec::new(),
         };
         for directive in table::all() {
-            config.store(directive, directive.default.as_bytes());
+            config.keep(directive, directive.default.as_bytes());
         }
         config
     }
@@ -326,7 +327,7 @@ impl Config {
             if matches!(directive.effect, Effect::AtStart(_)) {
                 return Err(failed(name.as_bytes(), "this server takes it only when it starts"));
             }
-            new.store(directive, &value);
+            new.keep(directive, &value);
             new.values[index] = value;
         }
         Ok(new)
@@ -343,12 +344,12 @@ impl Config {
         if directive.lacking(&value).is_some() && !self.unsupported.contains(&directive.name) {
             self.unsupported.push(directive.name);
         }
-        self.store(directive, &value);
+        self.keep(directive, &value);
         self.values[index] = value;
         Ok(())
     }
 
-    fn store(&mut self, directive: &Directive, value: &[u8]) {
+    fn keep(&mut self, directive: &Directive, value: &[u8]) {
         if let Effect::Sets(field) | Effect::AtStart(field) = directive.effect {
             field(self, Value(value));
         }

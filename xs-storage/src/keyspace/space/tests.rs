@@ -5,6 +5,7 @@ use xs_os::Rng;
 
 use super::*;
 use crate::keyspace::Policy;
+use crate::keyspace::list::List;
 use crate::keyspace::string::Str;
 
 fn text(bytes: &[u8]) -> Value {
@@ -254,6 +255,27 @@ fn a_key_lives_through_its_last_millisecond() {
     assert_eq!((space.len(0), space.volatile_len(0)), (0, 0));
     assert_eq!(space.changes().next().map(|c| c.kind), Some(ChangeKind::Expired));
     assert_eq!(space.used_bytes(), space.dbs[0].deadlines.allocated_bytes());
+}
+
+#[test]
+fn a_collection_that_runs_empty_takes_its_key_along() {
+    let (mut space, limits) = (Keyspace::new(1, Config::default(), 1), crate::keyspace::Limits::default());
+    for how in 0..2 {
+        let (mut entry, created) = space.get_or_insert_with(0, b"l", 0, || List::new().into());
+        assert!(created);
+        entry.as_list_mut().unwrap().push_back(b"x", &limits);
+        drop(entry);
+        space.check();
+        let pop = |value: &mut Value| value.as_list_mut().unwrap().pop_front(|item| item.to_vec());
+        if how == 0 {
+            assert_eq!(space.update(0, b"l", 0, |entry| pop(entry)), Some(Some(b"x".to_vec())));
+        } else {
+            assert!(!space.remove_if_spent(0, b"l"));
+            pop(&mut space.get_mut(0, b"l", 0).unwrap());
+            assert!(space.remove_if_spent(0, b"l"));
+        }
+        assert_eq!((space.len(0), space.used_bytes()), (0, 0));
+    }
 }
 
 #[test]

@@ -18,6 +18,9 @@ impl From<SketchError> for Fault {
     }
 }
 
+/// The byte and the bit by which a sketch says that it must be counted anew.
+const FORGOTTEN: (usize, u8) = (15, 0x80);
+
 /// A sketch as a value. Never the text of a number, whatever its bytes are.
 fn value(sketch: &[u8]) -> Str {
     let mut value = Str::default();
@@ -36,6 +39,8 @@ fn pfadd(ctx: &mut Ctx<'_>) -> Outcome {
         changes += u64::from(sketch::add(&mut sketch, element, ctx.server.config.hll_sparse_max_bytes)?);
     }
     if changes > 0 {
+        // A new sketch knows that it has seen nothing; Redis lets it forget even that.
+        sketch[FORGOTTEN.0] |= FORGOTTEN.1;
         store(ctx, key, &sketch)?;
         ctx.touched(key, Class::STRING, "pfadd", changes);
     }

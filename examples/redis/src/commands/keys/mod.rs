@@ -87,17 +87,24 @@ fn keys(ctx: &mut Ctx<'_>) -> Outcome {
 }
 
 fn scan(ctx: &mut Ctx<'_>) -> Outcome {
-    let scan = Scan::parse(ctx, 1, true)?;
+    let scan = Scan::of_keys(ctx)?;
     let Ctx { db, reply, client, now, .. } = ctx;
     // The cursor comes before the keys, and is known after them.
     let (mut keys, mut found) = (Out::new(), 0);
     let mut list = Reply::new(&mut keys, client.version);
     let cursor = db.keyspace.scan(db.index, scan.cursor, scan.count, *now, |key, value| {
-        let fits = scan.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(value.type_name().as_bytes()));
-        if fits && scan.wants(key) {
-            list.bulk(key);
-            found += 1;
+        if !scan.wants(key) {
+            return;
         }
+        if let Some(kind) = scan.kind {
+            // Asking a key for its type is a lookup.
+            db.lookups.hits += 1;
+            if !kind.eq_ignore_ascii_case(value.type_name().as_bytes()) {
+                return;
+            }
+        }
+        list.bulk(key);
+        found += 1;
     });
     reply.array(2);
     reply.bulk(cursor.to_string().as_bytes());
@@ -208,5 +215,5 @@ fn wait(ctx: &mut Ctx<'_>) -> Outcome {
         ctx.reply.int(0);
         return Ok(());
     }
-    ctx.block(Vec::new(), timeout as f64 / 1000.0, Waits::ForReplicas)
+    ctx.block(Vec::new(), timeout as f64 / 1000.0, Waits::Replicas)
 }

@@ -17,7 +17,8 @@ const INCOMPATIBLE: Fault =
 struct Options {
     no_make: bool,
     trim: Option<Trim>,
-    /// Where the arguments behind the options begin.
+    /// The identifier behind XADD's options, and the argument that it stands in.
+    id: Option<AppendId>,
     end: usize,
 }
 
@@ -35,9 +36,8 @@ impl Options {
             let more = ctx.args.len() - at - 1;
             let word = ctx.arg(at);
             if is_add && word == b"*" {
+                options.id = Some(AppendId::Auto);
                 break;
-            } else if is_add && word.eq_ignore_ascii_case(b"nomkstream") {
-                options.no_make = true;
             } else if more > 0 && (word.eq_ignore_ascii_case(b"maxlen") || word.eq_ignore_ascii_case(b"minid")) {
                 if to.is_some() {
                     return Err(INCOMPATIBLE);
@@ -58,21 +58,24 @@ impl Options {
                 at += 1;
                 let most = u64::try_from(ctx.int(at)?).ok();
                 limit = Some(most.ok_or(Fault::new("ERR The LIMIT argument must be >= 0."))?);
+            } else if is_add && word.eq_ignore_ascii_case(b"nomkstream") {
+                options.no_make = true;
             } else if is_add {
+                options.id = Some(AppendId::parse(word).ok_or(INVALID_ID)?);
                 break;
             } else {
                 return Err(Fault::SYNTAX);
             }
             at += 1;
         }
-        if limit.is_some() && to.is_none() {
+        if limit.is_some_and(|limit| limit > 0) && to.is_none() {
             return Err(Fault::new("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"));
+        }
+        if !is_add && to.is_none() {
+            return Err(Fault::new("ERR syntax error, XTRIM must be called with a trimming strategy"));
         }
         if limit.is_some() && !approximate {
             return Err(Fault::new("ERR syntax error, LIMIT cannot be used without the special ~ option"));
-        }
-        if !is_add && to.is_none() {
-            return Err(Fault::new("ERR syntax error, XTRIM must be called with MAXLEN or MINID"));
         }
         options.trim = to.map(|to| match (approximate, limit) {
             (false, _) => Trim::exact(to),
@@ -90,18 +93,13 @@ pub(super) fn xadd(ctx: &mut Ctx<'_>) -> Outcome {
     let key = ctx.arg(1);
     // The common form has no options: `XADD key * field value`.
     let options = match ctx.arg(2) {
-        b"*" => Options { end: 2, ..Options::default() },
+        b"*" => Options { id: Some(AppendId::Auto), end: 2, ..Options::default() },
         _ => Options::parse(ctx, true)?,
     };
     let fields = ctx.args.skip(options.end + 1);
-    if fields.is_empty() || !fields.len().is_multiple_of(2) {
-        // What stands in the identifier's place is looked at first.
-        if options.end < ctx.args.len() {
-            AppendId::parse(ctx.arg(options.end)).ok_or(INVALID_ID)?;
-        }
+    let (Some(wanted), false) = (options.id, fields.is_empty() || !fields.len().is_multiple_of(2)) else {
         return Err(Fault::arity("xadd"));
-    }
-    let wanted = AppendId::parse(ctx.arg(options.end)).ok_or(INVALID_ID)?;
+    };
     if wanted == AppendId::Exact(StreamId::MIN) {
         return Err(Fault::because(format!("ERR {}", AppendError::Zero)));
     }
@@ -110,19 +108,22 @@ pub(super) fn xadd(ctx: &mut Ctx<'_>) -> Outcome {
         return Ok(());
     }
     let now = ctx.now;
-    let existed = ctx.db.look::<Stream>(key)?.is_some();
     let added = ctx.db.edit_or_new(key, |stream: &mut Stream, limits| {
         let pairs = (0..fields.len() / 2).map(|at| (&fields[2 * at], &fields[2 * at + 1]));
-        let id = stream.append(wanted, pairs, node_limits(limits), now)?;
-        Ok((id, options.trim.map_or(0, |trim| stream.trim(trim))))
+        match stream.append(wanted, pairs, node_limits(limits), now) {
+            Ok(id) => Ok((id, options.trim.map_or(0, |trim| stream.trim(trim)))),
+            Err(error) => {
+                let is_new = stream.last_id() == StreamId::MIN && stream.groups().len() == 0;
+                Err((error, is_new))
+            }
+        }
     })?;
     let (id, trimmed) = match added {
         Ok(added) => added,
-        Err(error) => {
-            if !existed {
+        Err((error, is_new)) => {
+            if is_new {
                 ctx.db.remove(key);
             }
-            let error: AppendError = error;
             return Err(Fault::because(format!("ERR {error}")));
         }
     };

@@ -4,11 +4,10 @@ use xs_storage::keyspace::stream::{Claim, Claimed};
 use xs_storage::keyspace::{Stream, StreamId};
 
 use super::group::no_group;
-use super::{id, lossy, start_id, write_entry, write_id};
+use super::{changed_quietly, id, lossy, start_id, write_entry, write_id};
 use crate::command::Outcome;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
-use crate::notify::Class;
 use crate::parse;
 
 /// Answers with the entries, or with their identifiers alone.
@@ -30,17 +29,33 @@ fn require_group(ctx: &mut Ctx<'_>) -> Outcome {
     if found { Ok(()) } else { Err(no_group(key, group)) }
 }
 
-/// A number that is taken as zero when negative.
-fn at_least_zero(ctx: &Ctx<'_>, at: usize, error: &'static str) -> Result<u64, Fault> {
-    parse::int(ctx.arg(at)).map(|number| number.max(0) as u64).ok_or(Fault::new(error))
+fn number(ctx: &Ctx<'_>, at: usize, error: &'static str) -> Result<i64, Fault> {
+    parse::int(ctx.arg(at)).ok_or(Fault::new(error))
+}
+
+/// What came of a claim: the claimed entries, whether anything changed, and whether the consumer is new.
+struct Claims {
+    claimed: Vec<StreamId>,
+    changes: u64,
+    made: bool,
+}
+
+impl Claims {
+    /// Publishes the new consumer. The entries are what they were: there is no event for a claim.
+    fn tell(&self, ctx: &mut Ctx<'_>, key: &[u8]) {
+        if self.made {
+            changed_quietly(ctx, key, "xgroup-createconsumer");
+        }
+        ctx.server.stats.dirty += self.changes;
+    }
 }
 
 pub(super) fn xclaim(ctx: &mut Ctx<'_>) -> Outcome {
     require_group(ctx)?;
     let (key, group, consumer) = (ctx.arg(1), ctx.arg(2), ctx.arg(3));
-    let min_idle_ms = at_least_zero(ctx, 4, "ERR Invalid min-idle-time argument for XCLAIM")?;
-    let mut claim = Claim { min_idle_ms, ..Claim::default() };
-    let mut last_id = None;
+    let min_idle = number(ctx, 4, "ERR Invalid min-idle-time argument for XCLAIM")?;
+    let mut claim = Claim { min_idle_ms: min_idle.max(0) as u64, ..Claim::default() };
+    let mut last_id = StreamId::MIN;
     let mut ids = Vec::new();
     let mut at = 5;
     while let Some(id) = ctx.args.get(at).and_then(|text| StreamId::parse(text, 0)) {
@@ -54,44 +69,49 @@ pub(super) fn xclaim(ctx: &mut Ctx<'_>) -> Outcome {
             b"justid" => claim.just_id = true,
             b"idle" if more > 0 => {
                 at += 1;
-                let idle = at_least_zero(ctx, at, "ERR Invalid IDLE option argument for XCLAIM")?;
-                claim.delivered_ms = Some(ctx.now.saturating_sub(idle));
+                let idle = number(ctx, at, "ERR Invalid IDLE option argument for XCLAIM")?;
+                claim.delivered_ms = u64::try_from((ctx.now as i64).wrapping_sub(idle)).ok();
             }
             b"time" if more > 0 => {
                 at += 1;
-                claim.delivered_ms = Some(at_least_zero(ctx, at, "ERR Invalid TIME option argument for XCLAIM")?);
+                claim.delivered_ms =
+                    u64::try_from(number(ctx, at, "ERR Invalid TIME option argument for XCLAIM")?).ok();
             }
             b"retrycount" if more > 0 => {
                 at += 1;
-                claim.deliveries = Some(at_least_zero(ctx, at, "ERR Invalid RETRYCOUNT option argument for XCLAIM")?);
+                let deliveries = number(ctx, at, "ERR Invalid RETRYCOUNT option argument for XCLAIM")?;
+                claim.deliveries = u64::try_from(deliveries).ok();
             }
             b"lastid" if more > 0 => {
                 at += 1;
-                last_id = Some(id(ctx.arg(at))?);
+                last_id = id(ctx.arg(at))?;
             }
             _ => return Err(Fault::because(format!("ERR Unrecognized XCLAIM option '{}'", lossy(ctx.arg(at))))),
         }
         at += 1;
     }
     let now = ctx.now;
-    let claimed = ctx.db.edit(key, |stream: &mut Stream, _| {
-        let Some(mut group) = stream.group_mut(group) else { return Vec::new() };
-        if let Some(last_id) = last_id {
-            group.advance_id(last_id);
-        }
-        ids.retain(|id| group.claim(consumer, *id, &claim, now) == Claimed::Yes);
-        ids
+    let outset = ctx.db.edit(key, |stream: &mut Stream, _| {
+        let mut group = stream.group_mut(group)?;
+        let mut changes = u64::from(last_id > group.last_id());
+        group.advance_id(last_id);
+        let consumers = group.consumers().len();
+        ids.retain(|id| {
+            let pending = group.pending_len();
+            let claimed = group.claim(consumer, *id, &claim, now);
+            changes += u64::from(claimed == Claimed::Yes || group.pending_len() < pending);
+            claimed == Claimed::Yes
+        });
+        Some(Claims { made: group.consumers().len() > consumers, claimed: ids, changes })
     })?;
-    let claimed = claimed.map_or_else(Vec::new, |(claimed, _)| claimed);
-    if !claimed.is_empty() || last_id.is_some() {
-        ctx.touched(key, Class::NONE, "xclaim", 1);
-    }
-    answer(ctx, key, &claimed, claim.just_id)
+    let Some((Some(outset), _)) = outset else { return Err(no_group(key, group)) };
+    outset.tell(ctx, key);
+    answer(ctx, key, &outset.claimed, claim.just_id)
 }
 
 pub(super) fn xautoclaim(ctx: &mut Ctx<'_>) -> Outcome {
     let (key, group, consumer) = (ctx.arg(1), ctx.arg(2), ctx.arg(3));
-    let min_idle = at_least_zero(ctx, 4, "ERR Invalid min-idle-time argument for XAUTOCLAIM")?;
+    let min_idle = number(ctx, 4, "ERR Invalid min-idle-time argument for XAUTOCLAIM")?.max(0) as u64;
     let start = start_id(ctx.arg(5))?;
     let (mut count, mut just_id) = (100, false);
     let mut at = 6;
@@ -110,16 +130,19 @@ pub(super) fn xautoclaim(ctx: &mut Ctx<'_>) -> Outcome {
     require_group(ctx)?;
     let now = ctx.now;
     let swept = ctx.db.edit(key, |stream: &mut Stream, _| {
-        stream.group_mut(group).map(|mut group| group.auto_claim(consumer, start, count, min_idle, just_id, now))
+        let mut group = stream.group_mut(group)?;
+        let consumers = group.consumers().len();
+        let swept = group.auto_claim(consumer, start, count, min_idle, just_id, now);
+        let changes = (swept.claimed.len() + swept.deleted.len()) as u64;
+        let outset = Claims { made: group.consumers().len() > consumers, claimed: swept.claimed, changes };
+        Some((outset, swept.next, swept.deleted))
     })?;
-    let Some((Some(swept), _)) = swept else { return Err(no_group(key, group)) };
-    if !swept.claimed.is_empty() || !swept.deleted.is_empty() {
-        ctx.touched(key, Class::NONE, "xautoclaim", 1);
-    }
+    let Some((Some((outset, next, deleted)), _)) = swept else { return Err(no_group(key, group)) };
+    outset.tell(ctx, key);
     ctx.reply.array(3);
-    write_id(&mut ctx.reply, swept.next);
-    answer(ctx, key, &swept.claimed, just_id)?;
-    ctx.reply.array(swept.deleted.len());
-    swept.deleted.iter().for_each(|id| write_id(&mut ctx.reply, *id));
+    write_id(&mut ctx.reply, next);
+    answer(ctx, key, &outset.claimed, just_id)?;
+    ctx.reply.array(deleted.len());
+    deleted.iter().for_each(|id| write_id(&mut ctx.reply, *id));
     Ok(())
 }

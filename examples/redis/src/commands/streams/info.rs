@@ -61,6 +61,8 @@ fn write_head(reply: &mut Reply<'_>, stream: &Stream) {
 }
 
 pub(super) fn xinfo_stream(ctx: &mut Ctx<'_>) -> Outcome {
+    let key = ctx.arg(2);
+    ctx.db.look::<Stream>(key)?.ok_or(Fault::NO_SUCH_KEY)?;
     let mut count = 10;
     let full = match ctx.args.len() {
         3 => false,
@@ -74,7 +76,6 @@ pub(super) fn xinfo_stream(ctx: &mut Ctx<'_>) -> Outcome {
         }
         _ => return Err(help::unknown(ctx)),
     };
-    let key = ctx.arg(2);
     let Ctx { db, reply, .. } = ctx;
     let stream = db.read::<Stream>(key)?.ok_or(Fault::NO_SUCH_KEY)?;
     if full {

@@ -4,6 +4,7 @@ mod add;
 mod claim;
 mod group;
 mod info;
+mod pending;
 mod read;
 mod table;
 
@@ -12,9 +13,10 @@ pub(crate) use table::TABLE;
 use add::{xadd, xtrim};
 use claim::{xautoclaim, xclaim};
 use group::{
-    xack, xgroup_create, xgroup_createconsumer, xgroup_delconsumer, xgroup_destroy, xgroup_help, xgroup_setid, xpending,
+    xack, xgroup_create, xgroup_createconsumer, xgroup_delconsumer, xgroup_destroy, xgroup_help, xgroup_setid,
 };
 use info::{xinfo_consumers, xinfo_groups, xinfo_help, xinfo_stream};
+use pending::xpending;
 use read::{xread, xreadgroup};
 use xs_proto::resp::Reply;
 use xs_storage::keyspace::stream::{Entry, IdBound, SetIdError};
@@ -87,11 +89,15 @@ fn xrevrange(ctx: &mut Ctx<'_>) -> Outcome {
 fn answer_range(ctx: &mut Ctx<'_>, reverse: bool) -> Outcome {
     let (first, last) = if reverse { (3, 2) } else { (2, 3) };
     let (start, end) = (start_id(ctx.arg(first))?, end_id(ctx.arg(last))?);
-    let count = match ctx.args.len() {
-        4 => usize::MAX,
-        6 if ctx.arg(4).eq_ignore_ascii_case(b"count") => usize::try_from(ctx.int(5)?.max(0)).unwrap_or(usize::MAX),
-        _ => return Err(Fault::SYNTAX),
-    };
+    let mut count = usize::MAX;
+    let mut at = 4;
+    while at < ctx.args.len() {
+        if !ctx.arg(at).eq_ignore_ascii_case(b"count") || at + 1 == ctx.args.len() {
+            return Err(Fault::SYNTAX);
+        }
+        count = usize::try_from(ctx.int(at + 1)?.max(0)).unwrap_or(usize::MAX);
+        at += 2;
+    }
     let key = ctx.arg(1);
     match ctx.db.read::<Stream>(key)? {
         None => ctx.reply.array(0),
@@ -149,9 +155,16 @@ fn xsetid(ctx: &mut Ctx<'_>) -> Outcome {
     let set = ctx.db.edit(key, |stream: &mut Stream, _| stream.set_last_id(last, added, max_deleted))?;
     let (set, _) = set.ok_or(Fault::NO_SUCH_KEY)?;
     set.map_err(|error| Fault::because(format!("ERR {error}")))?;
-    ctx.touched(key, Class::STREAM, "xsetid", 1);
+    changed_quietly(ctx, key, "xsetid");
     ctx.reply.ok();
     Ok(())
+}
+
+/// Publishes what happened to a stream's groups or counters. Those who watch or cache the key aren't told, for what it
+/// holds is what it was.
+fn changed_quietly(ctx: &mut Ctx<'_>, key: &[u8], event: &'static str) {
+    ctx.server.notify(Class::STREAM, event, key, ctx.db.index);
+    ctx.server.stats.dirty += 1;
 }
 
 fn lossy(text: &[u8]) -> String {

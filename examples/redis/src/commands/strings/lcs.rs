@@ -16,6 +16,10 @@ struct Match {
 }
 
 pub(super) fn lcs(ctx: &mut Ctx<'_>) -> Outcome {
+    let not_strings = |_| Fault::new("ERR The specified keys must contain string values");
+    let [a, b] =
+        [1, 2].map(|at| ctx.db.read::<Str>(ctx.args.get(at).unwrap_or_default()).map(|found| found.map(Str::to_vec)));
+    let (a, b) = (a.map_err(not_strings)?.unwrap_or_default(), b.map_err(not_strings)?.unwrap_or_default());
     let (mut only_len, mut index, mut with_len, mut min_len) = (false, false, false, 0_i64);
     let mut at = 3;
     while at < ctx.args.len() {
@@ -34,9 +38,6 @@ pub(super) fn lcs(ctx: &mut Ctx<'_>) -> Outcome {
     if only_len && index {
         return Err(Fault::new("ERR If you want both the length and indexes, please just use IDX."));
     }
-    let not_strings = |_| Fault::new("ERR The specified keys must contain string values");
-    let a = ctx.db.read::<Str>(ctx.arg(1)).map_err(not_strings)?.map(Str::to_vec).unwrap_or_default();
-    let b = ctx.db.read::<Str>(ctx.arg(2)).map_err(not_strings)?.map(Str::to_vec).unwrap_or_default();
     if (a.len() + 1).saturating_mul(b.len() + 1) > MAX_CELLS {
         return Err(Fault::new("ERR Insufficient memory, failed allocating transient memory, string too long."));
     }

@@ -37,9 +37,14 @@ fn reply_with_current(ctx: &mut Ctx<'_>) -> Outcome {
     Ok(())
 }
 
-/// Refuses a string that would become longer than `proto-max-bulk-len`.
+/// How long a string may become: `proto-max-bulk-len`, and whatever that says, less than the 4 GiB that one can hold.
+pub(crate) fn longest(ctx: &Ctx<'_>) -> u64 {
+    ctx.server.config.proto_max_bulk_len.min(u64::from(u32::MAX) - 64 * 1024)
+}
+
+/// Refuses a string that would become too long.
 pub(crate) fn check_length(ctx: &Ctx<'_>, len: usize) -> Outcome {
-    if len as u64 > ctx.server.config.proto_max_bulk_len { Err(Fault::STRING_TOO_LONG) } else { Ok(()) }
+    if len as u64 > longest(ctx) { Err(Fault::STRING_TOO_LONG) } else { Ok(()) }
 }
 
 fn get(ctx: &mut Ctx<'_>) -> Outcome {
@@ -103,7 +108,7 @@ fn set(ctx: &mut Ctx<'_>) -> Outcome {
     let present = match options.get {
         // The old value is the reply, whether or not it is replaced.
         true => {
-            let found = ctx.db.look::<Str>(key)?;
+            let found = ctx.db.read::<Str>(key)?;
             let present = found.is_some();
             match found {
                 Some(old) => write(&mut ctx.reply, old),
@@ -189,8 +194,7 @@ fn getdel(ctx: &mut Ctx<'_>) -> Outcome {
 fn getex(ctx: &mut Ctx<'_>) -> Outcome {
     let key = ctx.arg(1);
     let options = Options::parse(ctx, 2, false)?;
-    if ctx.db.look::<Str>(key)?.is_none() {
-        ctx.db.lookups.misses += 1;
+    if ctx.db.read::<Str>(key)?.is_none() {
         ctx.reply.null();
         return Ok(());
     }
@@ -198,7 +202,9 @@ fn getex(ctx: &mut Ctx<'_>) -> Outcome {
         Some(given) => Some(deadline(given, ctx.now, ctx.spec.name)?),
         None => None,
     };
-    reply_with_current(ctx)?;
+    if let Some(value) = ctx.db.look::<Str>(key)? {
+        write(&mut ctx.reply, value);
+    }
     match expires {
         Some(at) if at <= ctx.now => {
             ctx.db.remove(key);
@@ -208,11 +214,7 @@ fn getex(ctx: &mut Ctx<'_>) -> Outcome {
             ctx.db.set_expiry(key, Some(at));
             ctx.touched(key, Class::GENERIC, "expire", 1);
         }
-        None if options.persist => {
-            if ctx.db.set_expiry(key, None) {
-                ctx.touched(key, Class::GENERIC, "persist", 1);
-            }
-        }
+        None if options.persist && ctx.db.set_expiry(key, None) => ctx.touched(key, Class::GENERIC, "persist", 1),
         None => {}
     }
     Ok(())
@@ -261,12 +263,15 @@ fn setrange(ctx: &mut Ctx<'_>) -> Outcome {
 /// The part of a sequence of `len` that Redis means by `start` and `end`, both inclusive, negative from the end.
 pub(crate) fn slice_of(len: usize, start: i64, end: i64) -> Option<std::ops::Range<usize>> {
     let len = len as i64;
-    if start < 0 && end < 0 && start > end {
-        return None;
-    }
-    let from_end = |at: i64| if at < 0 { (len + at).max(0) } else { at };
-    let (start, end) = (from_end(start), from_end(end).min(len - 1));
-    (start <= end && len > 0).then_some(start as usize..end as usize + 1)
+    let from_end = |at: i64| if at < 0 { len + at } else { at };
+    let (start, end) = (from_end(start).max(0), from_end(end).min(len - 1));
+    (start <= end).then(|| start as usize..end as usize + 1)
+}
+
+/// The part of a string: as of any sequence, but an end that lies before the beginning still means the first byte.
+fn part_of(len: usize, start: i64, end: i64) -> Option<std::ops::Range<usize>> {
+    let is_backwards = start < 0 && end < 0 && start > end;
+    if is_backwards { None } else { slice_of(len, start, end.max(-(len as i64))) }
 }
 
 fn getrange(ctx: &mut Ctx<'_>) -> Outcome {
@@ -275,7 +280,7 @@ fn getrange(ctx: &mut Ctx<'_>) -> Outcome {
         ctx.reply.bulk(b"");
         return Ok(());
     };
-    match (slice_of(value.len(), start, end), value.to_shared()) {
+    match (part_of(value.len(), start, end), value.to_shared()) {
         (None, _) => ctx.reply.bulk(b""),
         (Some(range), Some(bytes)) => ctx.reply.bulk_bytes(bytes.slice(range)),
         (Some(range), None) => ctx.reply.bulk(&value.as_bytes(&mut [0; 20])[range]),

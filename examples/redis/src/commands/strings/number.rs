@@ -57,10 +57,8 @@ pub(super) fn incrbyfloat(ctx: &mut Ctx<'_>) -> Outcome {
     }
     let sum = sum.to_string();
     let text = sum.as_bytes();
-    match ctx.db.edit(key, |value: &mut Str, _| *value = Str::from_slice(text))? {
-        Some(_) => {}
-        None => ctx.db.put(key, Str::from_slice(text)),
-    }
+    // Text, also where it reads as an integer: that is what Redis keeps of a float.
+    ctx.db.edit_or_new(key, |value: &mut Str, _| *value = Str::from_text(text))?;
     ctx.touched(key, Class::STRING, "incrbyfloat", 1);
     ctx.reply.bulk(text);
     Ok(())

@@ -10,12 +10,12 @@ use crate::notify::Class;
 use crate::parse;
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Options {
-    only_new: bool,
-    only_present: bool,
+pub(crate) struct Options {
+    pub(crate) only_new: bool,
+    pub(crate) only_present: bool,
     only_greater: bool,
     only_less: bool,
-    count_changed: bool,
+    pub(crate) count_changed: bool,
     increment: bool,
 }
 
@@ -90,21 +90,34 @@ impl Options {
 
 pub(super) fn zadd(ctx: &mut Ctx<'_>) -> Outcome {
     let (options, first) = Options::parse(ctx)?;
-    add(ctx, options, first)
+    add_pairs(ctx, options, first)
 }
 
 pub(super) fn zincrby(ctx: &mut Ctx<'_>) -> Outcome {
-    add(ctx, Options { increment: true, ..Options::default() }, 2)
+    add_pairs(ctx, Options { increment: true, ..Options::default() }, 2)
 }
 
-fn add(ctx: &mut Ctx<'_>, options: Options, first: usize) -> Outcome {
-    let key = ctx.arg(1);
+/// Adds what the arguments from `first` on say: scores, each with its member.
+fn add_pairs(ctx: &mut Ctx<'_>, options: Options, first: usize) -> Outcome {
     let pairs = ctx.args.skip(first);
-    // Nothing is added unless every score is a number.
-    let mut single = 0.0;
-    for at in (0..pairs.len()).step_by(2) {
-        single = parse::float(&pairs[at]).ok_or(Fault::NOT_A_FLOAT)?;
+    if pairs.len() == 2 {
+        let score = parse::float(&pairs[0]).ok_or(Fault::NOT_A_FLOAT)?;
+        return add(ctx, options, std::iter::once((score, &pairs[1])));
     }
+    // Nothing is added unless every score is a number.
+    let scores = (0..pairs.len()).step_by(2).map(|at| parse::float(&pairs[at]).ok_or(Fault::NOT_A_FLOAT));
+    let scores = scores.collect::<Result<Vec<f64>, Fault>>()?;
+    add(ctx, options, scores.into_iter().zip(pairs.iter().skip(1).step_by(2)))
+}
+
+/// Gives members scores under the options, and answers how many are new, or the score that came out.
+#[inline]
+pub(crate) fn add<'m>(
+    ctx: &mut Ctx<'_>,
+    options: Options,
+    mut pairs: impl Iterator<Item = (f64, &'m [u8])>,
+) -> Outcome {
+    let key = ctx.arg(1);
     if options.only_present && ctx.db.look::<Zset>(key)?.is_none() {
         match options.increment {
             true => ctx.reply.null(),
@@ -113,24 +126,25 @@ fn add(ctx: &mut Ctx<'_>, options: Options, first: usize) -> Outcome {
         return Ok(());
     }
     let (mut added, mut updated, mut result) = (0, 0, None);
-    let mut count = |inserted| match inserted {
-        Inserted::Added => added += 1,
-        Inserted::Updated => updated += 1,
-        Inserted::Unchanged => {}
-    };
     ctx.db.edit_or_new(key, |zset: &mut Zset, limits| {
-        if options.is_plain() && pairs.len() == 2 {
-            count(zset.insert(single, &pairs[1], limits));
-            return Ok(());
-        }
-        for at in (0..pairs.len()).step_by(2) {
-            let score = parse::float(&pairs[at]).unwrap_or_default();
-            if let Some((inserted, score)) = options.insert(zset, score, &pairs[at + 1], limits)? {
-                count(inserted);
-                result = Some(score);
+        pairs.try_for_each(|(score, member)| {
+            let inserted = match options.is_plain() {
+                true => zset.insert(score, member, limits),
+                false => match options.insert(zset, score, member, limits)? {
+                    Some((inserted, score)) => {
+                        result = Some(score);
+                        inserted
+                    }
+                    None => return Ok(()),
+                },
+            };
+            match inserted {
+                Inserted::Added => added += 1,
+                Inserted::Updated => updated += 1,
+                Inserted::Unchanged => {}
             }
-        }
-        Ok::<(), Fault>(())
+            Ok::<(), Fault>(())
+        })
     })??;
     if added + updated > 0 {
         ctx.touched(key, Class::ZSET, if options.increment { "zincr" } else { "zadd" }, added + updated);

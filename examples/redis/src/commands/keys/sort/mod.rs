@@ -161,7 +161,7 @@ impl Elements {
         if !numbers && options.by.is_none() {
             return Ok(());
         }
-        let (mut name, mut scratch) = (Vec::new(), [0; 20]);
+        let (mut name, mut scratch, mut are_numbers) = (Vec::new(), [0; 20], true);
         for at in 0..self.places.len() {
             let element = self.places[at].element.clone();
             let found = match &options.by {
@@ -170,15 +170,19 @@ impl Elements {
             };
             let Some(by) = found.as_bytes(&mut scratch) else { continue };
             if numbers {
-                let fault = Fault::new("ERR One or more scores can't be converted into double");
-                self.places[at].number = number(by).ok_or(fault)?;
+                let weight = number(by);
+                are_numbers &= weight.is_some();
+                self.places[at].number = weight.unwrap_or(0.0);
             } else {
                 let start = self.by.len();
                 self.by.extend_from_slice(by);
                 self.places[at].by = Some(start..self.by.len());
             }
         }
-        Ok(())
+        match are_numbers {
+            true => Ok(()),
+            false => Err(Fault::new("ERR One or more scores can't be converted into double")),
+        }
     }
 
     fn sort(&mut self, options: &Options<'_>) {

@@ -113,7 +113,8 @@ pub(crate) fn store_key(spec: &Spec, args: Args<'_>, found: &mut Vec<KeyAt>) {
             b"get" | b"by" => 1,
             b"store" => {
                 target = Some(at + 1);
-                1
+                // Redis reads that key as an option, too.
+                0
             }
             _ => 0,
         };

@@ -1,0 +1,156 @@
+//! Redis as a service: what stands between a listener and a store.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tower::Service;
+use xs_net::listener::Addr;
+use xs_net::serve::{AtLimit, Conn, ConnectionLimit, ServeOptions};
+use xs_net::session::{Registry, Session, SessionOptions};
+use xs_net::{BoxError, Timer, Transport};
+use xs_os::{Clock, Rng};
+use xs_proto::resp::RequestDecoder;
+use xs_storage::keyspace::Keyspace;
+
+use crate::client::Client;
+use crate::config::Config;
+use crate::service::{Connection, unix_ms};
+use crate::state::{Shared, State};
+
+/// What a server says to a connection beyond `maxclients`.
+const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
+
+/// What a server in protected mode says to a connection from elsewhere.
+const PROTECTED: &str = "DENIED Redis is running in protected mode because protected mode is enabled and no password is \
+    set for the default user. In this mode connections are only accepted from the loopback interface. To connect from \
+    elsewhere, set a password (requirepass), or turn protected mode off (protected-mode no) if nobody but you can reach \
+    this server.";
+
+/// The commands of Redis over a store, for any number of listeners. Clones are the same server.
+#[derive(Debug, Clone)]
+pub struct Redis(pub(crate) Arc<Shared>);
+
+impl Redis {
+    /// A server over `store`, which goes by `clock` and draws its chance from `rng`.
+    pub fn new(config: &Config, mut store: Keyspace, clock: Arc<dyn Clock>, rng: Rng) -> Redis {
+        store.record_changes(false);
+        let server = crate::state::Server::new(config.clone(), clock.clone(), rng);
+        Redis(Arc::new(Shared {
+            timer: Timer::new(clock.clone()),
+            clock,
+            registry: Registry::new(),
+            limit: ConnectionLimit::new(config.maxclients),
+            state: Mutex::new(State {
+                keyspace: store,
+                lookups: Default::default(),
+                limits: config.limits.clone(),
+                server,
+            }),
+            stop: watch::Sender::new(false),
+        }))
+    }
+
+    /// The service that every connection of a listener at `local` goes to: a session that reads requests with `codec`
+    /// and answers them from the store.
+    pub fn connections<Io, Peer>(
+        &self,
+        local: Addr,
+        codec: RequestDecoder,
+    ) -> impl Service<Conn<Io, Peer>, Response = (), Error = BoxError, Future: Send + 'static> + use<Io, Peer>
+    where
+        Io: Transport + Unpin + Send + 'static,
+        Peer: Into<Addr> + Send + 'static,
+    {
+        let shared = self.0.clone();
+        let limits = *codec.limits();
+        tower::service_fn(move |conn| connection(shared.clone(), local.clone(), RequestDecoder::new(limits), conn))
+    }
+
+    /// How listeners of this server take connections: `maxclients`, and time to finish at the end.
+    pub fn serving(&self) -> ServeOptions {
+        ServeOptions {
+            limit: self.0.limit.clone(),
+            at_limit: AtLimit::Refuse(TOO_MANY.into()),
+            drain_timeout: Duration::from_secs(5),
+            timer: self.0.timer.clone(),
+        }
+    }
+
+    /// What the server does by itself, until it stops: removing keys whose time is up, and counting its own rates.
+    pub fn housekeeping(&self) -> impl Future<Output = ()> + Send + use<> {
+        crate::cron::run(self.0.clone())
+    }
+
+    /// Tells the commands where the server listens.
+    pub fn listening(&self, addrs: &[Addr]) {
+        self.0.state.lock().server.listening(addrs);
+    }
+
+    /// Tells the server to stop.
+    pub fn stop(&self) {
+        self.0.stop.send_replace(true);
+    }
+
+    /// Ready once the server is told to stop, by [`Redis::stop`] or by a client (`SHUTDOWN`).
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        stopped(self.0.stop.subscribe())
+    }
+}
+
+/// Ready once the server is told to stop.
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// One connection from its first byte to its last.
+async fn connection<Io, Peer>(
+    shared: Arc<Shared>,
+    local: Addr,
+    codec: RequestDecoder,
+    conn: Conn<Io, Peer>,
+) -> Result<(), BoxError>
+where
+    Io: Transport + Unpin,
+    Peer: Into<Addr>,
+{
+    let peer = conn.peer.into();
+    let registration = shared.registry.register(peer.clone());
+    let (client, options) = {
+        let state = shared.state.lock();
+        let config = &state.server.config;
+        let options = SessionOptions {
+            idle_timeout: (config.timeout > 0).then(|| Duration::from_secs(config.timeout)),
+            max_unread: config.client_query_buffer_limit as usize,
+            output: crate::pubsub::limits(config.output_limits[0]),
+            ..SessionOptions::default()
+        };
+        let user = state.server.acl.for_new_connection();
+        let now = unix_ms(shared.clock.wall());
+        let mut client = Client::new(
+            registration.handle().id(),
+            registration.handle().clone(),
+            peer.to_string(),
+            local.to_string(),
+            user,
+            now,
+        );
+        let is_near = !matches!(peer, Addr::Tcp(addr) if !addr.ip().is_loopback());
+        client.close = config.protected_mode && !is_near && client.user.as_ref().is_some_and(|user| user.no_pass);
+        (client, options)
+    };
+    if client.close {
+        let _ = registration.handle().push(|out| xs_proto::resp::Reply::new(out, client.version).error(PROTECTED));
+        registration.handle().finish();
+    }
+    let service = Connection::new(shared.clone(), Box::new(client));
+    let outcome = Session::new(registration, codec, service, &shared.timer)
+        .with_options(options)
+        .with_drain(conn.drain)
+        .run(conn.io)
+        .await;
+    tracing::debug!(%peer, cause = ?outcome.cause(), "connection closed");
+    Ok(())
+}
