@@ -52,6 +52,12 @@ impl<'a> Ctx<'a> {
         size.ok_or(Fault::NOT_POSITIVE)
     }
 
+    /// Whether a command that takes from the first of several keys may take from `key`: when a key has woken the client,
+    /// only from that one.
+    pub(crate) fn may_serve(&self, key: &[u8]) -> bool {
+        self.client.woken_by.as_ref().is_none_or(|woken_by| woken_by == key)
+    }
+
     /// Whether the client speaks RESP3.
     pub(crate) fn is_resp3(&self) -> bool {
         self.client.version == Version::Resp3

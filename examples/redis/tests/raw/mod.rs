@@ -50,6 +50,13 @@ impl Client {
         self.next().await
     }
 
+    /// Asks one thing after the other, and expects these answers.
+    pub(crate) async fn expect(&mut self, script: &[(&str, &str)]) {
+        for (words, reply) in script {
+            assert_eq!(self.ask(words).await, *reply, "{words}");
+        }
+    }
+
     /// Sends a request without waiting for anything.
     pub(crate) async fn send(&mut self, words: &str) {
         let words: Vec<&str> = words.split(' ').collect();

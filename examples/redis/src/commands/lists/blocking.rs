@@ -22,7 +22,7 @@ fn blocking_pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
     let timeout = parse::timeout(ctx.arg(last))?;
     for at in 1..last {
         let key = ctx.arg(at);
-        if ctx.db.look::<List>(key)?.is_none() {
+        if !ctx.may_serve(key) || ctx.db.look::<List>(key)?.is_none() {
             continue;
         }
         ctx.reply.array(2);
@@ -96,6 +96,9 @@ impl MultiPop<End> {
     fn pop(&self, ctx: &mut Ctx<'_>) -> Result<bool, Fault> {
         for at in self.keys.clone() {
             let key = ctx.arg(at);
+            if !ctx.may_serve(key) {
+                continue;
+            }
             let Some(list) = ctx.db.look::<List>(key)? else { continue };
             let count = self.count.min(list.len());
             ctx.reply.array(2);

@@ -90,7 +90,7 @@ fn blocking_pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
     let timeout = parse::timeout(ctx.arg(last))?;
     for at in 1..last {
         let key = ctx.arg(at);
-        if ctx.db.look::<Zset>(key)?.is_none() {
+        if !ctx.may_serve(key) || ctx.db.look::<Zset>(key)?.is_none() {
             continue;
         }
         ctx.reply.array(3);
@@ -117,7 +117,7 @@ impl MultiPop<End> {
     fn pop(&self, ctx: &mut Ctx<'_>) -> Result<bool, Fault> {
         for at in self.keys.clone() {
             let key = ctx.arg(at);
-            if ctx.db.look::<Zset>(key)?.is_none() {
+            if !ctx.may_serve(key) || ctx.db.look::<Zset>(key)?.is_none() {
                 continue;
             }
             ctx.reply.array(2);
