@@ -129,7 +129,7 @@ struct Subjects {
 
 impl Subjects {
     fn find(options: &Options) -> Result<Subjects, Box<dyn Error>> {
-        for needed in ["taskset", "redis-benchmark"] {
+        for needed in ["setpriv", "taskset", "redis-benchmark"] {
             installed(needed).ok_or_else(|| format!("{needed} is missing"))?;
         }
         let (mut peers, mut missing) = (Vec::new(), Vec::new());

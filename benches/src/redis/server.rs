@@ -33,8 +33,9 @@ impl Server {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let dir = tempfile::tempdir()?;
         let log = fs::File::create(dir.path().join("log"))?;
-        let child = Command::new("taskset")
-            .args(["-c", SERVER_CORE])
+        // Not even a killed harness leaves a server behind.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "taskset", "-c", SERVER_CORE])
             .arg(program)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .current_dir(dir.path())

@@ -25,23 +25,22 @@ pub(crate) struct BlockedOn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waits {
     /// Answered with a null array (`BLPOP`, `BZPOPMIN`, `XREAD`).
-    ForArray,
-    /// Answered with a null (`BLMOVE`, `BRPOPLPUSH`).
-    ForBulk,
+    Array,
+    /// Answered with a null array, too, but with a null where nothing can be waited for (`BLMOVE`, `BRPOPLPUSH`).
+    Bulk,
     /// Answered with zero: none has come, and none will (`WAIT`).
-    ForReplicas,
+    Replicas,
     /// `CLIENT PAUSE`: the command has not run yet and runs when the pause ends.
-    ForPause,
+    Pause,
 }
 
 impl Waits {
     /// Writes what a command answers whose time is up.
     pub(crate) fn timed_out(self, reply: &mut Reply<'_>) {
         match self {
-            Waits::ForArray => reply.null_array(),
-            Waits::ForBulk => reply.null(),
-            Waits::ForReplicas => reply.int(0),
-            Waits::ForPause => {}
+            Waits::Array | Waits::Bulk => reply.null_array(),
+            Waits::Replicas => reply.int(0),
+            Waits::Pause => {}
         }
     }
 }

@@ -93,6 +93,8 @@ macro_rules! bits {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Default)]
         pub(crate) struct $name(u32);
+        // Every set has the same operations, whether or not each is needed.
+        #[allow(dead_code)]
         impl $name {
             pub(crate) const NONE: $name = $name(0);
             $(pub(crate) const $flag: $name = $name(1 << $bit);)+
@@ -252,11 +254,6 @@ impl Spec {
     pub(crate) fn takes(&self, count: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
         if self.arity < 0 { count >= wanted } else { count == wanted }
-    }
-
-    /// The subcommand called `name` (any case).
-    pub(crate) fn subcommand(&self, name: &[u8]) -> Option<&'static Spec> {
-        self.sub.iter().find(|sub| name.eq_ignore_ascii_case(sub.name.as_bytes()))
     }
 
     /// Whether the command is carried out by this server.

@@ -46,9 +46,10 @@ impl<'a> Ctx<'a> {
         crate::parse::int(self.arg(index)).ok_or(Fault::NOT_AN_INTEGER)
     }
 
-    /// Argument `index` as a float that is not NaN, or Redis' error.
-    pub(crate) fn float(&self, index: usize) -> Result<f64, Fault> {
-        crate::parse::float(self.arg(index)).ok_or(Fault::NOT_A_FLOAT)
+    /// Argument `index` as a number of elements, or Redis' error.
+    pub(crate) fn size(&self, index: usize) -> Result<usize, Fault> {
+        let size = crate::parse::int(self.arg(index)).and_then(|size| usize::try_from(size).ok());
+        size.ok_or(Fault::NOT_POSITIVE)
     }
 
     /// Whether the client speaks RESP3.
@@ -89,7 +90,10 @@ impl<'a> Ctx<'a> {
         waits: Waits,
     ) -> Outcome {
         if self.client.may_not_block {
-            waits.timed_out(&mut self.reply);
+            match waits {
+                Waits::Bulk => self.reply.null(),
+                _ => waits.timed_out(&mut self.reply),
+            }
             return Ok(());
         }
         let deadline = timeout.map(|millis| self.now.saturating_add(millis));

@@ -56,7 +56,7 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
                 keys: Vec::new(),
                 request: args.to_owned(),
                 deadline: Some(until),
-                waits: Waits::ForPause,
+                waits: Waits::Pause,
             };
             client.blocked = Some(on);
         }
@@ -376,7 +376,7 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
     let served = match result {
         Ok(()) => client.blocked.is_none(),
         // The group that it reads with is gone: that ends the wait. A key of another type doesn't.
-        Err(fault) if matches!(fault.code(), "NOGROUP" | "UNBLOCKED") => {
+        Err(fault) if matches!(fault.code(), "NOGROUP" | "UNBLOCKED") || is_target_fault(state, &on, &fault, now) => {
             state.server.stats.by_command[usize::from(entry.id)].failed += 1;
             state.server.stats.count_error(&fault);
             Reply::new(&mut out, client.version).error(fault.text());
@@ -395,6 +395,13 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
     } else {
         client.blocked = Some(on);
     }
+}
+
+/// Whether a command that moves an element between lists fails because of the list that it moves to: the list that it
+/// waited for is there.
+fn is_target_fault(state: &State, on: &BlockedOn, fault: &Fault, now: u64) -> bool {
+    let source = on.keys.first().and_then(|key| state.keyspace.peek(on.db, key, now));
+    on.waits == Waits::Bulk && fault.code() == "WRONGTYPE" && source.is_some_and(|value| value.as_list().is_some())
 }
 
 /// Evicts until the memory fits; false when nothing more may be evicted.

@@ -15,6 +15,9 @@ impl Fault {
     pub(crate) const NO_SUCH_KEY: Fault = Fault(Cow::Borrowed("ERR no such key"));
     pub(crate) const INDEX_OUT_OF_RANGE: Fault = Fault(Cow::Borrowed("ERR index out of range"));
     pub(crate) const NOT_POSITIVE: Fault = Fault(Cow::Borrowed("ERR value is out of range, must be positive"));
+    pub(crate) const NO_MAGNITUDE: Fault = Fault(Cow::Borrowed(
+        "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    ));
     pub(crate) const OUT_OF_MEMORY: Fault =
         Fault(Cow::Borrowed("OOM command not allowed when used memory > 'maxmemory'."));
     pub(crate) const STRING_TOO_LONG: Fault =

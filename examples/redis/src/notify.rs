@@ -57,10 +57,6 @@ impl Class {
         Class(self.0 | other.0)
     }
 
-    pub(crate) fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
     /// Reads the value of `notify-keyspace-events`; `None` when a letter is unknown.
     pub(crate) fn parse(text: &str) -> Option<Class> {
         text.chars().try_fold(Class::NONE, |set, letter| {

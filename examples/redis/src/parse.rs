@@ -1,5 +1,7 @@
 //! Numbers in arguments, as strictly as Redis reads them.
 
+use crate::fault::Fault;
+
 /// A 64-bit integer in canonical form: no sign but `-`, no leading zeros, no spaces.
 #[inline]
 pub(crate) fn int(text: &[u8]) -> Option<i64> {
@@ -26,29 +28,43 @@ pub(crate) fn int(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// A float as `strtod` reads it, without surrounding spaces, and not NaN.
+/// A float as the commands take it: what `strtod` reads to the end, but nothing empty, no spaces, no NaN, and no number
+/// that is too large or too small to be told from infinity or zero.
 pub(crate) fn float(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
-    if text.is_empty() || text.len() > 256 {
-        return None;
-    }
-    let value = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(hex) => u64::from_str_radix(hex, 16).ok()? as f64,
+    let value = strtod(text)?;
+    let digits = text.trim_start_matches(['+', '-']);
+    let fits = match value {
+        0.0 => !digits.bytes().take_while(|byte| !matches!(byte, b'e' | b'E')).any(|byte| matches!(byte, b'1'..=b'9')),
+        _ => value.is_finite() || digits.starts_with(['i', 'I']),
+    };
+    fits.then_some(value)
+}
+
+/// A float as the ends of score ranges take it: whatever C's `strtod` makes of the text. Spaces may come first, nothing
+/// is zero, and a number that is too large is infinite.
+pub(crate) fn loose_float(text: &[u8]) -> Option<f64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    let text = std::str::from_utf8(text.trim_ascii_start()).ok()?;
+    if text.is_empty() { Some(0.0) } else { strtod(text) }
+}
+
+/// A number in decimal, an integer in hexadecimal, or infinity; not NaN.
+fn strtod(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let value = match unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        Some(hex) if hex.starts_with('+') => return None,
+        Some(hex) => u64::from_str_radix(hex, 16).ok()? as f64 * if text.starts_with('-') { -1.0 } else { 1.0 },
         None => text.parse::<f64>().ok()?,
     };
-    // `strtod` reports an overflow; only a spelled-out infinity is one.
-    let spelled = text.trim_start_matches(['+', '-']).get(..3).is_some_and(|s| s.eq_ignore_ascii_case("inf"));
-    (!value.is_nan() && (value.is_finite() || spelled)).then_some(value)
+    (!value.is_nan()).then_some(value)
 }
 
 /// A timeout in seconds, as the blocking commands take it.
-pub(crate) fn timeout(text: &[u8]) -> Result<f64, crate::fault::Fault> {
-    use crate::fault::Fault;
+pub(crate) fn timeout(text: &[u8]) -> Result<f64, Fault> {
     let seconds = float(text).ok_or(Fault::TIMEOUT_NOT_A_FLOAT)?;
-    if !seconds.is_finite() || seconds * 1000.0 > i64::MAX as f64 {
-        return Err(Fault::new("ERR timeout is out of range"));
-    }
-    if seconds < 0.0 {
+    // Redis computes in 64-bit milliseconds, and what doesn't fit comes out negative.
+    if !(0.0..i64::MAX as f64).contains(&(seconds * 1000.0)) {
         return Err(Fault::TIMEOUT_NEGATIVE);
     }
     Ok(seconds)
@@ -87,8 +103,20 @@ mod tests {
         assert_eq!(float(b"3.0e3"), Some(3000.0));
         assert_eq!(float(b"-inf"), Some(f64::NEG_INFINITY));
         assert_eq!(float(b"+INFINITY"), Some(f64::INFINITY));
-        for text in ["", "nan", " 1", "1 ", "1e999", "abc"] {
+        for text in ["", "nan", " 1", "1 ", "1e999", "1e-999", "abc", "0x", "1e", "5\0"] {
             assert_eq!(float(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(float(b"0e5"), Some(0.0));
+        assert_eq!(float(b"-0x10"), Some(-16.0));
+    }
+
+    #[test]
+    fn the_ends_of_ranges_are_read_loosely() {
+        for (text, value) in [("", 0.0), ("  1", 1.0), ("1e999", f64::INFINITY), ("1e-999", 0.0), ("5\0x", 5.0)] {
+            assert_eq!(loose_float(text.as_bytes()), Some(value), "{text:?}");
+        }
+        for text in ["nan", "1 ", "abc"] {
+            assert_eq!(loose_float(text.as_bytes()), None, "{text:?}");
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tower::Service;
 use xs_net::listener::Addr;
 use xs_net::serve::{AtLimit, Conn, ConnectionLimit, ServeOptions};
-use xs_net::session::{OutputLimits, Registry, Session, SessionOptions};
+use xs_net::session::{Registry, Session, SessionOptions};
 use xs_net::{BoxError, Timer, Transport};
 use xs_os::{Clock, Rng};
 use xs_proto::resp::RequestDecoder;
@@ -37,12 +37,11 @@ impl Redis {
     /// A server over `store`, which goes by `clock` and draws its chance from `rng`.
     pub fn new(config: &Config, mut store: Keyspace, clock: Arc<dyn Clock>, rng: Rng) -> Redis {
         store.record_changes(false);
-        let registry = Registry::new();
-        let server = crate::state::Server::new(config.clone(), clock.clone(), registry.clone(), rng);
+        let server = crate::state::Server::new(config.clone(), clock.clone(), rng);
         Redis(Arc::new(Shared {
             timer: Timer::new(clock.clone()),
             clock,
-            registry,
+            registry: Registry::new(),
             limit: ConnectionLimit::new(config.maxclients),
             state: Mutex::new(State {
                 keyspace: store,
@@ -66,10 +65,8 @@ impl Redis {
         Peer: Into<Addr> + Send + 'static,
     {
         let shared = self.0.clone();
-        let limits = codec.limits().clone();
-        tower::service_fn(move |conn| {
-            connection(shared.clone(), local.clone(), RequestDecoder::new(limits.clone()), conn)
-        })
+        let limits = *codec.limits();
+        tower::service_fn(move |conn| connection(shared.clone(), local.clone(), RequestDecoder::new(limits), conn))
     }
 
     /// How listeners of this server take connections: `maxclients`, and time to finish at the end.

@@ -44,7 +44,7 @@
 //! let mut connection = client.get_multiplexed_async_connection().await?;
 //!
 //! let () = redis::cmd("SET").arg(&["session", "42", "EX", "3600"]).query_async(&mut connection).await?;
-//! clock.advance(Duration::from_secs(3600));
+//! clock.advance(Duration::from_millis(3_600_001)); // at its very deadline the key is still there
 //! let gone: Option<String> = redis::cmd("GET").arg("session").query_async(&mut connection).await?;
 //! assert_eq!(gone, None);
 //! # Ok(()) }

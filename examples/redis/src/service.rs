@@ -80,6 +80,7 @@ impl Service<Turn<RequestDecoder>> for Connection {
 }
 
 /// The replies of a batch: there at once, unless a command of the batch waits for a key.
+#[allow(clippy::large_enum_variant)] // the large one is the common one, and it moves on at once
 pub(crate) enum Answer {
     Ready(Option<Turn<RequestDecoder>>),
     Waiting(Box<Waiting>),
@@ -178,7 +179,7 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
             }
             Ok(None) => break,
             Err(error) => {
-                Reply::new(&mut turn.out, client.version).error(&format!("ERR {error}"));
+                Reply::new(&mut turn.out, client.version).error(format!("ERR {error}"));
                 client.close = true;
             }
         }
@@ -196,8 +197,8 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
         None => Flow::Done,
         Some(on) => {
             state.server.blocked.add(id, on);
-            // From the very next command on.
-            state.keyspace.record_changes(state.server.wants_changes());
+            // From here on it matters which keys change, and the next command may be the one that changes them.
+            state.keyspace.record_changes(true);
             // What was answered so far must not wait with the command that waits.
             let _ = client.handle.push(|out| out.append(&mut turn.out));
             Flow::Wait(on.deadline.map(|at| Duration::from_millis(at.saturating_sub(now))))
@@ -214,7 +215,7 @@ fn time_is_up(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> bool
     let state = &mut *guard;
     let Some(mut client) = state.server.clients.take(id) else { return true };
     let had_waited = client.blocked.is_some();
-    if let Some(on) = client.blocked.take_if(|on| on.waits != Waits::ForPause) {
+    if let Some(on) = client.blocked.take_if(|on| on.waits != Waits::Pause) {
         state.server.blocked.remove(id, &on);
         if client.reply_mode == ReplyMode::On {
             on.waits.timed_out(&mut Reply::new(&mut turn.out, client.version));

@@ -58,7 +58,6 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) registry: Registry,
     pub(crate) config: Config,
     pub(crate) table: &'static Table,
     pub(crate) acl: Acl,
@@ -92,7 +91,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>, registry: Registry, rng: Rng) -> Server {
+    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>, rng: Rng) -> Server {
         let table = Table::get();
         let mut ids = rng.fork("run id");
         let now = clock.now();
@@ -120,7 +119,6 @@ impl Server {
             limits_changed: false,
             addrs: Vec::new(),
             clock,
-            registry,
             config,
             table,
         };

@@ -44,14 +44,14 @@ async fn the_figures_are_those_of_what_happened() {
     let () = cmd("SET").arg("b").arg("1").arg("EX").arg(100).query_async(&mut redis).await.unwrap();
     let _: Option<String> = cmd("GET").arg("a").query_async(&mut redis).await.unwrap();
     let _: Option<String> = cmd("GET").arg("missing").query_async(&mut redis).await.unwrap();
-    let failed: Result<(), _> = cmd("INCR").arg("a").arg("b").query_async(&mut redis).await;
+    let failed: Result<(), _> = cmd("LPUSH").arg("a").arg("b").query_async(&mut redis).await;
     failed.unwrap_err();
     clock.advance(Duration::from_secs(60));
     let shown = info(&mut redis, &["all"]).await;
     assert_eq!(shown["db0"], "keys=2,expires=1,avg_ttl=40000");
     assert_eq!((shown["keyspace_hits"].as_str(), shown["keyspace_misses"].as_str()), ("1", "1"));
     assert_eq!(shown["uptime_in_seconds"], "60");
-    assert_eq!(shown["errorstat_ERR"], "count=1");
+    assert_eq!(shown["errorstat_WRONGTYPE"], "count=1");
     assert!(shown["cmdstat_set"].starts_with("calls=2,usec="), "{}", shown["cmdstat_set"]);
     assert!(shown["latency_percentiles_usec_get"].starts_with("p50="));
     assert_eq!(shown["rdb_changes_since_last_save"], "2");
@@ -60,6 +60,6 @@ async fn the_figures_are_those_of_what_happened() {
     let () = cmd("CONFIG").arg("RESETSTAT").query_async(&mut redis).await.unwrap();
     let shown = info(&mut redis, &["all"]).await;
     assert_eq!(shown["keyspace_hits"], "0");
-    assert!(!shown.contains_key("cmdstat_set") && !shown.contains_key("errorstat_ERR"));
+    assert!(!shown.contains_key("cmdstat_set") && !shown.contains_key("errorstat_WRONGTYPE"));
     assert_eq!(shown["rdb_changes_since_last_save"], "2");
 }

@@ -3,6 +3,7 @@
 use crate::command::Spec;
 
 pub(crate) mod bitmaps;
+pub(crate) mod chance;
 pub(crate) mod connection;
 pub(crate) mod geo;
 pub(crate) mod hashes;

@@ -88,7 +88,7 @@ pub(super) fn save(_: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
     if matches!(args, [] | [b""]) {
         return Ok(Vec::new());
     }
-    let least = |at: usize| if at % 2 == 0 { 1 } else { 0 };
+    let least = |at: usize| if at.is_multiple_of(2) { 1 } else { 0 };
     let valid = |(at, arg): (usize, &&[u8])| crate::parse::int(arg).is_some_and(|value| value >= least(at));
     if args.len() % 2 == 1 || !args.iter().enumerate().all(valid) {
         return Err("Invalid save parameters".to_owned());
@@ -164,7 +164,7 @@ pub(crate) fn percentile(value: f64) -> String {
 
 pub(super) fn output_limits(current: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
     const NUMBERS: &str = "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
-    if args.len() % 4 != 0 {
+    if !args.len().is_multiple_of(4) {
         return Err("Wrong number of arguments in buffer limit configuration.".to_owned());
     }
     let mut limits = parse_output_limits(current);

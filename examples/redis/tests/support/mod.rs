@@ -138,6 +138,13 @@ impl Drop for Running {
     }
 }
 
+/// A command that the kernel ends when the thread that started it ends, so that not even a killed test leaves it behind.
+fn guarded(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
 fn signal(signal: &str, whom: &str) {
     let _ = Command::new("kill").args([signal, "--", whom]).stderr(Stdio::null()).status();
 }
@@ -163,7 +170,7 @@ impl Server {
     pub(crate) fn launch(subject: Subject, port: u16, args: &[&str], stdin: &str) -> Server {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let log = File::create(dir.path().join("log")).expect("a log file");
-        let mut command = Command::new(subject.program());
+        let mut command = guarded(subject.program());
         command.args(args).current_dir(dir.path());
         command.stdin(Stdio::piped()).stdout(log.try_clone().expect("a second handle")).stderr(log);
         let mut process = Running::start(&mut command);
@@ -252,7 +259,7 @@ pub(crate) fn run<S: AsRef<OsStr>>(
     let path = |name: &str| scratch.path().join(name);
     std::fs::write(path("in"), stdin).expect("the input is written");
     let create = |name: &str| File::create(path(name)).expect("an output file");
-    let mut command = Command::new(program);
+    let mut command = guarded(program);
     command.args(args).current_dir(dir).env("TERM", "dumb").env("COLUMNS", "200");
     command.stdin(File::open(path("in")).expect("the input")).stdout(create("out")).stderr(create("err"));
     let mut process = Running::start(&mut command);

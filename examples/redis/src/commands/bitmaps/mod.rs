@@ -8,6 +8,7 @@ pub(crate) use table::TABLE;
 use xs_storage::keyspace::Str;
 
 use crate::command::Outcome;
+use crate::commands::strings::longest;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::notify::Class;
@@ -19,7 +20,7 @@ const BAD_BIT: Fault = Fault::new("ERR bit is not an integer or out of range");
 /// A bit's position that lies inside the longest string allowed.
 fn offset(ctx: &Ctx<'_>, number: Option<i64>) -> Result<usize, Fault> {
     let number = number.and_then(|number| usize::try_from(number).ok());
-    number.filter(|number| ((number >> 3) as u64) < ctx.server.config.proto_max_bulk_len).ok_or(BAD_OFFSET)
+    number.filter(|number| ((number >> 3) as u64) < longest(ctx)).ok_or(BAD_OFFSET)
 }
 
 fn setbit(ctx: &mut Ctx<'_>) -> Outcome {

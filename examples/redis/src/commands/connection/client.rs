@@ -99,7 +99,7 @@ pub(super) fn pause(ctx: &mut Ctx<'_>) -> Outcome {
 pub(super) fn unpause(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.server.pause = None;
     let held_back =
-        |client: &&mut crate::client::Client| client.blocked.as_ref().is_some_and(|on| on.waits == Waits::ForPause);
+        |client: &&mut crate::client::Client| client.blocked.as_ref().is_some_and(|on| on.waits == Waits::Pause);
     // Whoever is woken finds what it was about to do still lying there, and does it.
     ctx.server.clients.iter_mut().filter(held_back).for_each(|client| client.waiter.serve(Out::new()));
     ctx.reply.ok();
@@ -117,7 +117,7 @@ pub(super) fn unblock(ctx: &mut Ctx<'_>) -> Outcome {
         return Err(help::unknown(ctx));
     }
     let id = ctx.int(2)? as u64;
-    let waits = |on: &mut crate::blocked::BlockedOn| on.waits != Waits::ForPause;
+    let waits = |on: &mut crate::blocked::BlockedOn| on.waits != Waits::Pause;
     let target = ctx.server.clients.get_mut(id);
     let Some((target, on)) = target.and_then(|target| target.blocked.take_if(waits).map(|on| (target, on))) else {
         ctx.reply.int(0);

@@ -4,6 +4,7 @@ use xs_proto::resp::Reply;
 use xs_storage::keyspace::{Hash, Item};
 
 use crate::command::Outcome;
+use crate::commands::chance::repeated;
 use crate::commands::lists::write_item;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
@@ -49,12 +50,15 @@ pub(super) fn hrandfield(ctx: &mut Ctx<'_>) -> Outcome {
         return Ok(());
     }
     let count = ctx.int(2)?;
+    if count == i64::MIN {
+        return Err(Fault::NO_MAGNITUDE);
+    }
     let with_values = match ctx.args.len() {
         3 => false,
         4 if ctx.arg(3).eq_ignore_ascii_case(b"withvalues") => true,
         _ => return Err(Fault::SYNTAX),
     };
-    if count == i64::MIN || (with_values && !(-(i64::MAX / 2)..=i64::MAX / 2).contains(&count)) {
+    if with_values && !(-(i64::MAX / 2)..=i64::MAX / 2).contains(&count) {
         return Err(Fault::new("ERR value is out of range"));
     }
     let nested = with_values && ctx.is_resp3();
@@ -75,8 +79,9 @@ pub(super) fn hrandfield(ctx: &mut Ctx<'_>) -> Outcome {
         }
     };
     if count < 0 {
-        reply.array(wanted * each);
-        hash.random_repeated(wanted, &mut server.rng, |field, value| write(reply, field, value));
+        return repeated(reply, wanted * each, wanted, |reply, n| {
+            hash.random_repeated(n, &mut server.rng, |field, value| write(reply, field, value));
+        });
     } else {
         let chosen = hash.random_distinct(wanted.min(hash.len()), &mut server.rng);
         reply.array(chosen.len() * each);
@@ -86,26 +91,20 @@ pub(super) fn hrandfield(ctx: &mut Ctx<'_>) -> Outcome {
 }
 
 pub(super) fn hscan(ctx: &mut Ctx<'_>) -> Outcome {
-    let scan = Scan::parse(ctx, 2, false)?;
-    let key = ctx.arg(1);
-    let Ctx { db, reply, .. } = ctx;
-    let Some(hash) = db.read::<Hash>(key)? else {
-        reply.array(2);
-        reply.bulk(b"0");
-        reply.array(0);
-        return Ok(());
-    };
+    let Some(scan) = Scan::of_value::<Hash>(ctx)? else { return Ok(()) };
     let mut found = Vec::new();
-    let cursor = hash.scan(scan.cursor, scan.count, |field, value| {
-        let field = field.to_vec();
-        if scan.wants(&field) {
-            found.push(field);
-            found.push(value.to_vec());
-        }
+    let cursor = ctx.db.look::<Hash>(ctx.arg(1))?.map_or(0, |hash| {
+        hash.scan(scan.cursor, scan.count, |field, value| {
+            let field = field.to_vec();
+            if scan.wants(&field) {
+                found.push(field);
+                found.push(value.to_vec());
+            }
+        })
     });
-    reply.array(2);
-    reply.bulk(cursor.to_string().as_bytes());
-    reply.array(found.len());
-    found.iter().for_each(|item| reply.bulk(item));
+    ctx.reply.array(2);
+    ctx.reply.bulk(cursor.to_string().as_bytes());
+    ctx.reply.array(found.len());
+    found.iter().for_each(|item| ctx.reply.bulk(item));
     Ok(())
 }

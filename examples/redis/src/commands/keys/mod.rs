@@ -87,7 +87,7 @@ fn keys(ctx: &mut Ctx<'_>) -> Outcome {
 }
 
 fn scan(ctx: &mut Ctx<'_>) -> Outcome {
-    let scan = Scan::parse(ctx, 1, true)?;
+    let scan = Scan::of_keys(ctx)?;
     let Ctx { db, reply, client, now, .. } = ctx;
     // The cursor comes before the keys, and is known after them.
     let (mut keys, mut found) = (Out::new(), 0);
@@ -215,5 +215,5 @@ fn wait(ctx: &mut Ctx<'_>) -> Outcome {
         ctx.reply.int(0);
         return Ok(());
     }
-    ctx.block(Vec::new(), timeout as f64 / 1000.0, Waits::ForReplicas)
+    ctx.block(Vec::new(), timeout as f64 / 1000.0, Waits::Replicas)
 }

@@ -27,8 +27,10 @@ pub(super) fn refcount(ctx: &mut Ctx<'_>) -> Outcome {
     let records_use = policy.is_lfu() || matches!(policy, Policy::AllKeysLru | Policy::VolatileLru);
     let shares = ctx.server.config.maxmemory == 0 || !records_use;
     let count = ctx.db.glance(ctx.arg(2)).map(|value| match value {
-        Value::Str(value) if shares && value.encoding() == "int" => {
-            if value.as_i64().is_some_and(|number| SMALL.contains(&number)) { SHARED } else { 1 }
+        Value::Str(value)
+            if shares && value.encoding() == "int" && value.as_i64().is_some_and(|number| SMALL.contains(&number)) =>
+        {
+            SHARED
         }
         _ => 1,
     });

@@ -35,7 +35,7 @@ fn blocking_pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
         return Ok(());
     }
     let keys = (1..last).map(|at| ctx.arg(at).to_vec()).collect();
-    ctx.block(keys, timeout, Waits::ForArray)
+    ctx.block(keys, timeout, Waits::Array)
 }
 
 pub(super) fn blmove(ctx: &mut Ctx<'_>) -> Outcome {
@@ -54,37 +54,44 @@ fn move_or_block(ctx: &mut Ctx<'_>, from: End, to: End, timeout: f64) -> Outcome
         return Ok(());
     }
     let key = ctx.arg(1).to_vec();
-    ctx.block(vec![key], timeout, Waits::ForBulk)
+    ctx.block(vec![key], timeout, Waits::Bulk)
 }
 
-/// `numkeys key [key …] LEFT|RIGHT [COUNT count]`, from argument `at` on.
-struct MultiPop {
-    keys: std::ops::Range<usize>,
-    end: End,
-    count: usize,
+/// `numkeys key [key …] END [COUNT count]`, from argument `at` on, where END is a word that `parse_end` knows.
+pub(crate) struct MultiPop<E> {
+    pub(crate) keys: std::ops::Range<usize>,
+    pub(crate) end: E,
+    pub(crate) count: usize,
 }
 
-impl MultiPop {
-    fn parse(ctx: &Ctx<'_>, at: usize) -> Result<MultiPop, Fault> {
-        let number = parse::int(ctx.arg(at)).filter(|n| *n > 0);
-        let number = number.ok_or(Fault::new("ERR numkeys should be greater than 0"))?;
-        let first = at + 1;
-        let end_at = usize::try_from(number).ok().and_then(|number| first.checked_add(number)).ok_or(Fault::SYNTAX)?;
-        if end_at >= ctx.args.len() {
-            return Err(Fault::SYNTAX);
-        }
-        let end = End::parse(ctx.arg(end_at))?;
-        let count = match ctx.args.len() - end_at {
-            1 => 1,
-            3 if ctx.arg(end_at + 1).eq_ignore_ascii_case(b"count") => {
-                let count = parse::int(ctx.arg(end_at + 2)).filter(|n| *n > 0);
-                count.ok_or(Fault::new("ERR count should be greater than 0"))? as usize
-            }
-            _ => return Err(Fault::SYNTAX),
+impl<E> MultiPop<E> {
+    pub(crate) fn parse(
+        ctx: &Ctx<'_>,
+        at: usize,
+        parse_end: fn(&[u8]) -> Result<E, Fault>,
+    ) -> Result<MultiPop<E>, Fault> {
+        let positive = |at: usize, otherwise: &'static str| {
+            let number = parse::int(ctx.arg(at)).and_then(|number| usize::try_from(number).ok());
+            number.filter(|number| *number > 0).ok_or(Fault::new(otherwise))
         };
-        Ok(MultiPop { keys: first..end_at, end, count })
+        let first = at + 1;
+        let number = positive(at, "ERR numkeys should be greater than 0")?;
+        let end_at = first.checked_add(number).filter(|at| *at < ctx.args.len()).ok_or(Fault::SYNTAX)?;
+        let end = parse_end(ctx.arg(end_at))?;
+        let mut count = None;
+        let mut at = end_at + 1;
+        while at < ctx.args.len() {
+            if count.is_some() || !ctx.arg(at).eq_ignore_ascii_case(b"count") || at + 1 == ctx.args.len() {
+                return Err(Fault::SYNTAX);
+            }
+            count = Some(positive(at + 1, "ERR count should be greater than 0")?);
+            at += 2;
+        }
+        Ok(MultiPop { keys: first..end_at, end, count: count.unwrap_or(1) })
     }
+}
 
+impl MultiPop<End> {
     /// Pops from the first list that exists; false when none does.
     fn pop(&self, ctx: &mut Ctx<'_>) -> Result<bool, Fault> {
         for at in self.keys.clone() {
@@ -101,7 +108,7 @@ impl MultiPop {
 }
 
 pub(super) fn lmpop(ctx: &mut Ctx<'_>) -> Outcome {
-    let pop = MultiPop::parse(ctx, 1)?;
+    let pop = MultiPop::parse(ctx, 1, End::parse)?;
     if !pop.pop(ctx)? {
         ctx.reply.null_array();
     }
@@ -109,11 +116,11 @@ pub(super) fn lmpop(ctx: &mut Ctx<'_>) -> Outcome {
 }
 
 pub(super) fn blmpop(ctx: &mut Ctx<'_>) -> Outcome {
+    let pop = MultiPop::parse(ctx, 2, End::parse)?;
     let timeout = parse::timeout(ctx.arg(1))?;
-    let pop = MultiPop::parse(ctx, 2)?;
     if pop.pop(ctx)? {
         return Ok(());
     }
     let keys = pop.keys.clone().map(|at| ctx.arg(at).to_vec()).collect();
-    ctx.block(keys, timeout, Waits::ForArray)
+    ctx.block(keys, timeout, Waits::Array)
 }

@@ -3,6 +3,7 @@
 mod blocking;
 mod table;
 
+pub(crate) use blocking::MultiPop;
 pub(crate) use table::TABLE;
 
 use blocking::{blmove, blmpop, blpop, brpop, brpoplpush, lmpop};
@@ -126,8 +127,7 @@ fn pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
             }
         }
         3 => {
-            let count = ctx.int(2)?;
-            let Ok(count) = usize::try_from(count) else { return Err(Fault::NOT_POSITIVE) };
+            let count = ctx.size(2)?;
             let Ctx { db, reply, .. } = ctx;
             match db.look::<List>(key)? {
                 None => reply.null_array(),
@@ -293,9 +293,7 @@ fn lpos(ctx: &mut Ctx<'_>) -> Outcome {
                     ));
                 }
                 if rank == i64::MIN {
-                    return Err(Fault::new(
-                        "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-                    ));
+                    return Err(Fault::NO_MAGNITUDE);
                 }
             }
             b"count" => count = Some(size("ERR COUNT can't be negative")?),

@@ -34,7 +34,7 @@ pub(super) fn debug(ctx: &mut Ctx<'_>) -> Outcome {
         (b"listpack", 3) => listpack(ctx),
         (b"digest", 2) => {
             let all = digest::of_all(ctx.db.keyspace);
-            ctx.reply.simple(&all.hex());
+            ctx.reply.simple(all.hex());
             Ok(())
         }
         (b"digest-value", _) => digest_value(ctx),
@@ -149,7 +149,7 @@ fn sds_len(ctx: &mut Ctx<'_>) -> Outcome {
     }
     let (key, len, heap) = (key.len(), text.len(), text.allocated_bytes());
     let spare = heap.saturating_sub(len + size_of::<Str>());
-    ctx.reply.simple(&format!(
+    ctx.reply.simple(format!(
         "key_sds_len:{key}, key_sds_avail:0, key_zmalloc: {key}, val_sds_len:{len}, val_sds_avail:{spare}, val_zmalloc: {heap}"
     ));
     Ok(())
@@ -172,7 +172,7 @@ fn digest_value(ctx: &mut Ctx<'_>) -> Outcome {
             let deadline = ctx.db.keyspace.deadline(ctx.db.index, key, ctx.now).flatten();
             found.take_in(value, deadline.is_some());
         }
-        ctx.reply.simple(&found.hex());
+        ctx.reply.simple(found.hex());
     }
     Ok(())
 }

@@ -100,10 +100,9 @@ fn smembers(ctx: &mut Ctx<'_>) -> Outcome {
 }
 
 fn sscan(ctx: &mut Ctx<'_>) -> Outcome {
-    let scan = Scan::parse(ctx, 2, false)?;
-    let key = ctx.arg(1);
+    let Some(scan) = Scan::of_value::<Set>(ctx)? else { return Ok(()) };
     let mut found = Vec::new();
-    let cursor = ctx.db.read::<Set>(key)?.map_or(0, |set| {
+    let cursor = ctx.db.look::<Set>(ctx.arg(1))?.map_or(0, |set| {
         set.scan(scan.cursor, scan.count, |member| {
             let member = member.to_vec();
             if scan.wants(&member) {

@@ -3,6 +3,7 @@
 use xs_storage::keyspace::Set;
 
 use crate::command::Outcome;
+use crate::commands::chance::repeated;
 use crate::commands::lists::write_item;
 use crate::ctx::Ctx;
 use crate::db::Left;
@@ -27,8 +28,7 @@ pub(super) fn spop(ctx: &mut Ctx<'_>) -> Outcome {
 }
 
 fn spop_many(ctx: &mut Ctx<'_>) -> Outcome {
-    let (key, count) = (ctx.arg(1), ctx.int(2)?);
-    let Ok(count) = usize::try_from(count) else { return Err(Fault::NOT_POSITIVE) };
+    let (key, count) = (ctx.arg(1), ctx.size(2)?);
     let Ctx { db, reply, server, .. } = ctx;
     let count = db.look::<Set>(key)?.map_or(0, |set| count.min(set.len()));
     reply.set(count);
@@ -67,7 +67,7 @@ pub(super) fn srandmember(ctx: &mut Ctx<'_>) -> Outcome {
     }
     let count = ctx.int(2)?;
     if count == i64::MIN {
-        return Err(Fault::new("ERR value is out of range"));
+        return Err(Fault::NO_MAGNITUDE);
     }
     let Ctx { db, reply, server, .. } = ctx;
     let Some(set) = db.read::<Set>(key)? else {
@@ -76,13 +76,11 @@ pub(super) fn srandmember(ctx: &mut Ctx<'_>) -> Outcome {
     };
     let wanted = count.unsigned_abs() as usize;
     if count < 0 {
-        // The same member may come more than once.
-        reply.array(wanted);
-        for _ in 0..wanted {
-            if let Some(member) = set.random(&mut server.rng) {
+        return repeated(reply, wanted, wanted, |reply, n| {
+            for member in (0..n).filter_map(|_| set.random(&mut server.rng)) {
                 write_item(reply, member);
             }
-        }
+        });
     } else {
         let chosen = set.random_distinct(wanted.min(set.len()), &mut server.rng);
         reply.array(chosen.len());

@@ -286,7 +286,7 @@ fn block<'a>(ctx: &mut Ctx<'a>, query: &Query<'a>, wait: u64, froms: &[From]) ->
     let timeout = (wait > 0).then_some(wait);
     let has_last = (0..query.streams).any(|at| query.id(ctx, at) == b"$");
     if !has_last {
-        return ctx.block_as(ctx.args.to_owned(), keys, timeout, Waits::ForArray);
+        return ctx.block_as(ctx.args.to_owned(), keys, timeout, Waits::Array);
     }
     let ids = froms.iter().map(|from| match from {
         From::After(id) => id.to_string().into_bytes(),
@@ -294,5 +294,5 @@ fn block<'a>(ctx: &mut Ctx<'a>, query: &Query<'a>, wait: u64, froms: &[From]) ->
     });
     let before = ctx.args.iter().take(query.first + query.streams).map(<[u8]>::to_vec);
     let request: Request = before.chain(ids).collect();
-    ctx.block_as(request, keys, timeout, Waits::ForArray)
+    ctx.block_as(request, keys, timeout, Waits::Array)
 }

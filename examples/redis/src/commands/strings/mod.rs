@@ -37,9 +37,14 @@ fn reply_with_current(ctx: &mut Ctx<'_>) -> Outcome {
     Ok(())
 }
 
-/// Refuses a string that would become longer than `proto-max-bulk-len`.
+/// How long a string may become: `proto-max-bulk-len`, and whatever that says, less than the 4 GiB that one can hold.
+pub(crate) fn longest(ctx: &Ctx<'_>) -> u64 {
+    ctx.server.config.proto_max_bulk_len.min(u64::from(u32::MAX) - 64 * 1024)
+}
+
+/// Refuses a string that would become too long.
 pub(crate) fn check_length(ctx: &Ctx<'_>, len: usize) -> Outcome {
-    if len as u64 > ctx.server.config.proto_max_bulk_len { Err(Fault::STRING_TOO_LONG) } else { Ok(()) }
+    if len as u64 > longest(ctx) { Err(Fault::STRING_TOO_LONG) } else { Ok(()) }
 }
 
 fn get(ctx: &mut Ctx<'_>) -> Outcome {
@@ -209,11 +214,7 @@ fn getex(ctx: &mut Ctx<'_>) -> Outcome {
             ctx.db.set_expiry(key, Some(at));
             ctx.touched(key, Class::GENERIC, "expire", 1);
         }
-        None if options.persist => {
-            if ctx.db.set_expiry(key, None) {
-                ctx.touched(key, Class::GENERIC, "persist", 1);
-            }
-        }
+        None if options.persist && ctx.db.set_expiry(key, None) => ctx.touched(key, Class::GENERIC, "persist", 1),
         None => {}
     }
     Ok(())

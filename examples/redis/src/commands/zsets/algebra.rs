@@ -92,7 +92,7 @@ enum Form {
 }
 
 impl<'a> Query<'a> {
-    fn parse(ctx: &Ctx<'a>, at: usize, operation: Operation, form: Form) -> Result<Query<'a>, Fault> {
+    fn parse(ctx: &mut Ctx<'a>, at: usize, operation: Operation, form: Form) -> Result<Query<'a>, Fault> {
         let number = ctx.int(at)?;
         if number < 1 {
             return Err(Fault::because(format!("ERR at least 1 input key is needed for '{}' command", ctx.spec.name)));
@@ -102,6 +102,13 @@ impl<'a> Query<'a> {
         }
         let end = at + 1 + number as usize;
         let keys: Vec<&[u8]> = (at + 1..end).map(|at| ctx.arg(at)).collect();
+        // A key of another type comes before a wrong option.
+        for key in &keys {
+            match ctx.db.get(key) {
+                None | Some(Value::Zset(_) | Value::Set(_)) => {}
+                Some(_) => return Err(Fault::WRONG_TYPE),
+            }
+        }
         let mut query =
             Query { weights: vec![1.0; keys.len()], keys, aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
         let mut at = end;
@@ -136,20 +143,14 @@ impl<'a> Query<'a> {
         Ok(query)
     }
 
-    /// The inputs. All are looked at first, so that a key of another type is an error wherever it stands.
-    fn sources<'s>(&self, db: &'s mut Db<'_>) -> Result<Vec<Source<'s>>, Fault> {
-        for key in &self.keys {
-            match db.get(key) {
-                None | Some(Value::Zset(_) | Value::Set(_)) => {}
-                Some(_) => return Err(Fault::WRONG_TYPE),
-            }
-        }
+    /// The inputs.
+    fn sources<'s>(&self, db: &'s Db<'_>) -> Vec<Source<'s>> {
         let sources = self.keys.iter().map(|key| match db.keyspace.peek(db.index, key, db.now) {
             Some(Value::Zset(zset)) => Source::Zset(zset),
             Some(Value::Set(set)) => Source::Set(set),
             _ => Source::Missing,
         });
-        Ok(sources.collect())
+        sources.collect()
     }
 
     fn result(&self, sources: &[Source<'_>], operation: Operation, limits: &Limits) -> Zset {
@@ -208,7 +209,7 @@ impl<'a> Query<'a> {
 fn answer(ctx: &mut Ctx<'_>, operation: Operation) -> Outcome {
     let query = Query::parse(ctx, 1, operation, Form::Answer)?;
     let limits = ctx.db.limits;
-    let result = query.result(&query.sources(&mut ctx.db)?, operation, limits);
+    let result = query.result(&query.sources(&ctx.db), operation, limits);
     let shape = Shape::new(ctx, query.with_scores);
     ctx.reply.array(shape.len(result.len()));
     result.iter().for_each(|(member, score)| shape.write(&mut ctx.reply, member, score));
@@ -219,7 +220,7 @@ fn answer_stored(ctx: &mut Ctx<'_>, operation: Operation, event: &'static str) -
     let query = Query::parse(ctx, 2, operation, Form::Store)?;
     let target = ctx.arg(1);
     let limits = ctx.db.limits;
-    let result = query.result(&query.sources(&mut ctx.db)?, operation, limits);
+    let result = query.result(&query.sources(&ctx.db), operation, limits);
     store(ctx, target, result, event);
     Ok(())
 }
@@ -250,7 +251,7 @@ pub(super) fn zdiffstore(ctx: &mut Ctx<'_>) -> Outcome {
 
 pub(super) fn zintercard(ctx: &mut Ctx<'_>) -> Outcome {
     let query = Query::parse(ctx, 1, Operation::Intersection, Form::Count)?;
-    let sources = query.sources(&mut ctx.db)?;
+    let sources = query.sources(&ctx.db);
     let mut found = 0;
     query.intersect(&sources, |_, _| {
         found += 1;

@@ -11,8 +11,8 @@ use crate::parse;
 pub(super) fn score_bound(text: &[u8]) -> Result<Bound<f64>, Fault> {
     let invalid = Fault::new("ERR min or max is not a float");
     match text {
-        [b'(', text @ ..] => parse::float(text).map(Bound::Excluded).ok_or(invalid),
-        _ => parse::float(text).map(Bound::Included).ok_or(invalid),
+        [b'(', text @ ..] => parse::loose_float(text).map(Bound::Excluded).ok_or(invalid),
+        _ => parse::loose_float(text).map(Bound::Included).ok_or(invalid),
     }
 }
 

@@ -161,9 +161,9 @@ fn removed_some(ctx: &mut Ctx<'_>, key: &[u8], event: &'static str, removed: Opt
 }
 
 fn zscan(ctx: &mut Ctx<'_>) -> Outcome {
-    let scan = Scan::parse(ctx, 2, false)?;
+    let Some(scan) = Scan::of_value::<Zset>(ctx)? else { return Ok(()) };
     let mut found = Vec::new();
-    let cursor = ctx.db.read::<Zset>(ctx.args[1].as_ref())?.map_or(0, |zset| {
+    let cursor = ctx.db.look::<Zset>(ctx.arg(1))?.map_or(0, |zset| {
         zset.scan(scan.cursor, scan.count, |member, score| {
             let member = member.to_vec();
             if scan.wants(&member) {

@@ -5,7 +5,9 @@ use xs_storage::keyspace::Zset;
 use super::Shape;
 use crate::blocked::Waits;
 use crate::command::Outcome;
+use crate::commands::lists::MultiPop;
 use crate::ctx::Ctx;
+use crate::db::Left;
 use crate::fault::Fault;
 use crate::notify::Class;
 use crate::parse;
@@ -14,6 +16,20 @@ use crate::parse;
 enum End {
     Min,
     Max,
+}
+
+impl End {
+    fn parse(word: &[u8]) -> Result<End, Fault> {
+        match &word.to_ascii_lowercase()[..] {
+            b"min" => Ok(End::Min),
+            b"max" => Ok(End::Max),
+            _ => Err(Fault::SYNTAX),
+        }
+    }
+
+    fn event(self) -> &'static str {
+        if self == End::Min { "zpopmin" } else { "zpopmax" }
+    }
 }
 
 pub(super) fn zpopmin(ctx: &mut Ctx<'_>) -> Outcome {
@@ -28,11 +44,7 @@ fn pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
     let key = ctx.arg(1);
     let (count, shape) = match ctx.args.len() {
         2 => (1, Shape::Flat),
-        3 => {
-            let count =
-                parse::int(ctx.arg(2)).and_then(|count| usize::try_from(count).ok()).ok_or(Fault::NOT_POSITIVE)?;
-            (count, Shape::new(ctx, true))
-        }
+        3 => (ctx.size(2)?, Shape::new(ctx, true)),
         _ => return Err(Fault::SYNTAX),
     };
     if ctx.db.look::<Zset>(key)?.is_none() || count == 0 {
@@ -57,9 +69,8 @@ fn pop_some(ctx: &mut Ctx<'_>, key: &[u8], end: End, count: usize, shape: Shape)
         count
     })?;
     if let Some((count, left)) = popped {
-        let event = if end == End::Min { "zpopmin" } else { "zpopmax" };
-        ctx.touched(key, Class::ZSET, event, count as u64);
-        if left == crate::db::Left::Nothing {
+        ctx.touched(key, Class::ZSET, end.event(), count as u64);
+        if left == Left::Nothing {
             ctx.removed_empty(key);
         }
     }
@@ -90,49 +101,18 @@ fn blocking_pop(ctx: &mut Ctx<'_>, end: End) -> Outcome {
             End::Max => zset.pop_max(|member, score| Shape::Flat.write(reply, member, score)),
         })?;
         if let Some((_, left)) = popped {
-            ctx.touched(key, Class::ZSET, if end == End::Min { "zpopmin" } else { "zpopmax" }, 1);
-            if left == crate::db::Left::Nothing {
+            ctx.touched(key, Class::ZSET, end.event(), 1);
+            if left == Left::Nothing {
                 ctx.removed_empty(key);
             }
         }
         return Ok(());
     }
     let keys = (1..last).map(|at| ctx.arg(at).to_vec()).collect();
-    ctx.block(keys, timeout, Waits::ForArray)
+    ctx.block(keys, timeout, Waits::Array)
 }
 
-/// `numkeys key [key …] MIN|MAX [COUNT count]`.
-struct MultiPop {
-    keys: std::ops::Range<usize>,
-    end: End,
-    count: usize,
-}
-
-impl MultiPop {
-    fn parse(ctx: &Ctx<'_>, at: usize) -> Result<MultiPop, Fault> {
-        let number = parse::int(ctx.arg(at)).filter(|n| *n > 0);
-        let number = number.ok_or(Fault::new("ERR numkeys should be greater than 0"))?;
-        let first = at + 1;
-        let end_at = usize::try_from(number).ok().and_then(|number| first.checked_add(number)).ok_or(Fault::SYNTAX)?;
-        if end_at >= ctx.args.len() {
-            return Err(Fault::SYNTAX);
-        }
-        let end = match &ctx.arg(end_at).to_ascii_lowercase()[..] {
-            b"min" => End::Min,
-            b"max" => End::Max,
-            _ => return Err(Fault::SYNTAX),
-        };
-        let count = match ctx.args.len() - end_at {
-            1 => 1,
-            3 if ctx.arg(end_at + 1).eq_ignore_ascii_case(b"count") => {
-                let count = parse::int(ctx.arg(end_at + 2)).filter(|n| *n > 0);
-                count.ok_or(Fault::new("ERR count should be greater than 0"))? as usize
-            }
-            _ => return Err(Fault::SYNTAX),
-        };
-        Ok(MultiPop { keys: first..end_at, end, count })
-    }
-
+impl MultiPop<End> {
     /// Pops from the first sorted set that exists; false when none does.
     fn pop(&self, ctx: &mut Ctx<'_>) -> Result<bool, Fault> {
         for at in self.keys.clone() {
@@ -150,7 +130,7 @@ impl MultiPop {
 }
 
 pub(super) fn zmpop(ctx: &mut Ctx<'_>) -> Outcome {
-    let pop = MultiPop::parse(ctx, 1)?;
+    let pop = MultiPop::parse(ctx, 1, End::parse)?;
     if !pop.pop(ctx)? {
         ctx.reply.null_array();
     }
@@ -158,11 +138,11 @@ pub(super) fn zmpop(ctx: &mut Ctx<'_>) -> Outcome {
 }
 
 pub(super) fn bzmpop(ctx: &mut Ctx<'_>) -> Outcome {
+    let pop = MultiPop::parse(ctx, 2, End::parse)?;
     let timeout = parse::timeout(ctx.arg(1))?;
-    let pop = MultiPop::parse(ctx, 2)?;
     if pop.pop(ctx)? {
         return Ok(());
     }
     let keys = pop.keys.clone().map(|at| ctx.arg(at).to_vec()).collect();
-    ctx.block(keys, timeout, Waits::ForArray)
+    ctx.block(keys, timeout, Waits::Array)
 }
