@@ -19,7 +19,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         tokio::select! {
             () = &mut stopped => return,
-            () = shared.timer.sleep(PERIOD) => while tick(&shared) {},
+            () = shared.timer.sleep(PERIOD) => while tick(&shared) {
+                // Others have a go between rounds.
+                tokio::task::yield_now().await;
+            },
         }
     }
 }
@@ -37,6 +40,7 @@ fn tick(shared: &Shared) -> bool {
     }
     if state.keyspace.has_changes() {
         dispatch::spread_changes(state, None);
+        dispatch::serve_blocked(state, None, now);
         // Whoever reads with a group waits in vain once its stream has expired.
         dispatch::serve_blocked(state, None, now);
         state.server.broadcast_invalid(None);

@@ -57,6 +57,7 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
                 request: args.to_owned(),
                 deadline: Some(until),
                 waits: Waits::Pause,
+                ticket: 0,
             };
             client.blocked = Some(on);
         }
@@ -69,6 +70,8 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
             let fault = if is_exec { transactions::aborted(&mut state.server, client, &fault) } else { fault };
             state.server.stats.count_error(&fault);
             Reply::new(out, client.version).error(fault.text());
+            // Keys may have been evicted before the command was refused.
+            after(state, client, now);
         }
     }
 }
@@ -363,16 +366,23 @@ fn note_expired(state: &mut State, current: Option<&mut Client>, db: usize, key:
 
 /// Runs the commands of clients that wait for keys that have changed.
 pub(crate) fn serve_blocked(state: &mut State, mut current: Option<&mut Client>, now: u64) {
-    while let Some(((_, key), ids)) = state.server.blocked.next_ready() {
-        for id in ids {
+    while let Some(place) = state.server.blocked.next_ready() {
+        let was_there = state.keyspace.contains(place.0, &place.1, now);
+        let mut ticket = 0;
+        while let Some((next, id)) = state.server.blocked.next_after(&place, ticket) {
+            ticket = next;
             let Some(mut client) = state.server.clients.take(id) else { continue };
             if let Some(on) = client.blocked.take() {
-                client.woken_by = Some(key.clone());
+                client.woken_by = Some(place.1.clone());
                 retry(state, &mut client, on, now);
                 client.woken_by = None;
             }
             state.server.clients.put_back(client);
             spread_changes(state, current.as_deref_mut());
+            // Nothing is left for those behind. (A key that was gone from the start is news for all of them.)
+            if was_there && !state.keyspace.contains(place.0, &place.1, now) {
+                break;
+            }
         }
     }
 }
@@ -398,7 +408,7 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
         Err(_) => false,
     };
     if served {
-        state.server.blocked.remove(client.id, &on);
+        state.server.blocked.remove(&on);
         state.server.mail.deliver(client, &mut out, 0);
         if client.reply_mode != ReplyMode::On {
             out.clear();
@@ -406,7 +416,7 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
         }
         // Through the queue, so that what is told next (an invalidation, say) comes behind the reply.
         let _ = client.handle.push(|queue| queue.append(&mut out));
-        client.waiter.serve(Out::new());
+        client.served.set();
     } else {
         client.blocked = Some(on);
     }

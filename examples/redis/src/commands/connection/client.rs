@@ -105,7 +105,7 @@ pub(super) fn unpause(ctx: &mut Ctx<'_>) -> Outcome {
     let held_back =
         |client: &&mut crate::client::Client| client.blocked.as_ref().is_some_and(|on| on.waits == Waits::Pause);
     // Whoever is woken finds what it was about to do still lying there, and does it.
-    ctx.server.clients.iter_mut().filter(held_back).for_each(|client| client.waiter.serve(Out::new()));
+    ctx.server.clients.iter_mut().filter(held_back).for_each(|client| client.served.set());
     ctx.reply.ok();
     Ok(())
 }
@@ -136,8 +136,9 @@ pub(super) fn unblock(ctx: &mut Ctx<'_>) -> Outcome {
     if target.reply_mode != ReplyMode::On {
         out.clear();
     }
-    target.waiter.serve(out);
-    ctx.server.blocked.remove(id, &on);
+    let _ = target.handle.push(|queue| queue.append(&mut out));
+    target.served.set();
+    ctx.server.blocked.remove(&on);
     ctx.reply.int(1);
     Ok(())
 }
