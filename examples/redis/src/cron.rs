@@ -38,6 +38,10 @@ fn tick(shared: &Shared) -> bool {
     if state.server.active_expire && !is_paused {
         removed = state.keyspace.expire_due(now, EXPIRE_AT_ONCE);
     }
+    // A lower limit takes effect without waiting for a command.
+    if state.server.config.maxmemory > 0 && !is_paused {
+        dispatch::make_room(state, now);
+    }
     if state.keyspace.has_changes() {
         dispatch::spread_changes(state, None);
         dispatch::serve_blocked(state, None, now);

@@ -39,6 +39,11 @@ pub(crate) fn execute(state: &mut State, client: &mut Client, args: Args<'_>, ou
 }
 
 fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, now: u64) {
+    if state.server.tracking.is_active() {
+        state.server.bound_tracking(Some(client));
+        let end = out.len();
+        state.server.mail.deliver(client, out, end);
+    }
     match check(state, client, args, now) {
         Ok(Admitted::Call(entry)) => call(state, client, entry, args, out, now),
         Ok(Admitted::Queue(entry)) => {
@@ -200,9 +205,6 @@ fn runs_inside_multi(name: &str) -> bool {
 pub(crate) fn call(state: &mut State, client: &mut Client, entry: Entry, args: Args<'_>, out: &mut Out, now: u64) {
     client.commands += 1;
     let start = out.len();
-    if state.server.tracking.is_active() && !client.may_not_block {
-        state.server.bound_tracking(Some(client));
-    }
     let result = run(state, client, entry, args, out, now);
     // Behind the command, so that EXEC is told behind what it runs.
     if !state.server.monitors.is_empty() {
