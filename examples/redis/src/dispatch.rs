@@ -6,7 +6,7 @@ use xs_storage::keyspace::ChangeKind;
 
 use crate::blocked::{BlockedOn, Waits};
 use crate::client::{Client, ReplyMode, Was};
-use crate::command::{Flags, Run};
+use crate::command::{Flags, Group, Run};
 use crate::commands::transactions;
 use crate::ctx::Ctx;
 use crate::db::Db;
@@ -375,8 +375,12 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
     let result = run(state, client, entry, on.request.args(), &mut out, now);
     let served = match result {
         Ok(()) => client.blocked.is_none(),
-        // The group that it reads with is gone: that ends the wait. A key of another type doesn't.
-        Err(fault) if matches!(fault.code(), "NOGROUP" | "UNBLOCKED") || is_target_fault(state, &on, &fault, now) => {
+        // The group that it reads with is gone, or there is nowhere to move the element to: that ends the wait. A key of
+        // another type doesn't, if it is what the client waits for.
+        Err(fault)
+            if matches!(fault.code(), "NOGROUP" | "UNBLOCKED")
+                || is_about_another_key(state, &fault, &entry, &on, now) =>
+        {
             state.server.stats.by_command[usize::from(entry.id)].failed += 1;
             state.server.stats.count_error(&fault);
             Reply::new(&mut out, client.version).error(fault.text());
@@ -397,11 +401,14 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
     }
 }
 
-/// Whether a command that moves an element between lists fails because of the list that it moves to: the list that it
-/// waited for is there.
-fn is_target_fault(state: &State, on: &BlockedOn, fault: &Fault, now: u64) -> bool {
-    let source = on.keys.first().and_then(|key| state.keyspace.peek(on.db, key, now));
-    on.waits == Waits::Bulk && fault.code() == "WRONGTYPE" && source.is_some_and(|value| value.as_list().is_some())
+/// Whether a wrong type is that of a key that the client doesn't wait for.
+fn is_about_another_key(state: &State, fault: &Fault, entry: &Entry, on: &BlockedOn, now: u64) -> bool {
+    let wanted = match entry.spec.group {
+        Group::SortedSet => "zset",
+        group => group.name(),
+    };
+    let fits = |key: &Vec<u8>| state.keyspace.peek(on.db, key, now).is_none_or(|value| value.type_name() == wanted);
+    *fault == Fault::WRONG_TYPE && on.keys.iter().all(fits)
 }
 
 /// Evicts until the memory fits; false when nothing more may be evicted.

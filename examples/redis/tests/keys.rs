@@ -102,6 +102,11 @@ async fn renaming_moving_and_copying() {
 async fn a_new_name_serves_those_who_wait_for_it() {
     let server = Subject::start().await;
     let (mut client, mut waiter) = (server.connect().await, server.connect().await);
+    // The first change after nobody waited is the one that matters.
+    waiter.send("BLPOP target 5").await;
+    assert!(waiter.is_silent().await);
+    client.ask("RPUSH target 1").await;
+    assert_eq!(waiter.next().await, r#"["target", "1"]"#);
     for way in ["RENAME source target", "COPY source target", "SORT source STORE target"] {
         client.ask("FLUSHALL").await;
         waiter.send("BLPOP target 5").await;
