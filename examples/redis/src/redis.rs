@@ -131,7 +131,7 @@ where
         let state = shared.state.lock();
         let config = &state.server.config;
         let options = SessionOptions {
-            idle_timeout: (config.timeout > 0).then(|| Duration::from_secs(config.timeout)),
+            idle_timeout: config.idle_timeout(),
             max_unread: config.client_query_buffer_limit as usize,
             output: crate::pubsub::limits(config.output_limits[0]),
             ..SessionOptions::default()
