@@ -6,13 +6,16 @@
 //!
 //! 1. [`clock`]: the time as an argument. [`Clock`], [`SystemClock`], [`VirtualClock`].
 //! 2. [`rng`]: chance as an argument. [`Rng`], whose stream never changes.
-//! 3. [`jobs`]: work in the background as an argument. [`Jobs`], on threads or stepped.
+//! 3. [`signal`]: a flag that wakes a task. [`Signal`].
+//! 4. [`jobs`]: work in the background as an argument. [`Jobs`], on threads or stepped.
 #![forbid(unsafe_code)]
 
 pub mod clock;
 pub mod jobs;
 pub mod rng;
+pub mod signal;
 
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use jobs::{Jobs, Progress, SteppedJobs, ThreadJobs};
 pub use rng::Rng;
+pub use signal::Signal;

@@ -1,8 +1,8 @@
 //! Clients that wait for a key: `BLPOP`, `BLMOVE`, `BZPOPMIN`, `XREAD BLOCK` and their relatives.
 //!
 //! A command that finds nothing says what it waits for ([`crate::ctx::Ctx::block`]). When a later command changes one of
-//! those keys, the waiting command is simply run again, in the order in which the clients came, until one of them finds
-//! nothing; its reply goes into the waiting client's queue. There is no second implementation of "serve a waiting
+//! those keys, the waiting command is simply run again, in the order in which the clients came, until the
+//! key is gone; its reply goes into the waiting client's queue. There is no second implementation of "serve a waiting
 //! client" beside the command itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,6 +19,8 @@ pub(crate) struct BlockedOn {
     /// Unix milliseconds; `None` waits for ever.
     pub(crate) deadline: Option<u64>,
     pub(crate) waits: Waits,
+    /// Its place in every queue, given when it begins to wait.
+    pub(crate) ticket: u64,
 }
 
 /// Which family waits: decides the reply when the time is up.
@@ -45,14 +47,15 @@ impl Waits {
     }
 }
 
-/// Who waits for which key, in the order in which they came.
+/// Who waits for which key, by ticket: in the order in which they came.
 #[derive(Debug, Default)]
 pub(crate) struct Blocked {
-    waiting: BTreeMap<(usize, Vec<u8>), VecDeque<u64>>,
+    waiting: BTreeMap<(usize, Vec<u8>), BTreeMap<u64, u64>>,
     /// Keys that changed while somebody waited for them, in the order in which they changed.
     ready: VecDeque<(usize, Vec<u8>)>,
     ready_set: BTreeSet<(usize, Vec<u8>)>,
     clients: usize,
+    tickets: u64,
 }
 
 impl Blocked {
@@ -66,23 +69,22 @@ impl Blocked {
     }
 
     /// Queues client `id` behind those who already wait.
-    pub(crate) fn add(&mut self, id: u64, on: &BlockedOn) {
+    pub(crate) fn add(&mut self, id: u64, on: &mut BlockedOn) {
         self.clients += 1;
+        self.tickets += 1;
+        on.ticket = self.tickets;
         for key in &on.keys {
-            let queue = self.waiting.entry((on.db, key.clone())).or_default();
-            if !queue.contains(&id) {
-                queue.push_back(id);
-            }
+            self.waiting.entry((on.db, key.clone())).or_default().insert(on.ticket, id);
         }
     }
 
-    /// Takes client `id` out of every queue.
-    pub(crate) fn remove(&mut self, id: u64, on: &BlockedOn) {
+    /// Takes a client out of every queue.
+    pub(crate) fn remove(&mut self, on: &BlockedOn) {
         self.clients = self.clients.saturating_sub(1);
         for key in &on.keys {
             let place = (on.db, key.clone());
             if let Some(queue) = self.waiting.get_mut(&place) {
-                queue.retain(|&waiting| waiting != id);
+                queue.remove(&on.ticket);
                 if queue.is_empty() {
                     self.waiting.remove(&place);
                 }
@@ -107,15 +109,20 @@ impl Blocked {
         keys.iter().for_each(|key| self.changed(db, key));
     }
 
-    /// The next key that changed, with those who wait for it.
-    pub(crate) fn next_ready(&mut self) -> Option<((usize, Vec<u8>), Vec<u64>)> {
+    /// The next key that changed and that somebody waits for.
+    pub(crate) fn next_ready(&mut self) -> Option<(usize, Vec<u8>)> {
         while let Some(place) = self.ready.pop_front() {
             self.ready_set.remove(&place);
-            if let Some(queue) = self.waiting.get(&place) {
-                let ids = queue.iter().copied().collect();
-                return Some((place, ids));
+            if self.waiting.contains_key(&place) {
+                return Some(place);
             }
         }
         None
+    }
+
+    /// The first client behind `ticket` that waits for a key, with its own ticket.
+    pub(crate) fn next_after(&self, place: &(usize, Vec<u8>), ticket: u64) -> Option<(u64, u64)> {
+        let queue = self.waiting.get(place)?;
+        queue.range(ticket + 1..).next().map(|(ticket, id)| (*ticket, *id))
     }
 }

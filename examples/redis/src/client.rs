@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use xs_net::session::Handle;
+use xs_os::Signal;
 use xs_proto::Out;
 use xs_proto::resp::{Args, Request, Version};
 
@@ -11,7 +12,6 @@ use crate::acl::User;
 use crate::blocked::BlockedOn;
 use crate::command::Spec;
 use crate::tracking::TrackingOptions;
-use crate::waiter::Waiter;
 
 /// One connection's state. It lies in [`crate::state::Clients`] while the connection is quiet, and is taken out while one
 /// of its commands runs.
@@ -44,8 +44,8 @@ pub(crate) struct Client {
     pub(crate) no_evict: bool,
     /// Set by a command that must wait; taken by the connection, which then waits.
     pub(crate) blocked: Option<BlockedOn>,
-    /// Where the reply of a command that waited is laid down.
-    pub(crate) waiter: Arc<Waiter>,
+    /// Set when a command that waited has been served: its reply lies in the queue.
+    pub(crate) served: Arc<Signal>,
     /// The key whose change makes its waiting command run again, while it does.
     pub(crate) woken_by: Option<Vec<u8>>,
     /// Inside EXEC nothing may wait.
@@ -140,7 +140,7 @@ impl Client {
             tracking: None,
             no_evict: false,
             blocked: None,
-            waiter: Waiter::new(),
+            served: Arc::default(),
             woken_by: None,
             may_not_block: false,
             close: false,

@@ -19,7 +19,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         tokio::select! {
             () = &mut stopped => return,
-            () = shared.timer.sleep(PERIOD) => while tick(&shared) {},
+            () = shared.timer.sleep(PERIOD) => while tick(&shared) {
+                // Others have a go between rounds.
+                tokio::task::yield_now().await;
+            },
         }
     }
 }
@@ -35,12 +38,18 @@ fn tick(shared: &Shared) -> bool {
     if state.server.active_expire && !is_paused {
         removed = state.keyspace.expire_due(now, EXPIRE_AT_ONCE);
     }
+    // A lower limit takes effect without waiting for a command.
+    if state.server.config.maxmemory > 0 && !is_paused {
+        dispatch::make_room(state, now);
+    }
     if state.keyspace.has_changes() {
         dispatch::spread_changes(state, None);
+        dispatch::serve_blocked(state, None, now);
         // Whoever reads with a group waits in vain once its stream has expired.
         dispatch::serve_blocked(state, None, now);
         state.server.broadcast_invalid(None);
     }
+    state.server.bound_tracking(None);
     let stats = &mut state.server.stats;
     stats.peak_memory = stats.peak_memory.max(state.keyspace.used_bytes() as u64);
     stats.ops_samples.push_back((now, stats.commands));

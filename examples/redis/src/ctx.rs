@@ -103,7 +103,7 @@ impl<'a> Ctx<'a> {
             return Ok(());
         }
         let deadline = timeout.map(|millis| self.now.saturating_add(millis));
-        self.client.blocked = Some(BlockedOn { db: self.db.index, keys, request, deadline, waits });
+        self.client.blocked = Some(BlockedOn { db: self.db.index, keys, request, deadline, waits, ticket: 0 });
         Ok(())
     }
 }

@@ -39,6 +39,11 @@ pub(crate) fn execute(state: &mut State, client: &mut Client, args: Args<'_>, ou
 }
 
 fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, now: u64) {
+    if state.server.tracking.is_active() {
+        state.server.bound_tracking(Some(client));
+        let end = out.len();
+        state.server.mail.deliver(client, out, end);
+    }
     match check(state, client, args, now) {
         Ok(Admitted::Call(entry)) => call(state, client, entry, args, out, now),
         Ok(Admitted::Queue(entry)) => {
@@ -57,6 +62,7 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
                 request: args.to_owned(),
                 deadline: Some(until),
                 waits: Waits::Pause,
+                ticket: 0,
             };
             client.blocked = Some(on);
         }
@@ -69,6 +75,8 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
             let fault = if is_exec { transactions::aborted(&mut state.server, client, &fault) } else { fault };
             state.server.stats.count_error(&fault);
             Reply::new(out, client.version).error(fault.text());
+            // Keys may have been evicted before the command was refused.
+            after(state, client, now);
         }
     }
 }
@@ -137,8 +145,16 @@ fn check(state: &mut State, client: &mut Client, args: Args<'_>, now: u64) -> Re
         state.server.log_denied(client, entry, args, denied, now);
         return Err(denied.fault(entry));
     }
-    if state.server.config.maxmemory > 0 && !make_room(state, now) && uses_memory(client, entry) {
-        return Err(Fault::OUT_OF_MEMORY);
+    if state.server.config.maxmemory > 0 {
+        let has_room = make_room(state, now);
+        // What was evicted is told before the reply, which already comes from a server without it.
+        if state.keyspace.has_changes() {
+            spread_changes(state, Some(client));
+            state.server.mail.hurry(client.id);
+        }
+        if !has_room && uses_memory(client, entry) {
+            return Err(Fault::OUT_OF_MEMORY);
+        }
     }
     if client.version == Version::Resp2 && client.subscriptions() > 0 && !runs_while_subscribed(spec.name, entry) {
         let name = state.server.table.full_name(entry.id);
@@ -189,13 +205,11 @@ fn runs_inside_multi(name: &str) -> bool {
 pub(crate) fn call(state: &mut State, client: &mut Client, entry: Entry, args: Args<'_>, out: &mut Out, now: u64) {
     client.commands += 1;
     let start = out.len();
-    if state.server.tracking.is_active() && !client.may_not_block {
-        state.server.bound_tracking(client);
-    }
+    let result = run(state, client, entry, args, out, now);
+    // Behind the command, so that EXEC is told behind what it runs.
     if !state.server.monitors.is_empty() {
         state.server.feed_monitors(client, entry, args);
     }
-    let result = run(state, client, entry, args, out, now);
     let stat = &mut state.server.stats.by_command[usize::from(entry.id)];
     stat.calls += 1;
     let tick = state.server.clock.now();
@@ -354,16 +368,23 @@ fn note_expired(state: &mut State, current: Option<&mut Client>, db: usize, key:
 
 /// Runs the commands of clients that wait for keys that have changed.
 pub(crate) fn serve_blocked(state: &mut State, mut current: Option<&mut Client>, now: u64) {
-    while let Some(((_, key), ids)) = state.server.blocked.next_ready() {
-        for id in ids {
+    while let Some(place) = state.server.blocked.next_ready() {
+        let was_there = state.keyspace.contains(place.0, &place.1, now);
+        let mut ticket = 0;
+        while let Some((next, id)) = state.server.blocked.next_after(&place, ticket) {
+            ticket = next;
             let Some(mut client) = state.server.clients.take(id) else { continue };
             if let Some(on) = client.blocked.take() {
-                client.woken_by = Some(key.clone());
+                client.woken_by = Some(place.1.clone());
                 retry(state, &mut client, on, now);
                 client.woken_by = None;
             }
             state.server.clients.put_back(client);
             spread_changes(state, current.as_deref_mut());
+            // Nothing is left for those behind. (A key that was gone from the start is news for all of them.)
+            if was_there && !state.keyspace.contains(place.0, &place.1, now) {
+                break;
+            }
         }
     }
 }
@@ -389,13 +410,15 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
         Err(_) => false,
     };
     if served {
-        state.server.blocked.remove(client.id, &on);
+        state.server.blocked.remove(&on);
         state.server.mail.deliver(client, &mut out, 0);
         if client.reply_mode != ReplyMode::On {
             out.clear();
             out.append(&mut client.heard);
         }
-        client.waiter.serve(out);
+        // Through the queue, so that what is told next (an invalidation, say) comes behind the reply.
+        let _ = client.handle.push(|queue| queue.append(&mut out));
+        client.served.set();
     } else {
         client.blocked = Some(on);
     }

@@ -49,7 +49,6 @@ mod slowlog;
 mod state;
 mod table;
 mod tracking;
-mod waiter;
 
 /// The version of Redis whose commands these are.
 pub const VERSION: &str = "7.0.15";

@@ -145,6 +145,11 @@ impl Mail {
         }
     }
 
+    /// Whatever lies there for client `id` is told before its reply.
+    pub(crate) fn hurry(&mut self, id: u64) {
+        self.before_reply.extend(self.behind_reply.extract_if(.., |(to, _)| *to == id));
+    }
+
     /// Writes what lies there for `client`, whose reply began at `start` of `out`. Inside EXEC the reply is a part of the
     /// transaction's, and what comes behind it must wait.
     pub(crate) fn deliver(&mut self, client: &mut Client, out: &mut Out, start: usize) {

@@ -102,9 +102,7 @@ impl Server {
 
     /// Lets `client` listen to `name`; answers how many subscriptions it has now, as its confirmation says.
     pub(crate) fn subscribe(&mut self, client: &mut Client, kind: Kind, name: &[u8]) -> usize {
-        if client.subscriptions() == 0 {
-            client.handle.set_output_limits(limits(self.config.output_limits[2]));
-        }
+        let is_first = client.subscriptions() == 0;
         let is_new = match kind {
             Kind::Channel => client.channels.insert(name.to_vec()),
             Kind::Shard => client.shard_channels.insert(name.to_vec()),
@@ -118,6 +116,9 @@ impl Server {
         };
         if is_new {
             self.pubsub.add(kind, name, client.id);
+        }
+        if is_first {
+            self.limit_subscriber(client);
         }
         client.subscriptions_told(kind)
     }
@@ -135,18 +136,30 @@ impl Server {
         if had_it {
             self.pubsub.remove(kind, name, client.id);
             if client.subscriptions() == 0 {
-                client.handle.set_output_limits(limits(self.config.output_limits[0]));
+                self.limit_subscriber(client);
             }
         }
         client.subscriptions_told(kind)
     }
 
-    /// Gives every quiet connection the output limits of its class, when they have changed.
-    pub(crate) fn limit_outputs(&self) {
-        for client in self.clients.iter() {
-            let class = if client.subscriptions() > 0 { 2 } else { 0 };
-            client.handle.set_output_limits(limits(self.config.output_limits[class]));
+    /// Limits a client anew that has become a subscriber, or is one no longer.
+    fn limit_subscriber(&self, client: &Client) {
+        self.limit_output(client);
+        if self.config.timeout > 0 {
+            self.limit_idleness(client);
         }
+    }
+
+    /// Gives a connection the output limits of its class.
+    pub(crate) fn limit_output(&self, client: &Client) {
+        let class = if client.subscriptions() > 0 { 2 } else { 0 };
+        client.handle.set_output_limits(limits(self.config.output_limits[class]));
+    }
+
+    /// Gives a connection its idle timeout. Whoever listens has nothing to say, which doesn't make it idle.
+    pub(crate) fn limit_idleness(&self, client: &Client) {
+        let timeout = self.config.idle_timeout().filter(|_| client.subscriptions() == 0);
+        client.handle.set_idle_timeout(timeout);
     }
 
     /// Ends all subscriptions of a client without a word.

@@ -92,6 +92,15 @@ impl Redis {
     /// Tells the server to stop.
     pub fn stop(&self) {
         self.0.stop.send_replace(true);
+        // Whoever waits for a key would otherwise hold the end up.
+        self.0
+            .state
+            .lock()
+            .server
+            .clients
+            .iter()
+            .filter(|client| client.blocked.is_some())
+            .for_each(|client| client.handle.kill());
     }
 
     /// Ready once the server is told to stop, by [`Redis::stop`] or by a client (`SHUTDOWN`).
@@ -122,7 +131,7 @@ where
         let state = shared.state.lock();
         let config = &state.server.config;
         let options = SessionOptions {
-            idle_timeout: (config.timeout > 0).then(|| Duration::from_secs(config.timeout)),
+            idle_timeout: config.idle_timeout(),
             max_unread: config.client_query_buffer_limit as usize,
             output: crate::pubsub::limits(config.output_limits[0]),
             ..SessionOptions::default()

@@ -2,21 +2,25 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tower::Service;
 use xs_net::session::{Next, Turn};
 use xs_net::timer::Sleep;
+use xs_os::Signal;
 use xs_proto::resp::{Reply, RequestDecoder};
 
 use crate::blocked::Waits;
 use crate::client::{Client, ReplyMode};
 use crate::dispatch;
-use crate::state::Shared;
-use crate::waiter::Waiter;
+use crate::state::{Shared, State};
+
+/// Once a batch has been answered with so many bytes, they are sent and other connections have a go before it goes on.
+const OUTPUT_A_TURN: usize = 1 << 20;
 
 /// One connection's service.
 ///
@@ -25,20 +29,20 @@ use crate::waiter::Waiter;
 #[derive(Debug)]
 pub(crate) struct Connection {
     shared: Arc<Shared>,
-    waiter: Arc<Waiter>,
+    served: Arc<Signal>,
     id: u64,
 }
 
 impl Connection {
     /// Registers a client and makes its service.
     pub(crate) fn new(shared: Arc<Shared>, client: Box<Client>) -> Connection {
-        let (id, waiter) = (client.id, client.waiter.clone());
+        let (id, served) = (client.id, client.served.clone());
         {
             let mut state = shared.state.lock();
             state.server.stats.connections += 1;
             state.server.clients.insert(client);
         }
-        Connection { shared, waiter, id }
+        Connection { shared, served, id }
     }
 }
 
@@ -69,7 +73,7 @@ impl Service<Turn<RequestDecoder>> for Connection {
                 let sleep = deadline.map(|after| Box::pin(shared.timer.sleep(after)));
                 Answer::Waiting(Box::new(Waiting {
                     shared,
-                    waiter: self.waiter.clone(),
+                    served: self.served.clone(),
                     id: self.id,
                     turn: Some(turn),
                     sleep,
@@ -89,7 +93,7 @@ pub(crate) enum Answer {
 /// A command of the batch waits; the rest of the batch stays undecoded until it has been served.
 pub(crate) struct Waiting {
     shared: Arc<Shared>,
-    waiter: Arc<Waiter>,
+    served: Arc<Signal>,
     id: u64,
     turn: Option<Turn<RequestDecoder>>,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -113,13 +117,13 @@ impl Waiting {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn<RequestDecoder>> {
         loop {
             let turn = self.turn.as_mut().expect("a future is not polled again after it was ready");
-            if self.waiter.poll_served(cx, &mut turn.out).is_pending() {
+            if self.served.poll(cx).is_pending() {
                 match &mut self.sleep {
                     None => return Poll::Pending,
                     Some(sleep) => ready!(sleep.as_mut().poll(cx)),
                 }
                 if !time_is_up(&self.shared, self.id, turn) {
-                    // Served in this very moment: the reply lies there, and comes before anything else.
+                    // Served in this very moment: the flag says so.
                     self.sleep = None;
                     continue;
                 }
@@ -159,20 +163,59 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     state.server.tick = start;
     client.last_seen = wall;
     let before = (turn.input.len(), turn.out.len());
+    let worked = catch_unwind(AssertUnwindSafe(|| work_off(state, &mut client, turn, wall, start)));
+    if worked.is_err() {
+        // The session ends this connection; nobody else's must suffer for it.
+        client.close = true;
+        client.blocked = None;
+        client.may_not_block = false;
+    }
+    state.server.stats.net_input += (before.0 - turn.input.len()) as u64;
+    state.server.stats.net_output += (turn.out.len() - before.1.min(turn.out.len())) as u64;
+    if client.close {
+        turn.next = Next::Close;
+    } else if turn.out.len() >= OUTPUT_A_TURN {
+        turn.next = Next::Again;
+    }
+    if state.server.shutdown {
+        shared.stop.send_replace(true);
+    }
+    let flow = match &mut client.blocked {
+        None => Flow::Done,
+        Some(on) => {
+            client.served.clear();
+            state.server.blocked.add(id, on);
+            // From here on it matters which keys change, and the next command may be the one that changes them.
+            state.keyspace.record_changes(true);
+            // What was answered so far must not wait with the command that waits.
+            let _ = client.handle.push(|out| out.append(&mut turn.out));
+            Flow::Wait(on.deadline.map(|at| Duration::from_millis(at.saturating_sub(wall))))
+        }
+    };
+    state.server.clients.put_back(client);
+    drop(guard);
+    if let Err(panic) = worked {
+        resume_unwind(panic);
+    }
+    flow
+}
+
+/// Runs the commands of a batch, until one must wait, or so much is answered that others should have a go.
+fn work_off(state: &mut State, client: &mut Client, turn: &mut Turn<RequestDecoder>, wall: u64, start: Instant) {
     let mut now = wall;
     // A pause has ended: what it held back comes first.
     if let Some(on) = client.blocked.take() {
-        state.server.blocked.remove(id, &on);
-        dispatch::execute(state, &mut client, on.request.args(), &mut turn.out, now);
+        state.server.blocked.remove(&on);
+        dispatch::execute(state, client, on.request.args(), &mut turn.out, now);
     }
-    while !client.close && client.blocked.is_none() {
+    while !client.close && client.blocked.is_none() && turn.out.len() < OUTPUT_A_TURN {
         let (decoder, bytes) = turn.input.parts();
         decoder.set_authenticated(client.user.is_some());
         match decoder.parse(bytes) {
             Ok(Some(taken)) => {
                 let args = decoder.args(bytes);
                 if !args.is_empty() {
-                    dispatch::execute(state, &mut client, args, &mut turn.out, now);
+                    dispatch::execute(state, client, args, &mut turn.out, now);
                 }
                 turn.input.consume(taken);
                 now = wall + state.server.tick.saturating_duration_since(start).as_millis() as u64;
@@ -184,28 +227,7 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
             }
         }
     }
-    state.server.broadcast_invalid(Some((&mut client, &mut turn.out)));
-    state.server.stats.net_input += (before.0 - turn.input.len()) as u64;
-    state.server.stats.net_output += (turn.out.len() - before.1.min(turn.out.len())) as u64;
-    if client.close {
-        turn.next = Next::Close;
-    }
-    if state.server.shutdown {
-        shared.stop.send_replace(true);
-    }
-    let flow = match &client.blocked {
-        None => Flow::Done,
-        Some(on) => {
-            state.server.blocked.add(id, on);
-            // From here on it matters which keys change, and the next command may be the one that changes them.
-            state.keyspace.record_changes(true);
-            // What was answered so far must not wait with the command that waits.
-            let _ = client.handle.push(|out| out.append(&mut turn.out));
-            Flow::Wait(on.deadline.map(|at| Duration::from_millis(at.saturating_sub(now))))
-        }
-    };
-    state.server.clients.put_back(client);
-    flow
+    state.server.broadcast_invalid(Some((client, &mut turn.out)));
 }
 
 /// A waiting command's time is up: it is answered with nothing. One that only waited for a pause to end is left lying
@@ -216,7 +238,7 @@ fn time_is_up(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> bool
     let Some(mut client) = state.server.clients.take(id) else { return true };
     let had_waited = client.blocked.is_some();
     if let Some(on) = client.blocked.take_if(|on| on.waits != Waits::Pause) {
-        state.server.blocked.remove(id, &on);
+        state.server.blocked.remove(&on);
         if client.reply_mode == ReplyMode::On {
             on.waits.timed_out(&mut Reply::new(&mut turn.out, client.version));
         }

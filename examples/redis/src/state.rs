@@ -161,7 +161,7 @@ impl Server {
     /// Undoes whatever a connection that ended has registered.
     pub(crate) fn forget(&mut self, client: &mut Client) {
         if let Some(on) = client.blocked.take() {
-            self.blocked.remove(client.id, &on);
+            self.blocked.remove(&on);
         }
         self.unwatch(client);
         self.unsubscribe_all(client);

@@ -6,18 +6,23 @@ use xs_storage::keyspace::Keyspace;
 
 use super::Config;
 use crate::acl::Acl;
+use crate::client::Client;
 use crate::fault::Fault;
 use crate::state::Server;
 
-/// Puts `new` into force, at once and as a whole.
+/// Puts `new` into force, at once and as a whole. `client` is the one that asks for it.
 ///
-/// What is read from [`Config`] whenever it is needed (`maxmemory`, `timeout` of the next connection) needs nothing more;
+/// What is read from [`Config`] whenever it is needed (`maxmemory`, say) needs nothing more;
 /// whatever keeps a copy of its own is told here.
-pub(crate) fn apply(server: &mut Server, keyspace: &mut Keyspace, new: Config) {
+pub(crate) fn apply(server: &mut Server, keyspace: &mut Keyspace, client: &Client, new: Config) {
     let old = std::mem::replace(&mut server.config, new);
     keyspace.set_config(server.config.keyspace());
     server.limits_changed = true;
     tell(server);
+    server.limit_output(client);
+    if old.timeout != server.config.timeout {
+        server.clients.iter().chain([client]).for_each(|client| server.limit_idleness(client));
+    }
     crate::log::set_level(server.config.loglevel);
     if old.requirepass != server.config.requirepass {
         let password = server.config.requirepass.clone();
@@ -47,7 +52,7 @@ pub(super) fn define(acl: &mut Acl, words: &[Vec<u8>], all_channels: bool) -> Re
 }
 
 fn tell(server: &mut Server) {
-    server.limit_outputs();
+    server.clients.iter().for_each(|client| server.limit_output(client));
     let config = &server.config;
     server.slow_after = looked_at_from(config);
     server.slowlog.keep(config.slowlog_max_len);

@@ -247,6 +247,11 @@ impl Config {
         found
     }
 
+    /// How long a connection may be idle; `None` for ever.
+    pub(crate) fn idle_timeout(&self) -> Option<Duration> {
+        (self.timeout > 0).then(|| Duration::from_secs(self.timeout))
+    }
+
     /// How the keyspace keeps its books.
     pub(crate) fn keyspace(&self) -> xs_storage::keyspace::Config {
         let tracking = match self.maxmemory_policy.is_lfu() {

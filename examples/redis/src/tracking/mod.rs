@@ -135,7 +135,7 @@ impl Server {
     }
 
     /// Gives up keys while the table holds more than it may.
-    pub(crate) fn bound_tracking(&mut self, client: &Client) {
+    pub(crate) fn bound_tracking(&mut self, current: Option<&Client>) {
         let most = match self.config.tracking_table_max_keys {
             0 => usize::MAX,
             most => most,
@@ -146,7 +146,7 @@ impl Server {
         }
         for _ in 0..EFFORT * (self.tracking.too_full + 1) {
             let Some(key) = self.tracking.keys.any(&mut self.rng) else { break };
-            self.invalidate_readers(Some(client), &key, Place::BeforeReply);
+            self.invalidate_readers(current, &key, Place::BeforeReply);
             if self.tracking.keys.len() <= most {
                 self.tracking.too_full = 0;
                 return;

@@ -32,9 +32,7 @@ impl Subject {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("the server listens");
-        stream.set_nodelay(true).expect("a socket option");
-        Client { stream, input: Vec::new() }
+        Client::connect(self.port).await
     }
 }
 
@@ -44,6 +42,23 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// A connection to a server of this machine.
+    pub(crate) async fn connect(port: u16) -> Client {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the server listens");
+        stream.set_nodelay(true).expect("a socket option");
+        Client { stream, input: Vec::new() }
+    }
+
+    /// Sends bytes as they are, as far as the server takes them.
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes).await;
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) async fn finish(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+
     /// Sends words that are separated by spaces, and gives the next thing that comes back.
     pub(crate) async fn ask(&mut self, words: &str) -> String {
         self.send(words).await;

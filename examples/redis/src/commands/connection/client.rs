@@ -84,7 +84,11 @@ pub(super) fn pause(ctx: &mut Ctx<'_>) -> Outcome {
     }
     let timeout = parse::int(ctx.arg(2)).ok_or(Fault::new("ERR timeout is not an integer or out of range"))?;
     let timeout = u64::try_from(timeout).map_err(|_| Fault::TIMEOUT_NEGATIVE)?;
-    let until = ctx.now.saturating_add(timeout);
+    // An end beyond all times would lie in the past for Redis, whose numbers wrap: nothing is paused.
+    let Some(until) = ctx.now.checked_add(timeout).filter(|&until| i64::try_from(until).is_ok()) else {
+        ctx.reply.ok();
+        return Ok(());
+    };
     // A pause that goes on is made longer and stricter, never shorter.
     let pause = match ctx.server.pause.filter(|pause| pause.until > ctx.now) {
         Some(old) => Pause { until: until.max(old.until), writes_only: writes_only && old.writes_only },
@@ -101,7 +105,7 @@ pub(super) fn unpause(ctx: &mut Ctx<'_>) -> Outcome {
     let held_back =
         |client: &&mut crate::client::Client| client.blocked.as_ref().is_some_and(|on| on.waits == Waits::Pause);
     // Whoever is woken finds what it was about to do still lying there, and does it.
-    ctx.server.clients.iter_mut().filter(held_back).for_each(|client| client.waiter.serve(Out::new()));
+    ctx.server.clients.iter_mut().filter(held_back).for_each(|client| client.served.set());
     ctx.reply.ok();
     Ok(())
 }
@@ -132,8 +136,9 @@ pub(super) fn unblock(ctx: &mut Ctx<'_>) -> Outcome {
     if target.reply_mode != ReplyMode::On {
         out.clear();
     }
-    target.waiter.serve(out);
-    ctx.server.blocked.remove(id, &on);
+    let _ = target.handle.push(|queue| queue.append(&mut out));
+    target.served.set();
+    ctx.server.blocked.remove(&on);
     ctx.reply.int(1);
     Ok(())
 }

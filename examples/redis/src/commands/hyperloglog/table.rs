@@ -25,7 +25,7 @@ pub(crate) static TABLE: &[Spec] = &[
     Spec {
         name: "pfcount",
         arity: -2,
-        flags: flags!(Flags::READONLY),
+        flags: flags!(Flags::READONLY, Flags::MAY_REPLICATE),
         legacy: (1, -1, 1),
         categories: flags!(Cat::READ, Cat::HYPERLOGLOG, Cat::SLOW),
         tips: &[],

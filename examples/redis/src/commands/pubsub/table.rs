@@ -21,7 +21,7 @@ pub(crate) static TABLE: &[Spec] = &[
     Spec {
         name: "publish",
         arity: 3,
-        flags: flags!(Flags::PUBSUB, Flags::LOADING, Flags::STALE, Flags::FAST),
+        flags: flags!(Flags::PUBSUB, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::MAY_REPLICATE),
         legacy: (0, 0, 0),
         categories: flags!(Cat::PUBSUB, Cat::FAST),
         tips: &[],
@@ -157,7 +157,7 @@ pub(crate) static TABLE: &[Spec] = &[
     Spec {
         name: "spublish",
         arity: 3,
-        flags: flags!(Flags::PUBSUB, Flags::LOADING, Flags::STALE, Flags::FAST),
+        flags: flags!(Flags::PUBSUB, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::MAY_REPLICATE),
         legacy: (1, 1, 1),
         categories: flags!(Cat::PUBSUB, Cat::FAST),
         tips: &[],

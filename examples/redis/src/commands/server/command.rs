@@ -57,7 +57,8 @@ fn write_info(reply: &mut Reply<'_>, table: &Table, entry: Entry) {
     reply.array(10);
     reply.bulk(table.full_name(entry.id).as_bytes());
     reply.int(spec.arity.into());
-    statuses(reply, spec.flags.names());
+    // Redis keeps this flag to itself.
+    statuses(reply, spec.flags.names().filter(|name| *name != "may_replicate"));
     reply.int(spec.legacy.0.into());
     reply.int(spec.legacy.1.into());
     reply.int(spec.legacy.2.into());

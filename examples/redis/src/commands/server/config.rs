@@ -26,7 +26,7 @@ pub(super) fn set(ctx: &mut Ctx<'_>) -> Outcome {
     let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     let may_guarded = ctx.server.config.enable_protected_configs.allows(super::is_local(ctx.client));
     let new = ctx.server.config.with(&pairs, may_guarded)?;
-    config::apply(ctx.server, ctx.db.keyspace, new);
+    config::apply(ctx.server, ctx.db.keyspace, ctx.client, new);
     ctx.reply.ok();
     Ok(())
 }

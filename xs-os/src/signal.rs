@@ -1,0 +1,168 @@
+//! One flag that wakes one task: [`Signal`].
+//!
+//! # The problem
+//!
+//! A task waits until somebody else, on any thread, says *now*: a blocked request has been served, a shutdown has begun.
+//! A flag alone must be polled; a waker alone loses the call that comes between looking at the flag and going to sleep.
+//!
+//! # How it works
+//!
+//! ```text
+//!   waiting task                         any thread
+//!   ────────────                         ──────────
+//!   register the waker                   set the flag
+//!   look at the flag ── set ──▶ Ready    wake the waker
+//!        └── not set ──▶ sleep ◀───────────┘
+//! ```
+//!
+//! The task registers *before* it looks, and the other side sets *before* it wakes. Whatever the interleaving, either
+//! the task sees the flag or the other side sees the waker.
+//!
+//! # Invariants
+//!
+//! - A [`Signal::set`] is never lost: a later [`Signal::poll`] is ready, or a sleeping task is woken. Enforced by the
+//!   order above, and checked over every interleaving by a loom model beside the code.
+//! - `poll` takes the flag with it: one `set` makes one `poll` ready. Two `set`s without a `poll` between them count once.
+//! - One task waits at a time. A second one that polls takes the place of the first.
+//!
+//! # Cost
+//!
+//! Two words and no allocation; one or two atomic operations a call.
+//!
+//! # Example
+//!
+//! ```
+//! use std::{future::poll_fn, sync::Arc};
+//! use xs_os::Signal;
+//!
+//! # #[allow(clippy::disallowed_methods)]
+//! let signal = Arc::new(Signal::new());
+//! let theirs = signal.clone();
+//! let thread = std::thread::spawn(move || theirs.set());
+//! futures::executor::block_on(poll_fn(|cx| signal.poll(cx)));
+//! thread.join().unwrap();
+//! ```
+//!
+//! # How others do it
+//!
+//! `tokio::sync::Notify` serves many waiters with an intrusive list and hands out futures; `futures::task::AtomicWaker`
+//! is the half without the flag, and stands inside here.
+//!
+//! # What this leaves out
+//!
+//! Many waiters, values, and fairness.
+//!
+//! # Try next
+//!
+//! Look before registering, in [`Signal::poll`], and let loom show the interleaving that sleeps for ever.
+//!
+//! # Sources
+//!
+//! The documentation of `AtomicWaker`; J. Preshing, "Roll Your Own Lightweight Mutex" (2012), on waking exactly once.
+
+use std::task::{Context, Poll};
+
+#[cfg(not(loom))]
+use futures::task::AtomicWaker;
+#[cfg(loom)]
+use loom::{future::AtomicWaker, sync::atomic::AtomicBool, sync::atomic::Ordering};
+#[cfg(not(loom))]
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One flag that wakes one task. See the [module page](self).
+#[derive(Debug)]
+pub struct Signal {
+    set: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Signal {
+    /// Not set.
+    pub fn new() -> Self {
+        Signal { set: AtomicBool::new(false), waker: AtomicWaker::new() }
+    }
+
+    /// Sets the flag and wakes the task that waits.
+    pub fn set(&self) {
+        self.set.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Takes the flag back; nobody is woken.
+    pub fn clear(&self) {
+        self.set.store(false, Ordering::Relaxed);
+    }
+
+    /// Ready if the flag was set, which takes it back; otherwise the task is woken when it is.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        #[cfg(not(loom))]
+        self.waker.register(cx.waker());
+        #[cfg(loom)]
+        self.waker.register_by_ref(cx.waker());
+        if self.set.swap(false, Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Default for Signal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[test]
+    fn one_set_makes_one_poll_ready() {
+        let signal = Signal::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(signal.poll(&mut cx).is_pending());
+        signal.set();
+        signal.set();
+        assert!(signal.poll(&mut cx).is_ready());
+        assert!(signal.poll(&mut cx).is_pending());
+        signal.set();
+        signal.clear();
+        assert!(signal.poll(&mut cx).is_pending());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use loom::sync::Arc;
+    use std::future::poll_fn;
+
+    /// Over every interleaving: the waiting task ends. Loom reports a deadlock if a wake-up is ever lost.
+    #[test]
+    fn a_set_is_never_lost() {
+        loom::model(|| {
+            let signal = Arc::new(Signal::new());
+            let theirs = signal.clone();
+            let thread = loom::thread::spawn(move || theirs.set());
+            loom::future::block_on(poll_fn(|cx| signal.poll(cx)));
+            thread.join().unwrap();
+        });
+    }
+
+    /// Two rounds on one signal, as a connection that blocks twice uses it.
+    #[test]
+    fn a_signal_serves_again() {
+        loom::model(|| {
+            let there = Arc::new(Signal::new());
+            let back = Arc::new(Signal::new());
+            let (theirs, answer) = (there.clone(), back.clone());
+            let thread = loom::thread::spawn(move || {
+                theirs.set();
+                loom::future::block_on(poll_fn(|cx| answer.poll(cx)));
+                theirs.set();
+            });
+            loom::future::block_on(poll_fn(|cx| there.poll(cx)));
+            back.set();
+            loom::future::block_on(poll_fn(|cx| there.poll(cx)));
+            thread.join().unwrap();
+        });
+    }
+}
