@@ -28,10 +28,10 @@
 //! the cells is measured ([`Search::distance_to`]), because cells are not circles.
 //!
 //! ```text
-//!   ┌──────┬──────┬──────┐      the centre's cell is never smaller than the radius,
-//!   │      │  __  │      │      so that the nine cover the circle wherever in its cell
-//!   ├──────┼─/──\─┼──────┤      the centre lies; here the two columns at the sides
-//!   │      │ \__/ │      │      and the row below are not asked
+//!   ┌──────┬──────┬──────┐      the nine reach beyond the circle wherever in its
+//!   │      │  __  │      │      cell the centre lies, or else the cells of the
+//!   ├──────┼─/──\─┼──────┤      next larger size are taken; here the two columns
+//!   │      │ \__/ │      │      at the sides and the row below are not asked
 //!   ├──────┼──────┼──────┤
 //!   │      │      │      │
 //!   └──────┴──────┴──────┘
@@ -52,9 +52,10 @@
 //!
 //! # Cost
 //!
-//! Encoding and decoding: some ten nanoseconds. A search costs up to nine ranges, and a haversine (five calls of
-//! trigonometric functions, about 60 ns) for each point in them. The cells that are left have five to twelve times the
-//! area of the circle.
+//! Encoding and decoding: two divisions and some twenty shifts. A search costs up to nine ranges, and a haversine, which
+//! is five calls of trigonometric functions, for each point in them. The cells that are left have, at the equator, five
+//! to twelve times the area of the circle: a cell is two to four radii wide, and the circle touches those around it only
+//! sometimes.
 //!
 //! # Example
 //!
