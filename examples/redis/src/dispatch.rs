@@ -108,19 +108,22 @@ pub(crate) fn resolve(state: &State, args: Args<'_>) -> Result<Entry, Fault> {
 }
 
 fn unknown_command(args: Args<'_>) -> Fault {
-    let name = args.get(0).unwrap_or_default();
-    let mut text = format!("ERR unknown command '{}', with args beginning with: ", lossy(name, 128));
+    // The arguments are shown as far as they fit into so many bytes.
+    const SHOWN: usize = 128;
+    let mut shown = String::new();
     for arg in args.iter().skip(1) {
-        if text.len() >= 128 + 50 {
-            break;
-        }
-        text.push_str(&format!("'{}' ", lossy(arg, 128)));
+        let Some(left) = SHOWN.checked_sub(shown.len()).filter(|left| *left > 0) else { break };
+        shown.push_str(&format!("'{}' ", lossy(arg, left)));
     }
-    Fault::because(text)
+    let name = lossy(args.get(0).unwrap_or_default(), SHOWN);
+    Fault::because(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
 }
 
+/// Bytes as a part of an error: at most `limit` of them, and nothing behind a zero byte, which ends a text in C.
 fn lossy(bytes: &[u8], limit: usize) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]).into_owned()
+    let bytes = &bytes[..bytes.len().min(limit)];
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
 fn check(state: &mut State, client: &mut Client, args: Args<'_>, now: u64) -> Result<Admitted, Fault> {
