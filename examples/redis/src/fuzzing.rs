@@ -122,6 +122,11 @@ impl Machine {
         self.seats[seat].waiting.is_some()
     }
 
+    /// The number of client `seat`: another one when it has been replaced.
+    pub fn id(&self, seat: usize) -> u64 {
+        self.seats[seat].id()
+    }
+
     /// Whether client `seat` hears one answer to each command, and nothing else.
     pub fn is_plain(&self, seat: usize) -> bool {
         let state = self.shared.state.lock();
