@@ -28,7 +28,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 /// One round; true when there is more to remove.
-fn tick(shared: &Shared) -> bool {
+pub(crate) fn tick(shared: &Shared) -> bool {
     let now = unix_ms(shared.clock.wall());
     let mut guard = shared.state.lock();
     let state = &mut *guard;
@@ -44,7 +44,6 @@ fn tick(shared: &Shared) -> bool {
     }
     if state.keyspace.has_changes() {
         dispatch::spread_changes(state, None);
-        dispatch::serve_blocked(state, None, now);
         // Whoever reads with a group waits in vain once its stream has expired.
         dispatch::serve_blocked(state, None, now);
         state.server.broadcast_invalid(None);

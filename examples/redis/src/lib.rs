@@ -33,6 +33,8 @@ mod db;
 mod dispatch;
 mod expiry;
 mod fault;
+#[doc(hidden)]
+pub mod fuzzing;
 mod glob;
 mod latency;
 mod log;

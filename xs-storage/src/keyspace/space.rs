@@ -565,5 +565,6 @@ impl Keyspace {
     }
 }
 
+mod audit;
 #[cfg(test)]
 mod tests;

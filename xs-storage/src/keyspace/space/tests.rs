@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use xs_os::Rng;
@@ -14,26 +14,6 @@ fn text(bytes: &[u8]) -> Value {
 
 fn content(value: &Value) -> Vec<u8> {
     value.as_str().map(Str::to_vec).unwrap_or_default()
-}
-
-impl Keyspace {
-    /// The account and the indexes from scratch.
-    fn check(&self) {
-        let mut used = 0;
-        for db in &self.dbs {
-            let mut deadlines = BTreeSet::new();
-            let mut items = 0;
-            for item in &db.keys {
-                items += item.allocated_bytes() + item.value().allocated_bytes();
-                let hash = self.hasher.hash(item.key());
-                deadlines.extend(item.note().map(|deadline| (deadline, hash)));
-            }
-            assert_eq!(db.items, items, "the account is what a recount finds");
-            assert!(db.deadlines.iter().copied().eq(deadlines), "the index is what the notes say, in order");
-            used += items + db.keys.allocated_bytes() + db.deadlines.allocated_bytes();
-        }
-        assert_eq!(self.used_bytes(), used);
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -220,7 +200,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(space.seq(), seq);
-            space.check();
+            space.audit();
         }
         // Whatever the model knows and has not expired is there, and nothing else; whoever followed the changes has the
         // same keys as the keyspace has.
@@ -265,7 +245,7 @@ fn a_collection_that_runs_empty_takes_its_key_along() {
         assert!(created);
         entry.as_list_mut().unwrap().push_back(b"x", &limits);
         drop(entry);
-        space.check();
+        space.audit();
         let pop = |value: &mut Value| value.as_list_mut().unwrap().pop_front(|item| item.to_vec());
         if how == 0 {
             assert_eq!(space.update(0, b"l", 0, |entry| pop(entry)), Some(Some(b"x".to_vec())));
@@ -329,7 +309,7 @@ fn lru_evicts_what_was_not_used_and_lfu_what_is_seldom_used() {
             wrong += u32::from(u32::from_le_bytes((*victim).try_into().unwrap()) >= 1000);
         }
         assert!(wrong < 20, "{policy:?} evicted {wrong} of the keys in use");
-        space.check();
+        space.audit();
     }
 }
 
