@@ -401,9 +401,7 @@ async fn wrong_arguments_and_types_are_refused_by_every_family() {
         ("SETBIT text 0 2", "-ERR bit is not an integer or out of range"),
         (
             "BITFIELD text GET u64 0",
-            concat!(
-                "-ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
-            ),
+            "-ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
         ),
         ("LINDEX list x", "-ERR value is not an integer or out of range"),
         ("LSET list 9 x", "-ERR index out of range"),

@@ -195,13 +195,11 @@ async fn a_group_hands_out_each_entry_once_until_it_is_acknowledged() {
         ("XREADGROUP COUNT 1 COUNT 1 STREAMS s >", "-ERR Missing GROUP option for XREADGROUP"),
         (
             "XREAD STREAMS s >",
-            concat!(
-                "-ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
-            ),
+            "-ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
         ),
         (
             "XREAD STREAMS a b 0",
-            concat!("-ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",),
+            "-ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
         ),
         ("XREAD COUNT 1", "-ERR wrong number of arguments for 'xread' command"),
         ("XREAD NOACK STREAMS s 0", "-ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."),
