@@ -219,9 +219,7 @@ async fn information_has_the_shapes_of_the_protocol_in_use() {
         ("XGROUP CREATE s g 0", "+OK"),
         (
             "XINFO GROUPS s",
-            concat!(
-                r#"[["name", "g", "consumers", :0, "pending", :0, "last-delivered-id", "0-0", "entries-read", nil, "lag", :2]]"#,
-            ),
+            r#"[["name", "g", "consumers", :0, "pending", :0, "last-delivered-id", "0-0", "entries-read", nil, "lag", :2]]"#,
         ),
         ("XREADGROUP GROUP g ann COUNT 1 STREAMS s >", r#"[["s", [["1-0", ["f", "a"]]]]]"#),
         (
@@ -245,9 +243,7 @@ async fn information_has_the_shapes_of_the_protocol_in_use() {
         ("XREADGROUP GROUP g ann STREAMS s 0", r#"%["s", [["1-0", ["f", "a"]]]]"#),
         (
             "XINFO GROUPS s",
-            concat!(
-                r#"[%["name", "g", "consumers", :1, "pending", :1, "last-delivered-id", "1-0", "entries-read", :1, "lag", :1]]"#,
-            ),
+            r#"[%["name", "g", "consumers", :1, "pending", :1, "last-delivered-id", "1-0", "entries-read", :1, "lag", :1]]"#,
         ),
         ("XRANGE s 2 2", r#"[["2-0", ["f", "b"]]]"#),
     ];
