@@ -146,23 +146,4 @@ mod loom_tests {
             thread.join().unwrap();
         });
     }
-
-    /// Two rounds on one signal, as a connection that blocks twice uses it.
-    #[test]
-    fn a_signal_serves_again() {
-        loom::model(|| {
-            let there = Arc::new(Signal::new());
-            let back = Arc::new(Signal::new());
-            let (theirs, answer) = (there.clone(), back.clone());
-            let thread = loom::thread::spawn(move || {
-                theirs.set();
-                loom::future::block_on(poll_fn(|cx| answer.poll(cx)));
-                theirs.set();
-            });
-            loom::future::block_on(poll_fn(|cx| there.poll(cx)));
-            back.set();
-            loom::future::block_on(poll_fn(|cx| there.poll(cx)));
-            thread.join().unwrap();
-        });
-    }
 }
