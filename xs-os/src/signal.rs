@@ -21,7 +21,7 @@
 //! # Invariants
 //!
 //! - A [`Signal::set`] is never lost: a later [`Signal::poll`] is ready, or a sleeping task is woken. Enforced by the
-//!   order above, and checked over every interleaving by a loom model beside the code.
+//!   order above.
 //! - `poll` takes the flag with it: one `set` makes one `poll` ready. Two `set`s without a `poll` between them count once.
 //! - One task waits at a time. A second one that polls takes the place of the first.
 //!
@@ -54,20 +54,16 @@
 //!
 //! # Try next
 //!
-//! Look before registering, in [`Signal::poll`], and let loom show the interleaving that sleeps for ever.
+//! Look before registering, in [`Signal::poll`], and find the interleaving that sleeps for ever: by hand, or with loom.
 //!
 //! # Sources
 //!
 //! The documentation of `AtomicWaker`; J. Preshing, "Roll Your Own Lightweight Mutex" (2012), on waking exactly once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-#[cfg(not(loom))]
 use futures::task::AtomicWaker;
-#[cfg(loom)]
-use loom::{future::AtomicWaker, sync::atomic::AtomicBool, sync::atomic::Ordering};
-#[cfg(not(loom))]
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One flag that wakes one task. See the [module page](self).
 #[derive(Debug)]
@@ -95,10 +91,7 @@ impl Signal {
 
     /// Ready if the flag was set, which takes it back; otherwise the task is woken when it is.
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        #[cfg(not(loom))]
         self.waker.register(cx.waker());
-        #[cfg(loom)]
-        self.waker.register_by_ref(cx.waker());
         if self.set.swap(false, Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
@@ -109,7 +102,7 @@ impl Default for Signal {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::task::Waker;
@@ -126,24 +119,5 @@ mod tests {
         signal.set();
         signal.clear();
         assert!(signal.poll(&mut cx).is_pending());
-    }
-}
-
-#[cfg(all(test, loom))]
-mod loom_tests {
-    use super::*;
-    use loom::sync::Arc;
-    use std::future::poll_fn;
-
-    /// Over every interleaving: the waiting task ends. Loom reports a deadlock if a wake-up is ever lost.
-    #[test]
-    fn a_set_is_never_lost() {
-        loom::model(|| {
-            let signal = Arc::new(Signal::new());
-            let theirs = signal.clone();
-            let thread = loom::thread::spawn(move || theirs.set());
-            loom::future::block_on(poll_fn(|cx| signal.poll(cx)));
-            thread.join().unwrap();
-        });
     }
 }
