@@ -8,12 +8,14 @@
 //! 2. [`rng`]: chance as an argument. [`Rng`], whose stream never changes.
 //! 3. [`signal`]: a flag that wakes a task. [`Signal`].
 //! 4. [`jobs`]: work in the background as an argument. [`Jobs`], on threads or stepped.
+//! 5. [`vfs`]: the disk as an argument. [`vfs::Vfs`] and [`vfs::File`], the system's and in memory.
 #![forbid(unsafe_code)]
 
 pub mod clock;
 pub mod jobs;
 pub mod rng;
 pub mod signal;
+pub mod vfs;
 
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use jobs::{Jobs, Progress, SteppedJobs, ThreadJobs};
