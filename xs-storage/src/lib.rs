@@ -1,5 +1,5 @@
-//! **State: keyspaces, caches and the compact collections that they are made of.** Everything here is plain memory
-//! behind `&mut self`: no socket, no thread, no clock. The time, chance and seeds are arguments.
+//! **State: keyspaces, caches, storage engines, and what they are made of.** Nothing here knows a socket, a thread or a
+//! clock: time, chance, disks and background work are arguments.
 //!
 //! Read in this order:
 #![cfg_attr(
@@ -15,13 +15,21 @@
 #![cfg_attr(feature = "keyspace", doc = "5. [`sketch`]: counting distinct things in twelve kilobytes.")]
 #![cfg_attr(feature = "keyspace", doc = "6. [`geohash`]: places as scores, searches around a place as ranges of them.")]
 #![cfg_attr(feature = "cache", doc = "7. [`cache`]: bounded maps that decide what to forget.")]
+#![cfg_attr(feature = "engine", doc = "8. [`engine`]: ordered bytes as a contract, and an engine in memory.")]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "cache")]
 pub mod cache;
+#[cfg(feature = "engine")]
+pub mod engine;
+#[cfg(feature = "engine")]
+mod error;
 #[cfg(feature = "keyspace")]
 pub mod geohash;
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
 #[cfg(feature = "keyspace")]
 pub mod sketch;
+
+#[cfg(feature = "engine")]
+pub use error::{Error, Result};
