@@ -206,6 +206,18 @@ impl Hash {
         true
     }
 
+    /// Makes room at once for fields and values, in turn, that are about to be set in an empty hash. Otherwise, and when
+    /// they will not fit the packed form, this does nothing: some may be there already.
+    pub fn expect<'a>(&mut self, strings: impl ExactSizeIterator<Item = &'a [u8]> + Clone, limits: &Limits) {
+        if let Form::Pack(pack) = &mut self.0
+            && pack.is_empty()
+            && strings.len() / 2 <= limits.hash_max_listpack_entries
+            && strings.clone().all(|string| string.len() <= limits.hash_max_listpack_value)
+        {
+            pack.reserve(strings);
+        }
+    }
+
     #[cold]
     fn convert(&mut self, limits: &Limits) -> &mut Fields {
         if let Form::Pack(_) = &self.0 {

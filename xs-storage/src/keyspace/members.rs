@@ -10,13 +10,19 @@ use super::listpack;
 use super::table::Table;
 use super::thin::ThinBytes;
 
-/// Makes `added` bytes of room at `at` in place of `remove` ones. Where a byte string doubles, this keeps an eighth
-/// spare: doubling would leave small collections half empty. The room holds leftovers, to be overwritten.
+/// From here on the allocator's classes are whole pages, too close together to pay for a move of everything.
+const FINE_CLASSES: usize = 512 * 1024;
+
+/// Makes `added` bytes of room at `at` in place of `remove` ones. Where a byte string doubles, this goes to the end of
+/// the allocator's next class and no further: doubling would leave small collections half empty, and classes that lie
+/// an eighth to a quarter apart already make a sequence of appends O(1) a byte. The room holds leftovers, to be
+/// overwritten.
 pub(super) fn make_room(bytes: &mut ThinBytes, at: usize, remove: usize, added: usize) {
     let old = bytes.len();
     let len = old - remove + added;
     if len > bytes.capacity() {
-        let mut grown = ThinBytes::with_capacity(len + len / 8);
+        let spare = if len < FINE_CLASSES { 0 } else { len / 8 };
+        let mut grown = ThinBytes::with_capacity(len + spare);
         grown.extend_from_slice(&bytes[..at]);
         grown.resize(at + added, 0);
         grown.extend_from_slice(&bytes[at + remove..]);
@@ -28,7 +34,7 @@ pub(super) fn make_room(bytes: &mut ThinBytes, at: usize, remove: usize, added: 
     }
     bytes.copy_within(at + remove..old, at + added);
     bytes.truncate(len);
-    if bytes.capacity() > 2 * len + 64 {
+    if len < old && bytes.capacity() > 2 * len + 64 {
         bytes.shrink_to_fit();
     }
 }
