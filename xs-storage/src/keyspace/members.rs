@@ -104,3 +104,37 @@ pub(super) fn choose<T>(mut all: Vec<T>, n: usize, rng: &mut Rng) -> Vec<T> {
     all.truncate(n);
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::alloc_size;
+
+    #[test]
+    fn room_is_tight_at_every_length_and_moves_are_few() {
+        let (mut bytes, mut moves, mut copied) = (ThinBytes::new(), 0, 0);
+        while bytes.len() < 2_000_000 {
+            let (len, room) = (bytes.len(), bytes.capacity());
+            make_room(&mut bytes, len, 0, 10);
+            if bytes.capacity() != room {
+                (moves, copied) = (moves + 1, copied + len);
+            }
+            let spare = if len + 10 < FINE_CLASSES { 0 } else { len / 7 };
+            assert!(bytes.allocated_bytes() <= alloc_size(len + 10 + 8 + spare), "{len}");
+        }
+        assert!(moves < 90, "{moves} moves");
+        assert!(copied < 9 * bytes.len(), "{copied} bytes moved");
+    }
+
+    #[test]
+    fn room_that_was_asked_for_stays_until_something_goes() {
+        let mut bytes = ThinBytes::new();
+        bytes.reserve_exact(1000);
+        make_room(&mut bytes, 0, 0, 10);
+        assert!(bytes.capacity() >= 1000);
+        make_room(&mut bytes, 0, 5, 5);
+        assert!(bytes.capacity() >= 1000);
+        make_room(&mut bytes, 0, 5, 0);
+        assert_eq!((bytes.len(), bytes.allocated_bytes()), (5, alloc_size(5 + 8)));
+    }
+}
