@@ -149,9 +149,11 @@ impl Ring {
 
     fn add_node(&mut self, at: usize, node: Node) {
         self.heap += node.allocated_bytes();
-        if self.nodes.capacity() == 0 {
-            // Most lists are one node, and a ring's usual first step is four.
-            self.nodes.reserve_exact(1);
+        let len = self.nodes.len();
+        if len == self.nodes.capacity() {
+            // Most lists are one node, and a ring's usual first step is four; doubling a long one would leave half of it
+            // empty. A node stands for kilobytes of elements, so a larger share of moves is nothing.
+            self.nodes.reserve_exact(1 + len / 8);
         }
         self.nodes.insert(at, node);
     }
