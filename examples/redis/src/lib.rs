@@ -44,11 +44,13 @@ mod notify;
 mod parse;
 mod pubsub;
 mod redis;
+mod row;
 mod scan;
 pub mod server;
 mod service;
 mod slowlog;
 mod state;
+mod syntax;
 mod table;
 mod tracking;
 
