@@ -327,8 +327,9 @@ impl KeySpec {
                     false => (1..=count + from).rev().find(matches),
                 };
                 match at {
-                    Some(at) => at + 1,
-                    None => return Ok(()),
+                    // With nothing behind it, the word is a mistake that the command itself tells of.
+                    Some(at) if at + 1 < count => at + 1,
+                    _ => return Ok(()),
                 }
             }
             Begin::Unknown => return Ok(()),
