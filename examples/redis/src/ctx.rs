@@ -11,6 +11,7 @@ use crate::blocked::{BlockedOn, Waits};
 use crate::client::Client;
 use crate::command::{Outcome, Spec};
 use crate::db::Db;
+use crate::events;
 use crate::fault::Fault;
 use crate::notify::Class;
 use crate::state::Server;
@@ -68,12 +69,21 @@ impl<'a> Ctx<'a> {
     pub(crate) fn touched(&mut self, key: &[u8], class: Class, event: &'static str, changes: u64) {
         self.db.modified(key, event);
         self.server.stats.dirty += changes;
-        self.server.notify(class, event, key, self.db.index);
+        self.notify(class, event, key, self.db.index);
+    }
+
+    /// Publishes an event of this command, behind whatever led to it.
+    #[inline]
+    pub(crate) fn notify(&mut self, class: Class, event: &str, key: &[u8], db: usize) {
+        if self.server.config.notify.any(class) {
+            events::tell(self.server, self.db.keyspace, &mut self.db.lookups.untold);
+            self.server.notify(class, event, key, db);
+        }
     }
 
     /// Publishes the event of a key that a command removed because it became empty.
     pub(crate) fn removed_empty(&mut self, key: &[u8]) {
-        self.server.notify(Class::GENERIC, "del", key, self.db.index);
+        self.notify(Class::GENERIC, "del", key, self.db.index);
     }
 
     /// Waits until one of `keys` can serve this command, which is then run again, or until the time is up.

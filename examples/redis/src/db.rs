@@ -5,6 +5,7 @@
 
 use xs_storage::keyspace::{Hash, Keyspace, Limits, List, Set, Str, Stream, Ttl, Value, Zset};
 
+use crate::events::Untold;
 use crate::fault::Fault;
 
 /// One database at one moment.
@@ -21,10 +22,11 @@ pub(crate) struct Db<'a> {
 }
 
 /// `keyspace_hits` and `keyspace_misses` of INFO.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 pub(crate) struct Lookups {
     pub(crate) hits: u64,
     pub(crate) misses: u64,
+    pub(crate) untold: Untold,
 }
 
 /// A type of value: how it is found in, and made into, a [`Value`].
@@ -89,6 +91,9 @@ impl<'a> Db<'a> {
     /// The value of `key` for reading: counts as a hit or a miss and as an access.
     #[inline]
     pub(crate) fn get(&mut self, key: &[u8]) -> Option<&Value> {
+        if self.lookups.untold.wants_misses && !self.exists(key) {
+            self.lookups.untold.missed(self.keyspace, self.index, key);
+        }
         let found = self.keyspace.get(self.index, key, self.now);
         match found {
             Some(_) => self.lookups.hits += 1,
@@ -99,6 +104,14 @@ impl<'a> Db<'a> {
 
     /// The value of `key` for a question about it: counts as a hit or a miss and not as an access.
     pub(crate) fn glance(&mut self, key: &[u8]) -> Option<&Value> {
+        if !self.exists(key) {
+            self.lookups.untold.missed(self.keyspace, self.index, key);
+        }
+        self.inspect(key)
+    }
+
+    /// Like [`Db::glance`], but nobody is told that there is no such key.
+    pub(crate) fn inspect(&mut self, key: &[u8]) -> Option<&Value> {
         if !self.exists(key) {
             self.lookups.misses += 1;
             return None;

@@ -10,6 +10,7 @@ use crate::command::{Flags, Group, Run};
 use crate::commands::transactions;
 use crate::ctx::Ctx;
 use crate::db::Db;
+use crate::events;
 use crate::fault::Fault;
 use crate::notify::Class;
 use crate::service::unix_ms;
@@ -148,7 +149,8 @@ fn check(state: &mut State, client: &mut Client, args: Args<'_>, now: u64) -> Re
         state.server.log_denied(client, entry, args, denied, now);
         return Err(denied.fault(entry));
     }
-    if state.server.config.maxmemory > 0 {
+    let is_paused = state.server.pause.is_some_and(|pause| pause.until > now);
+    if state.server.config.maxmemory > 0 && !is_paused {
         let has_room = make_room(state, now);
         // What was evicted is told before the reply, which already comes from a server without it.
         if state.keyspace.has_changes() {
@@ -263,6 +265,9 @@ fn run(
         }
     };
     let version = client.version;
+    state.lookups.untold.wants_misses = state.server.config.notify.any(Class::KEY_MISS);
+    // While clients are paused, nothing disappears by itself.
+    state.keyspace.keep_expired(state.server.pause.is_some_and(|pause| pause.until > now));
     let mut ctx = Ctx {
         db: Db {
             keyspace: &mut state.keyspace,
@@ -284,7 +289,7 @@ fn run(
 /// What follows from the changes that a command made: broken watches, invalidations, events, waiting clients served.
 #[inline]
 fn after(state: &mut State, client: &mut Client, now: u64) {
-    if state.keyspace.has_changes() {
+    if state.keyspace.has_changes() || state.lookups.untold.wants_misses {
         spread_changes(state, Some(client));
     }
     // Inside EXEC the waiting clients are served when the whole transaction is over.
@@ -296,23 +301,15 @@ fn after(state: &mut State, client: &mut Client, now: u64) {
 
 /// Tells watchers, trackers and waiting clients what changed. `client` is the one whose command runs, if any.
 pub(crate) fn spread_changes(state: &mut State, mut client: Option<&mut Client>) {
+    events::tell(&mut state.server, &state.keyspace, &mut state.lookups.untold);
     let mut flushed = false;
     for change in state.keyspace.changes().collect::<Vec<_>>() {
         let db = change.db;
-        match change.kind {
-            ChangeKind::Flushed | ChangeKind::Swapped(_) => {
-                break_all_watches(state, client.as_deref_mut(), db);
-                state.server.blocked.changed_all(db);
-                flushed |= change.kind == ChangeKind::Flushed;
-                continue;
-            }
-            ChangeKind::Expired => {
-                state.server.notify(Class::EXPIRED, "expired", &change.key, db);
-            }
-            ChangeKind::Evicted => {
-                state.server.notify(Class::EVICTED, "evicted", &change.key, db);
-            }
-            _ => {}
+        if matches!(change.kind, ChangeKind::Flushed | ChangeKind::Swapped(_)) {
+            break_all_watches(state, client.as_deref_mut(), db);
+            state.server.blocked.changed_all(db);
+            flushed |= change.kind == ChangeKind::Flushed;
+            continue;
         }
         let expired = change.kind == ChangeKind::Expired;
         break_watches(state, client.as_deref_mut(), db, &change.key, |was| was != Was::Expired || !expired);

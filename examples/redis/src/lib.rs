@@ -31,6 +31,7 @@ mod cron;
 mod ctx;
 mod db;
 mod dispatch;
+mod events;
 mod expiry;
 mod fault;
 #[doc(hidden)]

@@ -155,7 +155,7 @@ impl Server {
         !self.watchers.is_empty()
             || !self.blocked.is_empty()
             || self.tracking.is_active()
-            || self.config.notify.any(Class::EXPIRED.or(Class::EVICTED))
+            || self.config.notify.any(Class::EXPIRED.or(Class::EVICTED).or(Class::NEW))
     }
 
     /// Undoes whatever a connection that ended has registered.

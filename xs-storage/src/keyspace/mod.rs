@@ -78,7 +78,7 @@
 //! assert!(space.is_empty(0));
 //!
 //! let kinds: Vec<_> = space.changes().map(|change| (change.seq, change.kind)).collect();
-//! assert_eq!(kinds, [(1, ChangeKind::Set), (2, ChangeKind::Modified("incrby")), (3, ChangeKind::Expired)]);
+//! assert_eq!(kinds, [(1, ChangeKind::Created), (2, ChangeKind::Modified("incrby")), (3, ChangeKind::Expired)]);
 //! ```
 //!
 //! # How others do it

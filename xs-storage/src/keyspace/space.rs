@@ -88,6 +88,8 @@ pub struct Keyspace {
     pub(super) changes: Changes,
     /// The best victims of recent samples, by database and key hash.
     pub(super) pool: Pool<(usize, u64)>,
+    /// Keys whose deadlines have passed stay where they are when they are read.
+    keeps_expired: bool,
     /// Chance for the frequency counter.
     rng: Rng,
 }
@@ -104,6 +106,7 @@ impl Keyspace {
             config,
             changes: Changes::default(),
             pool: Pool::default(),
+            keeps_expired: false,
             rng: Rng::from_seed(seed).fork("lfu"),
         }
     }
@@ -202,6 +205,9 @@ impl Keyspace {
     #[inline]
     pub fn get(&mut self, db: usize, key: &[u8], now_ms: u64) -> Option<&Value> {
         let hash = self.hasher.hash(key);
+        if self.keeps_expired && !self.contains(db, key, now_ms) {
+            return None;
+        }
         let spot = self.locate(db, key, hash, now_ms)?;
         let item = self.dbs[db].keys.at_mut(spot)?;
         let record = access::used(item.tag(), self.config.tracking, now_ms, &mut self.rng);
@@ -258,6 +264,7 @@ impl Keyspace {
                 let mut item = KeyBox::new(key, make(), None);
                 item.set_tag(access::fresh(self.config.tracking, now_ms));
                 *items += item.allocated_bytes() + item.value().allocated_bytes();
+                self.changes.push(db, key, ChangeKind::Created);
                 let item = keys.insert_unique(hash, item, |item| hasher.hash(item.key()));
                 (EntryMut::new(db, item, items, &mut self.changes), true)
             }
@@ -292,15 +299,18 @@ impl Keyspace {
     /// If the key is longer than [`MAX_KEY`], or `db` is not one of the databases.
     pub fn insert(&mut self, db: usize, key: &[u8], value: Value, ttl: Ttl, now_ms: u64) -> Option<Value> {
         let hash = self.hasher.hash(key);
-        let old = match self.locate(db, key, hash, now_ms) {
-            Some(spot) => self.replace(db, spot, hash, value, ttl, now_ms),
+        match self.locate(db, key, hash, now_ms) {
+            Some(spot) => {
+                let old = self.replace(db, spot, hash, value, ttl, now_ms);
+                self.changes.push(db, key, ChangeKind::Set);
+                old
+            }
             None => {
                 self.add(db, key, hash, value, if let Ttl::At(at) = ttl { Some(at) } else { None }, now_ms);
+                self.changes.push(db, key, ChangeKind::Created);
                 None
             }
-        };
-        self.changes.push(db, key, ChangeKind::Set);
-        old
+        }
     }
 
     fn add(&mut self, db: usize, key: &[u8], hash: u64, value: Value, deadline: Option<u64>, now_ms: u64) {
@@ -440,6 +450,12 @@ impl Keyspace {
         true
     }
 
+    /// Whether reading leaves a key where it is whose deadline has passed. It is answered as missing all the same, and
+    /// whoever writes it still removes it: for times in which nothing may change but by request.
+    pub fn keep_expired(&mut self, keep: bool) {
+        self.keeps_expired = keep;
+    }
+
     /// The earliest deadline of all.
     pub fn next_deadline(&self) -> Option<u64> {
         self.dbs.iter().filter_map(|db| db.deadlines.first()).map(|entry| entry.0).min()
@@ -476,17 +492,22 @@ impl Keyspace {
 
     // ------------------------------------------------------------------------------------------------- browsing
 
-    /// A live key, every one equally likely. Expired keys that are drawn are removed.
+    /// A live key, every one equally likely. Expired keys that are drawn are removed; where they must stay
+    /// ([`Keyspace::keep_expired`]), `None` may be answered though a live key is there, after many tries.
     pub fn random_key(&mut self, db: usize, rng: &mut Rng, now_ms: u64) -> Option<&[u8]> {
+        let mut tries = if self.keeps_expired { 100 } else { usize::MAX };
         loop {
+            tries = tries.checked_sub(1)?;
             let keys = &self.dbs.get(db)?.keys;
             let spot = keys.random_spot(rng)?;
             let item = keys.at(spot)?;
             if item.note().is_none_or(|deadline| deadline >= now_ms) {
                 break self.dbs[db].keys.at(spot).map(KeyBox::key);
             }
-            let hash = self.hasher.hash(item.key());
-            self.take(db, spot, hash, ChangeKind::Expired);
+            if !self.keeps_expired {
+                let hash = self.hasher.hash(item.key());
+                self.take(db, spot, hash, ChangeKind::Expired);
+            }
         }
     }
 
@@ -552,6 +573,11 @@ impl Keyspace {
     #[inline]
     pub fn has_changes(&self) -> bool {
         self.changes.has_any()
+    }
+
+    /// The recorded changes in their order, left where they are.
+    pub fn recorded(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter()
     }
 
     /// The recorded changes in their order, taken out. Who records must drain, after every command or batch.

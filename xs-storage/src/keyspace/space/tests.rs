@@ -192,7 +192,8 @@ proptest! {
                 seq = change.seq;
                 let at = (change.db, change.key.to_vec());
                 match change.kind {
-                    ChangeKind::Set | ChangeKind::Modified(_) => { follower.insert(at); }
+                    ChangeKind::Created => prop_assert!(follower.insert(at)),
+                    ChangeKind::Set | ChangeKind::Modified(_) => prop_assert!(follower.contains(&at)),
                     ChangeKind::Removed | ChangeKind::Expired | ChangeKind::Evicted => prop_assert!(follower.remove(&at)),
                     ChangeKind::Flushed => follower.retain(|(db, _)| *db != at.0),
                     ChangeKind::Deadline(_) => prop_assert!(follower.contains(&at)),
@@ -235,6 +236,19 @@ fn a_key_lives_through_its_last_millisecond() {
     assert_eq!((space.len(0), space.volatile_len(0)), (0, 0));
     assert_eq!(space.changes().next().map(|c| c.kind), Some(ChangeKind::Expired));
     assert_eq!(space.used_bytes(), space.dbs[0].deadlines.allocated_bytes());
+}
+
+#[test]
+fn an_expired_key_can_be_kept_until_it_is_written() {
+    let mut space = Keyspace::new(1, Config::default(), 1);
+    space.insert(0, b"k", text(b"old"), Ttl::At(1000), 0);
+    space.keep_expired(true);
+    assert!(space.get(0, b"k", 1001).is_none());
+    assert!(space.random_key(0, &mut Rng::from_seed(1), 1001).is_none());
+    assert_eq!((space.len(0), space.expired()), (1, 0), "missing for whoever asks, and not removed");
+    assert!(space.insert(0, b"k", text(b"new"), Ttl::Clear, 1001).is_none());
+    assert_eq!((space.len(0), space.expired()), (1, 1));
+    space.audit();
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::scan::Scan;
 /// Publishes what happened to a key and counts it. For changes that the keyspace has recorded by itself.
 fn announce(ctx: &mut Ctx<'_>, key: &[u8], event: &'static str) {
     ctx.server.stats.dirty += 1;
-    ctx.server.notify(Class::GENERIC, event, key, ctx.db.index);
+    ctx.notify(Class::GENERIC, event, key, ctx.db.index);
 }
 
 fn del(ctx: &mut Ctx<'_>) -> Outcome {
@@ -136,7 +136,7 @@ fn rename_key(ctx: &mut Ctx<'_>, replace: bool) -> Result<bool, Fault> {
     }
     let db = ctx.db.index;
     ctx.db.keyspace.rename((db, from), (db, to), ctx.now);
-    ctx.server.notify(Class::GENERIC, "rename_from", from, db);
+    ctx.notify(Class::GENERIC, "rename_from", from, db);
     announce(ctx, to, "rename_to");
     Ok(true)
 }
@@ -162,8 +162,8 @@ fn move_key(ctx: &mut Ctx<'_>) -> Outcome {
     if moves {
         ctx.db.keyspace.rename((from, key), (to, key), ctx.now);
         ctx.server.stats.dirty += 1;
-        ctx.server.notify(Class::GENERIC, "move_from", key, from);
-        ctx.server.notify(Class::GENERIC, "move_to", key, to);
+        ctx.notify(Class::GENERIC, "move_from", key, from);
+        ctx.notify(Class::GENERIC, "move_to", key, to);
     }
     ctx.reply.int(i64::from(moves));
     Ok(())
@@ -199,7 +199,7 @@ fn copy(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.db.keyspace.remove(target, to, ctx.now);
     ctx.db.keyspace.insert(target, to, value, ttl, ctx.now);
     ctx.server.stats.dirty += 1;
-    ctx.server.notify(Class::GENERIC, "copy_to", to, target);
+    ctx.notify(Class::GENERIC, "copy_to", to, target);
     ctx.reply.int(1);
     Ok(())
 }

@@ -35,7 +35,7 @@ pub(super) fn resetstat(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.server.stats.reset();
     ctx.server.stats.expired_before = ctx.db.keyspace.expired();
     ctx.server.stats.evicted_before = ctx.db.keyspace.evicted();
-    *ctx.db.lookups = Default::default();
+    (ctx.db.lookups.hits, ctx.db.lookups.misses) = (0, 0);
     ctx.reply.ok();
     Ok(())
 }
