@@ -19,6 +19,8 @@ pub(crate) struct Db<'a> {
     /// Unix time in milliseconds: decides what has expired.
     pub(crate) now: u64,
     pub(crate) lookups: &'a mut Lookups,
+    /// Large values that commands replace or remove are dropped in the background (`lazyfree-lazy-server-del`).
+    pub(crate) sets_aside: bool,
 }
 
 /// `keyspace_hits` and `keyspace_misses` of INFO.
@@ -185,12 +187,25 @@ impl<'a> Db<'a> {
 
     /// Puts `value` at `key`, replacing what was there and its expiry.
     pub(crate) fn put<T: Typed>(&mut self, key: &[u8], value: T) {
-        self.keyspace.insert(self.index, key, value.into_value(), Ttl::Clear, self.now);
+        if let Some(old) = self.keyspace.insert(self.index, key, value.into_value(), Ttl::Clear, self.now)
+            && self.sets_aside
+        {
+            self.keyspace.set_aside(old);
+        }
     }
 
     /// Removes `key`; true when it was there.
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
-        self.keyspace.remove(self.index, key, self.now).is_some()
+        self.unlink(key, self.sets_aside)
+    }
+
+    /// Removes `key`, and perhaps leaves it to the background to drop a large value; true when it was there.
+    pub(crate) fn unlink(&mut self, key: &[u8], in_background: bool) -> bool {
+        let Some(old) = self.keyspace.remove(self.index, key, self.now) else { return false };
+        if in_background {
+            self.keyspace.set_aside(old);
+        }
+        true
     }
 
     /// Records that `key` was changed in place (watchers, trackers, blocked clients).

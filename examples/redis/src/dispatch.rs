@@ -1,5 +1,7 @@
 //! From an argument vector to a reply: the checks that every command passes, in Redis' order, and the call itself.
 
+use std::time::Duration;
+
 use xs_proto::out::Out;
 use xs_proto::resp::{Args, Reply, Version};
 use xs_storage::keyspace::ChangeKind;
@@ -151,13 +153,13 @@ fn check(state: &mut State, client: &mut Client, args: Args<'_>, now: u64) -> Re
     }
     let is_paused = state.server.pause.is_some_and(|pause| pause.until > now);
     if state.server.config.maxmemory > 0 && !is_paused {
-        let has_room = make_room(state, now);
+        let room = make_room(state, now);
         // What was evicted is told before the reply, which already comes from a server without it.
         if state.keyspace.has_changes() {
             spread_changes(state, Some(client));
             state.server.mail.hurry(client.id);
         }
-        if !has_room && uses_memory(client, entry) {
+        if room == Room::None && uses_memory(client, entry) {
             return Err(Fault::OUT_OF_MEMORY);
         }
     }
@@ -275,6 +277,7 @@ fn run(
             index: client.db,
             now,
             lookups: &mut state.lookups,
+            sets_aside: state.server.config.lazyfree.server_del,
         },
         server: &mut state.server,
         client,
@@ -297,6 +300,16 @@ fn after(state: &mut State, client: &mut Client, now: u64) {
         serve_blocked(state, Some(client), now);
     }
     state.keyspace.record_changes(state.server.wants_changes());
+    drop_aside(state);
+}
+
+/// Leaves the large values that were set aside to the background.
+#[inline]
+pub(crate) fn drop_aside(state: &mut State) {
+    if state.keyspace.has_garbage() {
+        let garbage = state.keyspace.garbage();
+        state.server.lazyfree.give(garbage.len() as u64, garbage);
+    }
 }
 
 /// Tells watchers, trackers and waiting clients what changed. `client` is the one whose command runs, if any.
@@ -434,14 +447,48 @@ fn is_about_another_key(state: &State, fault: &Fault, entry: &Entry, on: &Blocke
     *fault == Fault::WRONG_TYPE && on.keys.iter().all(fits)
 }
 
-/// Evicts until the memory fits; false when nothing more may be evicted.
-pub(crate) fn make_room(state: &mut State, now: u64) -> bool {
+/// How an attempt to evict until the memory fits has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It fits.
+    Made,
+    /// Not yet, and the time is up: commands run, and the server goes on evicting by itself.
+    Making,
+    /// Nothing more may be evicted.
+    None,
+}
+
+/// Evicts until the memory fits or the time for that is up (`maxmemory-eviction-tenacity`).
+pub(crate) fn make_room(state: &mut State, now: u64) -> Room {
+    /// The clock is read every so many keys.
+    const BETWEEN_LOOKS: usize = 16;
     let limit = state.server.config.maxmemory;
-    while state.keyspace.used_bytes() as u64 > limit {
+    if state.keyspace.used_bytes() as u64 <= limit {
+        return Room::Made;
+    }
+    let (start, patience) = (state.server.clock.now(), patience(state.server.config.eviction_tenacity));
+    for evicted in 1_usize.. {
         let policy = state.server.config.maxmemory_policy;
         if state.keyspace.evict_one(policy, &mut state.server.rng, now).is_none() {
-            return false;
+            return Room::None;
+        }
+        if state.keyspace.used_bytes() as u64 <= limit {
+            break;
+        }
+        let looks = evicted % BETWEEN_LOOKS == 0;
+        if looks && patience.is_some_and(|patience| state.server.clock.now().duration_since(start) > patience) {
+            return Room::Making;
         }
     }
-    true
+    Room::Made
+}
+
+/// How long one command may evict: up to 500 µs for a tenacity of 10, a sixth more for each step above, and without
+/// end for 100.
+fn patience(tenacity: u32) -> Option<Duration> {
+    match tenacity {
+        0..=10 => Some(Duration::from_micros(50 * u64::from(tenacity))),
+        100.. => None,
+        _ => Some(Duration::from_micros((500.0 * 1.15_f64.powi(tenacity as i32 - 10)) as u64)),
+    }
 }

@@ -141,7 +141,8 @@ impl Machine {
     /// Lets time pass, and the server do what it does by itself then.
     pub fn pass(&mut self, time: Duration) {
         self.clock.advance(time);
-        while cron::tick(&self.shared) {}
+        let mut left = cron::expiring_time(&self.shared);
+        while cron::tick(&self.shared, &mut left) {}
     }
 
     /// Counts everything from scratch.

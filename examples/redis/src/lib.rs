@@ -38,6 +38,7 @@ mod fault;
 pub mod fuzzing;
 mod glob;
 mod latency;
+mod lazyfree;
 mod log;
 mod mail;
 mod monitor;

@@ -140,7 +140,7 @@ pub use limits::Limits;
 pub use list::List;
 pub use set::Set;
 pub use size::alloc_size;
-pub use space::{Config, Garbage, Keyspace, MAX_KEY, Ttl};
+pub use space::{Config, Garbage, Keyspace, MAX_KEY, SetAside, Ttl};
 pub use stream::{Stream, StreamId};
 pub use string::Str;
 pub use value::Value;

@@ -26,11 +26,22 @@ pub struct Config {
     pub tracking: Tracking,
     /// `maxmemory-samples`: keys that are looked at to find one victim.
     pub samples: usize,
+    /// Which values are kept for [`Keyspace::garbage`] when their keys go.
+    pub set_aside: SetAside,
+}
+
+/// Large values are dropped where their keys go, or set aside so that their owner can drop them elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SetAside {
+    /// Those of keys whose deadlines have passed.
+    pub expired: bool,
+    /// Those of evicted keys.
+    pub evicted: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { tracking: Tracking::Recency, samples: 5 }
+        Config { tracking: Tracking::Recency, samples: 5, set_aside: SetAside::default() }
     }
 }
 
@@ -88,6 +99,8 @@ pub struct Keyspace {
     pub(super) changes: Changes,
     /// The best victims of recent samples, by database and key hash.
     pub(super) pool: Pool<(usize, u64)>,
+    /// Values that somebody else drops.
+    garbage: Vec<Value>,
     /// Keys whose deadlines have passed stay where they are when they are read.
     keeps_expired: bool,
     /// Chance for the frequency counter.
@@ -106,6 +119,7 @@ impl Keyspace {
             config,
             changes: Changes::default(),
             pool: Pool::default(),
+            garbage: Vec::new(),
             keeps_expired: false,
             rng: Rng::from_seed(seed).fork("lfu"),
         }
@@ -167,7 +181,7 @@ impl Keyspace {
         let keys = &self.dbs.get(db)?.keys;
         let spot = keys.locate(hash, |item| item.key() == key)?;
         if keys.at(spot)?.note().is_some_and(|deadline| deadline < now_ms) {
-            self.take(db, spot, hash, ChangeKind::Expired);
+            self.expire(db, spot, hash);
             return None;
         }
         Some(spot)
@@ -373,6 +387,35 @@ impl Keyspace {
         Some(item)
     }
 
+    /// Takes an item out whose deadline has passed.
+    fn expire(&mut self, db: usize, spot: Spot, hash: u64) -> Option<()> {
+        let item = self.take(db, spot, hash, ChangeKind::Expired)?;
+        if self.config.set_aside.expired {
+            self.set_aside(item.into_value());
+        }
+        Some(())
+    }
+
+    /// Keeps a value that was taken out for [`Keyspace::garbage`], if it is large; drops it otherwise.
+    pub fn set_aside(&mut self, value: Value) {
+        /// From so many allocations on, the way to another thread is the shorter one.
+        const LARGE: usize = 64;
+        if value.pieces() > LARGE {
+            self.garbage.push(value);
+        }
+    }
+
+    /// Whether anything was set aside.
+    #[inline]
+    pub fn has_garbage(&self) -> bool {
+        !self.garbage.is_empty()
+    }
+
+    /// The values that were set aside, taken out. The account no longer knows them.
+    pub fn garbage(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.garbage)
+    }
+
     /// Removes a key and answers its value. One whose deadline has passed is removed as expired and not answered.
     pub fn remove(&mut self, db: usize, key: &[u8], now_ms: u64) -> Option<Value> {
         let hash = self.hasher.hash(key);
@@ -473,7 +516,7 @@ impl Keyspace {
                 return expired;
             }
             let spot = self.locate_deadline(db, (deadline, hash));
-            if spot.and_then(|spot| self.take(db, spot, hash, ChangeKind::Expired)).is_none() {
+            if spot.and_then(|spot| self.expire(db, spot, hash)).is_none() {
                 // Cannot happen while the index agrees with the notes; if it ever did, an entry without a key must not
                 // stand in the way of the others.
                 debug_assert!(false, "an index entry without a key");
@@ -506,7 +549,7 @@ impl Keyspace {
             }
             if !self.keeps_expired {
                 let hash = self.hasher.hash(item.key());
-                self.take(db, spot, hash, ChangeKind::Expired);
+                self.expire(db, spot, hash);
             }
         }
     }

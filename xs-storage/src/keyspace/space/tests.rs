@@ -239,6 +239,29 @@ fn a_key_lives_through_its_last_millisecond() {
 }
 
 #[test]
+fn large_values_can_be_set_aside_and_small_ones_are_not() {
+    let limits = crate::keyspace::Limits::default();
+    let set_aside = SetAside { expired: true, evicted: true };
+    let mut space = Keyspace::new(1, Config { set_aside, ..Config::default() }, 1);
+    let fill = |space: &mut Keyspace, key: &[u8], len: u32| {
+        let mut set = crate::keyspace::Set::default();
+        (0..len).for_each(|n| assert!(set.insert(format!("member {n}").as_bytes(), &limits)));
+        space.insert(0, key, set.into(), Ttl::At(1000), 0);
+    };
+    fill(&mut space, b"large", 1000);
+    fill(&mut space, b"small", 60);
+    assert_eq!(space.expire_due(2000, 10), 2);
+    assert_eq!(space.garbage().iter().map(Value::pieces).collect::<Vec<_>>(), [1000]);
+    fill(&mut space, b"large", 1000);
+    assert!(space.evict_one(Policy::AllKeysRandom, &mut Rng::from_seed(1), 0).is_some() && space.has_garbage());
+    assert_eq!(space.garbage().len(), 1);
+    space.set_config(Config::default());
+    fill(&mut space, b"large", 1000);
+    assert!(space.get(0, b"large", 2000).is_none() && !space.has_garbage());
+    space.audit();
+}
+
+#[test]
 fn an_expired_key_can_be_kept_until_it_is_written() {
     let mut space = Keyspace::new(1, Config::default(), 1);
     space.insert(0, b"k", text(b"old"), Ttl::At(1000), 0);
@@ -305,7 +328,7 @@ fn nothing_is_recorded_unless_asked_but_numbers_run_on() {
 fn lru_evicts_what_was_not_used_and_lfu_what_is_seldom_used() {
     let frequency = Tracking::Frequency { log_factor: 10, decay_minutes: 1 };
     for (policy, tracking) in [(Policy::AllKeysLru, Tracking::Recency), (Policy::AllKeysLfu, frequency)] {
-        let mut space = Keyspace::new(2, Config { tracking, samples: 5 }, 7);
+        let mut space = Keyspace::new(2, Config { tracking, ..Config::default() }, 7);
         let mut rng = Rng::from_seed(5);
         let key = |n: u32| (n as usize % 2, n.to_le_bytes());
         for n in 0..2000 {
@@ -350,7 +373,7 @@ fn idle_time_and_frequency_are_told_without_counting_as_a_use() {
     assert_eq!((space.idle_ms(0, b"k", 9000), space.frequency(0, b"k", 9000)), (Some(9000), None));
     space.get(0, b"k", 9000);
     assert_eq!(space.idle_ms(0, b"k", 9000), Some(0));
-    space.set_config(Config { tracking: Tracking::Frequency { log_factor: 0, decay_minutes: 0 }, samples: 5 });
+    space.set_config(Config { tracking: Tracking::Frequency { log_factor: 0, decay_minutes: 0 }, ..Config::default() });
     space.insert(0, b"new", text(b"v"), Ttl::Clear, 0);
     space.get(0, b"new", 0);
     assert_eq!(space.frequency(0, b"new", 0), Some(6));

@@ -28,19 +28,23 @@ fn announce(ctx: &mut Ctx<'_>, key: &[u8], event: &'static str) {
 }
 
 fn del(ctx: &mut Ctx<'_>) -> Outcome {
+    remove_all(ctx, ctx.server.config.lazyfree.user_del)
+}
+
+fn unlink(ctx: &mut Ctx<'_>) -> Outcome {
+    remove_all(ctx, true)
+}
+
+fn remove_all(ctx: &mut Ctx<'_>, in_background: bool) -> Outcome {
     let mut removed = 0;
     for key in ctx.args.skip(1) {
-        if ctx.db.remove(key) {
+        if ctx.db.unlink(key, in_background) {
             removed += 1;
             announce(ctx, key, "del");
         }
     }
     ctx.reply.int(removed);
     Ok(())
-}
-
-fn unlink(ctx: &mut Ctx<'_>) -> Outcome {
-    del(ctx)
 }
 
 fn exists(ctx: &mut Ctx<'_>) -> Outcome {
