@@ -232,7 +232,8 @@ pub(crate) fn call(state: &mut State, client: &mut Client, entry: Entry, args: A
         state.server.stats.count_error(&fault);
         Reply::new(out, client.version).error(fault.text());
     }
-    if took >= state.server.slow_after {
+    // A command that waits is looked at when it is served.
+    if took >= state.server.slow_after && client.blocked.is_none() {
         state.server.slow_command(client, entry, args, took, now);
     }
     if std::mem::take(&mut state.server.limits_changed) {
@@ -406,6 +407,7 @@ pub(crate) fn serve_blocked(state: &mut State, mut current: Option<&mut Client>,
 fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
     let Ok(entry) = resolve(state, on.request.args()) else { return };
     let mut out = Out::new();
+    let start = state.server.clock.now();
     let result = run(state, client, entry, on.request.args(), &mut out, now);
     let served = match result {
         Ok(()) => client.blocked.is_none(),
@@ -424,6 +426,11 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
     };
     if served {
         state.server.blocked.remove(&on);
+        let took = state.server.clock.now().duration_since(start);
+        state.server.stats.by_command[usize::from(entry.id)].nanos += took.as_nanos() as u64;
+        if took >= state.server.slow_after {
+            state.server.slow_command(client, entry, on.request.args(), took, now);
+        }
         state.server.mail.deliver(client, &mut out, 0);
         if client.reply_mode != ReplyMode::On {
             out.clear();
