@@ -10,7 +10,7 @@ use xs_proto::resp::{Args, Reply, Version};
 use crate::blocked::{BlockedOn, Waits};
 use crate::client::Client;
 use crate::command::{Outcome, Spec};
-use crate::db::Db;
+use crate::db::{Db, Typed};
 use crate::events;
 use crate::fault::Fault;
 use crate::notify::Class;
@@ -81,6 +81,24 @@ impl<'a> Ctx<'a> {
         }
     }
 
+    /// Puts what a command has worked out at `target`, in place of what is there; a collection that is empty only removes
+    /// that. `changes` is added to the changes since the last save.
+    pub(crate) fn store<T: Typed>(
+        &mut self,
+        target: &[u8],
+        result: T,
+        class: Class,
+        event: &'static str,
+        changes: u64,
+    ) {
+        if !result.is_gone() {
+            self.db.put(target, result);
+            self.touched(target, class, event, changes);
+        } else if self.db.remove(target) {
+            self.touched(target, Class::GENERIC, "del", 1);
+        }
+    }
+
     /// Publishes the event of a key that a command removed because it became empty.
     pub(crate) fn removed_empty(&mut self, key: &[u8]) {
         self.notify(Class::GENERIC, "del", key, self.db.index);
@@ -107,7 +125,7 @@ impl<'a> Ctx<'a> {
     ) -> Outcome {
         if self.client.may_not_block {
             match waits {
-                Waits::Bulk => self.reply.null(),
+                Waits::Element => self.reply.null(),
                 _ => waits.timed_out(&mut self.reply),
             }
             return Ok(());

@@ -24,6 +24,7 @@ mod acl;
 mod blocked;
 pub mod cli;
 mod client;
+mod client_limits;
 mod command;
 mod commands;
 mod config;

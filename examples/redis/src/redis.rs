@@ -141,7 +141,7 @@ where
         let options = SessionOptions {
             idle_timeout: config.idle_timeout(),
             max_unread: config.client_query_buffer_limit as usize,
-            output: crate::pubsub::limits(config.output_limits[0]),
+            output: crate::client_limits::limits(config.output_limits[0]),
             ..SessionOptions::default()
         };
         let user = state.server.acl.for_new_connection();
