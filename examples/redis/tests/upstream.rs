@@ -40,6 +40,7 @@ const SKIPS: &[(&str, &str)] = &[
     ("Hash ziplist of various encodings - sanitize dump", DUMP),
     ("List ziplist of various encodings", DUMP),
     ("List ziplist of various encodings - sanitize dump", DUMP),
+    ("Loading from legacy (Redis <= v6.2.x, rdb_ver < 10) persistence", DUMP),
     ("SWAPDB wants to wake blocked client, but the key already expired", STREAM),
     ("MULTI + LPUSH + EXPIRE + DEBUG SLEEP on blocked client, key already expired", STREAM),
     ("RANDOMKEY: Lazy-expire should not be wrapped in MULTI/EXEC", STREAM),
