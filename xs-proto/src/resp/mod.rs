@@ -50,7 +50,7 @@
 //! - No length is believed before its bytes arrive: memory grows with what was received, at most eight bytes of
 //!   position for the six that the shortest argument takes, and a frame's element for each three.
 //! - A line break never gets from a text into a line: [`Reply`] turns it into spaces, [`FrameCodec`] refuses it.
-//! - Errors are final, `Clone + Eq`, and say who is at fault ([`RequestError::fault`], [`FrameError::fault`]).
+//! - Errors are final, `Clone + Eq`, and say who is at fault ([`RequestError::blame`], [`FrameError::blame`]).
 //!
 //! # Cost
 //!
