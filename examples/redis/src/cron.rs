@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dispatch::{self, Room};
+use crate::dispatch;
+use crate::eviction::{Room, make_room};
 use crate::redis::stopped;
 use crate::service::unix_ms;
 use crate::state::{Shared, State};
@@ -51,7 +52,7 @@ pub(crate) fn tick(shared: &Shared, left: &mut Duration) -> bool {
     }
     // A lower limit takes effect without waiting for a command.
     if state.server.config.maxmemory > 0 && !is_paused {
-        goes_on |= dispatch::make_room(state, now) == Room::Making;
+        goes_on |= make_room(state, now) == Room::Making;
     }
     if state.keyspace.has_changes() {
         dispatch::spread_changes(state, None);
@@ -81,4 +82,27 @@ fn expire(state: &mut State, now: u64, left: &mut Duration) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Redis};
+    use xs_os::{Rng, VirtualClock};
+    use xs_storage::keyspace::{Str, Ttl, Value};
+
+    #[test]
+    fn expiry_stops_when_its_time_is_up_and_goes_on_in_the_next_round() {
+        let (config, rng, clock) = (Config::default(), Rng::from_seed(1), Arc::new(VirtualClock::new()));
+        let mut store = config.store(&rng);
+        for n in 0..100_u32 {
+            store.insert(0, &n.to_le_bytes(), Value::Str(Str::from_slice(b"v")), Ttl::At(1), 0);
+        }
+        let Redis(shared) = Redis::new(&config, store, clock, rng);
+        let left_over = || shared.state.lock().keyspace.len(0);
+        assert!(!tick(&shared, &mut Duration::from_secs(0)), "no time is left");
+        assert_eq!(left_over(), 100 - BETWEEN_LOOKS);
+        assert!(!tick(&shared, &mut expiring_time(&shared)), "nothing is left");
+        assert_eq!(left_over(), 0);
+    }
 }

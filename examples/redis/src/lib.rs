@@ -33,6 +33,7 @@ mod ctx;
 mod db;
 mod dispatch;
 mod events;
+mod eviction;
 mod expiry;
 mod fault;
 #[doc(hidden)]
