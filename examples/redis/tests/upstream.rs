@@ -201,7 +201,7 @@ fn run_unit(subject: Subject, unit: &str) -> Tally {
     let base = &(20_000 + apart).to_string();
     let mut args = vec!["tests/test_helper.tcl", "--host", "127.0.0.1", "--port", &port, "--baseport", base];
     let tags = if WITHOUT_DEBUG.contains(&unit) { "-needs:repl -needs:debug" } else { "-needs:repl" };
-    args.extend(["--durable", "--timeout", "60", "--tags", tags, "--single", unit]);
+    args.extend(["--durable", "--timeout", "200", "--tags", tags, "--single", unit]);
     for name in UNFIT {
         args.extend(["--skiptest", name]);
     }
