@@ -3,11 +3,11 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use xs_proto::resp::{Frame, FrameCodec, FrameError, Limits, Version};
+use xs_proto::resp::{Frame, FrameCodec, FrameError, InputLimits, Version};
 use xs_proto::{Decode, Encode, Out};
 
 /// Small limits, so that short inputs reach them.
-const LIMITS: Limits = Limits { bulk: 200, inline: 60, depth: 6, elements: 60, ..Limits::REDIS };
+const LIMITS: InputLimits = InputLimits { bulk: 200, inline: 60, depth: 6, elements: 60, ..InputLimits::REDIS };
 
 fn decode(input: &[u8], step: usize) -> (Vec<Frame>, Option<FrameError>) {
     let mut codec = FrameCodec::with_limits(Version::Resp3, LIMITS);

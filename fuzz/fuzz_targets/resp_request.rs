@@ -4,18 +4,18 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use xs_proto::resp::{FrameCodec, Limits, Request, RequestDecoder, RequestError, Version};
+use xs_proto::resp::{FrameCodec, InputLimits, Request, RequestDecoder, RequestError, Version};
 use xs_proto::{Decode, Encode, Out};
 
 /// Small limits, so that short inputs reach them.
-const LIMITS: Limits = Limits {
+const LIMITS: InputLimits = InputLimits {
     bulk: 200,
     multibulk: 50,
     inline: 60,
     request: 400,
     unauthenticated_bulk: 20,
     unauthenticated_multibulk: 3,
-    ..Limits::REDIS
+    ..InputLimits::REDIS
 };
 
 fn parse(input: &[u8], step: usize, authenticated: bool) -> (Vec<Request>, Option<RequestError>) {
@@ -59,7 +59,7 @@ fuzz_target!(|data: &[u8]| {
         FrameCodec::new(Version::Resp2).encode(request, &mut out).unwrap();
     }
     let mut src = BytesMut::from(&out.to_vec()[..]);
-    let mut decoder = RequestDecoder::new(Limits::REDIS);
+    let mut decoder = RequestDecoder::new(InputLimits::REDIS);
     for request in &requests {
         assert_eq!(decoder.decode(&mut src).unwrap().as_ref(), Some(request));
     }

@@ -126,7 +126,7 @@ pub trait Encode<T> {
 
 /// Who is at fault when bytes cannot be decoded or an item cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fault {
+pub enum Blame {
     /// The other side broke the protocol.
     Peer,
     /// The bytes may be right, but they exceed a limit that this side has set.

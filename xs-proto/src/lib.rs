@@ -6,7 +6,7 @@
 //!
 //! 1. [`out`]: where encoders put bytes. [`Out`] collects small ones in a row and keeps large ones by reference.
 //! 2. [`codec`]: the two traits that every protocol implements, [`Decode`] and [`Encode`], and who is to blame when
-//!    bytes are wrong, [`Fault`].
+//!    bytes are wrong, [`Blame`].
 //! 3. [`resp`] (feature `resp`): the protocol of Redis, versions 2 and 3; the first codec to read, because all of it
 //!    fits in a head.
 //!
@@ -19,5 +19,5 @@ pub mod out;
 #[cfg(feature = "resp")]
 pub mod resp;
 
-pub use codec::{Decode, Encode, Fault};
+pub use codec::{Blame, Decode, Encode};
 pub use out::Out;

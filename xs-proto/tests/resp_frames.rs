@@ -3,8 +3,8 @@
 
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
-use xs_proto::resp::{EncodeError, Frame, FrameCodec, FrameError, Limits, Version};
-use xs_proto::{Decode, Encode, Fault, Out};
+use xs_proto::resp::{EncodeError, Frame, FrameCodec, FrameError, InputLimits, Version};
+use xs_proto::{Blame, Decode, Encode, Out};
 
 fn decode_in_pieces(mut codec: FrameCodec, input: &[u8], cuts: &[usize]) -> (Vec<Frame>, Option<FrameError>) {
     let mut found = Vec::new();
@@ -176,12 +176,12 @@ fn what_is_wrong_is_said() {
     for (wire, error) in wrong {
         assert_eq!(decode(wire), Err(*error), "{}", wire.escape_ascii());
     }
-    assert_eq!((BadLine.fault(), TooDeep.fault()), (Fault::Peer, Fault::Limit));
+    assert_eq!((BadLine.blame(), TooDeep.blame()), (Blame::Peer, Blame::Limit));
 }
 
 #[test]
 fn limits_hold() {
-    let limits = Limits { bulk: 10, inline: 20, depth: 3, elements: 6, ..Limits::default() };
+    let limits = InputLimits { bulk: 10, inline: 20, depth: 3, elements: 6, ..InputLimits::default() };
     let decode = |wire: &str| decode_in_pieces(FrameCodec::with_limits(Version::Resp3, limits), wire.as_bytes(), &[]).1;
     let cases = [
         ("$10\r\n0123456789\r\n", None),
@@ -332,7 +332,7 @@ proptest! {
         wire in nearly(),
         seeds in proptest::collection::vec(any::<usize>(), 0..12),
     ) {
-        let limits = Limits { bulk: 8, inline: 25, depth: 4, elements: 9, ..Limits::default() };
+        let limits = InputLimits { bulk: 8, inline: 25, depth: 4, elements: 9, ..InputLimits::default() };
         let codec = FrameCodec::with_limits(Version::Resp3, limits);
         let whole = decode_in_pieces(codec.clone(), &wire, &[]);
         prop_assert_eq!(&whole, &decode_in_pieces(codec.clone(), &wire, &cuts(wire.len(), &seeds)));

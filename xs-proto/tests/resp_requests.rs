@@ -3,8 +3,8 @@
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use xs_proto::resp::{FrameCodec, Limits, Request, RequestDecoder, RequestError, Version};
-use xs_proto::{Decode, Encode, Fault, Out};
+use xs_proto::resp::{FrameCodec, InputLimits, Request, RequestDecoder, RequestError, Version};
+use xs_proto::{Blame, Decode, Encode, Out};
 
 /// Feeds `input` in pieces that end at `cuts`, with the borrowed interface.
 fn parse_in_pieces(
@@ -108,13 +108,13 @@ fn whoever_has_not_authenticated_may_ask_for_less() {
 
 #[test]
 fn limits_change_while_the_stream_runs() {
-    let mut decoder = RequestDecoder::new(Limits { bulk: 3, ..Limits::default() });
+    let mut decoder = RequestDecoder::new(InputLimits { bulk: 3, ..InputLimits::default() });
     assert_eq!(decoder.parse(b"*1\r\n$3\r\nGET\r\n"), Ok(Some(13)));
     assert_eq!(decoder.clone().parse(b"*1\r\n$4\r\nPING\r\n"), Err(RequestError::InvalidBulkLength));
-    decoder.set_limits(Limits { bulk: 4, multibulk: 1, ..Limits::default() });
+    decoder.set_limits(InputLimits { bulk: 4, multibulk: 1, ..InputLimits::default() });
     assert_eq!(decoder.parse(b"*1\r\n$4\r\nPING\r\n"), Ok(Some(14)));
     assert_eq!(decoder.clone().parse(b"*2\r\n"), Err(RequestError::InvalidMultibulkLength));
-    decoder.set_limits(Limits { request: 30, ..Limits::default() });
+    decoder.set_limits(InputLimits { request: 30, ..InputLimits::default() });
     assert_eq!(decoder.parse(b"*1\r\n$40\r\n"), Err(RequestError::BigRequest));
 }
 
@@ -151,8 +151,8 @@ fn what_has_been_seen_is_not_looked_at_again() {
 
 #[test]
 fn faults_are_told_apart() {
-    assert_eq!(RequestError::ExpectedBulk(b'x').fault(), Fault::Peer);
-    assert_eq!(RequestError::BigInline.fault(), Fault::Limit);
+    assert_eq!(RequestError::ExpectedBulk(b'x').blame(), Blame::Peer);
+    assert_eq!(RequestError::BigInline.blame(), Blame::Limit);
 }
 
 #[test]
@@ -262,7 +262,7 @@ proptest! {
         seeds in proptest::collection::vec(any::<usize>(), 0..12),
         authenticated: bool,
     ) {
-        let limits = Limits { bulk: 100, inline: 30, request: 150, unauthenticated_bulk: 11, ..Limits::default() };
+        let limits = InputLimits { bulk: 100, inline: 30, request: 150, unauthenticated_bulk: 11, ..InputLimits::default() };
         let mut decoder = RequestDecoder::new(limits);
         decoder.set_authenticated(authenticated);
         let whole = parse_in_pieces(&mut decoder.clone(), &wire, &[]);

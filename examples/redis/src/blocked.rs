@@ -28,8 +28,9 @@ pub(crate) struct BlockedOn {
 pub(crate) enum Waits {
     /// Answered with a null array (`BLPOP`, `BZPOPMIN`, `XREAD`).
     Array,
-    /// Answered with a null array, too, but with a null where nothing can be waited for (`BLMOVE`, `BRPOPLPUSH`).
-    Bulk,
+    /// For a single element: answered with a null array, too, but with a null where nothing can be waited for (`BLMOVE`,
+    /// `BRPOPLPUSH`).
+    Element,
     /// Answered with zero: none has come, and none will (`WAIT`).
     Replicas,
     /// `CLIENT PAUSE`: the command has not run yet and runs when the pause ends.
@@ -40,7 +41,7 @@ impl Waits {
     /// Writes what a command answers whose time is up.
     pub(crate) fn timed_out(self, reply: &mut Reply<'_>) {
         match self {
-            Waits::Array | Waits::Bulk => reply.null_array(),
+            Waits::Array | Waits::Element => reply.null_array(),
             Waits::Replicas => reply.int(0),
             Waits::Pause => {}
         }

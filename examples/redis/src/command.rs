@@ -29,7 +29,7 @@ pub(crate) struct Spec {
     /// Number of arguments with the name(s): exact when positive, a minimum when negative.
     pub(crate) arity: i32,
     pub(crate) flags: Flags,
-    /// First key, last key, step: what `COMMAND` said before key specifications existed.
+    /// First key, last key, step: what `COMMAND` said before key specifications existed. Follows from `keys`.
     pub(crate) legacy: (i32, i32, i32),
     pub(crate) categories: Cat,
     pub(crate) tips: &'static [&'static str],
@@ -38,6 +38,14 @@ pub(crate) struct Spec {
     pub(crate) group: Group,
     pub(crate) complexity: &'static str,
     pub(crate) summary: &'static str,
+    /// The arguments, in the notation of `syntax.rs`.
+    pub(crate) syntax: &'static str,
+    /// What came with which version of Redis.
+    pub(crate) history: &'static [(&'static str, &'static str)],
+    /// Since when the command is deprecated, and what to use in its place.
+    pub(crate) deprecated: Option<(&'static str, &'static str)>,
+    /// For the server's own use.
+    pub(crate) syscmd: bool,
     pub(crate) run: Run,
     pub(crate) sub: &'static [Spec],
 }
@@ -125,11 +133,6 @@ macro_rules! bits {
         }
     };
 }
-/// `A | B` in the tables, where operators on our own types would not be constant.
-macro_rules! flags {
-    ($first:expr $(, $more:expr)*) => { $first$(.or($more))* };
-}
-pub(crate) use flags;
 
 bits! {
     /// What a command does and when it may run.
@@ -172,6 +175,8 @@ pub(crate) struct KeySpec {
     pub(crate) flags: KeyFlags,
     pub(crate) begin: Begin,
     pub(crate) find: Find,
+    /// A remark for readers; mostly empty.
+    pub(crate) note: &'static str,
 }
 
 /// Where the keys begin.
@@ -322,8 +327,9 @@ impl KeySpec {
                     false => (1..=count + from).rev().find(matches),
                 };
                 match at {
-                    Some(at) => at + 1,
-                    None => return Ok(()),
+                    // With nothing behind it, the word is a mistake that the command itself tells of.
+                    Some(at) if at + 1 < count => at + 1,
+                    _ => return Ok(()),
                 }
             }
             Begin::Unknown => return Ok(()),

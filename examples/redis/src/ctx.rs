@@ -10,7 +10,8 @@ use xs_proto::resp::{Args, Reply, Version};
 use crate::blocked::{BlockedOn, Waits};
 use crate::client::Client;
 use crate::command::{Outcome, Spec};
-use crate::db::Db;
+use crate::db::{Db, Typed};
+use crate::events;
 use crate::fault::Fault;
 use crate::notify::Class;
 use crate::state::Server;
@@ -68,12 +69,39 @@ impl<'a> Ctx<'a> {
     pub(crate) fn touched(&mut self, key: &[u8], class: Class, event: &'static str, changes: u64) {
         self.db.modified(key, event);
         self.server.stats.dirty += changes;
-        self.server.notify(class, event, key, self.db.index);
+        self.notify(class, event, key, self.db.index);
+    }
+
+    /// Publishes an event of this command, behind whatever led to it.
+    #[inline]
+    pub(crate) fn notify(&mut self, class: Class, event: &str, key: &[u8], db: usize) {
+        if self.server.config.notify.any(class) {
+            events::tell(self.server, self.db.keyspace, &mut self.db.lookups.untold);
+            self.server.notify(class, event, key, db);
+        }
+    }
+
+    /// Puts what a command has worked out at `target`, in place of what is there; a collection that is empty only removes
+    /// that. `changes` is added to the changes since the last save.
+    pub(crate) fn store<T: Typed>(
+        &mut self,
+        target: &[u8],
+        result: T,
+        class: Class,
+        event: &'static str,
+        changes: u64,
+    ) {
+        if !result.is_gone() {
+            self.db.put(target, result);
+            self.touched(target, class, event, changes);
+        } else if self.db.remove(target) {
+            self.touched(target, Class::GENERIC, "del", 1);
+        }
     }
 
     /// Publishes the event of a key that a command removed because it became empty.
     pub(crate) fn removed_empty(&mut self, key: &[u8]) {
-        self.server.notify(Class::GENERIC, "del", key, self.db.index);
+        self.notify(Class::GENERIC, "del", key, self.db.index);
     }
 
     /// Waits until one of `keys` can serve this command, which is then run again, or until the time is up.
@@ -97,7 +125,7 @@ impl<'a> Ctx<'a> {
     ) -> Outcome {
         if self.client.may_not_block {
             match waits {
-                Waits::Bulk => self.reply.null(),
+                Waits::Element => self.reply.null(),
                 _ => waits.timed_out(&mut self.reply),
             }
             return Ok(());

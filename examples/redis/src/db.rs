@@ -5,6 +5,7 @@
 
 use xs_storage::keyspace::{Hash, Keyspace, Limits, List, Set, Str, Stream, Ttl, Value, Zset};
 
+use crate::events::Untold;
 use crate::fault::Fault;
 
 /// One database at one moment.
@@ -18,13 +19,16 @@ pub(crate) struct Db<'a> {
     /// Unix time in milliseconds: decides what has expired.
     pub(crate) now: u64,
     pub(crate) lookups: &'a mut Lookups,
+    /// Large values that commands replace or remove are dropped in the background (`lazyfree-lazy-server-del`).
+    pub(crate) sets_aside: bool,
 }
 
 /// `keyspace_hits` and `keyspace_misses` of INFO.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 pub(crate) struct Lookups {
     pub(crate) hits: u64,
     pub(crate) misses: u64,
+    pub(crate) untold: Untold,
 }
 
 /// A type of value: how it is found in, and made into, a [`Value`].
@@ -89,6 +93,9 @@ impl<'a> Db<'a> {
     /// The value of `key` for reading: counts as a hit or a miss and as an access.
     #[inline]
     pub(crate) fn get(&mut self, key: &[u8]) -> Option<&Value> {
+        if self.lookups.untold.wants_misses && !self.exists(key) {
+            self.lookups.untold.missed(self.keyspace, self.index, key);
+        }
         let found = self.keyspace.get(self.index, key, self.now);
         match found {
             Some(_) => self.lookups.hits += 1,
@@ -99,6 +106,14 @@ impl<'a> Db<'a> {
 
     /// The value of `key` for a question about it: counts as a hit or a miss and not as an access.
     pub(crate) fn glance(&mut self, key: &[u8]) -> Option<&Value> {
+        if !self.exists(key) {
+            self.lookups.untold.missed(self.keyspace, self.index, key);
+        }
+        self.inspect(key)
+    }
+
+    /// Like [`Db::glance`], but nobody is told that there is no such key.
+    pub(crate) fn inspect(&mut self, key: &[u8]) -> Option<&Value> {
         if !self.exists(key) {
             self.lookups.misses += 1;
             return None;
@@ -172,12 +187,25 @@ impl<'a> Db<'a> {
 
     /// Puts `value` at `key`, replacing what was there and its expiry.
     pub(crate) fn put<T: Typed>(&mut self, key: &[u8], value: T) {
-        self.keyspace.insert(self.index, key, value.into_value(), Ttl::Clear, self.now);
+        if let Some(old) = self.keyspace.insert(self.index, key, value.into_value(), Ttl::Clear, self.now)
+            && self.sets_aside
+        {
+            self.keyspace.set_aside(old);
+        }
     }
 
     /// Removes `key`; true when it was there.
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
-        self.keyspace.remove(self.index, key, self.now).is_some()
+        self.unlink(key, self.sets_aside)
+    }
+
+    /// Removes `key`, and perhaps leaves it to the background to drop a large value; true when it was there.
+    pub(crate) fn unlink(&mut self, key: &[u8], in_background: bool) -> bool {
+        let Some(old) = self.keyspace.remove(self.index, key, self.now) else { return false };
+        if in_background {
+            self.keyspace.set_aside(old);
+        }
+        true
     }
 
     /// Records that `key` was changed in place (watchers, trackers, blocked clients).

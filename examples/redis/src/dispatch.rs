@@ -10,6 +10,8 @@ use crate::command::{Flags, Group, Run};
 use crate::commands::transactions;
 use crate::ctx::Ctx;
 use crate::db::Db;
+use crate::events;
+use crate::eviction::{Room, make_room};
 use crate::fault::Fault;
 use crate::notify::Class;
 use crate::service::unix_ms;
@@ -148,14 +150,15 @@ fn check(state: &mut State, client: &mut Client, args: Args<'_>, now: u64) -> Re
         state.server.log_denied(client, entry, args, denied, now);
         return Err(denied.fault(entry));
     }
-    if state.server.config.maxmemory > 0 {
-        let has_room = make_room(state, now);
+    let is_paused = state.server.pause.is_some_and(|pause| pause.until > now);
+    if state.server.config.maxmemory > 0 && !is_paused {
+        let room = make_room(state, now);
         // What was evicted is told before the reply, which already comes from a server without it.
         if state.keyspace.has_changes() {
             spread_changes(state, Some(client));
             state.server.mail.hurry(client.id);
         }
-        if !has_room && uses_memory(client, entry) {
+        if room == Room::None && uses_memory(client, entry) {
             return Err(Fault::OUT_OF_MEMORY);
         }
     }
@@ -228,7 +231,8 @@ pub(crate) fn call(state: &mut State, client: &mut Client, entry: Entry, args: A
         state.server.stats.count_error(&fault);
         Reply::new(out, client.version).error(fault.text());
     }
-    if took >= state.server.slow_after {
+    // A command that waits is looked at when it is served.
+    if took >= state.server.slow_after && client.blocked.is_none() {
         state.server.slow_command(client, entry, args, took, now);
     }
     if std::mem::take(&mut state.server.limits_changed) {
@@ -263,6 +267,9 @@ fn run(
         }
     };
     let version = client.version;
+    state.lookups.untold.wants_misses = state.server.config.notify.any(Class::KEY_MISS);
+    // While clients are paused, nothing disappears by itself.
+    state.keyspace.keep_expired(state.server.pause.is_some_and(|pause| pause.until > now));
     let mut ctx = Ctx {
         db: Db {
             keyspace: &mut state.keyspace,
@@ -270,6 +277,7 @@ fn run(
             index: client.db,
             now,
             lookups: &mut state.lookups,
+            sets_aside: state.server.config.lazyfree.server_del,
         },
         server: &mut state.server,
         client,
@@ -284,7 +292,7 @@ fn run(
 /// What follows from the changes that a command made: broken watches, invalidations, events, waiting clients served.
 #[inline]
 fn after(state: &mut State, client: &mut Client, now: u64) {
-    if state.keyspace.has_changes() {
+    if state.keyspace.has_changes() || state.lookups.untold.wants_misses {
         spread_changes(state, Some(client));
     }
     // Inside EXEC the waiting clients are served when the whole transaction is over.
@@ -292,27 +300,29 @@ fn after(state: &mut State, client: &mut Client, now: u64) {
         serve_blocked(state, Some(client), now);
     }
     state.keyspace.record_changes(state.server.wants_changes());
+    drop_aside(state);
+}
+
+/// Leaves the large values that were set aside to the background.
+#[inline]
+pub(crate) fn drop_aside(state: &mut State) {
+    if state.keyspace.has_garbage() {
+        let garbage = state.keyspace.garbage();
+        state.server.lazyfree.give(garbage.len() as u64, garbage);
+    }
 }
 
 /// Tells watchers, trackers and waiting clients what changed. `client` is the one whose command runs, if any.
 pub(crate) fn spread_changes(state: &mut State, mut client: Option<&mut Client>) {
+    events::tell(&mut state.server, &state.keyspace, &mut state.lookups.untold);
     let mut flushed = false;
     for change in state.keyspace.changes().collect::<Vec<_>>() {
         let db = change.db;
-        match change.kind {
-            ChangeKind::Flushed | ChangeKind::Swapped(_) => {
-                break_all_watches(state, client.as_deref_mut(), db);
-                state.server.blocked.changed_all(db);
-                flushed |= change.kind == ChangeKind::Flushed;
-                continue;
-            }
-            ChangeKind::Expired => {
-                state.server.notify(Class::EXPIRED, "expired", &change.key, db);
-            }
-            ChangeKind::Evicted => {
-                state.server.notify(Class::EVICTED, "evicted", &change.key, db);
-            }
-            _ => {}
+        if matches!(change.kind, ChangeKind::Flushed | ChangeKind::Swapped(_)) {
+            break_all_watches(state, client.as_deref_mut(), db);
+            state.server.blocked.changed_all(db);
+            flushed |= change.kind == ChangeKind::Flushed;
+            continue;
         }
         let expired = change.kind == ChangeKind::Expired;
         break_watches(state, client.as_deref_mut(), db, &change.key, |was| was != Was::Expired || !expired);
@@ -396,6 +406,7 @@ pub(crate) fn serve_blocked(state: &mut State, mut current: Option<&mut Client>,
 fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
     let Ok(entry) = resolve(state, on.request.args()) else { return };
     let mut out = Out::new();
+    let start = state.server.clock.now();
     let result = run(state, client, entry, on.request.args(), &mut out, now);
     let served = match result {
         Ok(()) => client.blocked.is_none(),
@@ -414,6 +425,11 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
     };
     if served {
         state.server.blocked.remove(&on);
+        let took = state.server.clock.now().duration_since(start);
+        state.server.stats.by_command[usize::from(entry.id)].nanos += took.as_nanos() as u64;
+        if took >= state.server.slow_after {
+            state.server.slow_command(client, entry, on.request.args(), took, now);
+        }
         state.server.mail.deliver(client, &mut out, 0);
         if client.reply_mode != ReplyMode::On {
             out.clear();
@@ -435,16 +451,4 @@ fn is_about_another_key(state: &State, fault: &Fault, entry: &Entry, on: &Blocke
     };
     let fits = |key: &Vec<u8>| state.keyspace.peek(on.db, key, now).is_none_or(|value| value.type_name() == wanted);
     *fault == Fault::WRONG_TYPE && on.keys.iter().all(fits)
-}
-
-/// Evicts until the memory fits; false when nothing more may be evicted.
-pub(crate) fn make_room(state: &mut State, now: u64) -> bool {
-    let limit = state.server.config.maxmemory;
-    while state.keyspace.used_bytes() as u64 > limit {
-        let policy = state.server.config.maxmemory_policy;
-        if state.keyspace.evict_one(policy, &mut state.server.rng, now).is_none() {
-            return false;
-        }
-    }
-    true
 }

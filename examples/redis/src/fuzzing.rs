@@ -15,7 +15,7 @@ use xs_net::listener::Addr;
 use xs_net::session::{Next, Registration, Turn};
 use xs_os::{Rng, VirtualClock};
 use xs_proto::Out;
-use xs_proto::resp::{Limits, RequestDecoder};
+use xs_proto::resp::{InputLimits, RequestDecoder};
 use xs_storage::keyspace::Keyspace;
 
 use crate::client::{Client, ReplyMode};
@@ -84,7 +84,7 @@ impl Machine {
             request.extend_from_slice(word);
             request.extend_from_slice(b"\r\n");
         }
-        let turn = Turn::new(RequestDecoder::new(Limits::default()), request);
+        let turn = Turn::new(RequestDecoder::new(InputLimits::default()), request);
         let place = &mut self.seats[seat];
         place.waiting = Some(place.service.call(turn));
         self.hear(seat)
@@ -141,7 +141,8 @@ impl Machine {
     /// Lets time pass, and the server do what it does by itself then.
     pub fn pass(&mut self, time: Duration) {
         self.clock.advance(time);
-        while cron::tick(&self.shared) {}
+        let mut left = cron::expiring_time(&self.shared);
+        while cron::tick(&self.shared, &mut left) {}
     }
 
     /// Counts everything from scratch.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use xs_net::listener::Listener;
 use xs_net::serve::serve_with;
-use xs_os::{Rng, SystemClock};
+use xs_os::{Rng, SystemClock, ThreadJobs};
 use xs_redis::{Config, Redis, StartError, cli};
 
 #[global_allocator]
@@ -19,14 +19,14 @@ fn main() -> ExitCode {
 }
 
 fn serve(config: Config) -> Result<(), StartError> {
-    // The machine: real time and real chance. A test hands over a virtual clock and a seed instead.
-    let (clock, rng) = (Arc::new(SystemClock), Rng::from_entropy());
+    // The machine: real time, real chance, real threads. A test hands over a virtual clock, a seed and stepped jobs.
+    let (clock, rng, jobs) = (Arc::new(SystemClock), Rng::from_entropy(), Arc::new(ThreadJobs::new()));
 
     // The store, behind one lock that is taken once for each batch of pipelined commands.
     let store = config.store(&rng);
 
     // The service: the commands of Redis.
-    let redis = Redis::new(&config, store, clock, rng);
+    let redis = Redis::new(&config, store, clock, rng).with_jobs(jobs);
 
     // The listeners: `io-threads` reactors, each with its own runtime and its own socket on the port; and the codec.
     let (codec, service) = (config.codec(), redis.clone());

@@ -5,13 +5,10 @@
 //! and then to those whose patterns match it; who listens in two ways is told twice.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
-use xs_net::session::OutputLimits;
 
 use crate::client::Client;
-use crate::config::OutputLimit;
 use crate::glob;
 use crate::mail::{Kind, News, Place, Written};
 use crate::state::Server;
@@ -142,26 +139,6 @@ impl Server {
         client.subscriptions_told(kind)
     }
 
-    /// Limits a client anew that has become a subscriber, or is one no longer.
-    fn limit_subscriber(&self, client: &Client) {
-        self.limit_output(client);
-        if self.config.timeout > 0 {
-            self.limit_idleness(client);
-        }
-    }
-
-    /// Gives a connection the output limits of its class.
-    pub(crate) fn limit_output(&self, client: &Client) {
-        let class = if client.subscriptions() > 0 { 2 } else { 0 };
-        client.handle.set_output_limits(limits(self.config.output_limits[class]));
-    }
-
-    /// Gives a connection its idle timeout. Whoever listens has nothing to say, which doesn't make it idle.
-    pub(crate) fn limit_idleness(&self, client: &Client) {
-        let timeout = self.config.idle_timeout().filter(|_| client.subscriptions() == 0);
-        client.handle.set_idle_timeout(timeout);
-    }
-
     /// Ends all subscriptions of a client without a word.
     pub(crate) fn unsubscribe_all(&mut self, client: &mut Client) {
         for kind in [Kind::Channel, Kind::Shard, Kind::Pattern] {
@@ -199,10 +176,4 @@ fn send(clients: &crate::state::Clients, mail: &mut crate::mail::Mail, ids: &[u6
             None => mail.put(id, Place::BeforeReply, news.clone()),
         }
     }
-}
-
-/// The limits of a class of clients, as a connection takes them.
-pub(crate) fn limits(limit: OutputLimit) -> OutputLimits {
-    let bytes = |limit: u64| if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-    OutputLimits { hard: bytes(limit.hard), soft: bytes(limit.soft), soft_for: Duration::from_secs(limit.seconds) }
 }

@@ -11,12 +11,13 @@ use xs_net::listener::Addr;
 use xs_net::serve::{AtLimit, Conn, ConnectionLimit, ServeOptions};
 use xs_net::session::{Registry, Session, SessionOptions};
 use xs_net::{BoxError, Timer, Transport};
-use xs_os::{Clock, Rng};
+use xs_os::{Clock, Jobs, Rng};
 use xs_proto::resp::RequestDecoder;
 use xs_storage::keyspace::Keyspace;
 
 use crate::client::Client;
 use crate::config::Config;
+use crate::lazyfree::LazyFree;
 use crate::service::{Connection, unix_ms};
 use crate::state::{Shared, State};
 
@@ -51,6 +52,13 @@ impl Redis {
             }),
             stop: watch::Sender::new(false),
         }))
+    }
+
+    /// Lets large values be dropped by a job of `jobs` (`UNLINK`, `FLUSHALL ASYNC`). Without it they are dropped at once.
+    #[must_use]
+    pub fn with_jobs(self, jobs: Arc<dyn Jobs>) -> Redis {
+        self.0.state.lock().server.lazyfree = LazyFree::on(jobs);
+        self
     }
 
     /// The service that every connection of a listener at `local` goes to: a session that reads requests with `codec`
@@ -133,7 +141,7 @@ where
         let options = SessionOptions {
             idle_timeout: config.idle_timeout(),
             max_unread: config.client_query_buffer_limit as usize,
-            output: crate::pubsub::limits(config.output_limits[0]),
+            output: crate::client_limits::limits(config.output_limits[0]),
             ..SessionOptions::default()
         };
         let user = state.server.acl.for_new_connection();

@@ -76,7 +76,7 @@ use thiserror::Error;
 use tokio::task::JoinHandle;
 use xs_net::listener::{Addr, BindError, Listener};
 use xs_net::serve::serve_with;
-use xs_os::{Clock, Rng, SystemClock};
+use xs_os::{Clock, Jobs, Rng, SystemClock, ThreadJobs};
 
 use crate::config::Config;
 use crate::redis::Redis;
@@ -95,6 +95,7 @@ pub struct Builder {
     config: Config,
     clock: Arc<dyn Clock>,
     seed: Option<u64>,
+    jobs: Arc<dyn Jobs>,
 }
 
 /// Why a server did not start.
@@ -112,7 +113,7 @@ pub enum StartError {
 impl Builder {
     /// With this configuration.
     pub(crate) fn from_config(config: Config) -> Builder {
-        Builder { config, clock: Arc::new(SystemClock), seed: None }
+        Builder { config, clock: Arc::new(SystemClock), seed: None, jobs: Arc::new(ThreadJobs::new()) }
     }
 
     /// Listens on this address (default 127.0.0.1).
@@ -154,6 +155,13 @@ impl Builder {
         self
     }
 
+    /// Where large values are dropped (default: on a thread of its own).
+    #[must_use]
+    pub fn jobs(mut self, jobs: Arc<dyn Jobs>) -> Builder {
+        self.jobs = jobs;
+        self
+    }
+
     /// Where chance starts (default: from the operating system).
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Builder {
@@ -178,7 +186,7 @@ impl Builder {
     pub async fn start(self) -> Result<Server, StartError> {
         let rng = self.seed.map_or_else(Rng::from_entropy, Rng::from_seed);
         let store = self.config.store(&rng);
-        let redis = Redis::new(&self.config, store, self.clock, rng);
+        let redis = Redis::new(&self.config, store, self.clock, rng).with_jobs(self.jobs);
         let mut server = Server { redis, addrs: Vec::new(), tasks: Vec::new() };
         server.listen(&self.config)?;
         server.tasks.push(tokio::spawn(server.redis.housekeeping()));

@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::db::Lookups;
 use crate::fault::Fault;
 use crate::latency::{Histogram, Latency};
+use crate::lazyfree::LazyFree;
 use crate::mail::Mail;
 use crate::monitor::Monitors;
 use crate::notify::Class;
@@ -70,6 +71,7 @@ pub(crate) struct Server {
     pub(crate) monitors: Monitors,
     pub(crate) slowlog: Slowlog,
     pub(crate) latency: Latency,
+    pub(crate) lazyfree: LazyFree,
     pub(crate) stats: Stats,
     pub(crate) rng: Rng,
     pub(crate) started: Instant,
@@ -106,6 +108,7 @@ impl Server {
             monitors: Monitors::default(),
             slowlog: Slowlog::default(),
             latency: Latency::default(),
+            lazyfree: LazyFree::default(),
             stats: Stats::new(table.rows().len()),
             run_id: (0..40).map(|_| char::from_digit(ids.below(16) as u32, 16).unwrap_or('0')).collect(),
             rng: rng.fork("commands"),
@@ -155,7 +158,7 @@ impl Server {
         !self.watchers.is_empty()
             || !self.blocked.is_empty()
             || self.tracking.is_active()
-            || self.config.notify.any(Class::EXPIRED.or(Class::EVICTED))
+            || self.config.notify.any(Class::EXPIRED.or(Class::EVICTED).or(Class::NEW))
     }
 
     /// Undoes whatever a connection that ended has registered.

@@ -39,6 +39,21 @@ fn one_command_at_a_time() {
     assert_eq!(ask(&server, &["-n", "3", "DBSIZE"]), "0");
 }
 
+/// redis-cli builds its help and its hints from what COMMAND DOCS answers.
+#[test]
+#[ignore = "needs redis-cli and the release binary"]
+fn help_shows_how_a_command_is_written() {
+    let server = Server::start(Subject::Ours, &[]);
+    for (command, syntax) in [
+        ("zadd", "key [NX|XX] [GT|LT] [CH] [INCR] score member [score member ...]"),
+        ("xadd", "key [NOMKSTREAM] [MAXLEN|MINID [=|~] threshold [LIMIT count]] *|id field value [field value ...]"),
+        ("client pause", "timeout [WRITE|ALL]"),
+    ] {
+        let help = ask(&server, &[&["help"], &command.split(' ').collect::<Vec<_>>()[..]].concat());
+        assert!(help.contains(syntax), "{help}");
+    }
+}
+
 #[test]
 #[ignore = "needs redis-cli and the release binary"]
 fn resp3_shapes() {

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::frame::{EncodeError, Frame, FrameError, is_big_number};
-use super::{Args, Limits, Reply, Request, Version, parse_double, parse_i64};
+use super::{Args, InputLimits, Reply, Request, Version, parse_double, parse_i64};
 use crate::codec::{Decode, Encode};
 use crate::out::{BY_REFERENCE, Out};
 
@@ -35,7 +35,7 @@ const RESERVED: usize = 64;
 #[derive(Debug, Clone, Default)]
 pub struct FrameCodec {
     version: Version,
-    limits: Limits,
+    limits: InputLimits,
     /// The aggregates that are not complete, the outermost first.
     stack: Vec<Open>,
     pending: Pending,
@@ -92,11 +92,11 @@ enum Piece {
 impl FrameCodec {
     /// A codec that writes `version`, with the default limits.
     pub fn new(version: Version) -> Self {
-        FrameCodec::with_limits(version, Limits::default())
+        FrameCodec::with_limits(version, InputLimits::default())
     }
 
     /// A codec that writes `version` and reads what stays within `limits`.
-    pub fn with_limits(version: Version, limits: Limits) -> Self {
+    pub fn with_limits(version: Version, limits: InputLimits) -> Self {
         FrameCodec { version, limits, ..FrameCodec::default() }
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::codec::Fault;
+use crate::codec::Blame;
 
 /// One value of the protocol, of either version.
 ///
@@ -159,16 +159,16 @@ pub enum FrameError {
     /// A push inside another value.
     #[error("a push inside another value")]
     MisplacedPush,
-    /// A line beyond [`Limits::inline`](super::Limits::inline).
+    /// A line beyond [`InputLimits::inline`](super::InputLimits::inline).
     #[error("a line is too long")]
     LineTooLong,
-    /// A string beyond [`Limits::bulk`](super::Limits::bulk).
+    /// A string beyond [`InputLimits::bulk`](super::InputLimits::bulk).
     #[error("a string is too long")]
     BulkTooLong,
-    /// More elements than [`Limits::elements`](super::Limits::elements).
+    /// More elements than [`InputLimits::elements`](super::InputLimits::elements).
     #[error("a frame has too many elements")]
     TooManyElements,
-    /// Aggregates nest deeper than [`Limits::depth`](super::Limits::depth).
+    /// Aggregates nest deeper than [`InputLimits::depth`](super::InputLimits::depth).
     #[error("a frame is nested too deep")]
     TooDeep,
     /// The stream ended inside a frame.
@@ -178,11 +178,11 @@ pub enum FrameError {
 
 impl FrameError {
     /// Who is at fault.
-    pub fn fault(&self) -> Fault {
+    pub fn blame(&self) -> Blame {
         use FrameError::*;
         match self {
-            LineTooLong | BulkTooLong | TooManyElements | TooDeep => Fault::Limit,
-            _ => Fault::Peer,
+            LineTooLong | BulkTooLong | TooManyElements | TooDeep => Blame::Limit,
+            _ => Blame::Peer,
         }
     }
 }
@@ -200,15 +200,15 @@ pub enum EncodeError {
     /// A push inside another value.
     #[error("a push inside another value")]
     MisplacedPush,
-    /// Aggregates nest deeper than [`Limits::depth`](super::Limits::depth).
+    /// Aggregates nest deeper than [`InputLimits::depth`](super::InputLimits::depth).
     #[error("a frame is nested too deep")]
     TooDeep,
 }
 
 impl EncodeError {
     /// Who is at fault: always the caller.
-    pub fn fault(&self) -> Fault {
-        Fault::Caller
+    pub fn blame(&self) -> Blame {
+        Blame::Caller
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// Bounds on what is accepted from the other side. The defaults are those of Redis 7.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct InputLimits {
     /// The longest bulk string, in bytes (`proto-max-bulk-len`).
     pub bulk: usize,
     /// The most arguments in a request.
@@ -21,9 +21,9 @@ pub struct Limits {
     pub elements: usize,
 }
 
-impl Limits {
+impl InputLimits {
     /// The limits of Redis 7.0 with their defaults there.
-    pub const REDIS: Limits = Limits {
+    pub const REDIS: InputLimits = InputLimits {
         bulk: 512 * 1024 * 1024,
         multibulk: i32::MAX as usize,
         inline: 64 * 1024,
@@ -35,8 +35,8 @@ impl Limits {
     };
 }
 
-impl Default for Limits {
+impl Default for InputLimits {
     fn default() -> Self {
-        Limits::REDIS
+        InputLimits::REDIS
     }
 }

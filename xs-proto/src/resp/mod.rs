@@ -50,7 +50,7 @@
 //! - No length is believed before its bytes arrive: memory grows with what was received, at most eight bytes of
 //!   position for the six that the shortest argument takes, and a frame's element for each three.
 //! - A line break never gets from a text into a line: [`Reply`] turns it into spaces, [`FrameCodec`] refuses it.
-//! - Errors are final, `Clone + Eq`, and say who is at fault ([`RequestError::fault`], [`FrameError::fault`]).
+//! - Errors are final, `Clone + Eq`, and say who is at fault ([`RequestError::blame`], [`FrameError::blame`]).
 //!
 //! # Cost
 //!
@@ -66,10 +66,10 @@
 //!
 //! ```
 //! use xs_proto::Out;
-//! use xs_proto::resp::{Limits, Reply, RequestDecoder, Version};
+//! use xs_proto::resp::{InputLimits, Reply, RequestDecoder, Version};
 //!
 //! fn serve(mut input: &[u8], out: &mut Out) {
-//!     let mut decoder = RequestDecoder::new(Limits::default());
+//!     let mut decoder = RequestDecoder::new(InputLimits::default());
 //!     loop {
 //!         match decoder.parse(input) {
 //!             Ok(Some(taken)) => {
@@ -140,7 +140,7 @@ mod request;
 pub use args::{Args, ArgsIter, Request};
 pub use codec::FrameCodec;
 pub use frame::{EncodeError, Frame, FrameError};
-pub use limits::Limits;
+pub use limits::InputLimits;
 pub use long_double::LongDouble;
 pub use number::{format_double, parse_double, parse_i64};
 pub use reply::{Mark, Reply};

@@ -4,8 +4,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::args::{Args, Request, Span};
 use super::inline::{self, Words};
-use super::{Limits, length, parse_i64};
-use crate::codec::{Decode, Fault};
+use super::{InputLimits, length, parse_i64};
+use crate::codec::{Blame, Decode};
 
 /// Room for this many arguments is kept from one request to the next.
 const KEPT_SPANS: usize = 1024;
@@ -19,9 +19,9 @@ const KEPT_UNESCAPED: usize = 16 * 1024;
 /// request costs no allocation.
 ///
 /// ```
-/// use xs_proto::resp::{Limits, RequestDecoder};
+/// use xs_proto::resp::{InputLimits, RequestDecoder};
 ///
-/// let mut decoder = RequestDecoder::new(Limits::default());
+/// let mut decoder = RequestDecoder::new(InputLimits::default());
 /// let input = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n";
 /// assert_eq!(decoder.parse(&input[..10]), Ok(None)); // more, please
 /// assert_eq!(decoder.parse(input), Ok(Some(20)));
@@ -31,7 +31,7 @@ const KEPT_UNESCAPED: usize = 16 * 1024;
 /// ```
 #[derive(Debug, Clone)]
 pub struct RequestDecoder {
-    limits: Limits,
+    limits: InputLimits,
     authenticated: bool,
     // The limits in force, which depend on `authenticated`.
     bulk_limit: usize,
@@ -67,7 +67,7 @@ enum Stage {
 
 impl RequestDecoder {
     /// A decoder at the start of a stream, of a client that need not authenticate.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: InputLimits) -> Self {
         let mut decoder = RequestDecoder {
             limits,
             authenticated: true,
@@ -87,12 +87,12 @@ impl RequestDecoder {
     }
 
     /// The limits as they were set.
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &InputLimits {
         &self.limits
     }
 
     /// Changes the limits, from the next length on.
-    pub fn set_limits(&mut self, limits: Limits) {
+    pub fn set_limits(&mut self, limits: InputLimits) {
         self.limits = limits;
         self.settle_limits();
     }
@@ -105,7 +105,7 @@ impl RequestDecoder {
     }
 
     fn settle_limits(&mut self) {
-        let Limits { bulk, multibulk, request, unauthenticated_bulk, unauthenticated_multibulk, .. } = self.limits;
+        let InputLimits { bulk, multibulk, request, unauthenticated_bulk, unauthenticated_multibulk, .. } = self.limits;
         self.request_limit = request.min(u32::MAX as usize - 2);
         self.bulk_limit = if self.authenticated { bulk } else { bulk.min(unauthenticated_bulk) };
         self.multibulk_limit = if self.authenticated { multibulk } else { multibulk.min(unauthenticated_multibulk) };
@@ -313,7 +313,7 @@ enum Started {
 
 impl Default for RequestDecoder {
     fn default() -> Self {
-        RequestDecoder::new(Limits::default())
+        RequestDecoder::new(InputLimits::default())
     }
 }
 
@@ -348,34 +348,34 @@ impl Decode for RequestDecoder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The count of arguments is no number, or beyond [`Limits::multibulk`].
+    /// The count of arguments is no number, or beyond [`InputLimits::multibulk`].
     #[error("Protocol error: invalid multibulk length")]
     InvalidMultibulkLength,
-    /// More arguments than [`Limits::unauthenticated_multibulk`].
+    /// More arguments than [`InputLimits::unauthenticated_multibulk`].
     #[error("Protocol error: unauthenticated multibulk length")]
     UnauthenticatedMultibulkLength,
-    /// An argument's length is no number, negative or beyond [`Limits::bulk`].
+    /// An argument's length is no number, negative or beyond [`InputLimits::bulk`].
     #[error("Protocol error: invalid bulk length")]
     InvalidBulkLength,
-    /// An argument longer than [`Limits::unauthenticated_bulk`].
+    /// An argument longer than [`InputLimits::unauthenticated_bulk`].
     #[error("Protocol error: unauthenticated bulk length")]
     UnauthenticatedBulkLength,
     /// An argument starts with another byte than `$`.
     #[error("Protocol error: expected '$', got '{}'", *.0 as char)]
     ExpectedBulk(u8),
-    /// The count of arguments takes more than [`Limits::inline`] bytes.
+    /// The count of arguments takes more than [`InputLimits::inline`] bytes.
     #[error("Protocol error: too big mbulk count string")]
     BigMultibulkCount,
-    /// The length of an argument takes more than [`Limits::inline`] bytes.
+    /// The length of an argument takes more than [`InputLimits::inline`] bytes.
     #[error("Protocol error: too big bulk count string")]
     BigBulkCount,
-    /// An inline request of more than [`Limits::inline`] bytes.
+    /// An inline request of more than [`InputLimits::inline`] bytes.
     #[error("Protocol error: too big inline request")]
     BigInline,
     /// An inline request with a quote that is not closed, or with something right behind a closing quote.
     #[error("Protocol error: unbalanced quotes in request")]
     UnbalancedQuotes,
-    /// The request as a whole is beyond [`Limits::request`]. Redis closes such a client without a word.
+    /// The request as a whole is beyond [`InputLimits::request`]. Redis closes such a client without a word.
     #[error("Protocol error: too big request")]
     BigRequest,
     /// The stream ended inside a request.
@@ -385,16 +385,16 @@ pub enum RequestError {
 
 impl RequestError {
     /// Who is at fault.
-    pub fn fault(&self) -> Fault {
+    pub fn blame(&self) -> Blame {
         use RequestError::*;
         match self {
-            InvalidMultibulkLength | InvalidBulkLength | ExpectedBulk(_) | UnbalancedQuotes | Truncated => Fault::Peer,
+            InvalidMultibulkLength | InvalidBulkLength | ExpectedBulk(_) | UnbalancedQuotes | Truncated => Blame::Peer,
             UnauthenticatedMultibulkLength
             | UnauthenticatedBulkLength
             | BigMultibulkCount
             | BigBulkCount
             | BigInline
-            | BigRequest => Fault::Limit,
+            | BigRequest => Blame::Limit,
         }
     }
 }

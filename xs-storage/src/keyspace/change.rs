@@ -20,7 +20,9 @@ pub struct Change {
 /// What a mutation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// The key has a new value, or is new.
+    /// The key is new. A collection that is filled in place is told to be new before it is told to be changed.
+    Created,
+    /// The key has a new value in place of another.
     Set,
     /// The value was changed in place, in the way that the name tells (`"lpush"`): see `EntryMut::touched`.
     Modified(&'static str),
@@ -86,6 +88,10 @@ impl Changes {
     #[inline]
     pub(super) fn has_any(&self) -> bool {
         !self.recorded.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Change> {
+        self.recorded.iter()
     }
 
     pub(super) fn pop(&mut self) -> Option<Change> {

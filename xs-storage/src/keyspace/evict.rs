@@ -104,7 +104,11 @@ impl Keyspace {
             }
         };
         let item = self.take(db, spot, hash, ChangeKind::Evicted)?;
-        Some((db, Bytes::copy_from_slice(item.key())))
+        let key = Bytes::copy_from_slice(item.key());
+        if self.config.set_aside.evicted {
+            self.set_aside(item.into_value());
+        }
+        Some((db, key))
     }
 
     /// A database, as likely as its share of what `len` counts.

@@ -18,7 +18,7 @@
 //!             │        └─ RankTree of (deadline, key hash)         exact order of expiry
 //!             ├─ db 1 …
 //!             ├─ account: bytes by allocator class, settled by every change
-//!             └─ changes: seq 1, 2, 3 …  Set │ Modified │ Deadline │ Removed │ Expired │ Evicted │ Flushed │ Swapped
+//!             └─ changes: seq 1, 2, 3 …  Created │ Set │ Modified │ Deadline │ Removed │ Expired │ Evicted │ Flushed │ …
 //! ```
 //!
 //! **Time** is an argument of every call. A read of a key whose deadline has passed removes it ([`Keyspace::get`]);
@@ -29,6 +29,10 @@
 //!
 //! **Eviction** ([`Keyspace::evict_one`]) asks a [`Policy`]. Recency and frequency are 24 bits beside the key and are
 //! judged by samples whose best are remembered; the order of deadlines is known exactly, so `volatile-ttl` does not guess.
+//!
+//! **Dropping** a set of a million members takes as long as building it. The caller gets what it replaces and removes, and
+//! may drop it where it likes; what expires or is evicted by the way is kept for [`Keyspace::garbage`] if [`SetAside`]
+//! says so. The account forgets a value when its key goes.
 //!
 //! **One writer.** Every mutation takes `&mut self`, and there is no lock inside. A server that shares a keyspace between
 //! threads takes one lock for each *batch* of requests that a connection has pipelined. The alternative, a lock for each
@@ -78,7 +82,7 @@
 //! assert!(space.is_empty(0));
 //!
 //! let kinds: Vec<_> = space.changes().map(|change| (change.seq, change.kind)).collect();
-//! assert_eq!(kinds, [(1, ChangeKind::Set), (2, ChangeKind::Modified("incrby")), (3, ChangeKind::Expired)]);
+//! assert_eq!(kinds, [(1, ChangeKind::Created), (2, ChangeKind::Modified("incrby")), (3, ChangeKind::Expired)]);
 //! ```
 //!
 //! # How others do it
@@ -140,7 +144,7 @@ pub use limits::Limits;
 pub use list::List;
 pub use set::Set;
 pub use size::alloc_size;
-pub use space::{Config, Garbage, Keyspace, MAX_KEY, Ttl};
+pub use space::{Config, Garbage, Keyspace, MAX_KEY, SetAside, Ttl};
 pub use stream::{Stream, StreamId};
 pub use string::Str;
 pub use value::Value;

@@ -26,11 +26,22 @@ pub struct Config {
     pub tracking: Tracking,
     /// `maxmemory-samples`: keys that are looked at to find one victim.
     pub samples: usize,
+    /// Which values are kept for [`Keyspace::garbage`] when their keys go.
+    pub set_aside: SetAside,
+}
+
+/// Large values are dropped where their keys go, or set aside so that their owner can drop them elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SetAside {
+    /// Those of keys whose deadlines have passed.
+    pub expired: bool,
+    /// Those of evicted keys.
+    pub evicted: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { tracking: Tracking::Recency, samples: 5 }
+        Config { tracking: Tracking::Recency, samples: 5, set_aside: SetAside::default() }
     }
 }
 
@@ -88,6 +99,10 @@ pub struct Keyspace {
     pub(super) changes: Changes,
     /// The best victims of recent samples, by database and key hash.
     pub(super) pool: Pool<(usize, u64)>,
+    /// Values that somebody else drops.
+    garbage: Vec<Value>,
+    /// Keys whose deadlines have passed stay where they are when they are read.
+    keeps_expired: bool,
     /// Chance for the frequency counter.
     rng: Rng,
 }
@@ -104,6 +119,8 @@ impl Keyspace {
             config,
             changes: Changes::default(),
             pool: Pool::default(),
+            garbage: Vec::new(),
+            keeps_expired: false,
             rng: Rng::from_seed(seed).fork("lfu"),
         }
     }
@@ -164,7 +181,7 @@ impl Keyspace {
         let keys = &self.dbs.get(db)?.keys;
         let spot = keys.locate(hash, |item| item.key() == key)?;
         if keys.at(spot)?.note().is_some_and(|deadline| deadline < now_ms) {
-            self.take(db, spot, hash, ChangeKind::Expired);
+            self.expire(db, spot, hash);
             return None;
         }
         Some(spot)
@@ -202,6 +219,9 @@ impl Keyspace {
     #[inline]
     pub fn get(&mut self, db: usize, key: &[u8], now_ms: u64) -> Option<&Value> {
         let hash = self.hasher.hash(key);
+        if self.keeps_expired && !self.contains(db, key, now_ms) {
+            return None;
+        }
         let spot = self.locate(db, key, hash, now_ms)?;
         let item = self.dbs[db].keys.at_mut(spot)?;
         let record = access::used(item.tag(), self.config.tracking, now_ms, &mut self.rng);
@@ -258,6 +278,7 @@ impl Keyspace {
                 let mut item = KeyBox::new(key, make(), None);
                 item.set_tag(access::fresh(self.config.tracking, now_ms));
                 *items += item.allocated_bytes() + item.value().allocated_bytes();
+                self.changes.push(db, key, ChangeKind::Created);
                 let item = keys.insert_unique(hash, item, |item| hasher.hash(item.key()));
                 (EntryMut::new(db, item, items, &mut self.changes), true)
             }
@@ -292,15 +313,18 @@ impl Keyspace {
     /// If the key is longer than [`MAX_KEY`], or `db` is not one of the databases.
     pub fn insert(&mut self, db: usize, key: &[u8], value: Value, ttl: Ttl, now_ms: u64) -> Option<Value> {
         let hash = self.hasher.hash(key);
-        let old = match self.locate(db, key, hash, now_ms) {
-            Some(spot) => self.replace(db, spot, hash, value, ttl, now_ms),
+        match self.locate(db, key, hash, now_ms) {
+            Some(spot) => {
+                let old = self.replace(db, spot, hash, value, ttl, now_ms);
+                self.changes.push(db, key, ChangeKind::Set);
+                old
+            }
             None => {
                 self.add(db, key, hash, value, if let Ttl::At(at) = ttl { Some(at) } else { None }, now_ms);
+                self.changes.push(db, key, ChangeKind::Created);
                 None
             }
-        };
-        self.changes.push(db, key, ChangeKind::Set);
-        old
+        }
     }
 
     fn add(&mut self, db: usize, key: &[u8], hash: u64, value: Value, deadline: Option<u64>, now_ms: u64) {
@@ -361,6 +385,35 @@ impl Keyspace {
         }
         self.changes.push(db, item.key(), kind);
         Some(item)
+    }
+
+    /// Takes an item out whose deadline has passed.
+    fn expire(&mut self, db: usize, spot: Spot, hash: u64) -> Option<()> {
+        let item = self.take(db, spot, hash, ChangeKind::Expired)?;
+        if self.config.set_aside.expired {
+            self.set_aside(item.into_value());
+        }
+        Some(())
+    }
+
+    /// Keeps a value that was taken out for [`Keyspace::garbage`], if it is large; drops it otherwise.
+    pub fn set_aside(&mut self, value: Value) {
+        /// From so many allocations on, the way to another thread is the shorter one.
+        const LARGE: usize = 64;
+        if value.pieces() > LARGE {
+            self.garbage.push(value);
+        }
+    }
+
+    /// Whether anything was set aside.
+    #[inline]
+    pub fn has_garbage(&self) -> bool {
+        !self.garbage.is_empty()
+    }
+
+    /// The values that were set aside, taken out. The account no longer knows them.
+    pub fn garbage(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.garbage)
     }
 
     /// Removes a key and answers its value. One whose deadline has passed is removed as expired and not answered.
@@ -440,6 +493,12 @@ impl Keyspace {
         true
     }
 
+    /// Whether reading leaves a key where it is whose deadline has passed. It is answered as missing all the same, and
+    /// whoever writes it still removes it: for times in which nothing may change but by request.
+    pub fn keep_expired(&mut self, keep: bool) {
+        self.keeps_expired = keep;
+    }
+
     /// The earliest deadline of all.
     pub fn next_deadline(&self) -> Option<u64> {
         self.dbs.iter().filter_map(|db| db.deadlines.first()).map(|entry| entry.0).min()
@@ -457,7 +516,7 @@ impl Keyspace {
                 return expired;
             }
             let spot = self.locate_deadline(db, (deadline, hash));
-            if spot.and_then(|spot| self.take(db, spot, hash, ChangeKind::Expired)).is_none() {
+            if spot.and_then(|spot| self.expire(db, spot, hash)).is_none() {
                 // Cannot happen while the index agrees with the notes; if it ever did, an entry without a key must not
                 // stand in the way of the others.
                 debug_assert!(false, "an index entry without a key");
@@ -476,17 +535,22 @@ impl Keyspace {
 
     // ------------------------------------------------------------------------------------------------- browsing
 
-    /// A live key, every one equally likely. Expired keys that are drawn are removed.
+    /// A live key, every one equally likely. Expired keys that are drawn are removed; where they must stay
+    /// ([`Keyspace::keep_expired`]), `None` may be answered though a live key is there, after many tries.
     pub fn random_key(&mut self, db: usize, rng: &mut Rng, now_ms: u64) -> Option<&[u8]> {
+        let mut tries = if self.keeps_expired { 100 } else { usize::MAX };
         loop {
+            tries = tries.checked_sub(1)?;
             let keys = &self.dbs.get(db)?.keys;
             let spot = keys.random_spot(rng)?;
             let item = keys.at(spot)?;
             if item.note().is_none_or(|deadline| deadline >= now_ms) {
                 break self.dbs[db].keys.at(spot).map(KeyBox::key);
             }
-            let hash = self.hasher.hash(item.key());
-            self.take(db, spot, hash, ChangeKind::Expired);
+            if !self.keeps_expired {
+                let hash = self.hasher.hash(item.key());
+                self.expire(db, spot, hash);
+            }
         }
     }
 
@@ -552,6 +616,11 @@ impl Keyspace {
     #[inline]
     pub fn has_changes(&self) -> bool {
         self.changes.has_any()
+    }
+
+    /// The recorded changes in their order, left where they are.
+    pub fn recorded(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter()
     }
 
     /// The recorded changes in their order, taken out. Who records must drain, after every command or batch.

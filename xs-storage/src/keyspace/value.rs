@@ -62,6 +62,21 @@ impl Value {
         }
     }
 
+    /// About how many allocations the value is made of: what dropping it costs. O(1), but for streams O(groups).
+    pub fn pieces(&self) -> usize {
+        match self {
+            Value::Str(_) => 1,
+            Value::List(value) => value.nodes(),
+            Value::Hash(value) if value.encoding() == "hashtable" => value.len(),
+            Value::Set(value) if value.encoding() == "hashtable" => value.len(),
+            Value::Zset(value) if value.encoding() == "skiplist" => value.len(),
+            Value::Hash(_) | Value::Set(_) | Value::Zset(_) => 1,
+            Value::Stream(value) => {
+                value.nodes() + value.groups().map(|(_, group)| 1 + group.pending_len()).sum::<usize>()
+            }
+        }
+    }
+
     /// Whether this is a collection without an element, which a keyspace does not keep. Strings and streams may be empty.
     #[inline]
     pub fn is_spent(&self) -> bool {

@@ -25,7 +25,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use xs_storage::keyspace::{Limits, Policy, Tracking};
+use xs_storage::keyspace::{Limits, Policy, SetAside, Tracking};
 
 pub(crate) use apply::{adopt, apply};
 pub(crate) use directive::memory;
@@ -78,6 +78,11 @@ pub struct Config {
     pub(crate) maxmemory_samples: usize,
     pub(crate) lfu_log_factor: u32,
     pub(crate) lfu_decay_time: u32,
+    /// How long a command may evict before it: `maxmemory-eviction-tenacity`.
+    pub(crate) eviction_tenacity: u32,
+    /// How much of the time may go into removing keys whose time is up: `active-expire-effort`.
+    pub(crate) active_expire_effort: u32,
+    pub(crate) lazyfree: InBackground,
     /// The sizes up to which collections are kept compact.
     pub(crate) limits: Limits,
     pub(crate) hll_sparse_max_bytes: usize,
@@ -104,6 +109,19 @@ pub struct Config {
     pub(crate) latency_threshold: Duration,
     pub(crate) latency_tracking: bool,
     pub(crate) latency_percentiles: Vec<f64>,
+}
+
+/// Whose large values are dropped in the background (`lazyfree-lazy-…`).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct InBackground {
+    pub(crate) eviction: bool,
+    pub(crate) expire: bool,
+    /// What a command replaces or removes by the way.
+    pub(crate) server_del: bool,
+    /// What `DEL` removes, as `UNLINK` does always.
+    pub(crate) user_del: bool,
+    /// What `FLUSHDB` and `FLUSHALL` remove when they don't say how.
+    pub(crate) user_flush: bool,
 }
 
 /// A `user` line of the configuration.
@@ -180,6 +198,9 @@ impl Default for Config {
             maxmemory_samples: 0,
             lfu_log_factor: 0,
             lfu_decay_time: 0,
+            eviction_tenacity: 0,
+            active_expire_effort: 0,
+            lazyfree: InBackground::default(),
             limits: Limits::default(),
             hll_sparse_max_bytes: 0,
             notify: Class::NONE,
@@ -258,7 +279,8 @@ impl Config {
             true => Tracking::Frequency { log_factor: self.lfu_log_factor, decay_minutes: self.lfu_decay_time },
             false => Tracking::Recency,
         };
-        xs_storage::keyspace::Config { tracking, samples: self.maxmemory_samples }
+        let set_aside = SetAside { expired: self.lazyfree.expire, evicted: self.lazyfree.eviction };
+        xs_storage::keyspace::Config { tracking, samples: self.maxmemory_samples, set_aside }
     }
 
     /// What `CONFIG GET` answers: every directive that one of the patterns matches, under the name that it was asked by.

@@ -10,7 +10,7 @@ use xs_net::listener::{BindError, TcpListener, TcpOptions};
 use xs_net::listener::{UnixListener, UnixOptions};
 use xs_net::reactors::{Reactor, ReactorOptions, Reactors};
 use xs_os::Rng;
-use xs_proto::resp::{Limits, RequestDecoder};
+use xs_proto::resp::{InputLimits, RequestDecoder};
 use xs_storage::keyspace::Keyspace;
 
 use super::Config;
@@ -23,7 +23,7 @@ impl Config {
 
     /// A decoder of requests with the configured limits.
     pub fn codec(&self) -> RequestDecoder {
-        RequestDecoder::new(Limits { bulk: self.proto_max_bulk_len as usize, ..Limits::default() })
+        RequestDecoder::new(InputLimits { bulk: self.proto_max_bulk_len as usize, ..InputLimits::default() })
     }
 
     fn tcp_options(&self) -> TcpOptions {

@@ -80,6 +80,12 @@ pub(crate) fn missing(reference: &Tally, ours: &Tally, skipped: impl Fn(&str) ->
     missing
 }
 
+/// Whether a test passes on both, on ours as often as on the reference.
+pub(crate) fn passes(reference: &Tally, ours: &Tally, name: &str) -> bool {
+    let passed = |tally: &Tally| tally.tests.get(name).map_or(0, |counts| counts.passed);
+    passed(reference) > 0 && passed(ours) >= passed(reference)
+}
+
 /// As [`missing`], but a few tests get a second run of ours (`again`): on a busy machine, tests that measure time fail
 /// now and then anywhere.
 pub(crate) fn missing_twice(

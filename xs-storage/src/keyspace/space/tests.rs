@@ -192,7 +192,8 @@ proptest! {
                 seq = change.seq;
                 let at = (change.db, change.key.to_vec());
                 match change.kind {
-                    ChangeKind::Set | ChangeKind::Modified(_) => { follower.insert(at); }
+                    ChangeKind::Created => prop_assert!(follower.insert(at)),
+                    ChangeKind::Set | ChangeKind::Modified(_) => prop_assert!(follower.contains(&at)),
                     ChangeKind::Removed | ChangeKind::Expired | ChangeKind::Evicted => prop_assert!(follower.remove(&at)),
                     ChangeKind::Flushed => follower.retain(|(db, _)| *db != at.0),
                     ChangeKind::Deadline(_) => prop_assert!(follower.contains(&at)),
@@ -235,6 +236,42 @@ fn a_key_lives_through_its_last_millisecond() {
     assert_eq!((space.len(0), space.volatile_len(0)), (0, 0));
     assert_eq!(space.changes().next().map(|c| c.kind), Some(ChangeKind::Expired));
     assert_eq!(space.used_bytes(), space.dbs[0].deadlines.allocated_bytes());
+}
+
+#[test]
+fn large_values_can_be_set_aside_and_small_ones_are_not() {
+    let limits = crate::keyspace::Limits::default();
+    let set_aside = SetAside { expired: true, evicted: true };
+    let mut space = Keyspace::new(1, Config { set_aside, ..Config::default() }, 1);
+    let fill = |space: &mut Keyspace, key: &[u8], len: u32| {
+        let mut set = crate::keyspace::Set::default();
+        (0..len).for_each(|n| assert!(set.insert(format!("member {n}").as_bytes(), &limits)));
+        space.insert(0, key, set.into(), Ttl::At(1000), 0);
+    };
+    fill(&mut space, b"large", 1000);
+    fill(&mut space, b"small", 60);
+    assert_eq!(space.expire_due(2000, 10), 2);
+    assert_eq!(space.garbage().iter().map(Value::pieces).collect::<Vec<_>>(), [1000]);
+    fill(&mut space, b"large", 1000);
+    assert!(space.evict_one(Policy::AllKeysRandom, &mut Rng::from_seed(1), 0).is_some() && space.has_garbage());
+    assert_eq!(space.garbage().len(), 1);
+    space.set_config(Config::default());
+    fill(&mut space, b"large", 1000);
+    assert!(space.get(0, b"large", 2000).is_none() && !space.has_garbage());
+    space.audit();
+}
+
+#[test]
+fn an_expired_key_can_be_kept_until_it_is_written() {
+    let mut space = Keyspace::new(1, Config::default(), 1);
+    space.insert(0, b"k", text(b"old"), Ttl::At(1000), 0);
+    space.keep_expired(true);
+    assert!(space.get(0, b"k", 1001).is_none());
+    assert!(space.random_key(0, &mut Rng::from_seed(1), 1001).is_none());
+    assert_eq!((space.len(0), space.expired()), (1, 0), "missing for whoever asks, and not removed");
+    assert!(space.insert(0, b"k", text(b"new"), Ttl::Clear, 1001).is_none());
+    assert_eq!((space.len(0), space.expired()), (1, 1));
+    space.audit();
 }
 
 #[test]
@@ -291,7 +328,7 @@ fn nothing_is_recorded_unless_asked_but_numbers_run_on() {
 fn lru_evicts_what_was_not_used_and_lfu_what_is_seldom_used() {
     let frequency = Tracking::Frequency { log_factor: 10, decay_minutes: 1 };
     for (policy, tracking) in [(Policy::AllKeysLru, Tracking::Recency), (Policy::AllKeysLfu, frequency)] {
-        let mut space = Keyspace::new(2, Config { tracking, samples: 5 }, 7);
+        let mut space = Keyspace::new(2, Config { tracking, ..Config::default() }, 7);
         let mut rng = Rng::from_seed(5);
         let key = |n: u32| (n as usize % 2, n.to_le_bytes());
         for n in 0..2000 {
@@ -336,7 +373,7 @@ fn idle_time_and_frequency_are_told_without_counting_as_a_use() {
     assert_eq!((space.idle_ms(0, b"k", 9000), space.frequency(0, b"k", 9000)), (Some(9000), None));
     space.get(0, b"k", 9000);
     assert_eq!(space.idle_ms(0, b"k", 9000), Some(0));
-    space.set_config(Config { tracking: Tracking::Frequency { log_factor: 0, decay_minutes: 0 }, samples: 5 });
+    space.set_config(Config { tracking: Tracking::Frequency { log_factor: 0, decay_minutes: 0 }, ..Config::default() });
     space.insert(0, b"new", text(b"v"), Ttl::Clear, 0);
     space.get(0, b"new", 0);
     assert_eq!(space.frequency(0, b"new", 0), Some(6));

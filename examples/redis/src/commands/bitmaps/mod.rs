@@ -83,7 +83,7 @@ fn bitop(ctx: &mut Ctx<'_>) -> Outcome {
     if len == 0 {
         if ctx.db.remove(target) {
             ctx.server.stats.dirty += 1;
-            ctx.server.notify(Class::GENERIC, "del", target, ctx.db.index);
+            ctx.notify(Class::GENERIC, "del", target, ctx.db.index);
         }
         ctx.reply.int(0);
         return Ok(());
@@ -97,7 +97,7 @@ fn bitop(ctx: &mut Ctx<'_>) -> Outcome {
     }
     ctx.db.put(target, result);
     ctx.server.stats.dirty += 1;
-    ctx.server.notify(Class::STRING, "set", target, ctx.db.index);
+    ctx.notify(Class::STRING, "set", target, ctx.db.index);
     ctx.reply.int(len as i64);
     Ok(())
 }

@@ -1,146 +1,50 @@
-//! The bitmaps commands as data: see `command.rs` for what each field means.
+//! The bitmaps commands as data: see `row.rs` for the notation.
 
 use crate::command::*;
+use crate::row::row;
 
 pub(crate) static TABLE: &[Spec] = &[
-    Spec {
-        name: "bitcount",
-        arity: -2,
-        flags: flags!(Flags::READONLY),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::READ, Cat::BITMAP, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "2.6.0",
-        group: Group::Bitmap,
-        complexity: "O(N)",
-        summary: "Counts the bits that are set.",
-        run: Run::Now(super::range::bitcount),
-        sub: &[],
+    row! {
+        "bitcount" -2 Bitmap "2.6.0" "O(N)" "Counts the bits that are set." Run::Now(super::range::bitcount),
+        flags: [READONLY], categories: [BITMAP], keys: [RO ACCESS => at(1)],
+        syntax: "key#0 [index: start:integer end:integer [index_unit: BYTE | BIT]@7.0.0]",
+        history: ["7.0.0" "`BYTE` and `BIT`."],
     },
-    Spec {
-        name: "bitfield",
-        arity: -2,
-        flags: flags!(Flags::WRITE, Flags::DENYOOM),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::WRITE, Cat::BITMAP, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RW, KeyFlags::ACCESS, KeyFlags::UPDATE, KeyFlags::VARIABLE_FLAGS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "3.2.0",
-        group: Group::Bitmap,
-        complexity: "O(1)",
-        summary: "Reads and changes integers of any width within a string.",
-        run: Run::Now(super::field::bitfield),
-        sub: &[],
+    row! {
+        "bitfield" -2 Bitmap "3.2.0" "O(1)"
+        "Reads and changes integers of any width within a string." Run::Now(super::field::bitfield),
+        flags: [WRITE DENYOOM], categories: [BITMAP],
+        keys: [RW ACCESS UPDATE VARIABLE_FLAGS => at(1) "its own arguments say whether it writes"],
+        syntax: "key#0 [(operation: GET (encoding_offset: encoding offset:integer) | (write: [OVERFLOW \
+            (wrap_sat_fail: WRAP | SAT | FAIL)] (write_operation: SET (encoding_offset_value: encoding \
+            offset:integer value:integer) | INCRBY (encoding_offset_increment: encoding offset:integer \
+            increment:integer))))...]",
     },
-    Spec {
-        name: "bitfield_ro",
-        arity: -2,
-        flags: flags!(Flags::READONLY, Flags::FAST),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::READ, Cat::BITMAP, Cat::FAST),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "6.0.0",
-        group: Group::Bitmap,
-        complexity: "O(1)",
-        summary: "Reads integers of any width within a string.",
-        run: Run::Now(super::field::bitfield_ro),
-        sub: &[],
+    row! {
+        "bitfield_ro" -2 Bitmap "6.0.0" "O(1)"
+        "Reads integers of any width within a string." Run::Now(super::field::bitfield_ro),
+        flags: [READONLY FAST], categories: [BITMAP], keys: [RO ACCESS => at(1)],
+        syntax: "key#0 [GET (encoding_offset: encoding offset:integer)]...",
     },
-    Spec {
-        name: "bitop",
-        arity: -4,
-        flags: flags!(Flags::WRITE, Flags::DENYOOM),
-        legacy: (2, -1, 1),
-        categories: flags!(Cat::WRITE, Cat::BITMAP, Cat::SLOW),
-        tips: &[],
-        keys: &[
-            KeySpec {
-                flags: flags!(KeyFlags::OW, KeyFlags::UPDATE),
-                begin: Begin::Index(2),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-            },
-            KeySpec {
-                flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-                begin: Begin::Index(3),
-                find: Find::Range { last: -1, step: 1, limit: 0 },
-            },
-        ],
-        since: "2.6.0",
-        group: Group::Bitmap,
-        complexity: "O(N)",
-        summary: "Combines the bits of several strings into one.",
-        run: Run::Now(super::bitop),
-        sub: &[],
+    row! {
+        "bitop" -4 Bitmap "2.6.0" "O(N)" "Combines the bits of several strings into one." Run::Now(super::bitop),
+        flags: [WRITE DENYOOM], categories: [BITMAP], keys: [OW UPDATE => at(2), RO ACCESS => range(3, -1)],
+        syntax: "operation destkey#0 key#1...",
     },
-    Spec {
-        name: "bitpos",
-        arity: -3,
-        flags: flags!(Flags::READONLY),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::READ, Cat::BITMAP, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "2.8.7",
-        group: Group::Bitmap,
-        complexity: "O(N)",
-        summary: "Finds the first bit that is set, or clear.",
-        run: Run::Now(super::range::bitpos),
-        sub: &[],
+    row! {
+        "bitpos" -3 Bitmap "2.8.7" "O(N)" "Finds the first bit that is set, or clear." Run::Now(super::range::bitpos),
+        flags: [READONLY], categories: [BITMAP], keys: [RO ACCESS => at(1)],
+        syntax: "key#0 bit:integer [index: start:integer [end_index: end:integer [index_unit: BYTE | BIT]@7.0.0]]",
+        history: ["7.0.0" "`BYTE` and `BIT`."],
     },
-    Spec {
-        name: "getbit",
-        arity: 3,
-        flags: flags!(Flags::READONLY, Flags::FAST),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::READ, Cat::BITMAP, Cat::FAST),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "2.2.0",
-        group: Group::Bitmap,
-        complexity: "O(1)",
-        summary: "Answers one bit.",
-        run: Run::Now(super::getbit),
-        sub: &[],
+    row! {
+        "getbit" 3 Bitmap "2.2.0" "O(1)" "Answers one bit." Run::Now(super::getbit),
+        flags: [READONLY FAST], categories: [BITMAP], keys: [RO ACCESS => at(1)],
+        syntax: "key#0 offset:integer",
     },
-    Spec {
-        name: "setbit",
-        arity: 4,
-        flags: flags!(Flags::WRITE, Flags::DENYOOM),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::WRITE, Cat::BITMAP, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RW, KeyFlags::ACCESS, KeyFlags::UPDATE),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "2.2.0",
-        group: Group::Bitmap,
-        complexity: "O(1)",
-        summary: "Sets or clears one bit, and answers what it was.",
-        run: Run::Now(super::setbit),
-        sub: &[],
+    row! {
+        "setbit" 4 Bitmap "2.2.0" "O(1)" "Sets or clears one bit, and answers what it was." Run::Now(super::setbit),
+        flags: [WRITE DENYOOM], categories: [BITMAP], keys: [RW ACCESS UPDATE => at(1)],
+        syntax: "key#0 offset:integer value:integer",
     },
 ];

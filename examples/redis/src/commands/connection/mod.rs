@@ -17,9 +17,6 @@ use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::parse;
 
-/// The version of Redis that this server speaks like.
-const REDIS_VERSION: &str = "7.0.15";
-
 /// `PING [message]`
 pub(super) fn ping(ctx: &mut Ctx<'_>) -> Outcome {
     if ctx.args.len() > 2 {
@@ -136,7 +133,7 @@ pub(super) fn hello(ctx: &mut Ctx<'_>) -> Outcome {
     reply.bulk(b"server");
     reply.bulk(b"redis");
     reply.bulk(b"version");
-    reply.bulk(REDIS_VERSION.as_bytes());
+    reply.bulk(crate::VERSION.as_bytes());
     reply.bulk(b"proto");
     reply.int(if version == Version::Resp3 { 3 } else { 2 });
     reply.bulk(b"id");

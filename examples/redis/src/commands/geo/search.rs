@@ -66,7 +66,10 @@ fn run(ctx: &mut Ctx<'_>, form: Form) -> Outcome {
         let score = if query.store_distances { found.distance / query.unit } else { found.score };
         result.insert(score, found.member.as_bytes(&mut [0; 20]), limits);
     }
-    store(ctx, target, result, if form == Form::SearchStore { "geosearchstore" } else { "georadiusstore" });
+    let event = if form == Form::SearchStore { "geosearchstore" } else { "georadiusstore" };
+    let len = result.len();
+    ctx.store(target, result, Class::ZSET, event, len as u64);
+    ctx.reply.int(len as i64);
     Ok(())
 }
 
@@ -111,16 +114,4 @@ fn write(reply: &mut Reply<'_>, found: &Found<'_>, query: &Query<'_>) {
     if query.with_point {
         write_point(reply, found.point);
     }
-}
-
-/// Puts a result at `target`, or removes what is there when the result is empty, and answers its size.
-fn store(ctx: &mut Ctx<'_>, target: &[u8], result: Zset, event: &'static str) {
-    let len = result.len();
-    if len > 0 {
-        ctx.db.put(target, result);
-        ctx.touched(target, Class::ZSET, event, len as u64);
-    } else if ctx.db.remove(target) {
-        ctx.touched(target, Class::GENERIC, "del", 1);
-    }
-    ctx.reply.int(len as i64);
 }

@@ -1,227 +1,89 @@
-//! The geo commands as data: see `command.rs` for what each field means.
+//! The geo commands as data: see `row.rs` for the notation.
 
 use crate::command::*;
+use crate::row::row;
 
 pub(crate) static TABLE: &[Spec] = &[
-    Spec {
-        name: "geoadd",
-        arity: -5,
-        flags: flags!(Flags::WRITE, Flags::DENYOOM),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::WRITE, Cat::GEO, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RW, KeyFlags::UPDATE),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "3.2.0",
-        group: Group::Geo,
-        complexity: "O(log(N))",
-        summary: "Puts members at places on the map.",
-        run: Run::Now(super::geoadd),
-        sub: &[],
+    row! {
+        "geoadd" -5 Geo "3.2.0" "O(log(N))" "Puts members at places on the map." Run::Now(super::geoadd),
+        flags: [WRITE DENYOOM], categories: [GEO], keys: [RW UPDATE => at(1)],
+        syntax: "key#0 [condition: NX | XX]@6.2.0 [change'CH'@6.2.0] (longitude_latitude_member: longitude:double \
+            latitude:double member)...",
+        history: ["6.2.0" "`CH`, `NX` and `XX`."],
     },
-    Spec {
-        name: "geodist",
-        arity: -4,
-        flags: flags!(Flags::READONLY),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::READ, Cat::GEO, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "3.2.0",
-        group: Group::Geo,
-        complexity: "O(log(N))",
-        summary: "Tells how far two members are from each other.",
-        run: Run::Now(super::geodist),
-        sub: &[],
+    row! {
+        "geodist" -4 Geo "3.2.0" "O(log(N))"
+        "Tells how far two members are from each other." Run::Now(super::geodist),
+        flags: [READONLY], categories: [GEO], keys: [RO ACCESS => at(1)],
+        syntax: "key#0 member1 member2 [unit: M | KM | FT | MI]",
     },
-    Spec {
-        name: "geohash",
-        arity: -2,
-        flags: flags!(Flags::READONLY),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::READ, Cat::GEO, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "3.2.0",
-        group: Group::Geo,
-        complexity: "O(log(N))",
-        summary: "Tells the places of members in the text form of geohash.org.",
-        run: Run::Now(super::geohash),
-        sub: &[],
+    row! {
+        "geohash" -2 Geo "3.2.0" "O(log(N))"
+        "Tells the places of members in the text form of geohash.org." Run::Now(super::geohash),
+        flags: [READONLY], categories: [GEO], keys: [RO ACCESS => at(1)],
+        syntax: "key#0 member...",
     },
-    Spec {
-        name: "geopos",
-        arity: -2,
-        flags: flags!(Flags::READONLY),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::READ, Cat::GEO, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "3.2.0",
-        group: Group::Geo,
-        complexity: "O(N)",
-        summary: "Tells the longitudes and latitudes of members.",
-        run: Run::Now(super::geopos),
-        sub: &[],
+    row! {
+        "geopos" -2 Geo "3.2.0" "O(N)" "Tells the longitudes and latitudes of members." Run::Now(super::geopos),
+        flags: [READONLY], categories: [GEO], keys: [RO ACCESS => at(1)],
+        syntax: "key#0 member...",
     },
-    Spec {
-        name: "georadius",
-        arity: -6,
-        flags: flags!(Flags::WRITE, Flags::DENYOOM, Flags::MOVABLEKEYS),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::WRITE, Cat::GEO, Cat::SLOW),
-        tips: &[],
-        keys: &[
-            KeySpec {
-                flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-                begin: Begin::Index(1),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-            },
-            KeySpec {
-                flags: flags!(KeyFlags::OW, KeyFlags::UPDATE),
-                begin: Begin::Keyword("STORE", 6),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-            },
-            KeySpec {
-                flags: flags!(KeyFlags::OW, KeyFlags::UPDATE),
-                begin: Begin::Keyword("STOREDIST", 6),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-            },
-        ],
-        since: "3.2.0",
-        group: Group::Geo,
-        complexity: "O(N+log(M))",
-        summary: "Finds the members within a distance of a place, and may store them.",
-        run: Run::Now(super::georadius),
-        sub: &[],
+    row! {
+        "georadius" -6 Geo "3.2.0" "O(N+log(M))"
+        "Finds the members within a distance of a place, and may store them." Run::Now(super::georadius),
+        flags: [WRITE DENYOOM], categories: [GEO],
+        keys: [RO ACCESS => at(1), OW UPDATE => word("STORE", 6), OW UPDATE => word("STOREDIST", 6)],
+        deprecated: ["6.2.0" "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS`"],
+        syntax: "key#0 longitude:double latitude:double radius:double (unit: M | KM | FT | MI) [WITHCOORD] \
+            [WITHDIST] [WITHHASH] [count: COUNT count:integer [ANY@6.2.0]] [order: ASC | DESC] [STORE key#1] \
+            [STOREDIST key#2]",
+        history: ["6.2.0" "`COUNT … ANY`.", "7.0.0" "Units in upper case."],
     },
-    Spec {
-        name: "georadius_ro",
-        arity: -6,
-        flags: flags!(Flags::READONLY),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::READ, Cat::GEO, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "3.2.10",
-        group: Group::Geo,
-        complexity: "O(N+log(M))",
-        summary: "Finds the members within a distance of a place.",
-        run: Run::Now(super::georadius_ro),
-        sub: &[],
+    row! {
+        "georadius_ro" -6 Geo "3.2.10" "O(N+log(M))"
+        "Finds the members within a distance of a place." Run::Now(super::georadius_ro),
+        flags: [READONLY], categories: [GEO], keys: [RO ACCESS => at(1)],
+        deprecated: ["6.2.0" "`GEOSEARCH` with `BYRADIUS`"],
+        syntax: "key#0 longitude:double latitude:double radius:double (unit: M | KM | FT | MI) [WITHCOORD] \
+            [WITHDIST] [WITHHASH] [count: COUNT count:integer [ANY@6.2.0]] [order: ASC | DESC]",
+        history: ["6.2.0" "`COUNT … ANY`."],
     },
-    Spec {
-        name: "georadiusbymember",
-        arity: -5,
-        flags: flags!(Flags::WRITE, Flags::DENYOOM, Flags::MOVABLEKEYS),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::WRITE, Cat::GEO, Cat::SLOW),
-        tips: &[],
-        keys: &[
-            KeySpec {
-                flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-                begin: Begin::Index(1),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-            },
-            KeySpec {
-                flags: flags!(KeyFlags::OW, KeyFlags::UPDATE),
-                begin: Begin::Keyword("STORE", 5),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-            },
-            KeySpec {
-                flags: flags!(KeyFlags::OW, KeyFlags::UPDATE),
-                begin: Begin::Keyword("STOREDIST", 5),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-            },
-        ],
-        since: "3.2.0",
-        group: Group::Geo,
-        complexity: "O(N+log(M))",
-        summary: "Finds the members within a distance of another one, and may store them.",
-        run: Run::Now(super::georadiusbymember),
-        sub: &[],
+    row! {
+        "georadiusbymember" -5 Geo "3.2.0" "O(N+log(M))"
+        "Finds the members within a distance of another one, and may store them." Run::Now(super::georadiusbymember),
+        flags: [WRITE DENYOOM], categories: [GEO],
+        keys: [RO ACCESS => at(1), OW UPDATE => word("STORE", 5), OW UPDATE => word("STOREDIST", 5)],
+        deprecated: ["6.2.0" "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS` and `FROMMEMBER`"],
+        syntax: "key#0 member radius:double (unit: M | KM | FT | MI) [WITHCOORD] [WITHDIST] [WITHHASH] \
+            [count: COUNT count:integer [ANY]] [order: ASC | DESC] [STORE key#1] [STOREDIST key#2]",
+        history: ["7.0.0" "Units in upper case."],
     },
-    Spec {
-        name: "georadiusbymember_ro",
-        arity: -5,
-        flags: flags!(Flags::READONLY),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::READ, Cat::GEO, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "3.2.10",
-        group: Group::Geo,
-        complexity: "O(N+log(M))",
-        summary: "Finds the members within a distance of another one.",
-        run: Run::Now(super::georadiusbymember_ro),
-        sub: &[],
+    row! {
+        "georadiusbymember_ro" -5 Geo "3.2.10" "O(N+log(M))"
+        "Finds the members within a distance of another one." Run::Now(super::georadiusbymember_ro),
+        flags: [READONLY], categories: [GEO], keys: [RO ACCESS => at(1)],
+        deprecated: ["6.2.0" "`GEOSEARCH` with `BYRADIUS` and `FROMMEMBER`"],
+        syntax: "key#0 member radius:double (unit: M | KM | FT | MI) [WITHCOORD] [WITHDIST] [WITHHASH] \
+            [count: COUNT count:integer [ANY]] [order: ASC | DESC]",
     },
-    Spec {
-        name: "geosearch",
-        arity: -7,
-        flags: flags!(Flags::READONLY),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::READ, Cat::GEO, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "6.2.0",
-        group: Group::Geo,
-        complexity: "O(N+log(M))",
-        summary: "Finds the members in a circle or a box around a place or a member.",
-        run: Run::Now(super::geosearch),
-        sub: &[],
+    row! {
+        "geosearch" -7 Geo "6.2.0" "O(N+log(M))"
+        "Finds the members in a circle or a box around a place or a member." Run::Now(super::geosearch),
+        flags: [READONLY], categories: [GEO], keys: [RO ACCESS => at(1)],
+        syntax: "key#0 (from: FROMMEMBER member | FROMLONLAT (longitude_latitude: longitude:double \
+            latitude:double)) (by: (circle: BYRADIUS radius:double (unit: M | KM | FT | MI)) | (box: BYBOX \
+            width:double height:double (unit: M | KM | FT | MI))) [order: ASC | DESC] [count: COUNT \
+            count:integer [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
+        history: ["7.0.0" "Units in upper case."],
     },
-    Spec {
-        name: "geosearchstore",
-        arity: -8,
-        flags: flags!(Flags::WRITE, Flags::DENYOOM),
-        legacy: (1, 2, 1),
-        categories: flags!(Cat::WRITE, Cat::GEO, Cat::SLOW),
-        tips: &[],
-        keys: &[
-            KeySpec {
-                flags: flags!(KeyFlags::OW, KeyFlags::UPDATE),
-                begin: Begin::Index(1),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-            },
-            KeySpec {
-                flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-                begin: Begin::Index(2),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-            },
-        ],
-        since: "6.2.0",
-        group: Group::Geo,
-        complexity: "O(N+log(M))",
-        summary: "Stores the members in a circle or a box around a place or a member.",
-        run: Run::Now(super::geosearchstore),
-        sub: &[],
+    row! {
+        "geosearchstore" -8 Geo "6.2.0" "O(N+log(M))"
+        "Stores the members in a circle or a box around a place or a member." Run::Now(super::geosearchstore),
+        flags: [WRITE DENYOOM], categories: [GEO], keys: [OW UPDATE => at(1), RO ACCESS => at(2)],
+        syntax: "destination#0 source#1 (from: FROMMEMBER member | FROMLONLAT (longitude_latitude: longitude:double \
+            latitude:double)) (by: (circle: BYRADIUS radius:double (unit: M | KM | FT | MI)) | (box: BYBOX \
+            width:double height:double (unit: M | KM | FT | MI))) [order: ASC | DESC] [count: COUNT \
+            count:integer [ANY]] [STOREDIST]",
+        history: ["7.0.0" "Units in upper case."],
     },
 ];

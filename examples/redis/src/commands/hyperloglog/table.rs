@@ -1,104 +1,37 @@
-//! The hyperloglog commands as data: see `command.rs` for what each field means.
+//! The hyperloglog commands as data: see `row.rs` for the notation.
 
 use crate::command::*;
+use crate::row::row;
 
 pub(crate) static TABLE: &[Spec] = &[
-    Spec {
-        name: "pfadd",
-        arity: -2,
-        flags: flags!(Flags::WRITE, Flags::DENYOOM, Flags::FAST),
-        legacy: (1, 1, 1),
-        categories: flags!(Cat::WRITE, Cat::HYPERLOGLOG, Cat::FAST),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RW, KeyFlags::INSERT),
-            begin: Begin::Index(1),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "2.8.9",
-        group: Group::Hyperloglog,
-        complexity: "O(1)",
-        summary: "Shows elements to a sketch that estimates how many differ.",
-        run: Run::Now(super::pfadd),
-        sub: &[],
+    row! {
+        "pfadd" -2 Hyperloglog "2.8.9" "O(1)"
+        "Shows elements to a sketch that estimates how many differ." Run::Now(super::pfadd),
+        flags: [WRITE DENYOOM FAST], categories: [HYPERLOGLOG], keys: [RW INSERT => at(1)],
+        syntax: "key#0 [element...]",
     },
-    Spec {
-        name: "pfcount",
-        arity: -2,
-        flags: flags!(Flags::READONLY, Flags::MAY_REPLICATE),
-        legacy: (1, -1, 1),
-        categories: flags!(Cat::READ, Cat::HYPERLOGLOG, Cat::SLOW),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RW, KeyFlags::ACCESS),
-            begin: Begin::Index(1),
-            find: Find::Range { last: -1, step: 1, limit: 0 },
-        }],
-        since: "2.8.9",
-        group: Group::Hyperloglog,
-        complexity: "O(1)",
-        summary: "Estimates how many different elements sketches have seen.",
-        run: Run::Now(super::pfcount),
-        sub: &[],
+    row! {
+        "pfcount" -2 Hyperloglog "2.8.9" "O(1)"
+        "Estimates how many different elements sketches have seen." Run::Now(super::pfcount),
+        flags: [READONLY MAY_REPLICATE], categories: [HYPERLOGLOG],
+        keys: [RW ACCESS => range(1, -1) "the sketch may keep what was counted"],
+        syntax: "key#0...",
     },
-    Spec {
-        name: "pfdebug",
-        arity: 3,
-        flags: flags!(Flags::WRITE, Flags::DENYOOM, Flags::ADMIN),
-        legacy: (2, 2, 1),
-        categories: flags!(Cat::WRITE, Cat::HYPERLOGLOG, Cat::ADMIN, Cat::SLOW, Cat::DANGEROUS),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RW, KeyFlags::ACCESS),
-            begin: Begin::Index(2),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
-        }],
-        since: "2.8.9",
-        group: Group::Hyperloglog,
-        complexity: "",
-        summary: "Looks into a sketch, for tests.",
-        run: Run::Now(super::debug::pfdebug),
-        sub: &[],
+    row! {
+        "pfdebug" 3 Hyperloglog "2.8.9" "not stated"
+        "Looks into a sketch, for tests." Run::Now(super::debug::pfdebug),
+        flags: [WRITE DENYOOM ADMIN], categories: [HYPERLOGLOG], keys: [RW ACCESS => at(2)], syscmd: true,
+        syntax: "subcommand key#0",
     },
-    Spec {
-        name: "pfmerge",
-        arity: -2,
-        flags: flags!(Flags::WRITE, Flags::DENYOOM),
-        legacy: (1, -1, 1),
-        categories: flags!(Cat::WRITE, Cat::HYPERLOGLOG, Cat::SLOW),
-        tips: &[],
-        keys: &[
-            KeySpec {
-                flags: flags!(KeyFlags::RW, KeyFlags::ACCESS, KeyFlags::INSERT),
-                begin: Begin::Index(1),
-                find: Find::Range { last: 0, step: 1, limit: 0 },
-            },
-            KeySpec {
-                flags: flags!(KeyFlags::RO, KeyFlags::ACCESS),
-                begin: Begin::Index(2),
-                find: Find::Range { last: -1, step: 1, limit: 0 },
-            },
-        ],
-        since: "2.8.9",
-        group: Group::Hyperloglog,
-        complexity: "O(N)",
-        summary: "Merges sketches into one.",
-        run: Run::Now(super::pfmerge),
-        sub: &[],
+    row! {
+        "pfmerge" -2 Hyperloglog "2.8.9" "O(N)" "Merges sketches into one." Run::Now(super::pfmerge),
+        flags: [WRITE DENYOOM], categories: [HYPERLOGLOG],
+        keys: [RW ACCESS INSERT => at(1), RO ACCESS => range(2, -1)],
+        syntax: "destkey#0 sourcekey#1...",
     },
-    Spec {
-        name: "pfselftest",
-        arity: 1,
-        flags: flags!(Flags::ADMIN),
-        legacy: (0, 0, 0),
-        categories: flags!(Cat::HYPERLOGLOG, Cat::ADMIN, Cat::SLOW, Cat::DANGEROUS),
-        tips: &[],
-        keys: &[],
-        since: "2.8.9",
-        group: Group::Hyperloglog,
-        complexity: "",
-        summary: "Tests the sketches themselves.",
-        run: Run::Now(super::debug::pfselftest),
-        sub: &[],
+    row! {
+        "pfselftest" 1 Hyperloglog "2.8.9" "not stated"
+        "Tests the sketches themselves." Run::Now(super::debug::pfselftest),
+        flags: [ADMIN], categories: [HYPERLOGLOG], syscmd: true,
     },
 ];

@@ -83,7 +83,7 @@ fn set(ctx: &mut Ctx<'_>, seconds: bool, absolute: bool) -> Outcome {
         }
         // The time is up already: that is a way of deleting, and is told as such.
         _ => {
-            ctx.db.remove(key);
+            ctx.db.unlink(key, ctx.server.config.lazyfree.expire);
             super::announce(ctx, key, "del");
         }
     }

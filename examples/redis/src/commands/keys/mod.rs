@@ -24,23 +24,27 @@ use crate::scan::Scan;
 /// Publishes what happened to a key and counts it. For changes that the keyspace has recorded by itself.
 fn announce(ctx: &mut Ctx<'_>, key: &[u8], event: &'static str) {
     ctx.server.stats.dirty += 1;
-    ctx.server.notify(Class::GENERIC, event, key, ctx.db.index);
+    ctx.notify(Class::GENERIC, event, key, ctx.db.index);
 }
 
 fn del(ctx: &mut Ctx<'_>) -> Outcome {
+    remove_all(ctx, ctx.server.config.lazyfree.user_del)
+}
+
+fn unlink(ctx: &mut Ctx<'_>) -> Outcome {
+    remove_all(ctx, true)
+}
+
+fn remove_all(ctx: &mut Ctx<'_>, in_background: bool) -> Outcome {
     let mut removed = 0;
     for key in ctx.args.skip(1) {
-        if ctx.db.remove(key) {
+        if ctx.db.unlink(key, in_background) {
             removed += 1;
             announce(ctx, key, "del");
         }
     }
     ctx.reply.int(removed);
     Ok(())
-}
-
-fn unlink(ctx: &mut Ctx<'_>) -> Outcome {
-    del(ctx)
 }
 
 fn exists(ctx: &mut Ctx<'_>) -> Outcome {
@@ -136,7 +140,7 @@ fn rename_key(ctx: &mut Ctx<'_>, replace: bool) -> Result<bool, Fault> {
     }
     let db = ctx.db.index;
     ctx.db.keyspace.rename((db, from), (db, to), ctx.now);
-    ctx.server.notify(Class::GENERIC, "rename_from", from, db);
+    ctx.notify(Class::GENERIC, "rename_from", from, db);
     announce(ctx, to, "rename_to");
     Ok(true)
 }
@@ -162,8 +166,8 @@ fn move_key(ctx: &mut Ctx<'_>) -> Outcome {
     if moves {
         ctx.db.keyspace.rename((from, key), (to, key), ctx.now);
         ctx.server.stats.dirty += 1;
-        ctx.server.notify(Class::GENERIC, "move_from", key, from);
-        ctx.server.notify(Class::GENERIC, "move_to", key, to);
+        ctx.notify(Class::GENERIC, "move_from", key, from);
+        ctx.notify(Class::GENERIC, "move_to", key, to);
     }
     ctx.reply.int(i64::from(moves));
     Ok(())
@@ -199,7 +203,7 @@ fn copy(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.db.keyspace.remove(target, to, ctx.now);
     ctx.db.keyspace.insert(target, to, value, ttl, ctx.now);
     ctx.server.stats.dirty += 1;
-    ctx.server.notify(Class::GENERIC, "copy_to", to, target);
+    ctx.notify(Class::GENERIC, "copy_to", to, target);
     ctx.reply.int(1);
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::ctx::Ctx;
 use crate::fault::Fault;
 
 pub(super) fn encoding(ctx: &mut Ctx<'_>) -> Outcome {
-    match ctx.db.glance(ctx.arg(2)) {
+    match ctx.db.inspect(ctx.arg(2)) {
         Some(value) => ctx.reply.bulk(value.encoding().as_bytes()),
         None => ctx.reply.null(),
     }
@@ -26,7 +26,7 @@ pub(super) fn refcount(ctx: &mut Ctx<'_>) -> Outcome {
     let policy = ctx.server.config.maxmemory_policy;
     let records_use = policy.is_lfu() || matches!(policy, Policy::AllKeysLru | Policy::VolatileLru);
     let shares = ctx.server.config.maxmemory == 0 || !records_use;
-    let count = ctx.db.glance(ctx.arg(2)).map(|value| match value {
+    let count = ctx.db.inspect(ctx.arg(2)).map(|value| match value {
         Value::Str(value)
             if shares && value.encoding() == "int" && value.as_i64().is_some_and(|number| SMALL.contains(&number)) =>
         {
@@ -43,7 +43,7 @@ pub(super) fn refcount(ctx: &mut Ctx<'_>) -> Outcome {
 
 pub(super) fn idletime(ctx: &mut Ctx<'_>) -> Outcome {
     let key = ctx.arg(2);
-    if ctx.db.glance(key).is_none() {
+    if ctx.db.inspect(key).is_none() {
         ctx.reply.null();
         return Ok(());
     }
@@ -60,7 +60,7 @@ pub(super) fn idletime(ctx: &mut Ctx<'_>) -> Outcome {
 
 pub(super) fn freq(ctx: &mut Ctx<'_>) -> Outcome {
     let key = ctx.arg(2);
-    if ctx.db.glance(key).is_none() {
+    if ctx.db.inspect(key).is_none() {
         ctx.reply.null();
         return Ok(());
     }

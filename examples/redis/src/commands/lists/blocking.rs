@@ -56,7 +56,7 @@ fn move_or_block(ctx: &mut Ctx<'_>, from: End, to: End, timeout: f64) -> Outcome
         return Ok(());
     }
     let key = ctx.arg(1).to_vec();
-    ctx.block(vec![key], timeout, Waits::Bulk)
+    ctx.block(vec![key], timeout, Waits::Element)
 }
 
 /// `numkeys key [key …] END [COUNT count]`, from argument `at` on, where END is a word that `parse_end` knows.

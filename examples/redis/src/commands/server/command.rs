@@ -19,7 +19,7 @@ pub(super) fn lookup(table: &Table, name: &[u8]) -> Option<Entry> {
     }
 }
 
-fn supported(table: &Table) -> impl Iterator<Item = Entry> {
+pub(super) fn supported(table: &Table) -> impl Iterator<Item = Entry> {
     table.commands().filter(|entry| entry.spec.is_supported())
 }
 
@@ -73,20 +73,24 @@ fn write_info(reply: &mut Reply<'_>, table: &Table, entry: Entry) {
     subcommands.into_iter().for_each(|sub| write_info(reply, table, sub));
 }
 
-fn subcommands(entry: Entry) -> impl Iterator<Item = Entry> {
+pub(super) fn subcommands(entry: Entry) -> impl Iterator<Item = Entry> {
     let numbered = (entry.id + 1..).zip(entry.spec.sub);
     numbered.map(|(id, spec)| Entry { id, spec }).filter(|sub| sub.spec.is_supported())
 }
 
 /// A set of short words, which are statuses and not strings.
-fn statuses<'n>(reply: &mut Reply<'_>, names: impl Iterator<Item = &'n str>) {
+pub(super) fn statuses<'n>(reply: &mut Reply<'_>, names: impl Iterator<Item = &'n str>) {
     let names: Vec<&str> = names.collect();
     reply.set(names.len());
     names.into_iter().for_each(|name| reply.simple(name));
 }
 
 fn write_keys(reply: &mut Reply<'_>, keys: &KeySpec) {
-    reply.map(3);
+    reply.map(3 + usize::from(!keys.note.is_empty()));
+    if !keys.note.is_empty() {
+        reply.bulk(b"notes");
+        reply.bulk(keys.note.as_bytes());
+    }
     reply.bulk(b"flags");
     statuses(reply, keys.flags.names());
     reply.bulk(b"begin_search");
@@ -126,43 +130,6 @@ fn typed(reply: &mut Reply<'_>, kind: &str, numbers: &[(&str, i32)]) {
     for (name, number) in numbers {
         reply.bulk(name.as_bytes());
         reply.int((*number).into());
-    }
-}
-
-pub(super) fn docs(ctx: &mut Ctx<'_>) -> Outcome {
-    let table = ctx.server.table;
-    let found: Vec<Entry> = match ctx.args.len() {
-        2 => supported(table).collect(),
-        _ => {
-            let named = ctx.args.iter().skip(2).filter_map(|name| lookup(table, name));
-            named.filter(|entry| entry.spec.is_supported()).collect()
-        }
-    };
-    ctx.reply.map(found.len());
-    for entry in found {
-        ctx.reply.bulk(table.full_name(entry.id).as_bytes());
-        write_docs(&mut ctx.reply, table, entry);
-    }
-    Ok(())
-}
-
-fn write_docs(reply: &mut Reply<'_>, table: &Table, entry: Entry) {
-    let Spec { summary, since, complexity, group, .. } = *entry.spec;
-    let texts = [("summary", summary), ("since", since), ("group", group.name()), ("complexity", complexity)];
-    let texts: Vec<_> = texts.into_iter().filter(|(_, text)| !text.is_empty()).collect();
-    let subs: Vec<Entry> = subcommands(entry).collect();
-    reply.map(texts.len() + usize::from(!subs.is_empty()));
-    for (name, text) in texts {
-        reply.bulk(name.as_bytes());
-        reply.bulk(text.as_bytes());
-    }
-    if !subs.is_empty() {
-        reply.bulk(b"subcommands");
-        reply.map(subs.len());
-        for sub in subs {
-            reply.bulk(table.full_name(sub.id).as_bytes());
-            write_docs(reply, table, sub);
-        }
     }
 }
 

@@ -33,9 +33,10 @@ pub(super) fn set(ctx: &mut Ctx<'_>) -> Outcome {
 
 pub(super) fn resetstat(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.server.stats.reset();
+    ctx.server.lazyfree.reset();
     ctx.server.stats.expired_before = ctx.db.keyspace.expired();
     ctx.server.stats.evicted_before = ctx.db.keyspace.evicted();
-    *ctx.db.lookups = Default::default();
+    (ctx.db.lookups.hits, ctx.db.lookups.misses) = (0, 0);
     ctx.reply.ok();
     Ok(())
 }

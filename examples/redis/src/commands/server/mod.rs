@@ -5,6 +5,7 @@ mod command;
 mod config;
 mod debug;
 mod digest;
+mod docs;
 mod info;
 mod latency;
 mod memory;
@@ -42,7 +43,7 @@ fn flushall(ctx: &mut Ctx<'_>) -> Outcome {
 
 fn flush(ctx: &mut Ctx<'_>, db: Option<usize>) -> Outcome {
     let is_async = match ctx.args.len() {
-        1 => false,
+        1 => ctx.server.config.lazyfree.user_flush,
         2 if ctx.arg(1).eq_ignore_ascii_case(b"async") => true,
         2 if ctx.arg(1).eq_ignore_ascii_case(b"sync") => false,
         _ => return Err(Fault::SYNTAX),
@@ -53,8 +54,7 @@ fn flush(ctx: &mut Ctx<'_>, db: Option<usize>) -> Outcome {
     };
     let garbage = ctx.db.keyspace.flush(db);
     if is_async {
-        // Freeing takes long when there was much. Where no thread can be had, it happens here.
-        let _ = std::thread::Builder::new().name("free".to_owned()).spawn(move || drop(garbage));
+        ctx.server.lazyfree.give(keys as u64, garbage);
     }
     ctx.server.stats.dirty += keys as u64;
     ctx.reply.ok();

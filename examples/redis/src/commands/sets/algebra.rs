@@ -107,12 +107,7 @@ fn store(ctx: &mut Ctx<'_>, operation: Operation) -> Outcome {
         true
     });
     let len = result.len();
-    if len > 0 {
-        ctx.db.put(target, result);
-        ctx.touched(target, Class::SET, operation.event(), 1);
-    } else if ctx.db.remove(target) {
-        ctx.touched(target, Class::GENERIC, "del", 1);
-    }
+    ctx.store(target, result, Class::SET, operation.event(), 1);
     ctx.reply.int(len as i64);
     Ok(())
 }

@@ -130,7 +130,7 @@ pub(super) fn xadd(ctx: &mut Ctx<'_>) -> Outcome {
     write_id(&mut ctx.reply, id);
     ctx.touched(key, Class::STREAM, "xadd", 1);
     if trimmed > 0 {
-        ctx.server.notify(Class::STREAM, "xtrim", key, ctx.db.index);
+        ctx.notify(Class::STREAM, "xtrim", key, ctx.db.index);
     }
     Ok(())
 }

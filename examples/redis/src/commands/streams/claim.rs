@@ -25,7 +25,7 @@ fn answer(ctx: &mut Ctx<'_>, key: &[u8], ids: &[StreamId], just_id: bool) -> Out
 
 fn require_group(ctx: &mut Ctx<'_>) -> Outcome {
     let (key, group) = (ctx.arg(1), ctx.arg(2));
-    let found = ctx.db.look::<Stream>(key)?.and_then(|stream| stream.group(group)).is_some();
+    let found = ctx.db.read::<Stream>(key)?.and_then(|stream| stream.group(group)).is_some();
     if found { Ok(()) } else { Err(no_group(key, group)) }
 }
 

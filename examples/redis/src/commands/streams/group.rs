@@ -168,7 +168,7 @@ pub(super) fn xgroup_help(ctx: &mut Ctx<'_>) -> Outcome {
 
 pub(super) fn xack(ctx: &mut Ctx<'_>) -> Outcome {
     let (key, group) = (ctx.arg(1), ctx.arg(2));
-    if ctx.db.look::<Stream>(key)?.and_then(|stream| stream.group(group)).is_none() {
+    if ctx.db.read::<Stream>(key)?.and_then(|stream| stream.group(group)).is_none() {
         ctx.reply.int(0);
         return Ok(());
     }

@@ -62,7 +62,7 @@ fn write_head(reply: &mut Reply<'_>, stream: &Stream) {
 
 pub(super) fn xinfo_stream(ctx: &mut Ctx<'_>) -> Outcome {
     let key = ctx.arg(2);
-    ctx.db.look::<Stream>(key)?.ok_or(Fault::NO_SUCH_KEY)?;
+    ctx.db.read::<Stream>(key)?.ok_or(Fault::NO_SUCH_KEY)?;
     let mut count = 10;
     let full = match ctx.args.len() {
         3 => false,
@@ -77,7 +77,7 @@ pub(super) fn xinfo_stream(ctx: &mut Ctx<'_>) -> Outcome {
         _ => return Err(help::unknown(ctx)),
     };
     let Ctx { db, reply, .. } = ctx;
-    let stream = db.read::<Stream>(key)?.ok_or(Fault::NO_SUCH_KEY)?;
+    let stream = db.look::<Stream>(key)?.ok_or(Fault::NO_SUCH_KEY)?;
     if full {
         reply.map(9);
         write_head(reply, stream);
@@ -137,7 +137,7 @@ fn write_group_in_full(reply: &mut Reply<'_>, stream: &Stream, name: &[u8], grou
 pub(super) fn xinfo_groups(ctx: &mut Ctx<'_>) -> Outcome {
     let key = ctx.arg(2);
     let Ctx { db, reply, .. } = ctx;
-    let stream = db.read::<Stream>(key)?.ok_or(Fault::NO_SUCH_KEY)?;
+    let stream = db.look::<Stream>(key)?.ok_or(Fault::NO_SUCH_KEY)?;
     reply.array(stream.groups().len());
     for (name, group) in stream.groups() {
         reply.map(6);
@@ -155,7 +155,7 @@ pub(super) fn xinfo_groups(ctx: &mut Ctx<'_>) -> Outcome {
 pub(super) fn xinfo_consumers(ctx: &mut Ctx<'_>) -> Outcome {
     let (key, name, now) = (ctx.arg(2), ctx.arg(3), ctx.now);
     let Ctx { db, reply, .. } = ctx;
-    let stream = db.read::<Stream>(key)?.ok_or(Fault::NO_SUCH_KEY)?;
+    let stream = db.look::<Stream>(key)?.ok_or(Fault::NO_SUCH_KEY)?;
     let group = stream.group(name).ok_or_else(|| no_such_group(key, name))?;
     reply.array(group.consumers().len());
     for (_, consumer) in group.consumers() {

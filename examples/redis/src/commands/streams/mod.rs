@@ -163,7 +163,7 @@ fn xsetid(ctx: &mut Ctx<'_>) -> Outcome {
 /// Publishes what happened to a stream's groups or counters. Those who watch or cache the key aren't told, for what it
 /// holds is what it was.
 fn changed_quietly(ctx: &mut Ctx<'_>, key: &[u8], event: &'static str) {
-    ctx.server.notify(Class::STREAM, event, key, ctx.db.index);
+    ctx.notify(Class::STREAM, event, key, ctx.db.index);
     ctx.server.stats.dirty += 1;
 }
 

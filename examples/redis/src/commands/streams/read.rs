@@ -133,7 +133,7 @@ impl<'a> Query<'a> {
 
     /// Whether `key` has something to answer with.
     fn has_any(&self, ctx: &mut Ctx<'a>, key: &[u8], from: From) -> bool {
-        let Ok(Some(stream)) = ctx.db.look::<Stream>(key) else { return false };
+        let Ok(Some(stream)) = ctx.db.read::<Stream>(key) else { return false };
         let behind = match (self.group, from) {
             // A consumer's history is answered even when it is empty.
             (Some(_), From::After(_)) => return true,
@@ -259,7 +259,7 @@ fn deliver(ctx: &mut Ctx<'_>, query: &Query<'_>, key: &[u8], group: &[u8], consu
         made
     });
     if matches!(made, Ok(Some((true, _)))) {
-        ctx.server.notify(Class::STREAM, "xgroup-createconsumer", key, ctx.db.index);
+        ctx.notify(Class::STREAM, "xgroup-createconsumer", key, ctx.db.index);
         ctx.server.stats.dirty += 1;
     }
     ctx.server.stats.dirty += 1;

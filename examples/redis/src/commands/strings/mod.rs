@@ -137,7 +137,7 @@ fn set(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.db.keyspace.insert(ctx.db.index, key, Value::Str(Str::from_slice(value)), ttl, ctx.now);
     ctx.touched(key, Class::STRING, "set", 1);
     if expires.is_some() {
-        ctx.server.notify(Class::GENERIC, "expire", key, ctx.db.index);
+        ctx.notify(Class::GENERIC, "expire", key, ctx.db.index);
     }
     if !options.get {
         ctx.reply.ok();
@@ -169,7 +169,7 @@ fn set_with_ttl(ctx: &mut Ctx<'_>, unit: &[u8]) -> Outcome {
     let at = deadline(&Deadline::unit(unit, ctx.arg(2)), ctx.now, ctx.spec.name)?;
     ctx.db.keyspace.insert(ctx.db.index, key, Value::Str(Str::from_slice(value)), Ttl::At(at), ctx.now);
     ctx.touched(key, Class::STRING, "set", 1);
-    ctx.server.notify(Class::GENERIC, "expire", key, ctx.db.index);
+    ctx.notify(Class::GENERIC, "expire", key, ctx.db.index);
     ctx.reply.ok();
     Ok(())
 }

@@ -1,85 +1,30 @@
-//! The transactions commands as data: see `command.rs` for what each field means.
+//! The transactions commands as data: see `row.rs` for the notation.
 
 use crate::command::*;
+use crate::row::row;
 
 pub(crate) static TABLE: &[Spec] = &[
-    Spec {
-        name: "discard",
-        arity: 1,
-        flags: flags!(Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::ALLOW_BUSY),
-        legacy: (0, 0, 0),
-        categories: flags!(Cat::FAST, Cat::TRANSACTION),
-        tips: &[],
-        keys: &[],
-        since: "2.0.0",
-        group: Group::Transactions,
-        complexity: "O(N)",
-        summary: "Drops the queued calls.",
-        run: Run::Now(super::discard),
-        sub: &[],
+    row! {
+        "discard" 1 Transactions "2.0.0" "O(N)" "Drops the queued calls." Run::Now(super::discard),
+        flags: [NOSCRIPT LOADING STALE FAST ALLOW_BUSY], categories: [TRANSACTION],
     },
-    Spec {
-        name: "exec",
-        arity: 1,
-        flags: flags!(Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::SKIP_SLOWLOG),
-        legacy: (0, 0, 0),
-        categories: flags!(Cat::SLOW, Cat::TRANSACTION),
-        tips: &[],
-        keys: &[],
-        since: "1.2.0",
-        group: Group::Transactions,
-        complexity: "",
-        summary: "Runs the queued calls with nobody in between.",
-        run: Run::Outer(super::exec),
-        sub: &[],
+    row! {
+        "exec" 1 Transactions "1.2.0" "depends on the calls" "Runs the queued calls with nobody in between." Run::Outer(super::exec),
+        flags: [NOSCRIPT LOADING STALE SKIP_SLOWLOG], categories: [TRANSACTION],
     },
-    Spec {
-        name: "multi",
-        arity: 1,
-        flags: flags!(Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::ALLOW_BUSY),
-        legacy: (0, 0, 0),
-        categories: flags!(Cat::FAST, Cat::TRANSACTION),
-        tips: &[],
-        keys: &[],
-        since: "1.2.0",
-        group: Group::Transactions,
-        complexity: "O(1)",
-        summary: "Begins a transaction: the calls that follow are queued.",
-        run: Run::Now(super::multi),
-        sub: &[],
+    row! {
+        "multi" 1 Transactions "1.2.0" "O(1)"
+        "Begins a transaction: the calls that follow are queued." Run::Now(super::multi),
+        flags: [NOSCRIPT LOADING STALE FAST ALLOW_BUSY], categories: [TRANSACTION],
     },
-    Spec {
-        name: "unwatch",
-        arity: 1,
-        flags: flags!(Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::ALLOW_BUSY),
-        legacy: (0, 0, 0),
-        categories: flags!(Cat::FAST, Cat::TRANSACTION),
-        tips: &[],
-        keys: &[],
-        since: "2.2.0",
-        group: Group::Transactions,
-        complexity: "O(1)",
-        summary: "Forgets all watched keys.",
-        run: Run::Now(super::unwatch),
-        sub: &[],
+    row! {
+        "unwatch" 1 Transactions "2.2.0" "O(1)" "Forgets all watched keys." Run::Now(super::unwatch),
+        flags: [NOSCRIPT LOADING STALE FAST ALLOW_BUSY], categories: [TRANSACTION],
     },
-    Spec {
-        name: "watch",
-        arity: -2,
-        flags: flags!(Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::ALLOW_BUSY),
-        legacy: (1, -1, 1),
-        categories: flags!(Cat::FAST, Cat::TRANSACTION),
-        tips: &[],
-        keys: &[KeySpec {
-            flags: flags!(KeyFlags::RO),
-            begin: Begin::Index(1),
-            find: Find::Range { last: -1, step: 1, limit: 0 },
-        }],
-        since: "2.2.0",
-        group: Group::Transactions,
-        complexity: "O(1)",
-        summary: "Lets the next transaction fail if a key changes before it.",
-        run: Run::Now(super::watch),
-        sub: &[],
+    row! {
+        "watch" -2 Transactions "2.2.0" "O(1)"
+        "Lets the next transaction fail if a key changes before it." Run::Now(super::watch),
+        flags: [NOSCRIPT LOADING STALE FAST ALLOW_BUSY], categories: [TRANSACTION], keys: [RO => range(1, -1)],
+        syntax: "key#0...",
     },
 ];

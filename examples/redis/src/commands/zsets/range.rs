@@ -163,11 +163,6 @@ pub(super) fn zrangestore(ctx: &mut Ctx<'_>) -> Outcome {
 /// Puts a result at `target`, or removes what is there when the result is empty, and answers its size.
 pub(crate) fn store(ctx: &mut Ctx<'_>, target: &[u8], result: Zset, event: &'static str) {
     let len = result.len();
-    if len > 0 {
-        ctx.db.put(target, result);
-        ctx.touched(target, Class::ZSET, event, 1);
-    } else if ctx.db.remove(target) {
-        ctx.touched(target, Class::GENERIC, "del", 1);
-    }
+    ctx.store(target, result, Class::ZSET, event, 1);
     ctx.reply.int(len as i64);
 }

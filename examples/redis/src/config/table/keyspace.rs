@@ -24,7 +24,7 @@ pub(crate) static KEYSPACE: &[Directive] = &[
     )
     .sets(|c, v| c.maxmemory_policy = crate::config::policy(v.bytes())),
     int("maxmemory-samples", "5", 1, I32).sets(|c, v| c.maxmemory_samples = v.size()),
-    int("maxmemory-eviction-tenacity", "10", 0, 100),
+    int("maxmemory-eviction-tenacity", "10", 0, 100).sets(|c, v| c.eviction_tenacity = v.number() as u32),
     int("lfu-log-factor", "10", 0, I32).sets(|c, v| c.lfu_log_factor = v.number() as u32),
     int("lfu-decay-time", "1", 0, I32).sets(|c, v| c.lfu_decay_time = v.number() as u32),
     unsigned("hash-max-listpack-entries", "512", 0, LONG)
@@ -50,12 +50,12 @@ pub(crate) static KEYSPACE: &[Directive] = &[
     own("notify-keyspace-events", "", words::events)
         .single()
         .sets(|c, v| c.notify = Class::parse(&v.text()).unwrap_or_default()),
-    int("active-expire-effort", "1", 1, 10),
-    yes_no("lazyfree-lazy-eviction", "no"),
-    yes_no("lazyfree-lazy-expire", "no"),
-    yes_no("lazyfree-lazy-server-del", "no"),
-    yes_no("lazyfree-lazy-user-del", "no"),
-    yes_no("lazyfree-lazy-user-flush", "no"),
+    int("active-expire-effort", "1", 1, 10).sets(|c, v| c.active_expire_effort = v.number() as u32),
+    yes_no("lazyfree-lazy-eviction", "no").sets(|c, v| c.lazyfree.eviction = v.yes()),
+    yes_no("lazyfree-lazy-expire", "no").sets(|c, v| c.lazyfree.expire = v.yes()),
+    yes_no("lazyfree-lazy-server-del", "no").sets(|c, v| c.lazyfree.server_del = v.yes()),
+    yes_no("lazyfree-lazy-user-del", "no").sets(|c, v| c.lazyfree.user_del = v.yes()),
+    yes_no("lazyfree-lazy-user-flush", "no").sets(|c, v| c.lazyfree.user_flush = v.yes()),
     yes_no("activerehashing", "yes"),
     yes_no("jemalloc-bg-thread", "yes"),
     one_of("sanitize-dump-payload", "no", &["no", "yes", "clients"]),

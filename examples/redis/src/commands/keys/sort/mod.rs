@@ -102,13 +102,7 @@ fn store(ctx: &mut Ctx<'_>, target: &[u8], elements: &Elements, chosen: &[Place]
         }
     }
     let len = list.len();
-    if len > 0 {
-        ctx.db.put(target, list);
-        ctx.server.stats.dirty += len as u64;
-        ctx.server.notify(Class::LIST, "sortstore", target, ctx.db.index);
-    } else if ctx.db.remove(target) {
-        super::announce(ctx, target, "del");
-    }
+    ctx.store(target, list, Class::LIST, "sortstore", len as u64);
     ctx.reply.int(len as i64);
 }
 

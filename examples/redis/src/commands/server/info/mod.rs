@@ -174,7 +174,9 @@ fn memory(ctx: &Ctx<'_>, text: &mut String) {
         ],
     );
     line(text, "mem_allocator", "mimalloc");
-    nothing(text, &["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
+    nothing(text, &["active_defrag_running"]);
+    line(text, "lazyfree_pending_objects", ctx.server.lazyfree.pending());
+    line(text, "lazyfreed_objects", ctx.server.lazyfree.freed());
 }
 
 fn persistence(ctx: &Ctx<'_>, text: &mut String) {
