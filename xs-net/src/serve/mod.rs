@@ -34,6 +34,8 @@
 //! - The service is called only after the same value answered ready, once for each time. It is never cloned: a clone
 //!   of a tower service has a readiness of its own.
 //! - A connection whose future fails or panics ends alone: it runs in a task of its own.
+//! - Nobody is refused who found a place: a connection whose place came free while the loop waited to refuse it is kept
+//!   until the service is ready for it (`kept`).
 //! - At most [`ConnectionLimit`] connections exist at once, over all `serve` loops that share the limit; a place is
 //!   given back when the connection's future is dropped, however that happens (`Place`).
 //! - When `serve` returns, every connection's future has been dropped.
@@ -203,17 +205,27 @@ where
     let signal = DrainSignal::new();
     let mut tasks = JoinSet::new();
     let mut shutdown = pin!(shutdown);
-    let mut place = None; // taken before accepting
+    let mut place = None; // taken before accepting, or for the connection that is kept
     let mut ready = false; // the service answered ready and has not been called since
-    let mut refusing = false; // at the limit, and connections beyond it are told so
+    let mut kept = None; // an accepted connection with a place, until the service is ready for it
     let mut pause = PAUSE;
     let mut resting: Option<crate::timer::Sleep> = None;
 
     let ended = loop {
+        if ready && let Some((io, peer)) = kept.take() {
+            ready = false;
+            let answered = connections.call(Conn { io, peer, drain: signal.drain() });
+            let place: Option<Place> = place.take();
+            tasks.spawn(async move {
+                let _place = place;
+                answered.await.map(drop).map_err(Into::into)
+            });
+        }
         if place.is_none() {
             place = limit.try_take();
-            refusing = place.is_none() && matches!(at_limit, AtLimit::Refuse(_));
         }
+        // At the limit, and connections beyond it are told so.
+        let refusing = place.is_none() && matches!(at_limit, AtLimit::Refuse(_));
         let may_accept = resting.is_none() && (refusing || (place.is_some() && ready));
         tokio::select! {
             biased;
@@ -226,22 +238,17 @@ where
                 Err(e) => break Err(io::Error::other(e)),
             },
             accepted = listener.accept(), if may_accept => match accepted {
-                Ok((io, peer)) => {
+                Ok(conn) => {
                     pause = PAUSE;
                     // A place may have become free while the refusing accept was waiting.
-                    let free = place.take().or_else(|| limit.try_take());
-                    let (Some(place), true) = (free, ready) else {
-                        if let AtLimit::Refuse(why) = &at_limit {
-                            refuse(io, why).await;
+                    place = place.or_else(|| limit.try_take());
+                    match &at_limit {
+                        AtLimit::Refuse(why) if place.is_none() => {
+                            limit.note_refused();
+                            refuse(conn.0, why).await;
                         }
-                        continue;
-                    };
-                    ready = false;
-                    let answered = connections.call(Conn { io, peer, drain: signal.drain() });
-                    tasks.spawn(async move {
-                        let _place = place;
-                        answered.await.map(drop).map_err(Into::into)
-                    });
+                        _ => kept = Some(conn),
+                    }
                 }
                 Err(e) => match classify(&e) {
                     AcceptFault::Peer => tracing::debug!(error = %e, "a connection was gone before it was accepted"),
@@ -256,7 +263,7 @@ where
         }
     };
 
-    drop(listener);
+    drop((listener, kept, place));
     signal.start();
     let all_ended = async {
         while let Some(ended) = tasks.join_next().await {
