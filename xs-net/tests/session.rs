@@ -541,6 +541,38 @@ async fn a_drain_lets_the_request_in_flight_end_and_then_closes() {
 }
 
 #[tokio::test]
+async fn a_finishing_session_notices_that_the_peer_of_a_blocked_request_has_left() {
+    for late in ["", "late\n"] {
+        let mut talk = talk();
+        talk.say("forever\n").await;
+        settle().await;
+        talk.handle.finish();
+        settle().await;
+        talk.say(late).await;
+        settle().await;
+        assert!(!talk.running.is_finished());
+        drop(std::mem::replace(&mut talk.client, MemoryStream::pair(1).0));
+        let cancelled = talk.echo.cancelled.clone();
+        assert!(matches!(talk.cause().await, Cause::Departed), "{late:?}");
+        assert_eq!(cancelled.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_comes_after_the_order_to_finish_is_not_begun() {
+    let mut talk = talk();
+    talk.say("block\nbefore\n").await;
+    settle().await;
+    talk.handle.finish();
+    settle().await;
+    talk.say("after\n").await;
+    settle().await;
+    talk.echo.release.notify_one();
+    assert_eq!(rest(&mut talk.client).await, b"unblocked\nbefore\n");
+    assert!(matches!(talk.cause().await, Cause::Finished));
+}
+
+#[tokio::test]
 async fn finish_closes_an_idle_connection_at_once() {
     let talk = talk();
     settle().await;

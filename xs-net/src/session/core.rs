@@ -288,21 +288,23 @@ where
 
     /// Reads once, if it may; true when something came, or the end did.
     fn read(&mut self, cx: &mut Context<'_>, blocked: bool) -> Result<bool, Cause> {
-        if self.eof || self.finishing || self.ending.is_some() {
+        // Once told to finish, it only reads to notice that the peer of a request in flight has left.
+        if self.eof || self.ending.is_some() || (self.finishing && !blocked) {
             return Ok(false);
         }
         let buffer = match &mut self.home {
             Some(_) if self.fresh || self.again => return Ok(false), // the service isn't ready for what there is
             Some(_) if self.options.high_water.is_some_and(|high| self.outgoing.len() > high) => return Ok(false),
             Some(turn) => &mut turn.input.src,
-            None if self.side.len() >= self.options.max_buffered_while_blocked => return Ok(false),
+            None if self.side.len() >= self.options.max_buffered_while_blocked && !self.finishing => return Ok(false),
             None => &mut self.side,
         };
         if buffer.capacity() == 0 {
             *buffer = spare::take();
         }
         buffer.reserve(self.room);
-        let room = buffer.capacity() - buffer.len();
+        let before = buffer.len();
+        let room = buffer.capacity() - before;
         // The future of `read_buf` holds nothing of its own, so making one for each poll loses nothing.
         match pin!(self.io.read_buf(buffer)).poll(cx) {
             Poll::Pending => {
@@ -318,6 +320,11 @@ where
                 }
                 self.eof = true;
                 self.wind_up();
+                Ok(true)
+            }
+            Poll::Ready(Ok(_)) if self.finishing => {
+                // Too late to be begun.
+                buffer.truncate(before);
                 Ok(true)
             }
             Poll::Ready(Ok(n)) => {

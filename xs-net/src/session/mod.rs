@@ -46,6 +46,8 @@
 //! - What the service leaves undecoded is never lost: the next turn begins with it, or [`TakenOver::unread`] is it.
 //! - At the end of the peer's bytes the complete requests among them are still answered, then the connection closes.
 //!   [`Batch::at_eof`] tells the service in the last turn.
+//! - A session that is told to finish (by its handle or its drain) answers what it had read by then. Later bytes are
+//!   read only while a request is in flight, and forgotten: so that a peer which leaves still cancels it (`read`).
 //! - Memory is bounded by [`SessionOptions`]: undecoded bytes, bytes read ahead, and output for a slow reader. A peer
 //!   beyond them is cut off, and [`Cause`] says why.
 //! - A registered connection stays in its [`Registry`] exactly as long as its [`Registration`] lives: through the whole
