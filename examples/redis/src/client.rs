@@ -116,6 +116,7 @@ impl Client {
         handle: Handle,
         addr: String,
         laddr: String,
+        descriptor: Option<i32>,
         user: Option<Arc<User>>,
         now: u64,
     ) -> Client {
@@ -124,7 +125,7 @@ impl Client {
             handle,
             addr,
             laddr,
-            fd: -1,
+            fd: descriptor.unwrap_or(-1),
             name: Vec::new(),
             version: Version::Resp2,
             db: 0,

@@ -205,6 +205,6 @@ fn seat(shared: &Arc<Shared>) -> Seat {
     let handle = registration.handle();
     let user = shared.state.lock().server.acl.for_new_connection();
     let now = unix_ms(shared.clock.wall());
-    let client = Client::new(handle.id(), handle.clone(), peer.to_string(), peer.to_string(), user, now);
+    let client = Client::new(handle.id(), handle.clone(), peer.to_string(), peer.to_string(), None, user, now);
     Seat { service: Connection::new(shared.clone(), Box::new(client)), waiting: None, registration }
 }

@@ -53,11 +53,10 @@ impl Redis {
         }))
     }
 
-    /// The service that every connection of a listener at `local` goes to: a session that reads requests with `codec`
-    /// and answers them from the store.
+    /// The service that every connection of a listener goes to: a session that reads requests with `codec` and answers
+    /// them from the store.
     pub fn connections<Io, Peer>(
         &self,
-        local: Addr,
         codec: RequestDecoder,
     ) -> impl Service<Conn<Io, Peer>, Response = (), Error = BoxError, Future: Send + 'static> + use<Io, Peer>
     where
@@ -66,7 +65,7 @@ impl Redis {
     {
         let shared = self.0.clone();
         let limits = *codec.limits();
-        tower::service_fn(move |conn| connection(shared.clone(), local.clone(), RequestDecoder::new(limits), conn))
+        tower::service_fn(move |conn| connection(shared.clone(), RequestDecoder::new(limits), conn))
     }
 
     /// How listeners of this server take connections: `maxclients`, and time to finish at the end.
@@ -114,13 +113,16 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// An end of a connection as `CLIENT LIST` prints it: a socket file has a port, too, which is 0.
+fn shown(end: &Addr) -> String {
+    match end {
+        Addr::Unix(path) => format!("{}:0", path.display()),
+        end => end.to_string(),
+    }
+}
+
 /// One connection from its first byte to its last.
-async fn connection<Io, Peer>(
-    shared: Arc<Shared>,
-    local: Addr,
-    codec: RequestDecoder,
-    conn: Conn<Io, Peer>,
-) -> Result<(), BoxError>
+async fn connection<Io, Peer>(shared: Arc<Shared>, codec: RequestDecoder, conn: Conn<Io, Peer>) -> Result<(), BoxError>
 where
     Io: Transport + Unpin,
     Peer: Into<Addr>,
@@ -141,8 +143,9 @@ where
         let mut client = Client::new(
             registration.handle().id(),
             registration.handle().clone(),
-            peer.to_string(),
-            local.to_string(),
+            shown(&peer),
+            shown(&conn.local),
+            conn.descriptor,
             user,
             now,
         );

@@ -217,9 +217,8 @@ impl Server {
     where
         L: Listener<Peer: Into<Addr> + Send> + 'static,
     {
-        let local = listener.local_addr();
-        self.addrs.push(local.clone());
-        let connections = self.redis.connections(local, config.codec());
+        self.addrs.push(listener.local_addr());
+        let connections = self.redis.connections(config.codec());
         let (stopped, serving) = (self.redis.stopped(), self.redis.serving());
         self.tasks.push(tokio::spawn(async move {
             if let Err(error) = serve_with(listener, connections, stopped, serving).await {

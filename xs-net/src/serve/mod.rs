@@ -17,7 +17,7 @@
 //!              ├── a connection ended ─▶ its place is free
 //!   select! ───┤── a place is free ────▶ (asked only while at the limit)
 //!   biased     ├── service is ready ───▶ (asked once for every connection)
-//!              └── accept ─────────────▶ spawn service.call(Conn { io, peer, drain })
+//!              └── accept ─────────────▶ spawn service.call(Conn { io, peer, … })
 //!                     └── failed: classify ─▶ next at once │ pause 5 ms … 1 s │ end
 //!
 //!   drain:  drop the listener ─▶ Drain is signalled ─▶ wait for connections ─(drain_timeout)─▶ abort the rest
@@ -98,7 +98,7 @@ use tokio::task::{JoinError, JoinSet};
 use tower::Service;
 use xs_proto::Out;
 
-use crate::listener::Listener;
+use crate::listener::{Addr, Listener};
 use crate::{BoxError, Timer, Transport};
 
 mod classify;
@@ -116,6 +116,10 @@ pub struct Conn<Io, Peer> {
     pub io: Io,
     /// Who is at the other end.
     pub peer: Peer,
+    /// Which of its own addresses it came to: the stream's own end, or else where the listener listens.
+    pub local: Addr,
+    /// The number of its descriptor, to be shown and not to be used; `None` where there is none.
+    pub descriptor: Option<i32>,
     /// Tells when the server wants to end.
     pub drain: Drain,
 }
@@ -207,14 +211,16 @@ where
     let mut shutdown = pin!(shutdown);
     let mut place = None; // taken before accepting, or for the connection that is kept
     let mut ready = false; // the service answered ready and has not been called since
-    let mut kept = None; // an accepted connection with a place, until the service is ready for it
+    let mut kept: Option<(L::Io, L::Peer)> = None; // an accepted connection with a place, until the service is ready for it
     let mut pause = PAUSE;
     let mut resting: Option<crate::timer::Sleep> = None;
 
     let ended = loop {
         if ready && let Some((io, peer)) = kept.take() {
             ready = false;
-            let answered = connections.call(Conn { io, peer, drain: signal.drain() });
+            let local = io.local_end().unwrap_or_else(|| listener.local_addr());
+            let (descriptor, drain) = (io.descriptor(), signal.drain());
+            let answered = connections.call(Conn { io, peer, local, descriptor, drain });
             let place: Option<Place> = place.take();
             tasks.spawn(async move {
                 let _place = place;

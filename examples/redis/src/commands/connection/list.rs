@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use xs_net::listener::Addr;
 use xs_proto::resp::{Args, Version};
 
 use crate::client::Client;
@@ -71,7 +72,7 @@ fn flags(server: &Server, client: &Client) -> String {
         ('B', tracking.is_some_and(|options| options.bcast)),
         ('d', client.watch_broken),
         ('c', client.close),
-        ('U', client.addr.starts_with('/')),
+        ('U', matches!(client.handle.peer(), Addr::Unix(_))),
         ('e', client.no_evict),
     ];
     let set: String = letters.iter().filter(|(_, is_set)| *is_set).map(|(letter, _)| *letter).collect();
