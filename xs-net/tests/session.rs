@@ -189,6 +189,29 @@ async fn pushes_from_other_threads_all_arrive_and_in_the_order_of_each_thread() 
 }
 
 #[tokio::test]
+async fn what_was_pushed_before_a_turn_took_effect_goes_before_its_replies() {
+    let (mut client, server) = MemoryStream::pair(1000);
+    let registration = Registry::new().register(Addr::Memory(1));
+    let handle = registration.handle().clone();
+    let service = tower::service_fn(move |mut turn: Turn<Lines>| {
+        let line = turn.input.next().unwrap().unwrap();
+        // Another thread still has the lock, and pushes; then it is this turn's.
+        handle.push(|out| out.put_slice(b"before\n")).unwrap();
+        handle.take_pushed(&mut turn.out);
+        turn.out.put_slice(&line);
+        turn.out.put_u8(b'\n');
+        // The lock is given back while the replies are not queued yet.
+        handle.push(|out| out.put_slice(b"behind\n")).unwrap();
+        ready(Ok::<_, io::Error>(turn))
+    });
+    tokio::spawn(Session::new(registration, LINES, service, &Timer::system()).run(server));
+    for _ in 0..2 {
+        client.write_all(b"reply\n").await.unwrap();
+        expect(&mut client, "before\nreply\nbehind\n").await;
+    }
+}
+
+#[tokio::test]
 async fn pushes_are_delivered_while_a_request_blocks() {
     let mut talk = talk();
     talk.say("block\n").await;
@@ -469,6 +492,16 @@ async fn above_the_high_water_mark_no_request_is_served() {
     assert_eq!(talk.echo.turns.load(Ordering::SeqCst), 1); // the other four wait in the peer's own socket
     assert!(talk.handle.pending_output() < 100_000);
     talk.hear(&"x".repeat(500_000)).await;
+}
+
+#[tokio::test]
+async fn the_limit_of_a_request_can_be_changed_on_a_live_connection() {
+    let mut talk = talk();
+    talk.handle.set_max_unread(10);
+    talk.say("a whole line may be longer\n").await;
+    talk.hear("a whole line may be longer\n").await;
+    talk.say("a part may not").await;
+    assert!(matches!(talk.cause().await, Cause::Unread));
 }
 
 #[tokio::test]

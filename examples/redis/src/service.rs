@@ -162,6 +162,8 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     };
     state.server.tick = start;
     client.last_seen = wall;
+    // Whatever others have told this client happened before the commands that run now.
+    client.handle.take_pushed(&mut turn.out);
     let before = (turn.input.len(), turn.out.len());
     let worked = catch_unwind(AssertUnwindSafe(|| work_off(state, &mut client, turn, wall, start)));
     if worked.is_err() {
@@ -239,6 +241,7 @@ fn time_is_up(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> bool
     let had_waited = client.blocked.is_some();
     if let Some(on) = client.blocked.take_if(|on| on.waits != Waits::Pause) {
         state.server.blocked.remove(&on);
+        client.handle.take_pushed(&mut turn.out);
         if client.reply_mode == ReplyMode::On {
             on.waits.timed_out(&mut Reply::new(&mut turn.out, client.version));
         }

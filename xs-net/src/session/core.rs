@@ -206,7 +206,7 @@ where
             Next::Close => self.ending = Some(Ending::Close(Cause::Service)),
             Next::TakeOver => self.ending = Some(Ending::TakeOver),
         }
-        if turn.input.len() > self.options.max_unread {
+        if turn.input.len() > self.shared().max_unread() {
             return Err(Cause::Unread);
         }
         self.home = Some(turn);

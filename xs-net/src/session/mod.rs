@@ -38,6 +38,9 @@
 //! - The order of the queue is the order of the wire. Replies go out in the order in which turns ended; a push from
 //!   whoever saw a turn's effects after it ended goes behind that turn's replies (`settle` queues before `heed`
 //!   collects).
+//! - A push that happened before a turn took effect goes before that turn's replies, if the service orders both by one
+//!   lock and asks for what was pushed once it holds it ([`Handle::take_pushed`]). Without that, a push from another
+//!   thread may land behind the replies of a turn that was already under way.
 //! - The replies of one turn, however many, leave in one vectored write as far as the peer takes them (`write` runs
 //!   once after `settle`).
 //! - One request is in flight at most, and the service is called only after that same value answered ready (`begin`).
@@ -177,10 +180,11 @@ impl<S, C> Session<S, C> {
         session.with_options(SessionOptions::default())
     }
 
-    /// Other options. The output limits can be changed later through the handle; these replace them.
+    /// Other options. The output limits and `max_unread` can be changed later through the handle; these replace them.
     #[must_use]
     pub fn with_options(mut self, options: SessionOptions) -> Self {
         self.registration.shared().set_output_limits(options.output);
+        self.registration.shared().set_max_unread(options.max_unread);
         self.options = options;
         self
     }
