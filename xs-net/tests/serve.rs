@@ -172,6 +172,32 @@ async fn a_connection_that_finds_a_place_is_kept_until_the_service_is_ready() {
 }
 
 #[tokio::test]
+async fn loops_that_refuse_hold_no_places_of_the_limit_that_they_share() {
+    let limit = ConnectionLimit::new(2);
+    let mut connectors = Vec::new();
+    for _ in 0..3 {
+        let (listener, connector) = MemoryListener::new(8);
+        let at_limit = AtLimit::Refuse(Bytes::from_static(b"full"));
+        let options = ServeOptions { limit: limit.clone(), at_limit, ..ServeOptions::default() };
+        tokio::spawn(serve_with(listener, sessions(&Registry::new(), &Echo::default()), pending::<()>(), options));
+        connectors.push(connector);
+    }
+    settle().await;
+    let _two = (alive(&connectors[0]).await, alive(&connectors[0]).await);
+    let mut third = String::new();
+    within(connectors[1].connect().await.unwrap().read_to_string(&mut third)).await.unwrap();
+    assert_eq!((third.as_str(), limit.open()), ("full", 2));
+    limit.set_max(3);
+    alive(&connectors[2]).await;
+    // And when there are fewer places than connections, the next one finds none.
+    settle().await;
+    limit.set_max(1);
+    let mut fourth = String::new();
+    within(connectors[2].connect().await.unwrap().read_to_string(&mut fourth)).await.unwrap();
+    assert_eq!(fourth, "full");
+}
+
+#[tokio::test]
 async fn shutdown_is_heard_while_a_connection_waits_for_the_service() {
     let (listener, connector) = MemoryListener::new(8);
     let (stop, stopped) = oneshot::channel::<()>();

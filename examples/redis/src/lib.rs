@@ -24,6 +24,7 @@ mod acl;
 mod blocked;
 pub mod cli;
 mod client;
+mod client_memory;
 mod command;
 mod commands;
 mod config;

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tower::Service;
 use xs_net::listener::Addr;
-use xs_net::serve::{AtLimit, Conn, ConnectionLimit, ServeOptions};
+use xs_net::serve::{AtLimit, Conn, ServeOptions};
 use xs_net::session::{Registry, Session, SessionOptions};
 use xs_net::{BoxError, Timer, Transport};
 use xs_os::{Clock, Rng};
@@ -42,7 +42,6 @@ impl Redis {
             timer: Timer::new(clock.clone()),
             clock,
             registry: Registry::new(),
-            limit: ConnectionLimit::new(config.maxclients),
             state: Mutex::new(State {
                 keyspace: store,
                 lookups: Default::default(),
@@ -71,7 +70,7 @@ impl Redis {
     /// How listeners of this server take connections: `maxclients`, and time to finish at the end.
     pub fn serving(&self) -> ServeOptions {
         ServeOptions {
-            limit: self.0.limit.clone(),
+            limit: self.0.state.lock().server.limit.clone(),
             at_limit: AtLimit::Refuse(TOO_MANY.into()),
             drain_timeout: Duration::from_secs(5),
             timer: self.0.timer.clone(),
@@ -129,40 +128,37 @@ where
 {
     let peer = conn.peer.into();
     let registration = shared.registry.register(peer.clone());
-    let (client, options) = {
-        let state = shared.state.lock();
+    let session = {
+        // One lock for all of it: no CONFIG SET comes in between, so none passes this connection by.
+        let mut guard = shared.state.lock();
+        let state = &mut *guard;
         let config = &state.server.config;
         let options = SessionOptions {
             idle_timeout: config.idle_timeout(),
-            max_unread: config.client_query_buffer_limit as usize,
+            max_unread: config.unread_limit(),
             output: crate::pubsub::limits(config.output_limits[0]),
             ..SessionOptions::default()
         };
-        let user = state.server.acl.for_new_connection();
-        let now = unix_ms(shared.clock.wall());
         let mut client = Client::new(
             registration.handle().id(),
             registration.handle().clone(),
             shown(&peer),
             shown(&conn.local),
             conn.descriptor,
-            user,
-            now,
+            state.server.acl.for_new_connection(),
+            unix_ms(shared.clock.wall()),
         );
         let is_near = !matches!(peer, Addr::Tcp(addr) if !addr.ip().is_loopback());
-        client.close = config.protected_mode && !is_near && client.user.as_ref().is_some_and(|user| user.no_pass);
-        (client, options)
+        if config.protected_mode && !is_near && client.user.as_ref().is_some_and(|user| user.no_pass) {
+            client.close = true;
+            state.server.stats.rejected_connections += 1;
+            let _ = client.handle.push(|out| xs_proto::resp::Reply::new(out, client.version).error(PROTECTED));
+            client.handle.finish();
+        }
+        let service = Connection::new(shared.clone(), state, Box::new(client));
+        Session::new(registration, codec, service, &shared.timer).with_options(options).with_drain(conn.drain)
     };
-    if client.close {
-        let _ = registration.handle().push(|out| xs_proto::resp::Reply::new(out, client.version).error(PROTECTED));
-        registration.handle().finish();
-    }
-    let service = Connection::new(shared.clone(), Box::new(client));
-    let outcome = Session::new(registration, codec, service, &shared.timer)
-        .with_options(options)
-        .with_drain(conn.drain)
-        .run(conn.io)
-        .await;
+    let outcome = session.run(conn.io).await;
     tracing::debug!(%peer, cause = ?outcome.cause(), "connection closed");
     Ok(())
 }

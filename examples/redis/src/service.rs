@@ -12,7 +12,7 @@ use tower::Service;
 use xs_net::session::{Next, Turn};
 use xs_net::timer::Sleep;
 use xs_os::Signal;
-use xs_proto::resp::{Reply, RequestDecoder};
+use xs_proto::resp::{Limits, Reply, RequestDecoder};
 
 use crate::blocked::Waits;
 use crate::client::{Client, ReplyMode};
@@ -34,14 +34,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Registers a client and makes its service.
-    pub(crate) fn new(shared: Arc<Shared>, client: Box<Client>) -> Connection {
+    /// Registers a client with the state of `shared`, and makes its service.
+    pub(crate) fn new(shared: Arc<Shared>, state: &mut State, client: Box<Client>) -> Connection {
         let (id, served) = (client.id, client.served.clone());
-        {
-            let mut state = shared.state.lock();
-            state.server.stats.connections += 1;
-            state.server.clients.insert(client);
-        }
+        state.server.stats.connections += 1;
+        state.server.clients.insert(client);
         Connection { shared, served, id }
     }
 }
@@ -164,6 +161,16 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     client.last_seen = wall;
     // Whatever others have told this client happened before the commands that run now.
     client.handle.take_pushed(&mut turn.out);
+    let counts_memory = state.server.config.client_memory_limit().is_some();
+    if counts_memory {
+        client.unread = turn.input.len();
+        state.server.note_memory(&mut client, turn.out.len());
+        if !state.server.evict_clients(Some(&mut client)) {
+            state.server.dismiss(client);
+            turn.next = Next::Close;
+            return Flow::Done;
+        }
+    }
     let before = (turn.input.len(), turn.out.len());
     let worked = catch_unwind(AssertUnwindSafe(|| work_off(state, &mut client, turn, wall, start)));
     if worked.is_err() {
@@ -174,6 +181,10 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     }
     state.server.stats.net_input += (before.0 - turn.input.len()) as u64;
     state.server.stats.net_output += (turn.out.len() - before.1.min(turn.out.len())) as u64;
+    client.unread = turn.input.len();
+    if counts_memory {
+        state.server.note_memory(&mut client, turn.out.len());
+    }
     if client.close {
         turn.next = Next::Close;
     } else if turn.out.len() >= OUTPUT_A_TURN {
@@ -213,6 +224,10 @@ fn work_off(state: &mut State, client: &mut Client, turn: &mut Turn<RequestDecod
     while !client.close && client.blocked.is_none() && turn.out.len() < OUTPUT_A_TURN {
         let (decoder, bytes) = turn.input.parts();
         decoder.set_authenticated(client.user.is_some());
+        if decoder.limits().bulk as u64 != state.server.config.proto_max_bulk_len {
+            let bulk = usize::try_from(state.server.config.proto_max_bulk_len).unwrap_or(usize::MAX);
+            decoder.set_limits(Limits { bulk, ..*decoder.limits() });
+        }
         match decoder.parse(bytes) {
             Ok(Some(taken)) => {
                 let args = decoder.args(bytes);

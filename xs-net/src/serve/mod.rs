@@ -15,7 +15,7 @@
 //! ```text
 //!              ┌── shutdown ───────────▶ drain
 //!              ├── a connection ended ─▶ its place is free
-//!   select! ───┤── a place is free ────▶ (asked only while at the limit)
+//!   select! ───┤── a place is free ────▶ (asked only at the limit, where connections wait for a place)
 //!   biased     ├── service is ready ───▶ (asked once for every connection)
 //!              └── accept ─────────────▶ spawn service.call(Conn { io, peer, … })
 //!                     └── failed: classify ─▶ next at once │ pause 5 ms … 1 s │ end
@@ -34,8 +34,8 @@
 //! - The service is called only after the same value answered ready, once for each time. It is never cloned: a clone
 //!   of a tower service has a readiness of its own.
 //! - A connection whose future fails or panics ends alone: it runs in a task of its own.
-//! - Nobody is refused who found a place: a connection whose place came free while the loop waited to refuse it is kept
-//!   until the service is ready for it (`kept`).
+//! - Where connections beyond the limit are refused, nobody is who finds a place: it is looked for when the connection
+//!   is there, and the connection is kept until the service is ready for it (`kept`).
 //! - At most [`ConnectionLimit`] connections exist at once, over all `serve` loops that share the limit; a place is
 //!   given back when the connection's future is dropped, however that happens (`Place`).
 //! - When `serve` returns, every connection's future has been dropped.
@@ -209,9 +209,10 @@ where
     let signal = DrainSignal::new();
     let mut tasks = JoinSet::new();
     let mut shutdown = pin!(shutdown);
-    let mut place = None; // taken before accepting, or for the connection that is kept
+    let mut place = None; // of the connection that is kept; where connections wait for places, also of the next one
     let mut ready = false; // the service answered ready and has not been called since
     let mut kept: Option<(L::Io, L::Peer)> = None; // an accepted connection with a place, until the service is ready for it
+    let refuses = matches!(at_limit, AtLimit::Refuse(_));
     let mut pause = PAUSE;
     let mut resting: Option<crate::timer::Sleep> = None;
 
@@ -227,17 +228,15 @@ where
                 answered.await.map(drop).map_err(Into::into)
             });
         }
-        if place.is_none() {
+        if place.is_none() && !refuses {
             place = limit.try_take();
         }
-        // At the limit, and connections beyond it are told so.
-        let refusing = place.is_none() && matches!(at_limit, AtLimit::Refuse(_));
-        let may_accept = resting.is_none() && (refusing || (place.is_some() && ready));
+        let may_accept = resting.is_none() && kept.is_none() && (refuses || (place.is_some() && ready));
         tokio::select! {
             biased;
             _ = &mut shutdown => break Ok(()),
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => note(ended),
-            taken = limit.take(), if place.is_none() && !refusing => place = Some(taken),
+            taken = limit.take(), if place.is_none() && !refuses => place = Some(taken),
             () = async { if let Some(rest) = &mut resting { rest.await } }, if resting.is_some() => resting = None,
             answer = poll_fn(|cx| connections.poll_ready(cx)), if !ready => match answer {
                 Ok(()) => ready = true,
@@ -246,7 +245,6 @@ where
             accepted = listener.accept(), if may_accept => match accepted {
                 Ok(conn) => {
                     pause = PAUSE;
-                    // A place may have become free while the refusing accept was waiting.
                     place = place.or_else(|| limit.try_take());
                     match &at_limit {
                         AtLimit::Refuse(why) if place.is_none() => {

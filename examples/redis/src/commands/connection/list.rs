@@ -20,7 +20,7 @@ pub(crate) fn info_line(server: &Server, client: &Client, args: Option<Args<'_>>
     let arg_bytes: usize = args.iter().flat_map(|args| args.iter()).map(<[u8]>::len).sum();
     let multi_bytes = client.multi.as_ref().map_or(0, |multi| multi.bytes);
     let subscribed = [client.channels.len(), client.patterns.len(), client.shard_channels.len()];
-    let memory = size_of::<Client>() + pending + arg_bytes + multi_bytes + client.name.len();
+    let memory = client.memory() + arg_bytes;
     let mut line = String::with_capacity(400);
     let _ = write!(
         line,
@@ -39,7 +39,7 @@ pub(crate) fn info_line(server: &Server, client: &Client, args: Option<Args<'_>>
         subscribed[1],
         subscribed[2],
         client.multi.as_ref().map_or(-1, |multi| multi.queued as i64),
-        args.map_or(0, wire_len),
+        args.map_or(client.unread, wire_len),
         arg_bytes,
         multi_bytes,
         usize::from(pending > 0),

@@ -35,6 +35,7 @@ pub(super) fn resetstat(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.server.stats.reset();
     ctx.server.stats.expired_before = ctx.db.keyspace.expired();
     ctx.server.stats.evicted_before = ctx.db.keyspace.evicted();
+    ctx.server.stats.rejected_before = ctx.server.limit.refused();
     *ctx.db.lookups = Default::default();
     ctx.reply.ok();
     Ok(())
