@@ -145,7 +145,7 @@ async fn clients_are_evicted_for_what_they_hold() {
         let mut client = server.connect().await;
         let mut last = String::new();
         for n in 0..10_000 {
-            client.send_bytes(format!("{command}{n:09}\r\n").as_bytes()).await;
+            client.send_bytes(format!("{command}{n:0300}\r\n").as_bytes()).await;
             last = client.next().await;
             if last == "closed" {
                 break;
@@ -196,4 +196,24 @@ async fn a_client_that_does_not_read_is_evicted_for_what_waits_for_it() {
         }
     }
     control.expect(&[("CONFIG SET maxmemory-clients 0", "+OK")]).await;
+}
+
+/// Without a limit, the default, everything that was asked for is kept, as redis-server does: a client may send all
+/// of a long pipeline before it reads the first reply, and would wait for ever if the server then waited for it.
+#[tokio::test]
+async fn without_a_limit_a_pipeline_may_be_sent_whole_before_it_is_read() {
+    let server = Subject::start().await;
+    let mut client = server.connect().await;
+    client.expect(&[("SETRANGE value 1048575 v", ":1048576")]).await;
+    client.send_bytes("GET value\r\n".repeat(64).as_bytes()).await;
+    let padding = "x".repeat(100_000);
+    for _ in 0..64 {
+        client.send_words(&["ECHO", &padding]).await;
+    }
+    for _ in 0..64 {
+        assert_eq!(client.next().await.len(), (1 << 20) + 2);
+    }
+    for _ in 0..64 {
+        assert_eq!(client.next().await.len(), 100_002);
+    }
 }
