@@ -88,16 +88,16 @@ struct Resp {
     version: Version,
 }
 
-impl Service<Turn<RequestDecoder>> for Resp {
-    type Response = Turn<RequestDecoder>;
+impl Service<Box<Turn<RequestDecoder>>> for Resp {
+    type Response = Box<Turn<RequestDecoder>>;
     type Error = Infallible;
-    type Future = Ready<Result<Turn<RequestDecoder>, Infallible>>;
+    type Future = Ready<Result<Box<Turn<RequestDecoder>>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut turn: Turn<RequestDecoder>) -> Self::Future {
+    fn call(&mut self, mut turn: Box<Turn<RequestDecoder>>) -> Self::Future {
         while turn.next == Next::Read {
             let (codec, bytes) = turn.input.parts();
             let mut reply = Reply::new(&mut turn.out, self.version);

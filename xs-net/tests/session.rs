@@ -105,14 +105,14 @@ async fn large_replies_leave_by_reference_in_the_same_vectored_write() {
 /// Answers at once, and notices if it isn't asked at once.
 struct Immediate;
 
-impl Service<Turn<()>> for Immediate {
-    type Response = Turn<()>;
+impl Service<Box<Turn<()>>> for Immediate {
+    type Response = Box<Turn<()>>;
     type Error = io::Error;
-    type Future = Ready<io::Result<Turn<()>>>;
+    type Future = Ready<io::Result<Box<Turn<()>>>>;
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
-    fn call(&mut self, mut turn: Turn<()>) -> Self::Future {
+    fn call(&mut self, mut turn: Box<Turn<()>>) -> Self::Future {
         let n = turn.input.len();
         turn.out.put_slice(&turn.input.unread().to_ascii_uppercase());
         turn.input.consume(n);
@@ -193,7 +193,7 @@ async fn what_was_pushed_before_a_turn_took_effect_goes_before_its_replies() {
     let (mut client, server) = MemoryStream::pair(1000);
     let registration = Registry::new().register(Addr::Memory(1));
     let handle = registration.handle().clone();
-    let service = tower::service_fn(move |mut turn: Turn<Lines>| {
+    let service = tower::service_fn(move |mut turn: Box<Turn<Lines>>| {
         let line = turn.input.next().unwrap().unwrap();
         // Another thread still has the lock, and pushes; then it is this turn's.
         handle.push(|out| out.put_slice(b"before\n")).unwrap();
@@ -635,15 +635,15 @@ impl Clone for Wary {
     }
 }
 
-impl Service<Turn<()>> for Wary {
-    type Response = Turn<()>;
+impl Service<Box<Turn<()>>> for Wary {
+    type Response = Box<Turn<()>>;
     type Error = io::Error;
-    type Future = Ready<io::Result<Turn<()>>>;
+    type Future = Ready<io::Result<Box<Turn<()>>>>;
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.asked = true;
         Poll::Ready(Ok(()))
     }
-    fn call(&mut self, mut turn: Turn<()>) -> Self::Future {
+    fn call(&mut self, mut turn: Box<Turn<()>>) -> Self::Future {
         assert!(std::mem::take(&mut self.asked), "called without having been asked");
         self.calls.fetch_add(1, Ordering::SeqCst);
         turn.out.put_u8(b'.');

@@ -84,7 +84,7 @@ impl Machine {
             request.extend_from_slice(word);
             request.extend_from_slice(b"\r\n");
         }
-        let turn = Turn::new(RequestDecoder::new(Limits::default()), request);
+        let turn = Box::new(Turn::new(RequestDecoder::new(Limits::default()), request));
         let place = &mut self.seats[seat];
         place.waiting = Some(place.service.call(turn));
         self.hear(seat)

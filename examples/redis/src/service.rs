@@ -52,8 +52,8 @@ impl Drop for Connection {
     }
 }
 
-impl Service<Turn<RequestDecoder>> for Connection {
-    type Response = Turn<RequestDecoder>;
+impl Service<Box<Turn<RequestDecoder>>> for Connection {
+    type Response = Box<Turn<RequestDecoder>>;
     type Error = Infallible;
     type Future = Answer;
 
@@ -62,7 +62,7 @@ impl Service<Turn<RequestDecoder>> for Connection {
     }
 
     #[inline]
-    fn call(&mut self, mut turn: Turn<RequestDecoder>) -> Answer {
+    fn call(&mut self, mut turn: Box<Turn<RequestDecoder>>) -> Answer {
         match run(&self.shared, self.id, &mut turn) {
             Flow::Done => Answer::Ready(Some(turn)),
             Flow::Wait(deadline) => {
@@ -81,9 +81,8 @@ impl Service<Turn<RequestDecoder>> for Connection {
 }
 
 /// The replies of a batch: there at once, unless a command of the batch waits for a key.
-#[allow(clippy::large_enum_variant)] // the large one is the common one, and it moves on at once
 pub(crate) enum Answer {
-    Ready(Option<Turn<RequestDecoder>>),
+    Ready(Option<Box<Turn<RequestDecoder>>>),
     Waiting(Box<Waiting>),
 }
 
@@ -92,12 +91,12 @@ pub(crate) struct Waiting {
     shared: Arc<Shared>,
     served: Arc<Signal>,
     id: u64,
-    turn: Option<Turn<RequestDecoder>>,
+    turn: Option<Box<Turn<RequestDecoder>>>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Future for Answer {
-    type Output = Result<Turn<RequestDecoder>, Infallible>;
+    type Output = Result<Box<Turn<RequestDecoder>>, Infallible>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -111,7 +110,7 @@ impl Future for Answer {
 }
 
 impl Waiting {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn<RequestDecoder>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Box<Turn<RequestDecoder>>> {
         loop {
             let turn = self.turn.as_mut().expect("a future is not polled again after it was ready");
             if self.served.poll(cx).is_pending() {

@@ -26,7 +26,7 @@ pub(super) struct Core<Io, S, C> {
     pub(super) io: Io,
     pub(super) service: S,
     /// The turn, while the service doesn't have it.
-    pub(super) home: Option<Turn<C>>,
+    pub(super) home: Option<Box<Turn<C>>>,
     /// What is to be written next.
     outgoing: Out,
     /// What was read while a request was in flight.
@@ -63,7 +63,7 @@ pub(super) enum Ending {
 impl<Io, S, C> Core<Io, S, C>
 where
     Io: Transport + Unpin,
-    S: Service<Turn<C>, Response = Turn<C>>,
+    S: Service<Box<Turn<C>>, Response = Box<Turn<C>>>,
     S::Error: Into<BoxError>,
 {
     pub(super) fn new(
@@ -84,7 +84,7 @@ where
             io,
             service,
             fresh: !input.is_empty(),
-            home: Some(Turn::new(codec, input)),
+            home: Some(Box::new(Turn::new(codec, input))),
             outgoing: Out::new(),
             side: BytesMut::new(),
             registration,
@@ -193,7 +193,7 @@ where
     }
 
     /// Takes the turn back: queues its replies and follows its wish.
-    fn settle(&mut self, mut turn: Turn<C>) -> Result<(), Cause> {
+    fn settle(&mut self, mut turn: Box<Turn<C>>) -> Result<(), Cause> {
         if self.outgoing.is_empty() {
             std::mem::swap(&mut self.outgoing, &mut turn.out);
         } else {

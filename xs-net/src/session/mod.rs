@@ -65,8 +65,8 @@
 //! every request, which is why the idle timeout is coarse. A push costs one short lock and, if the connection sleeps,
 //! waking its task.
 //!
-//! The turn is moved twice per call, so a codec of many hundred bytes should be boxed. The future of `run` takes about a
-//! kilobyte besides the service, the codec and the service's own future.
+//! The turn is allocated once for a connection and passed back and forth by its pointer, so the size of the codec doesn't
+//! matter. The future of `run` takes less than a kilobyte besides the service and the service's own future.
 //!
 //! # Example
 //!
@@ -79,7 +79,7 @@
 //! use xs_net::{Registry, Session, Timer, Turn};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
-//! let service = tower::service_fn(|mut turn: Turn<()>| {
+//! let service = tower::service_fn(|mut turn: Box<Turn<()>>| {
 //!     while let Some(end) = turn.input.unread().iter().position(|&b| b == b'\n') {
 //!         turn.out.put_slice(format!("{end}\n").as_bytes());
 //!         turn.input.consume(end + 1);
@@ -214,7 +214,7 @@ impl<S, C> Session<S, C> {
     pub async fn run<Io>(self, io: Io) -> Outcome<Io, S, C>
     where
         Io: Transport + Unpin,
-        S: Service<Turn<C>, Response = Turn<C>>,
+        S: Service<Box<Turn<C>>, Response = Box<Turn<C>>>,
         S::Error: Into<BoxError>,
     {
         let Session { registration, codec, service, timer, options, drain, input } = self;
@@ -224,13 +224,11 @@ impl<S, C> Session<S, C> {
             poll_fn(|cx| core.poll(cx, call.as_mut())).await
         };
         match (ending, core.home) {
-            (core::Ending::TakeOver, Some(turn)) => Outcome::TakenOver(TakenOver {
-                io: core.io,
-                unread: turn.input.src,
-                codec: turn.input.codec,
-                service: core.service,
-                registration: core.registration,
-            }),
+            (core::Ending::TakeOver, Some(turn)) => {
+                let Batch { src: unread, codec, .. } = turn.input;
+                let (io, service, registration) = (core.io, core.service, core.registration);
+                Outcome::TakenOver(TakenOver { io, unread, codec, service, registration })
+            }
             (core::Ending::Close(cause), _) => Outcome::Closed(cause),
             // A take-over is only begun when the turn has come home.
             (core::Ending::TakeOver, None) => Outcome::Closed(Cause::Service),
