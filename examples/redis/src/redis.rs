@@ -90,15 +90,7 @@ impl Redis {
     /// Tells the server to stop.
     pub fn stop(&self) {
         self.0.stop.send_replace(true);
-        // Whoever waits for a key would otherwise hold the end up.
-        self.0
-            .state
-            .lock()
-            .server
-            .clients
-            .iter()
-            .filter(|client| client.blocked.is_some())
-            .for_each(|client| client.handle.kill());
+        self.0.state.lock().server.cut_off_waiting();
     }
 
     /// Ready once the server is told to stop, by [`Redis::stop`] or by a client (`SHUTDOWN`).

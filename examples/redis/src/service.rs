@@ -191,10 +191,15 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     }
     if state.server.shutdown {
         shared.stop.send_replace(true);
+        state.server.cut_off_waiting();
     }
     let flow = match &mut client.blocked {
         None => Flow::Done,
         Some(on) => {
+            if *shared.stop.borrow() {
+                // Those who began to wait earlier have been cut off already.
+                client.handle.kill();
+            }
             client.served.clear();
             state.server.blocked.add(id, on);
             // From here on it matters which keys change, and the next command may be the one that changes them.

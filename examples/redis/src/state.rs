@@ -197,6 +197,12 @@ impl Server {
         client.handle.kill();
     }
 
+    /// At the end: a client that waits for a key, and whose peer stays, would hold it up. Like redis-server, this one
+    /// doesn't wait for it.
+    pub(crate) fn cut_off_waiting(&self) {
+        self.clients.iter().filter(|client| client.blocked.is_some()).for_each(|client| client.handle.kill());
+    }
+
     fn publish_event(&mut self, event: &str, key: &[u8], db: usize) {
         if self.config.notify.any(Class::KEYSPACE) {
             let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();

@@ -305,3 +305,21 @@ async fn a_message_comes_before_the_reply_that_already_knows_what_came_behind_it
     }
     writer.await.unwrap();
 }
+
+#[tokio::test]
+async fn nobody_who_waits_holds_up_the_end() {
+    for by_command in [true, false] {
+        let server = xs_redis::Server::ephemeral().await.unwrap();
+        let mut waiting = Client::connect(server.port()).await;
+        waiting.send("BLPOP list 0").await;
+        let mut other = Client::connect(server.port()).await;
+        while !other.ask("INFO clients").await.contains("blocked_clients:1") {}
+        if by_command {
+            other.send("SHUTDOWN NOSAVE").await;
+            assert_eq!(waiting.next().await, "closed");
+        }
+        // Connections have five seconds to end; this takes none of them.
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(3), server.shutdown()).await;
+        assert!(ended.is_ok(), "by a command: {by_command}");
+    }
+}
