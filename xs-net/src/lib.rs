@@ -38,7 +38,9 @@ mod idle;
 mod spare;
 
 pub use client::Connection;
-pub use listener::{Addr, Listener, MemoryListener, TcpListener, UnixListener};
+#[cfg(unix)]
+pub use listener::UnixListener;
+pub use listener::{Addr, Listener, MemoryListener, TcpListener};
 pub use pipeline::Pipeline;
 pub use serve::{Conn, serve};
 pub use session::{Batch, Handle, Next, Registry, Session, Turn};

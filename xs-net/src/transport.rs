@@ -71,11 +71,15 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+#[cfg(unix)]
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use xs_proto::Out;
+
+use crate::Addr;
 
 /// How many pieces one write gathers at most.
 pub const MAX_SLICES: usize = 64;
@@ -89,6 +93,17 @@ pub trait Transport: AsyncRead + AsyncWrite {
     /// some type of chunk overrides it.
     fn poll_write_out(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
         write_out(self, cx, out)
+    }
+
+    /// This side's own end, where the stream has a name of its own for it: a TCP connection to a listener on every
+    /// interface came to one of its addresses. The default doesn't know.
+    fn local_end(&self) -> Option<Addr> {
+        None
+    }
+
+    /// The number of the descriptor behind it, to be shown and not to be used: Unix has one. The default has none.
+    fn descriptor(&self) -> Option<i32> {
+        None
     }
 }
 
@@ -129,20 +144,51 @@ pub async fn write_all<T: Transport + Unpin + ?Sized>(io: &mut T, out: &mut Out)
     Ok(())
 }
 
-impl Transport for tokio::net::TcpStream {}
+impl Transport for tokio::net::TcpStream {
+    fn local_end(&self) -> Option<Addr> {
+        self.local_addr().ok().map(Addr::Tcp)
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<i32> {
+        Some(self.as_raw_fd())
+    }
+}
+
 #[cfg(unix)]
-impl Transport for tokio::net::UnixStream {}
+impl Transport for tokio::net::UnixStream {
+    fn descriptor(&self) -> Option<i32> {
+        Some(self.as_raw_fd())
+    }
+}
+
 impl Transport for tokio::io::DuplexStream {}
 
 impl<T: Transport + Unpin + ?Sized> Transport for Box<T> {
     fn poll_write_out(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
         Pin::new(&mut **self).poll_write_out(cx, out)
     }
+
+    fn local_end(&self) -> Option<Addr> {
+        (**self).local_end()
+    }
+
+    fn descriptor(&self) -> Option<i32> {
+        (**self).descriptor()
+    }
 }
 
 impl<T: Transport + Unpin + ?Sized> Transport for &mut T {
     fn poll_write_out(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
         Pin::new(&mut **self).poll_write_out(cx, out)
+    }
+
+    fn local_end(&self) -> Option<Addr> {
+        (**self).local_end()
+    }
+
+    fn descriptor(&self) -> Option<i32> {
+        (**self).descriptor()
     }
 }
 

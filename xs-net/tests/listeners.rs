@@ -88,16 +88,16 @@ struct Resp {
     version: Version,
 }
 
-impl Service<Turn<RequestDecoder>> for Resp {
-    type Response = Turn<RequestDecoder>;
+impl Service<Box<Turn<RequestDecoder>>> for Resp {
+    type Response = Box<Turn<RequestDecoder>>;
     type Error = Infallible;
-    type Future = Ready<Result<Turn<RequestDecoder>, Infallible>>;
+    type Future = Ready<Result<Box<Turn<RequestDecoder>>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut turn: Turn<RequestDecoder>) -> Self::Future {
+    fn call(&mut self, mut turn: Box<Turn<RequestDecoder>>) -> Self::Future {
         while turn.next == Next::Read {
             let (codec, bytes) = turn.input.parts();
             let mut reply = Reply::new(&mut turn.out, self.version);
@@ -284,3 +284,46 @@ macro_rules! over_every_listener {
 }
 
 over_every_listener!(tcp: super::Tcp, unix: super::Unix, memory: super::Memory);
+
+/// What a connection's service is told about where it came to.
+async fn ends<L>(listener: L) -> (oneshot::Receiver<(Addr, Option<i32>)>, tokio::task::JoinHandle<()>)
+where
+    L: Listener<Peer = Addr> + 'static,
+{
+    let (tell, told) = oneshot::channel();
+    let mut tell = Some(tell);
+    let service = tower::service_fn(move |conn: Conn<L::Io, Addr>| {
+        let _ = tell.take().map(|tell| tell.send((conn.local, conn.descriptor)));
+        ready(Ok::<_, Infallible>(()))
+    });
+    let server = tokio::spawn(async move {
+        let _ = serve(listener, service, std::future::pending::<()>()).await;
+    });
+    (told, server)
+}
+
+#[tokio::test]
+async fn a_connection_knows_its_own_end_and_its_descriptor() {
+    let everywhere = TcpListener::bind(([0, 0, 0, 0], 0).into(), TcpOptions::default()).unwrap();
+    let here = SocketAddr::from(([127, 0, 0, 1], everywhere.socket_addr().port()));
+    let (told, server) = ends(everywhere).await;
+    let client = TcpStream::connect(here).await.unwrap();
+    let (local, descriptor) = within(told).await.unwrap();
+    assert_eq!(local, Addr::Tcp(here));
+    assert!(descriptor.is_some_and(|number| number > 2));
+    drop((client, server));
+
+    let mut place = Unix::default();
+    let listener = place.listen();
+    let name = listener.local_addr();
+    let (told, _server) = ends(listener).await;
+    let _client = place.connect().await.unwrap();
+    let (local, descriptor) = within(told).await.unwrap();
+    assert_eq!(local, name);
+    assert!(descriptor.is_some_and(|number| number > 2));
+
+    let mut place = Memory::default();
+    let (told, _server) = ends(place.listen()).await;
+    let _client = place.connect().await.unwrap();
+    assert_eq!(within(told).await.unwrap(), (Addr::Memory(0), None));
+}

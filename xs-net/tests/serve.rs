@@ -127,6 +127,96 @@ async fn at_the_limit_a_connection_can_also_be_told_and_closed() {
     alive(&connector).await; // more places while the loop waits to refuse
 }
 
+/// Ready once for each permit.
+struct Gated<S> {
+    inner: S,
+    gate: tokio_util::sync::PollSemaphore,
+}
+
+impl<S: Service<MemoryConn>> Service<MemoryConn> for Gated<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        match self.gate.poll_acquire(cx) {
+            Poll::Ready(permit) => permit.expect("the gate is never taken away").forget(),
+            Poll::Pending => return Poll::Pending,
+        }
+        self.inner.poll_ready(cx)
+    }
+    fn call(&mut self, conn: MemoryConn) -> Self::Future {
+        self.inner.call(conn)
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_finds_a_place_is_kept_until_the_service_is_ready() {
+    let (listener, connector) = MemoryListener::new(8);
+    let (limit, gate) = (ConnectionLimit::new(1), Arc::new(tokio::sync::Semaphore::new(1)));
+    let at_limit = AtLimit::Refuse(Bytes::from_static(b"full"));
+    let options = ServeOptions { limit: limit.clone(), at_limit, ..ServeOptions::default() };
+    let inner = sessions(&Registry::new(), &Echo::default());
+    let service = Gated { inner, gate: tokio_util::sync::PollSemaphore::new(gate.clone()) };
+    tokio::spawn(serve_with(listener, service, pending::<()>(), options));
+    let _first = alive(&connector).await;
+    settle().await;
+    limit.set_max(2); // while the loop waits to refuse, and the service isn't ready for another one
+    let mut second = connector.connect().await.unwrap();
+    second.write_all(b"hello\n").await.unwrap();
+    settle().await;
+    gate.add_permits(1);
+    expect(&mut second, "hello\n").await;
+    let mut third = String::new();
+    within(connector.connect().await.unwrap().read_to_string(&mut third)).await.unwrap();
+    assert_eq!((third.as_str(), limit.refused()), ("full", 1));
+}
+
+#[tokio::test]
+async fn loops_that_refuse_hold_no_places_of_the_limit_that_they_share() {
+    let limit = ConnectionLimit::new(2);
+    let mut connectors = Vec::new();
+    for _ in 0..3 {
+        let (listener, connector) = MemoryListener::new(8);
+        let at_limit = AtLimit::Refuse(Bytes::from_static(b"full"));
+        let options = ServeOptions { limit: limit.clone(), at_limit, ..ServeOptions::default() };
+        tokio::spawn(serve_with(listener, sessions(&Registry::new(), &Echo::default()), pending::<()>(), options));
+        connectors.push(connector);
+    }
+    settle().await;
+    let _two = (alive(&connectors[0]).await, alive(&connectors[0]).await);
+    let mut third = String::new();
+    within(connectors[1].connect().await.unwrap().read_to_string(&mut third)).await.unwrap();
+    assert_eq!((third.as_str(), limit.open()), ("full", 2));
+    limit.set_max(3);
+    alive(&connectors[2]).await;
+    // And when there are fewer places than connections, the next one finds none.
+    settle().await;
+    limit.set_max(1);
+    let mut fourth = String::new();
+    within(connectors[2].connect().await.unwrap().read_to_string(&mut fourth)).await.unwrap();
+    assert_eq!(fourth, "full");
+}
+
+#[tokio::test]
+async fn shutdown_is_heard_while_a_connection_waits_for_the_service() {
+    let (listener, connector) = MemoryListener::new(8);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let limit = ConnectionLimit::new(0);
+    let at_limit = AtLimit::Refuse(Bytes::from_static(b"full"));
+    let options = ServeOptions { limit: limit.clone(), at_limit, ..ServeOptions::default() };
+    let gate = tokio_util::sync::PollSemaphore::new(Arc::new(tokio::sync::Semaphore::new(0)));
+    let service = Gated { inner: sessions(&Registry::new(), &Echo::default()), gate };
+    let server = tokio::spawn(serve_with(listener, service, stopped, options));
+    settle().await;
+    limit.set_max(1);
+    let mut kept = connector.connect().await.unwrap();
+    settle().await;
+    assert_eq!(limit.open(), 1);
+    drop(stop);
+    within(server).await.unwrap().unwrap();
+    assert_eq!((within(kept.read(&mut [0])).await.unwrap(), limit.open()), (0, 0));
+}
+
 #[tokio::test]
 async fn trap_2_shutdown_is_heard_while_saturated() {
     for limited_by_service in [true, false] {

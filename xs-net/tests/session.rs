@@ -105,14 +105,14 @@ async fn large_replies_leave_by_reference_in_the_same_vectored_write() {
 /// Answers at once, and notices if it isn't asked at once.
 struct Immediate;
 
-impl Service<Turn<()>> for Immediate {
-    type Response = Turn<()>;
+impl Service<Box<Turn<()>>> for Immediate {
+    type Response = Box<Turn<()>>;
     type Error = io::Error;
-    type Future = Ready<io::Result<Turn<()>>>;
+    type Future = Ready<io::Result<Box<Turn<()>>>>;
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
-    fn call(&mut self, mut turn: Turn<()>) -> Self::Future {
+    fn call(&mut self, mut turn: Box<Turn<()>>) -> Self::Future {
         let n = turn.input.len();
         turn.out.put_slice(&turn.input.unread().to_ascii_uppercase());
         turn.input.consume(n);
@@ -186,6 +186,29 @@ async fn pushes_from_other_threads_all_arrive_and_in_the_order_of_each_thread() 
         next[t] += 1;
     }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+#[tokio::test]
+async fn what_was_pushed_before_a_turn_took_effect_goes_before_its_replies() {
+    let (mut client, server) = MemoryStream::pair(1000);
+    let registration = Registry::new().register(Addr::Memory(1));
+    let handle = registration.handle().clone();
+    let service = tower::service_fn(move |mut turn: Box<Turn<Lines>>| {
+        let line = turn.input.next().unwrap().unwrap();
+        // Another thread still has the lock, and pushes; then it is this turn's.
+        handle.push(|out| out.put_slice(b"before\n")).unwrap();
+        handle.take_pushed(&mut turn.out);
+        turn.out.put_slice(&line);
+        turn.out.put_u8(b'\n');
+        // The lock is given back while the replies are not queued yet.
+        handle.push(|out| out.put_slice(b"behind\n")).unwrap();
+        ready(Ok::<_, io::Error>(turn))
+    });
+    tokio::spawn(Session::new(registration, LINES, service, &Timer::system()).run(server));
+    for _ in 0..2 {
+        client.write_all(b"reply\n").await.unwrap();
+        expect(&mut client, "before\nreply\nbehind\n").await;
+    }
 }
 
 #[tokio::test]
@@ -472,6 +495,16 @@ async fn above_the_high_water_mark_no_request_is_served() {
 }
 
 #[tokio::test]
+async fn the_limit_of_a_request_can_be_changed_on_a_live_connection() {
+    let mut talk = talk();
+    talk.handle.set_max_unread(10);
+    talk.say("a whole line may be longer\n").await;
+    talk.hear("a whole line may be longer\n").await;
+    talk.say("a part may not").await;
+    assert!(matches!(talk.cause().await, Cause::Unread));
+}
+
+#[tokio::test]
 async fn a_request_beyond_the_limit_ends_the_connection() {
     let mut talk = talk_with(SessionOptions { max_unread: 1000, ..SessionOptions::default() });
     talk.say(&"n".repeat(1001)).await;
@@ -541,6 +574,38 @@ async fn a_drain_lets_the_request_in_flight_end_and_then_closes() {
 }
 
 #[tokio::test]
+async fn a_finishing_session_notices_that_the_peer_of_a_blocked_request_has_left() {
+    for late in ["", "late\n"] {
+        let mut talk = talk();
+        talk.say("forever\n").await;
+        settle().await;
+        talk.handle.finish();
+        settle().await;
+        talk.say(late).await;
+        settle().await;
+        assert!(!talk.running.is_finished());
+        drop(std::mem::replace(&mut talk.client, MemoryStream::pair(1).0));
+        let cancelled = talk.echo.cancelled.clone();
+        assert!(matches!(talk.cause().await, Cause::Departed), "{late:?}");
+        assert_eq!(cancelled.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_comes_after_the_order_to_finish_is_not_begun() {
+    let mut talk = talk();
+    talk.say("block\nbefore\n").await;
+    settle().await;
+    talk.handle.finish();
+    settle().await;
+    talk.say("after\n").await;
+    settle().await;
+    talk.echo.release.notify_one();
+    assert_eq!(rest(&mut talk.client).await, b"unblocked\nbefore\n");
+    assert!(matches!(talk.cause().await, Cause::Finished));
+}
+
+#[tokio::test]
 async fn finish_closes_an_idle_connection_at_once() {
     let talk = talk();
     settle().await;
@@ -570,15 +635,15 @@ impl Clone for Wary {
     }
 }
 
-impl Service<Turn<()>> for Wary {
-    type Response = Turn<()>;
+impl Service<Box<Turn<()>>> for Wary {
+    type Response = Box<Turn<()>>;
     type Error = io::Error;
-    type Future = Ready<io::Result<Turn<()>>>;
+    type Future = Ready<io::Result<Box<Turn<()>>>>;
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.asked = true;
         Poll::Ready(Ok(()))
     }
-    fn call(&mut self, mut turn: Turn<()>) -> Self::Future {
+    fn call(&mut self, mut turn: Box<Turn<()>>) -> Self::Future {
         assert!(std::mem::take(&mut self.asked), "called without having been asked");
         self.calls.fetch_add(1, Ordering::SeqCst);
         turn.out.put_u8(b'.');

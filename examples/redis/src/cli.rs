@@ -178,7 +178,7 @@ pub fn run_until_told_to_stop(redis: &Redis, config: &Config, mut addrs: Vec<Add
     runtime.block_on(async {
         if let Some(listener) = config.listen_unix()? {
             addrs.push(listener.local_addr());
-            let connections = redis.connections(listener.local_addr(), config.codec());
+            let connections = redis.connections(config.codec());
             socket_file = Some(tokio::spawn(serve_with(listener, connections, redis.stopped(), redis.serving())));
         }
         Ok::<(), StartError>(())

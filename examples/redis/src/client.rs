@@ -42,6 +42,10 @@ pub(crate) struct Client {
     pub(crate) heard: Out,
     pub(crate) tracking: Option<TrackingOptions>,
     pub(crate) no_evict: bool,
+    /// Bytes of a request that isn't whole yet.
+    pub(crate) unread: usize,
+    /// What it counts for in the memory of all clients; see `client_memory.rs`.
+    pub(crate) counted: usize,
     /// Set by a command that must wait; taken by the connection, which then waits.
     pub(crate) blocked: Option<BlockedOn>,
     /// Set when a command that waited has been served: its reply lies in the queue.
@@ -116,6 +120,7 @@ impl Client {
         handle: Handle,
         addr: String,
         laddr: String,
+        descriptor: Option<i32>,
         user: Option<Arc<User>>,
         now: u64,
     ) -> Client {
@@ -124,7 +129,7 @@ impl Client {
             handle,
             addr,
             laddr,
-            fd: -1,
+            fd: descriptor.unwrap_or(-1),
             name: Vec::new(),
             version: Version::Resp2,
             db: 0,
@@ -139,6 +144,8 @@ impl Client {
             heard: Out::new(),
             tracking: None,
             no_evict: false,
+            unread: 0,
+            counted: 0,
             blocked: None,
             served: Arc::default(),
             woken_by: None,

@@ -61,6 +61,7 @@ pub(crate) fn tick(shared: &Shared, left: &mut Duration) -> bool {
         state.server.broadcast_invalid(None);
     }
     state.server.bound_tracking(None);
+    state.server.evict_clients(None);
     let stats = &mut state.server.stats;
     stats.peak_memory = stats.peak_memory.max(state.keyspace.used_bytes() as u64);
     stats.ops_samples.push_back((now, stats.commands));

@@ -1,5 +1,7 @@
 //! From an argument vector to a reply: the checks that every command passes, in Redis' order, and the call itself.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use xs_proto::out::Out;
 use xs_proto::resp::{Args, Reply, Version};
 use xs_storage::keyspace::ChangeKind;
@@ -389,8 +391,19 @@ pub(crate) fn serve_blocked(state: &mut State, mut current: Option<&mut Client>,
             let Some(mut client) = state.server.clients.take(id) else { continue };
             if let Some(on) = client.blocked.take() {
                 client.woken_by = Some(place.1.clone());
-                retry(state, &mut client, on, now);
+                // It runs in the turn of whoever changed the key, who must not suffer for it.
+                let served = catch_unwind(AssertUnwindSafe(|| retry(state, &mut client, &on, now)));
                 client.woken_by = None;
+                if !matches!(served, Ok(false)) {
+                    state.server.blocked.remove(&on);
+                } else {
+                    client.blocked = Some(on);
+                }
+                if served.is_err() {
+                    tracing::error!(client = client.id, "the command of a waiting client panicked");
+                    state.server.dismiss(client);
+                    continue;
+                }
             }
             state.server.clients.put_back(client);
             spread_changes(state, current.as_deref_mut());
@@ -402,9 +415,9 @@ pub(crate) fn serve_blocked(state: &mut State, mut current: Option<&mut Client>,
     }
 }
 
-/// Runs a waiting client's command again. Whatever it cannot do yet, it goes on waiting for.
-fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
-    let Ok(entry) = resolve(state, on.request.args()) else { return };
+/// Runs a waiting client's command again. Whatever it cannot do yet, it goes on waiting for: false.
+fn retry(state: &mut State, client: &mut Client, on: &BlockedOn, now: u64) -> bool {
+    let Ok(entry) = resolve(state, on.request.args()) else { return false };
     let mut out = Out::new();
     let start = state.server.clock.now();
     let result = run(state, client, entry, on.request.args(), &mut out, now);
@@ -414,7 +427,7 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
         // another type doesn't, if it is what the client waits for.
         Err(fault)
             if matches!(fault.code(), "NOGROUP" | "UNBLOCKED")
-                || is_about_another_key(state, &fault, &entry, &on, now) =>
+                || is_about_another_key(state, &fault, &entry, on, now) =>
         {
             state.server.stats.by_command[usize::from(entry.id)].failed += 1;
             state.server.stats.count_error(&fault);
@@ -424,7 +437,6 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
         Err(_) => false,
     };
     if served {
-        state.server.blocked.remove(&on);
         let took = state.server.clock.now().duration_since(start);
         state.server.stats.by_command[usize::from(entry.id)].nanos += took.as_nanos() as u64;
         if took >= state.server.slow_after {
@@ -436,11 +448,11 @@ fn retry(state: &mut State, client: &mut Client, on: BlockedOn, now: u64) {
             out.append(&mut client.heard);
         }
         // Through the queue, so that what is told next (an invalidation, say) comes behind the reply.
+        state.server.note_queued(out.len());
         let _ = client.handle.push(|queue| queue.append(&mut out));
         client.served.set();
-    } else {
-        client.blocked = Some(on);
     }
+    served
 }
 
 /// Whether a wrong type is that of a key that the client doesn't wait for.

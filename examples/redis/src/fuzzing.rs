@@ -84,7 +84,7 @@ impl Machine {
             request.extend_from_slice(word);
             request.extend_from_slice(b"\r\n");
         }
-        let turn = Turn::new(RequestDecoder::new(InputLimits::default()), request);
+        let turn = Box::new(Turn::new(RequestDecoder::new(InputLimits::default()), request));
         let place = &mut self.seats[seat];
         place.waiting = Some(place.service.call(turn));
         self.hear(seat)
@@ -204,8 +204,9 @@ fn seat(shared: &Arc<Shared>) -> Seat {
     let peer = Addr::Memory(0);
     let registration = shared.registry.register(peer.clone());
     let handle = registration.handle();
-    let user = shared.state.lock().server.acl.for_new_connection();
+    let mut state = shared.state.lock();
+    let user = state.server.acl.for_new_connection();
     let now = unix_ms(shared.clock.wall());
-    let client = Client::new(handle.id(), handle.clone(), peer.to_string(), peer.to_string(), user, now);
-    Seat { service: Connection::new(shared.clone(), Box::new(client)), waiting: None, registration }
+    let client = Client::new(handle.id(), handle.clone(), peer.to_string(), peer.to_string(), None, user, now);
+    Seat { service: Connection::new(shared.clone(), &mut state, Box::new(client)), waiting: None, registration }
 }

@@ -25,6 +25,7 @@ mod blocked;
 pub mod cli;
 mod client;
 mod client_limits;
+mod client_memory;
 mod command;
 mod commands;
 mod config;

@@ -103,8 +103,9 @@ impl<'a> Written<'a> {
         Written { news, bytes: [None, None] }
     }
 
-    /// Sends it to a quiet client. A connection that reads too slowly is cut by its own limits.
-    pub(crate) fn send(&mut self, client: &Client) {
+    /// Sends it to a quiet client; answers how many bytes that was. A connection that reads too slowly is cut by its own
+    /// limits.
+    pub(crate) fn send(&mut self, client: &Client) -> usize {
         let listens = client.subscriptions() > 0;
         let slot = &mut self.bytes[usize::from(client.version == Version::Resp3)];
         let bytes = slot.get_or_insert_with(|| {
@@ -115,6 +116,7 @@ impl<'a> Written<'a> {
         if !bytes.is_empty() {
             let _ = client.handle.push(|out| out.put_bytes(bytes.clone()));
         }
+        bytes.len()
     }
 }
 
@@ -143,6 +145,12 @@ impl Mail {
             Place::BeforeReply => self.before_reply.push((id, news)),
             Place::BehindReply => self.behind_reply.push((id, news)),
         }
+    }
+
+    /// Throws away what lies there for client `id`, whose command did not come to its end.
+    pub(crate) fn forget(&mut self, id: u64) {
+        self.before_reply.retain(|(to, _)| *to != id);
+        self.behind_reply.retain(|(to, _)| *to != id);
     }
 
     /// Whatever lies there for client `id` is told before its reply.
@@ -177,7 +185,10 @@ impl Server {
     /// Tells client `id` something; false when there is no such client.
     pub(crate) fn tell(&mut self, id: u64, place: Place, news: News) -> bool {
         match self.clients.get(id) {
-            Some(client) => Written::new(&news).send(client),
+            Some(client) => {
+                let queued = Written::new(&news).send(client);
+                self.note_queued(queued);
+            }
             None if self.clients.contains(id) => self.mail.put(id, place, news),
             None => return false,
         }

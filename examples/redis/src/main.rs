@@ -6,7 +6,6 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use xs_net::listener::Listener;
 use xs_net::serve::serve_with;
 use xs_os::{Rng, SystemClock, ThreadJobs};
 use xs_redis::{Config, Redis, StartError, cli};
@@ -31,7 +30,7 @@ fn serve(config: Config) -> Result<(), StartError> {
     // The listeners: `io-threads` reactors, each with its own runtime and its own socket on the port; and the codec.
     let (codec, service) = (config.codec(), redis.clone());
     let reactors = config.reactors(move |reactor| {
-        let connections = service.connections(reactor.listener.local_addr(), codec.clone());
+        let connections = service.connections(codec.clone());
         let served = serve_with(reactor.listener, connections, service.stopped(), service.serving());
         async move { served.await.map(drop) }
     })?;

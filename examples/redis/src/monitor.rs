@@ -39,11 +39,12 @@ impl Monitors {
 
 impl Server {
     /// Tells the listeners of a command that is about to run.
-    pub(crate) fn feed_monitors(&self, client: &Client, entry: Entry, args: Args<'_>) {
+    pub(crate) fn feed_monitors(&mut self, client: &Client, entry: Entry, args: Args<'_>) {
         if entry.spec.flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
             return;
         }
         let line = self.monitor_line(client, entry, args);
+        self.note_queued(self.monitors.0.len() * line.len());
         for handle in &self.monitors.0 {
             // A listener that reads too slowly is dropped like any other slow client.
             let _ = handle.push(|out| Reply::new(out, Version::Resp2).simple(&line));

@@ -75,14 +75,15 @@ impl Server {
     /// Sends a message to everybody who listens to `channel`; answers how many times it was sent.
     pub(crate) fn publish(&mut self, channel: &[u8], payload: &[u8], shard: bool) -> usize {
         let kind = if shard { Kind::Shard } else { Kind::Channel };
-        let mut sent = 0;
+        let (mut sent, mut queued) = (0, 0);
         if let Some(ids) = self.pubsub.topics(kind).get(channel) {
             sent += ids.len();
             let payload = Bytes::copy_from_slice(payload);
             let news = News::Message { kind, pattern: None, channel: channel.to_vec(), payload };
-            send(&self.clients, &mut self.mail, ids, &news);
+            queued += send(&self.clients, &mut self.mail, ids, &news);
         }
         if shard || self.pubsub.patterns.is_empty() {
+            self.note_queued(queued);
             return sent;
         }
         let matching = self.pubsub.patterns.iter().filter(|(pattern, _)| glob::matches(pattern, channel));
@@ -92,8 +93,9 @@ impl Server {
             let payload: &Bytes = shared.get_or_insert_with(|| Bytes::copy_from_slice(payload));
             let (pattern, channel) = (Some(pattern.clone()), channel.to_vec());
             let news = News::Message { kind: Kind::Pattern, pattern, channel, payload: payload.clone() };
-            send(&self.clients, &mut self.mail, ids, &news);
+            queued += send(&self.clients, &mut self.mail, ids, &news);
         }
+        self.note_queued(queued);
         sent
     }
 
@@ -168,12 +170,15 @@ impl Client {
     }
 }
 
-fn send(clients: &crate::state::Clients, mail: &mut crate::mail::Mail, ids: &[u64], news: &News) {
+/// Sends news to clients; answers how many bytes that was.
+fn send(clients: &crate::state::Clients, mail: &mut crate::mail::Mail, ids: &[u64], news: &News) -> usize {
     let mut written = Written::new(news);
+    let mut queued = 0;
     for &id in ids {
         match clients.get(id) {
-            Some(client) => written.send(client),
+            Some(client) => queued += written.send(client),
             None => mail.put(id, Place::BeforeReply, news.clone()),
         }
     }
+    queued
 }

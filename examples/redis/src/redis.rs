@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tower::Service;
 use xs_net::listener::Addr;
-use xs_net::serve::{AtLimit, Conn, ConnectionLimit, ServeOptions};
+use xs_net::serve::{AtLimit, Conn, ServeOptions};
 use xs_net::session::{Registry, Session, SessionOptions};
 use xs_net::{BoxError, Timer, Transport};
 use xs_os::{Clock, Jobs, Rng};
@@ -43,7 +43,6 @@ impl Redis {
             timer: Timer::new(clock.clone()),
             clock,
             registry: Registry::new(),
-            limit: ConnectionLimit::new(config.maxclients),
             state: Mutex::new(State {
                 keyspace: store,
                 lookups: Default::default(),
@@ -61,11 +60,10 @@ impl Redis {
         self
     }
 
-    /// The service that every connection of a listener at `local` goes to: a session that reads requests with `codec`
-    /// and answers them from the store.
+    /// The service that every connection of a listener goes to: a session that reads requests with `codec` and answers
+    /// them from the store.
     pub fn connections<Io, Peer>(
         &self,
-        local: Addr,
         codec: RequestDecoder,
     ) -> impl Service<Conn<Io, Peer>, Response = (), Error = BoxError, Future: Send + 'static> + use<Io, Peer>
     where
@@ -74,13 +72,13 @@ impl Redis {
     {
         let shared = self.0.clone();
         let limits = *codec.limits();
-        tower::service_fn(move |conn| connection(shared.clone(), local.clone(), RequestDecoder::new(limits), conn))
+        tower::service_fn(move |conn| connection(shared.clone(), RequestDecoder::new(limits), conn))
     }
 
     /// How listeners of this server take connections: `maxclients`, and time to finish at the end.
     pub fn serving(&self) -> ServeOptions {
         ServeOptions {
-            limit: self.0.limit.clone(),
+            limit: self.0.state.lock().server.limit.clone(),
             at_limit: AtLimit::Refuse(TOO_MANY.into()),
             drain_timeout: Duration::from_secs(5),
             timer: self.0.timer.clone(),
@@ -100,15 +98,7 @@ impl Redis {
     /// Tells the server to stop.
     pub fn stop(&self) {
         self.0.stop.send_replace(true);
-        // Whoever waits for a key would otherwise hold the end up.
-        self.0
-            .state
-            .lock()
-            .server
-            .clients
-            .iter()
-            .filter(|client| client.blocked.is_some())
-            .for_each(|client| client.handle.kill());
+        self.0.state.lock().server.cut_off_waiting();
     }
 
     /// Ready once the server is told to stop, by [`Redis::stop`] or by a client (`SHUTDOWN`).
@@ -122,52 +112,53 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// An end of a connection as `CLIENT LIST` prints it: a socket file has a port, too, which is 0.
+fn shown(end: &Addr) -> String {
+    match end {
+        Addr::Unix(path) => format!("{}:0", path.display()),
+        end => end.to_string(),
+    }
+}
+
 /// One connection from its first byte to its last.
-async fn connection<Io, Peer>(
-    shared: Arc<Shared>,
-    local: Addr,
-    codec: RequestDecoder,
-    conn: Conn<Io, Peer>,
-) -> Result<(), BoxError>
+async fn connection<Io, Peer>(shared: Arc<Shared>, codec: RequestDecoder, conn: Conn<Io, Peer>) -> Result<(), BoxError>
 where
     Io: Transport + Unpin,
     Peer: Into<Addr>,
 {
     let peer = conn.peer.into();
     let registration = shared.registry.register(peer.clone());
-    let (client, options) = {
-        let state = shared.state.lock();
+    let session = {
+        // One lock for all of it: no CONFIG SET comes in between, so none passes this connection by.
+        let mut guard = shared.state.lock();
+        let state = &mut *guard;
         let config = &state.server.config;
         let options = SessionOptions {
             idle_timeout: config.idle_timeout(),
-            max_unread: config.client_query_buffer_limit as usize,
+            max_unread: config.unread_limit(),
             output: crate::client_limits::limits(config.output_limits[0]),
             ..SessionOptions::default()
         };
-        let user = state.server.acl.for_new_connection();
-        let now = unix_ms(shared.clock.wall());
         let mut client = Client::new(
             registration.handle().id(),
             registration.handle().clone(),
-            peer.to_string(),
-            local.to_string(),
-            user,
-            now,
+            shown(&peer),
+            shown(&conn.local),
+            conn.descriptor,
+            state.server.acl.for_new_connection(),
+            unix_ms(shared.clock.wall()),
         );
         let is_near = !matches!(peer, Addr::Tcp(addr) if !addr.ip().is_loopback());
-        client.close = config.protected_mode && !is_near && client.user.as_ref().is_some_and(|user| user.no_pass);
-        (client, options)
+        if config.protected_mode && !is_near && client.user.as_ref().is_some_and(|user| user.no_pass) {
+            client.close = true;
+            state.server.stats.rejected_connections += 1;
+            let _ = client.handle.push(|out| xs_proto::resp::Reply::new(out, client.version).error(PROTECTED));
+            client.handle.finish();
+        }
+        let service = Connection::new(shared.clone(), state, Box::new(client));
+        Session::new(registration, codec, service, &shared.timer).with_options(options).with_drain(conn.drain)
     };
-    if client.close {
-        let _ = registration.handle().push(|out| xs_proto::resp::Reply::new(out, client.version).error(PROTECTED));
-        registration.handle().finish();
-    }
-    let service = Connection::new(shared.clone(), Box::new(client));
-    let outcome = Session::new(registration, codec, service, &shared.timer)
-        .with_options(options)
-        .with_drain(conn.drain)
-        .run(conn.io)
-        .await;
+    let outcome = session.run(conn.io).await;
     tracing::debug!(%peer, cause = ?outcome.cause(), "connection closed");
     Ok(())
 }

@@ -24,6 +24,14 @@
 //! - The address is bound before [`Builder::start`] returns: a client may connect at once.
 //! - Dropping the [`Server`] ends accepting and closes its connections; [`Server::shutdown`] also waits for them.
 //! - Nothing is shared between two servers of one process.
+//! - There is one order of everything, that of the lock, also with several threads: a message that was published before
+//!   a command ran reaches a subscriber before its reply to that command does (`service::run`).
+//! - A command that panics ends its own connection. Whoever else is subscribed, waits or watches doesn't notice, and the
+//!   lock is given back (`service::run`, `dispatch::serve_blocked`). A value that it was changing may be left half
+//!   changed.
+//! - What is kept for clients that don't read is bounded by `client-output-buffer-limit`, which is off for normal clients
+//!   by default, and by `maxmemory-clients`. There is no back-pressure instead: a client may send all of a long pipeline
+//!   before it reads, and would otherwise wait for ever.
 //!
 //! # Cost
 //!
@@ -225,9 +233,8 @@ impl Server {
     where
         L: Listener<Peer: Into<Addr> + Send> + 'static,
     {
-        let local = listener.local_addr();
-        self.addrs.push(local.clone());
-        let connections = self.redis.connections(local, config.codec());
+        self.addrs.push(listener.local_addr());
+        let connections = self.redis.connections(config.codec());
         let (stopped, serving) = (self.redis.stopped(), self.redis.serving());
         self.tasks.push(tokio::spawn(async move {
             if let Err(error) = serve_with(listener, connections, stopped, serving).await {

@@ -12,7 +12,7 @@ use tower::Service;
 use xs_net::session::{Next, Turn};
 use xs_net::timer::Sleep;
 use xs_os::Signal;
-use xs_proto::resp::{Reply, RequestDecoder};
+use xs_proto::resp::{InputLimits, Reply, RequestDecoder};
 
 use crate::blocked::Waits;
 use crate::client::{Client, ReplyMode};
@@ -34,14 +34,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Registers a client and makes its service.
-    pub(crate) fn new(shared: Arc<Shared>, client: Box<Client>) -> Connection {
+    /// Registers a client with the state of `shared`, and makes its service.
+    pub(crate) fn new(shared: Arc<Shared>, state: &mut State, client: Box<Client>) -> Connection {
         let (id, served) = (client.id, client.served.clone());
-        {
-            let mut state = shared.state.lock();
-            state.server.stats.connections += 1;
-            state.server.clients.insert(client);
-        }
+        state.server.stats.connections += 1;
+        state.server.clients.insert(client);
         Connection { shared, served, id }
     }
 }
@@ -55,8 +52,8 @@ impl Drop for Connection {
     }
 }
 
-impl Service<Turn<RequestDecoder>> for Connection {
-    type Response = Turn<RequestDecoder>;
+impl Service<Box<Turn<RequestDecoder>>> for Connection {
+    type Response = Box<Turn<RequestDecoder>>;
     type Error = Infallible;
     type Future = Answer;
 
@@ -65,7 +62,7 @@ impl Service<Turn<RequestDecoder>> for Connection {
     }
 
     #[inline]
-    fn call(&mut self, mut turn: Turn<RequestDecoder>) -> Answer {
+    fn call(&mut self, mut turn: Box<Turn<RequestDecoder>>) -> Answer {
         match run(&self.shared, self.id, &mut turn) {
             Flow::Done => Answer::Ready(Some(turn)),
             Flow::Wait(deadline) => {
@@ -84,9 +81,8 @@ impl Service<Turn<RequestDecoder>> for Connection {
 }
 
 /// The replies of a batch: there at once, unless a command of the batch waits for a key.
-#[allow(clippy::large_enum_variant)] // the large one is the common one, and it moves on at once
 pub(crate) enum Answer {
-    Ready(Option<Turn<RequestDecoder>>),
+    Ready(Option<Box<Turn<RequestDecoder>>>),
     Waiting(Box<Waiting>),
 }
 
@@ -95,12 +91,12 @@ pub(crate) struct Waiting {
     shared: Arc<Shared>,
     served: Arc<Signal>,
     id: u64,
-    turn: Option<Turn<RequestDecoder>>,
+    turn: Option<Box<Turn<RequestDecoder>>>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Future for Answer {
-    type Output = Result<Turn<RequestDecoder>, Infallible>;
+    type Output = Result<Box<Turn<RequestDecoder>>, Infallible>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -114,7 +110,7 @@ impl Future for Answer {
 }
 
 impl Waiting {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn<RequestDecoder>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Box<Turn<RequestDecoder>>> {
         loop {
             let turn = self.turn.as_mut().expect("a future is not polled again after it was ready");
             if self.served.poll(cx).is_pending() {
@@ -162,6 +158,18 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     };
     state.server.tick = start;
     client.last_seen = wall;
+    // Whatever others have told this client happened before the commands that run now.
+    client.handle.take_pushed(&mut turn.out);
+    let counts_memory = state.server.config.client_memory_limit().is_some();
+    if counts_memory {
+        client.unread = turn.input.len();
+        state.server.note_memory(&mut client, turn.out.len());
+        if !state.server.evict_clients(Some(&mut client)) {
+            state.server.dismiss(client);
+            turn.next = Next::Close;
+            return Flow::Done;
+        }
+    }
     let before = (turn.input.len(), turn.out.len());
     let worked = catch_unwind(AssertUnwindSafe(|| work_off(state, &mut client, turn, wall, start)));
     if worked.is_err() {
@@ -172,6 +180,10 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     }
     state.server.stats.net_input += (before.0 - turn.input.len()) as u64;
     state.server.stats.net_output += (turn.out.len() - before.1.min(turn.out.len())) as u64;
+    client.unread = turn.input.len();
+    if counts_memory {
+        state.server.note_memory(&mut client, turn.out.len());
+    }
     if client.close {
         turn.next = Next::Close;
     } else if turn.out.len() >= OUTPUT_A_TURN {
@@ -179,10 +191,15 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     }
     if state.server.shutdown {
         shared.stop.send_replace(true);
+        state.server.cut_off_waiting();
     }
     let flow = match &mut client.blocked {
         None => Flow::Done,
         Some(on) => {
+            if *shared.stop.borrow() {
+                // Those who began to wait earlier have been cut off already.
+                client.handle.kill();
+            }
             client.served.clear();
             state.server.blocked.add(id, on);
             // From here on it matters which keys change, and the next command may be the one that changes them.
@@ -211,6 +228,10 @@ fn work_off(state: &mut State, client: &mut Client, turn: &mut Turn<RequestDecod
     while !client.close && client.blocked.is_none() && turn.out.len() < OUTPUT_A_TURN {
         let (decoder, bytes) = turn.input.parts();
         decoder.set_authenticated(client.user.is_some());
+        if decoder.limits().bulk as u64 != state.server.config.proto_max_bulk_len {
+            let bulk = usize::try_from(state.server.config.proto_max_bulk_len).unwrap_or(usize::MAX);
+            decoder.set_limits(InputLimits { bulk, ..*decoder.limits() });
+        }
         match decoder.parse(bytes) {
             Ok(Some(taken)) => {
                 let args = decoder.args(bytes);
@@ -239,6 +260,7 @@ fn time_is_up(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> bool
     let had_waited = client.blocked.is_some();
     if let Some(on) = client.blocked.take_if(|on| on.waits != Waits::Pause) {
         state.server.blocked.remove(&on);
+        client.handle.take_pushed(&mut turn.out);
         if client.reply_mode == ReplyMode::On {
             on.waits.timed_out(&mut Reply::new(&mut turn.out, client.version));
         }

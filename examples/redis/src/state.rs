@@ -39,8 +39,6 @@ pub(crate) struct Shared {
     pub(crate) timer: Timer,
     pub(crate) registry: Registry,
     pub(crate) state: Mutex<State>,
-    /// `maxclients`.
-    pub(crate) limit: ConnectionLimit,
     /// True once the server must stop: SHUTDOWN, a signal, or the end of a test.
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -63,6 +61,10 @@ pub(crate) struct Server {
     pub(crate) table: &'static Table,
     pub(crate) acl: Acl,
     pub(crate) clients: Clients,
+    /// What the clients take together, or more; kept while `maxmemory-clients` limits it.
+    pub(crate) client_memory: usize,
+    /// `maxclients`.
+    pub(crate) limit: ConnectionLimit,
     pub(crate) blocked: Blocked,
     pub(crate) watchers: Watchers,
     pub(crate) pubsub: PubSub,
@@ -100,6 +102,8 @@ impl Server {
         let mut server = Server {
             acl: Acl::new(),
             clients: Clients::default(),
+            client_memory: 0,
+            limit: ConnectionLimit::new(config.maxclients),
             blocked: Blocked::default(),
             watchers: Watchers::default(),
             pubsub: PubSub::default(),
@@ -166,10 +170,12 @@ impl Server {
         if let Some(on) = client.blocked.take() {
             self.blocked.remove(&on);
         }
+        self.client_memory = self.client_memory.saturating_sub(client.counted);
         self.unwatch(client);
         self.unsubscribe_all(client);
         self.stop_tracking(client);
         self.monitors.remove(client.id);
+        self.mail.forget(client.id);
     }
 
     /// Ends every watch of a client.
@@ -182,10 +188,22 @@ impl Server {
 
     /// Ends a connection at once, and undoes at once whatever it has registered.
     pub(crate) fn end(&mut self, id: u64) {
-        if let Some(mut client) = self.clients.remove(id) {
-            self.forget(&mut client);
-            client.handle.kill();
+        if let Some(client) = self.clients.remove(id) {
+            self.dismiss(client);
         }
+    }
+
+    /// As [`Server::end`], for a client that has been taken out.
+    pub(crate) fn dismiss(&mut self, mut client: Box<Client>) {
+        self.clients.remove(client.id);
+        self.forget(&mut client);
+        client.handle.kill();
+    }
+
+    /// At the end: a client that waits for a key, and whose peer stays, would hold it up. Like redis-server, this one
+    /// doesn't wait for it.
+    pub(crate) fn cut_off_waiting(&self) {
+        self.clients.iter().filter(|client| client.blocked.is_some()).for_each(|client| client.handle.kill());
     }
 
     fn publish_event(&mut self, event: &str, key: &[u8], db: usize) {
@@ -306,7 +324,11 @@ impl Watchers {
 pub(crate) struct Stats {
     pub(crate) dirty: u64,
     pub(crate) connections: u64,
+    /// Refused by protected mode. Those beyond `maxclients` are counted by the limit.
     pub(crate) rejected_connections: u64,
+    /// What the limit had counted at the last reset.
+    pub(crate) rejected_before: u64,
+    pub(crate) evicted_clients: u64,
     pub(crate) commands: u64,
     pub(crate) net_input: u64,
     pub(crate) net_output: u64,

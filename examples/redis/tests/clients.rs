@@ -230,3 +230,96 @@ async fn reset_forgets_everything() {
         assert!(line.contains(field), "{field} in {line}");
     }
 }
+
+/// A field of the only line in `lines` that has it.
+fn field_of<'a>(lines: &'a str, name: &str) -> &'a str {
+    let field = lines.split(' ').find_map(|field| field.trim_start_matches('"').strip_prefix(name));
+    field.and_then(|field| field.strip_prefix('=')).unwrap_or_else(|| panic!("no {name} in {lines}"))
+}
+
+#[tokio::test]
+async fn a_client_shows_the_address_that_it_came_to_and_its_descriptor() {
+    let everywhere = std::net::Ipv4Addr::UNSPECIFIED.into();
+    let server = xs_redis::Server::builder().bind(everywhere).port(0).start().await.unwrap();
+    let mut client = Client::connect(server.port()).await;
+    let line = client.ask("CLIENT INFO").await;
+    assert_eq!(field_of(&line, "laddr"), format!("127.0.0.1:{}", server.port()));
+    assert!(field_of(&line, "fd").parse::<i32>().is_ok_and(|fd| fd > 2), "{line}");
+    assert!(field_of(&line, "addr").starts_with("127.0.0.1:"), "{line}");
+    assert_eq!(field_of(&line, "flags"), "N");
+    let mut other = Client::connect(server.port()).await;
+    let line = other.ask(&format!("CLIENT KILL LADDR 127.0.0.1:{}", server.port())).await;
+    assert_eq!((line.as_str(), client.next().await.as_str()), (":1", "closed"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_client_of_a_socket_file_has_the_file_for_its_address() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("redis.sock");
+    let _server = xs_redis::Server::builder().unix_socket(&path).ephemeral().await.unwrap();
+    let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    stream.write_all(b"CLIENT INFO\r\n").await.unwrap();
+    let mut buffer = vec![0; 4096];
+    let n = stream.read(&mut buffer).await.unwrap();
+    let line = String::from_utf8_lossy(&buffer[..n]).into_owned();
+    let end = format!("{}:0", path.display());
+    assert_eq!((field_of(&line, "addr"), field_of(&line, "laddr"), field_of(&line, "flags")), (&*end, &*end, "U"));
+    assert!(field_of(&line, "fd").parse::<i32>().is_ok_and(|fd| fd > 2), "{line}");
+}
+
+/// With one lock there is one order of everything, and each client hears of it in that order: whoever reads what was
+/// written behind a message has had the message before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_message_comes_before_the_reply_that_already_knows_what_came_behind_it() {
+    const ROUNDS: i64 = 3000;
+    let server = xs_redis::Server::ephemeral().await.unwrap();
+    let mut reader = Client::connect(server.port()).await;
+    reader.hello3().await;
+    assert!(reader.ask("SUBSCRIBE news").await.starts_with(">["));
+    let port = server.port();
+    let writer = tokio::spawn(async move {
+        let mut writer = Client::connect(port).await;
+        for n in 1..=ROUNDS {
+            writer.send(&format!("PUBLISH news {n}")).await;
+            writer.send(&format!("SET told {n}")).await;
+            assert_eq!((writer.next().await.as_str(), writer.next().await.as_str()), (":1", "+OK"));
+        }
+    });
+    let (mut heard, mut read) = (0, 0);
+    while read < ROUNDS {
+        reader.send("GET told").await;
+        loop {
+            let came = reader.next().await;
+            let number = |text: &str| text.trim_matches(|c: char| !c.is_ascii_digit()).parse::<i64>().unwrap_or(0);
+            match came.strip_prefix(">[\"message\", \"news\", ") {
+                Some(payload) => heard = number(payload),
+                None => {
+                    read = number(&came);
+                    assert!(heard >= read, "told {heard}, but read {read}");
+                    break;
+                }
+            }
+        }
+    }
+    writer.await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_who_waits_holds_up_the_end() {
+    for by_command in [true, false] {
+        let server = xs_redis::Server::ephemeral().await.unwrap();
+        let mut waiting = Client::connect(server.port()).await;
+        waiting.send("BLPOP list 0").await;
+        let mut other = Client::connect(server.port()).await;
+        while !other.ask("INFO clients").await.contains("blocked_clients:1") {}
+        if by_command {
+            other.send("SHUTDOWN NOSAVE").await;
+            assert_eq!(waiting.next().await, "closed");
+        }
+        // Connections have five seconds to end; this takes none of them.
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(3), server.shutdown()).await;
+        assert!(ended.is_ok(), "by a command: {by_command}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
@@ -15,13 +15,15 @@ pub struct ConnectionLimit {
 struct Shared {
     max: AtomicUsize,
     open: AtomicUsize,
+    refused: AtomicU64,
     freed: Notify,
 }
 
 impl ConnectionLimit {
     /// `max` places.
     pub fn new(max: usize) -> Self {
-        let shared = Shared { max: AtomicUsize::new(max), open: AtomicUsize::new(0), freed: Notify::new() };
+        let (max, open, refused) = (AtomicUsize::new(max), AtomicUsize::new(0), AtomicU64::new(0));
+        let shared = Shared { max, open, refused, freed: Notify::new() };
         ConnectionLimit { shared: Arc::new(shared) }
     }
 
@@ -38,6 +40,15 @@ impl ConnectionLimit {
     /// How many places there are.
     pub fn max(&self) -> usize {
         self.shared.max.load(Ordering::Relaxed)
+    }
+
+    /// How many connections were turned away because there was no place, ever since the limit was made.
+    pub fn refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_refused(&self) {
+        self.shared.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Changes the number of places. Whoever has one keeps it.

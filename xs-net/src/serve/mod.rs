@@ -15,9 +15,9 @@
 //! ```text
 //!              ┌── shutdown ───────────▶ drain
 //!              ├── a connection ended ─▶ its place is free
-//!   select! ───┤── a place is free ────▶ (asked only while at the limit)
+//!   select! ───┤── a place is free ────▶ (asked only at the limit, where connections wait for a place)
 //!   biased     ├── service is ready ───▶ (asked once for every connection)
-//!              └── accept ─────────────▶ spawn service.call(Conn { io, peer, drain })
+//!              └── accept ─────────────▶ spawn service.call(Conn { io, peer, … })
 //!                     └── failed: classify ─▶ next at once │ pause 5 ms … 1 s │ end
 //!
 //!   drain:  drop the listener ─▶ Drain is signalled ─▶ wait for connections ─(drain_timeout)─▶ abort the rest
@@ -34,6 +34,8 @@
 //! - The service is called only after the same value answered ready, once for each time. It is never cloned: a clone
 //!   of a tower service has a readiness of its own.
 //! - A connection whose future fails or panics ends alone: it runs in a task of its own.
+//! - Where connections beyond the limit are refused, nobody is who finds a place: it is looked for when the connection
+//!   is there, and the connection is kept until the service is ready for it (`kept`).
 //! - At most [`ConnectionLimit`] connections exist at once, over all `serve` loops that share the limit; a place is
 //!   given back when the connection's future is dropped, however that happens (`Place`).
 //! - When `serve` returns, every connection's future has been dropped.
@@ -96,7 +98,7 @@ use tokio::task::{JoinError, JoinSet};
 use tower::Service;
 use xs_proto::Out;
 
-use crate::listener::Listener;
+use crate::listener::{Addr, Listener};
 use crate::{BoxError, Timer, Transport};
 
 mod classify;
@@ -114,6 +116,10 @@ pub struct Conn<Io, Peer> {
     pub io: Io,
     /// Who is at the other end.
     pub peer: Peer,
+    /// Which of its own addresses it came to: the stream's own end, or else where the listener listens.
+    pub local: Addr,
+    /// The number of its descriptor, to be shown and not to be used; `None` where there is none.
+    pub descriptor: Option<i32>,
     /// Tells when the server wants to end.
     pub drain: Drain,
 }
@@ -203,45 +209,50 @@ where
     let signal = DrainSignal::new();
     let mut tasks = JoinSet::new();
     let mut shutdown = pin!(shutdown);
-    let mut place = None; // taken before accepting
+    let mut place = None; // of the connection that is kept; where connections wait for places, also of the next one
     let mut ready = false; // the service answered ready and has not been called since
-    let mut refusing = false; // at the limit, and connections beyond it are told so
+    let mut kept: Option<(L::Io, L::Peer)> = None; // an accepted connection with a place, until the service is ready for it
+    let refuses = matches!(at_limit, AtLimit::Refuse(_));
     let mut pause = PAUSE;
     let mut resting: Option<crate::timer::Sleep> = None;
 
     let ended = loop {
-        if place.is_none() {
-            place = limit.try_take();
-            refusing = place.is_none() && matches!(at_limit, AtLimit::Refuse(_));
+        if ready && let Some((io, peer)) = kept.take() {
+            ready = false;
+            let local = io.local_end().unwrap_or_else(|| listener.local_addr());
+            let (descriptor, drain) = (io.descriptor(), signal.drain());
+            let answered = connections.call(Conn { io, peer, local, descriptor, drain });
+            let place: Option<Place> = place.take();
+            tasks.spawn(async move {
+                let _place = place;
+                answered.await.map(drop).map_err(Into::into)
+            });
         }
-        let may_accept = resting.is_none() && (refusing || (place.is_some() && ready));
+        if place.is_none() && !refuses {
+            place = limit.try_take();
+        }
+        let may_accept = resting.is_none() && kept.is_none() && (refuses || (place.is_some() && ready));
         tokio::select! {
             biased;
             _ = &mut shutdown => break Ok(()),
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => note(ended),
-            taken = limit.take(), if place.is_none() && !refusing => place = Some(taken),
+            taken = limit.take(), if place.is_none() && !refuses => place = Some(taken),
             () = async { if let Some(rest) = &mut resting { rest.await } }, if resting.is_some() => resting = None,
             answer = poll_fn(|cx| connections.poll_ready(cx)), if !ready => match answer {
                 Ok(()) => ready = true,
                 Err(e) => break Err(io::Error::other(e)),
             },
             accepted = listener.accept(), if may_accept => match accepted {
-                Ok((io, peer)) => {
+                Ok(conn) => {
                     pause = PAUSE;
-                    // A place may have become free while the refusing accept was waiting.
-                    let free = place.take().or_else(|| limit.try_take());
-                    let (Some(place), true) = (free, ready) else {
-                        if let AtLimit::Refuse(why) = &at_limit {
-                            refuse(io, why).await;
+                    place = place.or_else(|| limit.try_take());
+                    match &at_limit {
+                        AtLimit::Refuse(why) if place.is_none() => {
+                            limit.note_refused();
+                            refuse(conn.0, why).await;
                         }
-                        continue;
-                    };
-                    ready = false;
-                    let answered = connections.call(Conn { io, peer, drain: signal.drain() });
-                    tasks.spawn(async move {
-                        let _place = place;
-                        answered.await.map(drop).map_err(Into::into)
-                    });
+                        _ => kept = Some(conn),
+                    }
                 }
                 Err(e) => match classify(&e) {
                     AcceptFault::Peer => tracing::debug!(error = %e, "a connection was gone before it was accepted"),
@@ -256,7 +267,7 @@ where
         }
     };
 
-    drop(listener);
+    drop((listener, kept, place));
     signal.start();
     let all_ended = async {
         while let Some(ended) = tasks.join_next().await {

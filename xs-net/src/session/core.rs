@@ -26,7 +26,7 @@ pub(super) struct Core<Io, S, C> {
     pub(super) io: Io,
     pub(super) service: S,
     /// The turn, while the service doesn't have it.
-    pub(super) home: Option<Turn<C>>,
+    pub(super) home: Option<Box<Turn<C>>>,
     /// What is to be written next.
     outgoing: Out,
     /// What was read while a request was in flight.
@@ -63,7 +63,7 @@ pub(super) enum Ending {
 impl<Io, S, C> Core<Io, S, C>
 where
     Io: Transport + Unpin,
-    S: Service<Turn<C>, Response = Turn<C>>,
+    S: Service<Box<Turn<C>>, Response = Box<Turn<C>>>,
     S::Error: Into<BoxError>,
 {
     pub(super) fn new(
@@ -84,7 +84,7 @@ where
             io,
             service,
             fresh: !input.is_empty(),
-            home: Some(Turn::new(codec, input)),
+            home: Some(Box::new(Turn::new(codec, input))),
             outgoing: Out::new(),
             side: BytesMut::new(),
             registration,
@@ -193,7 +193,7 @@ where
     }
 
     /// Takes the turn back: queues its replies and follows its wish.
-    fn settle(&mut self, mut turn: Turn<C>) -> Result<(), Cause> {
+    fn settle(&mut self, mut turn: Box<Turn<C>>) -> Result<(), Cause> {
         if self.outgoing.is_empty() {
             std::mem::swap(&mut self.outgoing, &mut turn.out);
         } else {
@@ -206,7 +206,7 @@ where
             Next::Close => self.ending = Some(Ending::Close(Cause::Service)),
             Next::TakeOver => self.ending = Some(Ending::TakeOver),
         }
-        if turn.input.len() > self.options.max_unread {
+        if turn.input.len() > self.shared().max_unread() {
             return Err(Cause::Unread);
         }
         self.home = Some(turn);
@@ -288,21 +288,23 @@ where
 
     /// Reads once, if it may; true when something came, or the end did.
     fn read(&mut self, cx: &mut Context<'_>, blocked: bool) -> Result<bool, Cause> {
-        if self.eof || self.finishing || self.ending.is_some() {
+        // Once told to finish, it only reads to notice that the peer of a request in flight has left.
+        if self.eof || self.ending.is_some() || (self.finishing && !blocked) {
             return Ok(false);
         }
         let buffer = match &mut self.home {
             Some(_) if self.fresh || self.again => return Ok(false), // the service isn't ready for what there is
             Some(_) if self.options.high_water.is_some_and(|high| self.outgoing.len() > high) => return Ok(false),
             Some(turn) => &mut turn.input.src,
-            None if self.side.len() >= self.options.max_buffered_while_blocked => return Ok(false),
+            None if self.side.len() >= self.options.max_buffered_while_blocked && !self.finishing => return Ok(false),
             None => &mut self.side,
         };
         if buffer.capacity() == 0 {
             *buffer = spare::take();
         }
         buffer.reserve(self.room);
-        let room = buffer.capacity() - buffer.len();
+        let before = buffer.len();
+        let room = buffer.capacity() - before;
         // The future of `read_buf` holds nothing of its own, so making one for each poll loses nothing.
         match pin!(self.io.read_buf(buffer)).poll(cx) {
             Poll::Pending => {
@@ -318,6 +320,11 @@ where
                 }
                 self.eof = true;
                 self.wind_up();
+                Ok(true)
+            }
+            Poll::Ready(Ok(_)) if self.finishing => {
+                // Too late to be begun.
+                buffer.truncate(before);
                 Ok(true)
             }
             Poll::Ready(Ok(n)) => {

@@ -38,6 +38,9 @@
 //! - The order of the queue is the order of the wire. Replies go out in the order in which turns ended; a push from
 //!   whoever saw a turn's effects after it ended goes behind that turn's replies (`settle` queues before `heed`
 //!   collects).
+//! - A push that happened before a turn took effect goes before that turn's replies, if the service orders both by one
+//!   lock and asks for what was pushed once it holds it ([`Handle::take_pushed`]). Without that, a push from another
+//!   thread may land behind the replies of a turn that was already under way.
 //! - The replies of one turn, however many, leave in one vectored write as far as the peer takes them (`write` runs
 //!   once after `settle`).
 //! - One request is in flight at most, and the service is called only after that same value answered ready (`begin`).
@@ -46,6 +49,8 @@
 //! - What the service leaves undecoded is never lost: the next turn begins with it, or [`TakenOver::unread`] is it.
 //! - At the end of the peer's bytes the complete requests among them are still answered, then the connection closes.
 //!   [`Batch::at_eof`] tells the service in the last turn.
+//! - A session that is told to finish (by its handle or its drain) answers what it had read by then. Later bytes are
+//!   read only while a request is in flight, and forgotten: so that a peer which leaves still cancels it (`read`).
 //! - Memory is bounded by [`SessionOptions`]: undecoded bytes, bytes read ahead, and output for a slow reader. A peer
 //!   beyond them is cut off, and [`Cause`] says why.
 //! - A registered connection stays in its [`Registry`] exactly as long as its [`Registration`] lives: through the whole
@@ -60,8 +65,8 @@
 //! every request, which is why the idle timeout is coarse. A push costs one short lock and, if the connection sleeps,
 //! waking its task.
 //!
-//! The turn is moved twice per call, so a codec of many hundred bytes should be boxed. The future of `run` takes about a
-//! kilobyte besides the service, the codec and the service's own future.
+//! The turn is allocated once for a connection and passed back and forth by its pointer, so the size of the codec doesn't
+//! matter. The future of `run` takes less than a kilobyte besides the service and the service's own future.
 //!
 //! # Example
 //!
@@ -74,7 +79,7 @@
 //! use xs_net::{Registry, Session, Timer, Turn};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
-//! let service = tower::service_fn(|mut turn: Turn<()>| {
+//! let service = tower::service_fn(|mut turn: Box<Turn<()>>| {
 //!     while let Some(end) = turn.input.unread().iter().position(|&b| b == b'\n') {
 //!         turn.out.put_slice(format!("{end}\n").as_bytes());
 //!         turn.input.consume(end + 1);
@@ -175,10 +180,11 @@ impl<S, C> Session<S, C> {
         session.with_options(SessionOptions::default())
     }
 
-    /// Other options. The output limits can be changed later through the handle; these replace them.
+    /// Other options. The output limits and `max_unread` can be changed later through the handle; these replace them.
     #[must_use]
     pub fn with_options(mut self, options: SessionOptions) -> Self {
         self.registration.shared().set_output_limits(options.output);
+        self.registration.shared().set_max_unread(options.max_unread);
         self.options = options;
         self
     }
@@ -208,7 +214,7 @@ impl<S, C> Session<S, C> {
     pub async fn run<Io>(self, io: Io) -> Outcome<Io, S, C>
     where
         Io: Transport + Unpin,
-        S: Service<Turn<C>, Response = Turn<C>>,
+        S: Service<Box<Turn<C>>, Response = Box<Turn<C>>>,
         S::Error: Into<BoxError>,
     {
         let Session { registration, codec, service, timer, options, drain, input } = self;
@@ -218,13 +224,11 @@ impl<S, C> Session<S, C> {
             poll_fn(|cx| core.poll(cx, call.as_mut())).await
         };
         match (ending, core.home) {
-            (core::Ending::TakeOver, Some(turn)) => Outcome::TakenOver(TakenOver {
-                io: core.io,
-                unread: turn.input.src,
-                codec: turn.input.codec,
-                service: core.service,
-                registration: core.registration,
-            }),
+            (core::Ending::TakeOver, Some(turn)) => {
+                let Batch { src: unread, codec, .. } = turn.input;
+                let (io, service, registration) = (core.io, core.service, core.registration);
+                Outcome::TakenOver(TakenOver { io, unread, codec, service, registration })
+            }
             (core::Ending::Close(cause), _) => Outcome::Closed(cause),
             // A take-over is only begun when the turn has come home.
             (core::Ending::TakeOver, None) => Outcome::Closed(Cause::Service),

@@ -7,7 +7,8 @@ use xs_proto::{Decode, Out};
 
 /// One turn of the conversation: what came, and what is answered.
 ///
-/// It is moved into the service's call and back out of its future, so nothing in it needs a lock or an allocation.
+/// It is moved into the service's call and back out of its future, so nothing in it needs a lock. The session keeps one,
+/// boxed, for the connection's whole life: what moves is a pointer.
 #[derive(Debug)]
 pub struct Turn<C> {
     /// What has been read, decoded as far as the service wants.

@@ -72,10 +72,10 @@ impl Drop for Blocked {
     }
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Turn<Lines>, BoxError>> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = Result<Box<Turn<Lines>>, BoxError>> + Send>>;
 
-impl Service<Turn<Lines>> for Echo {
-    type Response = Turn<Lines>;
+impl Service<Box<Turn<Lines>>> for Echo {
+    type Response = Box<Turn<Lines>>;
     type Error = BoxError;
     type Future = Answer;
 
@@ -83,7 +83,7 @@ impl Service<Turn<Lines>> for Echo {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut turn: Turn<Lines>) -> Answer {
+    fn call(&mut self, mut turn: Box<Turn<Lines>>) -> Answer {
         self.turns.fetch_add(1, Ordering::SeqCst);
         let this = self.clone();
         Box::pin(async move {

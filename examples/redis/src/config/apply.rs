@@ -20,6 +20,15 @@ pub(crate) fn apply(server: &mut Server, keyspace: &mut Keyspace, client: &Clien
     server.limits_changed = true;
     tell(server);
     server.limit_output(client);
+    server.limit.set_max(server.config.maxclients);
+    if old.client_query_buffer_limit != server.config.client_query_buffer_limit {
+        let limit = server.config.unread_limit();
+        server.clients.iter().chain([client]).for_each(|client| client.handle.set_max_unread(limit));
+    }
+    if server.config.client_memory_limit().is_some() {
+        // Nobody may have been counted so far: everybody is, before the next command.
+        server.client_memory = usize::MAX;
+    }
     if old.timeout != server.config.timeout {
         server.clients.iter().chain([client]).for_each(|client| server.limit_idleness(client));
     }

@@ -70,6 +70,7 @@ pub struct Config {
     pub(crate) output_limits: [OutputLimit; 3],
     pub(crate) client_query_buffer_limit: u64,
     pub(crate) proto_max_bulk_len: u64,
+    pub(crate) maxmemory_clients: ClientShare,
     pub(crate) tracking_table_max_keys: usize,
 
     pub(crate) databases: usize,
@@ -122,6 +123,23 @@ pub(crate) struct InBackground {
     pub(crate) user_del: bool,
     /// What `FLUSHDB` and `FLUSHALL` remove when they don't say how.
     pub(crate) user_flush: bool,
+}
+
+/// What the connections may take of the memory (`maxmemory-clients`); zero is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientShare {
+    Bytes(u64),
+    /// Of `maxmemory`.
+    Percent(u64),
+}
+
+impl ClientShare {
+    fn read(value: Value<'_>) -> ClientShare {
+        match value.bytes().strip_suffix(b"%") {
+            Some(percent) => ClientShare::Percent(Value(percent).number()),
+            None => ClientShare::Bytes(value.number()),
+        }
+    }
 }
 
 /// A `user` line of the configuration.
@@ -191,6 +209,7 @@ impl Default for Config {
             output_limits: Default::default(),
             client_query_buffer_limit: 0,
             proto_max_bulk_len: 0,
+            maxmemory_clients: ClientShare::Bytes(0),
             tracking_table_max_keys: 0,
             databases: 0,
             maxmemory: 0,
@@ -271,6 +290,24 @@ impl Config {
     /// How long a connection may be idle; `None` for ever.
     pub(crate) fn idle_timeout(&self) -> Option<Duration> {
         (self.timeout > 0).then(|| Duration::from_secs(self.timeout))
+    }
+
+    /// How many bytes the connections may take together; `None` for as many as they like.
+    pub(crate) fn client_memory_limit(&self) -> Option<usize> {
+        /// With less, nobody could be talked to.
+        const LEAST: u64 = 128 << 10;
+        let limit = match self.maxmemory_clients {
+            ClientShare::Bytes(bytes) => bytes,
+            ClientShare::Percent(percent) => (u128::from(self.maxmemory) * u128::from(percent) / 100) as u64,
+        };
+        let is_off = matches!(self.maxmemory_clients, ClientShare::Bytes(0) | ClientShare::Percent(0))
+            || (matches!(self.maxmemory_clients, ClientShare::Percent(_)) && self.maxmemory == 0);
+        (!is_off).then(|| usize::try_from(limit.max(LEAST)).unwrap_or(usize::MAX))
+    }
+
+    /// How many bytes of a request may have come before it is whole.
+    pub(crate) fn unread_limit(&self) -> usize {
+        usize::try_from(self.client_query_buffer_limit).unwrap_or(usize::MAX)
     }
 
     /// How the keyspace keeps its books.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use xs_net::listener::Addr;
 use xs_proto::resp::{Args, Version};
 
 use crate::client::Client;
@@ -19,7 +20,7 @@ pub(crate) fn info_line(server: &Server, client: &Client, args: Option<Args<'_>>
     let arg_bytes: usize = args.iter().flat_map(|args| args.iter()).map(<[u8]>::len).sum();
     let multi_bytes = client.multi.as_ref().map_or(0, |multi| multi.bytes);
     let subscribed = [client.channels.len(), client.patterns.len(), client.shard_channels.len()];
-    let memory = size_of::<Client>() + pending + arg_bytes + multi_bytes + client.name.len();
+    let memory = client.memory() + arg_bytes;
     let mut line = String::with_capacity(400);
     let _ = write!(
         line,
@@ -38,7 +39,7 @@ pub(crate) fn info_line(server: &Server, client: &Client, args: Option<Args<'_>>
         subscribed[1],
         subscribed[2],
         client.multi.as_ref().map_or(-1, |multi| multi.queued as i64),
-        args.map_or(0, wire_len),
+        args.map_or(client.unread, wire_len),
         arg_bytes,
         multi_bytes,
         usize::from(pending > 0),
@@ -71,7 +72,7 @@ fn flags(server: &Server, client: &Client) -> String {
         ('B', tracking.is_some_and(|options| options.bcast)),
         ('d', client.watch_broken),
         ('c', client.close),
-        ('U', client.addr.starts_with('/')),
+        ('U', matches!(client.handle.peer(), Addr::Unix(_))),
         ('e', client.no_evict),
     ];
     let set: String = letters.iter().filter(|(_, is_set)| *is_set).map(|(letter, _)| *letter).collect();

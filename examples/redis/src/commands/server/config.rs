@@ -36,6 +36,7 @@ pub(super) fn resetstat(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.server.lazyfree.reset();
     ctx.server.stats.expired_before = ctx.db.keyspace.expired();
     ctx.server.stats.evicted_before = ctx.db.keyspace.evicted();
+    ctx.server.stats.rejected_before = ctx.server.limit.refused();
     (ctx.db.lookups.hits, ctx.db.lookups.misses) = (0, 0);
     ctx.reply.ok();
     Ok(())

@@ -6,6 +6,7 @@ use xs_storage::keyspace::Value;
 use xs_storage::keyspace::string::Str;
 
 use super::digest::{self, Fingerprint};
+use crate::blocked::Waits;
 use crate::command::Outcome;
 use crate::commands::help as usage;
 use crate::config;
@@ -70,6 +71,8 @@ pub(super) fn debug(ctx: &mut Ctx<'_>) -> Outcome {
             let what = String::from_utf8_lossy(ctx.arg(1)).to_uppercase();
             Err(Fault::because(format!("ERR DEBUG {what} needs persistence, which this server doesn't have")))
         }
+        (b"panic", 2) => panic!("DEBUG PANIC was asked for"),
+        (b"panic", 4) if ctx.arg(2).eq_ignore_ascii_case(b"on") => panic_on(ctx),
         (b"jmap", _) => Err(Fault::new("ERR DEBUG JMAP is not supported")),
         (b"help", 2) => help(ctx),
         _ => Err(usage::unknown(ctx)),
@@ -79,6 +82,12 @@ pub(super) fn debug(ctx: &mut Ctx<'_>) -> Outcome {
 fn done(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.reply.ok();
     Ok(())
+}
+
+/// `DEBUG PANIC ON key`: waits for the key, and panics when it changes, in the turn of whoever changes it.
+fn panic_on(ctx: &mut Ctx<'_>) -> Outcome {
+    let request = ["DEBUG", "PANIC"].into_iter().collect();
+    ctx.block_as(request, vec![ctx.arg(3).to_vec()], None, Waits::Array)
 }
 
 /// A number as C's `atoi` reads it: as far as it goes.

@@ -1,6 +1,7 @@
 //! Connections: where they come from, how many, and how much they may hold.
 
 use super::{I32, LONG};
+use crate::config::ClientShare;
 use crate::config::directive::{Directive, Kind, bytes, int, other, own, text, unsigned, yes_no};
 use crate::config::words;
 
@@ -30,6 +31,6 @@ pub(crate) static NETWORK: &[Directive] = &[
     bytes("client-query-buffer-limit", "1073741824", 1048576, LONG)
         .sets(|c, v| c.client_query_buffer_limit = v.number()),
     bytes("proto-max-bulk-len", "536870912", 1048576, LONG).sets(|c, v| c.proto_max_bulk_len = v.number()),
-    other("maxmemory-clients", "0", Kind::MemoryOrPercent).lacks("eviction of clients", &["0", "0%"]),
+    other("maxmemory-clients", "0", Kind::MemoryOrPercent).sets(|c, v| c.maxmemory_clients = ClientShare::read(v)),
     unsigned("tracking-table-max-keys", "1000000", 0, LONG).sets(|c, v| c.tracking_table_max_keys = v.size()),
 ];

@@ -5,6 +5,7 @@ pub(super) mod machine;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
+use crate::client::Client;
 use crate::command::Outcome;
 use crate::config::percentile;
 use crate::ctx::Ctx;
@@ -168,11 +169,11 @@ fn memory(ctx: &Ctx<'_>, text: &mut String) {
             "mem_replication_backlog",
             "mem_total_replication_buffers",
             "mem_clients_slaves",
-            "mem_clients_normal",
-            "mem_cluster_links",
-            "mem_aof_buffer",
         ],
     );
+    let clients = ctx.server.clients.iter().chain([&*ctx.client]);
+    line(text, "mem_clients_normal", clients.map(Client::memory).sum::<usize>());
+    nothing(text, &["mem_cluster_links", "mem_aof_buffer"]);
     line(text, "mem_allocator", "mimalloc");
     nothing(text, &["active_defrag_running"]);
     line(text, "lazyfree_pending_objects", ctx.server.lazyfree.pending());
@@ -210,13 +211,15 @@ fn stats(ctx: &Ctx<'_>, text: &mut String) {
     for rate in ["input", "output", "input_repl", "output_repl"] {
         line(text, &format!("instantaneous_{rate}_kbps"), "0.00");
     }
-    line(text, "rejected_connections", stats.rejected_connections);
+    let refused = ctx.server.limit.refused() - stats.rejected_before;
+    line(text, "rejected_connections", stats.rejected_connections + refused);
     nothing(text, &["sync_full", "sync_partial_ok", "sync_partial_err"]);
     line(text, "expired_keys", ctx.db.keyspace.expired() - stats.expired_before);
     line(text, "expired_stale_perc", "0.00");
     nothing(text, &["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
     line(text, "evicted_keys", ctx.db.keyspace.evicted() - stats.evicted_before);
-    nothing(text, &["evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
+    line(text, "evicted_clients", stats.evicted_clients);
+    nothing(text, &["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     line(text, "keyspace_hits", ctx.db.lookups.hits);
     line(text, "keyspace_misses", ctx.db.lookups.misses);
     subscriptions(ctx, text);
