@@ -20,7 +20,7 @@ use xs_net::listener::{
 };
 use xs_net::serve::{Conn, serve};
 use xs_net::{Next, Pipeline, Registry, Session, Timer, Transport, Turn};
-use xs_proto::resp::{Frame, FrameCodec, Limits, Reply, RequestDecoder, Version};
+use xs_proto::resp::{Frame, FrameCodec, InputLimits, Reply, RequestDecoder, Version};
 
 /// A listener with the way to it.
 trait Place {
@@ -224,7 +224,7 @@ async fn lines_through_a_pipeline<P: Place>(place: P) {
 async fn resp_through_a_session<P: Place>(place: P) {
     let registry = Registry::new();
     let service = tower::service_fn(move |conn: Conn<<P::Listener as Listener>::Io, Addr>| {
-        let decoder = RequestDecoder::new(Limits::default());
+        let decoder = RequestDecoder::new(InputLimits::default());
         let session = Session::new(registry.register(conn.peer), decoder, Resp::default(), &Timer::system());
         let run = session.with_drain(conn.drain).run(conn.io);
         async move {
