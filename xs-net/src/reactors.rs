@@ -188,7 +188,18 @@ fn bind_all(addr: SocketAddr, count: usize, options: &TcpOptions) -> Result<Vec<
     if count == 1 && !options.reuse_port {
         return Ok(vec![tcp::listening(addr, options)?]);
     }
-    let addr = tcp::prove_free(addr)?;
     let shared = TcpOptions { reuse_port: true, ..options.clone() };
-    (0..count).map(|_| tcp::listening(addr, &shared)).collect()
+    let share = || {
+        let free = tcp::prove_free(addr)?;
+        (0..count).map(|_| tcp::listening(free, &shared)).collect()
+    };
+    // Somebody else may take the port between the proof and the bind. Where any port will do, there are others.
+    let mut tries = if addr.port() == 0 { 16 } else { 1 };
+    loop {
+        tries -= 1;
+        match share() {
+            Err(error) if BindError::is_taken(&error) && tries > 0 => {}
+            done => return done,
+        }
+    }
 }

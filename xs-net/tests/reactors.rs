@@ -66,8 +66,10 @@ fn connections_are_spread_and_share_what_they_are_given() {
 fn a_port_that_is_taken_is_an_error_even_if_it_could_be_shared() {
     let options = || ReactorOptions { threads: 2, ..ReactorOptions::default() };
     let sleep = |reactor: Reactor| async move {
-        let mut shutdown = reactor.shutdown;
+        // The listener is named, so that it comes along and holds the port.
+        let Reactor { listener, mut shutdown, .. } = reactor;
         shutdown.drained().await;
+        drop(listener);
         Ok(())
     };
     let first = Reactors::start(any_port(), options(), sleep).unwrap();
