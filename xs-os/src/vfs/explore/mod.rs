@@ -82,7 +82,7 @@
 //!
 //! ALICE and CrashMonkey build the states that a file system allows from a trace of system calls; CrashMonkey's bounded
 //! search tries all small workloads instead of one large one. Linux' dm-log-writes replays a block device's writes up to
-//! each flush, in their order. redb's crash test fails writes after a random number of them, in their order too.
+//! each flush, in their order. redb's fuzzer lets its storage fail after a number of calls, in their order too.
 //!
 //! # What this leaves out
 //!
