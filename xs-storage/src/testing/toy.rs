@@ -239,7 +239,7 @@ fn finds(suite: impl FnOnce()) -> Option<String> {
 fn it_passes_every_suite() {
     let toy = Toys(Mistake::None);
     engine::check(&|| Toys(Mistake::None));
-    let crashes = crash::check(&toy, &Crashes::new(1_500));
+    let crashes = crash::check(&toy, &Crashes::from_env(1_500));
     assert!(crashes.distinct >= 1_500, "{crashes}");
     let failures = failures::check(&toy, &Failures::default());
     assert!(failures.refused > 10 && failures.stopped > 100, "{failures}");
