@@ -47,8 +47,8 @@
 //! # }
 //! // 2,000 disks in `cargo test`; XS_DISKS=100000 for a long run.
 //! println!("{}", crash::check(&Mine, &Crashes::from_env(2_000)));
-//! // What a failure said, again:
-//! crash::replay(&Mine, &Crashes::from_env(2_000), 7, "31/0,3:first2");
+//! // What a failure said, again: XS_CRASH="7@31/0,3:first2" in the environment, or
+//! crash::replay(&Mine, &Crashes::new(2_000), 7, "31/0,3:first2");
 //! ```
 //!
 //! # How others do it
@@ -95,23 +95,29 @@ pub struct Crashes {
     pub batches: usize,
     /// Of so many disks one is crashed again during or after its recovery, and one written to and opened again.
     pub again: u64,
+    /// One crash only, as a failure named it: the seed of its workload, and the line.
+    pub only: Option<(u64, String)>,
 }
 
 impl Crashes {
     /// So many disks, over several workloads: a quarter of them at most from one.
     pub fn new(disks: u64) -> Self {
-        Crashes { seed: 1, disks, per_point: 1000, batches: 60, again: 8 }
+        Crashes { seed: 1, disks, per_point: 1000, batches: 60, again: 8, only: None }
     }
 
-    /// As many disks as the environment's `XS_DISKS` says, or else so many.
+    /// As many disks as the environment's `XS_DISKS` says, or else so many; one crash only where `XS_CRASH` names it.
     ///
     /// # Panics
-    /// If `XS_DISKS` is not a number.
+    /// If `XS_DISKS` is not a number, or `XS_CRASH` not what a failure has printed.
     pub fn from_env(disks: u64) -> Self {
         let disks = std::env::var("XS_DISKS").map_or(disks, |text| {
             text.parse().unwrap_or_else(|_| panic!("XS_DISKS={text}: expected a number of disks"))
         });
-        Self::new(disks)
+        let only = std::env::var("XS_CRASH").ok().map(|text| {
+            let only = text.split_once('@').and_then(|(seed, line)| Some((seed.parse().ok()?, line.to_owned())));
+            only.unwrap_or_else(|| panic!("XS_CRASH={text}: expected <seed>@<point>/<changes>"))
+        });
+        Crashes { only, ..Self::new(disks) }
     }
 }
 
@@ -120,6 +126,9 @@ impl Crashes {
 /// # Panics
 /// At the first disk that the engine does not stand.
 pub fn check<S: Subject>(subject: &S, crashes: &Crashes) -> Report {
+    if let Some((seed, line)) = &crashes.only {
+        return replay(subject, crashes, *seed, line);
+    }
     let mut explorer = Explorer::new(crashes.seed);
     for seed in crashes.seed.. {
         let before = explorer.report().distinct;
@@ -141,16 +150,17 @@ pub fn check<S: Subject>(subject: &S, crashes: &Crashes) -> Report {
 ///
 /// # Panics
 /// If the engine still does not stand it.
-pub fn replay<S: Subject>(subject: &S, crashes: &Crashes, seed: u64, line: &str) {
+pub fn replay<S: Subject>(subject: &S, crashes: &Crashes, seed: u64, line: &str) -> Report {
     let tale = record(subject, crashes, seed);
     let mut explorer = Explorer::new(seed).replay(line);
     tell(explorer.explore(&tale.recording, &mut |crash| tale.look(subject, crashes, crash)), seed);
+    explorer.report()
 }
 
 fn tell(explored: Result<(), xs_os::vfs::explore::Failure>, seed: u64) {
     if let Err(failure) = explored {
         let (line, what) = (&failure.line, &failure.what);
-        panic!("workload {seed}, crash {line}: {what}\nagain: crash::replay(&subject, &crashes, {seed}, {line:?})");
+        panic!("workload {seed}, crash {line}: {what}\nagain: XS_CRASH=\"{seed}@{line}\" in the environment");
     }
 }
 

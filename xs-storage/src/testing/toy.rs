@@ -260,9 +260,10 @@ fn crashes_find_mistakes_and_replay_them() {
     ] {
         let toy = Toys(mistake);
         let text = finds(|| _ = crash::check(&toy, &crashes)).unwrap_or_else(|| panic!("{mistake:?} is not found"));
-        let line = text.lines().last().and_then(|line| line.split('"').nth(1)).expect("a line to replay");
-        let seed = text.split(['d', ',']).nth(1).and_then(|seed| seed.trim().parse().ok()).expect("a seed");
-        let again = finds(|| crash::replay(&toy, &crashes, seed, line)).expect("the same crash fails again");
+        let crash = text.lines().last().and_then(|line| line.split('"').nth(1)).expect("a crash to replay");
+        let (seed, line) = crash.split_once('@').expect("a seed and a line");
+        let seed = seed.parse().expect("a number");
+        let again = finds(|| _ = crash::replay(&toy, &crashes, seed, line)).expect("the same crash fails again");
         assert_eq!(again, text, "{mistake:?}");
     }
 }

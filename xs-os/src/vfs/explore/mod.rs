@@ -261,7 +261,11 @@ impl Explorer {
                     self.at(&disk, point, mark, &mut seen, check)?;
                     match event {
                         Event::Sync(inode) => disk.sync(*inode),
-                        Event::SyncDir(dir) => disk.sync_dir(dir),
+                        Event::SyncDir(dir) => {
+                            disk.sync_dir(dir);
+                            // A crash can find a file by a durable name or a pending one only.
+                            disk.forget(|_| false);
+                        }
                         _ => {}
                     }
                     self.at(&disk, point + 1, mark, &mut seen, check)?;

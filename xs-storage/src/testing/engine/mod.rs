@@ -22,6 +22,7 @@
 //!
 //! - Nothing is asked for that the contract does not promise: what was not waited for may be gone after reopening, so
 //!   the suite waits first. What a crash may do is another suite's question.
+//! - What runs on threads (writers and readers at once; random steps beside background work) is last, and says so.
 //! - The same seed gives the same steps, on every machine and in every release of one version of this suite.
 //!
 //! # Cost
@@ -106,6 +107,7 @@ pub fn check<S: Subject>(make: &dyn Fn() -> S) {
     let run = |store| scenarios::threads(&store);
     Store::new(make(), true).and_then(run).unwrap_or_else(|error| panic!("threads: {error}"));
     check_random(make, 1..9, 300);
+    (9..11).for_each(|seed| random::check_threaded(make, seed, 300));
 }
 
 /// Runs random sequences of `steps` operations, one for each seed.

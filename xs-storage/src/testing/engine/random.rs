@@ -39,11 +39,10 @@ enum Wait {
 
 /// Runs one seed.
 pub(super) fn check<S: Subject>(make: &dyn Fn() -> S, seed: u64, count: usize) {
-    let mut rng = Rng::from_seed(seed).fork("testing::engine");
-    let steps: Vec<Step> = (0..count).map(|_| step(&mut rng)).collect();
-    let Err(first) = run(make, &steps) else { return };
-    let steps = shorten(steps, |steps| run(make, steps).is_err());
-    let what = run(make, &steps).err().unwrap_or(first);
+    let steps = draw(seed, count);
+    let Err(first) = run(make, &steps, false) else { return };
+    let steps = shorten(steps, |steps| run(make, steps, false).is_err());
+    let what = run(make, &steps, false).err().unwrap_or(first);
     let mut text = format!("seed {seed}, {count} steps: {what}\nwhich {} of them show:\n", steps.len());
     for step in &steps {
         text += &format!("  {}\n", Line(step));
@@ -51,17 +50,29 @@ pub(super) fn check<S: Subject>(make: &dyn Fn() -> S, seed: u64, count: usize) {
     panic!("{text}");
 }
 
+/// Runs one seed beside background work on threads. What fails may not fail again, so nothing is left out.
+pub(super) fn check_threaded<S: Subject>(make: &dyn Fn() -> S, seed: u64, count: usize) {
+    if let Err(what) = run(make, &draw(seed, count), true) {
+        panic!("seed {seed}, {count} steps, background work on threads: {what}");
+    }
+}
+
+fn draw(seed: u64, count: usize) -> Vec<Step> {
+    let mut rng = Rng::from_seed(seed).fork("testing::engine");
+    (0..count).map(|_| step(&mut rng)).collect()
+}
+
 /// Does the steps; `Err` tells the first thing that differs, or the panic.
-fn run<S: Subject>(make: &dyn Fn() -> S, steps: &[Step]) -> Result<(), String> {
-    catch_unwind(AssertUnwindSafe(|| try_run(make, steps))).unwrap_or_else(|panic| {
+fn run<S: Subject>(make: &dyn Fn() -> S, steps: &[Step], threaded: bool) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(|| try_run(make, steps, threaded))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         Err(format!("panicked: {}", text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("?")))
     })
 }
 
-fn try_run<S: Subject>(make: &dyn Fn() -> S, steps: &[Step]) -> Result<(), String> {
+fn try_run<S: Subject>(make: &dyn Fn() -> S, steps: &[Step], threaded: bool) -> Result<(), String> {
     let fail = |error: crate::Error| error.to_string();
-    let mut store = Store::new(make(), false).map_err(fail)?;
+    let mut store = Store::new(make(), threaded).map_err(fail)?;
     let mut held: Vec<(Arc<dyn ReadView>, Model)> = Vec::new();
     for (nth, step) in steps.iter().enumerate() {
         one(&mut store, &mut held, step).map_err(|what| format!("step {nth}, {}: {what}", Line(step)))?;
