@@ -16,6 +16,7 @@
 #![cfg_attr(feature = "geohash", doc = "6. [`geohash`]: places as scores, searches around a place as ranges of them.")]
 #![cfg_attr(feature = "cache", doc = "7. [`cache`]: bounded maps that decide what to forget.")]
 #![cfg_attr(feature = "engine", doc = "8. [`engine`]: ordered bytes as a contract, and an engine in memory.")]
+#![cfg_attr(feature = "testing", doc = "9. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "cache")]
@@ -30,6 +31,8 @@ pub mod geohash;
 pub mod keyspace;
 #[cfg(feature = "sketch")]
 pub mod sketch;
+#[cfg(all(feature = "engine", any(test, feature = "testing")))]
+pub mod testing;
 
 #[cfg(feature = "engine")]
 pub use error::{Error, Result};
