@@ -16,6 +16,7 @@
 #![cfg_attr(feature = "keyspace", doc = "6. [`geohash`]: places as scores, searches around a place as ranges of them.")]
 #![cfg_attr(feature = "cache", doc = "7. [`cache`]: bounded maps that decide what to forget.")]
 #![cfg_attr(feature = "engine", doc = "8. [`engine`]: ordered bytes as a contract, and an engine in memory.")]
+#![cfg_attr(feature = "mvcc", doc = "9. [`mvcc`]: transactions over any engine.")]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "cache")]
@@ -28,6 +29,8 @@ mod error;
 pub mod geohash;
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
+#[cfg(feature = "mvcc")]
+pub mod mvcc;
 #[cfg(feature = "keyspace")]
 pub mod sketch;
 
