@@ -10,6 +10,8 @@
 //! The order inside a key matters, since a batch is bounded: a removal that went before what it hides would, between two
 //! batches, bring the hidden version back.
 
+use std::collections::BTreeSet;
+
 use super::history::History;
 use super::{Inner, Mvcc, encoding, versions};
 use crate::engine::{Durability, KeyRange, WriteBatch};
@@ -71,7 +73,8 @@ impl Inner {
         state.untrailed += done.keys;
         drop(state);
         let mut garbage = Garbage::new(self, horizon);
-        for key in trail.iter().flat_map(|footprint| &footprint.keys) {
+        // A key that was written by many commits is looked at once.
+        for key in trail.iter().flat_map(|footprint| &footprint.keys).collect::<BTreeSet<_>>() {
             garbage.key(key)?;
         }
         garbage.flush()?;

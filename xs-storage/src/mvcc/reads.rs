@@ -80,7 +80,9 @@ impl Reads {
 
     fn last_touching(&self, start: &[u8], end: Option<&[u8]>) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
         let (from, to) = match end {
-            Some(end) => self.spans.range::<[u8], _>((std::ops::Bound::Unbounded, std::ops::Bound::Included(end))).next_back(),
+            Some(end) => {
+                self.spans.range::<[u8], _>((std::ops::Bound::Unbounded, std::ops::Bound::Included(end))).next_back()
+            }
             None => self.spans.iter().next_back(),
         }?;
         to.as_ref().is_none_or(|to| &to[..] >= start).then(|| (from.clone(), to.clone()))
@@ -98,7 +100,8 @@ impl Reads {
     }
 
     pub(super) fn contains(&self, key: &[u8]) -> bool {
-        let below = self.spans.range::<[u8], _>((std::ops::Bound::Unbounded, std::ops::Bound::Included(key))).next_back();
+        let below =
+            self.spans.range::<[u8], _>((std::ops::Bound::Unbounded, std::ops::Bound::Included(key))).next_back();
         below.is_some_and(|(_, end)| end.as_ref().is_none_or(|end| key < &end[..]))
     }
 

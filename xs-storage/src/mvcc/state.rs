@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Timestamp;
 use super::collect::worthwhile;
 use super::error::ConflictKind;
 use super::history::History;
-use super::Timestamp;
 
 /// Nothing in here is held while the engine is called.
 pub(super) struct State {

@@ -354,6 +354,10 @@ impl ReadView for Transaction {
 impl fmt::Debug for Transaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (at, isolation, writes) = (self.snapshot.at, self.isolation, self.writes.len());
-        f.debug_struct("Transaction").field("started", &at).field("isolation", &isolation).field("writes", &writes).finish()
+        f.debug_struct("Transaction")
+            .field("started", &at)
+            .field("isolation", &isolation)
+            .field("writes", &writes)
+            .finish()
     }
 }

@@ -28,8 +28,9 @@ pub(super) fn get(engine: &dyn Engine, key: &[u8], at: u64) -> Result<Option<Byt
 
 /// A key of the engine, taken apart; an error if somebody else wrote it.
 pub(super) fn version(physical: &[u8]) -> Result<encoding::Version<'_>> {
-    encoding::split(physical)
-        .ok_or_else(|| Error::Foreign { what: format!("an entry that is no version of a key: {}", physical.escape_ascii()) })
+    encoding::split(physical).ok_or_else(|| Error::Foreign {
+        what: format!("an entry that is no version of a key: {}", physical.escape_ascii()),
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,9 +231,7 @@ impl Cursor for VersionCursor<'_> {
         let outcome = match self.place {
             Place::Front => Ok(false),
             Place::On => self.leave_back().and_then(|on| self.settle_back(on)),
-            Place::Back => {
-                self.inner.seek_end().and_then(|()| self.inner.prev()).and_then(|on| self.settle_back(on))
-            }
+            Place::Back => self.inner.seek_end().and_then(|()| self.inner.prev()).and_then(|on| self.settle_back(on)),
         };
         self.or_front(outcome)
     }
