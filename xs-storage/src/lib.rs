@@ -17,10 +17,16 @@
 #![cfg_attr(feature = "cache", doc = "7. [`cache`]: bounded maps that decide what to forget.")]
 #![cfg_attr(feature = "engine", doc = "8. [`engine`]: ordered bytes as a contract, and an engine in memory.")]
 #![cfg_attr(feature = "mvcc", doc = "9. [`mvcc`]: transactions over any engine.")]
+#![cfg_attr(
+    feature = "dump",
+    doc = "10. [`dump`]: any engine's entries as one stream, for backups that outlive the engine."
+)]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "cache")]
 pub mod cache;
+#[cfg(feature = "dump")]
+pub mod dump;
 #[cfg(feature = "engine")]
 pub mod engine;
 #[cfg(feature = "engine")]
