@@ -51,6 +51,10 @@ Examples:
   printf 'put pear green\\ndelete apple\\n' | xs-kv -d shop batch
   xs-kv -d shop backup - | zstd > shop.dump.zst";
 
+const BATCH_AFTER: &str = "\
+Example, since scan prints what put takes:
+  xs-kv -d from scan | sed 's/^/put /' | xs-kv -d to batch";
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EngineName {
     /// In memory, loaded from and saved to one file in the directory; without one, gone when the program ends
@@ -116,10 +120,8 @@ pub(crate) enum Command {
     ///
     /// A line is `put KEY VALUE`, `delete KEY` or `delete-range FROM TO` (TO not included), in the format that --format
     /// says, with one blank or tab between two words. VALUE is the rest of the line, blanks and all; a blank in a key is
-    /// written \x20. Empty lines and those that begin with # are passed over. `scan` prints what `put` takes:
-    ///
-    ///   xs-kv -d from scan | sed 's/^/put /' | xs-kv -d to batch
-    #[command(verbatim_doc_comment)]
+    /// written \x20. Empty lines and those that begin with # are passed over.
+    #[command(after_help = BATCH_AFTER)]
     Batch {
         /// The lines; - for standard input
         #[arg(default_value = "-")]

@@ -145,8 +145,7 @@ fn durable(engine: &dyn Engine, plan: &Plan, value: &[u8], threads: u32, puts: u
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
         for worker in workers {
-            let outcome = worker.join().map_err(|_| Failure::Usage("a thread of the benchmark panicked".into()))?;
-            outcome?;
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         }
         Ok(())
     })

@@ -65,14 +65,18 @@ impl Kv {
     }
 }
 
-/// Every test, for one engine.
+/// Every test, for each engine.
 macro_rules! stamp {
-    ($($engine:ident),+: $($test:ident),+ $(,)?) => {
+    ($($engine:ident),+) => {
         $(mod $engine {
-            stamp!(@ $engine $($test),+);
+            stamp!(@ $engine: a_value_is_there_until_it_is_deleted every_byte_is_fine_in_keys_and_values
+                scans_have_ends_directions_and_limits a_batch_is_all_or_nothing a_scan_is_a_batch_of_puts
+                a_large_batch_goes_in_pieces a_backup_is_restored a_damaged_backup_writes_nothing
+                directories_that_are_none_of_ours two_at_once_are_one_too_many a_reader_that_leaves_is_no_error
+                check_compact_and_stats_answer a_benchmark_leaves_nothing);
         })+
     };
-    (@ $engine:ident $($test:ident),+) => {
+    (@ $engine:ident: $($test:ident)+) => {
         $(#[test]
         fn $test() {
             super::$test(&super::Kv::new(stringify!($engine)));
@@ -80,10 +84,7 @@ macro_rules! stamp {
     };
 }
 
-stamp!(memory: a_value_is_there_until_it_is_deleted, every_byte_is_fine_in_keys_and_values, scans_have_ends_directions_and_limits,
-    a_batch_is_all_or_nothing, a_scan_is_a_batch_of_puts, a_large_batch_goes_in_pieces, a_backup_is_restored,
-    a_damaged_backup_writes_nothing, directories_that_are_none_of_ours, two_at_once_are_one_too_many, a_reader_that_leaves_is_no_error,
-    check_compact_and_stats_answer, a_benchmark_leaves_nothing);
+stamp!(memory);
 
 fn a_value_is_there_until_it_is_deleted(kv: &Kv) {
     assert_eq!(kv.ok(&["put", "apple", "red"]), "");
