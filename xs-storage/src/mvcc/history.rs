@@ -74,13 +74,13 @@ impl History {
         self.commits.front().is_some_and(|oldest| oldest.at <= horizon)
     }
 
-    /// The commits newer than `at`; none if some of them are forgotten.
-    pub(super) fn since(&self, at: u64) -> Option<Vec<Arc<Footprint>>> {
+    /// The commits newer than `at`, no more than `limit` of them; none if some are forgotten.
+    pub(super) fn since(&self, at: u64, limit: usize) -> Option<Vec<Arc<Footprint>>> {
         if self.forgotten > at {
             return None;
         }
         let first = self.commits.partition_point(|footprint| footprint.at <= at);
-        Some(self.commits.range(first..).cloned().collect())
+        Some(self.commits.range(first..).take(limit).cloned().collect())
     }
 }
 
@@ -97,17 +97,18 @@ mod tests {
         // Each takes 72 bytes.
         let mut history = History::new(3 * 72, 10);
         assert_eq!((11..14).map(|at| history.push(footprint(at, 1))).sum::<usize>(), 0);
-        assert_eq!(history.since(10).unwrap().len(), 3);
-        assert!(history.since(9).is_none(), "older than the store was opened");
+        assert_eq!(history.since(10, 9).unwrap().len(), 3);
+        assert!(history.since(9, 9).is_none(), "older than the store was opened");
         assert_eq!(history.push(footprint(14, 1)), 1);
-        assert!(history.since(10).is_none());
-        assert_eq!(history.since(11).unwrap().iter().map(|f| f.at).collect::<Vec<_>>(), [12, 13, 14]);
-        assert!(history.since(14).unwrap().is_empty());
+        assert!(history.since(10, 9).is_none());
+        assert_eq!(history.since(11, 9).unwrap().iter().map(|f| f.at).collect::<Vec<_>>(), [12, 13, 14]);
+        assert_eq!(history.since(11, 2).unwrap().iter().map(|f| f.at).collect::<Vec<_>>(), [12, 13]);
+        assert!(history.since(14, 9).unwrap().is_empty());
         assert!(history.pop_until(11).is_none());
         assert_eq!(history.pop_until(12).unwrap().at, 12);
         assert_eq!((history.keys(), history.bytes()), (2, 144));
         assert_eq!(history.push(footprint(15, 1000)), 1002, "one that has no room is not kept either");
-        assert!(history.since(14).is_none() && history.since(15).unwrap().is_empty());
+        assert!(history.since(14, 9).is_none() && history.since(15, 9).unwrap().is_empty());
         assert_eq!((history.keys(), history.bytes()), (0, 0));
     }
 }

@@ -253,20 +253,32 @@ impl Transaction {
     }
 
     /// Looks for a conflict with the commits after `since`; gives back up to which commit it has looked.
-    fn check(&self, since: u64) -> Result<u64, TransactionError> {
-        let state = self.snapshot.inner.state.lock();
-        let (last, recent) = (state.last, state.history.since(since));
-        drop(state);
+    fn check(&self, mut since: u64) -> Result<u64, TransactionError> {
+        /// So many commits are taken out of the shared state at once: who comes back from far away holds nobody up.
+        const STRETCH: usize = 256;
         let reads = self.reads.lock();
-        let found = match recent {
-            Some(commits) => commits.iter().find_map(|commit| self.clash(&reads, commit)),
-            // The engine remembers what the history has forgotten.
-            None => self.clash_in_engine(&reads, since)?,
-        };
-        let Some((kind, key, with)) = found else { return Ok(last) };
-        let coarse = kind == ConflictKind::ReadWrite && reads.is_coarse();
-        self.snapshot.inner.state.lock().count_conflict(kind);
-        Err(Conflict { kind, key, with: Timestamp(with), started: self.started(), coarse }.into())
+        loop {
+            let state = self.snapshot.inner.state.lock();
+            let (last, recent) = (state.last, state.history.since(since, STRETCH));
+            drop(state);
+            let (found, next) = match &recent {
+                Some(commits) => {
+                    let next = commits.last().filter(|_| commits.len() == STRETCH).map(|commit| commit.at);
+                    (commits.iter().find_map(|commit| self.clash(&reads, commit)), next)
+                }
+                // The engine remembers what the history has forgotten.
+                None => (self.clash_in_engine(&reads, since)?, None),
+            };
+            if let Some((kind, key, with)) = found {
+                let coarse = kind == ConflictKind::ReadWrite && reads.is_coarse();
+                self.snapshot.inner.state.lock().count_conflict(kind);
+                return Err(Conflict { kind, key, with: Timestamp(with), started: self.started(), coarse }.into());
+            }
+            match next {
+                Some(next) => since = next,
+                None => return Ok(last),
+            }
+        }
     }
 
     fn clash(&self, reads: &Reads, commit: &Footprint) -> Option<(ConflictKind, Bytes, u64)> {

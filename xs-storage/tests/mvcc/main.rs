@@ -55,7 +55,7 @@ macro_rules! stamp {
             transactions: savepoints_go_back_and_end, limits_refuse_and_change_nothing,
                 a_range_is_removed_for_good, retry_runs_again_until_it_fits, moments_out_of_history_are_named,
                 a_blind_write_is_no_conflict_when_serializable, a_leaked_cursor_counts_as_having_read_everything,
-                conflicts_name_the_key;
+                conflicts_name_the_key, a_long_transaction_is_checked_to_the_end;
         ]);
     };
 }

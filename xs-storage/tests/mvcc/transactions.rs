@@ -208,3 +208,26 @@ pub(crate) fn conflicts_name_the_key(fresh: Fresh) {
         assert_eq!(transaction.commit(Durability::Buffered).is_ok(), fits, "{}", spoil.escape_ascii());
     }
 }
+
+pub(crate) fn a_long_transaction_is_checked_to_the_end(fresh: Fresh) {
+    for isolation in [Isolation::Snapshot, Isolation::Serializable] {
+        for spoiled in [None, Some(0), Some(255), Some(256), Some(700), Some(999)] {
+            let store = by_hand(fresh);
+            let mut transaction = store.begin(isolation);
+            transaction.get(b"mine").unwrap();
+            transaction.put(b"mine", b"").unwrap();
+            let mut with = None;
+            for n in 0..1000_u32 {
+                if spoiled == Some(n) {
+                    with = Some(put(&store, b"mine", b""));
+                } else {
+                    put(&store, &n.to_be_bytes(), b"");
+                }
+            }
+            match with {
+                Some(with) => assert_eq!(refused(transaction).with, with),
+                None => assert_eq!(transaction.commit(Durability::Buffered).unwrap().at, Timestamp(1001)),
+            }
+        }
+    }
+}
