@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use super::history::History;
 use super::{Inner, Mvcc, encoding, versions};
-use crate::engine::{Durability, KeyRange, WriteBatch};
+use crate::engine::{Cursor, Durability, KeyRange, WriteBatch};
 use crate::{Error, Result};
 
 /// So many versions are removed in one batch.
@@ -74,9 +74,11 @@ impl Inner {
         drop(state);
         let mut garbage = Garbage::new(self, horizon);
         // A key that was written by many commits is looked at once.
+        let mut cursor = self.engine.cursor(encoding::range(&KeyRange::all()))?;
         for key in trail.iter().flat_map(|footprint| &footprint.keys).collect::<BTreeSet<_>>() {
-            garbage.key(key)?;
+            garbage.key(&mut *cursor, key)?;
         }
+        drop(cursor);
         garbage.flush()?;
         done.versions = garbage.removed;
         let mut state = self.state.lock();
@@ -143,10 +145,14 @@ impl<'a> Garbage<'a> {
         Garbage { inner, horizon, batch: WriteBatch::new(), hidden: false, removal: None, removed: 0 }
     }
 
-    fn key(&mut self, key: &[u8]) -> Result<()> {
-        let mut cursor = self.inner.engine.cursor(encoding::versions(key, self.horizon))?;
-        while cursor.next()? {
+    fn key(&mut self, cursor: &mut dyn Cursor, key: &[u8]) -> Result<()> {
+        let mut target = encoding::stem(key);
+        let stem = target.len();
+        encoding::put_at(&mut target, self.horizon);
+        let mut on = cursor.seek(&target)?;
+        while on && cursor.key().starts_with(&target[..stem]) {
             self.version(cursor.key())?;
+            on = cursor.next()?;
         }
         self.end_of_key()
     }
