@@ -43,6 +43,12 @@ pub enum Error {
         /// How it shows.
         what: String,
     },
+    /// A layer found entries in its engine that it did not write. Give it an engine of its own.
+    #[error("the engine holds {what}: a layer needs an engine of its own")]
+    Foreign {
+        /// How it shows.
+        what: String,
+    },
     /// A newer version of this library wrote it. Update.
     #[error("{}: format version {found}, and this build reads up to {known}: update it", path.display())]
     NewerFormat {

@@ -1,0 +1,67 @@
+//! Lines to a batch of writes.
+
+use std::io::BufRead;
+
+use xs_storage::engine::WriteBatch;
+
+use crate::failure::Failure;
+use crate::text::Format;
+
+/// Reads writes, and hands them on `every` so many lines, or all at once. How many there were.
+pub(crate) fn read(
+    from: &mut dyn BufRead,
+    format: Format,
+    every: Option<u64>,
+    apply: &mut dyn FnMut(WriteBatch) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let (mut batch, mut line, mut number, mut writes) = (WriteBatch::new(), Vec::new(), 0_u64, 0);
+    loop {
+        line.clear();
+        number += 1;
+        let read = from.read_until(b'\n', &mut line).map_err(Failure::io("cannot read the batch"))?;
+        if read == 0 {
+            break;
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        if text.iter().all(u8::is_ascii_whitespace) || text.starts_with(b"#") {
+            continue;
+        }
+        add(&mut batch, format, text).map_err(|why| Failure::Usage(format!("line {number} of the batch: {why}")))?;
+        writes += 1;
+        if every.is_some_and(|every| batch.len() as u64 >= every) {
+            apply(std::mem::take(&mut batch))?;
+        }
+    }
+    if !batch.is_empty() {
+        apply(batch)?;
+    }
+    Ok(writes)
+}
+
+fn add(batch: &mut WriteBatch, format: Format, line: &[u8]) -> Result<(), String> {
+    let mut words = line.splitn(3, |byte| matches!(byte, b' ' | b'\t'));
+    let call = words.next().unwrap_or_default();
+    let mut word = |what: &str| match words.next() {
+        Some(word) => format.parse(word),
+        None => Err(format!("{} without {what}", call.escape_ascii())),
+    };
+    match call {
+        b"put" => {
+            let (key, value) = (word("a key")?, word("a value")?);
+            batch.put(&key, &value);
+        }
+        b"delete" => {
+            let key = word("a key")?;
+            if words.next().is_some() {
+                return Err("something follows the key: a blank in a key is written \\x20".into());
+            }
+            batch.delete(&key);
+        }
+        b"delete-range" => {
+            let (from, to) = (word("a first key")?, word("an end")?);
+            batch.delete_range(&from, &to);
+        }
+        other => return Err(format!("{} is none of put, delete, delete-range", other.escape_ascii())),
+    }
+    Ok(())
+}
