@@ -1,6 +1,7 @@
 //! Every benchmark of the project, side by side with the real systems.
 
 mod caches;
+mod log;
 mod redis;
 
 use std::env::ArgsOs;
@@ -21,6 +22,11 @@ const BENCHES: &[Bench] = &[
         name: "caches",
         about: "the caches on three traces beside the optimum and, with --features peers, moka and quick_cache",
         run: caches::run,
+    },
+    Bench {
+        name: "log",
+        about: "durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced",
+        run: log::run,
     },
     Bench { name: "redis", about: "the Redis example beside redis-server and valkey-server", run: redis::run },
 ];
