@@ -35,7 +35,7 @@
 //!
 //! **Space.** Writing behind the end of a file changes its length, and writing to space that was only set aside changes
 //! its extents: on a file system with a journal either makes a sync commit that too. So the next segment is filled with
-//! zeros ahead, by a job in the background in steps of 256 KiB (in one step, the page cache keeps it as pieces so large
+//! zeros ahead, from a quarter of the current one on, by a job in the background in steps of 256 KiB (in one step, the page cache keeps it as pieces so large
 //! that each sync writes more), and trimmed segments are used again. Whoever needs a segment before one is ready sets
 //! space aside and pays.
 //!
@@ -247,7 +247,7 @@ pub struct LogStats {
     pub payload_bytes: u64,
     /// Bytes written since it was opened, without those that prepare space.
     pub written_bytes: u64,
-    /// Syncs of files since it was opened.
+    /// Syncs of entries since it was opened, without those that prepare space.
     pub syncs: u64,
 }
 
