@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use xs_os::Rng;
+use xs_os::vfs::Vfs;
 use xs_os::vfs::explore::{Crash, Explorer};
 use xs_os::vfs::faulty::FaultyVfs;
 
@@ -38,7 +39,7 @@ fn workload(disk: &FaultyVfs, seed: u64, calls: usize) -> Vec<State> {
     for call in 0..calls {
         let mut after = State { cut: false, ..state.clone() };
         match rng.below(40) {
-            0 => {
+            0 | 17 => {
                 drop(log);
                 jobs = SteppedJobs::new();
                 log = open(&jobs);
@@ -111,7 +112,7 @@ fn check(crash: &Crash, states: &[State]) -> Result<(), String> {
         return Err(format!("{bounds:?} {found:?} is neither {before:?} nor {after:?}"));
     }
     // What was lost stays lost, whatever is written in its place.
-    for n in 0..2 {
+    for n in 0..1 + crash.hash % 2 {
         let lost = after.entries.iter().find(|(at, _)| *at == bounds.end.0 + n);
         let bytes = vec![0xee; lost.map_or(5, |(_, bytes)| bytes.len())];
         let appended = log.append(&[&bytes]).and_then(|(_, commit)| commit.wait());
@@ -140,6 +141,61 @@ fn no_crash_loses_what_was_promised() {
     let report = explorer.report();
     println!("{report}");
     assert!(report.distinct > 2000, "{report}");
+}
+
+/// A log whose process was killed: nothing was closed, what was written is with the operating system, and the lock is
+/// gone.
+fn kill(disk: &FaultyVfs, log: Log) {
+    std::mem::forget(log);
+    disk.remove(&Path::new(DIR).join("LOCK")).unwrap();
+}
+
+#[test]
+fn what_a_killed_process_had_not_synced_is_not_promised_by_reading_it() {
+    let disk = FaultyVfs::new(1);
+    let log = open(&disk);
+    log.append(&[b"durable"]).unwrap().1.wait().unwrap();
+    // More than may wait in memory, so it is written at once.
+    drop(log.append(&[&[1; 1500]]).unwrap());
+    drop(log.append(&[&[2; 1500]]).unwrap());
+    disk.record();
+    kill(&disk, log);
+    let log = open(&disk);
+    assert_eq!(log.bounds(), Index(0)..Index(3));
+    disk.mark(1);
+    kill(&disk, log);
+    let mut explorer = Explorer::new(1);
+    let explored = explorer.explore(&disk.recorded(), &mut |crash| {
+        let found = try_open(&crash.disk).and_then(|log| try_read(&log, 0)).map_err(|error| error.to_string())?;
+        let least = if crash.mark == 1 { 3 } else { 1 };
+        if found.len() >= least { Ok(()) } else { Err(format!("{} of {least}", found.len())) }
+    });
+    explored.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(explorer.report().distinct > 10, "{}", explorer.report());
+}
+
+#[test]
+fn a_group_that_outlived_a_lost_one_does_not_come_back() {
+    const LEN: usize = 1500;
+    let disk = MemoryVfs::new();
+    let log = open(&disk);
+    log.append(&[b"durable"]).unwrap().1.wait().unwrap();
+    let path = disk.files().into_iter().map(|(path, _)| path).find(|path| path.extension().is_some()).unwrap();
+    let before = log.stats().written_bytes;
+    drop(log.append(&[&[1; LEN]]).unwrap());
+    drop(log.append(&[&[2; LEN]]).unwrap());
+    let group = (log.stats().written_bytes - before) as usize / 2;
+    // Of the two groups that were not synced, a crash leaves the second.
+    let crashed = disk.fork();
+    let start = 32 + before as usize;
+    let file = crashed.open(&path, xs_os::vfs::Open::Write).unwrap();
+    file.write_all_at(&vec![0; group], start as u64).unwrap();
+    let log = open(&crashed);
+    assert_eq!(read(&log, 1), []);
+    // With the mark of this opening in front, exactly as long as what was lost.
+    drop(log.append(&[&[3; LEN - 32]]).unwrap());
+    log.sync().unwrap();
+    assert_eq!(read(&open(&crashed.fork()), 1), [(1, vec![3; LEN - 32])]);
 }
 
 #[test]
