@@ -30,7 +30,7 @@
 //! that rises from segment to segment, the epoch of the segment that it continues, its first index. So a rename with a
 //! sync of the directory adds a segment in one atomic step, and cutting the tail is just that: a new segment that
 //! continues an earlier one and starts with the index of the cut. Bytes that were durable are never written over, and
-//! readers of what was cut go on reading it. Trimming removes the oldest segments, one durably before the next, so that
+//! readers and [file ranges](FileRange) of what was cut stay good. Trimming removes the oldest segments, one durably before the next, so that
 //! a hole in the chain is damage and not a trim.
 //!
 //! **Space.** Writing behind the end of a file changes its length, and writing to space that was only set aside changes
@@ -174,7 +174,7 @@ use shared::{Payload, Shared};
 use turn::Goal;
 
 pub use framing::{BatchDraft, Batches, Framing, MAX_HEAD, Mark, Parsed, Raw, RecordDraft, Records, Sealed};
-pub use reader::{Entry, Grown, Reader};
+pub use reader::{Entry, FileRange, Grown, Reader};
 
 /// The version of the files that this build writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;

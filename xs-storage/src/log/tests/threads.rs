@@ -154,3 +154,27 @@ fn waiting_for_what_others_write_never_hangs() {
     });
     assert_eq!(log.durable(), Index(12_000));
 }
+
+#[test]
+fn a_reader_of_bytes_follows_while_they_are_written() {
+    let disk = MemoryVfs::new();
+    let options = LogOptions { jobs: Arc::new(ThreadJobs::new()), ..small(&SteppedJobs::new()) };
+    let log = Log::open_with(disk.vfs(), Path::new(DIR), options, Raw).unwrap();
+    const BYTES: u64 = 400_000;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for at in (0..BYTES).step_by(40) {
+                let bytes: Vec<u8> = (at..at + 40).map(|at| (at % 251) as u8).collect();
+                drop(log.append(&[&bytes]).unwrap());
+            }
+        });
+        let mut reader = log.reader(Index(0));
+        let mut next = 0;
+        while next < BYTES {
+            let Some(entry) = reader.next().unwrap() else { continue };
+            assert_eq!(entry.index.0, next);
+            assert!(entry.payload.iter().zip(next..).all(|(byte, at)| *byte == (at % 251) as u8));
+            next = entry.end.0;
+        }
+    });
+}

@@ -288,3 +288,33 @@ fn raw_bytes_are_a_file_as_other_programs_read_it() {
     assert!(bytes.ends_with(b"tail"));
     assert_eq!(bytes[..5000], expected[..5000]);
 }
+
+#[test]
+fn ranges_of_a_file_outlive_the_entries_in_it() {
+    let disk = MemoryVfs::new();
+    let log = Log::open_with(disk.vfs(), Path::new(DIR), small(&SteppedJobs::new()), Batches::default()).unwrap();
+    let mut expected = Vec::new();
+    for n in 0..100 {
+        let (index, _) = log.append(&[&batch(0, 2, &payload(n))]).unwrap();
+        expected.extend(batch(index.0, 2, &payload(n)));
+    }
+    let mut reader = log.reader(Index(0));
+    let mut ranges = Vec::new();
+    while let Some(range) = reader.next_range(1000).unwrap() {
+        assert!(range.len <= 1000);
+        ranges.push(range);
+    }
+    assert!(ranges.len() > 10 && ranges.windows(2).all(|pair| pair[0].end == pair[1].index));
+    log.trim_to(Index(150)).unwrap();
+    log.truncate_from(Index(160)).unwrap();
+    for n in 0..100 {
+        log.append(&[&batch(0, 2, &payload(n + 7))]).unwrap().1.wait().unwrap();
+    }
+    let mut sent = Vec::new();
+    for range in ranges {
+        let mut bytes = vec![0; range.len as usize];
+        range.file.read_exact_at(&mut bytes, range.offset).unwrap();
+        sent.extend(bytes);
+    }
+    assert_eq!(sent, expected);
+}
