@@ -217,6 +217,24 @@ const SUBJECTS: [(&str, Cell); 4] = [
     ("plain, zeroed", |dir, threads, options| plain(dir, threads, options, Space::Zeroed)),
 ];
 
+/// Appends on one thread that nobody waits for: what an entry costs but for the disk's syncs.
+fn unsynced(dir: &Path, options: &Options) -> Result<f64, Box<dyn Error>> {
+    let log = Log::open(Arc::new(SystemVfs), &dir.join("log"), LogOptions::default())?;
+    let payload = vec![0x5a; options.bytes];
+    let start = Instant::now();
+    let mut appends = 0_u64;
+    while start.elapsed() < options.cell {
+        for _ in 0..1000 {
+            drop(log.append(&[&payload])?);
+        }
+        appends += 1000;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    drop(log);
+    std::fs::remove_dir_all(dir.join("log"))?;
+    Ok(appends as f64 / seconds)
+}
+
 /// Measures all cells, round by round, and prints the medians.
 pub(crate) fn run(args: std::iter::Skip<std::env::ArgsOs>) -> Result<(), Box<dyn Error>> {
     let Some(mut options) = options(args)? else {
@@ -248,5 +266,6 @@ pub(crate) fn run(args: std::iter::Skip<std::env::ArgsOs>) -> Result<(), Box<dyn
             }
         }
     }
+    println!("{:<20} {:>8} {:>14.0}", "xs log, not waiting", 1, unsynced(dir.path(), &options)?);
     Ok(())
 }
