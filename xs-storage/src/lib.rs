@@ -16,12 +16,13 @@
 #![cfg_attr(feature = "geohash", doc = "6. [`geohash`]: places as scores, searches around a place as ranges of them.")]
 #![cfg_attr(feature = "cache", doc = "7. [`cache`]: bounded maps that decide what to forget.")]
 #![cfg_attr(feature = "engine", doc = "8. [`engine`]: ordered bytes as a contract, and an engine in memory.")]
-#![cfg_attr(feature = "mvcc", doc = "9. [`mvcc`]: transactions over any engine.")]
+#![cfg_attr(feature = "log", doc = "9. [`log`]: entries in order, durable together; what every store writes first.")]
+#![cfg_attr(feature = "mvcc", doc = "10. [`mvcc`]: transactions over any engine.")]
 #![cfg_attr(
     feature = "dump",
-    doc = "10. [`dump`]: any engine's entries as one stream, for backups that outlive the engine."
+    doc = "11. [`dump`]: any engine's entries as one stream, for backups that outlive the engine."
 )]
-#![cfg_attr(feature = "testing", doc = "11. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
+#![cfg_attr(feature = "testing", doc = "12. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "cache")]
@@ -36,6 +37,8 @@ mod error;
 pub mod geohash;
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
+#[cfg(feature = "log")]
+pub mod log;
 #[cfg(feature = "mvcc")]
 pub mod mvcc;
 #[cfg(feature = "sketch")]
