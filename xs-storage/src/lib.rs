@@ -17,8 +17,12 @@
 #![cfg_attr(feature = "cache", doc = "7. [`cache`]: bounded maps that decide what to forget.")]
 #![cfg_attr(feature = "engine", doc = "8. [`engine`]: ordered bytes as a contract, and an engine in memory.")]
 #![cfg_attr(feature = "log", doc = "9. [`log`]: entries in order, durable together; what every store writes first.")]
+#![cfg_attr(feature = "btree", doc = "10. [`btree`]: an engine that reads fast: pages, copied on write.")]
+#![cfg_attr(feature = "testing", doc = "11. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "btree")]
+pub mod btree;
 #[cfg(feature = "cache")]
 pub mod cache;
 #[cfg(feature = "engine")]
@@ -33,6 +37,8 @@ pub mod keyspace;
 pub mod log;
 #[cfg(feature = "keyspace")]
 pub mod sketch;
+#[cfg(all(feature = "engine", any(test, feature = "testing")))]
+pub mod testing;
 
 #[cfg(feature = "engine")]
 pub use error::{Error, Result};
