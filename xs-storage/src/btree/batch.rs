@@ -120,7 +120,8 @@ impl<'a> Edit<'a> {
     }
 
     fn leave_run(&mut self, run: RunRef) -> Result<()> {
-        let pages = self.store.check_run(run)?;
+        let mine = self.work.contains_key(&run.id) || self.kept.contains_key(&run.id);
+        let pages = if mine { run_pages(run.len, self.store.page_size) } else { self.store.check_run(run)? };
         self.leave(run.id, pages);
         Ok(())
     }
@@ -207,7 +208,7 @@ impl<'a> Edit<'a> {
             return Ok(Key { prefix: &[], rest: key, run: None });
         }
         let run = self.new_run(key)?;
-        Ok(Key { prefix: &[], rest: &key[..self.store.page_size / 16], run: Some(run) })
+        Ok(Key { prefix: &[], rest: &key[..edit::known_of_long(self.store.page_size)], run: Some(run) })
     }
 
     // ---- operations ----
@@ -289,7 +290,7 @@ impl<'a> Edit<'a> {
             let key = self.new_key(key)?;
             let (value, value_in_run) = self.new_value(&key, value)?;
             let entry = Entry { prefix: key.prefix, rest: key.rest, run: key.run, value: &value, value_in_run };
-            self.root = self.new_node(Group { entries: &[entry], level: 0 })?;
+            self.root = self.new_node(Group { entries: &[entry], level: 0, page: self.store.page_size })?;
             self.entries += 1;
             self.path.clear();
             return Ok(());
@@ -401,18 +402,18 @@ impl<'a> Edit<'a> {
         let mut entries: Vec<Entry<'_>> = Vec::with_capacity(node.count() + 1);
         entries.extend((0..node.count()).map(|at| Entry::at(&node, at)));
         entries.insert(at, entry);
-        let all = Group { entries: &entries, level: node.level() };
+        let all = Group { entries: &entries, level: node.level(), page: page_size };
         if all.size() <= page_size {
             self.edit(id, |page| all.build(page, id, epoch));
             return Ok(());
         }
         // Keys that come in order leave full pages behind.
         let appends = at == node.count() && self.is_last(depth);
-        let middle = if appends { at } else { all.middle(page_size).unwrap_or(at) };
+        let middle = if appends { at } else { all.middle().unwrap_or(at) };
         let (left, right) = entries.split_at(middle);
         let separator = self.separator(node.level(), &left[left.len() - 1], &right[0])?;
-        self.edit(id, |page| Group { entries: left, level: node.level() }.build(page, id, epoch));
-        let right = self.new_node(Group { entries: right, level: node.level() })?;
+        self.edit(id, |page| Group { entries: left, level: node.level(), page: page_size }.build(page, id, epoch));
+        let right = self.new_node(Group { entries: right, level: node.level(), page: page_size })?;
         self.raise(depth, node.level(), separator, right)
     }
 
@@ -427,7 +428,7 @@ impl<'a> Edit<'a> {
         } else {
             let left = self.root.to_le_bytes();
             let first = Entry { prefix: &[], rest: &[], run: None, value: &left, value_in_run: false };
-            self.root = self.new_node(Group { entries: &[first, entry], level: level + 1 })?;
+            self.root = self.new_node(Group { entries: &[first, entry], level: level + 1, page: self.store.page_size })?;
         }
         self.path.clear();
         Ok(())
@@ -526,7 +527,7 @@ impl<'a> Edit<'a> {
         {
             *first = first.with_key(between);
         }
-        let all = Group { entries: &entries, level };
+        let all = Group { entries: &entries, level, page: page_size };
         let empty = a.count() == 0 || b.count() == 0;
         if empty || all.size() <= page_size - page_size / 8 {
             // Of an inner node's separator the key goes down into it; of leaves nobody needs it, nor of an empty node.
@@ -540,7 +541,7 @@ impl<'a> Edit<'a> {
             self.edit(above, |page| edit::remove(page, at + 1));
             return self.mend(depth - 1);
         }
-        let Some(middle) = all.middle(page_size) else { return Ok(()) };
+        let Some(middle) = all.middle() else { return Ok(()) };
         let (one, two) = entries.split_at(middle);
         let separator = self.separator(level, &one[one.len() - 1], &two[0])?;
         if level == 0
@@ -548,8 +549,8 @@ impl<'a> Edit<'a> {
         {
             self.leave_run(run)?;
         }
-        self.edit(left, |page| Group { entries: one, level }.build(page, left, epoch));
-        self.edit(right, |page| Group { entries: two, level }.build(page, right, epoch));
+        self.edit(left, |page| Group { entries: one, level, page: page_size }.build(page, left, epoch));
+        self.edit(right, |page| Group { entries: two, level, page: page_size }.build(page, right, epoch));
         self.edit(above, |page| edit::remove(page, at + 1));
         let value = right.to_le_bytes();
         let entry =
@@ -659,8 +660,8 @@ impl<'a> Edit<'a> {
         if let Some(run) = first.run {
             self.leave_run(run)?;
         }
-        let (level, epoch) = (node.level(), self.writer.epoch);
-        self.edit(id, |page| Group { entries: &entries, level }.build(page, id, epoch));
+        let (level, epoch, page_size) = (node.level(), self.writer.epoch, self.store.page_size);
+        self.edit(id, |page| Group { entries: &entries, level, page: page_size }.build(page, id, epoch));
         Ok(Pruned::Changed(id))
     }
 
@@ -720,24 +721,21 @@ impl<'a> Edit<'a> {
         }
     }
 
-    /// Undoes everything.
-    pub(super) fn abandon(mut self) {
-        let version = self.store.version.load();
-        let start = Mark { root: version.root, entries: version.entries, taken: 0, left: 0, user_bytes: 0 };
-        self.go_back(&start);
-    }
-
     /// Whether the tree is another one than before.
     pub(super) fn is_changed(&self) -> bool {
         !self.taken.is_empty() || !self.left.is_empty()
     }
 
     /// Shows the batch to readers.
-    pub(super) fn publish(self) {
+    pub(super) fn publish(mut self) {
         if !self.is_changed() {
             return;
         }
-        let Edit { store, writer, seq, root, entries, mut work, mut kept, mut left, user_bytes, .. } = self;
+        // From here on nothing can fail, and dropping the rest undoes nothing.
+        self.taken.clear();
+        let (mut work, mut kept) = (std::mem::take(&mut self.work), std::mem::take(&mut self.kept));
+        let mut left = std::mem::take(&mut self.left);
+        let (store, writer, seq) = (self.store, &mut *self.writer, self.seq);
         // What the batch made and left behind itself nobody has seen.
         left.retain(|left| {
             if left.born != seq {
@@ -754,12 +752,21 @@ impl<'a> Edit<'a> {
             writer.publish_page(store, id, page);
         }
         store.end.fetch_max(writer.space.end(), std::sync::atomic::Ordering::AcqRel);
-        let version = Version { seq, root, entries };
+        let version = Version { seq, root: self.root, entries: self.entries };
         let before = store.version.swap(std::sync::Arc::new(version));
         writer.superseded(&before, left);
         drop(before);
         writer.sweep(store);
-        store.counters.user_bytes.fetch_add(user_bytes, std::sync::atomic::Ordering::Relaxed);
+        store.counters.user_bytes.fetch_add(self.user_bytes, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// A batch that was not published never was.
+impl Drop for Edit<'_> {
+    fn drop(&mut self) {
+        for (id, pages) in self.taken.drain(..) {
+            self.writer.space.give(id, pages);
+        }
     }
 }
 

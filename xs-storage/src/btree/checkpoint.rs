@@ -7,7 +7,6 @@
 //!           cut the file if its end is free; cut the front of the log
 //! ```
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::header::Header;
@@ -100,9 +99,6 @@ impl Store {
         writer.sweep(self);
         let version = self.version.load();
         let epoch = writer.epoch;
-        // What the log holds must be durable before the log's place in the header can say so: entries that are applied
-        // may still be in the log's memory, and their pages in the file would then come from nowhere.
-        self.log.sync().map_err(|error| self.stop(error))?;
         writer.hold_left();
         // What will be free if this is the state that the store is opened with.
         let mut space = writer.space.clone();
@@ -210,6 +206,9 @@ impl Store {
     }
 
     fn end(&self, running: &mut Running) -> Result<bool> {
+        // The header says from which entry on the log is to be applied. If that one and those before it were not durable,
+        // the log would give their numbers away again after a crash, and the new ones would never be applied.
+        self.log.sync()?;
         self.sync()?;
         running.header.write(&*self.file).map_err(Error::io("write", &self.path))?;
         self.counters.page_bytes.fetch_add(128, Ordering::Relaxed);
@@ -234,9 +233,5 @@ impl Store {
             self.table.evict(self.end.load(Ordering::Acquire));
         }
         Ok(true)
-    }
-
-    pub(super) fn name(&self) -> &Path {
-        &self.path
     }
 }

@@ -63,11 +63,20 @@ fn shared(a: &Entry<'_>, b: &Entry<'_>) -> usize {
     a.known().zip(b.known()).take_while(|(a, b)| a == b).count()
 }
 
+/// Bytes that a node knows of a key that stands in a run. A node's prefix is shorter by a slot's head, so that the heads
+/// of long keys are made of bytes that are known.
+pub(super) fn known_of_long(page: usize) -> usize {
+    page / 16
+}
+
+const HEAD: usize = 4;
+
 /// The part of a level's entries that shall be one node.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group<'a, 'b> {
     pub(super) entries: &'b [Entry<'a>],
     pub(super) level: u8,
+    pub(super) page: usize,
 }
 
 impl<'a, 'b> Group<'a, 'b> {
@@ -77,11 +86,12 @@ impl<'a, 'b> Group<'a, 'b> {
     }
 
     fn prefix(&self) -> usize {
-        match self.keyed() {
+        let shared = match self.keyed() {
             [first, .., last] => shared(first, last),
             [only] => only.prefix.len() + only.rest.len(),
             [] => 0,
-        }
+        };
+        shared.min(known_of_long(self.page) - HEAD)
     }
 
     /// Bytes of the node that they would be.
@@ -96,11 +106,11 @@ impl<'a, 'b> Group<'a, 'b> {
         HEADER + sum - unkeyed - prefix * keyed.len() + prefix
     }
 
-    /// Where to cut them in two nodes of at most `page` bytes, as even as can be; none if there is no such place.
+    /// Where to cut them in two nodes, as even as can be; none if there is no such place.
     ///
     /// There is one when they are a node and one more entry: entries take up to a quarter of a page, and an entry that
     /// does not share the others' prefix is the first or the last.
-    pub(super) fn middle(&self, page: usize) -> Option<usize> {
+    pub(super) fn middle(&self) -> Option<usize> {
         let total: usize = self.entries.iter().map(Entry::size).sum();
         let mut left = 0;
         let mut best: Option<(usize, usize)> = None;
@@ -108,9 +118,9 @@ impl<'a, 'b> Group<'a, 'b> {
             left += self.entries[at - 1].size();
             let (a, b) = self.entries.split_at(at);
             let [a, b] = [(a, left), (b, total - left)]
-                .map(|(entries, sum)| Group { entries, level: self.level }.size_knowing(sum));
+                .map(|(entries, sum)| Group { entries, ..*self }.size_knowing(sum));
             let larger = a.max(b);
-            if larger <= page && best.is_none_or(|(size, _)| larger < size) {
+            if larger <= self.page && best.is_none_or(|(size, _)| larger < size) {
                 best = Some((larger, at));
             }
         }

@@ -39,6 +39,11 @@ impl Options {
         size.is_power_of_two() && (512..=32 << 10).contains(&size)
     }
 
+    /// Bytes of a segment of the log: small enough that a checkpoint gives most of the log back.
+    pub(super) fn segment_bytes(&self) -> u64 {
+        (self.log_bytes / 2).clamp(4 << 10, 16 << 20)
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         let wrong = |what: String| Err(Error::Invalid(what));
         if !Self::is_page_size(self.page_size) {

@@ -161,6 +161,14 @@ impl Space {
         self.lowest = self.lowest.min(id);
     }
 
+    /// Takes pages that are known to be free, or to follow the end.
+    pub(super) fn claim(&mut self, id: PageId, pages: u32) {
+        (id..id + pages).for_each(|id| {
+            self.free.remove(id);
+        });
+        self.end = self.end.max(id + pages);
+    }
+
     /// Forgets the free pages at the end; what remains is what the file must hold.
     pub(super) fn cut(&mut self) -> PageId {
         while self.end > self.first && self.free.remove(self.end - 1) {

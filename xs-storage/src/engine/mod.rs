@@ -92,6 +92,8 @@ use bytes::Bytes;
 
 use crate::Result;
 
+#[cfg(feature = "btree")]
+pub(crate) use batch::{put_varint, take_varint};
 pub use batch::{Malformed, Op, WriteBatch};
 pub use commit::{Commit, Settle};
 pub use memory::MemoryEngine;

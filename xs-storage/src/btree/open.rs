@@ -1,0 +1,161 @@
+//! Opening a store: whose directory it is, the last checkpoint, and the batches that the log has beyond it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use xs_os::vfs::{File, Open, Vfs, VfsExt, parent};
+
+use super::batch::Edit;
+use super::checkpoint::Checkpoint;
+use super::header::{self, Header};
+use super::node::RunRef;
+use super::options::Options;
+use super::page::{HEADER, NONE};
+use super::space::Space;
+use super::store::{Counters, Store, Version, run_pages};
+use super::table::Table;
+use super::write::Writer;
+use crate::engine::WriteBatch;
+use crate::log::{Index, Log, LogOptions};
+use crate::{Error, Result};
+
+/// The names in a store's directory.
+const DATA: &str = "data";
+const FRESH: &str = "data.new";
+const LOCK: &str = "LOCK";
+const LOG: &str = "log";
+
+/// Payload that is applied from the log before it is published.
+const AT_ONCE: u64 = 4 << 20;
+
+/// Opens a store, and answers the lock that is to be held as long as anybody reads it.
+pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>)> {
+    options.check()?;
+    let vfs = options.vfs.clone();
+    let path = dir.join(DATA);
+    let there = vfs.exists(&path).map_err(Error::io("open", &path))?;
+    if !there && options.must_exist {
+        return Err(Error::io("open", &path)(std::io::ErrorKind::NotFound.into()));
+    }
+    vfs.create_dir(dir).map_err(Error::io("create", dir))?;
+    let names = vfs.list(dir).map_err(Error::io("list", dir))?;
+    if let Some(strange) = names.iter().find(|name| ![DATA, FRESH, LOCK, LOG].iter().any(|ours| *ours == **name)) {
+        let what = format!("`{}` is none of its files", strange.to_string_lossy());
+        return Err(Error::NotOurs { path: dir.to_owned(), expected: "B+tree store", what });
+    }
+    let lock_path = dir.join(LOCK);
+    let lock = vfs.open(&lock_path, Open::Create).map_err(Error::io("open", &lock_path))?;
+    if !lock.try_lock().map_err(Error::io("lock", &lock_path))? {
+        return Err(Error::Locked { path: lock_path });
+    }
+    if !there {
+        if names.iter().any(|name| *name == LOG) {
+            return Err(Error::corrupt(&path, 0, "the file is missing, and its log is not"));
+        }
+        create(&*vfs, dir, &path, &options)?;
+    }
+    let file = vfs.open(&path, Open::Write).map_err(Error::io("open", &path))?;
+    let header = Header::read(&*file, &path)?;
+    let log_options = LogOptions {
+        segment_bytes: options.segment_bytes(),
+        jobs: options.jobs.clone(),
+        ..LogOptions::default()
+    };
+    let log = Log::open(vfs, &dir.join(LOG), log_options)?;
+    let bounds = log.bounds();
+    if header.log < bounds.start.0 || header.log > bounds.end.0 {
+        let what = format!("goes on with entry {} of the log, which has {} to {}", header.log, bounds.start, bounds.end);
+        return Err(Error::corrupt(&path, 0, what));
+    }
+    let store = load(path, file, log, options, &header)?;
+    replay(&store, Index(header.log), bounds.end)?;
+    Ok((store, lock))
+}
+
+/// Makes an empty store; a crash leaves none or this.
+fn create(vfs: &dyn Vfs, dir: &Path, path: &Path, options: &Options) -> Result<()> {
+    let page_size = options.page_size as u32;
+    let end = header::first_page(page_size);
+    let header = Header { page_size, epoch: 1, log: 0, entries: 0, root: NONE, end, free: NONE, free_len: 0 };
+    let fresh = dir.join(FRESH);
+    let made = || {
+        let file = vfs.open(&fresh, Open::Create)?;
+        file.set_len(0)?;
+        file.set_len(header::AREA)?;
+        header.write(&*file)?;
+        file.sync()?;
+        vfs.rename(&fresh, path)?;
+        vfs.sync_dir(dir)?;
+        vfs.sync_dir(parent(dir))
+    };
+    made().map_err(Error::io("create", path))
+}
+
+/// The store as of its last checkpoint.
+fn load(path: PathBuf, file: Arc<dyn File>, log: Log, options: Options, header: &Header) -> Result<Store> {
+    let page_size = header.page_size as usize;
+    let first = header::first_page(header.page_size);
+    let version = Version { seq: 0, root: header.root, entries: header.entries };
+    let store = Store {
+        file,
+        path,
+        page_size,
+        table: Table::new(options.memory.max(64 * page_size as u64)),
+        options,
+        version: ArcSwap::from_pointee(version),
+        writer: Mutex::new(Writer::new(Space::new(first), header.epoch, header.log, None)),
+        checkpoint: Mutex::new(Checkpoint::default()),
+        log,
+        end: AtomicU32::new(header.end),
+        opened_epoch: header.epoch,
+        stopped: OnceLock::new(),
+        closed: AtomicBool::new(false),
+        counters: Counters::default(),
+    };
+    let mut free_run = None;
+    let space = if header.free == NONE {
+        Space::decode(first, header.end, &[])
+    } else {
+        let run = RunRef { id: header.free, len: header.free_len };
+        free_run = Some((run.id, run_pages(run.len, page_size)));
+        Space::decode(first, header.end, &store.run_page(run)?.bytes()[HEADER..])
+    };
+    let space = space.ok_or_else(|| store.corrupt(header.free, "a free list that makes no sense"))?;
+    *store.writer.lock() = Writer::new(space, header.epoch, header.log, free_run);
+    Ok(store)
+}
+
+/// Applies what the log has and the pages have not.
+fn replay(store: &Store, from: Index, end: Index) -> Result<()> {
+    let mut reader = store.log.reader(from);
+    let mut writer = store.writer.lock();
+    let mut more = true;
+    while more {
+        let mut bytes = 0;
+        let mut next = writer.next;
+        let mut edit = Edit::new(store, &mut writer);
+        more = loop {
+            if bytes >= AT_ONCE {
+                break true;
+            }
+            let Some(entry) = reader.next()? else { break false };
+            let batch = WriteBatch::from_bytes(&entry.payload).map_err(|error| {
+                Error::corrupt(&store.path, 0, format!("entry {} of the log: {error}", entry.index))
+            })?;
+            edit.apply(&batch)?;
+            bytes += entry.payload.len() as u64;
+            next = entry.end.0;
+        };
+        edit.user_bytes = 0;
+        edit.publish();
+        writer.next = next;
+        writer.logged += bytes;
+    }
+    if writer.next != end.0 {
+        return Err(Error::corrupt(&store.path, 0, format!("the log ends at {} and should at {end}", writer.next)));
+    }
+    Ok(())
+}
