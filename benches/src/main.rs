@@ -1,6 +1,7 @@
 //! Every benchmark of the project, side by side with the real systems.
 
 mod caches;
+mod engines;
 mod redis;
 
 use std::env::ArgsOs;
@@ -22,6 +23,7 @@ const BENCHES: &[Bench] = &[
         about: "the caches on three traces beside the optimum and, with --features peers, moka and quick_cache",
         run: caches::run,
     },
+    Bench { name: "engines", about: "the storage engines: fills, reads, scans, open, space", run: engines::run },
     Bench { name: "redis", about: "the Redis example beside redis-server and valkey-server", run: redis::run },
 ];
 

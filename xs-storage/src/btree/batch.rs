@@ -420,15 +420,15 @@ impl<'a> Edit<'a> {
     /// Tells the node above the one at a depth of its new right neighbour.
     fn raise(&mut self, depth: usize, level: u8, separator: Separator, right: PageId) -> Result<()> {
         let value = right.to_le_bytes();
-        let entry =
-            Entry { prefix: &[], rest: &separator.key, run: separator.run, value: &value, value_in_run: false };
+        let entry = Entry { prefix: &[], rest: &separator.key, run: separator.run, value: &value, value_in_run: false };
         if depth > 0 {
             let at = self.path[depth - 1].at + 1;
             self.insert(depth - 1, at, entry)?;
         } else {
             let left = self.root.to_le_bytes();
             let first = Entry { prefix: &[], rest: &[], run: None, value: &left, value_in_run: false };
-            self.root = self.new_node(Group { entries: &[first, entry], level: level + 1, page: self.store.page_size })?;
+            self.root =
+                self.new_node(Group { entries: &[first, entry], level: level + 1, page: self.store.page_size })?;
         }
         self.path.clear();
         Ok(())
@@ -553,8 +553,7 @@ impl<'a> Edit<'a> {
         self.edit(right, |page| Group { entries: two, level, page: page_size }.build(page, right, epoch));
         self.edit(above, |page| edit::remove(page, at + 1));
         let value = right.to_le_bytes();
-        let entry =
-            Entry { prefix: &[], rest: &separator.key, run: separator.run, value: &value, value_in_run: false };
+        let entry = Entry { prefix: &[], rest: &separator.key, run: separator.run, value: &value, value_in_run: false };
         self.insert(depth - 1, at + 1, entry)
     }
 

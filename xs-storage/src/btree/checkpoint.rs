@@ -154,11 +154,8 @@ impl Store {
 
     fn step(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         let Checkpoint { running: Some(running), buffer } = checkpoint else { return Ok(()) };
-        let done = if running.done < running.pages.len() {
-            self.write_some(running, buffer)
-        } else {
-            self.end(running)
-        };
+        let done =
+            if running.done < running.pages.len() { self.write_some(running, buffer) } else { self.end(running) };
         match done {
             Ok(true) => checkpoint.running = None,
             Ok(false) => {}

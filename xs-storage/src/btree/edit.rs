@@ -102,7 +102,8 @@ impl<'a, 'b> Group<'a, 'b> {
     /// The same, from the sum of the entries' own sizes.
     fn size_knowing(&self, sum: usize) -> usize {
         let (prefix, keyed) = (self.prefix(), self.keyed());
-        let unkeyed = if self.level == 0 { 0 } else { self.entries[0].size() - SLOT - CELL - self.entries[0].value.len() };
+        let unkeyed =
+            if self.level == 0 { 0 } else { self.entries[0].size() - SLOT - CELL - self.entries[0].value.len() };
         HEADER + sum - unkeyed - prefix * keyed.len() + prefix
     }
 
@@ -117,8 +118,8 @@ impl<'a, 'b> Group<'a, 'b> {
         for at in 1..self.entries.len() {
             left += self.entries[at - 1].size();
             let (a, b) = self.entries.split_at(at);
-            let [a, b] = [(a, left), (b, total - left)]
-                .map(|(entries, sum)| Group { entries, ..*self }.size_knowing(sum));
+            let [a, b] =
+                [(a, left), (b, total - left)].map(|(entries, sum)| Group { entries, ..*self }.size_knowing(sum));
             let larger = a.max(b);
             if larger <= self.page && best.is_none_or(|(size, _)| larger < size) {
                 best = Some((larger, at));
@@ -199,7 +200,10 @@ pub(super) fn insert(page: &mut [u8], at: usize, entry: Entry<'_>) -> bool {
     let prefix = node.prefix();
     let keyless = at == 0 && node.level() > 0;
     let mut known = entry.known();
-    if keyless || entry.prefix.len() + entry.rest.len() < prefix.len() || prefix.iter().any(|&b| known.next() != Some(b)) {
+    if keyless
+        || entry.prefix.len() + entry.rest.len() < prefix.len()
+        || prefix.iter().any(|&b| known.next() != Some(b))
+    {
         return false;
     }
     let (prefix, need) = (prefix.len(), entry.size() - prefix.len());

@@ -59,15 +59,13 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>
     }
     let file = vfs.open(&path, Open::Write).map_err(Error::io("open", &path))?;
     let header = Header::read(&*file, &path)?;
-    let log_options = LogOptions {
-        segment_bytes: options.segment_bytes(),
-        jobs: options.jobs.clone(),
-        ..LogOptions::default()
-    };
+    let log_options =
+        LogOptions { segment_bytes: options.segment_bytes(), jobs: options.jobs.clone(), ..LogOptions::default() };
     let log = Log::open(vfs, &dir.join(LOG), log_options)?;
     let bounds = log.bounds();
     if header.log < bounds.start.0 || header.log > bounds.end.0 {
-        let what = format!("goes on with entry {} of the log, which has {} to {}", header.log, bounds.start, bounds.end);
+        let what =
+            format!("goes on with entry {} of the log, which has {} to {}", header.log, bounds.start, bounds.end);
         return Err(Error::corrupt(&path, 0, what));
     }
     let store = load(path, file, log, options, &header)?;

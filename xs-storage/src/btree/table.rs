@@ -198,6 +198,9 @@ impl Table {
 
 impl std::fmt::Debug for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Table").field("resident", &self.resident()).field("dirty", &self.dirty()).finish_non_exhaustive()
+        f.debug_struct("Table")
+            .field("resident", &self.resident())
+            .field("dirty", &self.dirty())
+            .finish_non_exhaustive()
     }
 }

@@ -96,7 +96,7 @@ impl BTree {
     }
 
     /// Logs a batch that has been applied, and shows it.
-    fn finish(&self, mut edit: Edit<'_>, batch: WriteBatch, durability: Durability) -> Result<Commit> {
+    fn finish(&self, edit: Edit<'_>, batch: WriteBatch, durability: Durability) -> Result<Commit> {
         let bytes = batch.into_bytes();
         let len = bytes.len() as u64;
         let (index, commit) = self.store.log.append_batch(bytes).map_err(|error| match error {
@@ -239,7 +239,10 @@ impl Engine for BTree {
 
 impl fmt::Debug for BTree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BTree").field("path", &self.store.path).field("entries", &self.entries()).finish_non_exhaustive()
+        f.debug_struct("BTree")
+            .field("path", &self.store.path)
+            .field("entries", &self.entries())
+            .finish_non_exhaustive()
     }
 }
 
