@@ -3,6 +3,8 @@
 //! Every page that the batch changes is copied once, under a new number, and edited in place from then on: the pages of
 //! [`Edit::work`]. Nothing that readers or checkpoints can see is touched, so giving a batch up is forgetting these.
 
+use std::sync::atomic::Ordering;
+
 use hashbrown::HashMap;
 
 use super::edit::{self, Entry, Group};
@@ -19,9 +21,9 @@ type Map<V> = HashMap<PageId, V, foldhash::fast::FixedState>;
 
 /// A step of the path from the root: an inner node, and the slot that leads on.
 #[derive(Clone, Copy, Debug)]
-struct Step {
-    id: PageId,
-    at: usize,
+pub(super) struct Step {
+    pub(super) id: PageId,
+    pub(super) at: usize,
 }
 
 /// Where a batch stood, to go back to.
@@ -36,35 +38,22 @@ pub(super) struct Mark {
 
 #[derive(Debug)]
 pub(super) struct Edit<'a> {
-    store: &'a Store,
+    pub(super) store: &'a Store,
     pub(super) writer: &'a mut Writer,
-    seq: u64,
+    pub(super) seq: u64,
     pub(super) root: PageId,
     pub(super) entries: u64,
     /// Pages made by the batch, which it may still change.
-    work: Map<PageMut>,
+    pub(super) work: Map<PageMut>,
     /// Pages made by the batch that a [`Mark`] may go back to.
-    kept: Map<Page>,
+    pub(super) kept: Map<Page>,
     /// Page numbers that the batch took.
-    taken: Vec<(PageId, u32)>,
+    pub(super) taken: Vec<(PageId, u32)>,
     /// Pages that it left behind.
-    left: Vec<Left>,
+    pub(super) left: Vec<Left>,
     /// The way to the leaf that was changed last: from the root, the leaf last. Empty if it is not known.
-    path: Vec<Step>,
+    pub(super) path: Vec<Step>,
     pub(super) user_bytes: u64,
-}
-
-/// A separator on its way up.
-struct Separator {
-    key: Vec<u8>,
-    run: Option<RunRef>,
-}
-
-/// What a removal of a range made of a subtree.
-enum Pruned {
-    Same,
-    Changed(PageId),
-    Gone,
 }
 
 impl<'a> Edit<'a> {
@@ -98,7 +87,7 @@ impl<'a> Edit<'a> {
 
     // ---- pages ----
 
-    fn take(&mut self, pages: u32) -> Result<PageId> {
+    pub(super) fn take(&mut self, pages: u32) -> Result<PageId> {
         let id = self.writer.space.take(pages).ok_or(Error::TooLarge {
             what: "file",
             len: u64::from(u32::MAX) * self.store.page_size as u64,
@@ -108,7 +97,15 @@ impl<'a> Edit<'a> {
         Ok(id)
     }
 
-    fn leave(&mut self, id: PageId, pages: u32) {
+    /// Gives back what was taken last.
+    pub(super) fn untake(&mut self, id: PageId) {
+        if let Some((id, pages)) = self.taken.pop_if(|(last, _)| *last == id) {
+            self.work.remove(&id);
+            self.writer.space.give(id, pages);
+        }
+    }
+
+    pub(super) fn leave(&mut self, id: PageId, pages: u32) {
         let now = self.writer.epoch;
         let (epoch, born) = if self.work.contains_key(&id) || self.kept.contains_key(&id) {
             (now, self.seq)
@@ -119,7 +116,7 @@ impl<'a> Edit<'a> {
         self.left.push(Left { id, pages, born, needs: if epoch == now { 0 } else { now } });
     }
 
-    fn leave_run(&mut self, run: RunRef) -> Result<()> {
+    pub(super) fn leave_run(&mut self, run: RunRef) -> Result<()> {
         let mine = self.work.contains_key(&run.id) || self.kept.contains_key(&run.id);
         let pages = if mine { run_pages(run.len, self.store.page_size) } else { self.store.check_run(run)? };
         self.leave(run.id, pages);
@@ -127,7 +124,7 @@ impl<'a> Edit<'a> {
     }
 
     /// A page of the batch or of the store.
-    fn page(&self, id: PageId) -> Result<View<'_>> {
+    pub(super) fn page(&self, id: PageId) -> Result<View<'_>> {
         if let Some(page) = self.work.get(&id) {
             return Ok(View::Work(page.bytes()));
         }
@@ -137,7 +134,7 @@ impl<'a> Edit<'a> {
         }
     }
 
-    fn run_page(&self, run: RunRef) -> Result<View<'_>> {
+    pub(super) fn run_page(&self, run: RunRef) -> Result<View<'_>> {
         if let Some(page) = self.work.get(&run.id) {
             return Ok(View::Work(page.bytes()));
         }
@@ -147,7 +144,7 @@ impl<'a> Edit<'a> {
         }
     }
 
-    fn below(&self, node: &Node<'_>, at: usize) -> Result<(PageId, View<'_>)> {
+    pub(super) fn below(&self, node: &Node<'_>, at: usize) -> Result<(PageId, View<'_>)> {
         let id = node.child(at);
         let page = self.page(id)?;
         if Node::new(page.bytes()).level() + 1 != node.level() {
@@ -157,7 +154,7 @@ impl<'a> Edit<'a> {
     }
 
     /// Makes a page the batch's own: itself if it is, or a copy under another number.
-    fn own(&mut self, id: PageId) -> Result<PageId> {
+    pub(super) fn own(&mut self, id: PageId) -> Result<PageId> {
         if self.work.contains_key(&id) {
             return Ok(id);
         }
@@ -172,15 +169,15 @@ impl<'a> Edit<'a> {
     }
 
     /// The bytes of a page that the batch owns.
-    fn mine(&self, id: PageId) -> Node<'_> {
+    pub(super) fn mine(&self, id: PageId) -> Node<'_> {
         Node::new(self.work[&id].bytes())
     }
 
-    fn edit<R>(&mut self, id: PageId, edit: impl FnOnce(&mut [u8]) -> R) -> R {
+    pub(super) fn edit<R>(&mut self, id: PageId, edit: impl FnOnce(&mut [u8]) -> R) -> R {
         self.work.get_mut(&id).expect("only owned pages are edited").edit(edit)
     }
 
-    fn new_node(&mut self, group: Group<'_, '_>) -> Result<PageId> {
+    pub(super) fn new_node(&mut self, group: Group<'_, '_>) -> Result<PageId> {
         let id = self.take(1)?;
         let mut page = PageMut::zeroed(self.store.page_size, self.seq);
         page.edit(|bytes| group.build(bytes, id, self.writer.epoch));
@@ -188,7 +185,7 @@ impl<'a> Edit<'a> {
         Ok(id)
     }
 
-    fn new_run(&mut self, payload: &[u8]) -> Result<RunRef> {
+    pub(super) fn new_run(&mut self, payload: &[u8]) -> Result<RunRef> {
         let len = payload.len() as u64;
         let id = self.take(run_pages(len, self.store.page_size))?;
         let mut page = PageMut::zeroed(HEADER + payload.len(), self.seq);
@@ -203,7 +200,7 @@ impl<'a> Edit<'a> {
     }
 
     /// A key as it stands in nodes, and the run that holds all of a long one.
-    fn new_key<'k>(&mut self, key: &'k [u8]) -> Result<Key<'k>> {
+    pub(super) fn new_key<'k>(&mut self, key: &'k [u8]) -> Result<Key<'k>> {
         if key.len() <= self.max_key() {
             return Ok(Key { prefix: &[], rest: key, run: None });
         }
@@ -244,7 +241,7 @@ impl<'a> Edit<'a> {
     }
 
     /// Goes to the leaf where a key belongs and makes the whole way there the batch's own.
-    fn locate(&mut self, key: &[u8]) -> Result<PageId> {
+    pub(super) fn locate(&mut self, key: &[u8]) -> Result<PageId> {
         if let Some(leaf) = self.at_hand(key)? {
             return Ok(leaf);
         }
@@ -280,7 +277,7 @@ impl<'a> Edit<'a> {
     }
 
     /// Whether nothing is to the right of the path's node at a depth.
-    fn is_last(&self, depth: usize) -> bool {
+    pub(super) fn is_last(&self, depth: usize) -> bool {
         self.path[..depth].iter().all(|step| step.at + 1 == self.mine(step.id).count())
     }
 
@@ -366,7 +363,7 @@ impl<'a> Edit<'a> {
     }
 
     /// Leaves behind the runs of a cell.
-    fn leave_cell(&mut self, id: PageId, at: usize) -> Result<()> {
+    pub(super) fn leave_cell(&mut self, id: PageId, at: usize) -> Result<()> {
         let page = self.page(id)?;
         let node = Node::new(page.bytes());
         let value = match node.value(at) {
@@ -376,319 +373,6 @@ impl<'a> Edit<'a> {
         let key = node.key(at).run;
         drop(page);
         key.into_iter().chain(value).try_for_each(|run| self.leave_run(run))
-    }
-
-    // ---- growing ----
-
-    /// Puts an entry into the path's node at a depth, which may split it and those above.
-    fn insert(&mut self, depth: usize, at: usize, entry: Entry<'_>) -> Result<()> {
-        let id = self.path[depth].id;
-        if self.edit(id, |page| edit::insert(page, at, entry)) {
-            return Ok(());
-        }
-        let mut scratch = std::mem::take(&mut self.writer.scratch);
-        scratch.clear();
-        scratch.extend_from_slice(self.work[&id].bytes());
-        let done = self.rebuild_with(depth, at, entry, &scratch);
-        self.writer.scratch = scratch;
-        done
-    }
-
-    fn rebuild_with(&mut self, depth: usize, at: usize, entry: Entry<'_>, before: &[u8]) -> Result<()> {
-        let id = self.path[depth].id;
-        let page_size = self.store.page_size;
-        let epoch = self.writer.epoch;
-        let node = Node::new(before);
-        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(node.count() + 1);
-        entries.extend((0..node.count()).map(|at| Entry::at(&node, at)));
-        entries.insert(at, entry);
-        let all = Group { entries: &entries, level: node.level(), page: page_size };
-        if all.size() <= page_size {
-            self.edit(id, |page| all.build(page, id, epoch));
-            return Ok(());
-        }
-        // Keys that come in order leave full pages behind.
-        let appends = at == node.count() && self.is_last(depth);
-        let middle = if appends { at } else { all.middle().unwrap_or(at) };
-        let (left, right) = entries.split_at(middle);
-        let separator = self.separator(node.level(), &left[left.len() - 1], &right[0])?;
-        self.edit(id, |page| Group { entries: left, level: node.level(), page: page_size }.build(page, id, epoch));
-        let right = self.new_node(Group { entries: right, level: node.level(), page: page_size })?;
-        self.raise(depth, node.level(), separator, right)
-    }
-
-    /// Tells the node above the one at a depth of its new right neighbour.
-    fn raise(&mut self, depth: usize, level: u8, separator: Separator, right: PageId) -> Result<()> {
-        let value = right.to_le_bytes();
-        let entry = Entry { prefix: &[], rest: &separator.key, run: separator.run, value: &value, value_in_run: false };
-        if depth > 0 {
-            let at = self.path[depth - 1].at + 1;
-            self.insert(depth - 1, at, entry)?;
-        } else {
-            let left = self.root.to_le_bytes();
-            let first = Entry { prefix: &[], rest: &[], run: None, value: &left, value_in_run: false };
-            self.root =
-                self.new_node(Group { entries: &[first, entry], level: level + 1, page: self.store.page_size })?;
-        }
-        self.path.clear();
-        Ok(())
-    }
-
-    /// The key that parts two neighbours: for leaves the shortest one, for inner nodes the right one's first, which that
-    /// node does not keep.
-    fn separator(&mut self, level: u8, left: &Entry<'_>, right: &Entry<'_>) -> Result<Separator> {
-        let known = |entry: &Entry<'_>| [entry.prefix, entry.rest].concat();
-        let (a, b) = (known(left), known(right));
-        if level > 0 {
-            return Ok(Separator { key: b, run: right.run });
-        }
-        let common = |a: &[u8], b: &[u8]| a.iter().zip(b).take_while(|(a, b)| a == b).count();
-        let shared = common(&a, &b);
-        if shared < b.len() && (shared < a.len() || left.run.is_none()) {
-            return Ok(Separator { key: b[..=shared].to_vec(), run: None });
-        }
-        // They part beyond what the nodes hold of them.
-        let (mut a, mut b) = (Vec::new(), Vec::new());
-        left.key().append_to(&mut a, self)?;
-        right.key().append_to(&mut b, self)?;
-        b.truncate(common(&a, &b) + 1);
-        let key = self.new_key(&b)?;
-        Ok(Separator { key: key.rest.to_vec(), run: key.run })
-    }
-
-    // ---- shrinking ----
-
-    /// Sees to it that the path's node at a depth is not too empty, after something went out of it.
-    fn mend(&mut self, depth: usize) -> Result<()> {
-        let id = self.path[depth].id;
-        let node = self.mine(id);
-        let (count, level) = (node.count(), node.level());
-        if depth == 0 {
-            match (count, level) {
-                (0, _) => self.root = NONE,
-                (1, 1..) => self.root = node.child(0),
-                _ => return Ok(()),
-            }
-            self.path.clear();
-            self.leave(id, 1);
-            // What is the root now may have one child as well.
-            if self.root != NONE && level > 1 {
-                self.root = self.own(self.root)?;
-                self.path.push(Step { id: self.root, at: 0 });
-                self.mend(0)?;
-                self.path.clear();
-            }
-            return Ok(());
-        }
-        if count > 0 && node.used() >= (self.store.page_size - HEADER) / 4 {
-            return Ok(());
-        }
-        let above = self.path[depth - 1];
-        let siblings = self.mine(above.id).count();
-        if siblings == 1 {
-            if count == 0 {
-                self.leave(id, 1);
-                self.edit(above.id, |page| edit::remove(page, 0));
-            }
-            let done = self.mend(depth - 1);
-            self.path.clear();
-            return done;
-        }
-        let left = if above.at > 0 { above.at - 1 } else { 0 };
-        let done = self.join(depth, left);
-        self.path.clear();
-        done
-    }
-
-    /// Makes one node of two neighbours, or evens them out: the children of the node above `depth` at `at` and behind.
-    fn join(&mut self, depth: usize, at: usize) -> Result<()> {
-        let above = self.path[depth - 1].id;
-        let mut ids = [NONE; 2];
-        for (n, id) in ids.iter_mut().enumerate() {
-            let node = self.mine(above);
-            let (child, _) = self.below(&node, at + n)?;
-            *id = self.own(child)?;
-            let owned = *id;
-            self.edit(above, |page| edit::set_value(page, at + n, &owned.to_le_bytes()));
-        }
-        let [left, right] = ids;
-        let pages = [self.work[&left].bytes().to_vec(), self.work[&right].bytes().to_vec()];
-        let parent = self.work[&above].bytes().to_vec();
-        let [a, b] = [Node::new(&pages[0]), Node::new(&pages[1])];
-        let parent = Node::new(&parent);
-        let (level, epoch, page_size) = (a.level(), self.writer.epoch, self.store.page_size);
-        let between = parent.key(at + 1);
-        let mut entries: Vec<Entry<'_>> = (0..a.count()).map(|at| Entry::at(&a, at)).collect();
-        entries.extend((0..b.count()).map(|at| Entry::at(&b, at)));
-        if level > 0
-            && let Some(first) = entries.get_mut(a.count())
-            && b.count() > 0
-            && a.count() > 0
-        {
-            *first = first.with_key(between);
-        }
-        let all = Group { entries: &entries, level, page: page_size };
-        let empty = a.count() == 0 || b.count() == 0;
-        if empty || all.size() <= page_size - page_size / 8 {
-            // Of an inner node's separator the key goes down into it; of leaves nobody needs it, nor of an empty node.
-            if (level == 0 || empty)
-                && let Some(run) = between.run
-            {
-                self.leave_run(run)?;
-            }
-            self.edit(left, |page| all.build(page, left, epoch));
-            self.leave(right, 1);
-            self.edit(above, |page| edit::remove(page, at + 1));
-            return self.mend(depth - 1);
-        }
-        let Some(middle) = all.middle() else { return Ok(()) };
-        let (one, two) = entries.split_at(middle);
-        let separator = self.separator(level, &one[one.len() - 1], &two[0])?;
-        if level == 0
-            && let Some(run) = between.run
-        {
-            self.leave_run(run)?;
-        }
-        self.edit(left, |page| Group { entries: one, level, page: page_size }.build(page, left, epoch));
-        self.edit(right, |page| Group { entries: two, level, page: page_size }.build(page, right, epoch));
-        self.edit(above, |page| edit::remove(page, at + 1));
-        let value = right.to_le_bytes();
-        let entry = Entry { prefix: &[], rest: &separator.key, run: separator.run, value: &value, value_in_run: false };
-        self.insert(depth - 1, at + 1, entry)
-    }
-
-    // ---- ranges ----
-
-    pub(super) fn delete_range(&mut self, start: &[u8], end: &[u8]) -> Result<()> {
-        self.user_bytes += (start.len() + end.len()) as u64;
-        if start >= end || self.root == NONE {
-            return Ok(());
-        }
-        self.path.clear();
-        match self.prune(self.root, start, end)? {
-            Pruned::Same => return Ok(()),
-            Pruned::Changed(root) => self.root = root,
-            Pruned::Gone => self.root = NONE,
-        }
-        // What is left at both edges may be thin.
-        for key in [start, end] {
-            let mut depth = usize::MAX;
-            while self.root != NONE && depth > 0 {
-                self.path.clear();
-                self.locate(key)?;
-                depth = depth.min(self.path.len()) - 1;
-                self.mend(depth)?;
-            }
-        }
-        self.path.clear();
-        Ok(())
-    }
-
-    fn prune(&mut self, id: PageId, start: &[u8], end: &[u8]) -> Result<Pruned> {
-        let page = self.page(id)?;
-        let node = Node::new(page.bytes());
-        if node.is_leaf() {
-            let place = |key| Ok::<_, Error>(node.search(key, self)?.unwrap_or_else(|at| at));
-            let (from, to) = (place(start)?, place(end)?);
-            let all = from == 0 && to == node.count();
-            drop(page);
-            if from == to {
-                return Ok(Pruned::Same);
-            }
-            if all {
-                self.leave_tree(id)?;
-                return Ok(Pruned::Gone);
-            }
-            let id = self.own(id)?;
-            for at in (from..to).rev() {
-                self.leave_cell(id, at)?;
-                self.edit(id, |page| edit::remove(page, at));
-            }
-            self.entries -= (to - from) as u64;
-            return Ok(Pruned::Changed(id));
-        }
-        let (from, to) = (node.child_for(start, self)?, node.child_for(end, self)?);
-        let mut children = Vec::with_capacity(to - from + 1);
-        for at in from..=to {
-            children.push(self.below(&node, at)?.0);
-        }
-        drop(page);
-        let mut pruned = Vec::with_capacity(children.len());
-        for (n, &child) in children.iter().enumerate() {
-            pruned.push(if n == 0 || n + 1 == children.len() {
-                self.prune(child, start, end)?
-            } else {
-                self.leave_tree(child)?;
-                Pruned::Gone
-            });
-        }
-        if pruned.iter().all(|pruned| matches!(pruned, Pruned::Same)) {
-            return Ok(Pruned::Same);
-        }
-        let id = self.own(id)?;
-        let before = self.work[&id].bytes().to_vec();
-        let node = Node::new(&before);
-        let mut values = Vec::with_capacity(pruned.len());
-        for (n, pruned) in pruned.iter().enumerate() {
-            let at = from + n;
-            if matches!(pruned, Pruned::Gone)
-                && let Some(run) = node.key(at).run
-            {
-                self.leave_run(run)?;
-            }
-            values.push(match pruned {
-                Pruned::Same => Some(children[n].to_le_bytes()),
-                Pruned::Changed(child) => Some(child.to_le_bytes()),
-                Pruned::Gone => None,
-            });
-        }
-        let mut entries = Vec::with_capacity(node.count());
-        for at in 0..node.count() {
-            let entry = Entry::at(&node, at);
-            match at.checked_sub(from).and_then(|n| values.get(n)) {
-                None => entries.push(entry),
-                Some(Some(value)) => entries.push(Entry { value, ..entry }),
-                Some(None) => {}
-            }
-        }
-        let Some(first) = entries.first() else {
-            self.leave(id, 1);
-            return Ok(Pruned::Gone);
-        };
-        // The first loses its key.
-        if let Some(run) = first.run {
-            self.leave_run(run)?;
-        }
-        let (level, epoch, page_size) = (node.level(), self.writer.epoch, self.store.page_size);
-        self.edit(id, |page| Group { entries: &entries, level, page: page_size }.build(page, id, epoch));
-        Ok(Pruned::Changed(id))
-    }
-
-    /// Leaves a subtree behind, with all of its entries.
-    fn leave_tree(&mut self, id: PageId) -> Result<()> {
-        let page = self.page(id)?;
-        let node = Node::new(page.bytes());
-        let (count, leaf) = (node.count(), node.is_leaf());
-        let mut children = Vec::new();
-        let mut runs = Vec::new();
-        for at in 0..count {
-            runs.extend(node.key(at).run);
-            if leaf {
-                if let Value::Run(run) = node.value(at) {
-                    runs.push(run);
-                }
-            } else {
-                children.push(self.below(&node, at)?.0);
-            }
-        }
-        drop(page);
-        if leaf {
-            self.entries -= count as u64;
-        }
-        children.into_iter().try_for_each(|child| self.leave_tree(child))?;
-        runs.into_iter().try_for_each(|run| self.leave_run(run))?;
-        self.leave(id, 1);
-        Ok(())
     }
 
     // ---- going back, and ending ----
@@ -713,11 +397,41 @@ impl<'a> Edit<'a> {
         self.entries = mark.entries;
         self.user_bytes = mark.user_bytes;
         self.left.truncate(mark.left);
-        for (id, pages) in self.taken.drain(mark.taken..) {
-            self.work.remove(&id);
-            self.kept.remove(&id);
+        self.give_back(mark.taken);
+    }
+
+    /// Gives back the pages that were taken since so many had been.
+    fn give_back(&mut self, from: usize) {
+        for (id, pages) in self.taken.drain(from..) {
+            if self.work.remove(&id).is_none() && self.kept.remove(&id).is_none() {
+                self.store.table.remove(id); // it was spilled
+            }
             self.writer.space.give(id, pages);
         }
+    }
+
+    /// Bytes of the pages that the batch holds outside of the table.
+    pub(super) fn held(&self) -> u64 {
+        (self.work.len() + self.kept.len()) as u64 * self.store.page_size as u64
+    }
+
+    /// Writes the pages that the batch is done with to their places, so that they need no memory. They are free places
+    /// for everybody else: if the batch comes to nothing, nothing was overwritten.
+    pub(super) fn spill(&mut self) -> Result<()> {
+        let way: Vec<PageId> = self.path.iter().map(|step| step.id).collect();
+        let mut pages: Vec<(PageId, Page)> = self.kept.drain().collect();
+        pages.extend(self.work.extract_if(|id, _| !way.contains(id)).map(|(id, page)| (id, page.freeze())));
+        pages.sort_unstable_by_key(|(id, _)| *id);
+        self.store.end.fetch_max(self.writer.space.end(), Ordering::AcqRel);
+        let (mut done, mut buffer) = (0, Vec::new());
+        while done < pages.len() {
+            done += self.store.write_some(&pages[done..], &mut buffer).map_err(|error| self.store.stop(error))?;
+        }
+        for (id, page) in &pages {
+            self.store.table.fill(*id, page);
+        }
+        self.store.table.evict(self.store.end.load(Ordering::Acquire));
+        Ok(())
     }
 
     /// Whether the tree is another one than before.
@@ -740,8 +454,9 @@ impl<'a> Edit<'a> {
             if left.born != seq {
                 return true;
             }
-            work.remove(&left.id);
-            kept.remove(&left.id);
+            if work.remove(&left.id).is_none() && kept.remove(&left.id).is_none() {
+                store.table.remove(left.id); // it was spilled
+            }
             writer.space.give(left.id, left.pages);
             false
         });
@@ -750,22 +465,20 @@ impl<'a> Edit<'a> {
         for (id, page) in made {
             writer.publish_page(store, id, page);
         }
-        store.end.fetch_max(writer.space.end(), std::sync::atomic::Ordering::AcqRel);
+        store.end.fetch_max(writer.space.end(), Ordering::AcqRel);
         let version = Version { seq, root: self.root, entries: self.entries };
         let before = store.version.swap(std::sync::Arc::new(version));
         writer.superseded(&before, left);
         drop(before);
         writer.sweep(store);
-        store.counters.user_bytes.fetch_add(self.user_bytes, std::sync::atomic::Ordering::Relaxed);
+        store.counters.user_bytes.fetch_add(self.user_bytes, Ordering::Relaxed);
     }
 }
 
 /// A batch that was not published never was.
 impl Drop for Edit<'_> {
     fn drop(&mut self) {
-        for (id, pages) in self.taken.drain(..) {
-            self.writer.space.give(id, pages);
-        }
+        self.give_back(0);
     }
 }
 
@@ -777,13 +490,13 @@ impl Runs for Edit<'_> {
 }
 
 /// A page to look at: the batch's or the store's.
-enum View<'a> {
+pub(super) enum View<'a> {
     Work(&'a [u8]),
     Lent(Lent),
 }
 
 impl View<'_> {
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             View::Work(bytes) => bytes,
             View::Lent(lent) => lent.bytes(),
@@ -793,9 +506,8 @@ impl View<'_> {
 
 /// What a batch must keep to.
 pub(super) fn check_limits(batch: &WriteBatch, limit: u64) -> Result<()> {
-    let too_large = |what, len: usize, limit: u64| Err(Error::TooLarge { what, len: len as u64, limit });
     if batch.as_bytes().len() as u64 > limit {
-        return too_large("batch", batch.as_bytes().len(), limit);
+        return Err(Error::TooLarge { what: "batch", len: batch.as_bytes().len() as u64, limit });
     }
     for op in batch.iter() {
         let (key, value) = match op {
@@ -803,12 +515,15 @@ pub(super) fn check_limits(batch: &WriteBatch, limit: u64) -> Result<()> {
             Op::Delete(key) => (key, &[][..]),
             Op::DeleteRange(start, end) => (if start.len() > end.len() { start } else { end }, &[][..]),
         };
-        if key.len() > Options::MAX_KEY {
-            return too_large("key", key.len(), Options::MAX_KEY as u64);
-        }
-        if value.len() > Options::MAX_VALUE {
-            return too_large("value", value.len(), Options::MAX_VALUE as u64);
-        }
+        check_entry(key, value)?;
     }
     Ok(())
+}
+
+pub(super) fn check_entry(key: &[u8], value: &[u8]) -> Result<()> {
+    let parts = [("key", key.len(), Options::MAX_KEY), ("value", value.len(), Options::MAX_VALUE)];
+    match parts.into_iter().find(|(_, len, limit)| len > limit) {
+        Some((what, len, limit)) => Err(Error::TooLarge { what, len: len as u64, limit: limit as u64 }),
+        None => Ok(()),
+    }
 }

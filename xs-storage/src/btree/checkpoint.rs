@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use super::header::Header;
 use super::page::{HEADER, NONE, Page, PageId, PageMut, RUN};
 use super::store::{Store, checksum, label, run_pages};
-use super::write::Left;
+use super::write::{Left, Writer};
 use crate::log::Index;
 use crate::{Error, Result};
 
@@ -31,9 +31,8 @@ struct Running {
     header: Header,
     /// What is to be written, by page number.
     pages: Vec<(PageId, Page)>,
-    /// How many of them are.
+    /// How many of them are in the file.
     done: usize,
-    written: Vec<u32>,
 }
 
 /// How urgent a checkpoint is.
@@ -66,12 +65,15 @@ impl Store {
     pub(super) fn run_checkpoint(&self) -> Result<()> {
         let mut checkpoint = self.checkpoint.lock();
         // One that is under way does not hold what was written since it began.
+        self.finish_running(&mut checkpoint)?;
+        self.begin(&mut checkpoint, &mut self.writer.lock())?;
+        self.finish_running(&mut checkpoint)
+    }
+
+    /// Does the rest of a checkpoint that is under way.
+    pub(super) fn finish_running(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         while checkpoint.running.is_some() {
-            self.step(&mut checkpoint)?;
-        }
-        self.begin(&mut checkpoint)?;
-        while checkpoint.running.is_some() {
-            self.step(&mut checkpoint)?;
+            self.step(checkpoint)?;
         }
         Ok(())
     }
@@ -80,11 +82,11 @@ impl Store {
     pub(super) fn checkpoint_step(&self, checkpoint: &mut Checkpoint) -> Result<bool> {
         self.check_running()?;
         if checkpoint.running.is_none() {
-            let logged = self.writer.lock().logged;
-            if self.need(logged) == Need::None {
+            let mut writer = self.writer.lock();
+            if self.need(writer.logged) == Need::None {
                 return Ok(false);
             }
-            self.begin(checkpoint)?;
+            self.begin(checkpoint, &mut writer)?;
         } else {
             self.step(checkpoint)?;
         }
@@ -92,11 +94,12 @@ impl Store {
     }
 
     /// Notes what is to be written. Nothing happens if nothing changed.
-    fn begin(&self, checkpoint: &mut Checkpoint) -> Result<()> {
+    fn begin(&self, checkpoint: &mut Checkpoint, writer: &mut Writer) -> Result<()> {
         self.check_running()?;
-        let mut guard = self.writer.lock();
-        let writer = &mut *guard;
         writer.sweep(self);
+        if writer.is_checkpointed() {
+            return Ok(());
+        }
         let version = self.version.load();
         let epoch = writer.epoch;
         writer.hold_left();
@@ -148,14 +151,21 @@ impl Store {
         };
         writer.epoch += 1;
         writer.logged = 0;
-        checkpoint.running = Some(Running { header, pages, done: 0, written: Vec::new() });
+        writer.checkpointed = writer.next;
+        checkpoint.running = Some(Running { header, pages, done: 0 });
         Ok(())
     }
 
     fn step(&self, checkpoint: &mut Checkpoint) -> Result<()> {
         let Checkpoint { running: Some(running), buffer } = checkpoint else { return Ok(()) };
-        let done =
-            if running.done < running.pages.len() { self.write_some(running, buffer) } else { self.end(running) };
+        let done = if running.done < running.pages.len() {
+            self.write_some(&running.pages[running.done..], buffer).map(|done| {
+                running.done += done;
+                false
+            })
+        } else {
+            self.seal(running).and_then(|()| self.end(running, &mut self.writer.lock())).map(|()| true)
+        };
         match done {
             Ok(true) => checkpoint.running = None,
             Ok(false) => {}
@@ -167,14 +177,31 @@ impl Store {
         Ok(())
     }
 
-    /// Writes pages, those that follow each other in the file at once. False: it is not the end.
-    fn write_some(&self, running: &mut Running, buffer: &mut Vec<u8>) -> Result<bool> {
-        let mut total = 0;
-        while total < STEP && running.done < running.pages.len() {
-            let first = running.pages[running.done].0;
+    /// A whole checkpoint while nobody else writes: what was published and not logged is durable before anything can be
+    /// logged that builds on it.
+    pub(super) fn checkpoint_alone(&self, checkpoint: &mut Checkpoint, writer: &mut Writer) -> Result<()> {
+        self.begin(checkpoint, writer)?;
+        let Checkpoint { running: Some(running), buffer } = checkpoint else { return Ok(()) };
+        let mut all = || {
+            while running.done < running.pages.len() {
+                running.done += self.write_some(&running.pages[running.done..], buffer)?;
+            }
+            self.seal(running)?;
+            self.end(running, writer)
+        };
+        let done = all().map_err(|error| self.stop(error));
+        checkpoint.running = None;
+        done
+    }
+
+    /// Writes some pages, those that follow each other in the file at once; says how many.
+    pub(super) fn write_some(&self, pages: &[(PageId, Page)], buffer: &mut Vec<u8>) -> Result<usize> {
+        let (mut total, mut done) = (0, 0);
+        while total < STEP && done < pages.len() {
+            let first = pages[done].0;
             let mut next = first;
             buffer.clear();
-            while let Some((id, page)) = running.pages.get(running.done)
+            while let Some((id, page)) = pages.get(done)
                 && *id == next
                 && (buffer.is_empty() || buffer.len() + page.bytes().len() <= STEP)
             {
@@ -183,52 +210,56 @@ impl Store {
                 let crc = checksum(&buffer[at..]);
                 buffer[at..at + 4].copy_from_slice(&crc.to_le_bytes());
                 self.table.set_written(*id, crc);
-                running.written.push(crc);
                 let pages = page.bytes().len().div_ceil(self.page_size);
                 buffer.resize(at + pages * self.page_size, 0);
                 next += pages as u32;
-                running.done += 1;
+                done += 1;
             }
             self.write_pages(first, buffer)?;
             total += buffer.len();
         }
-        Ok(false)
+        if buffer.capacity() > 2 * STEP {
+            *buffer = Vec::new();
+        }
+        Ok(done)
     }
 
     /// Writes whole pages to their place.
-    pub(super) fn write_pages(&self, first: PageId, bytes: &[u8]) -> Result<()> {
+    fn write_pages(&self, first: PageId, bytes: &[u8]) -> Result<()> {
         self.counters.page_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let offset = u64::from(first) * self.page_size as u64;
         self.file.write_all_at(bytes, offset).map_err(Error::io("write", &self.path))
     }
 
-    fn end(&self, running: &mut Running) -> Result<bool> {
+    /// Makes the pages durable, and then the header that refers to them.
+    fn seal(&self, running: &Running) -> Result<()> {
         // The header says from which entry on the log is to be applied. If that one and those before it were not durable,
         // the log would give their numbers away again after a crash, and the new ones would never be applied.
         self.log.sync()?;
         self.sync()?;
         running.header.write(&*self.file).map_err(Error::io("write", &self.path))?;
         self.counters.page_bytes.fetch_add(128, Ordering::Relaxed);
-        self.sync()?;
+        self.sync()
+    }
+
+    /// Gives back what nobody needs after the header is durable.
+    fn end(&self, running: &Running, writer: &mut Writer) -> Result<()> {
         for (_, page) in &running.pages {
             self.table.set_clean(page);
         }
-        {
-            let mut writer = self.writer.lock();
-            writer.made_durable(self, running.header.epoch);
-            writer.sweep(self);
-            let end = writer.space.cut();
-            let len = (u64::from(end) * self.page_size as u64).max(super::header::AREA);
-            // Under the lock, so that no page behind it is being made.
-            if self.file.len().map_err(Error::io("read", &self.path))? > len {
-                self.file.set_len(len).map_err(Error::io("cut", &self.path))?;
-            }
+        writer.made_durable(self, running.header.epoch);
+        writer.sweep(self);
+        // Under the writer's lock, so that no page behind the end is being made.
+        let end = writer.space.cut();
+        let len = (u64::from(end) * self.page_size as u64).max(super::header::AREA);
+        if self.file.len().map_err(Error::io("measure", &self.path))? > len {
+            self.file.set_len(len).map_err(Error::io("cut", &self.path))?;
         }
         self.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
         self.log.trim_to(Index(running.header.log))?;
         if self.table.is_over() {
             self.table.evict(self.end.load(Ordering::Acquire));
         }
-        Ok(true)
+        Ok(())
     }
 }

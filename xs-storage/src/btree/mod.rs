@@ -19,15 +19,18 @@
 //! # Sources
 
 mod batch;
+mod bulk;
 mod check;
 mod checkpoint;
 mod cursor;
 mod edit;
+mod grow;
 mod header;
 mod node;
 mod open;
 mod options;
 mod page;
+mod shrink;
 mod space;
 mod store;
 mod table;

@@ -132,10 +132,6 @@ impl<'a> Node<'a> {
         get_u16(self.bytes, 6).into()
     }
 
-    pub(super) fn epoch(&self) -> u64 {
-        get_u64(self.bytes, 16)
-    }
-
     pub(super) fn prefix(&self) -> &'a [u8] {
         let len = usize::from(get_u16(self.bytes, 24));
         &self.bytes[self.bytes.len() - len..]

@@ -145,12 +145,9 @@ impl Space {
         Some(start)
     }
 
-    /// Takes the lowest page if it lies below `limit`.
-    pub(super) fn take_below(&mut self, limit: PageId) -> Option<PageId> {
-        let id = self.free.first_from(self.lowest).filter(|&id| id < limit)?;
-        self.free.remove(id);
-        self.lowest = id + 1;
-        Some(id)
+    /// Whether a page in front of `limit` is free.
+    pub(super) fn has_below(&self, limit: PageId) -> bool {
+        self.free.first_from(self.lowest).is_some_and(|id| id < limit)
     }
 
     pub(super) fn give(&mut self, id: PageId, pages: u32) {

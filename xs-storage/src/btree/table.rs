@@ -172,6 +172,9 @@ impl Table {
     /// Forgets clean pages that were not read lately until the budget is met with a little to spare; pages from `end` on
     /// are none. Whoever finds somebody else doing it goes on: it is being done.
     pub(super) fn evict(&self, end: PageId) {
+        if !self.is_over() {
+            return;
+        }
         let Some(mut hand) = self.hand.try_lock() else { return };
         let goal = self.budget - self.budget / 16;
         // Twice round: the first time finds what was read lately.

@@ -142,6 +142,26 @@ impl BTree {
         self.store.version.load().entries
     }
 
+    /// Puts entries whose keys ascend, past the log: each page is written once, full. All of them are there and durable
+    /// when this returns, or none. Readers go on meanwhile, other writers wait. Answers how many there were.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a key is not behind the one before it, [`Error::TooLarge`], and those of the disk.
+    pub fn bulk_load<K: AsRef<[u8]>, V: AsRef<[u8]>>(&self, entries: impl IntoIterator<Item = (K, V)>) -> Result<u64> {
+        super::bulk::load(&self.store, &mut entries.into_iter())
+    }
+
+    /// Makes the file as short as what is in it allows, by moving pages from its end to free places. Reading and writing
+    /// go on meanwhile. Answers by how many bytes it became shorter. Snapshots that are held stand in its way.
+    ///
+    /// A checkpoint cuts free pages off the end by itself; this is for space that is free in the middle.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn compact(&self) -> Result<u64> {
+        super::bulk::compact(&self.store)
+    }
+
     /// Looks at every page that can be reached and at the free list, in the file where they are there, and verifies
     /// every invariant. Writing waits meanwhile.
     ///

@@ -48,6 +48,8 @@ pub(super) struct Writer {
     pub(super) dirty: Bits,
     /// The first entry of the log that is not applied.
     pub(super) next: u64,
+    /// The same when the last checkpoint began.
+    pub(super) checkpointed: u64,
     /// Bytes logged since the last checkpoint began.
     pub(super) logged: u64,
     older: Vec<Older>,
@@ -67,6 +69,7 @@ impl Writer {
             durable: epoch,
             dirty: Bits::default(),
             next,
+            checkpointed: next,
             logged: 0,
             older: Vec::new(),
             waiting: Vec::new(),
@@ -125,6 +128,12 @@ impl Writer {
         for left in self.older.iter_mut().flat_map(|older| &mut older.left) {
             left.needs = left.needs.max(epoch);
         }
+    }
+
+    /// Whether another checkpoint would change nothing.
+    pub(super) fn is_checkpointed(&self) -> bool {
+        let left = self.waiting.len() + self.older.iter().map(|older| older.left.len()).sum::<usize>();
+        self.next == self.checkpointed && self.dirty.len() == 0 && left == 0
     }
 
     /// Every page that is in the file for older versions or older checkpoints only.
