@@ -204,6 +204,12 @@ impl Explorer {
         Explorer { seed, per_point: 1000, tears: 1, only: None, images: BTreeSet::new(), report }
     }
 
+    /// Samples and tears by another seed from now on.
+    pub fn reseed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
     /// The most disks at one point: 1000 if nothing is said.
     pub fn per_point(mut self, disks: usize) -> Self {
         self.per_point = disks;

@@ -156,6 +156,11 @@ impl FaultyVfs {
         self.shared.state.lock().faults.arm(fault);
     }
 
+    /// How many failures are armed: those that have struck as often as they should are not.
+    pub fn armed(&self) -> usize {
+        self.shared.state.lock().faults.len()
+    }
+
     /// Disarms every failure.
     pub fn heal(&self) {
         self.shared.state.lock().faults.clear();

@@ -1,9 +1,15 @@
-//! The store against the suite of all engines, and what is its own.
+//! The store against the suites of all engines, and what is its own.
+
+mod own;
+mod structure;
 
 use std::path::Path;
 
 use super::{BTree, Options};
 use crate::Result;
+use crate::testing::crash::{self, Crashes};
+use crate::testing::failures::{self, Failures};
+use crate::testing::rot::{self, Flips};
 use crate::testing::{Machine, Subject, engine};
 
 /// A store with small pages, so that little data makes a deep tree.
@@ -12,6 +18,9 @@ struct Small {
     page_size: usize,
     log_bytes: u64,
 }
+
+/// With these a workload of some kilobytes splits, merges and checkpoints all the time.
+const TINY: Small = Small { page_size: 512, log_bytes: 4 << 10 };
 
 impl Subject for Small {
     type Engine = BTree;
@@ -40,4 +49,22 @@ fn it_keeps_the_contract() {
 #[test]
 fn it_keeps_the_contract_with_its_own_defaults() {
     engine::check(&|| Small { page_size: 4096, log_bytes: 16 << 20 });
+}
+
+/// `XS_DISKS=100000 cargo test --release -p xs-storage --all-features btree::tests::it_stands_crashes -- --nocapture`
+#[test]
+fn it_stands_crashes() {
+    println!("{}", crash::check(&TINY, &Crashes::from_env(2_000)));
+}
+
+#[test]
+fn it_stands_failing_calls() {
+    println!("{:?}", failures::check(&TINY, &Failures { each: 20, ..Failures::default() }));
+}
+
+#[test]
+fn it_notices_rot() {
+    for flush in [true, false] {
+        println!("{:?}", rot::check(&TINY, &Flips { flush, bits: 1500, ..Flips::default() }));
+    }
 }
