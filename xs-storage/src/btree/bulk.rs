@@ -54,6 +54,8 @@ pub(super) fn compact(store: &Store) -> Result<u64> {
             let used = u64::from(writer.space.end() - writer.space.first()) - writer.space.free_pages();
             let goal = writer.space.first() + used as u32;
             let mut edit = Edit::new(store, &mut writer);
+            #[cfg(test)]
+            println!("DEBUG goal {goal} end {} free {} entries {}", edit.writer.space.end(), edit.writer.space.free_pages(), edit.entries);
             let mut moving = Moving { edit: &mut edit, goal, moved: 0, stopped_at: None };
             let root = moving.edit.root;
             if root != NONE {

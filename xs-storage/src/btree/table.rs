@@ -172,7 +172,8 @@ impl Table {
     /// Forgets clean pages that were not read lately until the budget is met with a little to spare; pages from `end` on
     /// are none. Whoever finds somebody else doing it goes on: it is being done.
     pub(super) fn evict(&self, end: PageId) {
-        if !self.is_over() {
+        // What is not in the file cannot go: with hardly anything else there, looking for it is in vain.
+        if !self.is_over() || self.resident().saturating_sub(self.dirty()) < self.budget / 32 {
             return;
         }
         let Some(mut hand) = self.hand.try_lock() else { return };

@@ -117,6 +117,7 @@ impl BTree {
         let logged = writer.logged;
         drop(writer);
         let store = &self.store;
+        store.table.evict(store.end.load(Ordering::Acquire));
         let need = store.need(logged);
         if need == Need::None {
             return;

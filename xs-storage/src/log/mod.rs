@@ -27,6 +27,8 @@ mod segment;
 mod shared;
 mod spares;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod walk;
 
@@ -39,9 +41,6 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use xs_os::vfs::Vfs;
 use xs_os::{Jobs, ThreadJobs};
-
-#[cfg(test)]
-mod tests;
 
 use crate::engine::Commit;
 use crate::{Error, Result};
