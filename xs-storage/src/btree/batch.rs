@@ -211,14 +211,15 @@ impl<'a> Edit<'a> {
     // ---- operations ----
 
     pub(super) fn apply(&mut self, batch: &WriteBatch) -> Result<()> {
-        for op in batch.iter() {
-            match op {
-                Op::Put(key, value) => self.put(key, value)?,
-                Op::Delete(key) => self.delete(key)?,
-                Op::DeleteRange(start, end) => self.delete_range(start, end)?,
-            }
+        batch.iter().try_for_each(|op| self.apply_one(op))
+    }
+
+    pub(super) fn apply_one(&mut self, op: Op<'_>) -> Result<()> {
+        match op {
+            Op::Put(key, value) => self.put(key, value),
+            Op::Delete(key) => self.delete(key),
+            Op::DeleteRange(start, end) => self.delete_range(start, end),
         }
-        Ok(())
     }
 
     /// Shows the value of a key as the batch has made it.

@@ -46,26 +46,29 @@ pub(super) fn compact(store: &Store) -> Result<u64> {
     let before = len()?;
     // What the last checkpoint refers to is free after the next one.
     store.run_checkpoint()?;
+    let mut rounds = 0;
     loop {
         let at_first = len()?;
+        rounds += 1;
+        let mut moved = 0;
         let mut from = Some(Vec::new());
         while let Some(key) = from {
             let mut writer = store.writer.lock();
             let used = u64::from(writer.space.end() - writer.space.first()) - writer.space.free_pages();
             let goal = writer.space.first() + used as u32;
             let mut edit = Edit::new(store, &mut writer);
-            #[cfg(test)]
-            println!("DEBUG goal {goal} end {} free {} entries {}", edit.writer.space.end(), edit.writer.space.free_pages(), edit.entries);
             let mut moving = Moving { edit: &mut edit, goal, moved: 0, stopped_at: None };
             let root = moving.edit.root;
             if root != NONE {
                 moving.edit.root = moving.subtree(root, &key)?;
             }
+            moved += moving.moved;
             from = moving.stopped_at;
             edit.publish();
         }
         store.run_checkpoint()?;
-        if len()? >= at_first {
+        // Nodes above those that were moved were copied as well, and took places in front: the next round moves the rest.
+        if moved == 0 || (len()? >= at_first && rounds > 3) {
             return Ok(before.saturating_sub(len()?));
         }
     }

@@ -18,7 +18,7 @@ use super::space::Space;
 use super::store::{Counters, Store, Version, run_pages};
 use super::table::Table;
 use super::write::Writer;
-use crate::engine::WriteBatch;
+use crate::engine::{Op, WriteBatch};
 use crate::log::{Index, Log, LogOptions};
 use crate::{Error, Result};
 
@@ -28,8 +28,8 @@ const FRESH: &str = "data.new";
 const LOCK: &str = "LOCK";
 const LOG: &str = "log";
 
-/// Payload that is applied from the log before it is published.
-const AT_ONCE: u64 = 4 << 20;
+/// Payload that is taken from the log at once.
+const AT_ONCE: u64 = 64 << 20;
 
 /// Opens a store, and answers the lock that is to be held as long as anybody reads it.
 pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>)> {
@@ -126,34 +126,63 @@ fn load(path: PathBuf, file: Arc<dyn File>, log: Log, options: Options, header: 
     Ok(store)
 }
 
-/// Applies what the log has and the pages have not.
+/// Applies what the log has and the pages have not: in the order of the keys where it can, so that each leaf is visited
+/// once, and of each key only what was written last.
 fn replay(store: &Store, from: Index, end: Index) -> Result<()> {
     let mut reader = store.log.reader(from);
     let mut writer = store.writer.lock();
     let mut more = true;
     while more {
-        let mut bytes = 0;
-        let mut next = writer.next;
-        let mut edit = Edit::new(store, &mut writer);
-        more = loop {
-            if bytes >= AT_ONCE {
-                break true;
-            }
-            let Some(entry) = reader.next()? else { break false };
+        let (mut bytes, mut next) = (0, writer.next);
+        let mut batches = Vec::new();
+        while bytes < AT_ONCE {
+            let Some(entry) = reader.next()? else { break };
             let batch = WriteBatch::from_bytes(&entry.payload).map_err(|error| {
                 Error::corrupt(&store.path, 0, format!("entry {} of the log: {error}", entry.index))
             })?;
-            edit.apply(&batch)?;
             bytes += entry.payload.len() as u64;
             next = entry.end.0;
-        };
-        edit.user_bytes = 0;
-        edit.publish();
+            batches.push(batch);
+        }
+        more = !batches.is_empty();
+        let mut ops: Vec<Op<'_>> = batches.iter().flat_map(WriteBatch::iter).collect();
+        // A range cuts the order: what stands before it must not move behind it.
+        for run in ops.chunk_by_mut(|a, b| key_of(a).is_some() && key_of(b).is_some()) {
+            run.sort_by(|a, b| key_of(a).cmp(&key_of(b)));
+            apply_sorted(store, &mut writer, run)?;
+        }
         writer.next = next;
         writer.logged += bytes;
     }
     if writer.next != end.0 {
         return Err(Error::corrupt(&store.path, 0, format!("the log ends at {} and should at {end}", writer.next)));
+    }
+    Ok(())
+}
+
+/// The key of a write of one key.
+fn key_of<'a>(op: &Op<'a>) -> Option<&'a [u8]> {
+    match op {
+        Op::Put(key, _) | Op::Delete(key) => Some(key),
+        Op::DeleteRange(..) => None,
+    }
+}
+
+fn apply_sorted(store: &Store, writer: &mut Writer, ops: &[Op<'_>]) -> Result<()> {
+    let mut rest = ops;
+    while !rest.is_empty() {
+        let mut edit = Edit::new(store, writer);
+        while let Some((op, behind)) = rest.split_first()
+            && edit.held() <= store.table.budget() / 4
+        {
+            let overwritten = key_of(op).is_some() && behind.first().is_some_and(|next| key_of(next) == key_of(op));
+            if !overwritten {
+                edit.apply_one(*op)?;
+            }
+            rest = behind;
+        }
+        edit.user_bytes = 0;
+        edit.publish();
     }
     Ok(())
 }
