@@ -16,9 +16,10 @@ use xs_storage::log::{Log, LogOptions};
 
 /// What `--help` prints.
 const HELP: &str = "\
-log: durable appends of 116 bytes by 1, 4 and 16 threads, beside a plain file that is written and synced
+log: durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced
 
   --quick       half a second a cell and one round, instead of two and three
+  --bytes N     the length of an entry; 116 by default
   --dir DIR     where the files go; a temporary directory by default
   --sync-us N   instead of syncing, sleep so many microseconds: figures without the noise of a disk that others use
   --json FILE   one object a line: bench, row, subject, unit, ours, rounds
@@ -27,24 +28,26 @@ The plain files differ in where a write goes: `extending` makes the file longer 
 that fallocate set aside, `zeroed` overwrites zeros that were written and synced before.
 ";
 
-const PAYLOAD: [u8; 116] = [0x5a; 116];
 const THREADS: [usize; 3] = [1, 4, 16];
 const SPACE: u64 = 64 << 20;
 
 struct Options {
     cell: Duration,
     rounds: usize,
+    bytes: usize,
     dir: Option<PathBuf>,
     sync: Option<Duration>,
     json: Option<File>,
 }
 
 fn options(args: impl Iterator<Item = OsString>) -> Result<Option<Options>, Box<dyn Error>> {
-    let mut options = Options { cell: Duration::from_secs(2), rounds: 3, dir: None, sync: None, json: None };
+    let mut options =
+        Options { cell: Duration::from_secs(2), rounds: 3, bytes: 116, dir: None, sync: None, json: None };
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(arg) = parser.next()? {
         match arg {
             lexopt::Arg::Long("quick") => (options.cell, options.rounds) = (Duration::from_millis(500), 1),
+            lexopt::Arg::Long("bytes") => options.bytes = parser.value()?.parse()?,
             lexopt::Arg::Long("dir") => options.dir = Some(parser.value()?.into()),
             lexopt::Arg::Long("sync-us") => options.sync = Some(Duration::from_micros(parser.value()?.parse()?)),
             lexopt::Arg::Long("json") => options.json = Some(File::create(parser.value()?)?),
@@ -80,15 +83,16 @@ fn drive(threads: usize, cell: Duration, append: impl Fn() + Sync) -> (u64, f64)
     (count.into_inner(), start.elapsed().as_secs_f64())
 }
 
-fn ours(dir: &Path, threads: usize, cell: Duration, sync: Option<Duration>) -> Result<Measured, Box<dyn Error>> {
-    let vfs: Arc<dyn Vfs> = match sync {
+fn ours(dir: &Path, threads: usize, options: &Options) -> Result<Measured, Box<dyn Error>> {
+    let payload = vec![0x5a; options.bytes];
+    let vfs: Arc<dyn Vfs> = match options.sync {
         None => Arc::new(SystemVfs),
         Some(takes) => Arc::new(Slow { takes }),
     };
     let log = Log::open(vfs, &dir.join("log"), LogOptions::default())?;
     let before = log.stats();
-    let (appends, seconds) = drive(threads, cell, || {
-        let (_, commit) = log.append(&[&PAYLOAD]).expect("the disk has room");
+    let (appends, seconds) = drive(threads, options.cell, || {
+        let (_, commit) = log.append(&[&payload]).expect("the disk has room");
         commit.wait().expect("the disk works");
     });
     let syncs = log.stats().syncs - before.syncs;
@@ -173,13 +177,7 @@ enum Space {
     Zeroed,
 }
 
-fn plain(
-    dir: &Path,
-    threads: usize,
-    cell: Duration,
-    sync: Option<Duration>,
-    space: Space,
-) -> Result<Measured, Box<dyn Error>> {
+fn plain(dir: &Path, threads: usize, options: &Options, space: Space) -> Result<Measured, Box<dyn Error>> {
     let path = dir.join("plain");
     let file = File::create(&path)?;
     match space {
@@ -195,27 +193,28 @@ fn plain(
         }
     }
     file.sync_all()?;
+    let payload = vec![0x5a; options.bytes];
     let end = Mutex::new(0);
-    let (appends, seconds) = drive(threads, cell, || {
+    let (appends, seconds) = drive(threads, options.cell, || {
         let mut end = end.lock().expect("no thread panics");
-        file.write_all_at(&PAYLOAD, *end % (SPACE - 4096)).expect("the disk has room");
-        match sync {
+        file.write_all_at(&payload, *end % (SPACE - options.bytes as u64)).expect("the disk has room");
+        match options.sync {
             None => file.sync_data().expect("the disk works"),
             Some(takes) => std::thread::sleep(takes),
         }
-        *end += PAYLOAD.len() as u64;
+        *end += payload.len() as u64;
     });
     std::fs::remove_file(&path)?;
     Ok(Measured { per_second: appends as f64 / seconds, syncs: appends, appends })
 }
 
-type Cell = fn(&Path, usize, Duration, Option<Duration>) -> Result<Measured, Box<dyn Error>>;
+type Cell = fn(&Path, usize, &Options) -> Result<Measured, Box<dyn Error>>;
 
 const SUBJECTS: [(&str, Cell); 4] = [
     ("xs log", ours),
-    ("plain, extending", |dir, threads, cell, sync| plain(dir, threads, cell, sync, Space::Extending)),
-    ("plain, allocated", |dir, threads, cell, sync| plain(dir, threads, cell, sync, Space::Allocated)),
-    ("plain, zeroed", |dir, threads, cell, sync| plain(dir, threads, cell, sync, Space::Zeroed)),
+    ("plain, extending", |dir, threads, options| plain(dir, threads, options, Space::Extending)),
+    ("plain, allocated", |dir, threads, options| plain(dir, threads, options, Space::Allocated)),
+    ("plain, zeroed", |dir, threads, options| plain(dir, threads, options, Space::Zeroed)),
 ];
 
 /// Measures all cells, round by round, and prints the medians.
@@ -233,7 +232,7 @@ pub(crate) fn run(args: std::iter::Skip<std::env::ArgsOs>) -> Result<(), Box<dyn
         let mut cells = [const { Vec::new() }; SUBJECTS.len()];
         for _ in 0..options.rounds {
             for ((_, measure), cells) in SUBJECTS.iter().zip(&mut cells) {
-                cells.push(measure(dir.path(), threads, options.cell, options.sync)?);
+                cells.push(measure(dir.path(), threads, &options)?);
             }
         }
         for ((name, _), mut cells) in SUBJECTS.iter().zip(cells) {

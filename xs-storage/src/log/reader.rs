@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use xs_os::vfs::{File, Open};
 
 use super::framing::Framing;
 use super::segment::Segment;
 use super::shared::Shared;
+use super::turn::Goal;
 use super::walk::{Step, Walk};
 use super::{Index, Records};
 use crate::{Error, Result};
@@ -41,7 +43,27 @@ pub struct Reader<F: Framing = Records> {
     /// As far as this reader knows the log.
     end: Index,
     walk: Walk,
+    /// Where in its segment the last entry stands.
+    found: u64,
     cut: bool,
+}
+
+/// Entries as they lie in a file, to be sent from there without a look at each: of a framing without marks, the very
+/// bytes that were appended. They stay what they are for as long as this is held, whatever happens to the log.
+#[derive(Clone, Debug)]
+pub struct FileRange {
+    /// The file.
+    pub file: Arc<dyn File>,
+    /// Where in it the first entry starts, in bytes.
+    pub offset: u64,
+    /// The bytes of all of them.
+    pub len: u64,
+    /// The first entry's index.
+    pub index: Index,
+    /// The first index behind the last one.
+    pub end: Index,
+    /// Keeps the segment from being used again.
+    _segment: Arc<Segment>,
 }
 
 impl<F: Framing> Reader<F> {
@@ -53,7 +75,7 @@ impl<F: Framing> Reader<F> {
         let from = from.max(segments[0].first);
         let current = segments.partition_point(|segment| segment.first <= from).max(1) - 1;
         let walk = Walk::new(segments[current].before(from.min(end)));
-        Reader { log, segments, current, timeline, from, end, walk, cut: false }
+        Reader { log, segments, current, timeline, from, end, walk, found: 0, cut: false }
     }
 
     /// The next entry; none at the end of what has been appended. After an error from the disk it may be tried again.
@@ -73,20 +95,25 @@ impl<F: Framing> Reader<F> {
                 Some(next) => next.first.min(self.end),
                 None => self.end,
             };
-            self.skip_known();
+            self.skip_known(limit);
+            if self.walk.at.index >= limit {
+                continue;
+            }
             let (log, segment) = (&self.log, &self.segments[self.current]);
             let at = self.walk.at;
             match self.walk.step(&log.framing, &mut |pos, len| log.read(segment, pos, len))? {
                 Step::Mark(_) => {}
                 Step::Entry { index, end, payload } => {
-                    if end > limit && log.framing.distance(index, limit).is_none() {
-                        // An entry that spans the cut went with it.
+                    if end > limit {
+                        // An entry that spans the cut went with it; of one that has parts, some are left.
+                        let left = log.framing.distance(index, limit);
                         self.walk.at.index = limit;
-                        continue;
+                        let Some(left) = left else { continue };
+                        self.walk.at.pos = at.pos + left;
                     }
                     segment.waypoint(at);
+                    self.found = at.pos;
                     if let Some(entry) = self.wanted(index, end.min(limit), payload) {
-                        self.walk.at.index = entry.end;
                         return Ok(Some(entry));
                     }
                 }
@@ -102,18 +129,47 @@ impl<F: Framing> Reader<F> {
         }
     }
 
+    /// The next entries that lie together in one file, as many as have `limit` bytes, and one at least; none at the end.
+    ///
+    /// # Errors
+    /// Those of [`Reader::next`], and [`Error::Stopped`] if the entries cannot be written to their file any more.
+    pub fn next_range(&mut self, limit: u64) -> Result<Option<FileRange>> {
+        let Some(Entry { index, mut end, .. }) = self.next()? else { return Ok(None) };
+        let (segment, offset) = (self.segments[self.current].clone(), self.found);
+        let mut behind = self.walk.at.pos;
+        while behind - offset < limit {
+            let (walk, current, segments) = (self.walk.clone(), self.current, self.segments.clone());
+            // What fails now fails again when it is asked for first.
+            let more = self.next().ok().flatten().filter(|_| Arc::ptr_eq(&self.segments[self.current], &segment));
+            match more.filter(|_| self.walk.at.pos - offset <= limit) {
+                Some(entry) => (end, behind) = (entry.end, self.walk.at.pos),
+                None => {
+                    (self.walk, self.current, self.segments) = (walk, current, segments);
+                    break;
+                }
+            }
+        }
+        if segment.written() < behind {
+            let ticket = self.log.tail.lock().ticket;
+            self.log.settle(Goal::Written(ticket))?;
+        }
+        let file = segment.open::<F>(&*self.log.vfs, Open::Read)?.clone();
+        Ok(Some(FileRange { file, offset, len: behind - offset, index, end, _segment: segment }))
+    }
+
     /// Whether the tail of the log was cut off since this reader was made: then it ends with what it knew.
     pub fn is_cut(&self) -> bool {
         self.cut
     }
 
     /// Where a framing can tell without reading, goes straight to the first entry that is asked for.
-    fn skip_known(&mut self) {
-        if self.walk.at.index < self.from
-            && let Some(distance) = self.log.framing.distance(self.walk.at.index, self.from.min(self.end))
+    fn skip_known(&mut self, limit: Index) {
+        let mut at = self.walk.at;
+        let to = self.from.min(limit);
+        if at.index < to
+            && let Some(distance) = self.log.framing.distance(at.index, to)
         {
-            let mut at = self.walk.at;
-            (at.index, at.pos) = (self.from.min(self.end), at.pos + distance);
+            (at.index, at.pos) = (to, at.pos + distance);
             self.walk.moved(at);
         }
     }

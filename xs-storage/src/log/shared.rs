@@ -262,6 +262,9 @@ impl<F: Framing> Shared<F> {
             file.write_all_vectored_at(&chunk.slices(), chunk.start).map_err(Error::io("write", &segment.path))?;
             segment.wrote(chunk.end());
             self.counts.written.fetch_add(chunk.len, Ordering::Relaxed);
+            if F::MARK_LEN > 0 && (chunk.start..chunk.end()).contains(&self.prepare_from()) {
+                self.poke();
+            }
             io.dirty = Some(segment.clone());
             io.marked = chunk.mark.durable;
         }
