@@ -54,9 +54,9 @@ impl Store {
         let (log, dirty) = (self.options.log_bytes, self.table.dirty());
         let part = |of: u64, n: u64| self.table.budget() / of * n;
         match () {
-            () if logged > 4 * log || dirty > part(8, 7) => Need::All,
-            () if logged > 2 * log || dirty > part(8, 5) => Need::Much,
-            () if logged > log || dirty > part(2, 1) => Need::Some,
+            () if logged > 4 * log || dirty > part(16, 15) => Need::All,
+            () if logged > 2 * log || dirty > part(16, 14) => Need::Much,
+            () if logged > log || dirty > part(4, 3) => Need::Some,
             () => Need::None,
         }
     }

@@ -111,8 +111,8 @@
 //!   been looked at (`store`, `node`). A page that comes back whole but older than what was written last since the file
 //!   was opened is an error as well.
 //! - A header is durable after the pages and the log entries in front of the one that it names (`checkpoint`).
-//! - Pages in memory stay within [`Options::memory`]; at seven eighths of it in pages that are not in the file, writers
-//!   wait for the checkpoint (`table`, `checkpoint`).
+//! - Pages in memory stay within [`Options::memory`]; when nearly all of it is pages that are not in the file,
+//!   writers wait for the checkpoint (`table`, `checkpoint`).
 //!
 //! # Cost
 //!

@@ -68,6 +68,9 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>
             format!("goes on with entry {} of the log, which has {} to {}", header.log, bounds.start, bounds.end);
         return Err(Error::corrupt(&path, 0, what));
     }
+    // What was just read may stand in the system's cache alone, if a sync of it failed in an earlier life. From here on
+    // this header is relied on: pages of the one before it are written over.
+    header.write(&*file).and_then(|()| file.sync()).map_err(Error::io("sync", &path))?;
     let store = load(path, file, log, options, &header)?;
     replay(&store, Index(header.log), bounds.end)?;
     Ok((store, lock))
