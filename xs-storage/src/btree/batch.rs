@@ -158,8 +158,12 @@ impl<'a> Edit<'a> {
         if self.work.contains_key(&id) {
             return Ok(id);
         }
+        let pooled = self.writer.pool.pop();
         let page = self.page(id)?;
-        let mut copy = PageMut::copy_of(page.bytes(), self.seq);
+        let mut copy = match pooled {
+            Some(old) => PageMut::copy_into(old, page.bytes(), self.seq),
+            None => PageMut::copy_of(page.bytes(), self.seq),
+        };
         drop(page);
         let fresh = self.take(1)?;
         copy.edit(|bytes| label(bytes, fresh, self.writer.epoch));

@@ -78,7 +78,15 @@ impl Store {
         Ok(())
     }
 
-    /// A step of the job, or of a writer who helps. True if there is more to do.
+    /// A step of a writer who helps: it writes pages, but does not sync, which may take long.
+    pub(super) fn help(&self, checkpoint: &mut Checkpoint) {
+        if checkpoint.running.as_ref().is_none_or(|running| running.done < running.pages.len()) {
+            // A failure stops the store, and whoever writes next is told.
+            let _ = self.checkpoint_step(checkpoint);
+        }
+    }
+
+    /// A step of the job. True if there is more to do.
     pub(super) fn checkpoint_step(&self, checkpoint: &mut Checkpoint) -> Result<bool> {
         self.check_running()?;
         if checkpoint.running.is_none() {

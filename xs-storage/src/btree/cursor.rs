@@ -74,10 +74,11 @@ impl<'a> TreeCursor<'a> {
             return Ok(false);
         }
         let root = self.store.page(self.version.root)?;
-        self.down(root, key, way)
+        self.down(root, key, way, None)
     }
 
-    fn down(&mut self, mut page: Lent, key: Option<&[u8]>, way: Way) -> Result<bool> {
+    /// The rest of the way to a leaf. `come_from`: the side on which a leaf of the range lies, where nothing is outside of it.
+    fn down(&mut self, mut page: Lent, key: Option<&[u8]>, way: Way, come_from: Option<Way>) -> Result<bool> {
         loop {
             let node = Node::new(page.bytes());
             if node.is_leaf() {
@@ -94,11 +95,13 @@ impl<'a> TreeCursor<'a> {
         }
         let node = Node::new(page.bytes());
         let first = match &self.range.start {
+            _ if matches!(come_from, Some(Way::Forth)) => 0,
             Bound::Unbounded => 0,
             Bound::Included(key) => node.search(key, self.store)?.unwrap_or_else(|at| at),
             Bound::Excluded(key) => node.search(key, self.store)?.map_or_else(|at| at, |at| at + 1),
         };
         let stop = match &self.range.end {
+            _ if matches!(come_from, Some(Way::Back)) => node.count(),
             Bound::Unbounded => node.count(),
             Bound::Excluded(key) => node.search(key, self.store)?.unwrap_or_else(|at| at),
             Bound::Included(key) => node.search(key, self.store)?.map_or_else(|at| at, |at| at + 1),
@@ -124,7 +127,7 @@ impl<'a> TreeCursor<'a> {
             if let Some(at) = next {
                 let below = self.store.below(&node, at)?;
                 self.above.push((page, at));
-                return self.down(below, None, way);
+                return self.down(below, None, way, Some(way));
             }
         }
         Ok(false)
@@ -157,23 +160,21 @@ impl<'a> TreeCursor<'a> {
 
     fn stand(&mut self, at: usize) -> Result<()> {
         let Some(leaf) = &self.leaf else { return Ok(()) };
-        let node = Node::new(leaf.bytes());
-        let key = node.key(at);
-        self.key.truncate(self.prefix);
-        if key.run.is_some() {
+        let (key, value, at_byte) = Node::new(leaf.bytes()).entry(at);
+        if key.run.is_none() {
+            self.key.truncate(self.prefix);
+            self.key.extend_from_slice(key.rest);
+        } else {
             self.key.clear();
             key.append_to(&mut self.key, self.store)?;
-        } else {
-            self.key.extend_from_slice(key.rest);
         }
-        match node.value(at) {
+        self.run = match value {
             Value::Here(value) => {
-                let from = value.as_ptr().addr() - leaf.bytes().as_ptr().addr();
-                self.value = (from, from + value.len());
-                self.run = None;
+                self.value = (at_byte, at_byte + value.len());
+                None
             }
-            Value::Run(run) => self.run = Some(run),
-        }
+            Value::Run(run) => Some(run),
+        };
         if self.fetched.get().is_some() {
             self.fetched = OnceCell::new();
         }
@@ -183,12 +184,14 @@ impl<'a> TreeCursor<'a> {
     }
 
     fn first(&mut self) -> Result<bool> {
-        let range = self.range.clone();
-        let start = match &range.start {
+        let start = std::mem::replace(&mut self.range.start, Bound::Unbounded);
+        let key = match &start {
             Bound::Included(key) | Bound::Excluded(key) => Some(&key[..]),
             Bound::Unbounded => None,
         };
-        if !self.descend(start, Way::Forth)? {
+        let key = key.map(<[u8]>::to_vec);
+        self.range.start = start;
+        if !self.descend(key.as_deref(), Way::Forth)? {
             self.place = Place::Back;
             return Ok(false);
         }

@@ -56,6 +56,9 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>
             return Err(Error::corrupt(&path, 0, "the file is missing, and its log is not"));
         }
         create(&*vfs, dir, &path, &options)?;
+    } else {
+        // A name that was found may not be durable, if an earlier life failed to sync it.
+        vfs.sync_dir(dir).and_then(|()| vfs.sync_dir(parent(dir))).map_err(Error::io("sync", dir))?;
     }
     let file = vfs.open(&path, Open::Write).map_err(Error::io("open", &path))?;
     let header = Header::read(&*file, &path)?;

@@ -85,6 +85,20 @@ impl PageMut {
         PageMut(ThinArc::from_header_and_slice(Meta { born, ..Meta::default() }, bytes))
     }
 
+    /// The same, in the memory of a page that nobody reads any more, if nobody does.
+    pub(super) fn copy_into(old: Page, bytes: &[u8], born: u64) -> Self {
+        let mut page = old.0;
+        let reused = page.with_arc_mut(|page| match Arc::get_mut(page) {
+            Some(page) if page.length() == bytes.len() => {
+                *page.header_mut() = Meta { born, ..Meta::default() };
+                page.slice_mut().copy_from_slice(bytes);
+                true
+            }
+            _ => false,
+        });
+        if reused { PageMut(page) } else { PageMut::copy_of(bytes, born) }
+    }
+
     pub(super) fn zeroed(len: usize, born: u64) -> Self {
         match ZEROS.get(..len) {
             Some(zeros) => PageMut::copy_of(zeros, born),

@@ -117,17 +117,18 @@ impl Table {
         }
     }
 
-    /// Takes a page out: its place is free.
-    pub(super) fn remove(&self, id: PageId) {
-        let slot = self.slot(id);
-        self.forget(slot.page.swap(None));
+    /// Takes a page out: its place is free. Answers it, if it was in memory.
+    pub(super) fn remove(&self, id: PageId) -> Option<Page> {
+        self.forget(self.slot(id).page.swap(None))
     }
 
-    fn forget(&self, page: Option<ThinArc<Meta, u8>>) {
-        if let Some(page) = page.map(Page) {
+    fn forget(&self, page: Option<ThinArc<Meta, u8>>) -> Option<Page> {
+        let page = page.map(Page);
+        if let Some(page) = &page {
             self.resident.fetch_sub(page.memory(), Ordering::Relaxed);
-            self.set_clean(&page);
+            self.set_clean(page);
         }
+        page
     }
 
     /// Notes that a page has been written, with its checksum.

@@ -125,8 +125,7 @@ impl BTree {
         self.job.poke();
         if need == Need::Much {
             if let Some(mut checkpoint) = store.checkpoint.try_lock() {
-                // A failure stops the store, and whoever writes next is told.
-                let _ = store.checkpoint_step(&mut checkpoint);
+                store.help(&mut checkpoint);
             }
         } else if need == Need::All {
             let mut checkpoint = store.checkpoint.lock();

@@ -57,6 +57,8 @@ pub(super) struct Writer {
     waiting: Vec<Left>,
     /// The run that holds the free list of the newest checkpoint.
     pub(super) free_run: Option<(PageId, u32)>,
+    /// Pages that are done with, for the memory that they have.
+    pub(super) pool: Vec<Page>,
     /// A buffer for nodes that are being taken apart.
     pub(super) scratch: Vec<u8>,
 }
@@ -74,6 +76,7 @@ impl Writer {
             older: Vec::new(),
             waiting: Vec::new(),
             free_run,
+            pool: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -85,7 +88,10 @@ impl Writer {
             return;
         }
         self.dirty.remove(left.id);
-        store.table.remove(left.id);
+        let page = store.table.remove(left.id).filter(|page| page.bytes().len() == store.page_size);
+        if (self.pool.len() as u64 * store.page_size as u64) < store.table.budget() / 64 {
+            self.pool.extend(page);
+        }
         self.space.give(left.id, left.pages);
     }
 
@@ -148,7 +154,9 @@ impl Writer {
 
     pub(super) fn memory(&self) -> u64 {
         let left: usize = self.older.iter().map(|older| older.left.capacity()).sum();
-        self.space.memory() + ((left + self.waiting.capacity()) * size_of::<Left>() + self.scratch.capacity()) as u64
+        let pool: u64 = self.pool.iter().map(Page::memory).sum();
+        pool + self.space.memory()
+            + ((left + self.waiting.capacity()) * size_of::<Left>() + self.scratch.capacity()) as u64
     }
 
     /// Puts a page that a batch made where readers find it.

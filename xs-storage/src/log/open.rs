@@ -214,6 +214,9 @@ impl<F: Framing> Shared<F> {
         let last = self.tail.lock().last().clone();
         match durable {
             Some(durable) => {
+                // A name that was found may not be durable, if an earlier life failed to sync it.
+                self.sync_dir()?;
+                self.vfs.sync_dir(parent(&self.dir)).map_err(Error::io("sync", parent(&self.dir)))?;
                 debris.into_iter().try_for_each(|segment| self.discard(Arc::new(segment)))?;
                 self.give_up_tail(&last, durable)
             }
