@@ -74,7 +74,7 @@ impl Header {
 
     /// Writes it in the place of the older of the two. The other one is not touched: a torn header is no loss.
     pub(super) fn write(&self, file: &dyn File) -> std::io::Result<()> {
-        file.write_all_at(&self.encode(), if self.epoch % 2 == 0 { 0 } else { SECOND })
+        file.write_all_at(&self.encode(), if self.epoch.is_multiple_of(2) { 0 } else { SECOND })
     }
 
     /// The state of the last checkpoint.

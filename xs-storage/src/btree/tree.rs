@@ -230,30 +230,30 @@ impl Engine for BTree {
             (writer.memory(), writer.space.end(), writer.space.free_pages(), writer.held())
         };
         let (resident, dirty) = (store.table.resident(), store.table.dirty());
-        let mut stats = Stats::default();
-        stats.entries = Some(store.version.load().entries);
         let log_bytes = log.segments as u64 * store.options.segment_bytes();
-        stats.disk_bytes = store.file.len().unwrap_or(0) + log_bytes;
-        stats.memory = vec![
-            ("pages", resident.saturating_sub(dirty)),
-            ("unwritten pages", dirty.min(resident)),
-            ("page table", store.table.memory()),
-            ("writer", writer_memory),
-            ("log", log.buffered_bytes),
-        ];
-        stats.user_bytes_written = get(&counters.user_bytes);
-        stats.disk_bytes_written = get(&counters.page_bytes) + log.written_bytes;
-        stats.syncs = get(&counters.syncs) + log.syncs;
-        stats.details = vec![
-            ("pages", pages.into()),
-            ("free pages", free),
-            ("page bytes", store.page_size as u64),
-            ("page reads", get(&counters.page_reads)),
-            ("checkpoints", get(&counters.checkpoints)),
-            ("versions held", held as u64),
-            ("log bytes", log_bytes),
-        ];
-        stats
+        Stats {
+            entries: Some(store.version.load().entries),
+            disk_bytes: store.file.len().unwrap_or(0) + log_bytes,
+            memory: vec![
+                ("pages", resident.saturating_sub(dirty)),
+                ("unwritten pages", dirty.min(resident)),
+                ("page table", store.table.memory()),
+                ("writer", writer_memory),
+                ("log", log.buffered_bytes),
+            ],
+            user_bytes_written: get(&counters.user_bytes),
+            disk_bytes_written: get(&counters.page_bytes) + log.written_bytes,
+            syncs: get(&counters.syncs) + log.syncs,
+            details: vec![
+                ("pages", pages.into()),
+                ("free pages", free),
+                ("page bytes", store.page_size as u64),
+                ("page reads", get(&counters.page_reads)),
+                ("checkpoints", get(&counters.checkpoints)),
+                ("versions held", held as u64),
+                ("log bytes", log_bytes),
+            ],
+        }
     }
 }
 

@@ -125,7 +125,7 @@ proptest! {
                             model.remove(&filler(n));
                         },
                         Act::Back => {
-                            if model.len() % 2 == 0 {
+                            if model.len().is_multiple_of(2) {
                                 txn.go_back(&saved.0);
                                 model.clone_from(&saved.1);
                             }
