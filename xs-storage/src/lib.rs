@@ -17,14 +17,17 @@
 #![cfg_attr(feature = "cache", doc = "7. [`cache`]: bounded maps that decide what to forget.")]
 #![cfg_attr(feature = "engine", doc = "8. [`engine`]: ordered bytes as a contract, and an engine in memory.")]
 #![cfg_attr(feature = "log", doc = "9. [`log`]: entries in order, durable together; what every store writes first.")]
-#![cfg_attr(feature = "mvcc", doc = "10. [`mvcc`]: transactions over any engine.")]
+#![cfg_attr(feature = "btree", doc = "10. [`btree`]: an engine that reads fast: pages, copied on write.")]
+#![cfg_attr(feature = "mvcc", doc = "11. [`mvcc`]: transactions over any engine.")]
 #![cfg_attr(
     feature = "dump",
-    doc = "11. [`dump`]: any engine's entries as one stream, for backups that outlive the engine."
+    doc = "12. [`dump`]: any engine's entries as one stream, for backups that outlive the engine."
 )]
-#![cfg_attr(feature = "testing", doc = "12. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
+#![cfg_attr(feature = "testing", doc = "13. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "btree")]
+pub mod btree;
 #[cfg(feature = "cache")]
 pub mod cache;
 #[cfg(feature = "dump")]

@@ -1,12 +1,20 @@
 //! Our engines, through the contract that they share.
 
+use xs_storage::btree::{self, BTree};
 use xs_storage::engine::{Durability, Engine, KeyRange, MemoryEngine, ReadView, WriteBatch};
 
-use super::subject::{Entry, Fallible, Reader, Subject, Write, touch};
+use super::subject::{Entry, Fallible, Reader, Setup, Subject, Write, touch};
 
 /// Those that exist, in the order of the table's columns.
-pub(super) const ENTRIES: &[Entry] =
-    &[Entry { name: "memory", ours: true, open: |_| open(Ok(MemoryEngine::new())), missing: || None }];
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry { name: "btree", ours: true, open: btree, missing: || None },
+    Entry { name: "memory", ours: true, open: |_| open(Ok(MemoryEngine::new())), missing: || None },
+];
+
+fn btree(setup: Setup<'_>) -> Fallible<Box<dyn Subject>> {
+    let options = btree::Options { memory: setup.cache as u64, ..btree::Options::default() };
+    open(BTree::open(setup.dir, options))
+}
 
 /// Any engine of ours.
 struct Ours<E>(E);

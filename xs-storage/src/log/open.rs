@@ -214,6 +214,9 @@ impl<F: Framing> Shared<F> {
         let last = self.tail.lock().last().clone();
         match durable {
             Some(durable) => {
+                // A name that was found may not be durable, if an earlier life failed to sync it.
+                self.sync_dir()?;
+                self.vfs.sync_dir(parent(&self.dir)).map_err(Error::io("sync", parent(&self.dir)))?;
                 debris.into_iter().try_for_each(|segment| self.discard(Arc::new(segment)))?;
                 self.give_up_tail(&last, durable)
             }
@@ -231,8 +234,14 @@ impl<F: Framing> Shared<F> {
         let file = last.begun().expect("it was read to its end");
         let mut tail = self.tail.lock();
         if F::MARK_LEN > 0 {
-            let mut bytes = vec![0; F::MARK_LEN];
-            // What was just read may be in the page cache only, so the mark repeats what is known to be durable.
+            // What was just read may be in the page cache only, if a sync of it failed in an earlier life: what no mark
+            // calls durable is written once more.
+            let from = last.before(durable).pos;
+            let mut bytes = vec![0; usize::try_from(tail.pos - from).unwrap_or(usize::MAX)];
+            file.read_exact_at(&mut bytes, from).map_err(Error::io("read", &last.path))?;
+            file.write_all_at(&bytes, from).map_err(Error::io("write", &last.path))?;
+            bytes.clear();
+            bytes.resize(F::MARK_LEN, 0);
             self.framing.put_mark(Mark { epoch: tail.epoch, next: tail.next, durable }, &mut bytes);
             file.write_all_at(&bytes, tail.pos).map_err(Error::io("write", &last.path))?;
             tail.pos += bytes.len() as u64;

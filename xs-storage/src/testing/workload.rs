@@ -48,10 +48,10 @@ impl Workload {
         batches: usize,
         tell: &mut dyn FnMut(RangeInclusive<usize>),
     ) -> Result<()> {
-        for _ in 0..batches {
-            self.step(engine, machine, tell)?;
-        }
-        Ok(())
+        let ran = (0..batches).try_for_each(|_| self.step(engine, machine, tell));
+        // A commit may hold on to the store, which is to be opened again.
+        self.later.clear();
+        ran
     }
 
     fn step(

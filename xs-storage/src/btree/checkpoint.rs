@@ -1,0 +1,273 @@
+//! Checkpoints: the tree as it was at one moment, made durable in the file in small steps while writing goes on.
+//!
+//! ```text
+//!   begin   under the writer's lock: note root, free list and the pages that are not in the file; the next epoch begins
+//!   write   pages into places that no durable checkpoint refers to, some at a time
+//!   end     sync; write the older of the two headers; sync; now what only the last checkpoint needed is free
+//!           cut the file if its end is free; cut the front of the log
+//! ```
+
+use std::sync::atomic::Ordering;
+
+use super::header::Header;
+use super::page::{HEADER, NONE, Page, PageId, PageMut, RUN};
+use super::store::{Store, checksum, label, run_pages};
+use super::write::{Left, Writer};
+use crate::log::Index;
+use crate::{Error, Result};
+
+/// Bytes that one step writes.
+const STEP: usize = 1 << 20;
+
+/// Where a checkpoint stands.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoint {
+    running: Option<Running>,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Running {
+    header: Header,
+    /// What is to be written, by page number.
+    pages: Vec<(PageId, Page)>,
+    /// How many of them are in the file.
+    done: usize,
+}
+
+/// How urgent a checkpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Need {
+    /// Not at all.
+    None,
+    /// It should be going on.
+    Some,
+    /// Writers do a step of it each.
+    Much,
+    /// Nobody writes before it is done.
+    All,
+}
+
+impl Store {
+    /// How urgent a checkpoint is, after `logged` bytes since the last one began.
+    pub(super) fn need(&self, logged: u64) -> Need {
+        let (log, dirty) = (self.options.log_bytes, self.table.dirty());
+        let part = |of: u64, n: u64| self.table.budget() / of * n;
+        match () {
+            () if logged > 4 * log || dirty > part(16, 15) => Need::All,
+            () if logged > 2 * log || dirty > part(16, 14) => Need::Much,
+            () if logged > log || dirty > part(4, 3) => Need::Some,
+            () => Need::None,
+        }
+    }
+
+    /// Makes everything that was published so far durable in the pages.
+    pub(super) fn run_checkpoint(&self) -> Result<()> {
+        let mut checkpoint = self.checkpoint.lock();
+        // One that is under way does not hold what was written since it began.
+        self.finish_running(&mut checkpoint)?;
+        self.begin(&mut checkpoint, &mut self.writer.lock())?;
+        self.finish_running(&mut checkpoint)
+    }
+
+    /// Does the rest of a checkpoint that is under way.
+    pub(super) fn finish_running(&self, checkpoint: &mut Checkpoint) -> Result<()> {
+        while checkpoint.running.is_some() {
+            self.step(checkpoint)?;
+        }
+        Ok(())
+    }
+
+    /// A step of a writer who helps: it writes pages, but does not sync, which may take long.
+    pub(super) fn help(&self, checkpoint: &mut Checkpoint) {
+        if checkpoint.running.as_ref().is_none_or(|running| running.done < running.pages.len()) {
+            // A failure stops the store, and whoever writes next is told.
+            let _ = self.checkpoint_step(checkpoint);
+        }
+    }
+
+    /// A step of the job. True if there is more to do.
+    pub(super) fn checkpoint_step(&self, checkpoint: &mut Checkpoint) -> Result<bool> {
+        self.check_running()?;
+        if checkpoint.running.is_none() {
+            let mut writer = self.writer.lock();
+            if self.need(writer.logged) == Need::None {
+                return Ok(false);
+            }
+            self.begin(checkpoint, &mut writer)?;
+        } else {
+            self.step(checkpoint)?;
+        }
+        Ok(true)
+    }
+
+    /// Notes what is to be written. Nothing happens if nothing changed.
+    fn begin(&self, checkpoint: &mut Checkpoint, writer: &mut Writer) -> Result<()> {
+        self.check_running()?;
+        writer.sweep(self);
+        if writer.is_checkpointed() {
+            return Ok(());
+        }
+        let version = self.version.load();
+        let epoch = writer.epoch;
+        writer.hold_left();
+        // What will be free if this is the state that the store is opened with.
+        let mut space = writer.space.clone();
+        writer.all_left().for_each(|left| space.give(left.id, left.pages));
+        let old_run = writer.free_run.take();
+        if let Some((id, pages)) = old_run {
+            space.give(id, pages);
+            writer.free(self, Left { id, pages, born: 0, needs: epoch });
+        }
+        let mut free = space.encode();
+        let mut free_run = None;
+        if !free.is_empty() {
+            // The list's own place must not be on it: taken from the real one first, then listed again. That can make
+            // the list a little longer; its place has room for that.
+            let pages = run_pages(free.len() as u64 + 32, self.page_size);
+            let id = writer.space.take(pages).ok_or_else(|| self.corrupt(NONE, "page numbers have run out"))?;
+            space.claim(id, pages);
+            free = space.encode();
+            free_run = Some((id, pages));
+        }
+        writer.free_run = free_run;
+        self.end.fetch_max(writer.space.end(), Ordering::AcqRel);
+        let mut pages: Vec<(PageId, Page)> = Vec::with_capacity(writer.dirty.len() as usize + 1);
+        for id in std::mem::take(&mut writer.dirty).iter() {
+            pages.extend(self.table.peek(id).map(|page| (id, page)));
+        }
+        if let Some((id, _)) = free_run {
+            let mut page = PageMut::zeroed(HEADER + free.len(), version.seq);
+            page.edit(|bytes| {
+                bytes[4] = RUN;
+                label(bytes, id, epoch);
+                bytes[24..32].copy_from_slice(&(free.len() as u64).to_le_bytes());
+                bytes[HEADER..].copy_from_slice(&free);
+            });
+            let at = pages.partition_point(|(other, _)| *other < id);
+            pages.insert(at, (id, page.freeze()));
+        }
+        let header = Header {
+            page_size: self.page_size as u32,
+            epoch,
+            log: writer.next,
+            entries: version.entries,
+            root: version.root,
+            end: space.cut_end(),
+            free: free_run.map_or(NONE, |(id, _)| id),
+            free_len: free.len() as u64,
+        };
+        writer.epoch += 1;
+        writer.logged = 0;
+        writer.checkpointed = writer.next;
+        checkpoint.running = Some(Running { header, pages, done: 0 });
+        Ok(())
+    }
+
+    fn step(&self, checkpoint: &mut Checkpoint) -> Result<()> {
+        let Checkpoint { running: Some(running), buffer } = checkpoint else { return Ok(()) };
+        let done = if running.done < running.pages.len() {
+            self.write_some(&running.pages[running.done..], buffer).map(|done| {
+                running.done += done;
+                false
+            })
+        } else {
+            self.seal(running).and_then(|()| self.end(running, &mut self.writer.lock())).map(|()| true)
+        };
+        match done {
+            Ok(true) => checkpoint.running = None,
+            Ok(false) => {}
+            Err(error) => {
+                checkpoint.running = None;
+                return Err(self.stop(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// A whole checkpoint while nobody else writes: what was published and not logged is durable before anything can be
+    /// logged that builds on it.
+    pub(super) fn checkpoint_alone(&self, checkpoint: &mut Checkpoint, writer: &mut Writer) -> Result<()> {
+        self.begin(checkpoint, writer)?;
+        let Checkpoint { running: Some(running), buffer } = checkpoint else { return Ok(()) };
+        let mut all = || {
+            while running.done < running.pages.len() {
+                running.done += self.write_some(&running.pages[running.done..], buffer)?;
+            }
+            self.seal(running)?;
+            self.end(running, writer)
+        };
+        let done = all().map_err(|error| self.stop(error));
+        checkpoint.running = None;
+        done
+    }
+
+    /// Writes some pages, those that follow each other in the file at once; says how many.
+    pub(super) fn write_some(&self, pages: &[(PageId, Page)], buffer: &mut Vec<u8>) -> Result<usize> {
+        let (mut total, mut done) = (0, 0);
+        while total < STEP && done < pages.len() {
+            let first = pages[done].0;
+            let mut next = first;
+            buffer.clear();
+            while let Some((id, page)) = pages.get(done)
+                && *id == next
+                && (buffer.is_empty() || buffer.len() + page.bytes().len() <= STEP)
+            {
+                let at = buffer.len();
+                buffer.extend_from_slice(page.bytes());
+                let crc = checksum(&buffer[at..]);
+                buffer[at..at + 4].copy_from_slice(&crc.to_le_bytes());
+                self.table.set_written(*id, crc);
+                let pages = page.bytes().len().div_ceil(self.page_size);
+                buffer.resize(at + pages * self.page_size, 0);
+                next += pages as u32;
+                done += 1;
+            }
+            self.write_pages(first, buffer)?;
+            total += buffer.len();
+        }
+        if buffer.capacity() > 2 * STEP {
+            *buffer = Vec::new();
+        }
+        Ok(done)
+    }
+
+    /// Writes whole pages to their place.
+    fn write_pages(&self, first: PageId, bytes: &[u8]) -> Result<()> {
+        self.counters.page_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let offset = u64::from(first) * self.page_size as u64;
+        self.file.write_all_at(bytes, offset).map_err(Error::io("write", &self.path))
+    }
+
+    /// Makes the pages durable, and then the header that refers to them.
+    fn seal(&self, running: &Running) -> Result<()> {
+        // The header says from which entry on the log is to be applied. If that one and those before it were not durable,
+        // the log would give their numbers away again after a crash, and the new ones would never be applied.
+        self.log.sync()?;
+        self.sync()?;
+        running.header.write(&*self.file).map_err(Error::io("write", &self.path))?;
+        self.counters.page_bytes.fetch_add(128, Ordering::Relaxed);
+        self.sync()
+    }
+
+    /// Gives back what nobody needs after the header is durable.
+    fn end(&self, running: &Running, writer: &mut Writer) -> Result<()> {
+        for (_, page) in &running.pages {
+            self.table.set_clean(page);
+        }
+        writer.made_durable(self, running.header.epoch);
+        writer.sweep(self);
+        // Under the writer's lock, so that no page behind the end is being made.
+        let end = writer.space.cut();
+        let len = (u64::from(end) * self.page_size as u64).max(super::header::AREA);
+        if self.file.len().map_err(Error::io("measure", &self.path))? > len {
+            self.file.set_len(len).map_err(Error::io("cut", &self.path))?;
+        }
+        self.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
+        self.log.trim_to(Index(running.header.log))?;
+        if self.table.is_over() {
+            self.table.evict(self.end.load(Ordering::Acquire));
+        }
+        Ok(())
+    }
+}

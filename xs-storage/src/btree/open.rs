@@ -1,0 +1,194 @@
+//! Opening a store: whose directory it is, the last checkpoint, and the batches that the log has beyond it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use xs_os::vfs::{File, Open, Vfs, VfsExt, parent};
+
+use super::batch::Edit;
+use super::checkpoint::Checkpoint;
+use super::header::{self, Header};
+use super::node::RunRef;
+use super::options::Options;
+use super::page::{HEADER, NONE};
+use super::space::Space;
+use super::store::{Counters, Store, Version, run_pages};
+use super::table::Table;
+use super::write::Writer;
+use crate::engine::{Op, WriteBatch};
+use crate::log::{Index, Log, LogOptions};
+use crate::{Error, Result};
+
+/// The names in a store's directory.
+const DATA: &str = "data";
+const FRESH: &str = "data.new";
+const LOCK: &str = "LOCK";
+const LOG: &str = "log";
+
+/// Payload that is taken from the log at once.
+const AT_ONCE: u64 = 64 << 20;
+
+/// Opens a store, and answers the lock that is to be held as long as anybody reads it.
+pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>)> {
+    options.check()?;
+    let vfs = options.vfs.clone();
+    let path = dir.join(DATA);
+    let there = vfs.exists(&path).map_err(Error::io("open", &path))?;
+    if !there && options.must_exist {
+        return Err(Error::io("open", &path)(std::io::ErrorKind::NotFound.into()));
+    }
+    vfs.create_dir(dir).map_err(Error::io("create", dir))?;
+    let names = vfs.list(dir).map_err(Error::io("list", dir))?;
+    if let Some(strange) = names.iter().find(|name| ![DATA, FRESH, LOCK, LOG].iter().any(|ours| *ours == **name)) {
+        let what = format!("`{}` is none of its files", strange.to_string_lossy());
+        return Err(Error::NotOurs { path: dir.to_owned(), expected: "B+tree store", what });
+    }
+    let lock_path = dir.join(LOCK);
+    let lock = vfs.open(&lock_path, Open::Create).map_err(Error::io("open", &lock_path))?;
+    if !lock.try_lock().map_err(Error::io("lock", &lock_path))? {
+        return Err(Error::Locked { path: lock_path });
+    }
+    if !there {
+        if names.iter().any(|name| *name == LOG) {
+            return Err(Error::corrupt(&path, 0, "the file is missing, and its log is not"));
+        }
+        create(&*vfs, dir, &path, &options)?;
+    } else {
+        // A name that was found may not be durable, if an earlier life failed to sync it.
+        vfs.sync_dir(dir).and_then(|()| vfs.sync_dir(parent(dir))).map_err(Error::io("sync", dir))?;
+    }
+    let file = vfs.open(&path, Open::Write).map_err(Error::io("open", &path))?;
+    let header = Header::read(&*file, &path)?;
+    let log_options =
+        LogOptions { segment_bytes: options.segment_bytes(), jobs: options.jobs.clone(), ..LogOptions::default() };
+    let log = Log::open(vfs, &dir.join(LOG), log_options)?;
+    let bounds = log.bounds();
+    if header.log < bounds.start.0 || header.log > bounds.end.0 {
+        let what =
+            format!("goes on with entry {} of the log, which has {} to {}", header.log, bounds.start, bounds.end);
+        return Err(Error::corrupt(&path, 0, what));
+    }
+    // What was just read may stand in the system's cache alone, if a sync of it failed in an earlier life. From here on
+    // this header is relied on: pages of the one before it are written over.
+    header.write(&*file).and_then(|()| file.sync()).map_err(Error::io("sync", &path))?;
+    let store = load(path, file, log, options, &header)?;
+    replay(&store, Index(header.log), bounds.end)?;
+    Ok((store, lock))
+}
+
+/// Makes an empty store; a crash leaves none or this.
+fn create(vfs: &dyn Vfs, dir: &Path, path: &Path, options: &Options) -> Result<()> {
+    let page_size = options.page_size as u32;
+    let end = header::first_page(page_size);
+    let header = Header { page_size, epoch: 1, log: 0, entries: 0, root: NONE, end, free: NONE, free_len: 0 };
+    let fresh = dir.join(FRESH);
+    let made = || {
+        let file = vfs.open(&fresh, Open::Create)?;
+        file.set_len(0)?;
+        file.set_len(header::AREA)?;
+        header.write(&*file)?;
+        file.sync()?;
+        vfs.rename(&fresh, path)?;
+        vfs.sync_dir(dir)?;
+        vfs.sync_dir(parent(dir))
+    };
+    made().map_err(Error::io("create", path))
+}
+
+/// The store as of its last checkpoint.
+fn load(path: PathBuf, file: Arc<dyn File>, log: Log, options: Options, header: &Header) -> Result<Store> {
+    let page_size = header.page_size as usize;
+    let first = header::first_page(header.page_size);
+    let version = Version { seq: 0, root: header.root, entries: header.entries };
+    let store = Store {
+        file,
+        path,
+        page_size,
+        table: Table::new(options.memory.max(64 * page_size as u64)),
+        options,
+        version: ArcSwap::from_pointee(version),
+        writer: Mutex::new(Writer::new(Space::new(first), header.epoch, header.log, None)),
+        checkpoint: Mutex::new(Checkpoint::default()),
+        log,
+        end: AtomicU32::new(header.end),
+        opened_epoch: header.epoch,
+        stopped: OnceLock::new(),
+        closed: AtomicBool::new(false),
+        counters: Counters::default(),
+    };
+    let mut free_run = None;
+    let space = if header.free == NONE {
+        Space::decode(first, header.end, &[])
+    } else {
+        let run = RunRef { id: header.free, len: header.free_len };
+        free_run = Some((run.id, run_pages(run.len, page_size)));
+        Space::decode(first, header.end, &store.run_page(run)?.bytes()[HEADER..])
+    };
+    let space = space.ok_or_else(|| store.corrupt(header.free, "a free list that makes no sense"))?;
+    *store.writer.lock() = Writer::new(space, header.epoch, header.log, free_run);
+    Ok(store)
+}
+
+/// Applies what the log has and the pages have not: in the order of the keys where it can, so that each leaf is visited
+/// once, and of each key only what was written last.
+fn replay(store: &Store, from: Index, end: Index) -> Result<()> {
+    let mut reader = store.log.reader(from);
+    let mut writer = store.writer.lock();
+    let mut more = true;
+    while more {
+        let (mut bytes, mut next) = (0, writer.next);
+        let mut batches = Vec::new();
+        while bytes < AT_ONCE {
+            let Some(entry) = reader.next()? else { break };
+            let batch = WriteBatch::from_bytes(&entry.payload).map_err(|error| {
+                Error::corrupt(&store.path, 0, format!("entry {} of the log: {error}", entry.index))
+            })?;
+            bytes += entry.payload.len() as u64;
+            next = entry.end.0;
+            batches.push(batch);
+        }
+        more = !batches.is_empty();
+        let mut ops: Vec<Op<'_>> = batches.iter().flat_map(WriteBatch::iter).collect();
+        // A range cuts the order: what stands before it must not move behind it.
+        for run in ops.chunk_by_mut(|a, b| key_of(a).is_some() && key_of(b).is_some()) {
+            run.sort_by(|a, b| key_of(a).cmp(&key_of(b)));
+            apply_sorted(store, &mut writer, run)?;
+        }
+        writer.next = next;
+        writer.logged += bytes;
+    }
+    if writer.next != end.0 {
+        return Err(Error::corrupt(&store.path, 0, format!("the log ends at {} and should at {end}", writer.next)));
+    }
+    Ok(())
+}
+
+/// The key of a write of one key.
+fn key_of<'a>(op: &Op<'a>) -> Option<&'a [u8]> {
+    match op {
+        Op::Put(key, _) | Op::Delete(key) => Some(key),
+        Op::DeleteRange(..) => None,
+    }
+}
+
+fn apply_sorted(store: &Store, writer: &mut Writer, ops: &[Op<'_>]) -> Result<()> {
+    let mut rest = ops;
+    while !rest.is_empty() {
+        let mut edit = Edit::new(store, writer);
+        while let Some((op, behind)) = rest.split_first()
+            && edit.held() <= store.table.budget() / 4
+        {
+            let overwritten = key_of(op).is_some() && behind.first().is_some_and(|next| key_of(next) == key_of(op));
+            if !overwritten {
+                edit.apply_one(*op)?;
+            }
+            rest = behind;
+        }
+        edit.user_bytes = 0;
+        edit.publish();
+    }
+    Ok(())
+}
