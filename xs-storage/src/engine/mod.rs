@@ -93,6 +93,8 @@ use bytes::Bytes;
 use crate::Result;
 
 pub use batch::{Malformed, Op, WriteBatch};
+#[cfg(feature = "lsm")]
+pub(crate) use batch::{put_varint, take_varint};
 pub use commit::{Commit, Settle};
 pub use memory::MemoryEngine;
 pub use range::KeyRange;
