@@ -16,6 +16,7 @@
 #![cfg_attr(feature = "keyspace", doc = "6. [`geohash`]: places as scores, searches around a place as ranges of them.")]
 #![cfg_attr(feature = "cache", doc = "7. [`cache`]: bounded maps that decide what to forget.")]
 #![cfg_attr(feature = "engine", doc = "8. [`engine`]: ordered bytes as a contract, and an engine in memory.")]
+#![cfg_attr(feature = "log", doc = "9. [`log`]: entries in order, durable together; what every store writes first.")]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "cache")]
@@ -28,6 +29,8 @@ mod error;
 pub mod geohash;
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
+#[cfg(feature = "log")]
+pub mod log;
 #[cfg(feature = "keyspace")]
 pub mod sketch;
 

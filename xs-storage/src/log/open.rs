@@ -1,0 +1,246 @@
+//! Opening a log: which files belong to it, where it ends, and whether what is missing was ever promised.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+use xs_os::Progress;
+use xs_os::vfs::{File, Open, Vfs, parent};
+
+use super::framing::{Framing, Mark};
+use super::segment::{STRIDE, Segment, Waypoint, body};
+use super::shared::{Counts, Io, Shared};
+use super::spares::Spares;
+use super::tail::Tail;
+use super::turn::Turn;
+use super::walk::{Step, Walk};
+use super::{Index, LogOptions};
+use crate::{Error, Result};
+
+/// The files of a directory, by what they are.
+#[derive(Default)]
+struct Listing {
+    /// By epoch.
+    segments: BTreeMap<u64, Segment>,
+    spares: Vec<String>,
+}
+
+fn list<F: Framing>(vfs: &dyn Vfs, dir: &Path) -> Result<Listing> {
+    let mut listing = Listing::default();
+    for name in vfs.list(dir).map_err(Error::io("list", dir))? {
+        let name = name.to_string_lossy().into_owned();
+        if let Some(segment) = Segment::from_name::<F>(dir, &name) {
+            listing.segments.insert(segment.epoch, segment);
+        } else if name.strip_prefix("spare-").is_some_and(|number| number.parse::<u64>().is_ok()) {
+            listing.spares.push(name);
+        } else if name != LOCK {
+            let what = format!("`{name}` is none of a log's files");
+            return Err(Error::NotOurs { path: dir.to_owned(), expected: "log", what });
+        }
+    }
+    Ok(listing)
+}
+
+const LOCK: &str = "LOCK";
+
+/// The segments of the log, oldest first, and those that a truncation took out of it and a crash left.
+///
+/// The newest name is the end of the log, and every segment names the one it continues. Trimming removes the oldest
+/// first, each durably before the next, so a segment older than the chain that was found is a hole in it.
+fn chain(dir: &Path, mut found: BTreeMap<u64, Segment>) -> Result<(Vec<Segment>, Vec<Segment>)> {
+    let mut chain = Vec::new();
+    let mut next = found.last_key_value().map(|(epoch, _)| *epoch);
+    while let Some(segment) = next.and_then(|epoch| found.remove(&epoch)) {
+        next = Some(segment.previous);
+        chain.push(segment);
+    }
+    chain.reverse();
+    for pair in chain.windows(2) {
+        if pair[1].first < pair[0].first {
+            return Err(Error::corrupt(&pair[1].path, 0, "its name says that it starts before the one it continues"));
+        }
+    }
+    let head = chain.first();
+    let lost = head.filter(|head| head.previous != 0).filter(|head| found.keys().any(|epoch| *epoch < head.epoch));
+    if let Some(head) = lost {
+        let what = format!("segment {:016x}, which {} continues, is missing", head.previous, head.path.display());
+        return Err(Error::corrupt(dir, 0, what));
+    }
+    Ok((chain, found.into_values().collect()))
+}
+
+/// Where a segment's entries end.
+struct End {
+    at: Waypoint,
+    /// What its marks say was durable.
+    durable: Index,
+}
+
+/// Up to `len` bytes of a file of `size` bytes.
+fn fetch(file: &dyn File, path: &Path, size: u64, pos: u64, len: usize) -> Result<Bytes> {
+    let len = len.min(usize::try_from(size.saturating_sub(pos)).unwrap_or(usize::MAX));
+    let mut bytes = BytesMut::zeroed(len);
+    file.read_exact_at(&mut bytes, pos).map_err(Error::io("read", path))?;
+    Ok(bytes.freeze())
+}
+
+/// Walks the newest segment to its end. What stands there is a torn write, unless a later mark says that it was durable.
+fn find_end<F: Framing>(framing: &F, segment: &Segment, file: &dyn File) -> Result<End> {
+    let path = &segment.path;
+    let size = file.len().map_err(Error::io("measure", path))?;
+    let mut walk = Walk::new(Waypoint { index: segment.first, pos: body::<F>(), epoch: segment.epoch });
+    let mut durable = segment.first;
+    let stopped_by = loop {
+        let at = walk.at;
+        match walk.step(framing, &mut |pos, len| fetch(file, path, size, pos, len))? {
+            Step::Entry { index, .. } => segment.waypoint(Waypoint { index, ..at }),
+            Step::Mark(mark) => durable = durable.max(mark.durable),
+            Step::End => break "nothing",
+            Step::Damaged(what) => break what,
+        }
+    };
+    let at = walk.at;
+    if let Some((pos, mark)) = promise(framing, path, file, size, &at)? {
+        let what = format!(
+            "{stopped_by} where entry {} was: a mark at byte {pos} says that all before {} was durable",
+            at.index, mark.durable
+        );
+        return Err(Error::corrupt(path, at.pos, what));
+    }
+    Ok(End { at, durable })
+}
+
+/// A mark behind the end that says that more was durable. Marks of earlier epochs speak of bytes that were given up.
+fn promise<F: Framing>(
+    framing: &F,
+    path: &Path,
+    file: &dyn File,
+    size: u64,
+    end: &Waypoint,
+) -> Result<Option<(u64, Mark)>> {
+    const AT_ONCE: usize = 1 << 20;
+    let mut pos = end.pos;
+    while F::MARK_LEN > 0 && size.saturating_sub(pos) >= F::MARK_LEN as u64 {
+        let bytes = fetch(file, path, size, pos, AT_ONCE)?;
+        match framing.find_mark(end.epoch, &bytes) {
+            Some((at, mark)) if mark.durable > end.index => return Ok(Some((pos + at as u64, mark))),
+            Some((at, _)) => pos += at as u64 + 1,
+            // A mark may lie across two looks.
+            None => pos += (bytes.len() - (F::MARK_LEN - 1)) as u64,
+        }
+    }
+    Ok(None)
+}
+
+impl<F: Framing> Shared<F> {
+    pub(super) fn open(vfs: Arc<dyn Vfs>, dir: &Path, mut options: LogOptions, framing: F) -> Result<Arc<Self>> {
+        options.check()?;
+        vfs.create_dir(dir).map_err(Error::io("create", dir))?;
+        list::<F>(&*vfs, dir)?;
+        let lock_path = dir.join(LOCK);
+        let lock = vfs.open(&lock_path, Open::Create).map_err(Error::io("open", &lock_path))?;
+        if !lock.try_lock().map_err(Error::io("lock", &lock_path))? {
+            return Err(Error::Locked { path: lock_path });
+        }
+        // Once more: whoever held the lock until now may have changed them.
+        let listing = list::<F>(&*vfs, dir)?;
+        let newest = listing.segments.keys().next_back().copied().unwrap_or(0);
+        let (chain, debris) = chain(dir, listing.segments)?;
+        let fresh = chain.is_empty();
+        let segments: Vec<_> = match fresh {
+            true => vec![Arc::new(Segment::new::<F>(dir, 1, 0, options.first))],
+            false => chain.into_iter().map(Arc::new).collect(),
+        };
+        let last = segments.last().expect("one was made if there was none").clone();
+        let mut tail = Tail {
+            segments: Arc::new(segments),
+            timeline: 0,
+            next: last.first,
+            pos: body::<F>(),
+            epoch: newest.max(1),
+            waypoint_from: body::<F>() + STRIDE,
+            ticket: 0,
+            durable: last.first,
+            filling: Vec::new(),
+            filling_bytes: 0,
+            flushing: Arc::default(),
+            run: Vec::new(),
+            stopped: false,
+            watchers: Vec::new(),
+        };
+        let mut marked = last.first;
+        if !fresh {
+            let file = last.open::<F>(&*vfs, Open::Write)?;
+            let end = find_end(&framing, &last, &**file)?;
+            last.cut_to(end.at.pos);
+            (tail.next, tail.pos, tail.epoch) = (end.at.index, end.at.pos, end.at.epoch.max(newest) + 1);
+            tail.waypoint_from = tail.pos + STRIDE;
+            tail.durable = tail.next;
+            marked = end.durable;
+        }
+        let shared = Arc::new(Shared {
+            framing,
+            vfs,
+            dir: dir.to_owned(),
+            tail: Mutex::new(tail),
+            turn: Turn::default(),
+            io: Mutex::new(Io { dirty: None, marked }),
+            spares: Mutex::new(Spares::default()),
+            job: OnceLock::new(),
+            stopped: OnceLock::new(),
+            safe: AtomicU64::new(0),
+            counts: Counts::default(),
+            _lock: lock,
+            options,
+        });
+        let begun = shared.begin_life(listing.spares, debris, (!fresh).then_some(marked));
+        // Dropping it must not write what was not made sure of.
+        begun.inspect_err(|error| shared.stop(error.clone()))?;
+        let weak = Arc::downgrade(&shared);
+        let step = Box::new(move || weak.upgrade().map_or(Progress::Done, |shared| shared.step()));
+        let job = shared.options.jobs.spawn("log", step);
+        shared.job.set(job).expect("nobody else sets it");
+        Ok(shared)
+    }
+
+    /// What is done to the files before the log is used. `durable`: what is known to be so; none for a new log.
+    fn begin_life(&self, spares: Vec<String>, debris: Vec<Segment>, durable: Option<Index>) -> Result<()> {
+        spares.iter().try_for_each(|name| self.adopt(name))?;
+        let last = self.tail.lock().last().clone();
+        match durable {
+            Some(durable) => {
+                debris.into_iter().try_for_each(|segment| self.discard(Arc::new(segment)))?;
+                self.give_up_tail(&last, durable)
+            }
+            None => {
+                self.begin(&last, self.options.segment_bytes)?;
+                self.vfs.sync_dir(parent(&self.dir)).map_err(Error::io("sync", parent(&self.dir)))
+            }
+        }
+    }
+
+    /// Makes sure that nothing behind the end is ever taken for a part of the log, before anything new is written there.
+    ///
+    /// With marks, a new epoch begins; without, the file is cut.
+    fn give_up_tail(&self, last: &Segment, durable: Index) -> Result<()> {
+        let file = last.begun().expect("it was read to its end");
+        let mut tail = self.tail.lock();
+        if F::MARK_LEN > 0 {
+            let mut bytes = vec![0; F::MARK_LEN];
+            // What was just read may be in the page cache only, so the mark repeats what is known to be durable.
+            self.framing.put_mark(Mark { epoch: tail.epoch, next: tail.next, durable }, &mut bytes);
+            file.write_all_at(&bytes, tail.pos).map_err(Error::io("write", &last.path))?;
+            tail.pos += bytes.len() as u64;
+            last.wrote(tail.pos);
+        } else if file.len().map_err(Error::io("measure", &last.path))? > tail.pos {
+            file.set_len(tail.pos).map_err(Error::io("cut", &last.path))?;
+            if !F::BARE {
+                file.allocate(self.options.segment_bytes).map_err(Error::io("allocate", &last.path))?;
+            }
+        }
+        file.sync().map_err(Error::io("sync", &last.path))
+    }
+}

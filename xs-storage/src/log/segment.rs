@@ -1,0 +1,176 @@
+//! One file of a log: its name, its header, and where in it which entry stands.
+//!
+//! The name says which segment this is, and so a `rename` makes a prepared file a segment of the log in one durable
+//! step: `EPOCH-PREVIOUS-FIRST.log`, three numbers of sixteen hexadecimal digits. `EPOCH` rises from segment to segment,
+//! `PREVIOUS` is the epoch of the segment that this one continues (0: none), `FIRST` the index that it starts with.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use xs_os::vfs::{File, Open, Vfs};
+
+use super::framing::{Framing, le_u32};
+use super::{FORMAT, Index};
+use crate::{Error, Result};
+
+const MAGIC: &[u8; 8] = b"xs-log\r\n";
+/// The bytes of a header.
+const HEADER: usize = 32;
+/// The least distance of two waypoints, in bytes.
+pub(super) const STRIDE: u64 = 64 << 10;
+
+/// A place that reading can start from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waypoint {
+    /// The first index that stands here or behind.
+    pub(super) index: Index,
+    pub(super) pos: u64,
+    /// The epoch of what stands here.
+    pub(super) epoch: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) epoch: u64,
+    pub(super) previous: u64,
+    pub(super) first: Index,
+    pub(super) path: PathBuf,
+    file: OnceLock<Arc<dyn File>>,
+    /// Everything in front of this is in the file; what is not is still in memory.
+    written: AtomicU64,
+    waypoints: Mutex<Vec<Waypoint>>,
+}
+
+impl Segment {
+    /// A segment that has no file yet, or whose file is opened when it is first read.
+    pub(super) fn new<F: Framing>(dir: &Path, epoch: u64, previous: u64, first: Index) -> Self {
+        let path = dir.join(format!("{epoch:016x}-{previous:016x}-{:016x}.log", first.0));
+        let start = Waypoint { index: first, pos: body::<F>(), epoch };
+        let (file, written) = (OnceLock::new(), AtomicU64::new(start.pos));
+        Segment { epoch, previous, first, path, file, written, waypoints: Mutex::new(vec![start]) }
+    }
+
+    /// The segment that a file's name speaks of, if it is one.
+    pub(super) fn from_name<F: Framing>(dir: &Path, name: &str) -> Option<Self> {
+        let mut parts = name.strip_suffix(".log")?.split('-');
+        let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
+        let (epoch, previous, first) = (number()?, number()?, number()?);
+        let segment = Segment::new::<F>(dir, epoch, previous, Index(first));
+        let exact = segment.path.file_name().is_some_and(|ours| ours == name);
+        (exact && previous < epoch).then_some(segment)
+    }
+
+    /// Gives a new segment its file.
+    pub(super) fn begin(&self, file: Arc<dyn File>) {
+        self.file.set(file).expect("only who leads begins a segment, and once");
+    }
+
+    pub(super) fn begun(&self) -> Option<&Arc<dyn File>> {
+        self.file.get()
+    }
+
+    /// The file of a segment that has one.
+    pub(super) fn open<F: Framing>(&self, vfs: &dyn Vfs, how: Open) -> Result<&Arc<dyn File>> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
+        }
+        let file = vfs.open(&self.path, how).map_err(Error::io("open", &self.path))?;
+        check_header::<F>(&*file, &self.path)?;
+        let len = file.len().map_err(Error::io("measure", &self.path))?;
+        // Another thread may have been faster; its file is as good.
+        self.wrote(len);
+        Ok(self.file.get_or_init(|| file))
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
+    pub(super) fn wrote(&self, upto: u64) {
+        self.written.fetch_max(upto, Ordering::AcqRel);
+    }
+
+    /// For a segment whose end was just found: what is behind it has not been written.
+    pub(super) fn cut_to(&self, end: u64) {
+        self.written.store(end, Ordering::Release);
+    }
+
+    /// Remembers a place, if it is far enough from the last that is remembered.
+    pub(super) fn waypoint(&self, at: Waypoint) {
+        let mut waypoints = self.waypoints.lock();
+        if waypoints.last().is_none_or(|last| last.pos + STRIDE <= at.pos) {
+            waypoints.push(at);
+        }
+    }
+
+    /// The last known place from which reading comes past `index`.
+    pub(super) fn before(&self, index: Index) -> Waypoint {
+        let waypoints = self.waypoints.lock();
+        let behind = waypoints.partition_point(|at| at.index <= index);
+        waypoints[behind.max(1) - 1]
+    }
+}
+
+/// Where the entries of a segment start.
+pub(super) const fn body<F: Framing>() -> u64 {
+    if F::BARE { 0 } else { HEADER as u64 }
+}
+
+/// The header of every segment.
+///
+/// ```text
+///  0  "xs-log\r\n"
+///  8  format  u32
+/// 12  framing 16 bytes, ASCII, filled up with zeros
+/// 28  crc     u32  CRC32C of the 28 bytes in front
+/// ```
+pub(super) fn header<F: Framing>() -> Vec<u8> {
+    if F::BARE {
+        return Vec::new();
+    }
+    let mut bytes = vec![0; HEADER];
+    bytes[..8].copy_from_slice(MAGIC);
+    bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+    bytes[12..12 + F::NAME.len()].copy_from_slice(F::NAME.as_bytes());
+    let sum = crc32c::crc32c(&bytes[..28]);
+    bytes[28..].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+pub(super) fn check_header<F: Framing>(file: &dyn File, path: &Path) -> Result<()> {
+    if F::BARE {
+        return Ok(());
+    }
+    let mut found = [0; HEADER];
+    let not_ours = |what: &str| Error::NotOurs { path: path.to_owned(), expected: "log", what: what.to_owned() };
+    let len = file.read_at(&mut found, 0).map_err(Error::io("read", path))?;
+    if len < HEADER {
+        return Err(Error::corrupt(path, 0, "the header is missing"));
+    }
+    if crc32c::crc32c(&found[..28]) != le_u32(&found, 28) {
+        return Err(match found.starts_with(MAGIC) {
+            // Another version may have another header.
+            true if le_u32(&found, 8) > FORMAT => newer(path, le_u32(&found, 8)),
+            _ => Error::corrupt(path, 0, "a header whose checksum is wrong"),
+        });
+    }
+    if !found.starts_with(MAGIC) {
+        return Err(not_ours("its first bytes are not a log's"));
+    }
+    match le_u32(&found, 8) {
+        FORMAT => {}
+        version if version > FORMAT => return Err(newer(path, version)),
+        _ => return Err(not_ours("its format version has never been one")),
+    }
+    if found[..] != header::<F>()[..] {
+        let name = String::from_utf8_lossy(&found[12..28]).trim_end_matches('\0').to_owned();
+        return Err(not_ours(&format!("its entries are framed as `{name}`, not as `{}`", F::NAME)));
+    }
+    Ok(())
+}
+
+fn newer(path: &Path, found: u32) -> Error {
+    Error::NewerFormat { path: path.to_owned(), found, known: FORMAT }
+}

@@ -1,0 +1,295 @@
+//! What the handles of one log share, and the way of an entry from a caller to the disk.
+
+use std::mem;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+use xs_os::Progress;
+use xs_os::jobs::JobHandle;
+use xs_os::vfs::{File, Open, Vfs};
+
+use super::framing::{Framing, MAX_HEAD};
+use super::pending::Chunk;
+use super::segment::Segment;
+use super::spares::Spares;
+use super::tail::Tail;
+use super::turn::{Goal, Turn};
+use super::{Index, LogOptions};
+use crate::engine::{Commit, Settle};
+use crate::{Error, Result};
+
+/// Payloads from this many bytes on are kept as they are when they were handed over: a copy would cost more than
+/// another slice in the write.
+const SHARE_FROM: usize = 4 << 10;
+
+pub(super) struct Shared<F: Framing> {
+    pub(super) framing: F,
+    pub(super) vfs: Arc<dyn Vfs>,
+    pub(super) dir: PathBuf,
+    pub(super) options: LogOptions,
+    pub(super) tail: Mutex<Tail>,
+    pub(super) turn: Turn,
+    /// What only who has the turn looks at.
+    pub(super) io: Mutex<Io>,
+    pub(super) spares: Mutex<Spares>,
+    pub(super) job: OnceLock<JobHandle>,
+    pub(super) stopped: OnceLock<Error>,
+    /// The tickets that are durable indeed, also after the log has stopped.
+    pub(super) safe: AtomicU64,
+    pub(super) counts: Counts,
+    /// Held as long as the log is open.
+    pub(super) _lock: Arc<dyn File>,
+}
+
+#[derive(Default)]
+pub(super) struct Io {
+    /// A segment with bytes that were written and not synced.
+    pub(super) dirty: Option<Arc<Segment>>,
+    /// What the last mark on the disk says is durable.
+    pub(super) marked: Index,
+}
+
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) syncs: AtomicU64,
+    pub(super) written: AtomicU64,
+    pub(super) payload: AtomicU64,
+}
+
+/// A payload as it is handed in.
+pub(super) enum Payload<'a> {
+    Pieces(&'a [&'a [u8]]),
+    Whole(Bytes),
+}
+
+impl<F: Framing> Shared<F> {
+    /// Numbers an entry and leaves it for the next write. Durable when the commit says so.
+    pub(super) fn append(self: &Arc<Self>, payload: Payload<'_>) -> Result<(Index, Commit)> {
+        let whole;
+        let pieces = match &payload {
+            Payload::Pieces(pieces) => *pieces,
+            Payload::Whole(bytes) => {
+                whole = [&bytes[..]];
+                &whole[..]
+            }
+        };
+        let len: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let limit = F::MAX_PAYLOAD.min(self.options.max_entry);
+        if len > limit {
+            return Err(Error::TooLarge { what: "entry", len, limit });
+        }
+        let draft = self.framing.draft(pieces).map_err(Error::Invalid)?;
+        let room = len + MAX_HEAD as u64;
+
+        let (index, ticket, full, watchers) = {
+            let mut tail = self.tail.lock();
+            self.check_running()?;
+            let epoch = tail.epoch_for::<F>(room, &self.options);
+            let sealed = self.framing.seal(&draft, epoch, tail.next).map_err(Error::Invalid)?;
+            if epoch != tail.epoch {
+                tail.roll::<F>(&self.dir, epoch);
+            }
+            let chunk = tail.chunk(&self.framing, room, &self.options);
+            let before = chunk.len;
+            chunk.copy(sealed.head());
+            match payload {
+                Payload::Whole(bytes) if bytes.len() >= SHARE_FROM => chunk.share(bytes.slice(sealed.replaces..)),
+                _ => {
+                    let mut skip = sealed.replaces;
+                    for piece in pieces {
+                        let skipped = skip.min(piece.len());
+                        skip -= skipped;
+                        chunk.copy(&piece[skipped..]);
+                    }
+                }
+            }
+            let added = chunk.len - before;
+            tail.appended(&sealed, added);
+            (sealed.index, tail.ticket, tail.filling_bytes >= self.options.buffer_bytes, mem::take(&mut tail.watchers))
+        };
+        watchers.into_iter().for_each(std::task::Waker::wake);
+        self.counts.payload.fetch_add(len, Ordering::Relaxed);
+        if full {
+            // Whoever fills the memory empties it, or waits for who does.
+            self.settle(Goal::Written(ticket))?;
+        }
+        Ok((index, Commit::pending(self.clone(), ticket)))
+    }
+
+    /// Waits for the goal, and works towards it if nobody else does.
+    pub(super) fn settle(&self, goal: Goal) -> Result<()> {
+        let poke = || self.poke();
+        while let Some(_lead) = self.turn.wait(goal, &poke) {
+            self.flush(matches!(goal, Goal::Durable(_)));
+        }
+        self.verdict(goal)
+    }
+
+    /// What a goal that is settled has come to.
+    fn verdict(&self, goal: Goal) -> Result<()> {
+        match (goal, self.stopped.get()) {
+            (_, None) => Ok(()),
+            (Goal::Durable(ticket), _) if self.safe.load(Ordering::Acquire) >= ticket => Ok(()),
+            (_, Some(error)) => Err(error.clone()),
+        }
+    }
+
+    pub(super) fn check_running(&self) -> Result<()> {
+        self.stopped.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    pub(super) fn poke(&self) {
+        if let Some(job) = self.job.get() {
+            job.poke();
+        }
+    }
+
+    /// Writes what was appended so far and, if asked to, syncs. Only who has the turn may call it; a failure stops the
+    /// log, and settles every ticket.
+    pub(super) fn flush(&self, sync: bool) {
+        if self.stopped.get().is_some() {
+            return;
+        }
+        let (chunks, next, ticket) = {
+            let mut tail = self.tail.lock();
+            let mut chunks = mem::take(&mut tail.filling);
+            tail.filling_bytes = 0;
+            if let Some(first) = chunks.first_mut() {
+                first.refresh(&self.framing, tail.durable);
+            }
+            let chunks = Arc::new(chunks);
+            tail.flushing = chunks.clone();
+            (chunks, tail.next, tail.ticket)
+        };
+        if let Err(error) = self.put(&chunks, sync) {
+            return self.stop(error);
+        }
+        {
+            let mut tail = self.tail.lock();
+            tail.flushing = Arc::default();
+            if sync {
+                tail.durable = next;
+            }
+            // Nobody but a reader that copies holds them, and that one holds the lock.
+            let last = Arc::into_inner(chunks).and_then(|mut chunks| chunks.pop()).and_then(Chunk::into_run);
+            if let Some(run) = last.filter(|run| run.capacity() as u64 <= self.options.buffer_bytes * 2) {
+                tail.run = run;
+            }
+        }
+        if sync {
+            self.safe.fetch_max(ticket, Ordering::AcqRel);
+            self.turn.settle(Goal::Durable(ticket));
+        } else {
+            self.turn.settle(Goal::Written(ticket));
+        }
+    }
+
+    /// Brings chunks to their files.
+    pub(super) fn put(&self, chunks: &[Chunk], sync: bool) -> Result<()> {
+        let mut io = self.io.lock();
+        for chunk in chunks {
+            if chunk.segment.begun().is_none() {
+                // A segment is continued only when it is whole on the disk: what is in front of the newest one's first
+                // index is durable by that.
+                self.sync_dirty(&mut io)?;
+                self.begin(&chunk.segment, chunk.reserve)?;
+            }
+            let (segment, file) = (&chunk.segment, chunk.segment.begun().expect("it has begun"));
+            file.write_all_vectored_at(&chunk.slices(), chunk.start).map_err(Error::io("write", &segment.path))?;
+            segment.wrote(chunk.end());
+            self.counts.written.fetch_add(chunk.len, Ordering::Relaxed);
+            io.dirty = Some(segment.clone());
+            io.marked = chunk.mark.durable;
+        }
+        if sync { self.sync_dirty(&mut io) } else { Ok(()) }
+    }
+
+    fn sync_dirty(&self, io: &mut Io) -> Result<()> {
+        if let Some(segment) = &io.dirty {
+            let file = segment.begun().expect("it was written to");
+            file.sync().map_err(Error::io("sync", &segment.path))?;
+            self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+            io.dirty = None;
+        }
+        Ok(())
+    }
+
+    /// Nothing can be promised any more: everybody is told, and reads end with what is durable.
+    pub(super) fn stop(&self, error: Error) {
+        let watchers = {
+            let mut tail = self.tail.lock();
+            let _ = self.stopped.set(error.stopped());
+            tail.stopped = true;
+            mem::take(&mut tail.watchers)
+        };
+        self.turn.settle(Goal::Durable(Turn::ALL));
+        watchers.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// One step of the work in the background.
+    pub(super) fn step(&self) -> Progress {
+        let poke = || self.poke();
+        if let Some(_lead) = self.turn.for_tasks(&poke) {
+            self.flush(true);
+        }
+        self.prepare()
+    }
+
+    /// Up to `len` bytes of a segment from `pos` on, wherever they are; fewer only if there are no more.
+    pub(super) fn read(&self, segment: &Segment, pos: u64, len: usize) -> Result<Bytes> {
+        let file = match segment.begun() {
+            Some(file) => Some(file),
+            // Not even begun: all of it is in memory. Else it is an old one that is opened now.
+            None if self.in_memory(segment) => None,
+            None => Some(segment.open::<F>(&*self.vfs, Open::Read)?),
+        };
+        let written = segment.written();
+        if let Some(file) = file.filter(|_| pos < written) {
+            let mut bytes = BytesMut::zeroed(len.min(usize::try_from(written - pos).unwrap_or(usize::MAX)));
+            file.read_exact_at(&mut bytes, pos).map_err(Error::io("read", &segment.path))?;
+            return Ok(bytes.freeze());
+        }
+        let tail = self.tail.lock();
+        let mut bytes = BytesMut::new();
+        for chunk in tail.flushing.iter().chain(&tail.filling) {
+            let at = pos + bytes.len() as u64;
+            if std::ptr::eq(&*chunk.segment, segment) && (chunk.start..chunk.end()).contains(&at) {
+                chunk.read(at, len - bytes.len(), &mut bytes);
+            }
+        }
+        drop(tail);
+        // It may have been written between the two looks.
+        if bytes.is_empty() && segment.written() > pos { self.read(segment, pos, len) } else { Ok(bytes.freeze()) }
+    }
+
+    fn in_memory(&self, segment: &Segment) -> bool {
+        let tail = self.tail.lock();
+        tail.flushing.iter().chain(&tail.filling).any(|chunk| std::ptr::eq(&*chunk.segment, segment))
+    }
+
+    pub(super) fn sync_dir(&self) -> Result<()> {
+        self.vfs.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))
+    }
+}
+
+impl<F: Framing> Settle for Shared<F> {
+    fn wait(&self, position: u64) -> Result<()> {
+        self.settle(Goal::Durable(position))
+    }
+
+    fn poll_wait(&self, position: u64, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.turn.poll(position, cx, &|| self.poke()).map(|()| self.verdict(Goal::Durable(position)))
+    }
+}
+
+impl<F: Framing> Drop for Shared<F> {
+    fn drop(&mut self) {
+        self.close();
+        // The job finds nobody and ends.
+        self.poke();
+    }
+}

@@ -1,0 +1,163 @@
+//! Files that are ready to become segments: made ahead in the background, or left by segments that were trimmed.
+//!
+//! A spare has a segment's header and length. Nothing in it is ever taken for an entry of the segment that it becomes:
+//! either it is zeros, or its entries belong to an epoch that has passed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use xs_os::Progress;
+use xs_os::vfs::{File, Open};
+
+use super::framing::Framing;
+use super::segment::{Segment, check_header, header};
+use super::shared::Shared;
+use crate::{Error, Result};
+
+/// How much the background writes at once, in bytes: commits wait no longer than that for the disk.
+const FILL: usize = 256 << 10;
+const ZEROS: &[u8; FILL] = &[0; FILL];
+
+pub(super) struct Spare {
+    path: PathBuf,
+    file: Arc<dyn File>,
+    len: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Spares {
+    ready: Vec<Spare>,
+    /// One that is being filled with zeros, and how far it is.
+    filling: Option<(Spare, u64)>,
+    count: u64,
+}
+
+impl<F: Framing> Shared<F> {
+    /// Gives a segment its file: the last step, a rename, makes it a part of the log.
+    pub(super) fn begin(&self, segment: &Segment, reserve: u64) -> Result<()> {
+        let ready = {
+            let mut spares = self.spares.lock();
+            let at = spares.ready.iter().position(|spare| spare.len >= reserve);
+            at.map(|at| spares.ready.remove(at))
+        };
+        let spare = match ready {
+            Some(spare) => spare,
+            None => self.make(reserve)?,
+        };
+        self.vfs.rename(&spare.path, &segment.path).map_err(Error::io("rename", &spare.path))?;
+        self.sync_dir()?;
+        segment.begin(spare.file);
+        if F::MARK_LEN > 0 {
+            self.poke();
+        }
+        Ok(())
+    }
+
+    /// A new file, with its space set aside.
+    fn make(&self, len: u64) -> Result<Spare> {
+        let spare = self.start(len)?;
+        if !F::BARE {
+            spare.file.allocate(len).map_err(Error::io("allocate", &spare.path))?;
+        }
+        spare.file.sync().map_err(Error::io("sync", &spare.path))?;
+        Ok(spare)
+    }
+
+    fn start(&self, len: u64) -> Result<Spare> {
+        let path = self.spare_path();
+        let file = self.vfs.open(&path, Open::New).map_err(Error::io("create", &path))?;
+        file.write_all_at(&header::<F>(), 0).map_err(Error::io("write", &path))?;
+        Ok(Spare { path, file, len })
+    }
+
+    fn spare_path(&self) -> PathBuf {
+        let mut spares = self.spares.lock();
+        spares.count += 1;
+        self.dir.join(format!("spare-{}", spares.count))
+    }
+
+    /// Takes in a file that an earlier opening left. Its entries are of epochs that have passed.
+    pub(super) fn adopt(&self, name: &str) -> Result<()> {
+        let path = self.dir.join(name);
+        let file = self.vfs.open(&path, Open::Write).map_err(Error::io("open", &path))?;
+        let len = file.len().map_err(Error::io("measure", &path))?;
+        let usable = F::MARK_LEN > 0 && len == self.options.segment_bytes && check_header::<F>(&*file, &path).is_ok();
+        let mut spares = self.spares.lock();
+        if usable && spares.ready.len() < self.options.spares {
+            // A name of this opening, so that none is given twice.
+            spares.count += 1;
+            let fresh = self.dir.join(format!("spare-{}", spares.count));
+            if fresh != path {
+                self.vfs.rename(&path, &fresh).map_err(Error::io("rename", &path))?;
+            }
+            spares.ready.push(Spare { path: fresh, file, len });
+            return Ok(());
+        }
+        self.vfs.remove(&path).map_err(Error::io("remove", &path))
+    }
+
+    /// One step towards the next spare. A failure here stops nobody: who needs a segment makes one, and sees for itself.
+    pub(super) fn prepare(&self) -> Progress {
+        if F::MARK_LEN == 0 || self.options.spares == 0 || self.stopped.get().is_some() {
+            return Progress::Idle;
+        }
+        let under_way = {
+            let mut spares = self.spares.lock();
+            if spares.filling.is_none() && !spares.ready.is_empty() {
+                return Progress::Idle;
+            }
+            spares.filling.take()
+        };
+        let stepped = under_way.map_or_else(|| Ok((self.start(self.options.segment_bytes)?, 0)), Ok);
+        match stepped.and_then(|(spare, at)| self.fill(spare, at)) {
+            Ok(progress) => progress,
+            Err(_) => Progress::Idle,
+        }
+    }
+
+    fn fill(&self, spare: Spare, at: u64) -> Result<Progress> {
+        let at = if at == 0 { header::<F>().len() as u64 } else { at };
+        let step = (spare.len - at.min(spare.len)).min(FILL as u64);
+        let zeros = &ZEROS[..step as usize];
+        let written = spare.file.write_all_at(zeros, at).and_then(|()| spare.file.sync());
+        if let Err(error) = written.map_err(Error::io("write", &spare.path)) {
+            let _ = self.vfs.remove(&spare.path);
+            return Err(error);
+        }
+        self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        let mut spares = self.spares.lock();
+        if at + step < spare.len {
+            spares.filling = Some((spare, at + step));
+            return Ok(Progress::Busy);
+        }
+        spares.ready.push(spare);
+        Ok(Progress::Idle)
+    }
+
+    /// Takes a segment out of the directory, or keeps its file for another one. Durable when this returns.
+    pub(super) fn discard(&self, segment: Arc<Segment>) -> Result<()> {
+        let recyclable = F::MARK_LEN > 0 && self.spares.lock().ready.len() < self.options.spares;
+        // Whoever else has the segment reads it, and its bytes must stay.
+        let kept = match Arc::try_unwrap(segment) {
+            Ok(segment) if recyclable => {
+                let file = self.vfs.open(&segment.path, Open::Write).map_err(Error::io("open", &segment.path))?;
+                let len = file.len().map_err(Error::io("measure", &segment.path))?;
+                if len == self.options.segment_bytes {
+                    let path = self.spare_path();
+                    self.vfs.rename(&segment.path, &path).map_err(Error::io("rename", &segment.path))?;
+                    self.spares.lock().ready.push(Spare { path, file, len });
+                    return self.sync_dir();
+                }
+                segment.path.clone()
+            }
+            Ok(segment) => segment.path.clone(),
+            Err(shared) => {
+                shared.open::<F>(&*self.vfs, Open::Read)?;
+                shared.path.clone()
+            }
+        };
+        self.vfs.remove(&kept).map_err(Error::io("remove", &kept))?;
+        self.sync_dir()
+    }
+}
