@@ -9,6 +9,8 @@
 //! 3. [`signal`]: a flag that wakes a task. [`Signal`].
 //! 4. [`jobs`]: work in the background as an argument. [`Jobs`], on threads or stepped.
 //! 5. [`vfs`]: the disk as an argument. [`vfs::Vfs`] and [`vfs::File`], the system's and in memory.
+//! 6. [`vfs::faulty`]: a disk that fails.
+//! 7. [`vfs::explore`]: every crash that a workload could have met.
 #![forbid(unsafe_code)]
 
 pub mod clock;

@@ -17,6 +17,8 @@
 #![cfg_attr(feature = "cache", doc = "7. [`cache`]: bounded maps that decide what to forget.")]
 #![cfg_attr(feature = "engine", doc = "8. [`engine`]: ordered bytes as a contract, and an engine in memory.")]
 #![cfg_attr(feature = "log", doc = "9. [`log`]: entries in order, durable together; what every store writes first.")]
+#![cfg_attr(feature = "lsm", doc = "11. [`lsm`]: an engine that writes in sequence and sorts later.")]
+#![cfg_attr(feature = "testing", doc = "12. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "cache")]
@@ -31,8 +33,12 @@ pub mod geohash;
 pub mod keyspace;
 #[cfg(feature = "log")]
 pub mod log;
+#[cfg(feature = "lsm")]
+pub mod lsm;
 #[cfg(feature = "keyspace")]
 pub mod sketch;
+#[cfg(all(feature = "engine", any(test, feature = "testing")))]
+pub mod testing;
 
 #[cfg(feature = "engine")]
 pub use error::{Error, Result};

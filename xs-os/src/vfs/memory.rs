@@ -77,6 +77,21 @@ impl MemoryVfs {
     }
 }
 
+impl MemoryVfs {
+    /// Paths that are normal, and bytes; none for a directory. Directories come in front of what is in them.
+    pub(crate) fn from_entries(entries: impl Iterator<Item = (PathBuf, Option<Arc<Vec<u8>>>)>) -> Self {
+        let node = |bytes| Node::File(Arc::new(Inode { bytes: RwLock::new(bytes), locked: AtomicBool::new(false) }));
+        let names = entries.map(|(path, bytes)| (path, bytes.map_or(Node::Dir, node))).collect();
+        MemoryVfs { names: Arc::new(Mutex::new(names)) }
+    }
+
+    /// Every directory that was made.
+    pub(crate) fn dirs(&self) -> Vec<PathBuf> {
+        let names = self.names.lock();
+        names.iter().filter(|(_, node)| matches!(node, Node::Dir)).map(|(path, _)| path.clone()).collect()
+    }
+}
+
 /// A path without `.` and root, its `..` resolved: `a/./b`, `/a/b` and `a/c/../b` are one name.
 pub(crate) fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();

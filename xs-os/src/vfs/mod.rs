@@ -18,7 +18,7 @@
 //!   bytes:  File  read_at ─ write_all_at ─ len ─ set_len ─ sync ─ try_lock
 //!
 //!               ┌──────────────┬──────────────┐
-//!           SystemVfs      MemoryVfs      a faulty disk: loses, tears, fails, fills up
+//!           SystemVfs      MemoryVfs      FaultyVfs: loses, tears, fails, fills up
 //! ```
 //!
 //! Reads and writes are positional and take `&self`: there is no cursor to share, so threads read one file at once.
@@ -36,7 +36,8 @@
 //! - `write_all_at` past the end fills the gap with zeros; a read past the end is short.
 //! - A lock is held by a handle, excludes every other handle, of other processes too, and ends with it.
 //!
-//! All of this is one suite, `vfs::conformance` (feature `testing`), which every implementation passes.
+//! What a disk may do on its bad days is prose in [`faulty`], and [`explore`] tries all of it on a workload. All else
+//! is one suite, `vfs::conformance` (feature `testing`), which every implementation passes.
 //!
 //! # Cost
 //!
@@ -81,6 +82,8 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+pub mod explore;
+pub mod faulty;
 mod memory;
 mod system;
 

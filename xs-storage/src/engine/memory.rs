@@ -83,8 +83,9 @@ impl State {
     fn forget_removed(&mut self) {
         let oldest = self.oldest();
         while let Some((seq, key)) = self.removed.pop_front_if(|(seq, _)| *seq <= oldest) {
-            // Written again since, or on the list twice: not this removal's business any more.
-            if self.keys.get(&key).is_some_and(|versions| versions.last().is_some_and(|(last, _)| *last == seq)) {
+            // Written again since, even by the same batch, or on the list twice: not this removal's business any more.
+            let newest = self.keys.get(&key).and_then(|versions| versions.last());
+            if newest.is_some_and(|(last, value)| *last == seq && value.is_none()) {
                 let versions = self.keys.remove(&key).unwrap_or_default();
                 let values: usize = versions.iter().flat_map(|(_, value)| value).map(Bytes::len).sum();
                 self.bytes -= (key.len() + values) as u64;
