@@ -7,9 +7,6 @@ use super::super::options::Compression;
 use crate::engine::{put_varint, take_varint};
 use crate::{Error, Result};
 
-/// The bytes behind a piece: how it is compressed, and its checksum.
-pub(in super::super) const FRAME: usize = 5;
-
 /// What a piece may grow to when it is decompressed. More is refused, whatever it claims.
 const MAX_RAW: u64 = 1 << 31;
 

@@ -15,5 +15,5 @@ mod reader;
 mod tests;
 
 pub(super) use builder::BlockBuilder;
-pub(super) use frame::{FRAME, close, open};
+pub(super) use frame::{close, open};
 pub(super) use reader::{Block, BlockCursor, Find, Nonsense};

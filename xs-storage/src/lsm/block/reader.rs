@@ -74,7 +74,11 @@ impl Block {
                 continue;
             }
             if entry.shared < matched {
-                return Ok(Find::Missing);
+                // A restart shares nothing, whatever its key is.
+                if entry.shared > 0 {
+                    return Ok(Find::Missing);
+                }
+                matched = 0;
             }
             let rest = &self.bytes[entry.key..entry.value];
             let wanted = &key[matched..];

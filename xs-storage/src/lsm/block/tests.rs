@@ -37,20 +37,20 @@ proptest! {
         let mut cursor = BlockCursor::new(build(&entries, interval));
         cursor.first().unwrap();
         for entry in &entries {
-            prop_assert_eq!(here(&cursor).as_ref(), Some(entry));
+            prop_assert_eq!(here(&cursor), Some(entry.clone()));
             cursor.next().unwrap();
         }
         prop_assert_eq!(here(&cursor), None);
         cursor.last().unwrap();
         for entry in entries.iter().rev() {
-            prop_assert_eq!(here(&cursor).as_ref(), Some(entry));
+            prop_assert_eq!(here(&cursor), Some(entry.clone()));
             cursor.prev().unwrap();
         }
         prop_assert_eq!(here(&cursor), None);
         for (key, seq) in probes {
             let at = entries.partition_point(|(known, tag, _)| *known < key || (*known == key && tag >> 2 > seq));
             cursor.seek(&key, seq).unwrap();
-            prop_assert_eq!(here(&cursor).as_ref(), entries.get(at));
+            prop_assert_eq!(here(&cursor), entries.get(at).cloned());
             let block = build(&entries, interval);
             let expected = match entries.get(at) {
                 Some((known, tag, value)) if *known == key => Some((*tag, value.clone())),
@@ -65,7 +65,7 @@ proptest! {
             }
             if at < entries.len() {
                 cursor.prev().unwrap();
-                prop_assert_eq!(here(&cursor).as_ref(), at.checked_sub(1).map(|at| &entries[at]));
+                prop_assert_eq!(here(&cursor), at.checked_sub(1).map(|at| entries[at].clone()));
             }
         }
     }

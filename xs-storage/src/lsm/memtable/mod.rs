@@ -216,3 +216,14 @@ impl Memtable {
         self.bytes.load(Ordering::Relaxed)
     }
 }
+
+impl Memtable {
+    /// Whether there are at least so many entries from one key to another.
+    pub(super) fn has_many(&self, start: &[u8], end: &[u8], many: u64) -> bool {
+        let mut spot = self.tree.lower(&self.store, Probe { key: start, seq: Seq::MAX >> 2 });
+        for _ in 1..many {
+            spot = spot.and_then(|spot| self.tree.next(&self.store, spot));
+        }
+        spot.and_then(|spot| self.store.key(spot.id)).is_some_and(|key| key < end)
+    }
+}

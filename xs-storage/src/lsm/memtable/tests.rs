@@ -51,9 +51,9 @@ proptest! {
         for (key, seq) in probes {
             let at = expected.partition_point(|(known, known_seq, _)| (known, u64::MAX - known_seq) < (&key, u64::MAX - seq));
             cursor.seek(&key, seq).unwrap();
-            prop_assert_eq!(cursor.valid().then(|| here(&cursor)).as_ref(), expected.get(at));
+            prop_assert_eq!(cursor.valid().then(|| here(&cursor)), expected.get(at).cloned());
             cursor.seek_before(&key, seq).unwrap();
-            prop_assert_eq!(cursor.valid().then(|| here(&cursor)).as_ref(), at.checked_sub(1).map(|at| &expected[at]));
+            prop_assert_eq!(cursor.valid().then(|| here(&cursor)), at.checked_sub(1).map(|at| expected[at].clone()));
             let newest = expected.get(at).filter(|(known, ..)| *known == key).map(|(_, seq, _)| *seq);
             prop_assert_eq!(table.get(&key, seq).map(|found| found.tag >> 2), newest);
         }

@@ -24,7 +24,7 @@ pub(super) use cache::BlockCache;
 pub(super) use cursor::{Fill, TableCursor};
 pub(super) use filter::hash;
 pub use props::TableInfo;
-pub(super) use read::{Found, Table};
+pub(super) use read::Table;
 pub(super) use write::TableWriter;
 
 pub(super) const MAGIC: &[u8; 8] = b"xs-lsmt\0";

@@ -26,7 +26,7 @@ const MAX_PIECE: u64 = 1 << 30;
 /// An open table. Its file goes when it is dropped, if it has been [doomed](Table::doom).
 #[derive(Debug)]
 pub(in super::super) struct Table {
-    pub(in super::super) info: TableInfo,
+    pub(in super::super) info: Arc<TableInfo>,
     /// The sequence number of all its entries, if it was ingested.
     pub(in super::super) seq: Option<Seq>,
     pub(in super::super) ranges: Arc<Ranges>,
@@ -79,7 +79,7 @@ impl Table {
             Ranges::decode(&raw).ok_or_else(|| Error::corrupt(&path, props.ranges.0, "the deleted ranges make no sense"))?
         };
         Ok(Arc::new(Table {
-            info: props.info,
+            info: Arc::new(props.info),
             seq,
             ranges: Arc::new(ranges),
             cell: Arc::default(),
