@@ -54,10 +54,6 @@ impl<'a> Reader<'a> {
         take_varint(&mut self.rest)
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
-        u32::try_from(self.varint()?).ok()
-    }
-
     pub(super) fn take(&mut self, len: u64) -> Option<&'a [u8]> {
         self.rest.split_off(..usize::try_from(len).ok()?)
     }

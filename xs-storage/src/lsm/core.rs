@@ -35,7 +35,7 @@ pub(super) struct Core {
     /// The number of the last write that readers may see.
     pub(super) visible: AtomicU64,
     pub(super) write: Mutex<Writer>,
-    install: Mutex<()>,
+    pub(super) install: Mutex<()>,
     publish: Mutex<()>,
     pub(super) flush: Mutex<Option<(Waiting, Run)>>,
     pub(super) compaction: Mutex<Option<Run>>,

@@ -4,6 +4,8 @@
 mod background;
 mod blob;
 mod block;
+mod check;
+mod checkpoint;
 mod codec;
 pub mod compaction;
 mod core;
@@ -11,6 +13,7 @@ mod cursor;
 mod disk;
 mod entries;
 mod events;
+mod ingest;
 mod manifest;
 mod memtable;
 mod merge;
@@ -36,7 +39,9 @@ use self::core::Core;
 use crate::Result;
 use crate::engine::{Commit, Cursor, Durability, Engine, KeyRange, ReadView, Stats, WriteBatch};
 
+pub use check::Checked;
 pub use events::Event;
+pub use ingest::TableBuilder;
 pub use options::{Compression, Options};
 pub use span::Span;
 pub use table::TableInfo;
@@ -119,6 +124,35 @@ impl Lsm {
     pub fn compact_fully(&self) -> Result<()> {
         self.flush()?;
         self.core.merge_all()
+    }
+
+    /// Reads everything and looks at every invariant: order, levels, checksums, filters, counts, and that manifest and
+    /// files agree. What is in memtables only is in the log, whose records are read.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`](crate::Error::Corrupt) for the first thing that is wrong: file, offset, what.
+    pub fn check(&self) -> Result<Checked> {
+        self.core.check()
+    }
+
+    /// Makes a copy of the tree, as it is now, in a directory that is missing or empty: a second name for each file where
+    /// the disk can, so that it takes no time and hardly any space. Writers go on meanwhile. It is opened as any other.
+    ///
+    /// # Errors
+    /// [`Error::NotOurs`](crate::Error::NotOurs) if there is something, [`Error::Io`](crate::Error::Io) from the disk.
+    pub fn checkpoint(&self, dir: &Path) -> Result<()> {
+        self.flush()?;
+        self.core.checkpoint(dir)
+    }
+
+    /// Takes in tables that a [`TableBuilder`] made: they count as written now, one after the other, and become visible
+    /// together. The files get a second name here, or are copied; the given names stay the caller's.
+    ///
+    /// # Errors
+    /// [`Error::NotOurs`](crate::Error::NotOurs) or [`Error::Corrupt`](crate::Error::Corrupt) for a file that is no
+    /// table, and nothing happened; a failure of the disk stops the tree.
+    pub fn ingest(&self, tables: &[&Path]) -> Result<()> {
+        self.core.ingest(tables)
     }
 
     /// The tables as a policy sees them.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use xs_os::vfs::{Open, parent};
+use xs_os::vfs::{Open, Vfs, parent};
 
 use super::background::job;
 use super::core::Core;
@@ -24,7 +24,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     vfs.create_dir(dir).map_err(Error::io("create", dir))?;
     let found = Manifest::read(&*vfs, dir)?;
     if found.is_none() {
-        check_empty(&options, dir)?;
+        check_empty(&*vfs, dir)?;
     }
     let lock_path = dir.join("lock");
     let lock = vfs.open(&lock_path, Open::Create).map_err(Error::io("open", &lock_path))?;
@@ -66,8 +66,8 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
 }
 
 /// A directory without a manifest must be empty but for what an interrupted first opening leaves.
-fn check_empty(options: &Options, dir: &Path) -> Result<()> {
-    let names = options.vfs.list(dir).map_err(Error::io("list", dir))?;
+pub(super) fn check_empty(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+    let names = vfs.list(dir).map_err(Error::io("list", dir))?;
     let ours = ["lock", "manifest.new"];
     match names.iter().find(|name| !ours.iter().any(|ours| *name == ours)) {
         None => Ok(()),

@@ -16,6 +16,8 @@ pub(in super::super) enum Fill {
     Keep,
     /// Read many at once and keep none: for who reads everything once.
     Bypass,
+    /// The same, and never take what is kept: for who wants to know what is on the disk.
+    Fresh,
 }
 
 /// How many bytes are read at once when nothing is kept.
@@ -42,12 +44,13 @@ impl TableCursor {
     }
 
     fn load(&mut self, at: usize) -> Result<Arc<Block>> {
-        if let Some(block) = self.meta.block(at).as_ref().and_then(|guard| guard.as_ref()) {
+        if self.fill != Fill::Fresh
+            && let Some(block) = self.meta.block(at).as_ref().and_then(|guard| guard.as_ref()) {
             return Ok(block.clone());
         }
         match self.fill {
             Fill::Keep => self.table.load_block(&self.meta, at, true),
-            Fill::Bypass => self.read_ahead(at),
+            Fill::Bypass | Fill::Fresh => self.read_ahead(at),
         }
     }
 

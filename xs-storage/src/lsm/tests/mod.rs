@@ -16,6 +16,10 @@ impl Subject for Tiny {
     fn open(&self, machine: &Machine) -> Result<Lsm> {
         Lsm::open(Path::new("db"), on(machine, Options::tiny()))
     }
+
+    fn check(&self, engine: &Lsm) -> Result<(), String> {
+        engine.check().map(drop).map_err(|error| error.to_string())
+    }
 }
 
 #[test]
