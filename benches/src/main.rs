@@ -1,6 +1,7 @@
 //! Every benchmark of the project, side by side with the real systems.
 
 mod caches;
+mod engines;
 mod redis;
 
 use std::env::ArgsOs;
@@ -22,6 +23,11 @@ const BENCHES: &[Bench] = &[
         about: "the caches on three traces beside the optimum and, with --features peers, moka and quick_cache",
         run: caches::run,
     },
+    Bench {
+        name: "engines",
+        about: "the storage engines beside RocksDB, fjall, LMDB, redb, canopydb, sled and SQLite (--features peers)",
+        run: engines::run,
+    },
     Bench { name: "redis", about: "the Redis example beside redis-server and valkey-server", run: redis::run },
 ];
 
@@ -42,5 +48,28 @@ fn main() -> ExitCode {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The middle one, or the mean of the middle two.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let half = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        odd if odd % 2 == 1 => values[half],
+        _ => f64::midpoint(values[half - 1], values[half]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median(Vec::new()).is_nan());
     }
 }

@@ -22,8 +22,10 @@
 //! 6. [`pipeline`]: the common case, one reply a request.
 //! 7. [`client`]: the mirror image: a connection is a service; reconnecting.
 //! 8. [`reactors`]: a single-threaded runtime per core.
+//! 9. [`bridge`]: calls that block, off the reactor.
 #![forbid(unsafe_code)]
 
+pub mod bridge;
 pub mod client;
 pub mod listener;
 pub mod pipeline;
@@ -37,6 +39,7 @@ mod caught;
 mod idle;
 mod spare;
 
+pub use bridge::Bridge;
 pub use client::Connection;
 pub use listener::{Addr, Listener, MemoryListener, TcpListener, UnixListener};
 pub use pipeline::Pipeline;

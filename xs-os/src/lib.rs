@@ -17,6 +17,7 @@ pub mod clock;
 pub mod jobs;
 pub mod rng;
 pub mod signal;
+mod sync;
 pub mod vfs;
 
 pub use clock::{Clock, SystemClock, VirtualClock};

@@ -21,7 +21,7 @@
 //! # Invariants
 //!
 //! - A [`Signal::set`] is never lost: a later [`Signal::poll`] is ready, or a sleeping task is woken. Enforced by the
-//!   order above.
+//!   order above, and checked for every interleaving of one waiter and two callers by loom (`.ci/loom`).
 //! - `poll` takes the flag with it: one `set` makes one `poll` ready. Two `set`s without a `poll` between them count once.
 //! - One task waits at a time. A second one that polls takes the place of the first.
 //!
@@ -60,10 +60,10 @@
 //!
 //! The documentation of `AtomicWaker`; J. Preshing, "Roll Your Own Lightweight Mutex" (2012), on waking exactly once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use futures::task::AtomicWaker;
+use crate::sync::{AtomicBool, AtomicWaker};
 
 /// One flag that wakes one task. See the [module page](self).
 #[derive(Debug)]
@@ -80,7 +80,9 @@ impl Signal {
 
     /// Sets the flag and wakes the task that waits.
     pub fn set(&self) {
-        self.set.store(true, Ordering::Release);
+        // A plain store would do: it cannot come between the two halves of `poll`'s swap. But loom does not know that of
+        // stores, only of swaps, and the waker costs two of these anyway.
+        self.set.swap(true, Ordering::Release);
         self.waker.wake();
     }
 
@@ -102,7 +104,47 @@ impl Default for Signal {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::sync::model::block_on;
+    use loom::thread;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_set_is_never_lost() {
+        loom::model(|| {
+            let signal = Arc::new(Signal::new());
+            let callers: Vec<_> = (0..2)
+                .map(|_| {
+                    let signal = signal.clone();
+                    thread::spawn(move || signal.set())
+                })
+                .collect();
+            block_on(|cx| signal.poll(cx));
+            callers.into_iter().for_each(|caller| caller.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn what_was_written_before_the_set_is_seen_after_it() {
+        loom::model(|| {
+            let signal = Arc::new(Signal::new());
+            let data = Arc::new(loom::cell::UnsafeCell::new(0));
+            let (theirs, cell) = (signal.clone(), data.clone());
+            let caller = thread::spawn(move || {
+                // loom itself panics if the two accesses race.
+                cell.with_mut(|_| ());
+                theirs.set();
+            });
+            block_on(|cx| signal.poll(cx));
+            data.with(|_| ());
+            caller.join().unwrap();
+        });
+    }
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::task::Waker;

@@ -12,8 +12,8 @@
 )]
 #![cfg_attr(feature = "keyspace", doc = "3. [`keyspace::string`]: the value that most keys have.")]
 #![cfg_attr(feature = "keyspace", doc = "4. [`keyspace::rank_tree`]: order with positions; sorted sets and deadlines.")]
-#![cfg_attr(feature = "keyspace", doc = "5. [`sketch`]: counting distinct things in twelve kilobytes.")]
-#![cfg_attr(feature = "keyspace", doc = "6. [`geohash`]: places as scores, searches around a place as ranges of them.")]
+#![cfg_attr(feature = "sketch", doc = "5. [`sketch`]: counting distinct things in twelve kilobytes.")]
+#![cfg_attr(feature = "geohash", doc = "6. [`geohash`]: places as scores, searches around a place as ranges of them.")]
 #![cfg_attr(feature = "cache", doc = "7. [`cache`]: bounded maps that decide what to forget.")]
 #![cfg_attr(feature = "engine", doc = "8. [`engine`]: ordered bytes as a contract, and an engine in memory.")]
 #![cfg_attr(feature = "log", doc = "9. [`log`]: entries in order, durable together; what every store writes first.")]
@@ -27,7 +27,7 @@ pub mod cache;
 pub mod engine;
 #[cfg(feature = "engine")]
 mod error;
-#[cfg(feature = "keyspace")]
+#[cfg(feature = "geohash")]
 pub mod geohash;
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
@@ -35,7 +35,7 @@ pub mod keyspace;
 pub mod log;
 #[cfg(feature = "lsm")]
 pub mod lsm;
-#[cfg(feature = "keyspace")]
+#[cfg(feature = "sketch")]
 pub mod sketch;
 #[cfg(all(feature = "engine", any(test, feature = "testing")))]
 pub mod testing;

@@ -25,9 +25,10 @@
 //!
 //! A push at an end writes the entry into the room there; a pop moves a boundary. When the room at one end runs out, the
 //! node slides its entries if an eighth of the buffer is free (leaving a quarter of the room at the other end), else the
-//! buffer doubles, with all of the new room at the end that asked. Either way a move pays for a number of pushes that is
-//! proportional to what it moved. A node at its limit (`list-max-listpack-size`) gets a neighbour, whose buffer is made
-//! as large at once as the full one came to be.
+//! buffer grows by a quarter, with all of the new room at the end that asked. Either way a move pays for a number of
+//! pushes that is proportional to what it moved, and a short list wastes little. A node at its limit
+//! (`list-max-listpack-size`) gives its free room back and gets a neighbour, whose buffer is made as large at once as
+//! the full one came to be. [`List::extend`] gives a new list's first node what all of the elements need.
 //!
 //! An element that exceeds the limit alone is a *plain* node: its bytes and nothing else.
 //!
@@ -96,7 +97,7 @@ use super::alloc_size;
 use super::item::{Item, canonical_i64};
 use super::limits::Limits;
 use super::listpack::entry::{Encoded, Entries};
-use node::{Elements, End, Node, NodeLimit};
+use node::{Elements, End, FIRST_BUFFER, Node, NodeLimit};
 
 /// A list. See the [module page](self).
 #[derive(Clone, Default)]
@@ -148,9 +149,11 @@ impl Ring {
 
     fn add_node(&mut self, at: usize, node: Node) {
         self.heap += node.allocated_bytes();
-        if self.nodes.capacity() == 0 {
-            // Most lists are one node, and a ring's usual first step is four.
-            self.nodes.reserve_exact(1);
+        let len = self.nodes.len();
+        if len == self.nodes.capacity() {
+            // Most lists are one node, and a ring's usual first step is four; doubling a long one would leave half of it
+            // empty. A node stands for kilobytes of elements, so a larger share of moves is nothing.
+            self.nodes.reserve_exact(1 + len / 8);
         }
         self.nodes.insert(at, node);
     }
@@ -164,8 +167,9 @@ impl Ring {
         }
     }
 
+    /// Pushes at an end. A node without a neighbour to copy its size from gets `room` bytes.
     #[inline]
-    fn push(&mut self, end: End, element: &[u8], limit: NodeLimit) {
+    fn push(&mut self, end: End, element: &[u8], limit: NodeLimit, room: usize) {
         self.len += 1;
         let at = self.end(end);
         if limit.is_large(element) {
@@ -179,7 +183,10 @@ impl Ring {
             self.edit(at, |node| node.push(end, &entry, limit));
             return;
         }
-        let mut node = Node::like(at.map(|at| &self.nodes[at]), end, limit);
+        let mut node = Node::like(at.map(|at| &self.nodes[at]), room, end, limit);
+        if let Some(full) = at {
+            self.edit(full, Node::trim);
+        }
         node.push(end, &entry, limit);
         self.add_node(if end == End::Front { 0 } else { self.nodes.len() }, node);
     }
@@ -241,7 +248,7 @@ impl Ring {
         } else if at < self.nodes.len() && self.nodes[at].accepts(&entry, limit) {
             self.edit(at, |node| node.push(End::Front, &entry, limit));
         } else {
-            let mut node = Node::like(None, End::Back, limit);
+            let mut node = Node::like(None, FIRST_BUFFER, End::Back, limit);
             node.push(End::Back, &entry, limit);
             self.add_node(at, node);
         }
@@ -381,13 +388,31 @@ impl List {
     /// Puts an element in front of all others.
     #[inline]
     pub fn push_front(&mut self, element: &[u8], limits: &Limits) {
-        self.0.push(End::Front, element, node_limit(limits));
+        self.0.push(End::Front, element, node_limit(limits), FIRST_BUFFER);
     }
 
     /// Puts an element behind all others.
     #[inline]
     pub fn push_back(&mut self, element: &[u8], limits: &Limits) {
-        self.0.push(End::Back, element, node_limit(limits));
+        self.0.push(End::Back, element, node_limit(limits), FIRST_BUFFER);
+    }
+
+    /// Pushes elements one after the other: in front of all others (`Before`), so that the last of them comes first, or
+    /// behind them.
+    #[inline]
+    pub fn extend<'a>(
+        &mut self,
+        side: Side,
+        elements: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+        limits: &Limits,
+    ) {
+        let end = if side == Side::Before { End::Front } else { End::Back };
+        let limit = node_limit(limits);
+        let room = match elements.len() {
+            2.. if self.is_empty() => limit.room_for(elements.clone()),
+            _ => FIRST_BUFFER,
+        };
+        elements.for_each(|element| self.0.push(end, element, limit, room));
     }
 
     /// Removes the first element, which `take` sees before it goes.

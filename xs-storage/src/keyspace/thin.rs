@@ -168,6 +168,14 @@ impl ThinBytes {
         }
     }
 
+    /// Makes room for `extra` more bytes that are known to come, and for no others beyond the allocator's class.
+    pub(crate) fn reserve_exact(&mut self, extra: usize) {
+        let need = self.len().saturating_add(extra);
+        if need > self.capacity() {
+            self.set_capacity(need);
+        }
+    }
+
     #[cold]
     fn grow(&mut self, extra: usize) {
         let need = self.len().checked_add(extra).expect("a string fits in the address space");

@@ -215,6 +215,18 @@ impl Zset {
         }
     }
 
+    /// Makes room at once for scores and members, in turn and as text, that are about to be inserted into an empty set.
+    /// Otherwise, and when they will not fit the packed form, this does nothing.
+    pub fn expect<'a>(&mut self, strings: impl ExactSizeIterator<Item = &'a [u8]> + Clone, limits: &Limits) {
+        if let Form::Pack(pack) = &mut self.0
+            && pack.is_empty()
+            && strings.len() / 2 <= limits.zset_max_listpack_entries
+            && strings.clone().all(|string| string.len() <= limits.zset_max_listpack_value)
+        {
+            pack.reserve(strings);
+        }
+    }
+
     #[cold]
     fn convert(&mut self, limits: &Limits) -> &mut Ranked {
         if let Form::Pack(_) = &self.0 {

@@ -35,12 +35,13 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     let manifest = match Manifest::read(&*vfs, dir)? {
         Some(manifest) => manifest,
         None => {
-            let manifest = Manifest::of(&Version::empty(), 1);
-            manifest.write(&*vfs, dir)?;
             vfs.sync_dir(parent(dir)).map_err(Error::io("sync", parent(dir)))?;
-            manifest
+            Manifest::of(&Version::empty(), 1)
         }
     };
+    // The last one who wrote it may have failed in the middle: it can be read, and be gone after a crash. What it does not
+    // name goes only when it is sure to stay.
+    manifest.write(&*vfs, dir)?;
     let disk = Arc::new(Disk::new(options, dir.to_owned(), manifest.next_file));
     let version = manifest.open(&disk)?;
     remove_strays(&disk, &manifest)?;

@@ -1,4 +1,5 @@
-//! The suites that prove a store, for every implementation to be stamped with: [`engine`].
+//! The suites that prove a store, for every implementation to be stamped with: [`engine`], [`crash`], [`failures`],
+//! [`rot`].
 //!
 //! # The problem
 //!
@@ -18,7 +19,14 @@
 //!                      └──── answers compared ─────────────┘
 //! ```
 //!
-//! Most of a suite runs on a [stepped](Machine::stepped) machine: no thread, no clock but the suite's own, a disk in
+//! Read and run them in this order:
+//!
+//! 1. [`engine`]: the contract, against a `BTreeMap`.
+//! 2. [`crash`]: a crash at every sync, in every state that the disk may be left in.
+//! 3. [`failures`]: calls of the disk that fail, and a disk that is full.
+//! 4. [`rot`]: flipped bits, and files that are noise.
+//!
+//! The last three take the same [`Subject`], and three lines each. Most of a suite runs on a [stepped](Machine::stepped) machine: no thread, no clock but the suite's own, a disk in
 //! memory. What happens then follows from a seed, which every failure prints.
 //!
 //! # Invariants
@@ -29,7 +37,7 @@
 //!
 //! # Cost
 //!
-//! A run of [`engine::check`] on memory takes some seconds in a debug build.
+//! A run of [`engine::check`] on memory takes half a second in a debug build; the others say.
 //!
 //! # Example
 //!
@@ -70,7 +78,13 @@
 //! K. Claessen and J. Hughes, "QuickCheck" (ICFP 2000); A. Zeller and R. Hildebrandt, "Simplifying and Isolating
 //! Failure-Inducing Input" (TSE 2002) for how failing sequences are made short.
 
+pub mod crash;
 pub mod engine;
+pub mod failures;
 mod machine;
+pub mod rot;
+#[cfg(test)]
+mod toy;
+mod workload;
 
 pub use machine::{Machine, Subject};

@@ -31,38 +31,37 @@ fn torn(sectors: usize, rng: &mut Rng) -> Kept {
     }
 }
 
-/// The crashes to try at one point, at most `limit`, and whether they are all that were asked for.
+/// The crashes to try at one point, at most about `limit`, and whether every small combination
+/// is among them.
 pub(super) fn choices(pending: &[Change], limit: usize, tears: usize, rng: &mut Rng) -> (Vec<Choice>, bool) {
     let n = pending.len();
-    let mut out = Subsets { n, limit: limit.max(2), sets: Vec::new() };
+    let room = (limit / (tears + 1)).max(2);
+    let mut out = Subsets { n, limit: room, sets: Vec::new() };
     out.add((0..n).collect());
     out.add(Vec::new());
-    let mut few: Vec<usize> = Vec::new();
-    let complete = family(n).saturating_mul(2).saturating_add(n) <= limit / (tears + 1);
+    let complete = family(n).saturating_mul(2).saturating_add(n + 2) <= room;
     if complete {
-        for count in 1..=FEW.min(n) {
-            out.every(count, 0, &mut few);
-        }
+        let mut few = Vec::new();
+        (1..=FEW.min(n)).for_each(|count| out.every(count, 0, &mut few));
+    } else if 3 * n < room {
+        (0..n).for_each(|nth| out.add(vec![nth]));
+        (0..n).for_each(|nth| out.add((0..n).filter(|other| *other != nth).collect()));
     }
-    // What a disk that keeps the order leaves.
-    (1..n).for_each(|upto| out.add((0..upto).collect()));
-    for nth in 0..n {
-        out.add(vec![nth]);
-        out.add((0..n).filter(|other| *other != nth).collect());
+    if complete || 3 * n < room {
+        // What a disk that keeps the order leaves.
+        (1..n).for_each(|upto| out.add((0..upto).collect()));
     }
-    let mut all = n;
-    while !complete && out.sets.len() < limit / (tears + 1) {
-        all = rng.index(n + 1).max(all / 2);
-        match rng.below(3) {
-            // Few of the changes, few missing, or any, up to a moment.
-            0 => out.add(draw(n, 2 + rng.index(FEW - 1), rng)),
-            1 => {
-                let lost = draw(n, 2 + rng.index(FEW - 1), rng);
+    while !complete && out.sets.len() < room {
+        match rng.below(4) {
+            0 => out.add((0..=rng.index(n)).collect()),
+            1 => out.add(draw(n, 1 + rng.index(FEW), rng)),
+            2 => {
+                let lost = draw(n, 1 + rng.index(FEW), rng);
                 out.add((0..n).filter(|nth| !lost.contains(nth)).collect());
             }
             _ => {
-                let density = rng.unit();
-                out.add((0..all).filter(|_| rng.chance(density)).collect());
+                let (upto, density) = (1 + rng.index(n), rng.unit());
+                out.add((0..upto).filter(|_| rng.chance(density)).collect());
             }
         }
     }
@@ -81,7 +80,6 @@ pub(super) fn choices(pending: &[Change], limit: usize, tears: usize, rng: &mut 
         }
         choices.push(whole);
     }
-    choices.truncate(limit);
     (choices, complete)
 }
 

@@ -82,7 +82,7 @@
 //!
 //! ALICE and CrashMonkey build the states that a file system allows from a trace of system calls; CrashMonkey's bounded
 //! search tries all small workloads instead of one large one. Linux' dm-log-writes replays a block device's writes up to
-//! each flush, in their order. redb's crash test fails writes after a random number of them, in their order too.
+//! each flush, in their order. redb's fuzzer lets its storage fail after a number of calls, in their order too.
 //!
 //! # What this leaves out
 //!
@@ -202,6 +202,12 @@ impl Explorer {
     pub fn new(seed: u64) -> Self {
         let report = Report::default();
         Explorer { seed, per_point: 1000, tears: 1, only: None, images: BTreeSet::new(), report }
+    }
+
+    /// Samples and tears by another seed from now on.
+    pub fn reseed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
     }
 
     /// The most disks at one point: 1000 if nothing is said.

@@ -106,6 +106,10 @@ impl Faults {
         self.0.push(fault);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

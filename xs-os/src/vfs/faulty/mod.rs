@@ -79,10 +79,10 @@
 //!
 //! # How others do it
 //!
-//! SQLite's test VFS writes sectors in random order at a simulated crash, the oldest of these models still in use.
+//! SQLite's test VFS drops, reorders and garbles un-synced sectors at a simulated crash.
 //! ALICE finds which orders a file system allows and tries them on the traces of real programs. TigerBeetle's storage
-//! faults are placed so that a quorum can still repair them. dm-flakey and CharybdeFS fail real kernels' requests,
-//! without a seed.
+//! faults are placed so that a quorum can still repair them. dm-flakey and CharybdeFS fail
+//! the requests of programs that know nothing of it.
 //!
 //! # What this leaves out
 //!
@@ -154,6 +154,11 @@ impl FaultyVfs {
     /// Arms a failure. Several may be armed; one that has struck as often as it should is gone.
     pub fn fail(&self, fault: Fault) {
         self.shared.state.lock().faults.arm(fault);
+    }
+
+    /// How many failures are armed: those that have struck as often as they should are not.
+    pub fn armed(&self) -> usize {
+        self.shared.state.lock().faults.len()
     }
 
     /// Disarms every failure.

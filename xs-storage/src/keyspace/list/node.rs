@@ -13,8 +13,8 @@ pub(crate) enum End {
 
 /// What a listpack would add to the entries: limits are given for whole listpacks.
 const LISTPACK_FRAME: usize = 7;
-/// The first buffer of a list.
-const FIRST_BUFFER: usize = 64;
+/// The least buffer of a node that is still being filled.
+pub(super) const FIRST_BUFFER: usize = 64;
 
 #[derive(Clone)]
 pub(super) struct Node {
@@ -40,6 +40,20 @@ impl NodeLimit {
     pub(super) fn is_large(&self, element: &[u8]) -> bool {
         element.len() > self.bytes - LISTPACK_FRAME
     }
+
+    /// What a node's buffer needs for these elements, as far as they go into one node.
+    pub(super) fn room_for<'a>(&self, elements: impl Iterator<Item = &'a [u8]>) -> usize {
+        let mut room = 0;
+        // A node has no room for more entries than this: each takes two bytes at least.
+        for element in elements.take(self.entries.min(self.bytes / 2)) {
+            let entry = Encoded::of(element).len();
+            if self.is_large(element) || room + entry + LISTPACK_FRAME > self.bytes {
+                break;
+            }
+            room += entry;
+        }
+        alloc_size(room).min(self.bytes)
+    }
 }
 
 impl Node {
@@ -48,11 +62,12 @@ impl Node {
         Node { buf: vec![0; capacity].into_boxed_slice(), start: 0, end: 0, count: 0, plain: false }
     }
 
-    /// An empty node for elements that come at `end`, as large as its full neighbour has turned out to be.
-    pub(super) fn like(neighbour: Option<&Node>, end: End, limit: NodeLimit) -> Self {
+    /// An empty node for elements that come at `end`, as large as its full neighbour has turned out to be, or else of
+    /// `room` bytes.
+    pub(super) fn like(neighbour: Option<&Node>, room: usize, end: End, limit: NodeLimit) -> Self {
         let mut node = Self::new(match neighbour {
             Some(full) if !full.plain => full.used().clamp(FIRST_BUFFER, limit.bytes),
-            _ => FIRST_BUFFER,
+            _ => room,
         });
         if end == End::Front {
             (node.start, node.end) = (node.buf.len() as u32, node.buf.len() as u32);
@@ -143,7 +158,8 @@ impl Node {
         }
     }
 
-    /// Slides the entries if an eighth of the buffer is free, so that a slide pays for many pushes; else grows it.
+    /// Slides the entries if an eighth of the buffer is free, so that a slide pays for many pushes; else grows it by a
+    /// quarter, to the end of an allocator's class.
     #[cold]
     fn make_room(&mut self, at: End, size: usize, limit: NodeLimit) {
         let (cap, used) = (self.buf.len(), self.used());
@@ -154,7 +170,7 @@ impl Node {
         } else {
             // Enough room, but little of it and at the wrong end: a larger buffer makes slides rare again.
             let most = if free < size { limit.bytes } else { limit.bytes / 4 * 5 };
-            let cap = (cap * 2).max(FIRST_BUFFER).min(most).max(used + size);
+            let cap = alloc_size((cap + cap / 4).max(FIRST_BUFFER)).min(most).max(used + size);
             (cap, cap - used)
         };
         let start = match at {
@@ -175,6 +191,13 @@ impl Node {
             self.buf = buf;
         }
         (self.start, self.end) = (start as u32, (start + used) as u32);
+    }
+
+    /// Gives back the room of a node that is full, for others come behind it now.
+    pub(super) fn trim(&mut self) {
+        if !self.plain && alloc_size(self.used()) < alloc_size(self.buf.len()) {
+            self.relocate(self.used(), 0);
+        }
     }
 
     /// Gives memory back once less than a quarter of the buffer is used.

@@ -80,11 +80,12 @@ proptest! {
             match op {
                 Op::PushFront(e) => { list.push_front(&e, &limits); model.push_front(e); }
                 Op::PushBack(e) => { list.push_back(&e, &limits); model.push_back(e); }
-                Op::PushMany(front, n) => for i in 0..n {
-                    let e = format!("element {i}").into_bytes();
-                    if front { list.push_front(&e, &limits); model.push_front(e); }
-                    else { list.push_back(&e, &limits); model.push_back(e); }
-                },
+                Op::PushMany(front, n) => {
+                    let many: Vec<Vec<u8>> = (0..n).map(|i| format!("element {i}").into_bytes()).collect();
+                    let side = if front { Side::Before } else { Side::After };
+                    list.extend(side, many.iter().map(Vec::as_slice), &limits);
+                    many.into_iter().for_each(|e| if front { model.push_front(e) } else { model.push_back(e) });
+                }
                 Op::PopFront(n) => for _ in 0..n {
                     prop_assert_eq!(list.pop_front(|i| i.to_vec()), model.pop_front());
                 },
@@ -149,6 +150,50 @@ fn a_16_byte_element_takes_18_bytes() {
     let each = list.allocated_bytes() as f64 / 100_000.0;
     assert!(each < 18.4, "{each}");
     assert!(List::new().allocated_bytes() < 80);
+}
+
+#[test]
+fn a_short_list_is_one_tight_buffer() {
+    let limits = Limits::default();
+    let elements: Vec<Vec<u8>> = (0..10).map(|i| format!("element:{i:08}").into_bytes()).collect();
+    let frame = alloc_size(size_of::<Ring>()) + alloc_size(size_of::<Node>());
+    for side in [Side::Before, Side::After] {
+        let mut list = List::new();
+        list.extend(side, elements.iter().map(Vec::as_slice), &limits);
+        assert_eq!(list.allocated_bytes(), frame + alloc_size(180), "at once");
+        let mut list = List::new();
+        elements.iter().for_each(|e| list.extend(side, std::iter::once(&e[..]), &limits));
+        assert!(list.allocated_bytes() <= frame + 256, "one by one: {}", list.allocated_bytes());
+    }
+}
+
+#[test]
+fn what_is_coming_takes_no_more_than_a_node_before_it_is_there() {
+    let limits = Limits::default();
+    let limit = node_limit(&limits);
+    let (large, small) = (vec![b'x'; 100_000], [b'x'; 100]);
+    assert_eq!(limit.room_for(std::iter::repeat_n(&small[..], 1_000_000)), 8192);
+    assert_eq!(limit.room_for([&large[..], &small].into_iter()), 0);
+    let mut list = List::new();
+    list.extend(Side::After, [&large[..], &small, &large].into_iter(), &limits);
+    list.check();
+    assert_eq!((list.nodes(), list.len()), (3, 3));
+}
+
+#[test]
+fn a_full_node_gives_its_room_back() {
+    let (limits, mut list) = (Limits::default(), List::new());
+    // Short elements fill their nodes, so the next node is made as large; of 3000 bytes, two fit it and a third does not.
+    for _ in 0..1000 {
+        list.push_back(b"sixteen bytes ..", &limits);
+    }
+    for _ in 0..5 {
+        list.push_back(&[b'x'; 3000], &limits);
+    }
+    let (_, full) = list.0.nodes.as_slices().0.split_last().unwrap();
+    assert!(full.iter().any(|node| node.len() == 2));
+    assert!(full.iter().all(|node| node.allocated_bytes() == alloc_size(node.used())));
+    list.check();
 }
 
 #[test]

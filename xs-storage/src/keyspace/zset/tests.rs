@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use xs_os::Rng;
 
+use crate::keyspace::alloc_size;
+
 impl Zset {
     fn check(&self) {
         if let Form::Ranked(ranked) = &self.0 {
@@ -195,4 +197,21 @@ fn a_score_that_is_no_number_breaks_nothing() {
         assert_eq!(names, b"cbead");
         assert_eq!(zset.remove(b"b"), Some(0.0));
     }
+}
+
+#[test]
+fn what_is_expected_is_allocated_once() {
+    let limits = Limits::default();
+    let strings: Vec<String> = (0..10).flat_map(|i| [format!("{i}"), format!("member:{i}")]).collect();
+    let mut zset = Zset::new();
+    zset.expect(strings.iter().map(String::as_bytes), &limits);
+    let room = zset.allocated_bytes();
+    assert_eq!(room, alloc_size(10 * (2 + 10) + 7 + 8));
+    for pair in strings.chunks(2) {
+        zset.insert(pair[0].parse().unwrap(), pair[1].as_bytes(), &limits);
+        assert_eq!(zset.allocated_bytes(), room);
+    }
+    let mut zset = Zset::new();
+    zset.expect([&b"1"[..], &[b'x'; 100]].into_iter(), &limits);
+    assert_eq!(zset.allocated_bytes(), Zset::new().allocated_bytes());
 }

@@ -45,7 +45,7 @@
 //!
 //! # How others do it
 //!
-//! `fjall` and `redb` compare themselves with a `BTreeMap` in fuzz targets; RocksDB's `db_stress` keeps the expected
+//! redb compares itself with a `BTreeMap` in a fuzz target; RocksDB's `db_stress` keeps the expected
 //! state beside a running store. proptest would shrink better than the few lines here do, but its strategies are built
 //! before the run, and a suite in a library should cost its users no dependency.
 //!

@@ -100,6 +100,54 @@ impl Model {
     }
 }
 
+impl Model {
+    /// The same where a read may fail, but may not be wrong: whether none has failed. `Err` says which answer is wrong.
+    pub(crate) fn compare_answers(&self, view: &dyn ReadView) -> Result<bool, String> {
+        let mut whole = true;
+        for (key, value) in self.iter() {
+            match view.get(key) {
+                Err(_) => whole = false,
+                Ok(found) if found.as_deref() == Some(value) => {}
+                Ok(found) => {
+                    let found = found.as_deref().map(|found| (key, found));
+                    return Err(format!("get: found {}, expected {}", Shown(found), Shown(Some((key, value)))));
+                }
+            }
+            let behind = [key, b"\0"].concat();
+            match view.get(&behind) {
+                Err(_) => whole = false,
+                Ok(found) if found.as_deref() == self.get(&behind) => {}
+                Ok(found) => return Err(format!("get of the key behind {}: found {found:?}", Bytes(key))),
+            }
+        }
+        for forwards in [true, false] {
+            whole &= self.scan_answers(view, forwards)?;
+        }
+        Ok(whole)
+    }
+
+    /// A scan that ends at the first error. Up to there it must be right.
+    fn scan_answers(&self, view: &dyn ReadView, forwards: bool) -> Result<bool, String> {
+        let Ok(mut cursor) = view.cursor(KeyRange::all()) else { return Ok(false) };
+        if !forwards && cursor.seek_end().is_err() {
+            return Ok(false);
+        }
+        let mut expected = self.iter();
+        loop {
+            let Ok(more) = (if forwards { cursor.next() } else { cursor.prev() }) else { return Ok(false) };
+            let expected = if forwards { expected.next() } else { expected.next_back() };
+            let Ok(value) = cursor.value() else { return Ok(false) };
+            let found = more.then(|| (cursor.key(), value));
+            if found != expected {
+                return Err(format!("a scan: found {}, expected {}", Shown(found), Shown(expected)));
+            }
+            if !more {
+                return Ok(true);
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().map(|(key, value)| (Bytes(key), Bytes(value)))).finish()

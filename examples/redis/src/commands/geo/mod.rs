@@ -86,7 +86,7 @@ fn geoadd(ctx: &mut Ctx<'_>) -> Outcome {
         Ok((point.hash() as f64, &places[at + 2]))
     });
     let places = places.collect::<Result<Vec<_>, Fault>>()?;
-    add(ctx, options, places.into_iter())
+    add(ctx, options, ctx.args.skip(ctx.args.len()), places.into_iter())
 }
 
 fn geodist(ctx: &mut Ctx<'_>) -> Outcome {

@@ -38,6 +38,7 @@ fn set_pairs(ctx: &mut Ctx<'_>) -> Result<usize, Fault> {
     let (key, pairs) = (ctx.arg(1), ctx.args.skip(2));
     let added = ctx.db.edit_or_new(key, |hash: &mut Hash, limits| {
         let mut pairs = pairs.iter();
+        hash.expect(pairs.clone(), limits);
         let mut added = 0;
         while let (Some(field), Some(value)) = (pairs.next(), pairs.next()) {
             added += usize::from(hash.set(field, value, limits));

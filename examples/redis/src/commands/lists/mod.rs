@@ -51,6 +51,10 @@ impl End {
         if self == End::Left { "lpop" } else { "rpop" }
     }
 
+    pub(super) fn side(self) -> Side {
+        if self == End::Left { Side::Before } else { Side::After }
+    }
+
     #[inline]
     pub(super) fn push(self, list: &mut List, element: &[u8], limits: &xs_storage::keyspace::Limits) {
         match self {
@@ -80,7 +84,7 @@ fn rpush(ctx: &mut Ctx<'_>) -> Outcome {
 fn push(ctx: &mut Ctx<'_>, end: End) -> Outcome {
     let (key, elements) = (ctx.arg(1), ctx.args.skip(2));
     let len = ctx.db.edit_or_new(key, |list: &mut List, limits| {
-        elements.iter().for_each(|element| end.push(list, element, limits));
+        list.extend(end.side(), elements.iter(), limits);
         list.len()
     })?;
     ctx.touched(key, Class::LIST, end.pushed(), elements.len() as u64);

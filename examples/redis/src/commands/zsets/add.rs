@@ -1,5 +1,6 @@
 //! ZADD and ZINCRBY.
 
+use xs_proto::resp::Args;
 use xs_storage::keyspace::zset::Inserted;
 use xs_storage::keyspace::{Limits, Zset};
 
@@ -102,19 +103,21 @@ fn add_pairs(ctx: &mut Ctx<'_>, options: Options, first: usize) -> Outcome {
     let pairs = ctx.args.skip(first);
     if pairs.len() == 2 {
         let score = parse::float(&pairs[0]).ok_or(Fault::NOT_A_FLOAT)?;
-        return add(ctx, options, std::iter::once((score, &pairs[1])));
+        return add(ctx, options, pairs, std::iter::once((score, &pairs[1])));
     }
     // Nothing is added unless every score is a number.
     let scores = (0..pairs.len()).step_by(2).map(|at| parse::float(&pairs[at]).ok_or(Fault::NOT_A_FLOAT));
     let scores = scores.collect::<Result<Vec<f64>, Fault>>()?;
-    add(ctx, options, scores.into_iter().zip(pairs.iter().skip(1).step_by(2)))
+    add(ctx, options, pairs, scores.into_iter().zip(pairs.iter().skip(1).step_by(2)))
 }
 
-/// Gives members scores under the options, and answers how many are new, or the score that came out.
+/// Gives members scores under the options, and answers how many are new, or the score that came out. `strings` are
+/// about what a new set will hold, if that is known.
 #[inline]
 pub(crate) fn add<'m>(
     ctx: &mut Ctx<'_>,
     options: Options,
+    strings: Args<'_>,
     mut pairs: impl Iterator<Item = (f64, &'m [u8])>,
 ) -> Outcome {
     let key = ctx.arg(1);
@@ -127,6 +130,7 @@ pub(crate) fn add<'m>(
     }
     let (mut added, mut updated, mut result) = (0, 0, None);
     ctx.db.edit_or_new(key, |zset: &mut Zset, limits| {
+        zset.expect(strings.iter(), limits);
         pairs.try_for_each(|(score, member)| {
             let inserted = match options.is_plain() {
                 true => zset.insert(score, member, limits),

@@ -1,0 +1,105 @@
+//! Directories and files that are not what they should be.
+
+use std::sync::Arc;
+
+use xs_os::vfs::{MemoryVfs, Open, Vfs};
+
+use super::*;
+use crate::Error;
+use crate::engine::EngineExt;
+
+fn tiny(vfs: &MemoryVfs) -> Options {
+    on(&Machine::stepped(Arc::new(vfs.clone())), Options::tiny())
+}
+
+#[test]
+fn a_second_handle_is_refused_and_the_first_goes_on() {
+    let vfs = MemoryVfs::new();
+    let first = Lsm::open(Path::new("db"), tiny(&vfs)).unwrap();
+    assert!(matches!(Lsm::open(Path::new("db"), tiny(&vfs)), Err(Error::Locked { .. })));
+    first.put(b"k", b"v").unwrap();
+    let clone = first.clone();
+    drop(first);
+    assert!(matches!(Lsm::open(Path::new("db"), tiny(&vfs)), Err(Error::Locked { .. })));
+    drop(clone);
+    assert_eq!(Lsm::open(Path::new("db"), tiny(&vfs)).unwrap().get(b"k").unwrap().as_deref(), Some(&b"v"[..]));
+}
+
+#[test]
+fn a_directory_of_something_else_is_refused() {
+    let vfs = MemoryVfs::new();
+    vfs.put(Path::new("db/letter.txt"), Arc::new(b"dear".to_vec())).unwrap();
+    assert!(matches!(Lsm::open(Path::new("db"), tiny(&vfs)), Err(Error::NotOurs { .. })));
+    assert_eq!(vfs.list(Path::new("db")).unwrap(), ["letter.txt"]);
+    vfs.put(Path::new("other/manifest"), Arc::new(b"of a ship, not of a tree".to_vec())).unwrap();
+    assert!(matches!(Lsm::open(Path::new("other"), tiny(&vfs)), Err(Error::NotOurs { .. })));
+}
+
+/// A store with tables, a file of values, and something in the log.
+fn some_store() -> MemoryVfs {
+    let vfs = MemoryVfs::new();
+    let store = Lsm::open(Path::new("db"), tiny(&vfs)).unwrap();
+    for n in 0..300_u32 {
+        store.put(&n.to_be_bytes(), &[n as u8; 40]).unwrap();
+    }
+    store.put(b"large", &[7; 5000]).unwrap();
+    store.flush().unwrap();
+    store.put(b"in the log", b"only").unwrap();
+    drop(store);
+    vfs
+}
+
+#[test]
+fn newer_formats_are_refused_file_by_file() {
+    let vfs = some_store();
+    let mut kinds = 0;
+    for (path, _) in vfs.files() {
+        let name = path.to_string_lossy().into_owned();
+        if !(name.ends_with("manifest") || name.ends_with(".table") || name.ends_with(".blob")) {
+            continue;
+        }
+        kinds += 1;
+        let vfs = vfs.fork();
+        vfs.open(&path, Open::Write).unwrap().write_all_at(&[2], 8).unwrap();
+        match Lsm::open(Path::new("db"), tiny(&vfs)) {
+            Err(Error::NewerFormat { found: 2, known: 1, .. }) => {}
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert!(kinds >= 3);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let vfs = some_store();
+    for (path, _) in vfs.files().into_iter().filter(|(path, _)| path.extension().is_some_and(|ext| ext == "table")) {
+        let vfs = vfs.fork();
+        vfs.remove(&path).unwrap();
+        let error = Lsm::open(Path::new("db"), tiny(&vfs)).unwrap_err();
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    }
+}
+
+#[test]
+fn limits_are_refused_and_nothing_is_written() {
+    let store = Lsm::open(Path::new("db"), tiny(&MemoryVfs::new())).unwrap();
+    let long = vec![0; Options::MAX_KEY + 1];
+    assert!(matches!(store.put(&long, b""), Err(Error::TooLarge { what: "key", .. })));
+    let mut batch = WriteBatch::new();
+    batch.put(b"a", b"b").delete_range(b"a", &long);
+    assert!(matches!(store.submit(batch, Durability::Synced), Err(Error::TooLarge { what: "key", .. })));
+    assert_eq!(store.get(b"a").unwrap(), None);
+    store.put(&long[1..], b"the longest").unwrap();
+    let small = Options { max_batch: 100, ..tiny(&MemoryVfs::new()) };
+    let store = Lsm::open(Path::new("db"), small).unwrap();
+    assert!(matches!(store.put(b"k", &[0; 100]), Err(Error::TooLarge { what: "batch", .. })));
+    for options in [
+        Options { memory: 1000, ..Options::default() },
+        Options { memtable_bytes: 200 << 20, ..Options::default() },
+        Options { block_bytes: 0, ..Options::default() },
+        Options { filter_bits: 65, ..Options::default() },
+        Options { policy: Policy::Tiered(Tiered { runs: 1, ..Tiered::default() }), ..Options::default() },
+    ] {
+        assert!(matches!(options.check(), Err(Error::Invalid(_))), "{options:?}");
+    }
+}
