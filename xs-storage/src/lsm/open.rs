@@ -117,7 +117,6 @@ fn replay(core: &Core) -> Result<()> {
         }
         next = Some(end);
         let mut writer = core.write.lock();
-        writer.log_end = Index(entry.index.0 + 1);
         if batch.is_empty() || end <= flushed + 1 {
             continue;
         }
@@ -130,6 +129,7 @@ fn replay(core: &Core) -> Result<()> {
             core.flush_waiting()?;
             writer = core.write.lock();
         }
+        writer.log_end = Index(entry.index.0 + 1);
         core.apply(&mut writer, batch);
     }
     Ok(())

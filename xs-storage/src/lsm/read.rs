@@ -72,9 +72,10 @@ impl Core {
         let mut see = Some(see);
         let mut show = |value: Value<'_>| see.take().map(|see| see(value));
         let apart = |pointer| read_apart(&state.version, &self.disk.dir, pointer);
+        let hash = hash(key);
         for mem in state.memtables() {
             let cover = mem.cover(key, seq);
-            if let Some(found) = mem.get(key, seq) {
+            if let Some(found) = mem.get(key, hash, seq) {
                 let value = &found.batch[found.value.clone()];
                 let part = || Value::Part(found.batch, found.value.clone());
                 // What a memtable holds, this process has put there.
@@ -87,7 +88,6 @@ impl Core {
                 return Ok(None);
             }
         }
-        let hash = hash(key);
         let version = &state.version;
         let [top, sorted @ ..] = &version.levels[..] else { return Ok(None) };
         let candidates = top.iter().filter(|table| table.info.span.contains(key));

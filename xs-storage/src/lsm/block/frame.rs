@@ -4,9 +4,12 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::super::options::Compression;
-use crate::engine::{put_varint, take_varint};
+use crate::engine::put_varint;
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+use crate::engine::take_varint;
 use crate::{Error, Result};
 
+#[cfg(any(feature = "lz4", feature = "zstd"))]
 /// What a piece may grow to when it is decompressed. More is refused, whatever it claims.
 const MAX_RAW: u64 = 1 << 31;
 
@@ -41,6 +44,7 @@ pub(in super::super) fn open<'a>(framed: &'a [u8], path: &Path, offset: u64) -> 
     let Some((&code, body)) = body.split_last() else { return Err(corrupt("a piece of no length")) };
     match Compression::from_code(code) {
         Some(Compression::None) => Ok(Cow::Borrowed(body)),
+        #[cfg(any(feature = "lz4", feature = "zstd"))]
         Some(how) => {
             let mut packed = body;
             let len = take_varint(&mut packed).filter(|len| *len <= MAX_RAW).ok_or_else(|| corrupt("a wild length"))?;

@@ -6,6 +6,7 @@
 
 mod chunks;
 mod cursor;
+mod filter;
 mod node;
 #[cfg(test)]
 mod tests;
@@ -18,9 +19,11 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use super::ranges::Ranges;
+use super::table::hash;
 use super::{Kind, Seq};
 use crate::engine::{Op, WriteBatch};
 use chunks::Chunks;
+use filter::MemFilter;
 use tree::{Keys, Probe, Tree, TreeWriter};
 
 pub(super) use cursor::MemCursor;
@@ -32,6 +35,7 @@ const MAX_RANGES: usize = 512;
 pub(super) struct Memtable {
     tree: Tree,
     store: Store,
+    filter: MemFilter,
     ranges: ArcSwap<Ranges>,
     bytes: AtomicU64,
     entries: AtomicU64,
@@ -100,8 +104,10 @@ impl Memtable {
         let inner = (shift + 2).min(10);
         let (tree, writer) = Tree::new(shift, inner);
         let store = Store { entries: Chunks::new(shift, inner), batches: Chunks::new(shift, inner) };
-        let bytes = AtomicU64::new(writer.bytes as u64);
-        let table = Memtable { tree, store, ranges: ArcSwap::default(), bytes, entries: AtomicU64::new(0) };
+        // Ten bits for each entry of some 130 bytes, all told.
+        let filter = MemFilter::new(limit / 100);
+        let bytes = AtomicU64::new(writer.bytes as u64 + filter.bytes());
+        let table = Memtable { tree, store, filter, ranges: ArcSwap::default(), bytes, entries: AtomicU64::new(0) };
         (Arc::new(table), MemWriter { tree: writer, entries: 0, batches: 0, range_count: 0, last_seq: 0 })
     }
 
@@ -159,6 +165,8 @@ impl Memtable {
             let id = writer.entries;
             writer.entries += 1;
             took += self.store.entries.set(id, entry);
+            // Before readers can come upon it.
+            self.filter.add(hash(key));
             let before = writer.tree.bytes;
             self.tree.insert(&mut writer.tree, &self.store, id);
             took += writer.tree.bytes - before;
@@ -176,8 +184,12 @@ impl Memtable {
         self.bytes.store(self.bytes.load(Ordering::Relaxed) + took as u64, Ordering::Relaxed);
     }
 
-    /// The newest entry of a key that is not newer than `seq`.
-    pub(super) fn get(&self, key: &[u8], seq: Seq) -> Option<MemFound<'_>> {
+    /// The newest entry of a key, whose hash this is, that is not newer than `seq`.
+    pub(super) fn get(&self, key: &[u8], hash: u64, seq: Seq) -> Option<MemFound<'_>> {
+        // Whoever knows of `seq` sees all bits that were set before it became visible.
+        if !self.filter.may_contain(hash) {
+            return None;
+        }
         let spot = self.tree.lower(&self.store, Probe { key, seq })?;
         let entry = self.store.entries.get(spot.id)?;
         if self.store.slice(entry.batch, entry.key, entry.key_len)? != key {

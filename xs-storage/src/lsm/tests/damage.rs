@@ -103,3 +103,66 @@ fn limits_are_refused_and_nothing_is_written() {
         assert!(matches!(options.check(), Err(Error::Invalid(_))), "{options:?}");
     }
 }
+
+/// What the fixture of format 1 holds: several levels, deletes, a deleted range, a value apart, old versions in the log.
+fn fill_fixture(store: &Lsm, machine: &Machine) {
+    for round in 0..3_u8 {
+        for n in 0..200_u32 {
+            store.put(&(n * 7 % 200).to_be_bytes(), &[round; 24]).unwrap();
+        }
+        store.put(b"large", &[round; 3000]).unwrap();
+        store.flush().unwrap();
+        machine.run_until_idle(100_000);
+    }
+    store.delete(&5_u32.to_be_bytes()).unwrap();
+    let mut batch = WriteBatch::new();
+    batch.delete_range(&20_u32.to_be_bytes(), &40_u32.to_be_bytes());
+    store.submit(batch, Durability::Synced).unwrap().wait().unwrap();
+    store.flush().unwrap();
+    store.put(b"in the log", b"only").unwrap();
+}
+
+fn look_at_fixture(store: &Lsm) {
+    let mut cursor = store.cursor(KeyRange::all()).unwrap();
+    for n in (0..200_u32).filter(|n| *n != 5 && !(20..40).contains(n)) {
+        assert!(cursor.next().unwrap());
+        assert_eq!((cursor.key(), cursor.value().unwrap()), (&n.to_be_bytes()[..], &[2; 24][..]));
+    }
+    assert!(cursor.next().unwrap());
+    assert_eq!((cursor.key(), cursor.value().unwrap()), (&b"in the log"[..], &b"only"[..]));
+    assert!(cursor.next().unwrap());
+    assert_eq!((cursor.key(), cursor.value().unwrap()), (&b"large"[..], &[2; 3000][..]));
+    assert!(!cursor.next().unwrap());
+    store.check().unwrap();
+}
+
+const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/lsm-1");
+
+#[test]
+fn format_1_is_read_and_written_on() {
+    let (system, vfs) = (xs_os::vfs::SystemVfs, MemoryVfs::new());
+    for dir in ["", "wal"] {
+        for name in system.list(&Path::new(FIXTURE).join(dir)).unwrap() {
+            if name != "wal" {
+                let bytes = xs_os::vfs::VfsExt::read(&system, &Path::new(FIXTURE).join(dir).join(&name), 1 << 20).unwrap();
+                vfs.put(&Path::new("db").join(dir).join(&name), Arc::new(bytes)).unwrap();
+            }
+        }
+    }
+    let store = Lsm::open(Path::new("db"), tiny(&vfs)).unwrap();
+    look_at_fixture(&store);
+    store.put(b"more", b"").unwrap();
+    store.compact_fully().unwrap();
+    store.delete(b"more").unwrap();
+    look_at_fixture(&store);
+}
+
+#[test]
+#[ignore = "writes the fixture: only for a new format, into a directory of its own"]
+fn write_the_fixture() {
+    let machine = Machine::stepped(Arc::new(xs_os::vfs::SystemVfs));
+    let options = Options { log_segment_bytes: 4 << 10, ..Options::tiny() };
+    let store = Lsm::open(Path::new(FIXTURE), on(&machine, options)).unwrap();
+    fill_fixture(&store, &machine);
+    look_at_fixture(&store);
+}

@@ -191,7 +191,7 @@ fn memory_stays_within_the_budget() {
             machine.step();
             store.get(&key(n.wrapping_mul(0x85EB_CA6B))).unwrap();
             let mut cursor = store.cursor(KeyRange::all()).unwrap();
-            (0..20).for_each(|_| drop(cursor.next().unwrap()));
+            (0..20).for_each(|_| assert!(cursor.next().unwrap() || n < 100));
             drop(cursor);
             most = most.max(store.stats().memory_bytes());
         }
