@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -32,15 +32,19 @@ fn policies() -> impl Strategy<Value = Policy> {
     ]
 }
 
+#[derive(Default)]
 struct Model {
     shape: Shape,
     next: u64,
+    /// Of each table: its keys, and the oldest and the newest version of each.
+    contents: BTreeMap<u64, BTreeMap<u8, (u64, u64)>>,
 }
 
 impl Model {
     fn table(&mut self, span: Span, bytes: u64, now: u64, seqs: (u64, u64)) -> Arc<TableInfo> {
         self.next += 1;
         let deletes = bytes % 7 * 10;
+        self.contents.insert(self.next, (span.first[0]..=span.last[0]).map(|key| (key, seqs)).collect());
         Arc::new(TableInfo { id: self.next, bytes, entries: 100, deletes, range_deletes: 0, span, created_ms: now, seqs, blobs: vec![] })
     }
 
@@ -75,6 +79,12 @@ impl Model {
             let merged = self.table(span, bytes, now, (low, high));
             // What has nothing below it loses its deletes.
             let older = self.shape.levels[to + 1..].iter().flatten().any(|table| table.span.overlaps(&merged.span));
+            let mut keys: BTreeMap<u8, (u64, u64)> = BTreeMap::new();
+            for (key, (low, high)) in gone.iter().flat_map(|table| &self.contents[&table.id]) {
+                let seqs = keys.entry(*key).or_insert((*low, *high));
+                *seqs = (seqs.0.min(*low), seqs.1.max(*high));
+            }
+            self.contents.insert(merged.id, keys);
             let merged = if older { merged } else { Arc::new(TableInfo { deletes: 0, ..(*merged).clone() }) };
             self.shape.levels[to].insert(place, merged);
         }
@@ -84,26 +94,17 @@ impl Model {
     }
 
     fn check(&self) {
-        let mut above: Vec<&TableInfo> = Vec::new();
+        // Of each key, the oldest version that was seen so far, from above.
+        let mut above: BTreeMap<u8, u64> = BTreeMap::new();
         for (number, level) in self.shape.levels.iter().enumerate() {
-            for (at, table) in level.iter().enumerate() {
-                if number > 0 && at > 0 {
-                    assert!(level[at - 1].span.ends_before(&table.span.first), "level {number} overlaps itself");
-                }
-                for newer in &above {
-                    assert!(
-                        !newer.span.overlaps(&table.span) || newer.seqs.0 > table.seqs.1,
-                        "table {} stands above {}, and is not newer",
-                        newer.id,
-                        table.id
-                    );
-                }
-                if number == 0 {
-                    above.push(table);
-                }
+            for pair in level.windows(2).filter(|_| number > 0) {
+                assert!(pair[0].span.ends_before(&pair[1].span.first), "level {number} overlaps itself");
             }
-            if number > 0 {
-                above.extend(level.iter().map(|table| &**table));
+            for table in level {
+                for (key, (low, high)) in &self.contents[&table.id] {
+                    let newer = above.insert(*key, *low).unwrap_or(u64::MAX);
+                    assert!(newer > *high, "table {} has a newer version of {key} than one above it", table.id);
+                }
             }
         }
     }
@@ -114,7 +115,7 @@ proptest! {
     #[test]
     fn any_sequence_of_choices_leaves_a_tree_and_ends(policy in policies(), flushes in flushes()) {
         policy.check().unwrap();
-        let mut model = Model { shape: Shape::default(), next: 0 };
+        let mut model = Model::default();
         let mut now_ms = 0;
         for (seq, (a, b, kb)) in (1..).zip(flushes) {
             let span = Span { first: vec![a.min(b)].into(), last: vec![a.max(b)].into(), open: false };
@@ -147,7 +148,7 @@ proptest! {
 #[test]
 fn writes_are_slowed_down_in_proportion_before_they_stop() {
     let policy = Policy::Leveled(Leveled { slow: 8, stop: 24, ..Leveled::default() });
-    let mut model = Model { shape: Shape::default(), next: 0 };
+    let mut model = Model::default();
     let mut last = 0;
     for count in 1..=30 {
         let span = Span { first: "a".into(), last: "b".into(), open: false };
@@ -163,7 +164,7 @@ fn writes_are_slowed_down_in_proportion_before_they_stop() {
 
 #[test]
 fn a_wasteful_file_of_values_is_emptied_table_by_table() {
-    let mut model = Model { shape: Shape::default(), next: 0 };
+    let mut model = Model::default();
     let span = Span { first: "a".into(), last: "b".into(), open: false };
     let table = model.table(span, 7, 0, (1, 1));
     model.shape.levels[3] = vec![Arc::new(TableInfo { blobs: vec![(9, 40)], deletes: 0, ..(*table).clone() })];
