@@ -2,6 +2,7 @@
 
 mod caches;
 mod engines;
+mod log;
 mod redis;
 
 use std::env::ArgsOs;
@@ -27,6 +28,11 @@ const BENCHES: &[Bench] = &[
         name: "engines",
         about: "the storage engines beside RocksDB, fjall, LMDB, redb, canopydb, sled and SQLite (--features peers)",
         run: engines::run,
+    },
+    Bench {
+        name: "log",
+        about: "durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced",
+        run: log::run,
     },
     Bench { name: "redis", about: "the Redis example beside redis-server and valkey-server", run: redis::run },
 ];

@@ -2,24 +2,150 @@
 //!
 //! # The problem
 //!
+//! A write-ahead log, a Raft log, a Kafka partition and an event store ask the same of the disk: put this behind
+//! everything else, tell me when it can no longer be lost, read on from there, cut what turned out wrong off the end, let
+//! go of what is old at the front. What is hard is the same as well. A sync of the disk takes as long as thousands of
+//! appends, so callers must share one. A crash leaves the last write half done, and half done must not be taken for
+//! damaged, nor damaged for half done. A place on the disk is used again, and what stood there must not come back.
+//!
 //! # How it works
+//!
+//! ```text
+//!   append ─ check, sum up ─┐
+//!   append ─ check, sum up ─┤ lock: index, copy ─▶ ┌ pending ┐  one leads: write, sync   ┌ segments ─────────────┐
+//!   append ─ check, sum up ─┘                      └─────────┘ ────────────────────────▶ │ old │ old │ newest │ … │ ◀ spares
+//!                                  readers read here ▲                                  └──────────▲────────────┘
+//!                                                                                    and here ──────┘
+//! ```
+//!
+//! **Group commit.** An append is a few dozen nanoseconds under a lock: a number, and a copy into memory. Its
+//! [`Commit`] is for whoever must know. The first one that waits *leads*: it takes all that is pending, writes it with
+//! one call and syncs once; the others sleep. While it is at that, the next group gathers. When it is done it wakes
+//! those whose entries are durable, and one of the rest to lead on. With four threads that alone settles into two groups
+//! of two in turn, each waiting for the other's sync. So a new leader waits a moment (at most 50 µs) if fewer have
+//! appended than were last seen: one group of four. A wait that brings nobody makes the next ones rarer, and one thread
+//! alone never waits. In async code a commit is awaited, and a step of [`LogOptions::jobs`] leads.
+//!
+//! **Segments.** The log is a chain of files. A file's name says all that matters, `EPOCH-PREVIOUS-FIRST.log`: an epoch
+//! that rises from segment to segment, the epoch of the segment that it continues, its first index. So a rename with a
+//! sync of the directory adds a segment in one atomic step, and cutting the tail is just that: a new segment that
+//! continues an earlier one and starts with the index of the cut. Bytes that were durable are never written over, and
+//! readers of what was cut go on reading it. Trimming removes the oldest segments, one durably before the next, so that
+//! a hole in the chain is damage and not a trim.
+//!
+//! **Space.** Writing behind the end of a file changes its length, and writing to space that was only set aside changes
+//! its extents: on a file system with a journal either makes a sync commit that too. So the next segment is filled with
+//! zeros ahead, from a quarter of the current one on, by a job in the background in steps of 256 KiB (in one step, the page cache keeps it as pieces so large
+//! that each sync writes more), and trimmed segments are used again. Whoever needs a segment before one is ready sets
+//! space aside and pays.
+//!
+//! **The format.** A segment is a header of 32 bytes (`"xs-log\r\n"`, format u32, framing's name in 16 bytes, CRC32C), and
+//! then what the framing says; [`Records`] has its bytes. All numbers are little-endian.
+//!
+//! **The watermark** costs no sync of its own. Every group starts with a *mark*: "all in front of index *n* was durable
+//! when this was written", which the leader knows, because it writes a group only after the sync of the one before. The
+//! mark becomes durable with its own group. A segment is continued only when it is synced, so a newer segment is the
+//! mark of the whole of an older one. Closing leaves a last mark. What nothing can vouch for is the last group of a log
+//! that was not closed: there, and only there, damage reads as a torn write.
+//!
+//! **Recovery** walks the newest segment until something does not parse. If a valid mark behind that place says that more
+//! was durable, this is corruption, and opening fails and names the place. If not, it is a torn tail. Either way nothing
+//! behind the end may ever be read: a new epoch begins, with a mark that is durable before anything else is written.
+//! Entries of an older epoch fail their checksums from then on, in recycled segments, too: **the epoch is in every
+//! checksum**, and so is the index.
+//!
+//! **Framing is a parameter**, [`Framing`]: how an entry's bytes lie, and how it is numbered. Appending is split between
+//! it and the log at the lock. [`Framing::draft`] sees all bytes, on the caller's thread, before the index is known.
+//! [`Framing::seal`] is told epoch and index under the lock, and gives a head of a few bytes: [`Records`] puts a checksum
+//! of a checksum there, [`Batches`] overwrites the base offset that Kafka's checksum leaves out for this purpose, and
+//! [`Raw`] nothing. So payloads that are handed over as [`Bytes`] go to the disk without a copy in every framing. The
+//! alternative, an envelope of ours around foreign bytes, would give all of them marks, and would take from them what they are
+//! for: a segment whose bytes can be sent to a consumer, or read by another program, as they are.
 //!
 //! # Invariants
 //!
+//! - What a commit has answered for is there after every crash. (`shared`: tickets are settled after the sync only.
+//!   Tests explore every crash of recorded workloads, over 100,000 different disks in `.ci/long`.)
+//! - What is there after a crash is a prefix of what was appended, entry by entry. (`open`: walking stops at the first gap.)
+//! - What was given up, cut or trimmed does not come back. (`open`, `edit`: epochs. The same tests append over it and
+//!   open once more.)
+//! - With [`Records`], a flipped bit is found by whoever reads it or is outside of all entries. (`framing::records`.)
+//! - No wake-up is lost, nobody waits for a job that nobody steps. (`turn`; `.await` alone needs [`LogOptions::jobs`].)
+//! - After a failed write or sync every append and every commit that is not durable answers [`Error::Stopped`]; reads go
+//!   on, up to what is durable. (`shared::stop`.)
+//! - The same calls with stepped jobs leave the same bytes.
+//!
 //! # Cost
+//!
+//! An entry takes 8 bytes, a group 32. Memory: up to [`LogOptions::buffer_bytes`] that wait and as much under way, a
+//! waypoint of 24 bytes for 64 KiB of log that was written or read, one descriptor for a segment that was read. Opening
+//! reads the newest segment. A seek reads at most 64 KiB within what has a waypoint; the first into an old segment walks
+//! it from its front.
+//!
+//! What a median sync costs here (virtual disk, ext4 with a journal on a loop device), by where the bytes before it went:
+//!
+//! | | behind the end | into space set aside | over zeros |
+//! |---|---|---|---|
+//! | 140 bytes | 111 µs | 47 µs | 48 µs |
+//! | 4 KiB | 172 µs | 122 µs | 51 µs |
+//!
+//! `cargo run --release -p xs-benches -- log [--bytes N] [--dir DIR]` measures the like, and appends by several threads.
 //!
 //! # Example
 //!
+//! ```
+//! use std::path::Path;
+//! use std::sync::Arc;
+//! use xs_os::vfs::MemoryVfs;
+//! use xs_storage::log::{Index, Log, LogOptions};
+//!
+//! let disk = Arc::new(MemoryVfs::new());
+//! let log = Log::open(disk.clone(), Path::new("orders"), LogOptions::default())?;
+//! log.append(&[b"tea"])?;
+//! let (index, commit) = log.append(&[b"coffee, ", b"black"])?;
+//! commit.wait()?;                                  // durable, and "tea" with it
+//!
+//! log.truncate_from(index)?;
+//! log.append(&[b"milk"])?.1.wait()?;
+//! drop(log);
+//!
+//! let log = Log::open(disk, Path::new("orders"), LogOptions::default())?;
+//! let mut reader = log.reader(Index(1));
+//! assert_eq!(reader.next()?.unwrap().payload, &b"milk"[..]);
+//! assert_eq!(reader.next()?, None);                // for now: it goes on when more is appended
+//! # Ok::<(), xs_storage::Error>(())
+//! ```
+//!
 //! # How others do it
+//!
+//! PostgreSQL recycles and zero-fills 16 MiB segments, has one writer flush for all that wait, and can be told to wait
+//! for siblings (`commit_delay`). RocksDB's first waiting writer leads a group; its recycled logs carry the log's number
+//! in each record, as the epoch here. etcd's log chains its checksums, so that old records do not fit behind new ones;
+//! it tells torn from damaged by looking for zeroed sectors. LevelDB frames records in 32 KiB blocks to find its way
+//! after damage; here the marks serve for that. Kafka does not sync, leaves durability to its replicas, and keeps an
+//! index file beside each segment.
 //!
 //! # What this leaves out
 //!
+//! A mark for foreign framings: with [`Batches`] and [`Raw`], all segments but the newest are vouched for by their
+//! successors, and damage in the newest one reads as torn. Kafka's checksum does not cover the base offset; [`Raw`] has
+//! none at all. Compaction by key, compression, an index file that would spare the walk through an old segment, and
+//! direct I/O. A sector is taken to be whole: a durable entry may share one with the next write, which repeats its bytes.
+//!
 //! # Try next
 //!
+//! Write a framing whose entries are lines of text, with a checksum at the end of each, and run the tests' model on it.
+//!
 //! # Sources
+//!
+//! P. Helland et al., "Group Commit Timers and High Volume Transaction Systems" (1987); C. Mohan et al., "ARIES" (TODS
+//! 1992); M. Rosenblum and J. Ousterhout, "The Design and Implementation of a Log-Structured File System" (SOSP 1991);
+//! R. Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage" (FAST 2018), for torn against corrupt; J.
+//! Kreps et al., "Kafka: a Distributed Messaging System for Log Processing" (NetDB 2011), and its protocol guide, "Record
+//! Batch"; RFC 3720, B.4, for CRC32C.
 
 mod edit;
-pub mod framing;
+mod framing;
 mod open;
 mod pending;
 mod reader;
@@ -27,6 +153,8 @@ mod segment;
 mod shared;
 mod spares;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod walk;
 
@@ -40,16 +168,12 @@ use bytes::Bytes;
 use xs_os::vfs::Vfs;
 use xs_os::{Jobs, ThreadJobs};
 
-#[cfg(test)]
-mod tests;
-
 use crate::engine::Commit;
 use crate::{Error, Result};
-use framing::Framing;
 use shared::{Payload, Shared};
 use turn::Goal;
 
-pub use framing::{Batches, Raw, Records};
+pub use framing::{BatchDraft, Batches, Framing, MAX_HEAD, Mark, Parsed, Raw, RecordDraft, Records, Sealed};
 pub use reader::{Entry, Grown, Reader};
 
 /// The version of the files that this build writes, and the newest that it reads.
@@ -123,7 +247,7 @@ pub struct LogStats {
     pub payload_bytes: u64,
     /// Bytes written since it was opened, without those that prepare space.
     pub written_bytes: u64,
-    /// Syncs of files since it was opened.
+    /// Syncs of entries since it was opened, without those that prepare space.
     pub syncs: u64,
 }
 

@@ -73,7 +73,10 @@ impl<F: Framing> Reader<F> {
                 Some(next) => next.first.min(self.end),
                 None => self.end,
             };
-            self.skip_known();
+            self.skip_known(limit);
+            if self.walk.at.index >= limit {
+                continue;
+            }
             let (log, segment) = (&self.log, &self.segments[self.current]);
             let at = self.walk.at;
             match self.walk.step(&log.framing, &mut |pos, len| log.read(segment, pos, len))? {
@@ -108,12 +111,13 @@ impl<F: Framing> Reader<F> {
     }
 
     /// Where a framing can tell without reading, goes straight to the first entry that is asked for.
-    fn skip_known(&mut self) {
-        if self.walk.at.index < self.from
-            && let Some(distance) = self.log.framing.distance(self.walk.at.index, self.from.min(self.end))
+    fn skip_known(&mut self, limit: Index) {
+        let mut at = self.walk.at;
+        let to = self.from.min(limit);
+        if at.index < to
+            && let Some(distance) = self.log.framing.distance(at.index, to)
         {
-            let mut at = self.walk.at;
-            (at.index, at.pos) = (self.from.min(self.end), at.pos + distance);
+            (at.index, at.pos) = (to, at.pos + distance);
             self.walk.moved(at);
         }
     }

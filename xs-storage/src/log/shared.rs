@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
@@ -26,6 +28,10 @@ use crate::{Error, Result};
 /// another slice in the write.
 const SHARE_FROM: usize = 4 << 10;
 
+/// How long a leader waits for others that are likely to come. Much less than a sync of most disks, much more than it
+/// takes to wake a thread.
+const GATHER: Duration = Duration::from_micros(50);
+
 pub(super) struct Shared<F: Framing> {
     pub(super) framing: F,
     pub(super) vfs: Arc<dyn Vfs>,
@@ -45,12 +51,32 @@ pub(super) struct Shared<F: Framing> {
     pub(super) _lock: Arc<dyn File>,
 }
 
-#[derive(Default)]
 pub(super) struct Io {
     /// A segment with bytes that were written and not synced.
     pub(super) dirty: Option<Arc<Segment>>,
     /// What the last mark on the disk says is durable.
     pub(super) marked: Index,
+    /// Turns that are to go by without waiting for others, and how many it were the last time.
+    hurry: u32,
+    hurried: u32,
+}
+
+impl Io {
+    pub(super) fn new(marked: Index) -> Self {
+        Io { dirty: None, marked, hurry: 0, hurried: 0 }
+    }
+
+    fn hurries(&mut self) -> bool {
+        let hurries = self.hurry > 0;
+        self.hurry = self.hurry.saturating_sub(1);
+        hurries
+    }
+
+    /// Learns from a wait: one that brought nobody is repeated half as often.
+    fn gathered(&mut self, somebody: bool) {
+        self.hurried = if somebody { 0 } else { (self.hurried * 2 + 1).min(63) };
+        self.hurry = self.hurried;
+    }
 }
 
 #[derive(Default)]
@@ -85,7 +111,7 @@ impl<F: Framing> Shared<F> {
         let draft = self.framing.draft(pieces).map_err(Error::Invalid)?;
         let room = len + MAX_HEAD as u64;
 
-        let (index, ticket, full, watchers) = {
+        let (index, ticket, full, watchers, gathered) = {
             let mut tail = self.tail.lock();
             self.check_running()?;
             let epoch = tail.epoch_for::<F>(room, &self.options);
@@ -109,8 +135,14 @@ impl<F: Framing> Shared<F> {
             }
             let added = chunk.len - before;
             tail.appended(&sealed, added);
-            (sealed.index, tail.ticket, tail.filling_bytes >= self.options.buffer_bytes, mem::take(&mut tail.watchers))
+            let arrived = tail.ticket;
+            let gathered = tail.gathering.take_if(|(target, _)| arrived >= *target);
+            let full = tail.filling_bytes >= self.options.buffer_bytes;
+            (sealed.index, tail.ticket, full, mem::take(&mut tail.watchers), gathered)
         };
+        if let Some((_, leader)) = gathered {
+            leader.unpark();
+        }
         watchers.into_iter().for_each(std::task::Waker::wake);
         self.counts.payload.fetch_add(len, Ordering::Relaxed);
         if full {
@@ -124,9 +156,36 @@ impl<F: Framing> Shared<F> {
     pub(super) fn settle(&self, goal: Goal) -> Result<()> {
         let poke = || self.poke();
         while let Some(_lead) = self.turn.wait(goal, &poke) {
-            self.flush(matches!(goal, Goal::Durable(_)));
+            let sync = matches!(goal, Goal::Durable(_));
+            if sync {
+                self.gather();
+            }
+            self.flush(sync);
         }
         self.verdict(goal)
+    }
+
+    /// Waits a moment for those who were just served and are likely to come again: one sync for all of them, instead of
+    /// two in turn that each serve half. If nobody comes, that many more turns go by without waiting.
+    fn gather(&self) {
+        let crowd = self.turn.crowd();
+        let mut io = self.io.lock();
+        if crowd < 2 || io.hurries() {
+            return;
+        }
+        let found = {
+            let mut tail = self.tail.lock();
+            let target = tail.taken + crowd;
+            if tail.ticket >= target {
+                return;
+            }
+            tail.gathering = Some((target, thread::current()));
+            tail.ticket
+        };
+        thread::park_timeout(GATHER);
+        let mut tail = self.tail.lock();
+        tail.gathering = None;
+        io.gathered(tail.ticket > found);
     }
 
     /// What a goal that is settled has come to.
@@ -158,6 +217,7 @@ impl<F: Framing> Shared<F> {
             let mut tail = self.tail.lock();
             let mut chunks = mem::take(&mut tail.filling);
             tail.filling_bytes = 0;
+            tail.taken = tail.ticket;
             if let Some(first) = chunks.first_mut() {
                 first.refresh(&self.framing, tail.durable);
             }
@@ -202,6 +262,9 @@ impl<F: Framing> Shared<F> {
             file.write_all_vectored_at(&chunk.slices(), chunk.start).map_err(Error::io("write", &segment.path))?;
             segment.wrote(chunk.end());
             self.counts.written.fetch_add(chunk.len, Ordering::Relaxed);
+            if F::MARK_LEN > 0 && (chunk.start..chunk.end()).contains(&self.prepare_from()) {
+                self.poke();
+            }
             io.dirty = Some(segment.clone());
             io.marked = chunk.mark.durable;
         }

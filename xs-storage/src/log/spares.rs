@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use xs_os::Progress;
 use xs_os::vfs::{File, Open};
@@ -48,9 +47,6 @@ impl<F: Framing> Shared<F> {
         self.vfs.rename(&spare.path, &segment.path).map_err(Error::io("rename", &spare.path))?;
         self.sync_dir()?;
         segment.begin(spare.file);
-        if F::MARK_LEN > 0 {
-            self.poke();
-        }
         Ok(())
     }
 
@@ -97,9 +93,17 @@ impl<F: Framing> Shared<F> {
         self.vfs.remove(&path).map_err(Error::io("remove", &path))
     }
 
+    /// From where on in a segment the next one is made ready: a log that stays short never needs it.
+    pub(super) fn prepare_from(&self) -> u64 {
+        self.options.segment_bytes / 4
+    }
+
     /// One step towards the next spare. A failure here stops nobody: who needs a segment makes one, and sees for itself.
     pub(super) fn prepare(&self) -> Progress {
         if F::MARK_LEN == 0 || self.options.spares == 0 || self.stopped.get().is_some() {
+            return Progress::Idle;
+        }
+        if self.tail.lock().pos < self.prepare_from() {
             return Progress::Idle;
         }
         let under_way = {
@@ -125,7 +129,6 @@ impl<F: Framing> Shared<F> {
             let _ = self.vfs.remove(&spare.path);
             return Err(error);
         }
-        self.counts.syncs.fetch_add(1, Ordering::Relaxed);
         let mut spares = self.spares.lock();
         if at + step < spare.len {
             spares.filling = Some((spare, at + step));

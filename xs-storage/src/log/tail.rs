@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::task::Waker;
+use std::thread::Thread;
 
 use super::framing::{Framing, Mark, Sealed};
 use super::pending::Chunk;
@@ -25,6 +26,10 @@ pub(super) struct Tail {
     pub(super) waypoint_from: u64,
     /// The number of appends: what a commit waits for.
     pub(super) ticket: u64,
+    /// The tickets in front of this one have been taken to be written, this one included.
+    pub(super) taken: u64,
+    /// Who leads, and waits until this ticket has been given out.
+    pub(super) gathering: Option<(u64, Thread)>,
     /// Everything in front of this index is durable.
     pub(super) durable: Index,
     /// What nobody has started to write.

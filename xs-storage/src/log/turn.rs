@@ -35,6 +35,8 @@ pub(super) struct Turn {
 #[derive(Default)]
 struct Notes {
     taken: bool,
+    /// How many were waiting or being served when the turn was last given back.
+    crowd: u64,
     threads: Vec<(Goal, ThreadId, Thread)>,
     tasks: Vec<(u64, Waker)>,
 }
@@ -102,6 +104,11 @@ impl Turn {
         }
     }
 
+    /// How many may be about to wait, by what was seen last: those that were served and those that were left.
+    pub(super) fn crowd(&self) -> u64 {
+        self.notes.lock().crowd
+    }
+
     /// Waits for the turn itself.
     pub(super) fn take<'a>(&'a self, tasks_wait: &'a dyn Fn()) -> Lead<'a> {
         let me = thread::current();
@@ -158,6 +165,8 @@ impl Drop for Lead<'_> {
         let tasks_left = {
             let mut notes = self.turn.notes.lock();
             notes.taken = false;
+            // Who had the turn is one of them.
+            notes.crowd = 1 + (notes.threads.len() + notes.tasks.len()) as u64;
             let mut next = None;
             notes.threads.retain(|(goal, _, thread)| {
                 let done = self.turn.reached(*goal);

@@ -7,9 +7,9 @@ mod records;
 use std::fmt;
 use std::ops::Range;
 
-pub use batches::Batches;
+pub use batches::{BatchDraft, Batches};
 pub use raw::Raw;
-pub use records::Records;
+pub use records::{RecordDraft, Records};
 
 use super::Index;
 

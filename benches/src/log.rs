@@ -1,0 +1,252 @@
+//! Durable appends a second: the log's group commit beside what it replaces, a write and a sync for each.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use lexopt::ValueExt;
+use xs_os::vfs::{Open, SystemVfs, Vfs};
+use xs_storage::log::{Log, LogOptions};
+
+/// What `--help` prints.
+const HELP: &str = "\
+log: durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced
+
+  --quick       half a second a cell and one round, instead of two and three
+  --bytes N     the length of an entry; 116 by default
+  --dir DIR     where the files go; a temporary directory by default
+  --sync-us N   instead of syncing, sleep so many microseconds: figures without the noise of a disk that others use
+  --json FILE   one object a line: bench, row, subject, unit, ours, rounds
+
+The plain files differ in where a write goes: `extending` makes the file longer each time, `allocated` writes into space
+that fallocate set aside, `zeroed` overwrites zeros that were written and synced before.
+";
+
+const THREADS: [usize; 3] = [1, 4, 16];
+const SPACE: u64 = 64 << 20;
+
+struct Options {
+    cell: Duration,
+    rounds: usize,
+    bytes: usize,
+    dir: Option<PathBuf>,
+    sync: Option<Duration>,
+    json: Option<File>,
+}
+
+fn options(args: impl Iterator<Item = OsString>) -> Result<Option<Options>, Box<dyn Error>> {
+    let mut options =
+        Options { cell: Duration::from_secs(2), rounds: 3, bytes: 116, dir: None, sync: None, json: None };
+    let mut parser = lexopt::Parser::from_args(args);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            lexopt::Arg::Long("quick") => (options.cell, options.rounds) = (Duration::from_millis(500), 1),
+            lexopt::Arg::Long("bytes") => options.bytes = parser.value()?.parse()?,
+            lexopt::Arg::Long("dir") => options.dir = Some(parser.value()?.into()),
+            lexopt::Arg::Long("sync-us") => options.sync = Some(Duration::from_micros(parser.value()?.parse()?)),
+            lexopt::Arg::Long("json") => options.json = Some(File::create(parser.value()?)?),
+            lexopt::Arg::Long("help") => return Ok(None),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Some(options))
+}
+
+/// What a cell measured.
+#[derive(Clone, Copy, Default)]
+struct Measured {
+    per_second: f64,
+    syncs: u64,
+    appends: u64,
+}
+
+/// Appends durably on so many threads for a while. `append` returns when its bytes are durable.
+fn drive(threads: usize, cell: Duration, append: impl Fn() + Sync) -> (u64, f64) {
+    let count = AtomicU64::new(0);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while start.elapsed() < cell {
+                    append();
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    (count.into_inner(), start.elapsed().as_secs_f64())
+}
+
+fn ours(dir: &Path, threads: usize, options: &Options) -> Result<Measured, Box<dyn Error>> {
+    let payload = vec![0x5a; options.bytes];
+    let vfs: Arc<dyn Vfs> = match options.sync {
+        None => Arc::new(SystemVfs),
+        Some(takes) => Arc::new(Slow { takes }),
+    };
+    let log = Log::open(vfs, &dir.join("log"), LogOptions::default())?;
+    let before = log.stats();
+    let (appends, seconds) = drive(threads, options.cell, || {
+        let (_, commit) = log.append(&[&payload]).expect("the disk has room");
+        commit.wait().expect("the disk works");
+    });
+    let syncs = log.stats().syncs - before.syncs;
+    drop(log);
+    std::fs::remove_dir_all(dir.join("log"))?;
+    Ok(Measured { per_second: appends as f64 / seconds, syncs, appends })
+}
+
+/// The system's disk, with syncs that take a fixed time and do nothing.
+#[derive(Debug)]
+struct Slow {
+    takes: Duration,
+}
+
+#[derive(Debug)]
+struct SlowFile {
+    file: Arc<dyn xs_os::vfs::File>,
+    takes: Duration,
+}
+
+impl Vfs for Slow {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn xs_os::vfs::File>> {
+        Ok(Arc::new(SlowFile { file: SystemVfs.open(path, how)?, takes: self.takes }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        SystemVfs.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        SystemVfs.remove(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        SystemVfs.list(dir)
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        SystemVfs.create_dir(dir)
+    }
+
+    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl xs_os::vfs::File for SlowFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buf, offset)
+    }
+
+    fn write_all_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(data, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        std::thread::sleep(self.takes);
+        Ok(())
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        self.file.try_lock()
+    }
+
+    fn write_all_vectored_at(&self, slices: &[io::IoSlice<'_>], offset: u64) -> io::Result<()> {
+        self.file.write_all_vectored_at(slices, offset)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Space {
+    Extending,
+    Allocated,
+    Zeroed,
+}
+
+fn plain(dir: &Path, threads: usize, options: &Options, space: Space) -> Result<Measured, Box<dyn Error>> {
+    let path = dir.join("plain");
+    let file = File::create(&path)?;
+    match space {
+        Space::Extending => {}
+        Space::Allocated => {
+            SystemVfs.open(&path, Open::Write)?.allocate(SPACE)?;
+        }
+        Space::Zeroed => {
+            for at in (0..SPACE).step_by(256 << 10) {
+                file.write_all_at(&[0; 256 << 10], at)?;
+                file.sync_data()?;
+            }
+        }
+    }
+    file.sync_all()?;
+    let payload = vec![0x5a; options.bytes];
+    let end = Mutex::new(0);
+    let (appends, seconds) = drive(threads, options.cell, || {
+        let mut end = end.lock().expect("no thread panics");
+        file.write_all_at(&payload, *end % (SPACE - options.bytes as u64)).expect("the disk has room");
+        match options.sync {
+            None => file.sync_data().expect("the disk works"),
+            Some(takes) => std::thread::sleep(takes),
+        }
+        *end += payload.len() as u64;
+    });
+    std::fs::remove_file(&path)?;
+    Ok(Measured { per_second: appends as f64 / seconds, syncs: appends, appends })
+}
+
+type Cell = fn(&Path, usize, &Options) -> Result<Measured, Box<dyn Error>>;
+
+const SUBJECTS: [(&str, Cell); 4] = [
+    ("xs log", ours),
+    ("plain, extending", |dir, threads, options| plain(dir, threads, options, Space::Extending)),
+    ("plain, allocated", |dir, threads, options| plain(dir, threads, options, Space::Allocated)),
+    ("plain, zeroed", |dir, threads, options| plain(dir, threads, options, Space::Zeroed)),
+];
+
+/// Measures all cells, round by round, and prints the medians.
+pub(crate) fn run(args: std::iter::Skip<std::env::ArgsOs>) -> Result<(), Box<dyn Error>> {
+    let Some(mut options) = options(args)? else {
+        print!("{HELP}");
+        return Ok(());
+    };
+    let dir = match &options.dir {
+        Some(dir) => tempfile::tempdir_in(dir)?,
+        None => tempfile::tempdir()?,
+    };
+    println!("{:<20} {:>8} {:>14} {:>18}", "", "threads", "appends/s", "appends per sync");
+    for threads in THREADS {
+        let mut cells = [const { Vec::new() }; SUBJECTS.len()];
+        for _ in 0..options.rounds {
+            for ((_, measure), cells) in SUBJECTS.iter().zip(&mut cells) {
+                cells.push(measure(dir.path(), threads, &options)?);
+            }
+        }
+        for ((name, _), mut cells) in SUBJECTS.iter().zip(cells) {
+            cells.sort_by(|a: &Measured, b| a.per_second.total_cmp(&b.per_second));
+            let median = cells[cells.len() / 2];
+            let shared = median.appends as f64 / median.syncs.max(1) as f64;
+            println!("{name:<20} {threads:>8} {:>14.0} {shared:>18.2}", median.per_second);
+            if let Some(json) = &mut options.json {
+                let row = format!("{threads} threads");
+                let line = serde_json::json!({ "bench": "log", "row": row, "subject": name, "unit": "appends/s",
+                    "ours": median.per_second, "rounds": options.rounds });
+                writeln!(json, "{line}")?;
+            }
+        }
+    }
+    Ok(())
+}
