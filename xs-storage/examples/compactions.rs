@@ -96,7 +96,10 @@ fn main() {
         ("fifo", Policy::Fifo(Fifo { max_bytes: 2 << 30, max_age: None })),
     ];
     println!("{flushes} flushes of {} MiB over a key space of {} MiB", FLUSH >> 20, KEYS >> 20);
-    println!("{:<8} {:>7} {:>9} {:>9} {:>9}  tables by level", "policy", "merges", "write amp", "space amp", "most runs");
+    println!(
+        "{:<8} {:>7} {:>9} {:>9} {:>9}  tables by level",
+        "policy", "merges", "write amp", "space amp", "most runs"
+    );
     for (name, policy) in policies {
         let mut simulation = Simulation { shape: Shape::default(), next: 0, written: 0, merges: 0 };
         let mut rng = Rng::from_seed(1);

@@ -1,12 +1,20 @@
 //! Our engines, through the contract that they share.
 
 use xs_storage::engine::{Durability, Engine, KeyRange, MemoryEngine, ReadView, WriteBatch};
+use xs_storage::lsm::{Lsm, Options};
 
-use super::subject::{Entry, Fallible, Reader, Subject, Write, touch};
+use super::subject::{Entry, Fallible, Reader, Setup, Subject, Write, touch};
 
 /// Those that exist, in the order of the table's columns.
-pub(super) const ENTRIES: &[Entry] =
-    &[Entry { name: "memory", ours: true, open: |_| open(Ok(MemoryEngine::new())), missing: || None }];
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry { name: "memory", ours: true, open: |_| open(Ok(MemoryEngine::new())), missing: || None },
+    Entry { name: "lsm", ours: true, open: |setup| open(lsm(setup)), missing: || None },
+];
+
+/// Half as much again as others get for blocks alone: here it is for memtables too.
+fn lsm(setup: Setup<'_>) -> xs_storage::Result<Lsm> {
+    Lsm::open(setup.dir, Options { memory: setup.cache as u64 * 3 / 2, ..Options::default() })
+}
 
 /// Any engine of ours.
 struct Ours<E>(E);

@@ -76,9 +76,11 @@ impl Core {
                 Some(Kind::Delete) => deletes += 1,
                 Some(Kind::Put) => {}
                 Some(Kind::Blob) => {
-                    let pointer = Pointer::decode(cursor.value()).ok_or_else(|| wrong(format!("entry {entries} points nowhere")))?;
+                    let pointer = Pointer::decode(cursor.value())
+                        .ok_or_else(|| wrong(format!("entry {entries} points nowhere")))?;
                     let blob = state.version.blobs.get(&pointer.file);
-                    let blob = blob.ok_or_else(|| wrong(format!("entry {entries} points to a file that is missing")))?;
+                    let blob =
+                        blob.ok_or_else(|| wrong(format!("entry {entries} points to a file that is missing")))?;
                     blob.read(pointer, &mut value)?;
                     *blobs.entry(pointer.file).or_default() += pointer.bytes();
                     checked.values += 1;

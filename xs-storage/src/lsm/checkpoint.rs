@@ -31,7 +31,9 @@ impl Core {
             match vfs.hard_link(&from, &to) {
                 Ok(()) => {}
                 // Another file system, or one without links.
-                Err(error) if matches!(error.kind(), std::io::ErrorKind::Unsupported | std::io::ErrorKind::CrossesDevices) => {
+                Err(error)
+                    if matches!(error.kind(), std::io::ErrorKind::Unsupported | std::io::ErrorKind::CrossesDevices) =>
+                {
                     self.disk.count_written(copy(vfs, &from, &to)?);
                 }
                 Err(error) => return Err(Error::io("link", &to)(error)),

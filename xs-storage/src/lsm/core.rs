@@ -143,7 +143,11 @@ impl Core {
             return;
         }
         let (mem, mem_writer) = Memtable::new(self.disk.options.memtable_limit());
-        let full = Waiting { mem: std::mem::replace(&mut writer.mem, mem.clone()), last: writer.last, log_end: writer.log_end };
+        let full = Waiting {
+            mem: std::mem::replace(&mut writer.mem, mem.clone()),
+            last: writer.last,
+            log_end: writer.log_end,
+        };
         writer.mem_writer = mem_writer;
         self.publish(|state| {
             let waiting = std::iter::once(full.clone()).chain(state.waiting.iter().cloned()).collect();

@@ -6,7 +6,6 @@
 //!               of the key, whose newest version has been copied into the cursor's own buffers
 //! ```
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -200,7 +199,7 @@ impl TreeCursor {
         Ok(false)
     }
 
-    fn to_front(&mut self) -> Result<()> {
+    fn seek_front(&mut self) -> Result<()> {
         match &self.range.start {
             Bound::Included(start) => self.merge.seek(start, NEWEST),
             Bound::Excluded(start) => self.merge.seek(&behind(start), NEWEST),
@@ -208,7 +207,7 @@ impl TreeCursor {
         }
     }
 
-    fn to_back(&mut self) -> Result<()> {
+    fn seek_back_end(&mut self) -> Result<()> {
         match &self.range.end {
             Bound::Included(end) => self.merge.seek_before(&behind(end), NEWEST),
             Bound::Excluded(end) => self.merge.seek_before(end, NEWEST),
@@ -228,7 +227,7 @@ impl TreeCursor {
         match self.place {
             Place::Back => return Ok(false),
             Place::Front => {
-                self.to_front()?;
+                self.seek_front()?;
                 return self.forward(false);
             }
             Place::Merge => {
@@ -249,7 +248,7 @@ impl TreeCursor {
     fn try_prev(&mut self) -> Result<bool> {
         match self.place {
             Place::Front => return Ok(false),
-            Place::Back => self.to_back()?,
+            Place::Back => self.seek_back_end()?,
             Place::Merge => {
                 self.key.clear();
                 self.key.extend_from_slice(self.merge.key());
@@ -262,17 +261,21 @@ impl TreeCursor {
 }
 
 /// The first key behind one.
-fn behind<'a>(key: &Cow<'static, [u8]>) -> Cow<'a, [u8]> {
+fn behind(key: &[u8]) -> Vec<u8> {
     let mut next = key.to_vec();
     next.push(0);
-    Cow::Owned(next)
+    next
 }
 
 impl Cursor for TreeCursor {
     fn seek(&mut self, key: &[u8]) -> Result<bool> {
         self.apart.take();
         self.place = Place::Front;
-        if self.range.is_before(key) { self.to_front()? } else { self.merge.seek(key, self.seq)? }
+        if self.range.is_before(key) {
+            self.seek_front()?
+        } else {
+            self.merge.seek(key, self.seq)?
+        }
         self.forward(false)
     }
 

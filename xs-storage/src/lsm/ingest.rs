@@ -99,7 +99,11 @@ impl Core {
             // Looks at header, end and properties; what it refuses is removed again.
             let table = Table::open(&self.disk, number, bytes, Some(0)).and_then(|table| {
                 let plain = table.info.range_deletes == 0 && table.info.blobs.is_empty();
-                if plain { Ok(table) } else { Err(Error::Invalid(format!("{}: not made by a TableBuilder", path.display()))) }
+                if plain {
+                    Ok(table)
+                } else {
+                    Err(Error::Invalid(format!("{}: not made by a TableBuilder", path.display())))
+                }
             });
             if let Err(error) = table {
                 numbers.iter().for_each(|(number, _)| drop(vfs.remove(&self.disk.path(Name::Table(*number)))));

@@ -154,8 +154,12 @@ mod tests {
         let table = (0..1000_u64, any::<u64>(), proptest::option::of(0..u64::MAX));
         let levels = proptest::collection::vec(proptest::collection::vec(table, 0..5), LEVELS);
         let blobs = proptest::collection::vec((0..1000_u64, any::<u64>()), 0..4);
-        (1000..u64::MAX, any::<u64>(), levels, blobs)
-            .prop_map(|(next_file, flushed, levels, blobs)| Manifest { next_file, flushed, levels, blobs })
+        (1000..u64::MAX, any::<u64>(), levels, blobs).prop_map(|(next_file, flushed, levels, blobs)| Manifest {
+            next_file,
+            flushed,
+            levels,
+            blobs,
+        })
     }
 
     proptest! {

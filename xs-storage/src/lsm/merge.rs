@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use super::Seq;
+use super::codec::head;
 use super::entries::Entries;
 use super::memtable::MemCursor;
 use super::table::TableCursor;
@@ -88,6 +89,8 @@ enum Direction {
 #[derive(Debug)]
 pub(super) struct Merge<C = Source> {
     children: Vec<C>,
+    /// The first eight bytes of each child's key: most comparisons need no more.
+    heads: Vec<u64>,
     /// Children on an entry, as a heap.
     heap: Vec<u32>,
     direction: Direction,
@@ -95,7 +98,12 @@ pub(super) struct Merge<C = Source> {
 
 impl<C: Entries> Merge<C> {
     pub(super) fn new(children: Vec<C>) -> Self {
-        Merge { heap: Vec::with_capacity(children.len()), children, direction: Direction::Forward }
+        Merge {
+            heap: Vec::with_capacity(children.len()),
+            heads: vec![0; children.len()],
+            children,
+            direction: Direction::Forward,
+        }
     }
 
     /// Which child the entry is of.
@@ -106,8 +114,10 @@ impl<C: Entries> Merge<C> {
     /// Whether child `a` comes before child `b` in the direction of travel.
     #[inline]
     fn before(&self, a: u32, b: u32) -> bool {
-        let (a, b) = (&self.children[a as usize], &self.children[b as usize]);
-        let order = a.key().cmp(b.key()).then_with(|| (b.tag() >> 2).cmp(&(a.tag() >> 2)));
+        let order = self.heads[a as usize].cmp(&self.heads[b as usize]).then_with(|| {
+            let (a, b) = (&self.children[a as usize], &self.children[b as usize]);
+            a.key().cmp(b.key()).then_with(|| (b.tag() >> 2).cmp(&(a.tag() >> 2)))
+        });
         match self.direction {
             Direction::Forward => order == Ordering::Less,
             Direction::Backward => order == Ordering::Greater,
@@ -133,8 +143,10 @@ impl<C: Entries> Merge<C> {
     fn build(&mut self, direction: Direction) {
         self.direction = direction;
         self.heap.clear();
-        let on = self.children.iter().zip(0..).filter(|(child, _)| child.valid()).map(|(_, at)| at);
-        self.heap.extend(on);
+        for (at, child) in self.children.iter().enumerate().filter(|(_, child)| child.valid()) {
+            self.heap.push(at as u32);
+            self.heads[at] = head(child.key(), 0);
+        }
         (0..self.heap.len() / 2).rev().for_each(|at| self.sink(at));
     }
 
@@ -150,6 +162,7 @@ impl<C: Entries> Merge<C> {
     fn settle_top(&mut self, top: u32) {
         if self.children[top as usize].valid() {
             if self.heap.len() > 1 {
+                self.heads[top as usize] = head(self.children[top as usize].key(), 0);
                 self.sink(0);
             }
         } else {

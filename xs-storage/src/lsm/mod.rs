@@ -353,7 +353,8 @@ impl Engine for Lsm {
     fn stats(&self) -> Stats {
         let core = &self.core;
         let state = core.state.load();
-        let (log, segment) = (core.write.lock().log.as_ref().map(|log| log.stats()), core.disk.options.log_segment_bytes);
+        let (log, segment) =
+            (core.write.lock().log.as_ref().map(|log| log.stats()), core.disk.options.log_segment_bytes);
         let log = log.unwrap_or_default();
         let mut memory = vec![("memtables", state.memtables().map(|mem| mem.bytes()).sum())];
         memory.extend(core.disk.cache.memory());

@@ -105,7 +105,8 @@ fn replay(core: &Core) -> Result<()> {
     // Where the numbers of the next record must begin; unknown in front of the first that counts.
     let mut next = None;
     while let Some(entry) = reader.next()? {
-        let corrupt = |what: &str| Error::corrupt(&core.disk.dir.join("wal"), 0, format!("record {}: {what}", entry.index));
+        let corrupt =
+            |what: &str| Error::corrupt(&core.disk.dir.join("wal"), 0, format!("record {}: {what}", entry.index));
         let Some((seq, bytes)) = entry.payload.split_first_chunk::<8>() else { return Err(corrupt("it is too short")) };
         let seq = u64::from_le_bytes(*seq);
         let batch = WriteBatch::from_bytes(bytes).map_err(|malformed| corrupt(&malformed.to_string()))?;

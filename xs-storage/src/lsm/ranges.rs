@@ -91,9 +91,7 @@ impl Ranges {
 
     /// The deletes that these pieces are made of, cut up.
     pub(super) fn deletes(&self) -> impl Iterator<Item = (Bytes, Bytes, Seq)> + '_ {
-        self.pieces.iter().flat_map(|piece| {
-            piece.seqs.iter().map(|seq| (piece.start.clone(), piece.end.clone(), *seq))
-        })
+        self.pieces.iter().flat_map(|piece| piece.seqs.iter().map(|seq| (piece.start.clone(), piece.end.clone(), *seq)))
     }
 
     /// The newest delete that covers a key and is not newer than `seq`; 0 if there is none.
@@ -170,7 +168,9 @@ impl Ranges {
     /// About how much memory this takes.
     pub(super) fn weight(&self) -> u64 {
         let pieces = self.pieces.iter();
-        pieces.map(|piece| (size_of::<Piece>() + piece.start.len() + piece.end.len() + 8 * piece.seqs.len()) as u64).sum()
+        pieces
+            .map(|piece| (size_of::<Piece>() + piece.start.len() + piece.end.len() + 8 * piece.seqs.len()) as u64)
+            .sum()
     }
 }
 

@@ -68,7 +68,13 @@ struct Strange;
 impl Core {
     /// Shows the value of a key to `see`, as a reader at `seq` sees it. The state must hold all writes up to `seq`, or be
     /// loaded before `seq` was.
-    pub(super) fn find<R>(&self, state: &Super, key: &[u8], seq: Seq, see: impl FnOnce(Value<'_>) -> R) -> Result<Option<R>> {
+    pub(super) fn find<R>(
+        &self,
+        state: &Super,
+        key: &[u8],
+        seq: Seq,
+        see: impl FnOnce(Value<'_>) -> R,
+    ) -> Result<Option<R>> {
         let mut see = Some(see);
         let mut show = |value: Value<'_>| see.take().map(|see| see(value));
         let apart = |pointer| read_apart(&state.version, &self.disk.dir, pointer);

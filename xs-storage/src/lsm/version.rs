@@ -49,7 +49,8 @@ impl Version {
     pub(super) fn apply(&self, edit: &Edit) -> Version {
         let mut levels = self.levels.clone();
         for (number, level) in levels.iter_mut().enumerate() {
-            let comes: Vec<_> = edit.add.iter().filter(|(to, _)| *to == number).map(|(_, table)| table.clone()).collect();
+            let comes: Vec<_> =
+                edit.add.iter().filter(|(to, _)| *to == number).map(|(_, table)| table.clone()).collect();
             let goes = |table: &Arc<Table>| edit.remove.contains(&table.info.id);
             // In level 0 what comes takes the place of the newest that goes, or is newest itself.
             let place = level.iter().position(goes).unwrap_or(0);
@@ -66,8 +67,12 @@ impl Version {
         }
         let mut blobs = self.blobs.clone();
         blobs.extend(edit.add_blobs.iter().map(|blob| (blob.id, blob.clone())));
-        let used: BTreeSet<u64> =
-            levels.iter().flat_map(|level| level.iter()).flat_map(|table| &table.info.blobs).map(|(id, _)| *id).collect();
+        let used: BTreeSet<u64> = levels
+            .iter()
+            .flat_map(|level| level.iter())
+            .flat_map(|table| &table.info.blobs)
+            .map(|(id, _)| *id)
+            .collect();
         blobs.retain(|id, _| used.contains(id));
         Version { levels, blobs, flushed: edit.flushed.unwrap_or(self.flushed) }
     }

@@ -66,7 +66,8 @@ impl Core {
 
     pub(super) fn is_full(&self, writer: &Writer, ops: usize) -> bool {
         !writer.mem.is_empty()
-            && (writer.mem.bytes() >= self.disk.options.memtable_limit() || writer.mem.is_full_for(&writer.mem_writer, ops))
+            && (writer.mem.bytes() >= self.disk.options.memtable_limit()
+                || writer.mem.is_full_for(&writer.mem_writer, ops))
     }
 
     /// A range that is deleted from a memtable which is rich in it would be walked through entry by entry. From a newer
@@ -86,7 +87,8 @@ impl Core {
     }
 
     fn check_batch(&self, batch: &WriteBatch) -> Result<u64> {
-        let too_large = |what, len: usize, limit: usize| Err(Error::TooLarge { what, len: len as u64, limit: limit as u64 });
+        let too_large =
+            |what, len: usize, limit: usize| Err(Error::TooLarge { what, len: len as u64, limit: limit as u64 });
         let len = batch.as_bytes().len();
         if len > self.disk.options.max_batch {
             return too_large("batch", len, self.disk.options.max_batch);

@@ -55,7 +55,9 @@ impl Leveled {
 
     pub(super) fn choose(&self, shape: &Shape, context: &Context) -> Choice {
         // The last level has nowhere to give to.
-        let full = (0..LEVELS - 1).map(|level| (self.fullness(shape, level), level)).max_by_key(|(full, level)| (*full, LEVELS - level));
+        let full = (0..LEVELS - 1)
+            .map(|level| (self.fullness(shape, level), level))
+            .max_by_key(|(full, level)| (*full, LEVELS - level));
         match full {
             Some((1000.., 0)) => Self::from_top(shape),
             Some((1000.., level)) => Self::from_level(shape, level),
@@ -66,7 +68,9 @@ impl Leveled {
     fn from_top(shape: &Shape) -> Choice {
         let top: Vec<&Arc<TableInfo>> = shape.levels[0].iter().collect();
         let ids = |tables: &[&Arc<TableInfo>]| tables.iter().map(|table| table.id).collect::<Vec<_>>();
-        let apart = |(at, table): (usize, &&Arc<TableInfo>)| top[at + 1..].iter().all(|other| !table.span.overlaps(&other.span));
+        let apart = |(at, table): (usize, &&Arc<TableInfo>)| {
+            top[at + 1..].iter().all(|other| !table.span.overlaps(&other.span))
+        };
         if top.iter().enumerate().all(apart) && shape.overlapping(1, &top).is_empty() {
             return Choice::Move { tables: ids(&top), to: 1 };
         }

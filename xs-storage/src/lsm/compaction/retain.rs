@@ -70,7 +70,7 @@ impl Retain {
             let stripe = self.stripe(seq);
             let again = last.as_ref().is_some_and(|(start, seen)| *start == piece.start && *seen == stripe);
             last = Some((piece.start.clone(), stripe));
-            !again && !(stripe == 0 && bottom(piece))
+            !(again || stripe == 0 && bottom(piece))
         });
         ranges
     }

@@ -9,8 +9,8 @@ use super::super::blob::{Blob, BlobWriter, Pointer};
 use super::super::disk::{Disk, Name};
 use super::super::entries::Entries;
 use super::super::events::Event;
-use super::super::merge::{Merge, Source};
 use super::super::memtable::{MemCursor, Memtable};
+use super::super::merge::{Merge, Source};
 use super::super::ranges::Ranges;
 use super::super::table::{Fill, Table, TableCursor, TableWriter};
 use super::super::version::{Edit, LevelCursor, Version};
@@ -63,7 +63,8 @@ impl Plan {
         let (mut sources, mut deletes, mut older) = (Vec::new(), Vec::new(), Vec::new());
         let (mut bytes, mut created_ms, mut passed) = (0, 0, false);
         for (number, level) in version.levels.iter().enumerate() {
-            let inputs: Vec<Arc<Table>> = level.iter().filter(|table| chosen.contains(&table.info.id)).cloned().collect();
+            let inputs: Vec<Arc<Table>> =
+                level.iter().filter(|table| chosen.contains(&table.info.id)).cloned().collect();
             for table in &inputs {
                 bytes += table.info.bytes;
                 created_ms = created_ms.max(table.info.created_ms);
@@ -142,7 +143,8 @@ impl Run {
         let retain = Retain::new(snapshots, plan.ranges);
         let older = plan.older;
         let ranges = retain.ranges(|piece| {
-            let free = |table: &Arc<Table>| table.info.span.ends_before(&piece.start) || table.info.span.first >= piece.end;
+            let free =
+                |table: &Arc<Table>| table.info.span.ends_before(&piece.start) || table.info.span.first >= piece.end;
             older.iter().flatten().all(free)
         });
         Run {
@@ -210,9 +212,10 @@ impl Run {
 
     /// Adds the entry that the merge is on.
     fn add(&mut self, tag: u64) -> Result<()> {
-        let full = self.to > 0 && self.writer.as_ref().is_some_and(|writer| {
-            writer.len() >= self.disk.options.table_bytes && writer.last_key() != self.merge.key()
-        });
+        let full = self.to > 0
+            && self.writer.as_ref().is_some_and(|writer| {
+                writer.len() >= self.disk.options.table_bytes && writer.last_key() != self.merge.key()
+            });
         if full {
             let next = Bytes::copy_from_slice(self.merge.key());
             self.end_table(Some(next))?;

@@ -19,16 +19,11 @@ fn policies() -> impl Strategy<Value = Policy> {
             factor,
             ..Leveled::default()
         })),
-        (2..6_usize, 50..300_u64, 20..400_u64).prop_map(|(runs, similar_percent, waste_percent)| Policy::Tiered(Tiered {
-            runs,
-            similar_percent,
-            waste_percent,
-            ..Tiered::default()
-        })),
-        (10..2000_u64, proptest::option::of(1..100_u64)).prop_map(|(kb, age)| Policy::Fifo(Fifo {
-            max_bytes: kb << 10,
-            max_age: age.map(Duration::from_millis),
-        })),
+        (2..6_usize, 50..300_u64, 20..400_u64).prop_map(|(runs, similar_percent, waste_percent)| Policy::Tiered(
+            Tiered { runs, similar_percent, waste_percent, ..Tiered::default() }
+        )),
+        (10..2000_u64, proptest::option::of(1..100_u64))
+            .prop_map(|(kb, age)| Policy::Fifo(Fifo { max_bytes: kb << 10, max_age: age.map(Duration::from_millis) })),
     ]
 }
 
@@ -45,7 +40,17 @@ impl Model {
         self.next += 1;
         let deletes = bytes % 7 * 10;
         self.contents.insert(self.next, (span.first[0]..=span.last[0]).map(|key| (key, seqs)).collect());
-        Arc::new(TableInfo { id: self.next, bytes, entries: 100, deletes, range_deletes: 0, span, created_ms: now, seqs, blobs: vec![] })
+        Arc::new(TableInfo {
+            id: self.next,
+            bytes,
+            entries: 100,
+            deletes,
+            range_deletes: 0,
+            span,
+            created_ms: now,
+            seqs,
+            blobs: vec![],
+        })
     }
 
     /// Carries a choice out, as a tree would.

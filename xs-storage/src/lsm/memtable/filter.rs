@@ -23,7 +23,7 @@ impl MemFilter {
     #[inline]
     fn places(&self, hash: u64) -> (&[AtomicU64], [(usize, u64); 4]) {
         let lines = self.words.len() / WORDS;
-        let line = ((hash >> 32) * lines as u64 >> 32) as usize;
+        let line = (((hash >> 32) * lines as u64) >> 32) as usize;
         let bits = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let place = |at: u32| {
             let bit = bits >> (9 * at + 20) & 511;

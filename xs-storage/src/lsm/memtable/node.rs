@@ -83,7 +83,7 @@ impl Seal {
     #[inline]
     pub(super) fn begin(&self) -> Option<u64> {
         let seen = self.0.load(Ordering::Acquire);
-        (seen % 2 == 0).then_some(seen)
+        seen.is_multiple_of(2).then_some(seen)
     }
 
     /// Whether nothing was written since [`Seal::begin`] gave this number: then everything read in between is sound.

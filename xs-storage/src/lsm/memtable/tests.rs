@@ -78,7 +78,11 @@ fn readers_see_order_and_all_that_was_there_while_the_writer_goes_on() {
                     let known = visible.load(Ordering::Acquire);
                     let mut cursor = MemCursor::new(table.clone());
                     let (mut last, mut seen): (Option<Vec<u8>>, u64) = (None, 0);
-                    if reader == 0 { cursor.first().unwrap() } else { cursor.last().unwrap() }
+                    if reader == 0 {
+                        cursor.first().unwrap()
+                    } else {
+                        cursor.last().unwrap()
+                    }
                     while cursor.valid() {
                         if let Some(last) = &last {
                             assert!(if reader == 0 { &last[..] < cursor.key() } else { &last[..] > cursor.key() });

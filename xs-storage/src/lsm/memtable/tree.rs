@@ -353,7 +353,16 @@ impl Tree {
         if at == FAN { FAN } else { FAN / 2 }
     }
 
-    fn split_leaf(&self, writer: &mut TreeWriter, keys: &impl Keys, leaf_id: u32, at: usize, id: u32, low: u32, high: u32) {
+    fn split_leaf(
+        &self,
+        writer: &mut TreeWriter,
+        keys: &impl Keys,
+        leaf_id: u32,
+        at: usize,
+        id: u32,
+        low: u32,
+        high: u32,
+    ) {
         let leaf = self.leaf(leaf_id).expect("the path leads to a leaf");
         let mut ids = [NIL; FAN + 1];
         (0..FAN).for_each(|slot| ids[slot + usize::from(slot >= at)] = leaf.slots.id(slot));
@@ -413,7 +422,7 @@ impl Tree {
         let top_id = writer.inners;
         writer.inners += 1;
         writer.bytes += self.inners.set(top_id, top);
-        self.root.store((root >> 32) + 1 << 32 | u64::from(top_id), Ordering::Release);
+        self.root.store((((root >> 32) + 1) << 32) | u64::from(top_id), Ordering::Release);
     }
 
     /// The entries between which the node lies whose parents are the path.

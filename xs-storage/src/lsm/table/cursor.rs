@@ -45,7 +45,8 @@ impl TableCursor {
 
     fn load(&mut self, at: usize) -> Result<Arc<Block>> {
         if self.fill != Fill::Fresh
-            && let Some(block) = self.meta.block(at).as_ref().and_then(|guard| guard.as_ref()) {
+            && let Some(block) = self.meta.block(at).as_ref().and_then(|guard| guard.as_ref())
+        {
             return Ok(block.clone());
         }
         match self.fill {

@@ -87,8 +87,17 @@ impl Props {
         }
         let sound = reader.is_empty() && low <= high && if open { first < last } else { first <= last };
         let span = Span { first, last, open };
-        let info =
-            TableInfo { id, bytes: file_len, entries, deletes, range_deletes, span, created_ms, seqs: (low, high), blobs };
+        let info = TableInfo {
+            id,
+            bytes: file_len,
+            entries,
+            deletes,
+            range_deletes,
+            span,
+            created_ms,
+            seqs: (low, high),
+            blobs,
+        };
         sound.then_some(Props { info, filter, ranges, index })
     }
 }

@@ -76,7 +76,8 @@ impl Table {
             Ranges::default()
         } else {
             let raw = read_piece(&*file, &path, props.ranges)?;
-            Ranges::decode(&raw).ok_or_else(|| Error::corrupt(&path, props.ranges.0, "the deleted ranges make no sense"))?
+            Ranges::decode(&raw)
+                .ok_or_else(|| Error::corrupt(&path, props.ranges.0, "the deleted ranges make no sense"))?
         };
         Ok(Arc::new(Table {
             info: Arc::new(props.info),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use xs_os::vfs::{MemoryVfs, Open, Vfs};
+use xs_os::vfs::{MemoryVfs, Open};
 
 use super::super::disk::{Disk, Name};
 use super::super::entries::Entries;
@@ -18,11 +18,13 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
         proptest::collection::vec(0..3_u8, 0..4),
         (0..300_u16).prop_map(|n| [&b"prefix/"[..], &n.to_be_bytes()].concat())
     ];
-    proptest::collection::btree_map((key, 0..40_u64), proptest::collection::vec(any::<u8>(), 0..40), 1..300).prop_map(|map| {
-        let mut all: Vec<_> = map.into_iter().map(|((key, seq), value)| (key, seq << 2 | 1, value)).collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
-        all
-    })
+    proptest::collection::btree_map((key, 0..40_u64), proptest::collection::vec(any::<u8>(), 0..40), 1..300).prop_map(
+        |map| {
+            let mut all: Vec<_> = map.into_iter().map(|((key, seq), value)| (key, seq << 2 | 1, value)).collect();
+            all.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+            all
+        },
+    )
 }
 
 fn build(entries: &[Entry], options: Options) -> (Arc<Disk>, Arc<Table>) {

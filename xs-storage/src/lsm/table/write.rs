@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use xs_os::vfs::{File, Open, Vfs};
 
-use super::super::block::{BlockBuilder, close};
 use super::super::blob::Pointer;
+use super::super::block::{BlockBuilder, close};
 use super::super::codec::{HEADER, header};
 use super::super::options::{Compression, Options};
 use super::super::ranges::Ranges;
@@ -163,7 +163,8 @@ impl TableWriter {
         if let Some((last, len)) = self.pending.take() {
             self.index.add(&last, len);
         }
-        let entries = self.first.take().map(|first| Span { first, last: std::mem::take(&mut self.last).into(), open: false });
+        let entries =
+            self.first.take().map(|first| Span { first, last: std::mem::take(&mut self.last).into(), open: false });
         let deleted = match (ranges.pieces().first(), ranges.pieces().last()) {
             (Some(first), Some(last)) => Some(Span { first: first.start.clone(), last: last.end.clone(), open: true }),
             _ => None,

@@ -144,7 +144,8 @@ fn format_1_is_read_and_written_on() {
     for dir in ["", "wal"] {
         for name in system.list(&Path::new(FIXTURE).join(dir)).unwrap() {
             if name != "wal" {
-                let bytes = xs_os::vfs::VfsExt::read(&system, &Path::new(FIXTURE).join(dir).join(&name), 1 << 20).unwrap();
+                let bytes =
+                    xs_os::vfs::VfsExt::read(&system, &Path::new(FIXTURE).join(dir).join(&name), 1 << 20).unwrap();
                 vfs.put(&Path::new("db").join(dir).join(&name), Arc::new(bytes)).unwrap();
             }
         }
@@ -159,7 +160,7 @@ fn format_1_is_read_and_written_on() {
 
 #[test]
 #[ignore = "writes the fixture: only for a new format, into a directory of its own"]
-fn write_the_fixture() {
+fn write_a_fixture_of_the_tree() {
     let machine = Machine::stepped(Arc::new(xs_os::vfs::SystemVfs));
     let options = Options { log_segment_bytes: 4 << 10, ..Options::tiny() };
     let store = Lsm::open(Path::new(FIXTURE), on(&machine, options)).unwrap();

@@ -73,6 +73,14 @@ fn every_crash_leaves_a_prefix_of_what_was_written() {
 }
 
 #[test]
+#[ignore = "takes minutes: in .ci/long"]
+fn a_hundred_thousand_crashes() {
+    let report = crash::check(&Tiny, &Crashes::from_env(100_000));
+    println!("{report:?}");
+    assert!(report.distinct >= 100_000);
+}
+
+#[test]
 fn crashes_with_tiers_and_values_apart() {
     let options = Options { policy: Policy::Tiered(Tiered::default()), separate_bytes: 8, ..Options::tiny() };
     crash::check(&Variant(options), &Crashes { seed: 100, ..Crashes::from_env(600) });
