@@ -245,7 +245,7 @@ fn threads_write_and_read_while_tables_come_and_go() {
                     // Two keys that always say the same.
                     batch.put(&[&b"a"[..], &key, &[writer as u8]].concat(), &n.to_be_bytes());
                     batch.put(&[&b"b"[..], &key, &[writer as u8]].concat(), &n.to_be_bytes());
-                    let _ = store.submit(batch, Durability::Buffered).unwrap();
+                    drop(store.submit(batch, Durability::Buffered).unwrap());
                     if n % 100 == 0 {
                         let view = store.snapshot().unwrap();
                         let count = |prefix: &[u8]| {
