@@ -18,12 +18,13 @@
 #![cfg_attr(feature = "engine", doc = "8. [`engine`]: ordered bytes as a contract, and an engine in memory.")]
 #![cfg_attr(feature = "log", doc = "9. [`log`]: entries in order, durable together; what every store writes first.")]
 #![cfg_attr(feature = "btree", doc = "10. [`btree`]: an engine that reads fast: pages, copied on write.")]
-#![cfg_attr(feature = "mvcc", doc = "11. [`mvcc`]: transactions over any engine.")]
+#![cfg_attr(feature = "lsm", doc = "11. [`lsm`]: an engine that writes in sequence and sorts later.")]
+#![cfg_attr(feature = "mvcc", doc = "12. [`mvcc`]: transactions over any engine.")]
 #![cfg_attr(
     feature = "dump",
-    doc = "12. [`dump`]: any engine's entries as one stream, for backups that outlive the engine."
+    doc = "13. [`dump`]: any engine's entries as one stream, for backups that outlive the engine."
 )]
-#![cfg_attr(feature = "testing", doc = "13. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
+#![cfg_attr(feature = "testing", doc = "14. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "btree")]
@@ -42,6 +43,8 @@ pub mod geohash;
 pub mod keyspace;
 #[cfg(feature = "log")]
 pub mod log;
+#[cfg(feature = "lsm")]
+pub mod lsm;
 #[cfg(feature = "mvcc")]
 pub mod mvcc;
 #[cfg(feature = "sketch")]

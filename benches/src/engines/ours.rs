@@ -2,18 +2,25 @@
 
 use xs_storage::btree::{self, BTree};
 use xs_storage::engine::{Durability, Engine, KeyRange, MemoryEngine, ReadView, WriteBatch};
+use xs_storage::lsm::{self, Lsm};
 
 use super::subject::{Entry, Fallible, Reader, Setup, Subject, Write, touch};
 
 /// Those that exist, in the order of the table's columns.
 pub(super) const ENTRIES: &[Entry] = &[
     Entry { name: "btree", ours: true, open: btree, missing: || None },
+    Entry { name: "lsm", ours: true, open: lsm, missing: || None },
     Entry { name: "memory", ours: true, open: |_| open(Ok(MemoryEngine::new())), missing: || None },
 ];
 
 fn btree(setup: Setup<'_>) -> Fallible<Box<dyn Subject>> {
     let options = btree::Options { memory: setup.cache as u64, ..btree::Options::default() };
     open(BTree::open(setup.dir, options))
+}
+
+/// Half as much again as others get for blocks alone: here it is for memtables too.
+fn lsm(setup: Setup<'_>) -> Fallible<Box<dyn Subject>> {
+    open(Lsm::open(setup.dir, lsm::Options { memory: setup.cache as u64 * 3 / 2, ..lsm::Options::default() }))
 }
 
 /// Any engine of ours.

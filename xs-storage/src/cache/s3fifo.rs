@@ -43,6 +43,15 @@ impl<K: Hash + Eq, V, S: BuildHasher, W: Weigh<K, V>> S3FifoCache<K, V, S, W> {
         }
     }
 
+    /// Changes the capacity, and returns what has to go if it shrinks.
+    pub fn set_capacity(&mut self, capacity: u64) -> Evicted<K, V> {
+        let mut gone = Evicted::default();
+        self.entries.capacity = capacity;
+        self.small_target = (capacity / 10).max(1);
+        self.make_room(0, &mut gone);
+        gone
+    }
+
     fn make_room(&mut self, weight: u64, gone: &mut Evicted<K, V>) {
         while self.entries.weight + weight > self.entries.capacity {
             let [small, main] = &self.queues;
@@ -69,7 +78,7 @@ impl<K: Hash + Eq, V, S: BuildHasher, W: Weigh<K, V>> S3FifoCache<K, V, S, W> {
         let (hash, weight) = (node.hash, node.weight);
         self.entries.evict(last, gone);
         self.ghosts.push(hash, weight);
-        let remember = self.entries.capacity - self.small_target;
+        let remember = self.entries.capacity.saturating_sub(self.small_target);
         while self.ghosts.weight > remember && self.ghosts.pop() {}
     }
 

@@ -97,6 +97,18 @@ impl WriteBatch {
         self.len = 0;
     }
 
+    /// The bytes that its buffer has room for.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The writes in the bytes of a batch.
+    #[cfg(feature = "lsm")]
+    pub(crate) fn ops(bytes: &[u8]) -> impl Iterator<Item = Op<'_>> + Clone {
+        let mut ops = Ops { bytes, at: 0 };
+        std::iter::from_fn(move || ops.step().expect("a batch holds what was put in, or what was checked"))
+    }
+
     /// The bytes, as they are logged.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes

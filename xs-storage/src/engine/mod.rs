@@ -93,7 +93,7 @@ use bytes::Bytes;
 use crate::Result;
 
 pub use batch::{Malformed, Op, WriteBatch};
-#[cfg(feature = "btree")]
+#[cfg(any(feature = "btree", feature = "lsm"))]
 pub(crate) use batch::{put_varint, take_varint};
 pub use commit::{Commit, Settle};
 pub use memory::MemoryEngine;

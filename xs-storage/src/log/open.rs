@@ -1,6 +1,6 @@
 //! Opening a log: which files belong to it, where it ends, and whether what is missing was ever promised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -77,6 +77,8 @@ struct End {
     at: Waypoint,
     /// What its marks say was durable.
     durable: Index,
+    /// Where the bytes begin of which no mark says so.
+    unsure: u64,
 }
 
 /// Up to `len` bytes of a file of `size` bytes.
@@ -93,11 +95,19 @@ fn find_end<F: Framing>(framing: &F, segment: &Segment, file: &dyn File) -> Resu
     let size = file.len().map_err(Error::io("measure", path))?;
     let mut walk = Walk::new(Waypoint { index: segment.first, pos: body::<F>(), epoch: segment.epoch });
     let mut durable = segment.first;
+    // Entries that no mark has called durable yet, and where they are.
+    let mut unsure: VecDeque<(Index, u64)> = VecDeque::new();
     let stopped_by = loop {
         let at = walk.at;
         match walk.step(framing, &mut |pos, len| fetch(file, path, size, pos, len))? {
-            Step::Entry { index, .. } => segment.waypoint(Waypoint { index, ..at }),
-            Step::Mark(mark) => durable = durable.max(mark.durable),
+            Step::Entry { index, .. } => {
+                segment.waypoint(Waypoint { index, ..at });
+                unsure.push_back((index, at.pos));
+            }
+            Step::Mark(mark) => {
+                durable = durable.max(mark.durable);
+                while unsure.pop_front_if(|(index, _)| *index < durable).is_some() {}
+            }
             Step::End => break "nothing",
             Step::Damaged(what) => break what,
         }
@@ -110,7 +120,8 @@ fn find_end<F: Framing>(framing: &F, segment: &Segment, file: &dyn File) -> Resu
         );
         return Err(Error::corrupt(path, at.pos, what));
     }
-    Ok(End { at, durable })
+    let unsure = unsure.front().map_or(at.pos, |(_, pos)| *pos);
+    Ok(End { at, durable, unsure })
 }
 
 /// A mark behind the end that says that more was durable. Marks of earlier epochs speak of bytes that were given up.
@@ -173,7 +184,7 @@ impl<F: Framing> Shared<F> {
             stopped: false,
             watchers: Vec::new(),
         };
-        let mut marked = last.first;
+        let (mut marked, mut unsure) = (last.first, body::<F>());
         if !fresh {
             let file = last.open::<F>(&*vfs, Open::Write)?;
             let end = find_end(&framing, &last, &**file)?;
@@ -181,7 +192,7 @@ impl<F: Framing> Shared<F> {
             (tail.next, tail.pos, tail.epoch) = (end.at.index, end.at.pos, end.at.epoch.max(newest) + 1);
             tail.waypoint_from = tail.pos + STRIDE;
             tail.durable = tail.next;
-            marked = end.durable;
+            (marked, unsure) = (end.durable, end.unsure);
         }
         let shared = Arc::new(Shared {
             framing,
@@ -198,7 +209,7 @@ impl<F: Framing> Shared<F> {
             _lock: lock,
             options,
         });
-        let begun = shared.begin_life(listing.spares, debris, (!fresh).then_some(marked));
+        let begun = shared.begin_life(listing.spares, debris, (!fresh).then_some((marked, unsure)));
         // Dropping it must not write what was not made sure of.
         begun.inspect_err(|error| shared.stop(error.clone()))?;
         let weak = Arc::downgrade(&shared);
@@ -209,16 +220,16 @@ impl<F: Framing> Shared<F> {
     }
 
     /// What is done to the files before the log is used. `durable`: what is known to be so; none for a new log.
-    fn begin_life(&self, spares: Vec<String>, debris: Vec<Segment>, durable: Option<Index>) -> Result<()> {
+    fn begin_life(&self, spares: Vec<String>, debris: Vec<Segment>, durable: Option<(Index, u64)>) -> Result<()> {
         spares.iter().try_for_each(|name| self.adopt(name))?;
         let last = self.tail.lock().last().clone();
         match durable {
-            Some(durable) => {
+            Some((durable, unsure)) => {
                 // A name that was found may not be durable, if an earlier life failed to sync it.
                 self.sync_dir()?;
                 self.vfs.sync_dir(parent(&self.dir)).map_err(Error::io("sync", parent(&self.dir)))?;
                 debris.into_iter().try_for_each(|segment| self.discard(Arc::new(segment)))?;
-                self.give_up_tail(&last, durable)
+                self.give_up_tail(&last, durable, unsure)
             }
             None => {
                 self.begin(&last, self.options.segment_bytes)?;
@@ -230,18 +241,21 @@ impl<F: Framing> Shared<F> {
     /// Makes sure that nothing behind the end is ever taken for a part of the log, before anything new is written there.
     ///
     /// With marks, a new epoch begins; without, the file is cut.
-    fn give_up_tail(&self, last: &Segment, durable: Index) -> Result<()> {
+    fn give_up_tail(&self, last: &Segment, durable: Index, unsure: u64) -> Result<()> {
         let file = last.begun().expect("it was read to its end");
         let mut tail = self.tail.lock();
+        // A sync that failed leaves pages in the cache that are not on the disk and that no later sync writes. What was
+        // read from such a page is a part of the log from now on, so it is written again.
+        let mut chunk = vec![0; (tail.pos - unsure.min(tail.pos)).min(1 << 20) as usize];
+        let mut at = unsure;
+        while at < tail.pos {
+            let len = chunk.len().min((tail.pos - at) as usize);
+            file.read_exact_at(&mut chunk[..len], at).map_err(Error::io("read", &last.path))?;
+            file.write_all_at(&chunk[..len], at).map_err(Error::io("write", &last.path))?;
+            at += len as u64;
+        }
         if F::MARK_LEN > 0 {
-            // What was just read may be in the page cache only, if a sync of it failed in an earlier life: what no mark
-            // calls durable is written once more.
-            let from = last.before(durable).pos;
-            let mut bytes = vec![0; usize::try_from(tail.pos - from).unwrap_or(usize::MAX)];
-            file.read_exact_at(&mut bytes, from).map_err(Error::io("read", &last.path))?;
-            file.write_all_at(&bytes, from).map_err(Error::io("write", &last.path))?;
-            bytes.clear();
-            bytes.resize(F::MARK_LEN, 0);
+            let mut bytes = vec![0; F::MARK_LEN];
             self.framing.put_mark(Mark { epoch: tail.epoch, next: tail.next, durable }, &mut bytes);
             file.write_all_at(&bytes, tail.pos).map_err(Error::io("write", &last.path))?;
             tail.pos += bytes.len() as u64;

@@ -226,7 +226,7 @@ struct Life<E> {
 fn one<S: Subject>(subject: &S, failures: &Failures, must_stop: bool, arm: &dyn Fn(&FaultyVfs)) -> Result<End, String> {
     let disk = FaultyVfs::new(failures.seed);
     arm(&disk);
-    let Life { engine, ran, workload, machine } = live(subject, failures, &disk);
+    let Life { engine, ran, mut workload, machine } = live(subject, failures, &disk);
     let mut end = End::Refused;
     let mut promised = workload.bounds();
     let heal = || {
@@ -257,6 +257,8 @@ fn one<S: Subject>(subject: &S, failures: &Failures, must_stop: bool, arm: &dyn 
     let mut rng = Rng::from_seed(failures.seed);
     let images = [disk.durable(), disk.crash(&mut rng), disk.crash(&mut rng)];
     heal();
+    // A commit may keep a log open, and so locked, until it is dropped.
+    workload.drop_commits();
     drop(engine);
     machine.run_until_idle(super::engine::store::MANY_STEPS);
     drop(machine);

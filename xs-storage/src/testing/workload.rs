@@ -39,6 +39,11 @@ impl Workload {
         self.acknowledged..=self.models.len() - 1
     }
 
+    /// Lets go of all commits that were not waited for yet.
+    pub(super) fn drop_commits(&mut self) {
+        self.later.clear();
+    }
+
     /// Submits so many batches, waits for some, flushes and lets the background work now and then. `tell` hears of
     /// every change of the [bounds](Self::bounds), in time.
     pub(super) fn run(

@@ -1,0 +1,142 @@
+//! Tables that are made elsewhere, and taken in whole.
+
+use std::path::{Path, PathBuf};
+
+use super::Kind;
+use super::checkpoint::copy;
+use super::core::Core;
+use super::disk::Name;
+use super::events::Event;
+use super::options::Options;
+use super::ranges::Ranges;
+use super::table::{Table, TableWriter};
+use super::version::Edit;
+use crate::{Error, Result};
+
+/// Writes a table that a tree can [take in](super::Lsm::ingest): sorted, once, past log and memtable.
+#[derive(Debug)]
+pub struct TableBuilder {
+    writer: TableWriter,
+    vfs: std::sync::Arc<dyn xs_os::vfs::Vfs>,
+    now_ms: u64,
+}
+
+impl TableBuilder {
+    /// A table in a new file; an old one of the name is replaced. Block size, filter and compression are the options'.
+    ///
+    /// # Errors
+    /// [`Error::Io`] from the disk, [`Error::Invalid`] for options that make no sense.
+    pub fn new(path: &Path, options: &Options) -> Result<Self> {
+        options.check()?;
+        let writer = TableWriter::new(&*options.vfs, path.to_owned(), 0, options)?;
+        Ok(TableBuilder { writer, vfs: options.vfs.clone(), now_ms: options.now_ms() })
+    }
+
+    /// Adds an entry, whose key is greater than all before.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it is not, [`Error::TooLarge`], [`Error::Io`] from the disk.
+    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        if key.len() > Options::MAX_KEY {
+            return Err(Error::TooLarge { what: "key", len: key.len() as u64, limit: Options::MAX_KEY as u64 });
+        }
+        if value.len() > Options::MAX_VALUE {
+            return Err(Error::TooLarge { what: "value", len: value.len() as u64, limit: Options::MAX_VALUE as u64 });
+        }
+        if !self.writer.is_empty() && self.writer.last_key() >= key {
+            return Err(Error::Invalid(format!(
+                "{}: keys must be added in ascending order, each once",
+                self.writer.path().display()
+            )));
+        }
+        self.writer.add(key, Kind::Put.tag(0), value)
+    }
+
+    /// About how many bytes the file has by now.
+    pub fn len(&self) -> u64 {
+        self.writer.len()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.writer.is_empty()
+    }
+
+    /// Ends the table; it is durable when this returns. Returns the length of its file.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is no entry, [`Error::Io`] from the disk.
+    pub fn finish(self) -> Result<u64> {
+        if self.writer.is_empty() {
+            return Err(Error::Invalid("a table of no entry: add some, or leave it out".into()));
+        }
+        let path: PathBuf = self.writer.path().to_owned();
+        let bytes = self.writer.finish(&Ranges::default(), self.now_ms)?.bytes;
+        let dir = xs_os::vfs::parent(&path);
+        self.vfs.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        Ok(bytes)
+    }
+}
+
+impl Core {
+    /// Takes tables in as if all their entries were written in one batch, one table after the other.
+    pub(super) fn ingest(&self, paths: &[&Path]) -> Result<()> {
+        self.check_stopped()?;
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let vfs = self.disk.vfs();
+        let mut numbers = Vec::new();
+        for (done, path) in paths.iter().enumerate() {
+            let number = self.disk.new_number();
+            let to = self.disk.path(Name::Table(number));
+            let linked = vfs.hard_link(path, &to);
+            if linked.is_err() {
+                self.disk.count_written(copy(vfs, path, &to)?);
+            }
+            let file = vfs.open(&to, xs_os::vfs::Open::Read).map_err(Error::io("open", &to))?;
+            let bytes = file.len().map_err(Error::io("read", &to))?;
+            // Looks at header, end and properties; what it refuses is removed again.
+            let table = Table::open(&self.disk, number, bytes, Some(0)).and_then(|table| {
+                let plain = table.info.range_deletes == 0 && table.info.blobs.is_empty();
+                if plain {
+                    Ok(table)
+                } else {
+                    Err(Error::Invalid(format!("{}: not made by a TableBuilder", path.display())))
+                }
+            });
+            if let Err(error) = table {
+                numbers.iter().for_each(|(number, _)| drop(vfs.remove(&self.disk.path(Name::Table(*number)))));
+                let _ = vfs.remove(&to);
+                return Err(error);
+            }
+            numbers.push((number, bytes));
+            self.disk.options.tell(Event::Progress { done: done as u64 + 1, of: paths.len() as u64 });
+        }
+        self.disk.sync_dir().map_err(|error| self.stop(error))?;
+        // Everything that was written before must be in tables, and no flush may come in between: what comes in is newer
+        // than all of it, and stands above it.
+        let mut writer = loop {
+            self.flush_waiting()?;
+            let mut writer = self.write.lock();
+            self.check_stopped()?;
+            if writer.mem.is_empty() && self.state.load().waiting.is_empty() {
+                break writer;
+            }
+            self.rotate(&mut writer);
+        };
+        let mut add = Vec::new();
+        let mut seq = writer.last;
+        for (number, bytes) in numbers {
+            seq += 1;
+            add.insert(0, (0, Table::open(&self.disk, number, bytes, Some(seq))?));
+        }
+        let edit = Edit { add, flushed: Some(seq), ..Edit::default() };
+        self.install(&edit, None).map_err(|error| self.stop(error))?;
+        writer.last = seq;
+        self.visible.store(seq, std::sync::atomic::Ordering::Release);
+        drop(writer);
+        self.poke(1);
+        Ok(())
+    }
+}

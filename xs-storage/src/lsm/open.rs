@@ -1,0 +1,137 @@
+//! Opening: what the manifest names, and what the log has beyond it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use xs_os::vfs::{Open, Vfs, parent};
+
+use super::background::job;
+use super::core::Core;
+use super::disk::{Disk, Name};
+use super::manifest::Manifest;
+use super::options::Options;
+use super::version::Version;
+use crate::engine::WriteBatch;
+use crate::log::{Index, Log, LogOptions};
+use crate::{Error, Result};
+
+/// A store in a directory.
+const EXPECTED: &str = "store of this kind";
+
+pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
+    options.check()?;
+    let vfs = options.vfs.clone();
+    vfs.create_dir(dir).map_err(Error::io("create", dir))?;
+    let found = Manifest::read(&*vfs, dir)?;
+    if found.is_none() {
+        check_empty(&*vfs, dir)?;
+    }
+    let lock_path = dir.join("lock");
+    let lock = vfs.open(&lock_path, Open::Create).map_err(Error::io("open", &lock_path))?;
+    if !lock.try_lock().map_err(Error::io("lock", &lock_path))? {
+        return Err(Error::Locked { path: lock_path });
+    }
+    // Read again: whoever had the lock may have made it, or changed it.
+    let manifest = match Manifest::read(&*vfs, dir)? {
+        Some(manifest) => manifest,
+        None => {
+            vfs.sync_dir(parent(dir)).map_err(Error::io("sync", parent(dir)))?;
+            Manifest::of(&Version::empty(), 1)
+        }
+    };
+    // The last one who wrote it may have failed in the middle: it can be read, and be gone after a crash. What it does not
+    // name goes only when it is sure to stay.
+    manifest.write(&*vfs, dir)?;
+    let disk = Arc::new(Disk::new(options, dir.to_owned(), manifest.next_file));
+    let version = manifest.open(&disk)?;
+    remove_strays(&disk, &manifest)?;
+    let log_options = LogOptions {
+        segment_bytes: disk.options.log_segment_bytes.max(4 << 10),
+        jobs: disk.options.jobs.clone(),
+        ..LogOptions::default()
+    };
+    let log = Log::open(disk.options.vfs.clone(), &dir.join("wal"), log_options)?;
+    let core = Arc::new(Core::new(disk, version, log, lock));
+    if let Err(error) = replay(&core) {
+        core.close();
+        return Err(error);
+    }
+    core.look_at_pressure(&core.state.load().version.clone());
+    let jobs = &core.disk.options.jobs;
+    let handles = [
+        jobs.spawn("lsm-flush", job(Arc::downgrade(&core), Core::flush_step)),
+        jobs.spawn("lsm-compact", job(Arc::downgrade(&core), Core::compaction_step)),
+    ];
+    let _ = core.jobs.set(handles);
+    Ok(core)
+}
+
+/// A directory without a manifest must be empty but for what an interrupted first opening leaves.
+pub(super) fn check_empty(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+    let names = vfs.list(dir).map_err(Error::io("list", dir))?;
+    let ours = ["lock", "manifest.new"];
+    match names.iter().find(|name| !ours.iter().any(|ours| *name == ours)) {
+        None => Ok(()),
+        Some(name) => Err(Error::NotOurs {
+            path: dir.to_owned(),
+            expected: EXPECTED,
+            what: format!("it has no manifest, and is not empty: there is {}", Path::new(name).display()),
+        }),
+    }
+}
+
+/// Removes tables and files of values that a crash left and the manifest does not name.
+fn remove_strays(disk: &Disk, manifest: &Manifest) -> Result<()> {
+    for name in disk.vfs().list(&disk.dir).map_err(Error::io("list", &disk.dir))? {
+        let stray = match Name::parse(Path::new(&name)) {
+            Some(Name::Table(n)) => !manifest.levels.iter().flatten().any(|(id, ..)| *id == n),
+            Some(Name::Blob(n)) => !manifest.blobs.iter().any(|(id, _)| *id == n),
+            None => false,
+        };
+        if stray {
+            let path = disk.dir.join(&name);
+            disk.vfs().remove(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts into memtables what the log has and the tables have not.
+fn replay(core: &Core) -> Result<()> {
+    let log = core.write.lock().log.clone();
+    let Some(log) = log else { return Ok(()) };
+    let flushed = core.state.load().version.flushed;
+    let mut reader = log.reader(Index(0));
+    // Where the numbers of the next record must begin; unknown in front of the first that counts.
+    let mut next = None;
+    while let Some(entry) = reader.next()? {
+        let corrupt =
+            |what: &str| Error::corrupt(&core.disk.dir.join("wal"), 0, format!("record {}: {what}", entry.index));
+        let Some((seq, bytes)) = entry.payload.split_first_chunk::<8>() else { return Err(corrupt("it is too short")) };
+        let seq = u64::from_le_bytes(*seq);
+        let batch = WriteBatch::from_bytes(bytes).map_err(|malformed| corrupt(&malformed.to_string()))?;
+        let end = seq.checked_add(batch.len() as u64).ok_or_else(|| corrupt("a wild sequence number"))?;
+        // What was flushed may be missing in the log: it need not have been durable there.
+        let follows = next.is_none_or(|next| seq == next || seq > next && seq <= flushed + 1);
+        if !follows || end > u64::MAX >> 3 {
+            return Err(corrupt("its sequence number does not follow that of the record before"));
+        }
+        next = Some(end);
+        let mut writer = core.write.lock();
+        if batch.is_empty() || end <= flushed + 1 {
+            continue;
+        }
+        if seq != writer.last + 1 {
+            return Err(corrupt("its sequence number does not follow that of the last one in a table"));
+        }
+        if core.is_full(&writer, batch.len()) {
+            core.rotate(&mut writer);
+            drop(writer);
+            core.flush_waiting()?;
+            writer = core.write.lock();
+        }
+        writer.log_end = Index(entry.index.0 + 1);
+        core.apply(&mut writer, batch);
+    }
+    Ok(())
+}

@@ -1,0 +1,271 @@
+//! What a tree does beyond the contract of engines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use xs_os::vfs::MemoryVfs;
+
+use super::super::compaction::{Fifo, Leveled};
+use super::*;
+use crate::engine::EngineExt;
+
+fn key(n: u32) -> [u8; 4] {
+    n.to_be_bytes()
+}
+
+fn all(view: &dyn ReadView) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut cursor = view.cursor(KeyRange::all()).unwrap();
+    let mut entries = Vec::new();
+    while cursor.next().unwrap() {
+        entries.push((cursor.key().to_vec(), cursor.value().unwrap().to_vec()));
+    }
+    entries
+}
+
+fn stepped(options: Options) -> (Lsm, Machine, MemoryVfs) {
+    let vfs = MemoryVfs::new();
+    let machine = Machine::stepped(Arc::new(vfs.clone()));
+    (Lsm::open(Path::new("db"), on(&machine, options)).unwrap(), machine, vfs)
+}
+
+#[test]
+fn the_same_calls_leave_the_same_bytes() {
+    let run = || {
+        let (store, machine, vfs) = stepped(Options { separate_bytes: 100, ..Options::tiny() });
+        for n in 0..3_000_u32 {
+            store.put(&key(n * 7919 % 1000), &vec![n as u8; n as usize % 150]).unwrap();
+            if n % 5 == 0 {
+                machine.step();
+            }
+        }
+        drop(store);
+        vfs.files()
+    };
+    assert!(run() == run());
+}
+
+#[test]
+fn a_checkpoint_is_a_store_of_its_own() {
+    let (store, machine, _) = stepped(Options { separate_bytes: 100, ..Options::tiny() });
+    for n in 0..500 {
+        store.put(&key(n), &vec![1; n as usize % 200]).unwrap();
+    }
+    let before = all(&store);
+    store.checkpoint(Path::new("copy")).unwrap();
+    assert!(store.checkpoint(Path::new("copy")).is_err());
+    let mut batch = WriteBatch::new();
+    batch.delete_range(b"", &[255; 8]);
+    store.submit(batch, Durability::Synced).unwrap().wait().unwrap();
+    store.compact_fully().unwrap();
+    assert!(all(&store).is_empty());
+    let copy = Lsm::open(Path::new("copy"), on(&machine, Options::tiny())).unwrap();
+    assert_eq!(all(&copy), before);
+    copy.check().unwrap();
+    copy.put(b"more", b"").unwrap();
+    assert!(all(&store).is_empty());
+}
+
+#[test]
+fn what_is_ingested_is_newer_than_what_was_there() {
+    let (store, machine, vfs) = stepped(Options::tiny());
+    for n in 0..100 {
+        store.put(&key(n), b"old").unwrap();
+    }
+    let snapshot = store.snapshot().unwrap();
+    let options = on(&machine, Options::tiny());
+    for (name, from, value) in [("one", 50, b"one"), ("two", 80, b"two")] {
+        let mut table = TableBuilder::new(Path::new(name), &options).unwrap();
+        (from..from + 50).for_each(|n| table.put(&key(n), value).unwrap());
+        assert!(table.put(&key(from), value).is_err());
+        table.finish().unwrap();
+    }
+    store.ingest(&[Path::new("one"), Path::new("two")]).unwrap();
+    store.put(&key(129), b"new").unwrap();
+    let look = |store: &Lsm| {
+        for (n, expected) in [(49, b"old"), (50, b"one"), (79, b"one"), (80, b"two"), (128, b"two"), (129, b"new")] {
+            assert_eq!(store.get(&key(n)).unwrap().as_deref(), Some(&expected[..]), "{n}");
+        }
+        assert_eq!(all(store).len(), 130);
+        store.check().unwrap();
+    };
+    look(&store);
+    assert!(all(&*snapshot).iter().all(|(_, value)| value == b"old"));
+    store.compact_fully().unwrap();
+    look(&store);
+    assert_eq!(all(&*snapshot).len(), 100);
+    drop((store, snapshot));
+    look(&Lsm::open(Path::new("db"), on(&Machine::stepped(Arc::new(vfs.clone())), Options::tiny())).unwrap());
+    vfs.put(Path::new("junk"), Arc::new(vec![1; 100])).unwrap();
+    let (store, ..) = stepped(Options::tiny());
+    assert!(store.ingest(&[Path::new("missing")]).is_err());
+    store.put(b"still", b"writes").unwrap();
+}
+
+#[test]
+fn files_of_values_are_emptied_and_go() {
+    let (store, machine, _) = stepped(Options { separate_bytes: 64, ..Options::tiny() });
+    for round in 0..20_u8 {
+        for n in 0..60 {
+            store.put(&key(n), &[round; 300]).unwrap();
+        }
+        machine.run_until_idle(100_000);
+        store.check().unwrap();
+    }
+    store.flush().unwrap();
+    machine.run_until_idle(100_000);
+    let stats = store.stats();
+    let live = 60 * 304;
+    let blobs: u64 = store.shape().blobs.iter().map(|blob| blob.bytes).sum();
+    assert!(blobs > 0 && blobs < 6 * live, "{blobs} bytes of values, of which {live} are live: {stats:?}");
+    assert!(all(&store).iter().all(|(_, value)| *value == [19; 300]));
+}
+
+#[test]
+fn space_comes_back_after_deletes() {
+    let (store, machine, _) = stepped(Options::tiny());
+    for n in 0..3_000 {
+        store.put(&key(n), &[1; 50]).unwrap();
+    }
+    let mut batch = WriteBatch::new();
+    batch.delete_range(&key(10), &key(2_990));
+    store.submit(batch, Durability::Synced).unwrap().wait().unwrap();
+    store.flush().unwrap();
+    machine.run_until_idle(100_000);
+    store.compact_fully().unwrap();
+    assert_eq!(all(&store).len(), 20);
+    let tables = store.shape().total_bytes();
+    assert!(tables < 4_000, "{tables} bytes for twenty entries");
+}
+
+#[test]
+fn cursors_jump_over_deleted_ranges() {
+    let (store, machine, _) = stepped(Options { memtable_bytes: 64 << 10, memory: 1 << 20, ..Options::tiny() });
+    for n in 0..10_000 {
+        store.put(&key(n), &[1; 20]).unwrap();
+    }
+    machine.run_until_idle(100_000);
+    let read = |name| store.stats().details.iter().find(|(known, _)| *known == name).unwrap().1;
+    let mut batch = WriteBatch::new();
+    batch.delete_range(&key(5), &key(9_995));
+    store.submit(batch, Durability::Synced).unwrap().wait().unwrap();
+    let before = read("blocks read");
+    assert_eq!(all(&store).len(), 10);
+    let mut cursor = store.cursor(KeyRange::all()).unwrap();
+    cursor.seek_end().unwrap();
+    let mut count = 0;
+    while cursor.prev().unwrap() {
+        count += 1;
+    }
+    assert_eq!(count, 10);
+    let blocks = read("blocks read") - before;
+    assert!(blocks < 60, "{blocks} blocks were read for twenty entries");
+}
+
+#[test]
+fn a_queue_forgets_by_age_and_by_size() {
+    let fifo = Fifo { max_bytes: 20_000, max_age: Some(Duration::from_secs(60)) };
+    let (store, machine, _) = stepped(Options { policy: Policy::Fifo(fifo), ..Options::tiny() });
+    for n in 0..2_000 {
+        store.put(&key(n), &[1; 50]).unwrap();
+        machine.step();
+    }
+    store.flush().unwrap();
+    machine.run_until_idle(1_000);
+    let bytes = store.shape().total_bytes();
+    assert!(bytes <= 20_000, "{bytes}");
+    assert!(store.get(&key(1_999)).unwrap().is_some() && store.get(&key(0)).unwrap().is_none());
+    machine.advance(Duration::from_secs(61));
+    machine.run_until_idle(1_000);
+    assert!(all(&store).is_empty());
+}
+
+#[test]
+fn memory_stays_within_the_budget() {
+    let options = Options { memory: 512 << 10, memtable_bytes: 64 << 10, ..Options::tiny() };
+    let (store, machine, _) = stepped(options);
+    let mut most = 0;
+    for n in 0..20_000_u32 {
+        store.put(&key(n.wrapping_mul(0x9E37_79B1)), &[1; 50]).unwrap();
+        if n % 64 == 0 {
+            machine.step();
+            store.get(&key(n.wrapping_mul(0x85EB_CA6B))).unwrap();
+            let mut cursor = store.cursor(KeyRange::all()).unwrap();
+            (0..20).for_each(|_| assert!(cursor.next().unwrap() || n < 100));
+            drop(cursor);
+            most = most.max(store.stats().memory_bytes());
+        }
+    }
+    let _ = all(&store);
+    most = most.max(store.stats().memory_bytes());
+    assert!(most <= 512 << 10, "{most}: {:?}", store.stats().memory);
+}
+
+#[test]
+fn a_stalled_writer_does_the_work_that_nobody_steps() {
+    let policy = Policy::Leveled(Leveled { tables: 2, slow: 2, stop: 4, base_bytes: 16 << 10, factor: 4 });
+    let (store, _, _) = stepped(Options { policy, ..Options::tiny() });
+    for n in 0..20_000_u32 {
+        store.put(&key(n.wrapping_mul(0x9E37_79B1)), &[1; 30]).unwrap();
+    }
+    assert!(store.shape().levels[0].len() <= 5);
+    assert_eq!(all(&store).len(), 20_000);
+    store.check().unwrap();
+}
+
+#[test]
+fn events_tell_of_flushes_and_compactions() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let theirs = seen.clone();
+    let events: Arc<dyn Fn(&Event) + Send + Sync> = Arc::new(move |event| theirs.lock().push(event.clone()));
+    let (store, machine, _) = stepped(Options { events: Some(events), ..Options::tiny() });
+    for n in 0..3_000_u32 {
+        store.put(&key(n.wrapping_mul(0x9E37_79B1)), &[1; 30]).unwrap();
+    }
+    machine.run_until_idle(100_000);
+    let seen = seen.lock();
+    let count = |is: fn(&Event) -> bool| seen.iter().filter(|event| is(event)).count();
+    assert!(count(|event| matches!(event, Event::FlushEnded { .. })) > 2);
+    let begun = count(|event| matches!(event, Event::CompactionBegun { .. }));
+    assert!(begun > 0 && begun == count(|event| matches!(event, Event::CompactionEnded { .. })));
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // threads are what is tested
+fn threads_write_and_read_while_tables_come_and_go() {
+    let vfs = MemoryVfs::new();
+    let store = Lsm::open(Path::new("db"), on(&Machine::threaded(Arc::new(vfs)), Options::tiny())).unwrap();
+    let writers: Vec<_> = (0..3_u32)
+        .map(|writer| {
+            let store = store.clone();
+            std::thread::spawn(move || {
+                for n in 0..3_000_u32 {
+                    let mut batch = WriteBatch::new();
+                    let key = key(n.wrapping_mul(0x9E37_79B1));
+                    // Two keys that always say the same.
+                    batch.put(&[&b"a"[..], &key, &[writer as u8]].concat(), &n.to_be_bytes());
+                    batch.put(&[&b"b"[..], &key, &[writer as u8]].concat(), &n.to_be_bytes());
+                    drop(store.submit(batch, Durability::Buffered).unwrap());
+                    if n % 100 == 0 {
+                        let view = store.snapshot().unwrap();
+                        let count = |prefix: &[u8]| {
+                            let mut cursor = view.cursor(KeyRange::prefix(prefix)).unwrap();
+                            let mut count = 0;
+                            while cursor.next().unwrap() {
+                                count += 1;
+                            }
+                            count
+                        };
+                        assert_eq!(count(b"a"), count(b"b"));
+                    }
+                }
+            })
+        })
+        .collect();
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    assert_eq!(all(&store).len(), 18_000);
+    store.flush().unwrap();
+    store.compact().unwrap();
+    store.check().unwrap();
+    assert_eq!(all(&store).len(), 18_000);
+}
