@@ -59,14 +59,20 @@ impl Simulation {
             Choice::Merge { tables, to } => (tables.into_iter().collect::<BTreeSet<u64>>(), to),
         };
         let inputs: Vec<_> = self.shape.tables().filter(|table| ids.contains(&table.id)).cloned().collect();
+        // Of a sorted level the tables have no key in common; those of level 0 are runs of their own.
+        let mut runs: Vec<u64> = Vec::new();
+        for (number, level) in self.shape.levels.iter().enumerate() {
+            let chosen = level.iter().filter(|table| ids.contains(&table.id)).map(|table| table.bytes);
+            if number == 0 { runs.extend(chosen) } else { runs.push(chosen.sum()) }
+        }
         let place = self.shape.levels[to].iter().position(|table| ids.contains(&table.id)).unwrap_or(0);
         self.shape.levels.iter_mut().for_each(|level| level.retain(|table| !ids.contains(&table.id)));
         let Some(span) = Span::of(inputs.iter().map(|table| &table.span)) else { return };
         let number = |key: &[u8]| key.first_chunk::<8>().map_or(0, |key| u64::from_be_bytes(*key));
         let (first, last) = (number(&span.first), number(&span.last));
-        // Of `width` keys each input has a part; together they have what a union of random parts has.
+        // Of `width` bytes of keys each run has a part; together they have what a union of random parts has.
         let width = (last - first + 1) as f64;
-        let missing: f64 = inputs.iter().map(|table| 1.0 - (table.bytes as f64 / width).min(1.0)).product();
+        let missing: f64 = runs.iter().map(|bytes| 1.0 - (*bytes as f64 / width).min(1.0)).product();
         let bytes = (width * (1.0 - missing)) as u64;
         let created = inputs.iter().map(|table| table.created_ms).max().unwrap_or(0);
         let parts = if to == 0 { 1 } else { bytes.div_ceil(TABLE).max(1) };
@@ -105,8 +111,9 @@ fn main() {
         let mut rng = Rng::from_seed(1);
         let mut most_runs = 0;
         for flush in 0..flushes {
-            let first = rng.below(KEYS / 2);
-            let table = simulation.info(first, first + KEYS / 2, FLUSH, flush, flush);
+            // Each flush has keys from all over, up to a random bit at both ends.
+            let (first, last) = (rng.below(KEYS / 100), KEYS - 1 - rng.below(KEYS / 100));
+            let table = simulation.info(first, last, FLUSH, flush, flush);
             simulation.shape.levels[0].insert(0, table);
             simulation.written += FLUSH;
             loop {

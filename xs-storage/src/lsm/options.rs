@@ -108,6 +108,7 @@ impl Compression {
     }
 
     /// The raw bytes, if they are exactly `len`.
+    #[cfg(any(feature = "lz4", feature = "zstd"))]
     pub(super) fn decompress(self, packed: &[u8], len: usize) -> Option<Vec<u8>> {
         // No codec here makes more than 255 times of what it is given but zstd, which is asked for the length again.
         let raw = match self {
