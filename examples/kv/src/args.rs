@@ -18,7 +18,7 @@ use crate::text::Format;
 #[command(name = "xs-kv", version, after_help = AFTER, max_term_width = 100)]
 pub(crate) struct Args {
     /// What keeps the entries
-    #[arg(long, short, value_enum, default_value = "memory", global = true)]
+    #[arg(long, short, value_enum, default_value = "btree", global = true)]
     engine: EngineName,
 
     /// The directory of the store; it is made by the first command that writes
@@ -57,14 +57,21 @@ Example, since scan prints what put takes:
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EngineName {
+    /// A B+tree: reads fast
+    Btree,
+    /// A log-structured merge tree: writes fast
+    Lsm,
     /// In memory, loaded from and saved to one file in the directory; without one, gone when the program ends
     Memory,
 }
 
 impl Args {
     pub(crate) fn place(&self) -> Result<(EngineKind, Option<&Path>), Failure> {
+        let dir = self.data_dir.as_deref();
         match self.engine {
-            EngineName::Memory => Ok((EngineKind::Memory, self.data_dir.as_deref())),
+            EngineName::Btree => Ok((EngineKind::BTree, dir)),
+            EngineName::Lsm => Ok((EngineKind::Lsm, dir)),
+            EngineName::Memory => Ok((EngineKind::Memory, dir)),
         }
     }
 

@@ -27,6 +27,8 @@
 //! ```
 
 mod admin;
+mod btree;
+mod lsm;
 mod memory;
 mod stream;
 
@@ -35,8 +37,8 @@ use std::sync::Arc;
 
 use xs_os::vfs::{SystemVfs, Vfs};
 use xs_os::{Clock, Jobs, SystemClock, ThreadJobs};
-use xs_storage::Result;
 use xs_storage::engine::Engine;
+use xs_storage::{Error, Result};
 
 pub use admin::{Admin, check_by_reading};
 pub use stream::{FileReader, FileWriter};
@@ -45,6 +47,10 @@ pub use stream::{FileReader, FileWriter};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EngineKind {
+    /// A B+tree in a directory: reads fast.
+    BTree,
+    /// A log-structured merge tree in a directory: writes fast.
+    Lsm,
     /// All in memory, loaded from one file when it is opened, and written back to it when it is closed.
     Memory,
 }
@@ -89,9 +95,12 @@ pub struct Store {
 ///
 /// # Errors
 ///
-/// The engine's; [`Error::Invalid`](xs_storage::Error::Invalid) where there is no store and should be one.
+/// The engine's; [`Error::Invalid`] where there is no store and should be one, or no directory for it.
 pub fn open(engine: EngineKind, dir: Option<&Path>, opening: Opening, machine: &Machine) -> Result<Store> {
+    let needed = || dir.ok_or_else(|| Error::Invalid("this engine keeps its entries in a directory: name one".into()));
     match engine {
+        EngineKind::BTree => btree::open(needed()?, opening, machine),
+        EngineKind::Lsm => lsm::open(needed()?, opening, machine),
         EngineKind::Memory => memory::open(dir, opening, &machine.vfs),
     }
 }

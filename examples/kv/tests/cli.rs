@@ -84,7 +84,7 @@ macro_rules! stamp {
     };
 }
 
-stamp!(memory);
+stamp!(btree, lsm, memory);
 
 fn a_value_is_there_until_it_is_deleted(kv: &Kv) {
     assert_eq!(kv.ok(&["put", "apple", "red"]), "");
@@ -326,8 +326,12 @@ fn a_benchmark_leaves_nothing(kv: &Kv) {
 #[test]
 fn a_store_in_memory_needs_no_directory() {
     let run = |words: &[&str]| said(Command::new(env!("CARGO_BIN_EXE_xs-kv")).args(words).output().unwrap());
-    assert_eq!(run(&["put", "a", "1"]), (0, String::new(), String::new()));
-    assert_eq!(run(&["get", "a"]).0, 1, "gone with the process");
+    assert_eq!(run(&["--engine", "memory", "put", "a", "1"]), (0, String::new(), String::new()));
+    assert_eq!(run(&["--engine", "memory", "get", "a"]).0, 1, "gone with the process");
+    for engine in ["btree", "lsm"] {
+        let (code, _, err) = run(&["--engine", engine, "put", "a", "1"]);
+        assert!(code == 3 && err.contains("name one"), "{engine}: {code} {err}");
+    }
 }
 
 #[test]
