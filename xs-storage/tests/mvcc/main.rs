@@ -10,9 +10,13 @@ mod script;
 mod threads;
 mod transactions;
 
+use std::path::Path;
 use std::sync::Arc;
 
+use xs_os::vfs::MemoryVfs;
+use xs_storage::btree::{self, BTree};
 use xs_storage::engine::{Engine, MemoryEngine};
+use xs_storage::lsm::{self, Lsm};
 use xs_storage::mvcc::{Mvcc, Options};
 
 /// Makes an empty engine.
@@ -60,4 +64,19 @@ macro_rules! stamp {
     };
 }
 
-stamp!(memory, || std::sync::Arc::new(super::MemoryEngine::new()));
+stamp!(over_memory, || std::sync::Arc::new(super::MemoryEngine::new()));
+stamp!(over_btree, super::btree);
+stamp!(over_lsm, super::lsm);
+
+/// On a disk in memory, so small that it checkpoints often.
+fn btree() -> Arc<dyn Engine> {
+    let vfs = Arc::new(MemoryVfs::new());
+    let options = btree::Options { vfs, page_size: 512, log_bytes: 64 << 10, ..btree::Options::default() };
+    Arc::new(BTree::open(Path::new("tree"), options).expect("an empty disk takes a tree"))
+}
+
+/// On a disk in memory, so small that it flushes and compacts often.
+fn lsm() -> Arc<dyn Engine> {
+    let options = lsm::Options { vfs: Arc::new(MemoryVfs::new()), ..lsm::Options::tiny() };
+    Arc::new(Lsm::open(Path::new("tree"), options).expect("an empty disk takes a tree"))
+}
