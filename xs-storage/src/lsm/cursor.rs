@@ -55,6 +55,10 @@ pub(super) struct TreeCursor {
 
 const NEWEST: Seq = Seq::MAX >> 2;
 
+/// So many versions of a key are stepped over one by one; where there are more, a search passes all of them at once. A
+/// counter that is written all the time has thousands in a memtable.
+const STEPS: usize = 8;
+
 /// Whether a range may have keys of a span.
 fn meets(range: &KeyRange<'_>, span: &Span) -> bool {
     let starts_behind = match &range.start {
@@ -120,6 +124,7 @@ impl TreeCursor {
     /// From where the merge is to the first entry that counts; with `skipping`, behind all of `self.key`.
     fn forward(&mut self, mut skipping: bool) -> Result<bool> {
         self.place = Place::Front; // where an error leaves it
+        let mut passed = 0;
         while self.merge.valid() {
             let (key, tag) = (self.merge.key(), self.merge.tag());
             if self.range.is_after(key) {
@@ -127,7 +132,12 @@ impl TreeCursor {
             }
             let seq = tag >> 2;
             if seq > self.seq || skipping && key == self.key {
-                self.merge.next()?;
+                passed += 1;
+                if passed % STEPS == 0 {
+                    self.pass(skipping)?;
+                } else {
+                    self.merge.next()?;
+                }
                 continue;
             }
             if !self.ranges.is_empty()
@@ -155,6 +165,19 @@ impl TreeCursor {
         Ok(false)
     }
 
+    /// Forwards, past the versions of the merge's key that don't count: with `skipping` all of them if it is `self.key`,
+    /// otherwise those that are too new.
+    fn pass(&mut self, skipping: bool) -> Result<()> {
+        let seq = if skipping && self.merge.key() == self.key { 0 } else { self.seq };
+        // This buffer is in use only where the cursor goes backwards.
+        let mut key = std::mem::take(&mut self.value);
+        key.clear();
+        key.extend_from_slice(self.merge.key());
+        let sought = self.merge.seek(&key, seq);
+        self.value = key;
+        sought
+    }
+
     /// From where the merge is, backwards, to the last entry that counts.
     fn backward(&mut self) -> Result<bool> {
         self.place = Place::Front;
@@ -165,7 +188,7 @@ impl TreeCursor {
             }
             self.key.clear();
             self.key.extend_from_slice(key);
-            let mut newest = None;
+            let (mut newest, mut versions) = (None, 0);
             let mut jumped = false;
             while self.merge.valid() && self.merge.key() == self.key {
                 let tag = self.merge.tag();
@@ -183,6 +206,11 @@ impl TreeCursor {
                     self.value.clear();
                     self.value.extend_from_slice(self.merge.value());
                 }
+                versions += 1;
+                if versions == STEPS {
+                    newest = self.newest_of_key()?.or(newest);
+                    break;
+                }
                 self.merge.prev()?;
             }
             if jumped {
@@ -197,6 +225,19 @@ impl TreeCursor {
             }
         }
         Ok(false)
+    }
+
+    /// Finds the newest version of `self.key` that the cursor may see, copies its value, answers its tag, and leaves the
+    /// merge in front of the key, ready to go backwards.
+    fn newest_of_key(&mut self) -> Result<Option<u64>> {
+        self.merge.seek(&self.key, self.seq)?;
+        let newest = (self.merge.valid() && self.merge.key() == self.key).then(|| self.merge.tag());
+        if newest.is_some() {
+            self.value.clear();
+            self.value.extend_from_slice(self.merge.value());
+        }
+        self.merge.seek_before(&self.key, NEWEST)?;
+        Ok(newest)
     }
 
     fn seek_front(&mut self) -> Result<()> {

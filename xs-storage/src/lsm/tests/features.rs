@@ -46,6 +46,44 @@ fn the_same_calls_leave_the_same_bytes() {
 }
 
 #[test]
+fn a_key_with_a_thousand_versions_is_passed_both_ways_by_every_snapshot() {
+    let (store, machine, _) = stepped(Options { memtable_bytes: 64 << 10, ..Options::tiny() });
+    let mut snapshots = Vec::new();
+    for n in 0..1000_u32 {
+        let mut batch = WriteBatch::new();
+        match n % 300 {
+            299 => batch.delete(b"hot"),
+            _ => batch.put(b"hot", &n.to_be_bytes()),
+        };
+        if n % 10 == 0 {
+            batch.put(format!("cold {n:04}").as_bytes(), b"").put(format!("i{n:04}").as_bytes(), b"");
+        }
+        store.submit(batch, Durability::Buffered).unwrap().wait().unwrap();
+        if n % 77 == 0 || n % 300 == 299 {
+            snapshots.push((n, store.snapshot().unwrap()));
+        }
+        if n == 700 {
+            machine.step();
+        }
+    }
+    for (n, snapshot) in snapshots {
+        let forwards = all(&*snapshot);
+        let hot: Vec<_> = forwards.iter().filter(|(key, _)| key == b"hot").map(|(_, value)| &value[..]).collect();
+        let written = n.to_be_bytes();
+        let expected: &[&[u8]] = if n % 300 == 299 { &[] } else { &[&written] };
+        assert_eq!(hot, expected, "at {n}");
+        assert_eq!(forwards.len(), 2 * (n as usize / 10 + 1) + hot.len());
+        let mut cursor = snapshot.cursor(KeyRange::all()).unwrap();
+        cursor.seek_end().unwrap();
+        for (key, value) in forwards.iter().rev() {
+            assert!(cursor.prev().unwrap());
+            assert_eq!((cursor.key(), cursor.value().unwrap()), (&key[..], &value[..]), "backwards at {n}");
+        }
+        assert!(!cursor.prev().unwrap());
+    }
+}
+
+#[test]
 fn a_checkpoint_is_a_store_of_its_own() {
     let (store, machine, _) = stepped(Options { separate_bytes: 100, ..Options::tiny() });
     for n in 0..500 {
