@@ -110,6 +110,18 @@ impl JobHandle {
         self.signal.wake.notify_all();
     }
 
+    /// Ends the job: when this returns, no step is under way and none will begin. For whoever hands on what the steps
+    /// work with, a lock on a directory say. On the job's own thread it cannot wait, and only asks.
+    pub fn finish(&self) {
+        let mut state = self.signal.state.lock();
+        state.stop = true;
+        self.signal.wake.notify_all();
+        // Stepped jobs take their steps on the caller's thread: there is none under way elsewhere.
+        if state.thread.is_some_and(|thread| thread != std::thread::current().id()) {
+            self.signal.wake.wait_while(&mut state, |state| !state.done);
+        }
+    }
+
     /// True once the job has ended.
     pub fn is_done(&self) -> bool {
         self.signal.state.lock().done
@@ -133,6 +145,8 @@ struct State {
     poked: bool,
     stop: bool,
     done: bool,
+    /// The thread that it has to itself, if it has one.
+    thread: Option<std::thread::ThreadId>,
 }
 
 /// Every job on a thread of its own.
@@ -163,7 +177,11 @@ impl Jobs for ThreadJobs {
             .name(name.to_owned())
             .spawn(move || {
                 let _ended = SetDone(&theirs);
+                theirs.state.lock().thread = Some(std::thread::current().id());
                 loop {
+                    if theirs.state.lock().stop {
+                        return;
+                    }
                     let progress = step();
                     let mut state = theirs.state.lock();
                     match progress {
@@ -194,6 +212,7 @@ struct SetDone<'a>(&'a Signal);
 impl Drop for SetDone<'_> {
     fn drop(&mut self) {
         self.0.state.lock().done = true;
+        self.0.wake.notify_all();
     }
 }
 
@@ -266,6 +285,11 @@ impl SteppedJobs {
 
     fn take_ready(&self) -> Option<Stepped> {
         let mut queue = self.queue.lock();
+        queue.retain(|job| {
+            let mut state = job.signal.state.lock();
+            state.done |= state.stop;
+            !state.done
+        });
         let next = queue.iter_mut().position(|job| {
             job.ready |= std::mem::take(&mut job.signal.state.lock().poked);
             job.ready
@@ -348,6 +372,23 @@ mod tests {
         go.send(()).unwrap();
         start.recv().unwrap(); // it steps again without another poke
         drop(go);
+    }
+
+    #[test]
+    fn a_finished_job_is_not_in_a_step_and_takes_no_other() {
+        for _ in 0..50 {
+            let (jobs, stepped) = (ThreadJobs::new(), SteppedJobs::new());
+            let used = Arc::new(());
+            for jobs in [&jobs as &dyn Jobs, &stepped] {
+                let weak = Arc::downgrade(&used);
+                let step = move || weak.upgrade().map_or(Progress::Done, |_used| Progress::Busy);
+                let handle = jobs.spawn("busy", Box::new(step));
+                stepped.step();
+                handle.finish();
+                assert_eq!(Arc::strong_count(&used), 1);
+            }
+            assert_eq!(stepped.run_until_idle(10), 0);
+        }
     }
 
     #[test]

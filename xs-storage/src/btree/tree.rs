@@ -178,7 +178,8 @@ impl Drop for BTree {
         let checkpoint = self.store.checkpoint.lock();
         self.store.closed.store(true, Ordering::Release);
         drop(checkpoint);
-        self.job.poke();
+        // The step may hold the store, and with it the log's directory, a moment longer.
+        self.job.finish();
     }
 }
 

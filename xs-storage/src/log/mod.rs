@@ -165,6 +165,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use xs_os::jobs::JobHandle;
 use xs_os::vfs::Vfs;
 use xs_os::{Jobs, ThreadJobs};
 
@@ -255,7 +256,18 @@ pub struct LogStats {
 ///
 /// All methods take `&self` and may be called from any thread.
 pub struct Log<F: Framing = Records> {
+    // In front of `shared`: the step under way ends before the last handle lets go of the directory.
+    open: Arc<Opened>,
     shared: Arc<Shared<F>>,
+}
+
+/// What all handles hold together.
+struct Opened(JobHandle);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
 }
 
 impl Log<Records> {
@@ -277,7 +289,9 @@ impl<F: Framing> Log<F> {
     /// # Errors
     /// Those of [`Log::open`]; `NotOurs`, too, if the log was made with another framing.
     pub fn open_with(vfs: Arc<dyn Vfs>, dir: &Path, options: LogOptions, framing: F) -> Result<Self> {
-        Ok(Log { shared: Shared::open(vfs, dir, options, framing)? })
+        let shared = Shared::open(vfs, dir, options, framing)?;
+        let job = shared.job.get().cloned().expect("an opened log has its job");
+        Ok(Log { open: Arc::new(Opened(job)), shared })
     }
 
     /// Appends one entry, whose payload is these pieces joined. Readers see it at once; it is durable when its commit is.
@@ -393,7 +407,7 @@ impl<F: Framing> Log<F> {
 
 impl<F: Framing> Clone for Log<F> {
     fn clone(&self) -> Self {
-        Log { shared: self.shared.clone() }
+        Log { open: self.open.clone(), shared: self.shared.clone() }
     }
 }
 

@@ -178,3 +178,15 @@ fn a_reader_of_bytes_follows_while_they_are_written() {
         }
     });
 }
+
+/// Who closes a store and opens it again at once finds nobody in its way: no step of the background holds the directory.
+#[test]
+fn a_closed_log_can_be_opened_again_at_once() {
+    let disk = MemoryVfs::new();
+    for n in 0..300_u64 {
+        let options = LogOptions { segment_bytes: 4096, ..LogOptions::default() };
+        let log = Log::open(disk.vfs(), Path::new(DIR), options).unwrap();
+        assert_eq!(log.bounds().end, Index(n));
+        log.append(&[&[b'x'; 500]]).unwrap().1.wait().unwrap();
+    }
+}
