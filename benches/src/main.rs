@@ -3,6 +3,7 @@
 mod caches;
 mod engines;
 mod log;
+mod process;
 mod redis;
 
 use std::env::ArgsOs;

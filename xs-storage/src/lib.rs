@@ -41,6 +41,8 @@ mod error;
 pub mod geohash;
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
+#[cfg(feature = "engine")]
+mod lock;
 #[cfg(feature = "log")]
 pub mod log;
 #[cfg(feature = "lsm")]
@@ -52,5 +54,10 @@ pub mod sketch;
 #[cfg(all(feature = "engine", any(test, feature = "testing")))]
 pub mod testing;
 
+#[cfg(any(feature = "engine", feature = "keyspace"))]
+mod varint;
+
 #[cfg(feature = "engine")]
 pub use error::{Error, Result};
+#[cfg(feature = "engine")]
+pub use lock::lock;

@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use xs_os::Rng;
+use xs_storage::cache::trace::zipf;
+
+use crate::process;
 
 use super::subject::{Entry, Fallible, Setup, Subject, Write};
 
@@ -207,7 +210,9 @@ impl Bench<'_> {
     /// The six loads of the Yahoo! Cloud Serving Benchmark, by one thread; popular keys follow Zipf's law, 0.99.
     fn ycsb(mut self) -> Fallible<()> {
         let mut next = self.job.keys;
-        let zipf = Zipf::new(self.job.keys);
+        // Drawn beforehand, as drawing costs as much as a fast read does.
+        let popular = zipf(&mut self.rng, self.job.keys as usize, 0.99, 1 << 20);
+        let mut popular = popular.iter().copied().cycle();
         for (name, read, write, scan, latest) in [
             ("A", 50, 50, 0, false),
             ("B", 95, 5, 0, false),
@@ -220,7 +225,7 @@ impl Bench<'_> {
                 let (until, mut operations) = (Instant::now() + self.job.time, 0);
                 while Instant::now() < until {
                     for _ in 0..64 {
-                        let rank = zipf.draw(&mut self.rng);
+                        let rank = popular.next().ok_or("no key is popular")?;
                         let number = if latest { next - 1 - rank } else { rank };
                         let (key, dice) = (scattered(number), self.rng.below(100));
                         if dice < read {
@@ -307,58 +312,18 @@ impl Bench<'_> {
     }
 }
 
-/// Ranks that follow Zipf's law with exponent 0.99 (J. Gray et al., "Quickly Generating Billion-Record Synthetic
-/// Databases", 1994).
-struct Zipf {
-    n: f64,
-    zeta: f64,
-    alpha: f64,
-    eta: f64,
-    half: f64,
-}
-
-impl Zipf {
-    const THETA: f64 = 0.99;
-
-    fn new(n: u64) -> Self {
-        let zeta = |n: u64| (1..=n).map(|rank| (rank as f64).powf(-Self::THETA)).sum::<f64>();
-        let (all, two) = (zeta(n), zeta(2));
-        let n = n as f64;
-        let eta = (1.0 - (2.0 / n).powf(1.0 - Self::THETA)) / (1.0 - two / all);
-        Zipf { n, zeta: all, alpha: 1.0 / (1.0 - Self::THETA), eta, half: 1.0 + 0.5_f64.powf(Self::THETA) }
-    }
-
-    fn draw(&self, rng: &mut Rng) -> u64 {
-        let u = rng.unit();
-        match u * self.zeta {
-            low if low < 1.0 => 0,
-            low if low < self.half => 1,
-            _ => ((self.n * (self.eta * u - self.eta + 1.0).powf(self.alpha)) as u64).min(self.n as u64 - 1),
-        }
-    }
-}
-
-/// Processor time of this process, in hundredths.
+/// Processor time of this process, of threads that have ended too: in hundredths.
 fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The command's name may hold anything; the fields are counted from its closing bracket.
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
-}
-
-fn proc_figure(file: &str, label: &str) -> u64 {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(label));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    process::ticks("self").unwrap_or(0.0)
 }
 
 /// Bytes that this process has caused to be written.
 fn disk_bytes_written() -> u64 {
-    proc_figure("/proc/self/io", "write_bytes:")
+    process::figure("self", "io", "write_bytes:").unwrap_or(0)
 }
 
 fn peak_memory() -> u64 {
-    proc_figure("/proc/self/status", "VmHWM:") << 10
+    process::figure("self", "status", "VmHWM:").unwrap_or(0) << 10
 }
 
 /// What the files take on the disk, holes not counted.
@@ -376,15 +341,6 @@ fn directory_bytes(dir: &Path) -> std::io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn popular_keys_are_popular() {
-        let (zipf, mut rng) = (Zipf::new(1000), Rng::from_seed(1));
-        let mut counts = [0_u32; 1000];
-        (0..100_000).for_each(|_| counts[zipf.draw(&mut rng) as usize] += 1);
-        assert!(counts[0] > 8_000 && counts[0] > counts[1] && counts[1] > counts[100], "{:?}", &counts[..5]);
-        assert!(counts[900..].iter().any(|&count| count > 0));
-    }
 
     #[test]
     fn scattered_keys_do_not_meet() {

@@ -9,13 +9,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::wire::Wire;
+use crate::process;
 
 /// Where servers run, and where clients do.
 pub(super) const SERVER_CORE: &str = "0";
 pub(super) const CLIENT_CORE: &str = "1";
-
-/// The kernel's clock ticks a second, as `/proc` counts them.
-const TICKS: f64 = 100.0;
 
 /// A running server.
 #[derive(Debug)]
@@ -86,21 +84,12 @@ impl Server {
         if nanos > 0 {
             return Ok(nanos as f64 / 1e9);
         }
-        // Ticks of ten milliseconds otherwise. The name, in parentheses, may hold spaces; the counts are the 14th and
-        // 15th field.
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Ok(ticks as f64 / TICKS)
+        process::ticks(&pid.to_string())
     }
 
     /// Resident bytes as the kernel sees them.
     pub(super) fn resident(&self) -> io::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes =
-            line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<u64>().ok());
-        Ok(kilobytes.ok_or_else(|| io::Error::other("no VmRSS"))? * 1024)
+        Ok(process::figure(&self.child.id().to_string(), "status", "VmRSS:")? * 1024)
     }
 
     /// Bytes in use by the server's own account.

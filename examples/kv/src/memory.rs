@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use xs_os::vfs::{File, Open, Vfs, VfsExt, parent};
 use xs_storage::dump::{self, DumpError};
 use xs_storage::engine::{Engine, MemoryEngine};
-use xs_storage::{Error, Result};
+use xs_storage::{Error, Result, lock};
 
 use crate::{Admin, FileReader, FileWriter, Opening, Store, check_by_reading};
 
@@ -52,11 +52,7 @@ fn load(engine: &MemoryEngine, dir: &Path, opening: Opening, vfs: &Arc<dyn Vfs>)
             return Err(Error::NotOurs { path: dir.to_owned(), expected: "store", what });
         }
     }
-    let at = dir.join(LOCK);
-    let lock = vfs.open(&at, Open::Create).map_err(Error::io("open", &at))?;
-    if !lock.try_lock().map_err(Error::io("lock", &at))? {
-        return Err(Error::Locked { path: at });
-    }
+    let lock = lock(&**vfs, &dir.join(LOCK))?;
     let mut saved = None;
     if exists {
         let file = vfs.open(&path, Open::Read).map_err(Error::io("open", &path))?;

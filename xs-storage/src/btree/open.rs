@@ -20,7 +20,7 @@ use super::table::Table;
 use super::write::Writer;
 use crate::engine::{Op, WriteBatch};
 use crate::log::{Index, Log, LogOptions};
-use crate::{Error, Result};
+use crate::{Error, Result, lock};
 
 /// The names in a store's directory.
 const DATA: &str = "data";
@@ -46,11 +46,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>
         let what = format!("`{}` is none of its files", strange.to_string_lossy());
         return Err(Error::NotOurs { path: dir.to_owned(), expected: "B+tree store", what });
     }
-    let lock_path = dir.join(LOCK);
-    let lock = vfs.open(&lock_path, Open::Create).map_err(Error::io("open", &lock_path))?;
-    if !lock.try_lock().map_err(Error::io("lock", &lock_path))? {
-        return Err(Error::Locked { path: lock_path });
-    }
+    let lock = lock(&*vfs, &dir.join(LOCK))?;
     if !there {
         if names.iter().any(|name| *name == LOG) {
             return Err(Error::corrupt(&path, 0, "the file is missing, and its log is not"));

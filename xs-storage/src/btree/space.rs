@@ -1,7 +1,7 @@
 //! Which pages of the file are free, and finding some.
 
 use super::page::PageId;
-use crate::engine::{put_varint, take_varint};
+use crate::varint::{put_varint, take_varint};
 
 /// A set of page numbers.
 #[derive(Clone, Debug, Default)]

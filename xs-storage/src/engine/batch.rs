@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::varint::{put_varint, take_varint};
+
 /// Writes that are applied together, in their order.
 ///
 /// It is one buffer, in the form in which it is logged, so that logging a batch copies nothing:
@@ -164,32 +166,6 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     rest.split_off(..len)
 }
 
-/// LEB128: seven bits a byte, the lowest first, the top bit says that more follow.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
-
-/// The number at the start of `rest`; none if it is cut off, or does not fit into 64 bits.
-pub(crate) fn take_varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut n = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = *rest.split_off_first()?;
-        let bits = u64::from(byte & 0x7F);
-        if bits << shift >> shift != bits {
-            return None;
-        }
-        n |= bits << shift;
-        if byte < 0x80 {
-            return Some(n);
-        }
-    }
-    None
-}
-
 impl<'a> Extend<Op<'a>> for WriteBatch {
     fn extend<I: IntoIterator<Item = Op<'a>>>(&mut self, ops: I) {
         for op in ops {
@@ -242,19 +218,5 @@ mod tests {
                 prop_assert_eq!(batch.iter().count(), batch.len());
             }
         }
-
-        #[test]
-        fn varints_round_trip(n in any::<u64>()) {
-            let mut bytes = Vec::new();
-            put_varint(&mut bytes, n);
-            prop_assert_eq!(take_varint(&mut &bytes[..]), Some(n));
-            prop_assert_eq!(take_varint(&mut &bytes[..bytes.len() - 1]), None);
-        }
-    }
-
-    #[test]
-    fn a_varint_beyond_64_bits_is_refused() {
-        assert_eq!(take_varint(&mut &[0xFF; 11][..]), None);
-        assert_eq!(take_varint(&mut &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02][..]), None);
     }
 }

@@ -93,11 +93,11 @@ use bytes::Bytes;
 use crate::Result;
 
 pub use batch::{Malformed, Op, WriteBatch};
-#[cfg(any(feature = "btree", feature = "lsm"))]
-pub(crate) use batch::{put_varint, take_varint};
 pub use commit::{Commit, Settle};
 pub use memory::MemoryEngine;
 pub use range::KeyRange;
+#[cfg(any(feature = "lsm", feature = "mvcc"))]
+pub(crate) use range::successor;
 
 /// What a [`Commit`] waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

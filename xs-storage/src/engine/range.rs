@@ -78,6 +78,15 @@ impl<'a> KeyRange<'a> {
     }
 }
 
+/// The first key behind this one.
+#[cfg(any(feature = "lsm", feature = "mvcc"))]
+pub(crate) fn successor(key: &[u8]) -> Vec<u8> {
+    let mut next = Vec::with_capacity(key.len() + 1);
+    next.extend_from_slice(key);
+    next.push(0);
+    next
+}
+
 impl Default for KeyRange<'_> {
     fn default() -> Self {
         Self::all()

@@ -18,7 +18,7 @@ use super::tail::Tail;
 use super::turn::Turn;
 use super::walk::{Step, Walk};
 use super::{Index, LogOptions};
-use crate::{Error, Result};
+use crate::{Error, Result, lock};
 
 /// The files of a directory, by what they are.
 #[derive(Default)]
@@ -151,11 +151,7 @@ impl<F: Framing> Shared<F> {
         options.check()?;
         vfs.create_dir(dir).map_err(Error::io("create", dir))?;
         list::<F>(&*vfs, dir)?;
-        let lock_path = dir.join(LOCK);
-        let lock = vfs.open(&lock_path, Open::Create).map_err(Error::io("open", &lock_path))?;
-        if !lock.try_lock().map_err(Error::io("lock", &lock_path))? {
-            return Err(Error::Locked { path: lock_path });
-        }
+        let lock = lock(&*vfs, &dir.join(LOCK))?;
         // Once more: whoever held the lock until now may have changed them.
         let listing = list::<F>(&*vfs, dir)?;
         let newest = listing.segments.keys().next_back().copied().unwrap_or(0);

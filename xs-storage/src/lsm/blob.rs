@@ -14,7 +14,7 @@ use xs_os::vfs::{File, Open};
 use super::codec::{HEADER, Reader, check_header, header};
 use super::disk::{Disk, Doomed, Name};
 use super::options::Options;
-use crate::engine::put_varint;
+use crate::varint::put_varint;
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"xs-lsmv\0";

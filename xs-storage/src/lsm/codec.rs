@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::engine::take_varint;
+use crate::varint::take_varint;
 use crate::{Error, Result};
 
 /// How every file of the tree begins: eight bytes that name it, the format's version, four zeros.
@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
 
 /// Writes what [`Reader::string`] reads.
 pub(super) fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    crate::engine::put_varint(out, bytes.len() as u64);
+    crate::varint::put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 

@@ -23,7 +23,7 @@ use super::span::Span;
 use super::table::{Fill, TableCursor};
 use super::version::LevelCursor;
 use super::{Kind, Seq};
-use crate::engine::{Cursor, KeyRange};
+use crate::engine::{Cursor, KeyRange, successor};
 use crate::{Error, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,14 +243,14 @@ impl TreeCursor {
     fn seek_front(&mut self) -> Result<()> {
         match &self.range.start {
             Bound::Included(start) => self.merge.seek(start, NEWEST),
-            Bound::Excluded(start) => self.merge.seek(&behind(start), NEWEST),
+            Bound::Excluded(start) => self.merge.seek(&successor(start), NEWEST),
             Bound::Unbounded => self.merge.first(),
         }
     }
 
     fn seek_back_end(&mut self) -> Result<()> {
         match &self.range.end {
-            Bound::Included(end) => self.merge.seek_before(&behind(end), NEWEST),
+            Bound::Included(end) => self.merge.seek_before(&successor(end), NEWEST),
             Bound::Excluded(end) => self.merge.seek_before(end, NEWEST),
             Bound::Unbounded => self.merge.last(),
         }
@@ -299,13 +299,6 @@ impl TreeCursor {
         }
         self.backward()
     }
-}
-
-/// The first key behind one.
-fn behind(key: &[u8]) -> Vec<u8> {
-    let mut next = key.to_vec();
-    next.push(0);
-    next
 }
 
 impl Cursor for TreeCursor {

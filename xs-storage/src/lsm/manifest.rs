@@ -22,7 +22,7 @@ use super::disk::Disk;
 use super::table::Table;
 use super::version::Version;
 use super::{LEVELS, Seq};
-use crate::engine::put_varint;
+use crate::varint::put_varint;
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"xs-lsmm\0";

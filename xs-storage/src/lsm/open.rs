@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use xs_os::vfs::{Open, Vfs, parent};
+use xs_os::vfs::{Vfs, parent};
 
 use super::background::job;
 use super::core::Core;
@@ -13,7 +13,7 @@ use super::options::Options;
 use super::version::Version;
 use crate::engine::WriteBatch;
 use crate::log::{Index, Log, LogOptions};
-use crate::{Error, Result};
+use crate::{Error, Result, lock};
 
 /// A store in a directory.
 const EXPECTED: &str = "store of this kind";
@@ -26,11 +26,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     if found.is_none() {
         check_empty(&*vfs, dir)?;
     }
-    let lock_path = dir.join("lock");
-    let lock = vfs.open(&lock_path, Open::Create).map_err(Error::io("open", &lock_path))?;
-    if !lock.try_lock().map_err(Error::io("lock", &lock_path))? {
-        return Err(Error::Locked { path: lock_path });
-    }
+    let lock = lock(&*vfs, &dir.join("lock"))?;
     // Read again: whoever had the lock may have made it, or changed it.
     let manifest = match Manifest::read(&*vfs, dir)? {
         Some(manifest) => manifest,

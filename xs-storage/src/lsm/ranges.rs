@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::Seq;
 use super::codec::{Reader, put_string};
-use crate::engine::put_varint;
+use crate::varint::put_varint;
 
 /// A part of the key space, and the sequence numbers of the deletes that cover it.
 #[derive(Clone, Debug, PartialEq, Eq)]

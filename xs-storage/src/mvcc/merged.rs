@@ -6,9 +6,10 @@ use std::ops::Bound;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::reads::{Reads, successor};
+use super::reads::Reads;
 use super::versions::VersionCursor;
 use crate::Result;
+use crate::engine::successor;
 use crate::engine::{Cursor, KeyRange};
 
 /// What a transaction has written: a value, or none where it removed the key.

@@ -5,16 +5,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::engine::successor;
+
 /// What an interval costs beside its two ends.
 const OVERHEAD: usize = 64;
-
-/// The first key behind this one.
-pub(super) fn successor(key: &[u8]) -> Vec<u8> {
-    let mut next = Vec::with_capacity(key.len() + 1);
-    next.extend_from_slice(key);
-    next.push(0);
-    next
-}
 
 /// Disjoint intervals of keys, the start included, the end not; without an end, all that follow.
 ///

@@ -13,6 +13,7 @@
 //! from its end. A deleted entry keeps its bytes and gets a flag.
 
 use super::StreamId;
+use crate::varint::{put_varint, take_varint};
 
 /// The entry uses the master's field names and stores values alone.
 const SAME_FIELDS: u8 = 1;
@@ -191,20 +192,20 @@ impl Node {
     /// The entry whose length prefix starts at `at`, and where its back length starts.
     fn read(&self, at: usize) -> (Slot<'_>, usize) {
         let mut rest = &self.data[at..];
-        let body = take_varint(&mut rest) as usize;
+        let body = next_varint(&mut rest) as usize;
         let flags_at = self.data.len() - rest.len();
         let end = flags_at + body;
         let mut body = &rest[..body];
         let flags = body[0];
         body = &body[1..];
-        let ms = take_varint(&mut body);
-        let seq = take_varint(&mut body);
+        let ms = next_varint(&mut body);
+        let seq = next_varint(&mut body);
         let id = StreamId::new(self.master.ms.wrapping_add(ms), self.master.seq.wrapping_add(unzigzag(seq)));
         let same = flags & SAME_FIELDS != 0;
         let (left, master) = if same {
             (self.master_fields as usize, Some(&self.data[..self.entries_at as usize]))
         } else {
-            (take_varint(&mut body) as usize, None)
+            (next_varint(&mut body) as usize, None)
         };
         let entry = Entry { id, fields: Fields { left, master, body } };
         (Slot { entry, deleted: flags & DELETED != 0, flags_at }, end)
@@ -317,37 +318,20 @@ fn varint_len(value: u64) -> usize {
 }
 
 #[inline]
-fn put_varint(data: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        data.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    data.push(value as u8);
-}
-
-#[inline]
 fn put_slice(data: &mut Vec<u8>, slice: &[u8]) {
     put_varint(data, slice.len() as u64);
     data.extend_from_slice(slice);
 }
 
+/// The next number of bytes that this module wrote.
 #[inline]
-fn take_varint(data: &mut &[u8]) -> u64 {
-    let (mut value, mut shift) = (0, 0);
-    loop {
-        let byte = data[0];
-        *data = &data[1..];
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return value;
-        }
-        shift += 7;
-    }
+fn next_varint(data: &mut &[u8]) -> u64 {
+    take_varint(data).expect("a node holds whole numbers")
 }
 
 #[inline]
 fn take_slice<'a>(data: &mut &'a [u8]) -> &'a [u8] {
-    let length = take_varint(data) as usize;
+    let length = next_varint(data) as usize;
     let (slice, rest) = data.split_at(length);
     *data = rest;
     slice
@@ -363,7 +347,7 @@ mod tests {
             let mut data = Vec::new();
             put_varint(&mut data, value);
             assert_eq!(data.len(), varint_len(value), "{value}");
-            assert_eq!(take_varint(&mut &data[..]), value);
+            assert_eq!(next_varint(&mut &data[..]), value);
             assert_eq!(unzigzag(zigzag(value)), value);
         }
     }

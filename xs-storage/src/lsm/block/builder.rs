@@ -1,7 +1,7 @@
 //! Making a block.
 
 use super::super::codec::common;
-use crate::engine::put_varint;
+use crate::varint::put_varint;
 
 /// Takes entries in order and turns them into a block.
 #[derive(Debug)]

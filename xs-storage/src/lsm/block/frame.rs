@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::super::options::Compression;
-use crate::engine::put_varint;
+use crate::varint::put_varint;
 #[cfg(any(feature = "lz4", feature = "zstd"))]
-use crate::engine::take_varint;
+use crate::varint::take_varint;
 use crate::{Error, Result};
 
 #[cfg(any(feature = "lz4", feature = "zstd"))]

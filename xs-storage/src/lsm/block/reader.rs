@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::super::Seq;
 use super::super::codec::common;
-use crate::engine::take_varint;
+use crate::varint::take_varint;
 
 /// The bytes of a block, decompressed and checked against their checksum.
 #[derive(Debug)]

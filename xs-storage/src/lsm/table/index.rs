@@ -1,7 +1,7 @@
 //! Where the blocks of a table are: one short key for each, at or behind its last and in front of the next one's first.
 
 use super::super::codec::{Reader, common, head, put_string};
-use crate::engine::put_varint;
+use crate::varint::put_varint;
 
 /// The index of a table, for a binary search over numbers: the eight bytes of each key in which they differ first.
 #[derive(Clone, Debug)]

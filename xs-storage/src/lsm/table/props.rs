@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::super::Seq;
 use super::super::codec::{Reader, put_string};
 use super::super::span::Span;
-use crate::engine::put_varint;
+use crate::varint::put_varint;
 
 /// What is known of a table without reading it: what compaction policies decide by.
 #[derive(Clone, Debug, PartialEq, Eq)]

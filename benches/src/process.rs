@@ -1,0 +1,23 @@
+//! What the kernel tells of a process: `/proc`.
+
+use std::{fs, io};
+
+/// The kernel's clock ticks a second, as `/proc` counts them.
+const TICKS: f64 = 100.0;
+
+/// Processor seconds of a process (`self`, or its number) and of its threads, the ended ones included; in hundredths.
+pub(crate) fn ticks(pid: &str) -> io::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, in parentheses, may hold anything; the counts are the 14th and 15th field.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(ticks as f64 / TICKS)
+}
+
+/// The number behind a label in one of a process's files.
+pub(crate) fn figure(pid: &str, file: &str, label: &str) -> io::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(label));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| io::Error::other(format!("no {label} in /proc/{pid}/{file}")))
+}
