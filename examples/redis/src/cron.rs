@@ -62,8 +62,8 @@ pub(crate) fn tick(shared: &Shared, left: &mut Duration) -> bool {
     }
     state.server.bound_tracking(None);
     state.server.evict_clients(None);
+    crate::memory::survey(state);
     let stats = &mut state.server.stats;
-    stats.peak_memory = stats.peak_memory.max(state.keyspace.used_bytes() as u64);
     stats.ops_samples.push_back((now, stats.commands));
     if stats.ops_samples.len() > 16 {
         stats.ops_samples.pop_front();

@@ -21,7 +21,7 @@ pub(crate) fn make_room(state: &mut State, now: u64) -> Room {
     /// The clock is read every so many keys.
     const BETWEEN_LOOKS: usize = 16;
     let limit = state.server.config.maxmemory;
-    if state.keyspace.used_bytes() as u64 <= limit {
+    if state.server.used_memory(&state.keyspace) <= limit {
         return Room::Made;
     }
     let (start, patience) = (state.server.clock.now(), patience(state.server.config.eviction_tenacity));
@@ -30,7 +30,7 @@ pub(crate) fn make_room(state: &mut State, now: u64) -> Room {
         if state.keyspace.evict_one(policy, &mut state.server.rng, now).is_none() {
             return Room::None;
         }
-        if state.keyspace.used_bytes() as u64 <= limit {
+        if state.server.used_memory(&state.keyspace) <= limit {
             break;
         }
         let looks = evicted % BETWEEN_LOOKS == 0;

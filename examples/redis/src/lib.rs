@@ -44,6 +44,7 @@ mod latency;
 mod lazyfree;
 mod log;
 mod mail;
+mod memory;
 mod monitor;
 mod notify;
 mod parse;

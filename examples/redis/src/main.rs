@@ -10,10 +10,10 @@ use xs_net::serve::serve_with;
 use xs_os::{Rng, SystemClock, ThreadJobs};
 use xs_redis::{Config, Redis, StartError, cli};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+mod allocator;
 
 fn main() -> ExitCode {
+    allocator::give_back_at_once();
     cli::main(std::env::args_os(), serve)
 }
 

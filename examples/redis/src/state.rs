@@ -63,6 +63,8 @@ pub(crate) struct Server {
     pub(crate) clients: Clients,
     /// What the clients take together, or more; kept while `maxmemory-clients` limits it.
     pub(crate) client_memory: usize,
+    /// What the clients took when the cron last counted; see `memory.rs`.
+    pub(crate) clients_took: usize,
     /// `maxclients`.
     pub(crate) limit: ConnectionLimit,
     pub(crate) blocked: Blocked,
@@ -103,6 +105,7 @@ impl Server {
             acl: Acl::new(),
             clients: Clients::default(),
             client_memory: 0,
+            clients_took: 0,
             limit: ConnectionLimit::new(config.maxclients),
             blocked: Blocked::default(),
             watchers: Watchers::default(),

@@ -249,3 +249,38 @@ fn a_panic_leaves_no_process_behind() {
     let left = || run("pgrep", ["-r", "S,R,D", "-g", &pid.to_string()], Path::new("/"), b"", LIMIT).stdout;
     assert!((0..100).any(|_| left().is_empty()), "{}", left());
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "needs redis-cli, redis-benchmark and the release binary"]
+fn memory_that_is_freed_goes_back_to_the_system() {
+    let server = Server::start(Subject::Ours, &[]);
+    let resident = || {
+        let text = ask(&server, &["INFO", "memory"]);
+        let line = text.lines().find_map(|line| line.strip_prefix("used_memory_rss:")).expect("a line");
+        line.trim().parse::<u64>().expect("a number") >> 20
+    };
+    assert_eq!(ask(&server, &["SETRANGE", "large", "200000000", "x"]), "200000001");
+    assert!(resident() > 150);
+    assert_eq!(ask(&server, &["DEL", "large"]), "1");
+    assert!(resident() < 30, "{} MiB", resident());
+    let port = server.port.to_string();
+    let fill = [
+        "-p",
+        &port,
+        "-q",
+        "-n",
+        "500000",
+        "-r",
+        "500000",
+        "-P",
+        "50",
+        "SET",
+        "__rand_int__",
+        "a value of 24 bytes here",
+    ];
+    run("redis-benchmark", fill, Path::new("."), b"", LIMIT);
+    assert!(resident() > 25);
+    assert_eq!(ask(&server, &["FLUSHALL"]), "OK");
+    assert!(resident() < 20, "{} MiB", resident());
+}

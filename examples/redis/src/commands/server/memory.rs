@@ -27,27 +27,26 @@ pub(super) fn usage(ctx: &mut Ctx<'_>) -> Outcome {
 }
 
 pub(super) fn stats(ctx: &mut Ctx<'_>) -> Outcome {
-    let used = ctx.db.keyspace.used_bytes() as u64;
-    let peak = ctx.server.stats.peak_memory.max(used);
+    let account = ctx.server.account(ctx.db.keyspace);
+    let used = account.used();
     let resident = machine::resident().max(used);
     let databases: Vec<usize> = (0..ctx.db.keyspace.databases()).filter(|db| !ctx.db.keyspace.is_empty(*db)).collect();
     let keys: u64 = databases.iter().map(|db| ctx.db.keyspace.len(*db) as u64).sum();
-    let share = |part: u64, whole: u64| part as f64 * 100.0 / whole.max(1) as f64;
     let numbers = [
-        ("peak.allocated", peak),
+        ("peak.allocated", account.peak),
         ("total.allocated", used),
-        ("startup.allocated", 0),
+        ("startup.allocated", account.startup),
         ("replication.backlog", 0),
         ("clients.slaves", 0),
-        ("clients.normal", 0),
+        ("clients.normal", account.clients),
         ("cluster.links", 0),
         ("aof.buffer", 0),
         ("lua.caches", 0),
         ("functions.caches", 0),
-        ("overhead.total", 0),
+        ("overhead.total", account.overhead),
         ("keys.count", keys),
-        ("keys.bytes-per-key", used / keys.max(1)),
-        ("dataset.bytes", used),
+        ("keys.bytes-per-key", (used - account.startup) / keys.max(1)),
+        ("dataset.bytes", account.dataset),
     ];
     let ratio = resident as f64 / used.max(1) as f64;
     let excess = (resident - used) as i64;
@@ -56,7 +55,9 @@ pub(super) fn stats(ctx: &mut Ctx<'_>) -> Outcome {
         ctx.reply.bulk(name.as_bytes());
         ctx.reply.int(number as i64);
     }
-    for (name, number) in [("dataset.percentage", share(used, used)), ("peak.percentage", share(used, peak))] {
+    for (name, number) in
+        [("dataset.percentage", account.dataset_percent()), ("peak.percentage", account.peak_percent())]
+    {
         ctx.reply.bulk(name.as_bytes());
         ctx.reply.double(number);
     }
@@ -70,7 +71,7 @@ pub(super) fn stats(ctx: &mut Ctx<'_>) -> Outcome {
 }
 
 pub(super) fn doctor(ctx: &mut Ctx<'_>) -> Outcome {
-    let used = ctx.db.keyspace.used_bytes() as u64;
+    let used = ctx.server.used_memory(ctx.db.keyspace);
     let resident = machine::resident();
     let limit = ctx.server.config.maxmemory;
     let mut findings = Vec::new();

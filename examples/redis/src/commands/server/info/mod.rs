@@ -126,18 +126,18 @@ fn clients(ctx: &Ctx<'_>, text: &mut String) {
 }
 
 fn memory(ctx: &Ctx<'_>, text: &mut String) {
-    let used = ctx.db.keyspace.used_bytes() as u64;
-    let peak = ctx.server.stats.peak_memory.max(used);
+    let account = ctx.server.account(ctx.db.keyspace);
+    let used = account.used();
     let resident = machine::resident();
     let config = &ctx.server.config;
     with_human(text, "used_memory", used);
     with_human(text, "used_memory_rss", resident);
-    with_human(text, "used_memory_peak", peak);
-    line(text, "used_memory_peak_perc", format_args!("{:.2}%", used as f64 * 100.0 / peak.max(1) as f64));
-    line(text, "used_memory_overhead", 0);
-    line(text, "used_memory_startup", 0);
-    line(text, "used_memory_dataset", used);
-    line(text, "used_memory_dataset_perc", "100.00%");
+    with_human(text, "used_memory_peak", account.peak);
+    line(text, "used_memory_peak_perc", format_args!("{:.2}%", account.peak_percent()));
+    line(text, "used_memory_overhead", account.overhead);
+    line(text, "used_memory_startup", account.startup);
+    line(text, "used_memory_dataset", account.dataset);
+    line(text, "used_memory_dataset_perc", format_args!("{:.2}%", account.dataset_percent()));
     line(text, "allocator_allocated", used);
     line(text, "allocator_active", resident);
     line(text, "allocator_resident", resident);
