@@ -66,8 +66,6 @@ const SKIPS: &[(&str, &str)] = &[
     ("Test read-only scripts in mutli-exec are not blocked by pause RO", SCRIPT),
     ("Test write scripts in mutli-exec are blocked by pause RO", SCRIPT),
     ("Test may-replicate commands are rejected in RO scripts", SCRIPT),
-    ("UNLINK can reclaim memory in background", ACCOUNT),
-    ("FLUSHDB ASYNC can reclaim memory in background", ACCOUNT),
 ];
 
 const NESTING: &str = "Redis gives up on a pattern after 1000 stars; here it is matched, in bounded time";
@@ -77,7 +75,6 @@ const AOF: &str = "writes an append-only file and reads it: persistence comes la
 const STREAM: &str = "reads the replication stream: replication comes later";
 const DUMP: &str = "DUMP and RESTORE come with persistence";
 const LISTED: &str = "asks for a command that isn't carried out yet, and is therefore not listed";
-const ACCOUNT: &str = "measures by the memory of an empty server, which is 0 here: keys and values alone are counted";
 
 /// Tests that are not run: they fail half-way on ours, or on any external server, and spoil those that follow.
 const UNFIT: &[&str] = &[
