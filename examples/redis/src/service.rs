@@ -181,6 +181,12 @@ fn run(shared: &Shared, id: u64, turn: &mut Turn<RequestDecoder>) -> Flow {
     state.server.stats.net_input += (before.0 - turn.input.len()) as u64;
     state.server.stats.net_output += (turn.out.len() - before.1.min(turn.out.len())) as u64;
     client.unread = turn.input.len();
+    if turn.out.len() > client.handle.output_limits().hard {
+        // The session cuts off who reads slowly; a reply that is too large by itself is never sent to anybody.
+        tracing::warn!(id, "Client closed for overcoming of output buffer limits");
+        turn.out.clear();
+        client.close = true;
+    }
     if counts_memory {
         state.server.note_memory(&mut client, turn.out.len());
     }

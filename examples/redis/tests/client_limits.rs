@@ -217,3 +217,17 @@ async fn without_a_limit_a_pipeline_may_be_sent_whole_before_it_is_read() {
         assert_eq!(client.next().await.len(), 100_002);
     }
 }
+
+/// However fast the client reads.
+#[tokio::test]
+async fn a_reply_beyond_the_hard_limit_is_never_sent() {
+    let server = xs_redis::Server::builder().directive("client-output-buffer-limit", "normal 1mb 0 0").unwrap();
+    let server = server.ephemeral().await.unwrap();
+    let (mut client, mut other) = (Client::connect(server.port()).await, Client::connect(server.port()).await);
+    other.expect(&[("SETRANGE large 2000000 x", ":2000001"), ("SETRANGE small 900000 x", ":900001")]).await;
+    client.send("GET small").await;
+    assert!(client.next().await.len() > 900_000);
+    client.send("GET large").await;
+    assert_eq!(client.next().await, "closed");
+    other.expect(&[("STRLEN large", ":2000001")]).await;
+}
