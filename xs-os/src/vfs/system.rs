@@ -3,7 +3,9 @@
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions, TryLockError};
-use std::io::{self, IoSlice};
+use std::io;
+#[cfg(unix)]
+use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
 
