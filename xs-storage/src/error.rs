@@ -65,9 +65,13 @@ pub enum Error {
         /// The lock file.
         path: PathBuf,
     },
-    /// A write to a store that was opened to read.
-    #[error("opened read-only")]
-    ReadOnly,
+    /// The medium takes no writes, and a store writes even when it is only read: its lock, and what a crash has left to
+    /// be put in order. Mount it to be written, or copy the store.
+    #[error("{}: the file system is read-only: mount it to be written, or open a copy of the store", path.display())]
+    ReadOnly {
+        /// What was to be written.
+        path: PathBuf,
+    },
     /// A key, value or batch above its limit. Nothing was written.
     #[error("{what} of {len} bytes, and the limit is {limit}")]
     TooLarge {
@@ -93,7 +97,10 @@ pub enum Error {
 impl Error {
     /// A failed call of the disk. For `map_err`: `file.sync().map_err(Error::io("sync", &path))`.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::Io { action, path: path.to_owned(), source: Arc::new(source) }
+        move |source| match source.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnly { path: path.to_owned() },
+            _ => Error::Io { action, path: path.to_owned(), source: Arc::new(source) },
+        }
     }
 
     /// Wrong bytes in a file.

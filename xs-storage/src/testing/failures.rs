@@ -20,7 +20,8 @@
 //!         the disk healed, opened again ──▶ the same, and it can be written
 //! ```
 //!
-//! The same with a disk that is full at a number of capacities, and with reads that fail by chance.
+//! The same with a disk that is full at a number of capacities, and with reads that fail by chance. A medium that is
+//! read-only is refused, by that name.
 //!
 //! # Invariants
 //!
@@ -76,6 +77,7 @@ use xs_os::vfs::faulty::{Fault, FaultyVfs, Operation};
 
 use super::workload::Workload;
 use super::{Machine, Subject};
+use crate::Error;
 use crate::engine::{Commit, Durability, Engine, WriteBatch};
 
 /// What to try.
@@ -173,7 +175,28 @@ pub fn check<S: Subject>(subject: &S, failures: &Failures) -> Report {
         run(&format!("a disk of {capacity} bytes"), true, &|disk| disk.set_capacity(Some(capacity)));
     }
     run("reads fail by chance", false, &|disk| disk.fail(Fault::of(Operation::Read).chance(0.05).forever()));
+    read_only(subject, failures);
     report
+}
+
+/// A store on a medium that takes no writes is refused by that name, and whole when it takes them again.
+fn read_only<S: Subject>(subject: &S, failures: &Failures) {
+    let disk = FaultyVfs::new(failures.seed);
+    let Life { engine, ran, mut workload, machine } = live(subject, failures, &disk);
+    assert!(matches!(ran, Some(Ok(()))), "nothing fails yet: {ran:?}");
+    workload.drop_commits();
+    drop(engine);
+    machine.run_until_idle(super::engine::store::MANY_STEPS);
+    drop(machine);
+    let open = || subject.open(&Machine::stepped(Arc::new(disk.clone())));
+    for kind in [Operation::Open, Operation::Write, Operation::SetLen, Operation::Sync, Operation::CreateDir] {
+        disk.fail(Fault::of(kind).forever().error(ErrorKind::ReadOnlyFilesystem));
+    }
+    let refused = open();
+    assert!(matches!(refused, Err(Error::ReadOnly { .. })), "a read-only medium: {:?}", refused.err());
+    disk.heal();
+    let engine = open().unwrap_or_else(|error| panic!("a medium that was read-only, opening: {error}"));
+    workload.holds(&engine, workload.bounds()).unwrap_or_else(|what| panic!("a medium that was read-only: {what}"));
 }
 
 /// How many calls of a kind a run without failures makes.
