@@ -129,6 +129,7 @@
 mod args;
 mod codec;
 mod frame;
+mod hex_float;
 mod inline;
 mod length;
 mod limits;
@@ -140,6 +141,7 @@ mod request;
 pub use args::{Args, ArgsIter, Request};
 pub use codec::FrameCodec;
 pub use frame::{EncodeError, Frame, FrameError};
+pub use hex_float::HexFloat;
 pub use limits::InputLimits;
 pub use long_double::LongDouble;
 pub use number::{format_double, parse_double, parse_i64};
