@@ -134,8 +134,11 @@ impl Config {
 /// Whether a `user` line makes sense.
 fn check_user(words: &[Vec<u8>]) -> Result<(), String> {
     super::apply::define(&mut Acl::new(), words, false).map_err(|fault| {
-        let why =
-            fault.text().trim_start_matches("ERR Error in ACL SETUSER modifier ").trim_start_matches("ERR ").to_owned();
+        let why = fault
+            .shown()
+            .trim_start_matches("ERR Error in ACL SETUSER modifier ")
+            .trim_start_matches("ERR ")
+            .to_owned();
         match why.strip_prefix('\'') {
             Some(_) => format!("Error in user declaration {why}"),
             None => format!("Error in user declaration '{}': {why}", String::from_utf8_lossy(&words[0])),

@@ -350,16 +350,13 @@ impl Config {
     /// directives.
     pub(crate) fn with(&self, pairs: &[(&[u8], &[u8])], may_guarded: bool) -> Result<Config, Fault> {
         let failed = |name: &[u8], why: &str| {
-            let name = String::from_utf8_lossy(name);
-            Fault::because(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
+            Fault::quoting(&[&"ERR CONFIG SET failed (possibly related to argument '", &name, &"') - ", &why])
         };
         let mut found: Vec<(usize, &'static Directive, &'static str)> = Vec::new();
         for (name, _) in pairs {
             let Some((index, directive)) = table::find(name) else {
-                let name = String::from_utf8_lossy(name);
-                return Err(Fault::because(format!(
-                    "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
-                )));
+                const UNKNOWN: &str = "ERR Unknown option or number of arguments for CONFIG SET - '";
+                return Err(Fault::quoting(&[&UNKNOWN, name, &"'"]));
             };
             if directive.fixed {
                 return Err(failed(name, "can't set immutable config"));

@@ -8,7 +8,7 @@ fn shown(config: &Config, patterns: &[&str]) -> Vec<(String, String)> {
 
 fn with(config: &Config, pairs: &[(&str, &str)]) -> Result<Config, String> {
     let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    config.with(&pairs, false).map_err(|fault| fault.text().to_owned())
+    config.with(&pairs, false).map_err(|fault| fault.shown().into_owned())
 }
 
 #[test]

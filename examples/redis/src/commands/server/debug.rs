@@ -41,10 +41,7 @@ pub(super) fn debug(ctx: &mut Ctx<'_>) -> Outcome {
         (b"digest-value", _) => digest_value(ctx),
         (b"populate", 3..=5) => populate(ctx),
         (b"protocol", 3) => protocol(ctx),
-        (b"error", 3) => {
-            let text: String = String::from_utf8_lossy(ctx.arg(2)).into_owned();
-            Err(Fault::because(text))
-        }
+        (b"error", 3) => Err(Fault::quoting(&[&ctx.arg(2)])),
         (b"log", 3) => {
             tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(ctx.arg(2)));
             done(ctx)

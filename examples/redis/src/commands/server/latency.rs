@@ -38,8 +38,7 @@ pub(super) fn history(ctx: &mut Ctx<'_>) -> Outcome {
 
 pub(super) fn graph(ctx: &mut Ctx<'_>) -> Outcome {
     let Some((name, event)) = ctx.server.latency.get(ctx.arg(2)) else {
-        let name = String::from_utf8_lossy(ctx.arg(2));
-        return Err(Fault::because(format!("ERR No samples available for event '{name}'")));
+        return Err(Fault::quoting(&[&"ERR No samples available for event '", &ctx.arg(2), &"'"]));
     };
     ctx.reply.verbatim(b"txt", event.graph(name, ctx.now / 1000).as_bytes());
     Ok(())
