@@ -9,7 +9,7 @@ use xs_storage::keyspace::ChangeKind;
 use crate::blocked::{BlockedOn, Waits};
 use crate::client::{Client, ReplyMode, Was};
 use crate::command::{Flags, Group, Run};
-use crate::commands::transactions;
+use crate::commands::{later, transactions};
 use crate::ctx::Ctx;
 use crate::db::Db;
 use crate::events;
@@ -260,10 +260,7 @@ fn run(
         Run::Now(handler) => handler,
         Run::Outer(handler) => return handler(state, client, out, now),
         Run::Container => return Err(Fault::arity(entry.spec.name)),
-        Run::Later(part) => {
-            let name = entry.spec.name.to_uppercase();
-            return Err(Fault::because(format!("ERR {name} needs {}, which this server doesn't have", part.what())));
-        }
+        Run::Later(_) => later::answer,
     };
     let version = client.version;
     state.lookups.untold.wants_misses = state.server.config.notify.any(Class::KEY_MISS);

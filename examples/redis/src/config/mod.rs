@@ -32,7 +32,7 @@ pub(crate) use directive::memory;
 use directive::{Directive, Effect};
 pub(crate) use file::{LoadError, quote, split};
 pub(crate) use rewrite::rewrite;
-pub(crate) use words::{OutputLimit, percentile, reason};
+pub(crate) use words::{OutputLimit, master, percentile, reason};
 
 use crate::fault::Fault;
 use crate::notify::Class;
@@ -103,6 +103,7 @@ pub struct Config {
     pub(crate) acl_all_channels: bool,
     pub(crate) enable_debug_command: Protected,
     pub(crate) enable_protected_configs: Protected,
+    pub(crate) enable_module_command: Protected,
     /// `None` logs nothing.
     pub(crate) slow_after: Option<Duration>,
     pub(crate) slowlog_max_len: usize,
@@ -235,6 +236,7 @@ impl Default for Config {
             acl_all_channels: false,
             enable_debug_command: Protected::No,
             enable_protected_configs: Protected::No,
+            enable_module_command: Protected::No,
             slow_after: None,
             slowlog_max_len: 0,
             latency_threshold: Duration::ZERO,

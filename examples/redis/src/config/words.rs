@@ -106,13 +106,16 @@ pub(super) fn bind(_: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
 
 pub(super) fn replica_of(_: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
     let [host, port] = args else { return Err("wrong number of arguments".to_owned()) };
+    Ok(master(&[host, port])?.map(|_| args.join(&b' ')).unwrap_or_default())
+}
+
+/// The master's port in `host port`; `None` for `no one`.
+pub(crate) fn master([host, port]: &[&[u8]; 2]) -> Result<Option<u16>, &'static str> {
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    match crate::parse::int(port) {
-        Some(0..=65535) => Ok(args.join(&b' ')),
-        _ => Err("Invalid master port".to_owned()),
-    }
+    let port = crate::parse::int(port).and_then(|port| u16::try_from(port).ok());
+    port.map(Some).ok_or("Invalid master port")
 }
 
 pub(super) fn events(_: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {

@@ -39,7 +39,10 @@ pub(crate) static PROCESS: &[Directive] = &[
     one_of("enable-protected-configs", "no", &["no", "yes", "local"])
         .fixed()
         .sets(|c, v| c.enable_protected_configs = crate::config::Protected::read(v.bytes())),
-    one_of("enable-module-command", "no", &["no", "yes", "local"]).fixed().lacks("modules", &["no"]),
+    // There are no modules, but who may ask for one decides between two errors.
+    one_of("enable-module-command", "no", &["no", "yes", "local"])
+        .fixed()
+        .sets(|c, v| c.enable_module_command = crate::config::Protected::read(v.bytes())),
     int("slowlog-log-slower-than", "10000", -1, i64::MAX)
         .sets(|c, v| c.slow_after = u64::try_from(v.int()).ok().map(Duration::from_micros)),
     int("slowlog-max-len", "128", 0, i64::MAX).sets(|c, v| c.slowlog_max_len = v.size()),
