@@ -79,7 +79,8 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
             if let Some(multi) = &mut client.multi {
                 multi.refused = true;
             }
-            let is_exec = args.get(0).is_some_and(|name| name.eq_ignore_ascii_case(b"exec"));
+            let entry = args.get(0).and_then(|name| state.server.find(name));
+            let is_exec = entry.is_some_and(|entry| entry.spec.name == "exec");
             let fault = if is_exec { transactions::aborted(&mut state.server, client, &fault) } else { fault };
             state.server.stats.count_error(&fault);
             Reply::new(out, client.version).error(fault.text());
@@ -104,7 +105,7 @@ enum Admitted {
 /// The row that a call means: the subcommand's where there is one.
 pub(crate) fn resolve(state: &State, args: Args<'_>) -> Result<Entry, Fault> {
     let name = args.get(0).unwrap_or_default();
-    let entry = state.server.table.find(name).ok_or_else(|| unknown_command(args))?;
+    let entry = state.server.find(name).ok_or_else(|| unknown_command(args))?;
     if entry.spec.sub.is_empty() || args.len() < 2 {
         return Ok(entry);
     }

@@ -46,6 +46,7 @@ mod log;
 mod mail;
 mod monitor;
 mod notify;
+mod oom;
 mod parse;
 mod pubsub;
 mod redis;

@@ -17,8 +17,7 @@ use crate::table::Table;
 /// A command of a part that isn't there: the truth, where Redis' own answer is true here too; else what is missing.
 pub(crate) fn answer(ctx: &mut Ctx<'_>) -> Outcome {
     let Run::Later(part) = ctx.spec.run else { return Ok(()) };
-    let row = Table::get().rows().iter().find(|row| std::ptr::eq(row.spec, ctx.spec));
-    let name = row.map_or(ctx.spec.name, |row| &row.full_name);
+    let name = full_name(ctx);
     match (part, name) {
         (Later::Cluster, _) => return Err(Fault::new("ERR This instance has cluster support disabled")),
         (_, "dump") if ctx.db.get(ctx.arg(1)).is_none() => {
@@ -51,6 +50,12 @@ pub(crate) fn answer(ctx: &mut Ctx<'_>) -> Outcome {
     }
     let name = name.replace('|', " ").to_uppercase();
     Err(Fault::because(format!("ERR {name} needs {}, which this server doesn't have", part.what())))
+}
+
+/// The command's own name, whatever the client calls it: `get`, or `client|list`.
+fn full_name(ctx: &Ctx<'_>) -> &'static str {
+    let row = Table::get().rows().iter().find(|row| std::ptr::eq(row.spec, ctx.spec));
+    row.map_or(ctx.spec.name, |row| &row.full_name)
 }
 
 const NO_MODULES: Fault = Fault::new(
@@ -88,7 +93,7 @@ fn help_of_modules(ctx: &mut Ctx<'_>) -> Outcome {
 fn flush(ctx: &mut Ctx<'_>) -> Outcome {
     let mode = ctx.args.get(2).unwrap_or(b"sync");
     if ctx.args.len() > 3 || !(mode.eq_ignore_ascii_case(b"sync") || mode.eq_ignore_ascii_case(b"async")) {
-        return Err(match ctx.arg(0).eq_ignore_ascii_case(b"script") {
+        return Err(match full_name(ctx) == "script|flush" {
             true => Fault::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option"),
             false => Fault::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"),
         });

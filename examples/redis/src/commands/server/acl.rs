@@ -138,7 +138,7 @@ pub(super) fn dryrun(ctx: &mut Ctx<'_>) -> Outcome {
         return Err(Fault::quoting(&[&"ERR User '", &ctx.arg(2), &"' not found"]));
     };
     let table = ctx.server.table;
-    let command = table.find(ctx.arg(3)).and_then(|entry| match call.get(1) {
+    let command = ctx.server.find(ctx.arg(3)).and_then(|entry| match call.get(1) {
         Some(sub) if !entry.spec.sub.is_empty() => table.find_sub(entry, sub),
         _ => Some(entry),
     });

@@ -26,6 +26,18 @@ pub(super) fn set(ctx: &mut Ctx<'_>) -> Outcome {
     let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     let may_guarded = ctx.server.config.enable_protected_configs.allows(super::is_local(ctx.client));
     let new = ctx.server.config.with(&pairs, may_guarded)?;
+    if let Err(error) = ctx.server.oom.adjust(&new) {
+        tracing::warn!("Unable to write oom_score_adj: {}", config::reason(&error));
+        let named = |pair: &&(&[u8], &[u8])| pair.0.to_ascii_lowercase().starts_with(b"oom-score-adj");
+        let name = pairs.iter().find(named).map_or(&b"oom-score-adj"[..], |pair| pair.0);
+        // What is in force is what was.
+        let _ = ctx.server.oom.adjust(&ctx.server.config);
+        return Err(Fault::quoting(&[
+            &"ERR CONFIG SET failed (possibly related to argument '",
+            &name,
+            &"') - Failed to apply new oom_score_adj configuration, check server logs.",
+        ]));
+    }
     config::apply(ctx.server, ctx.db.keyspace, ctx.client, new);
     ctx.reply.ok();
     Ok(())

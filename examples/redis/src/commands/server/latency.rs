@@ -86,7 +86,7 @@ pub(super) fn histogram(ctx: &mut Ctx<'_>) -> Outcome {
         ids.extend(0..table.rows().len() as CommandId);
     }
     for name in ctx.args.iter().skip(2) {
-        let Some(entry) = super::command::lookup(table, name) else { continue };
+        let Some(entry) = super::command::lookup(ctx.server, name) else { continue };
         ids.push(entry.id);
         // A container's subcommands follow it in the table.
         ids.extend((1..=entry.spec.sub.len() as CommandId).map(|at| entry.id + at));

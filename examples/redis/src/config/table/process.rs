@@ -13,7 +13,7 @@ pub(crate) static PROCESS: &[Directive] = &[
     text("pidfile", "").fixed().sets(|c, v| c.pidfile = v.some()),
     own("dir", "", words::directory).single().guarded().sets(|c, v| c.dir = v.text()),
     yes_no("always-show-logo", "no").fixed().sets(|c, v| c.always_show_logo = v.yes()),
-    yes_no("daemonize", "no").fixed().lacks("running in the background", &["no"]),
+    yes_no("daemonize", "no").fixed().sets(|c, v| c.daemonize = v.yes()),
     one_of("supervised", "no", &["upstart", "systemd", "auto", "no"])
         .fixed()
         .lacks("signalling to a supervisor", &["no"]),
@@ -59,8 +59,11 @@ pub(crate) static PROCESS: &[Directive] = &[
     yes_no("use-exit-on-panic", "no").hidden(),
     int("watchdog-period", "0", 0, I32).hidden().lacks("a watchdog", &["0"]),
     yes_no("disable-thp", "yes").fixed(),
-    one_of("oom-score-adj", "no", &["no", "yes", "relative", "absolute"]).lacks("adjusting its OOM score", &["no"]),
-    own("oom-score-adj-values", "0 200 800", words::oom_scores),
+    one_of("oom-score-adj", "no", &["no", "yes", "relative", "absolute"])
+        .sets(|c, v| c.oom_score = crate::oom::Adjust::read(v.bytes())),
+    own("oom-score-adj-values", "0 200 800", words::oom_scores).sets(|c, v| {
+        c.oom_score_of_master = v.words().next().and_then(crate::parse::int).unwrap_or_default() as i32;
+    }),
     text("ignore-warnings", ""),
     yes_no("set-proc-title", "yes").fixed(),
     checked("proc-title-template", "{title} {listen-addr} {server-mode}", words::title),
