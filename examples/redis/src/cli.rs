@@ -64,6 +64,7 @@ use xs_os::SystemClock;
 
 use crate::config::Config;
 use crate::config::cli::{Invocation, NO_SENTINEL, invocation};
+use crate::descriptors;
 use crate::redis::Redis;
 use crate::server::StartError;
 
@@ -108,7 +109,7 @@ fn go_into_the_background() -> Result<(), String> {
     Err("this server does that on Linux only".to_owned())
 }
 
-fn run(config: Config, serve: impl FnOnce(Config) -> Result<(), StartError>) -> ExitCode {
+fn run(mut config: Config, serve: impl FnOnce(Config) -> Result<(), StartError>) -> ExitCode {
     // Before there is any thread: a fork takes only its own along.
     if config.daemonize
         && let Err(why) = go_into_the_background()
@@ -123,6 +124,10 @@ fn run(config: Config, serve: impl FnOnce(Config) -> Result<(), StartError>) -> 
         return ExitCode::FAILURE;
     }
     announce(&config);
+    let (asked, room) = (config.maxclients, descriptors::make_room(config.maxclients));
+    if room < asked && config.set("maxclients", &room.max(1).to_string()).is_ok() {
+        tracing::warn!("maxclients is {room} and not {asked}: the system allows no more open files (ulimit -n)");
+    }
     let pidfile = config.pidfile.as_deref().or(config.daemonize.then_some(DAEMON_PIDFILE));
     let (port, pidfile) = (config.port, pidfile.map(|path| config.path(path)));
     if let Some(path) = &pidfile

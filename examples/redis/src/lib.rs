@@ -32,6 +32,7 @@ mod config;
 mod cron;
 mod ctx;
 mod db;
+mod descriptors;
 mod dispatch;
 mod events;
 mod eviction;

@@ -51,7 +51,7 @@ pub(crate) enum Adjust {
 impl Adjust {
     pub(crate) fn read(text: &[u8]) -> Adjust {
         match text {
-            b"yes" | b"relative" => Adjust::Relative,
+            b"yes" => Adjust::Relative,
             b"absolute" => Adjust::Absolute,
             _ => Adjust::No,
         }

@@ -110,6 +110,18 @@ async fn the_kernel_is_told_how_soon_to_end_the_process() {
     assert!(error.ends_with("argument(s) must be one of the following: no, yes, relative, absolute"), "{error}");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn clients_are_not_promised_more_than_the_system_has_room_for() {
+    let (_server, mut redis) = start().await;
+    let error = call(&mut redis, "CONFIG SET maxclients 4000000000").await.unwrap_err();
+    let text = "The operating system is not able to handle the specified number of clients, try with ";
+    let most: u32 = error.split_once(text).and_then(|(_, most)| most.parse().ok()).unwrap_or_else(|| panic!("{error}"));
+    assert_eq!(texts(&mut redis, "CONFIG GET maxclients").await[1], "10000");
+    call(&mut redis, &format!("CONFIG SET maxclients {most}")).await.unwrap();
+    assert_eq!(texts(&mut redis, "CONFIG GET maxclients").await[1], most.to_string());
+}
+
 #[tokio::test]
 async fn the_slow_log_follows_its_directives() {
     let (_server, mut redis) = start().await;

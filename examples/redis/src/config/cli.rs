@@ -128,10 +128,10 @@ Usage: xs-redis [/path/to/redis.conf] [--directive value...]... [-]
 Every directive of redis.conf is an option; options come after the file and win over it. Those that most people want:
 
   --port <number>                 TCP port, 0 for none (6379)
-  --bind <address>...             addresses to listen on; one that begins with - may fail (127.0.0.1 -::1)
+  --bind <address>...             addresses to listen on; one that begins with - may fail (* -::*)
   --unixsocket <path>             listen on a Unix socket as well
   --requirepass <password>        clients must authenticate
-  --protected-mode yes|no         without a password, answer this machine only (yes)
+  --protected-mode yes|no         without a password, answer this machine only, whatever is bound (yes)
   --maxmemory <bytes>             memory for data, as 100mb or 2gb; 0 for no limit (0)
   --maxmemory-policy <policy>     what goes when it is full: noeviction, allkeys-lru, allkeys-lfu, volatile-ttl...
   --maxclients <number>           connections at once (10000)

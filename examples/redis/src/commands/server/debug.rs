@@ -309,6 +309,7 @@ fn help(ctx: &mut Ctx<'_>) -> Outcome {
         ctx,
         &[
             ("CHANGE-REPL-ID", "Take another replication id."),
+            ("CONFIG-REWRITE-FORCE-ALL", "Rewrite the configuration file."),
             ("DIGEST", "Answer a fingerprint of all data."),
             ("DIGEST-VALUE <key> [<key> ...]", "Answer a fingerprint of each value."),
             ("ERROR <text>", "Answer this error."),
@@ -317,12 +318,16 @@ fn help(ctx: &mut Ctx<'_>) -> Outcome {
             ("LISTPACK <key>", "Succeed when the value is a listpack."),
             ("LOG <text>", "Write this into the log."),
             ("OBJECT <key>", "Answer how a value is kept."),
+            ("PANIC", "Fail inside a command: only its connection ends."),
+            ("PAUSE-CRON <0|1>", "Accepted; nothing is paused."),
             ("POPULATE <count> [<prefix>] [<size>]", "Make keys with strings."),
             ("PROTOCOL <type>", "Answer something of this type."),
             ("QUICKLIST-PACKED-THRESHOLD <size>", "Accepted; every element of a list is packed."),
+            ("REPLYBUFFER <option> <value>", "Accepted; replies have no buffer that shrinks."),
             ("SDSLEN <key>", "Answer the sizes of a key and its string."),
             ("SET-ACTIVE-EXPIRE <0|1>", "Remove keys when their time is up (1), or only when they are asked for (0)."),
             ("SLEEP <seconds>", "Stop the whole server for so long."),
+            ("STRINGMATCH-TEST", "Match random texts with random patterns."),
         ],
     );
     Ok(())

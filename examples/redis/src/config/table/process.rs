@@ -59,8 +59,7 @@ pub(crate) static PROCESS: &[Directive] = &[
     yes_no("use-exit-on-panic", "no").hidden(),
     int("watchdog-period", "0", 0, I32).hidden().lacks("a watchdog", &["0"]),
     yes_no("disable-thp", "yes").fixed(),
-    one_of("oom-score-adj", "no", &["no", "yes", "relative", "absolute"])
-        .sets(|c, v| c.oom_score = crate::oom::Adjust::read(v.bytes())),
+    own("oom-score-adj", "no", words::oom_mode).single().sets(|c, v| c.oom_score = crate::oom::Adjust::read(v.bytes())),
     own("oom-score-adj-values", "0 200 800", words::oom_scores).sets(|c, v| {
         c.oom_score_of_master = v.words().next().and_then(crate::parse::int).unwrap_or_default() as i32;
     }),
