@@ -20,7 +20,9 @@
 //! # Invariants
 //!
 //! - `Ready to accept connections` is written only when connections are accepted.
-//! - A directive is never dropped silently: it is obeyed, named in a warning, or an error.
+//! - A directive is never dropped silently: it is obeyed, named in a warning, or an error. A few only tune what is done in
+//!   another way here; those are accepted, and `--help` lists them, from the same table.
+//! - The process leaves the terminal (`--daemonize yes`) before it has a second thread.
 //!
 //! # Cost
 //!
@@ -43,7 +45,8 @@
 //!
 //! # What this leaves out
 //!
-//! Sentinel mode, `--test-memory` and `--check-system` (each an error), and local time in the log (it is UTC).
+//! Sentinel mode, `--test-memory` and `--check-system` (each an error), and local time in the log (it is UTC). `CONFIG SET`
+//! leaves `port` and `bind` alone: the reactors own their sockets from the start to the end.
 //!
 //! # Try next
 //!

@@ -19,6 +19,17 @@ fn cli(server: &Server, args: &[&str], stdin: &[u8]) -> Outcome {
     run("redis-cli", all, Path::new("."), stdin, LIMIT)
 }
 
+/// Whether something comes true within five seconds.
+fn until(what: impl Fn() -> bool) -> bool {
+    (0..500).any(|_| {
+        let is_so = what();
+        if !is_so {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        is_so
+    })
+}
+
 /// Runs redis-cli with one command and gives its output without the line end.
 fn ask(server: &Server, args: &[&str]) -> String {
     cli(server, args, b"").expect("redis-cli").trim_end().to_owned()
@@ -183,16 +194,14 @@ fn runs_in_the_background_until_it_is_told_to_stop() {
     let cli =
         |words: &[&str]| run("redis-cli", [&["-p", &port][..], words].concat(), Path::new("."), b"", LIMIT).stdout;
     let log = || std::fs::read_to_string(path("log")).unwrap_or_default();
-    let until =
-        |what: &dyn Fn() -> bool| (0..500).any(|_| what() || std::thread::sleep(Duration::from_millis(10)) != ());
-    let is_up = until(&|| log().contains("Ready to accept connections"));
+    let is_up = until(|| log().contains("Ready to accept connections"));
     let (info, pid) = (cli(&["INFO", "server"]), std::fs::read_to_string(path("pid")));
     // Whatever was found, it must not run on.
     cli(&["SHUTDOWN", "NOSAVE"]);
     assert!(is_up && log().contains("Configuration loaded"), "{}", log());
     let pid = pid.expect("a file with the process number");
     assert!(info.contains(&format!("process_id:{}", pid.trim())), "{info}");
-    assert!(until(&|| !Path::new(&path("pid")).exists()), "{}", log());
+    assert!(until(|| !Path::new(&path("pid")).exists()), "{}", log());
 }
 
 #[test]
