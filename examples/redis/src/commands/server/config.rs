@@ -68,7 +68,7 @@ pub(super) fn rewrite(ctx: &mut Ctx<'_>) -> Outcome {
     let Some(file) = &ctx.server.config.file else {
         return Err(Fault::new("ERR The server is running without a config file"));
     };
-    config::rewrite(&ctx.server.config, Path::new(file))
+    config::rewrite(&ctx.server.config, &ctx.server.acl, Path::new(file))
         .map_err(|error| Fault::because(format!("ERR Rewriting config file: {}", config::reason(&error))))?;
     tracing::info!("CONFIG REWRITE executed with success.");
     ctx.reply.ok();
