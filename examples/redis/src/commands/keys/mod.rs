@@ -139,10 +139,8 @@ fn rename_key(ctx: &mut Ctx<'_>, replace: bool) -> Result<bool, Fault> {
         return Ok(false);
     }
     let db = ctx.db.index;
-    if ctx.db.sets_aside {
-        // What is replaced may be large.
-        ctx.db.remove(to);
-    }
+    // First, so that the key counts as a new one, and what is replaced may be dropped in the background.
+    ctx.db.remove(to);
     ctx.db.keyspace.rename((db, from), (db, to), ctx.now);
     ctx.notify(Class::GENERIC, "rename_from", from, db);
     announce(ctx, to, "rename_to");
