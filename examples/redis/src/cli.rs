@@ -263,6 +263,8 @@ async fn signal() -> &'static str {
             Err(_) => std::future::pending().await,
         }
     };
+    // Caught and ignored: the server outlives the terminal that it was started from.
+    let _hangup = signal(SignalKind::hangup());
     tokio::select! {
         () = wait(SignalKind::terminate()) => "SIGTERM",
         () = wait(SignalKind::interrupt()) => "SIGINT",

@@ -205,6 +205,17 @@ fn runs_in_the_background_until_it_is_told_to_stop() {
 }
 
 #[test]
+#[ignore = "needs redis-cli and the release binary"]
+fn outlives_its_terminal() {
+    let mut server = Server::start(Subject::Ours, &[]);
+    run("kill", ["-HUP", &server.pid().to_string()], Path::new("/"), b"", LIMIT).expect("kill");
+    for _ in 0..20 {
+        assert_eq!(ask(&server, &["PING"]), "PONG");
+    }
+    assert!(server.ended().is_none(), "{}", server.log());
+}
+
+#[test]
 #[ignore = "needs the release binary"]
 fn there_is_no_sentinel() {
     let dir = tempfile::tempdir().expect("a temporary directory");
