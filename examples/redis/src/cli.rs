@@ -20,7 +20,9 @@
 //! # Invariants
 //!
 //! - `Ready to accept connections` is written only when connections are accepted.
-//! - A directive is never dropped silently: it is obeyed, named in a warning, or an error.
+//! - A directive is never dropped silently: it is obeyed, named in a warning, or an error. A few only tune what is done in
+//!   another way here; those are accepted, and `--help` lists them, from the same table.
+//! - The process leaves the terminal (`--daemonize yes`) before it has a second thread.
 //!
 //! # Cost
 //!
@@ -43,7 +45,8 @@
 //!
 //! # What this leaves out
 //!
-//! `--sentinel`, `--test-memory`, `--check-system`, running in the background, and local time in the log (it is UTC).
+//! Sentinel mode, `--test-memory` and `--check-system` (each an error), and local time in the log (it is UTC). `CONFIG SET`
+//! leaves `port` and `bind` alone: the reactors own their sockets from the start to the end.
 //!
 //! # Try next
 //!
@@ -63,7 +66,8 @@ use xs_net::serve::serve_with;
 use xs_os::SystemClock;
 
 use crate::config::Config;
-use crate::config::cli::{Invocation, invocation};
+use crate::config::cli::{Invocation, NO_SENTINEL, invocation};
+use crate::descriptors;
 use crate::redis::Redis;
 use crate::server::StartError;
 
@@ -73,7 +77,12 @@ pub fn main(
     args: impl IntoIterator<Item = OsString>,
     serve: impl FnOnce(Config) -> Result<(), StartError>,
 ) -> ExitCode {
-    let args: Vec<String> = args.into_iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let mut args = args.into_iter().map(|arg| arg.to_string_lossy().into_owned());
+    if args.next().is_some_and(|name| name.contains("redis-sentinel")) {
+        eprint!("{NO_SENTINEL}");
+        return ExitCode::FAILURE;
+    }
+    let args: Vec<String> = args.collect();
     match invocation(&args, &mut io::stdin()) {
         Invocation::Serve(config) => run(*config, serve),
         Invocation::Print(text) => {
@@ -88,18 +97,42 @@ pub fn main(
     }
 }
 
-fn run(config: Config, serve: impl FnOnce(Config) -> Result<(), StartError>) -> ExitCode {
-    let log = match &config.logfile {
-        Some(path) if !config.dir.is_empty() => Some(std::path::Path::new(&config.dir).join(path)),
-        path => path.as_ref().map(Into::into),
-    };
+/// Where the process number is written by a server in the background that isn't told where.
+const DAEMON_PIDFILE: &str = "/var/run/redis.pid";
+
+/// Leaves the terminal: the caller's process ends well, and a child of it goes on in a session of its own, with nothing
+/// as its standard streams.
+#[cfg(target_os = "linux")]
+fn go_into_the_background() -> Result<(), String> {
+    nix::unistd::daemon(true, false).map_err(|error| error.desc().to_owned())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn go_into_the_background() -> Result<(), String> {
+    Err("this server does that on Linux only".to_owned())
+}
+
+fn run(mut config: Config, serve: impl FnOnce(Config) -> Result<(), StartError>) -> ExitCode {
+    // Before there is any thread: a fork takes only its own along.
+    if config.daemonize
+        && let Err(why) = go_into_the_background()
+    {
+        eprintln!("Can't run in the background: {why}");
+        return ExitCode::FAILURE;
+    }
+    let log = config.logfile.as_ref().map(|path| config.path(path));
     if let Err(error) = crate::log::install(config.loglevel, log.as_deref(), Arc::new(SystemClock)) {
         let line = config.logfile.unwrap_or_default();
         eprintln!("Can't open the log file: {}: {line}", crate::config::reason(&error));
         return ExitCode::FAILURE;
     }
     announce(&config);
-    let (port, pidfile) = (config.port, config.pidfile.clone());
+    let (asked, room) = (config.maxclients, descriptors::make_room(config.maxclients));
+    if room < asked && config.set("maxclients", &room.max(1).to_string()).is_ok() {
+        tracing::warn!("maxclients is {room} and not {asked}: the system allows no more open files (ulimit -n)");
+    }
+    let pidfile = config.pidfile.as_deref().or(config.daemonize.then_some(DAEMON_PIDFILE));
+    let (port, pidfile) = (config.port, pidfile.map(|path| config.path(path)));
     if let Some(path) = &pidfile
         && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
     {
@@ -130,9 +163,9 @@ fn announce(config: &Config) {
         "Redis version={version}, bits={}, commit=00000000, modified=0, pid={pid}, just started",
         usize::BITS
     );
-    match &config.file {
-        Some(_) => tracing::warn!("Configuration loaded"),
-        None => tracing::warn!(
+    match config.is_given {
+        true => tracing::warn!("Configuration loaded"),
+        false => tracing::warn!(
             "Warning: no config file specified, using the default config. In order to specify a config file use xs-redis /path/to/redis.conf"
         ),
     }
@@ -230,6 +263,8 @@ async fn signal() -> &'static str {
             Err(_) => std::future::pending().await,
         }
     };
+    // Caught and ignored: the server outlives the terminal that it was started from.
+    let _hangup = signal(SignalKind::hangup());
     tokio::select! {
         () = wait(SignalKind::terminate()) => "SIGTERM",
         () = wait(SignalKind::interrupt()) => "SIGINT",

@@ -268,6 +268,9 @@ impl Spec {
 
     /// The keys that a call names. `Err` when the arguments contradict themselves (a key count beyond the end).
     pub(crate) fn keys(&self, args: Args<'_>) -> Result<Vec<KeyAt>, InvalidKeys> {
+        if self.name == "migrate" {
+            return migrated(args);
+        }
         let mut found = Vec::new();
         for spec in self.keys {
             if matches!(spec.begin, Begin::Unknown) || matches!(spec.find, Find::Unknown) {
@@ -308,6 +311,27 @@ fn only_gets(args: Args<'_>) -> bool {
         };
     }
     true
+}
+
+/// The keys of a `MIGRATE` call: one in its place, or, where that is empty, those behind `KEYS`. A password may be that
+/// word, too.
+fn migrated(args: Args<'_>) -> Result<Vec<KeyAt>, InvalidKeys> {
+    let mut positions = 3..4;
+    let mut at = 6;
+    while let Some(word) = args.get(at) {
+        at += match word.to_ascii_lowercase().as_slice() {
+            b"auth" => 2,
+            b"auth2" => 3,
+            b"keys" if args.get(3).is_some_and(|key| !key.is_empty()) => return Err(InvalidKeys),
+            b"keys" if at + 1 < args.len() => {
+                positions = at + 1..args.len();
+                break;
+            }
+            _ => 1,
+        };
+    }
+    let flags = KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE);
+    Ok(positions.map(|position| KeyAt { position, flags }).collect())
 }
 
 /// The arguments contradict themselves.

@@ -9,12 +9,12 @@ use xs_storage::keyspace::ChangeKind;
 use crate::blocked::{BlockedOn, Waits};
 use crate::client::{Client, ReplyMode, Was};
 use crate::command::{Flags, Group, Run};
-use crate::commands::transactions;
+use crate::commands::{later, transactions};
 use crate::ctx::Ctx;
 use crate::db::Db;
 use crate::events;
 use crate::eviction::{Room, make_room};
-use crate::fault::Fault;
+use crate::fault::{Fault, start_of};
 use crate::notify::Class;
 use crate::service::unix_ms;
 use crate::state::State;
@@ -70,12 +70,17 @@ fn admit(state: &mut State, client: &mut Client, args: Args<'_>, out: &mut Out, 
             };
             client.blocked = Some(on);
         }
-        Err(_) if is_from_a_browser(args) => client.close = true,
+        // Not even what was asked before it is answered.
+        Err(_) if is_from_a_browser(args) => {
+            out.clear();
+            client.close = true;
+        }
         Err(fault) => {
             if let Some(multi) = &mut client.multi {
                 multi.refused = true;
             }
-            let is_exec = args.get(0).is_some_and(|name| name.eq_ignore_ascii_case(b"exec"));
+            let entry = args.get(0).and_then(|name| state.server.find(name));
+            let is_exec = entry.is_some_and(|entry| entry.spec.name == "exec");
             let fault = if is_exec { transactions::aborted(&mut state.server, client, &fault) } else { fault };
             state.server.stats.count_error(&fault);
             Reply::new(out, client.version).error(fault.text());
@@ -100,34 +105,27 @@ enum Admitted {
 /// The row that a call means: the subcommand's where there is one.
 pub(crate) fn resolve(state: &State, args: Args<'_>) -> Result<Entry, Fault> {
     let name = args.get(0).unwrap_or_default();
-    let entry = state.server.table.find(name).ok_or_else(|| unknown_command(args))?;
+    let entry = state.server.find(name).ok_or_else(|| unknown_command(args))?;
     if entry.spec.sub.is_empty() || args.len() < 2 {
         return Ok(entry);
     }
     let sub = args.get(1).unwrap_or_default();
     state.server.table.find_sub(entry, sub).ok_or_else(|| {
-        let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
-        Fault::because(format!("ERR unknown subcommand '{sub}'. Try {} HELP.", entry.spec.name.to_uppercase()))
+        let name = name.to_ascii_uppercase();
+        Fault::quoting(&[&"ERR unknown subcommand '", &start_of(sub), &"'. Try ", &name, &" HELP."])
     })
 }
 
 fn unknown_command(args: Args<'_>) -> Fault {
     // The arguments are shown as far as they fit into so many bytes.
     const SHOWN: usize = 128;
-    let mut shown = String::new();
+    let mut shown = Vec::new();
     for arg in args.iter().skip(1) {
         let Some(left) = SHOWN.checked_sub(shown.len()).filter(|left| *left > 0) else { break };
-        shown.push_str(&format!("'{}' ", lossy(arg, left)));
+        shown.extend_from_slice(Fault::quoting(&[&"'", &&arg[..arg.len().min(left)], &"' "]).text());
     }
-    let name = lossy(args.get(0).unwrap_or_default(), SHOWN);
-    Fault::because(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
-}
-
-/// Bytes as a part of an error: at most `limit` of them, and nothing behind a zero byte, which ends a text in C.
-fn lossy(bytes: &[u8], limit: usize) -> String {
-    let bytes = &bytes[..bytes.len().min(limit)];
-    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
+    let name = start_of(args.get(0).unwrap_or_default());
+    Fault::quoting(&[&"ERR unknown command '", &name, &"', with args beginning with: ", &shown])
 }
 
 fn check(state: &mut State, client: &mut Client, args: Args<'_>, now: u64) -> Result<Admitted, Fault> {
@@ -263,10 +261,7 @@ fn run(
         Run::Now(handler) => handler,
         Run::Outer(handler) => return handler(state, client, out, now),
         Run::Container => return Err(Fault::arity(entry.spec.name)),
-        Run::Later(part) => {
-            let name = entry.spec.name.to_uppercase();
-            return Err(Fault::because(format!("ERR {name} needs {}, which this server doesn't have", part.what())));
-        }
+        Run::Later(_) => later::answer,
     };
     let version = client.version;
     state.lookups.untold.wants_misses = state.server.config.notify.any(Class::KEY_MISS);

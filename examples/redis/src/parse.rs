@@ -1,5 +1,7 @@
 //! Numbers in arguments, as strictly as Redis reads them.
 
+use xs_proto::resp::HexFloat;
+
 use crate::fault::Fault;
 
 /// A 64-bit integer in canonical form: no sign but `-`, no leading zeros, no spaces.
@@ -33,31 +35,36 @@ pub(crate) fn int(text: &[u8]) -> Option<i64> {
 pub(crate) fn float(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     let value = strtod(text)?;
-    let digits = text.trim_start_matches(['+', '-']);
     let fits = match value {
-        0.0 => !digits.bytes().take_while(|byte| !matches!(byte, b'e' | b'E')).any(|byte| matches!(byte, b'1'..=b'9')),
-        _ => value.is_finite() || digits.starts_with(['i', 'I']),
+        0.0 => is_zero(text),
+        _ => value.is_finite() || text.trim_start_matches(['+', '-']).starts_with(['i', 'I']),
     };
     fits.then_some(value)
 }
 
 /// A float as the ends of score ranges take it: whatever C's `strtod` makes of the text. Spaces may come first, nothing
-/// is zero, and a number that is too large is infinite.
+/// at all is zero, and a number that is too large is infinite.
 pub(crate) fn loose_float(text: &[u8]) -> Option<f64> {
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    let text = std::str::from_utf8(text.trim_ascii_start()).ok()?;
-    if text.is_empty() { Some(0.0) } else { strtod(text) }
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let spaces = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count();
+    strtod(std::str::from_utf8(&text[spaces..]).ok()?)
 }
 
-/// A number in decimal, an integer in hexadecimal, or infinity; not NaN.
+/// A number in decimal or hexadecimal, or infinity; not NaN.
 fn strtod(text: &str) -> Option<f64> {
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let value = match unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
-        Some(hex) if hex.starts_with('+') => return None,
-        Some(hex) => u64::from_str_radix(hex, 16).ok()? as f64 * if text.starts_with('-') { -1.0 } else { 1.0 },
-        None => text.parse::<f64>().ok()?,
-    };
+    let value = HexFloat::parse(text.as_bytes()).map(f64::from).or_else(|| text.parse().ok())?;
     (!value.is_nan()).then_some(value)
+}
+
+/// Whether a number says zero, and doesn't only come out as that.
+fn is_zero(text: &str) -> bool {
+    match HexFloat::parse(text.as_bytes()) {
+        Some(hex) => hex.is_zero(),
+        None => !text.bytes().take_while(|byte| !matches!(byte, b'e' | b'E')).any(|byte| matches!(byte, b'1'..=b'9')),
+    }
 }
 
 /// A timeout in seconds, as the blocking commands take it.
@@ -103,19 +110,25 @@ mod tests {
         assert_eq!(float(b"3.0e3"), Some(3000.0));
         assert_eq!(float(b"-inf"), Some(f64::NEG_INFINITY));
         assert_eq!(float(b"+INFINITY"), Some(f64::INFINITY));
-        for text in ["", "nan", " 1", "1 ", "1e999", "1e-999", "abc", "0x", "1e", "5\0"] {
+        for text in
+            ["", "nan", " 1", "1 ", "1e999", "1e-999", "abc", "0x", "0x1p", "0x1p9999", "0x1p-9999", "1e", "5\0"]
+        {
             assert_eq!(float(text.as_bytes()), None, "{text:?}");
         }
         assert_eq!(float(b"0e5"), Some(0.0));
         assert_eq!(float(b"-0x10"), Some(-16.0));
+        assert_eq!(float(b"0x.8p1"), Some(1.0));
+        assert_eq!(float(b"0x0p9"), Some(0.0));
     }
 
     #[test]
     fn the_ends_of_ranges_are_read_loosely() {
-        for (text, value) in [("", 0.0), ("  1", 1.0), ("1e999", f64::INFINITY), ("1e-999", 0.0), ("5\0x", 5.0)] {
+        for (text, value) in
+            [("", 0.0), ("  1", 1.0), ("1e999", f64::INFINITY), ("1e-999", 0.0), ("5\0x", 5.0), ("0x1p-9999", 0.0)]
+        {
             assert_eq!(loose_float(text.as_bytes()), Some(value), "{text:?}");
         }
-        for text in ["nan", "1 ", "abc"] {
+        for text in ["nan", "1 ", "abc", "  "] {
             assert_eq!(loose_float(text.as_bytes()), None, "{text:?}");
         }
     }

@@ -120,7 +120,9 @@ pub enum StartError {
 
 impl Builder {
     /// With this configuration.
-    pub(crate) fn from_config(config: Config) -> Builder {
+    pub(crate) fn from_config(mut config: Config) -> Builder {
+        // The program listens everywhere, as redis-server does. A server inside another program is for that one.
+        config.bind = vec![Ipv4Addr::LOCALHOST.to_string()];
         Builder { config, clock: Arc::new(SystemClock), seed: None, jobs: Arc::new(ThreadJobs::new()) }
     }
 

@@ -27,9 +27,10 @@ use crate::lazyfree::LazyFree;
 use crate::mail::Mail;
 use crate::monitor::Monitors;
 use crate::notify::Class;
+use crate::oom::OomScore;
 use crate::pubsub::PubSub;
 use crate::slowlog::Slowlog;
-use crate::table::Table;
+use crate::table::{Entry, Names, Table};
 use crate::tracking::Tracking;
 
 /// What every connection holds a reference to.
@@ -59,6 +60,8 @@ pub(crate) struct Server {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Config,
     pub(crate) table: &'static Table,
+    /// What clients call its commands.
+    pub(crate) names: Names,
     pub(crate) acl: Acl,
     pub(crate) clients: Clients,
     /// What the clients take together, or more; kept while `maxmemory-clients` limits it.
@@ -76,6 +79,7 @@ pub(crate) struct Server {
     pub(crate) slowlog: Slowlog,
     pub(crate) latency: Latency,
     pub(crate) lazyfree: LazyFree,
+    pub(crate) oom: OomScore,
     pub(crate) stats: Stats,
     pub(crate) rng: Rng,
     pub(crate) started: Instant,
@@ -116,6 +120,7 @@ impl Server {
             slowlog: Slowlog::default(),
             latency: Latency::default(),
             lazyfree: LazyFree::default(),
+            oom: OomScore::default(),
             stats: Stats::new(table.rows().len()),
             run_id: (0..40).map(|_| char::from_digit(ids.below(16) as u32, 16).unwrap_or('0')).collect(),
             rng: rng.fork("commands"),
@@ -129,12 +134,19 @@ impl Server {
             limits_changed: false,
             addrs: Vec::new(),
             clock,
+            names: config.names.clone(),
             config,
             table,
         };
         server.new_replication_id();
         crate::config::adopt(&mut server);
         server
+    }
+
+    /// The command that clients call `name`.
+    #[inline]
+    pub(crate) fn find(&self, name: &[u8]) -> Option<Entry> {
+        self.names.find(self.table, name)
     }
 
     /// Takes another replication id, as a server does whose history parts from that of others.

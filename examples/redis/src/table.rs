@@ -1,5 +1,6 @@
 //! Finding a command by its name, in any case.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use foldhash::fast::FixedState;
@@ -95,6 +96,58 @@ impl Table {
     }
 }
 
+/// The names that clients call the commands by, where `rename-command` has changed some. Rights, statistics and errors
+/// know the commands by their own names all the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names {
+    /// In lower case: what a name means now; `None` for nothing any more.
+    changed: BTreeMap<Vec<u8>, Option<Entry>>,
+}
+
+impl Names {
+    /// The command that clients call `name`, in any case.
+    #[inline]
+    pub(crate) fn find(&self, table: &Table, name: &[u8]) -> Option<Entry> {
+        if self.changed.is_empty() { table.find(name) } else { self.find_changed(table, name) }
+    }
+
+    #[cold]
+    fn find_changed(&self, table: &Table, name: &[u8]) -> Option<Entry> {
+        match self.changed.get(&name.to_ascii_lowercase()) {
+            Some(meaning) => *meaning,
+            None => table.find(name),
+        }
+    }
+
+    /// Gives the command called `old` the name `new`, or none at all when that is empty.
+    ///
+    /// # Errors
+    ///
+    /// redis-server's own texts.
+    pub(crate) fn rename(&mut self, table: &Table, old: &[u8], new: &[u8]) -> Result<(), &'static str> {
+        let entry = self.find(table, old).ok_or("No such command in rename-command")?;
+        self.changed.insert(old.to_ascii_lowercase(), None);
+        if new.is_empty() {
+            return Ok(());
+        }
+        if self.find(table, new).is_some() {
+            return Err("Target command name already exists");
+        }
+        self.changed.insert(new.to_ascii_lowercase(), Some(entry));
+        Ok(())
+    }
+
+    /// Whether the command of number `id` can be called by any name.
+    pub(crate) fn knows(&self, table: &Table, id: CommandId) -> bool {
+        let id = table.rows[usize::from(id)].parent.unwrap_or(id);
+        let name = table.rows[usize::from(id)].spec.name.as_bytes();
+        match self.changed.get(name) {
+            None => true,
+            Some(_) => self.changed.values().flatten().any(|entry| entry.id == id),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,5 +162,24 @@ mod tests {
         let client = table.find(b"client").unwrap();
         let list = table.find_sub(client, b"LIST").unwrap();
         assert_eq!(table.full_name(list.id), "client|list");
+    }
+    #[test]
+    fn names_change_places_and_go() {
+        let (table, mut names) = (Table::get(), Names::default());
+        let find = |names: &Names, name: &str| names.find(table, name.as_bytes()).map(|entry| entry.spec.name);
+        names.rename(table, b"GET", b"Fetch").unwrap();
+        names.rename(table, b"set", b"GET").unwrap();
+        names.rename(table, b"del", b"").unwrap();
+        assert_eq!(
+            ["fetch", "get", "set", "del"].map(|name| find(&names, name)),
+            [Some("get"), Some("set"), None, None]
+        );
+        assert_eq!(names.rename(table, b"set", b"x"), Err("No such command in rename-command"));
+        assert_eq!(names.rename(table, b"incr", b"decr"), Err("Target command name already exists"));
+        let known = |name: &str| names.knows(table, table.find(name.as_bytes()).unwrap().id);
+        assert_eq!(["get", "set", "del", "ping"].map(known), [true, true, false, true]);
+        names.rename(table, b"config", b"").unwrap();
+        let config = table.find(b"config").unwrap();
+        assert!(!names.knows(table, table.find_sub(config, b"get").unwrap().id));
     }
 }

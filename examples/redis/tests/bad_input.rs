@@ -87,9 +87,51 @@ async fn what_only_looks_malformed_is_taken() {
     let (b, c) = ("b".repeat(100), "c".repeat(100));
     let answer = format!("-ERR unknown command 'a', with args beginning with: '{b}' '{}' ", &c[..25]);
     assert_eq!(exchange(&server, format!("a {b} {c} d\r\n").as_bytes()).await, [&answer, "+OK", "closed"]);
-    // A browser that was led here by somebody else is not listened to.
+    // A browser that was led here by somebody else is not listened to, nor is what it asked before it shows.
+    assert_eq!(exchange(&server, b"PING\r\nHost: here\r\n").await, ["closed"]);
     assert_eq!(exchange(&server, b"POST / HTTP/1.1\r\nHost: here\r\n\r\nSET k v\r\n").await, ["closed"]);
     assert_eq!(exchange(&server, b"Host: here\r\nSET k v\r\n").await, ["closed"]);
+}
+
+#[tokio::test]
+async fn errors_repeat_what_was_sent_byte_for_byte() {
+    let server = Subject::start().await;
+    let mut client = server.connect().await;
+    for (request, reply) in [
+        (&b"f\xff x\xe9\r\n"[..], &b"-ERR unknown command 'f\xff', with args beginning with: 'x\xe9' \r\n"[..]),
+        (b"client \xff\r\n", b"-ERR unknown subcommand '\xff'. Try CLIENT HELP.\r\n"),
+        (b"object \"a\\x00b\" x\r\n", b"-ERR unknown subcommand 'a'. Try OBJECT HELP.\r\n"),
+        (b"config set \xff\xfe 1\r\n", b"-ERR Unknown option or number of arguments for CONFIG SET - '\xff\xfe'\r\n"),
+        (
+            b"xreadgroup group \xff c streams \xfe >\r\n",
+            b"-NOGROUP No such key '\xfe' or consumer group '\xff' in XREADGROUP with GROUP option\r\n",
+        ),
+        (b"acl cat \xff\r\n", b"-ERR Unknown category '\xff'\r\n"),
+        (b"latency graph \xff\r\n", b"-ERR No samples available for event '\xff'\r\n"),
+        (b"hello 3 \xff\r\n", b"-ERR Syntax error in HELLO option '\xff'\r\n"),
+        (b"client kill type \xff\r\n", b"-ERR Unknown client type '\xff'\r\n"),
+    ] {
+        client.send_bytes(request).await;
+        assert_eq!(client.next_line().await.escape_ascii().to_string(), reply.escape_ascii().to_string());
+    }
+}
+
+#[tokio::test]
+async fn lines_end_where_a_c_text_would() {
+    let server = Subject::start().await;
+    // Behind a zero byte no end is seen, until so much has come that a line should have ended.
+    for line in [&b"PI\0NG\r\n"[..], b"\0\r\nPING\r\n", b"*1\0\r\n", b"*1\r\n$4\0\r\nPING\r\n"] {
+        let mut client = server.connect().await;
+        client.send_bytes(line).await;
+        assert!(client.is_silent().await, "{}", line.escape_ascii());
+        client.send_bytes(&[b'\n'; 70_000]).await;
+        assert!(client.next().await.starts_with("-ERR Protocol error: too big "));
+        assert_eq!(client.next().await, "closed");
+    }
+    // A line whose end comes along may be longer than one that is waited for.
+    let mut client = server.connect().await;
+    client.send_bytes(format!("GET {}\r\n", "x".repeat(70_000)).as_bytes()).await;
+    assert_eq!(client.next().await, "nil");
 }
 
 #[tokio::test]

@@ -88,6 +88,40 @@ async fn what_this_server_lacks_cannot_be_turned_on() {
     assert_eq!(error, "ERR The server is running without a config file");
 }
 
+/// Raising the number is allowed to everybody; it is given back.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_kernel_is_told_how_soon_to_end_the_process() {
+    let score = || std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().parse::<i32>().unwrap();
+    let (_server, mut redis) = start().await;
+    let before = score();
+    for (mode, expected) in [("relative", before + 5), ("absolute", before + 5), ("no", before)] {
+        let first = if mode == "absolute" { expected } else { 5 };
+        let line = format!("CONFIG SET oom-score-adj {mode} oom-score-adj-values");
+        let values = format!("{first} 200 800");
+        let mut call = cmd("CONFIG");
+        line.split(' ').skip(1).for_each(|word| {
+            call.arg(word);
+        });
+        call.arg(values).query_async::<()>(&mut redis).await.unwrap();
+        assert_eq!(score(), expected, "{mode}");
+    }
+    let error = call(&mut redis, "CONFIG SET oom-score-adj often").await.unwrap_err();
+    assert!(error.ends_with("argument(s) must be one of the following: no, yes, relative, absolute"), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn clients_are_not_promised_more_than_the_system_has_room_for() {
+    let (_server, mut redis) = start().await;
+    let error = call(&mut redis, "CONFIG SET maxclients 4000000000").await.unwrap_err();
+    let text = "The operating system is not able to handle the specified number of clients, try with ";
+    let most: u32 = error.split_once(text).and_then(|(_, most)| most.parse().ok()).unwrap_or_else(|| panic!("{error}"));
+    assert_eq!(texts(&mut redis, "CONFIG GET maxclients").await[1], "10000");
+    call(&mut redis, &format!("CONFIG SET maxclients {most}")).await.unwrap();
+    assert_eq!(texts(&mut redis, "CONFIG GET maxclients").await[1], most.to_string());
+}
+
 #[tokio::test]
 async fn the_slow_log_follows_its_directives() {
     let (_server, mut redis) = start().await;

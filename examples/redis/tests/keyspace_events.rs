@@ -75,6 +75,7 @@ async fn a_new_key_is_told_before_what_was_done_to_it() {
             ("RENAME a b", &["new b", "rename_from a", "rename_to b"]),
             ("MSET b 1 c 2", &["set b", "new c", "set c"]),
             ("SINTERSTORE d nothing", &[]),
+            ("RENAME c b", &["new b", "rename_from c", "rename_to b"]),
         ])
         .await;
 }

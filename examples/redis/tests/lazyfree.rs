@@ -32,12 +32,16 @@ async fn large_values_wait_for_the_job_that_drops_them() {
         ("CONFIG SET lazyfree-lazy-user-del yes", 1),
         ("DEL large small", 2),
         ("SET large x", 2),
+        ("RENAME small large", 2),
+        ("COPY small large REPLACE", 2),
         ("CONFIG SET lazyfree-lazy-server-del yes", 2),
         ("SUNIONSTORE large small", 3),
-        ("FLUSHALL", 3),
-        ("FLUSHALL ASYNC", 5),
-        ("CONFIG SET lazyfree-lazy-user-flush yes", 5),
-        ("FLUSHALL", 7),
+        ("RENAME small large", 4),
+        ("COPY small large REPLACE", 5),
+        ("FLUSHALL", 5),
+        ("FLUSHALL ASYNC", 7),
+        ("CONFIG SET lazyfree-lazy-user-flush yes", 7),
+        ("FLUSHALL", 9),
     ] {
         fill(&mut client, "large", 1000).await;
         fill(&mut client, "small", 10).await;
@@ -51,7 +55,7 @@ async fn large_values_wait_for_the_job_that_drops_them() {
     assert_eq!(info(&mut client, "lazyfreed_objects").await, 0);
     jobs.run_until_idle(100);
     assert_eq!(info(&mut client, "lazyfree_pending_objects").await, 0);
-    assert_eq!(info(&mut client, "lazyfreed_objects").await, 7);
+    assert_eq!(info(&mut client, "lazyfreed_objects").await, 9);
     client.ask("CONFIG RESETSTAT").await;
     assert_eq!(info(&mut client, "lazyfreed_objects").await, 0);
 }

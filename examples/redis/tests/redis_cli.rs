@@ -19,6 +19,17 @@ fn cli(server: &Server, args: &[&str], stdin: &[u8]) -> Outcome {
     run("redis-cli", all, Path::new("."), stdin, LIMIT)
 }
 
+/// Whether something comes true within five seconds.
+fn until(what: impl Fn() -> bool) -> bool {
+    (0..500).any(|_| {
+        let is_so = what();
+        if !is_so {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        is_so
+    })
+}
+
 /// Runs redis-cli with one command and gives its output without the line end.
 fn ask(server: &Server, args: &[&str]) -> String {
     cli(server, args, b"").expect("redis-cli").trim_end().to_owned()
@@ -169,6 +180,96 @@ fn starts_from_a_file_and_ends_on_sigterm() {
     let log = server.log();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("Server initialized") && log.contains("Ready to accept connections"), "{log}");
+}
+
+#[test]
+#[ignore = "needs redis-cli and the release binary"]
+fn runs_in_the_background_until_it_is_told_to_stop() {
+    let (port, dir) = (free_port().to_string(), tempfile::tempdir().expect("a temporary directory"));
+    let path = |name: &str| dir.path().join(name).to_str().expect("a readable path").to_owned();
+    let args = ["--port", &port, "--save", "", "--daemonize", "yes", "--pidfile", "pid", "--logfile", "log"];
+    let (root, program) = (path(""), Subject::Ours.program());
+    let args = [&args[..], &["--dir", &root]].concat();
+    run(program, args, Path::new("/"), b"", LIMIT).expect("the caller's process ends well");
+    let cli =
+        |words: &[&str]| run("redis-cli", [&["-p", &port][..], words].concat(), Path::new("."), b"", LIMIT).stdout;
+    let log = || std::fs::read_to_string(path("log")).unwrap_or_default();
+    let is_up = until(|| log().contains("Ready to accept connections"));
+    let (info, pid) = (cli(&["INFO", "server"]), std::fs::read_to_string(path("pid")));
+    // Whatever was found, it must not run on.
+    cli(&["SHUTDOWN", "NOSAVE"]);
+    assert!(is_up && log().contains("Configuration loaded"), "{}", log());
+    let pid = pid.expect("a file with the process number");
+    assert!(info.contains(&format!("process_id:{}", pid.trim())), "{info}");
+    assert!(until(|| !Path::new(&path("pid")).exists()), "{}", log());
+}
+
+#[test]
+#[ignore = "needs redis-cli and the release binary"]
+fn outlives_its_terminal() {
+    let mut server = Server::start(Subject::Ours, &[]);
+    run("kill", ["-HUP", &server.pid().to_string()], Path::new("/"), b"", LIMIT).expect("kill");
+    for _ in 0..20 {
+        assert_eq!(ask(&server, &["PING"]), "PONG");
+    }
+    assert!(server.ended().is_none(), "{}", server.log());
+}
+
+#[test]
+#[ignore = "needs the release binary"]
+fn there_is_no_sentinel() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let link = dir.path().join("redis-sentinel");
+    std::os::unix::fs::symlink(Subject::Ours.program(), &link).expect("a link");
+    for (program, args) in [
+        (Subject::Ours.program(), &["--port", "0", "--sentinel"][..]),
+        (link, &["--port", "0"]),
+        (Subject::Ours.program(), &["--port", "0", "--sentinel monitor a 127.0.0.1 1 1"]),
+    ] {
+        let outcome = run(program, args, dir.path(), b"", LIMIT);
+        assert_eq!(outcome.status.and_then(|status| status.code()), Some(1), "{outcome:?}");
+        assert!(outcome.stderr.contains("entinel"), "{outcome:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs redis-cli and the release binary"]
+fn commands_go_by_other_names() {
+    let rename =
+        ["--rename-command", "CONFIG", "Settings", "--rename-command", "FLUSHALL", "", "--rename-command SET PUT"];
+    let server = Server::start(Subject::Ours, &rename);
+    assert!(server.log().contains("Configuration loaded"), "{}", server.log());
+    assert_eq!(ask(&server, &["put", "k", "v"]), "OK");
+    for gone in ["CONFIG", "FLUSHALL", "set"] {
+        let error = ask(&server, &[gone, "GET", "port"]);
+        assert!(
+            error.starts_with(&format!("ERR unknown command '{gone}', with args beginning with: 'GET'")),
+            "{error}"
+        );
+    }
+    assert_eq!(ask(&server, &["settings", "GET", "port"]), format!("port\n{}", server.port));
+    assert_eq!(ask(&server, &["Settings", "NO"]), "ERR unknown subcommand 'NO'. Try SETTINGS HELP.");
+    // Errors, rights and the table itself know a command by its own name.
+    assert_eq!(ask(&server, &["PUT", "k"]), "ERR wrong number of arguments for 'set' command");
+    assert_eq!(ask(&server, &["ACL", "SETUSER", "u", "+set", "+flushall"]), "OK");
+    assert!(ask(&server, &["ACL", "SETUSER", "u", "+put"]).starts_with("ERR Error in ACL SETUSER modifier '+put'"));
+    assert_eq!(ask(&server, &["COMMAND", "INFO", "put"]).lines().next(), Some("set"));
+    assert_eq!(ask(&server, &["COMMAND", "INFO", "set"]), "");
+    assert_eq!(ask(&server, &["COMMAND", "GETKEYS", "put", "k", "v"]), "k");
+    let listed = ask(&server, &["COMMAND", "LIST"]);
+    let has = |name: &str| listed.lines().any(|line| line == name);
+    assert_eq!(["set", "config|get", "flushall", "put"].map(has), [true, true, false, false]);
+    assert_eq!(ask(&server, &["ACL", "DRYRUN", "default", "set", "k", "v"]), "ERR Command 'set' not found");
+    assert_eq!(ask(&server, &["ACL", "DRYRUN", "default", "put", "k", "v"]), "OK");
+    let port = free_port().to_string();
+    for (line, error) in
+        [("nosuch x", "No such command in rename-command"), ("get SET", "Target command name already exists")]
+    {
+        let option = format!("--rename-command {line}");
+        let outcome = run(Subject::Ours.program(), ["--port", &port, &option], Path::new("/"), b"", LIMIT);
+        assert_eq!(outcome.status.and_then(|status| status.code()), Some(1), "{outcome:?}");
+        assert!(outcome.stderr.contains(error), "{outcome:?}");
+    }
 }
 
 #[test]

@@ -30,7 +30,6 @@ const SKIPS: &[(&str, &str)] = &[
     ("test_restore_frequency", DUMP),
     ("test_restore_idletime", DUMP),
     ("test_bgsave", "persistence comes later"),
-    ("test_lastsave", "persistence comes later"),
     ("test_replicaof", "replication comes later"),
 ];
 

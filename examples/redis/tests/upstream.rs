@@ -45,7 +45,7 @@ const SKIPS: &[(&str, &str)] = &[
     ("MULTI + LPUSH + EXPIRE + DEBUG SLEEP on blocked client, key already expired", STREAM),
     ("RANDOMKEY: Lazy-expire should not be wrapped in MULTI/EXEC", STREAM),
     ("SCAN: Lazy-expire should not be wrapped in MULTI/EXEC", STREAM),
-    ("CONFIG SET with multiple args", "sets a directive of replication, which comes later"),
+    ("CONFIG SET with multiple args", "sets save points: persistence comes later"),
     ("CONFIG SET rollback on apply error", "sets the port, which this server takes only when it starts"),
     ("Regression for pattern matching very long nested loops", NESTING),
     ("SORT sorted set BY nosort works as expected from scripts", SCRIPT),

@@ -8,6 +8,8 @@
 use std::fmt::{self, Display};
 use std::ops::Add;
 
+use super::hex_float::HexFloat;
+
 /// A number with 64 significant bits and the range of x86's extended precision. Prints as Redis prints a number for
 /// people: up to seventeen decimals, without trailing zeros and never with an exponent.
 ///
@@ -37,11 +39,15 @@ const MIN_EXPONENT: i32 = -16445 - 63;
 impl LongDouble {
     const ZERO: LongDouble = LongDouble { negative: false, significand: 0, exponent: 0, finite: true };
 
-    /// Reads decimal digits with an optional sign, fraction and exponent, or `inf`. Numbers too large or too small for
-    /// the range are refused, as Redis refuses them.
+    /// Reads decimal digits with an optional sign, fraction and exponent, a [`HexFloat`], or `inf`. Numbers too large or
+    /// too small for the range are refused, as Redis refuses them.
     pub fn parse(text: &[u8]) -> Option<LongDouble> {
         if text.len() >= MAX_TEXT {
             return None;
+        }
+        if let Some(hex) = HexFloat::parse(text) {
+            let value = Self::rounded(hex.negative, hex.bits, hex.sticky, hex.exponent);
+            return (value.finite && (hex.is_zero() || value.significand != 0)).then_some(value);
         }
         let (negative, rest) = match text {
             [b'-', rest @ ..] => (true, rest),
@@ -335,10 +341,39 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", "-", ".", "e5", "1e", "1e+", "1.2.3", " 1", "1 ", "0x10", "nan", "1e5000", "1e-6000", "--1"] {
+        for text in [
+            "",
+            "-",
+            ".",
+            "e5",
+            "1e",
+            "1e+",
+            "1.2.3",
+            " 1",
+            "1 ",
+            "0x",
+            "0x1p",
+            "nan",
+            "1e5000",
+            "1e-6000",
+            "--1",
+            "0x1p16384",
+            "0x1p-20000",
+        ] {
             assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text:?}");
         }
-        for (text, printed) in [("1.", "1"), (".5", "0.5"), ("-0", "0"), ("+3", "3"), ("1e4000", ""), ("0e9999", "0")] {
+        for (text, printed) in [
+            ("1.", "1"),
+            (".5", "0.5"),
+            ("-0", "0"),
+            ("+3", "3"),
+            ("1e4000", ""),
+            ("0e9999", "0"),
+            ("0x10", "16"),
+            ("-0x.8p0", "-0.5"),
+            ("0x0", "0"),
+            ("0xffffffffffffffff", "18446744073709551615"),
+        ] {
             let value = LongDouble::parse(text.as_bytes()).unwrap();
             assert!(value.is_finite());
             assert!(printed.is_empty() || value.to_string() == printed, "{text:?} is {value}");

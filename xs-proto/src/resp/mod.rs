@@ -104,14 +104,12 @@
 //! can stop and go on.
 //!
 //! Where the specification and Redis 7.0 differ about requests, this follows Redis, since that is what clients were
-//! tested against: leading zeros in a length are refused, and the two bytes behind an argument are skipped without a
-//! look. For frames it follows the specification, which is strict about them.
+//! tested against: leading zeros in a length are refused, the two bytes behind an argument are skipped without a look,
+//! and a NUL byte in a line hides the line's end, since Redis looks for it in a C string. For frames it follows the specification, which is strict about them.
 //!
 //! # What this leaves out
 //!
 //! - Commands: what the arguments mean is the server's business.
-//! - A NUL byte in an inline request is an ordinary byte here; Redis, which searches lines as C strings, would wait
-//!   for the line's end for ever.
 //! - Streamed output. A server that does not know a length uses [`Reply::begin`], which moves what was written.
 //! - Checks that a set has no repetitions and that a map's keys differ: both are for the receiver to judge.
 //!
@@ -129,6 +127,7 @@
 mod args;
 mod codec;
 mod frame;
+mod hex_float;
 mod inline;
 mod length;
 mod limits;
@@ -140,6 +139,7 @@ mod request;
 pub use args::{Args, ArgsIter, Request};
 pub use codec::FrameCodec;
 pub use frame::{EncodeError, Frame, FrameError};
+pub use hex_float::HexFloat;
 pub use limits::InputLimits;
 pub use long_double::LongDouble;
 pub use number::{format_double, parse_double, parse_i64};

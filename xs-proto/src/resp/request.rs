@@ -185,12 +185,16 @@ impl RequestDecoder {
 
     fn inline(&mut self, src: &[u8]) -> Result<Option<usize>, RequestError> {
         let from = self.scanned.min(src.len());
-        let end = memchr::memchr(b'\n', &src[from..]).map(|i| from + i);
-        if end.unwrap_or(src.len()) > self.limits.inline.min(self.request_limit) {
+        // A zero byte hides the line's end, as it ends a text in C: Redis then waits until the line is too long.
+        let stop = memchr::memchr2(b'\n', 0, &src[from..]).map(|i| from + i);
+        let end = stop.filter(|stop| src[*stop] == b'\n');
+        // A line that has come whole may be longer than one that is waited for.
+        let limit = if end.is_some() { self.request_limit } else { self.limits.inline.min(self.request_limit) };
+        if end.unwrap_or(src.len()) > limit {
             return Err(RequestError::BigInline);
         }
         let Some(end) = end else {
-            self.scanned = src.len();
+            self.scanned = stop.unwrap_or(src.len());
             return Ok(None);
         };
         let line = &src[..end];
@@ -216,14 +220,15 @@ impl RequestDecoder {
         too_big: RequestError,
     ) -> Result<Option<(&'a [u8], usize)>, RequestError> {
         let from = self.scanned.clamp(pos, src.len());
-        let end = memchr::memchr(b'\r', &src[from..]).map(|i| from + i);
+        let stop = memchr::memchr2(b'\r', 0, &src[from..]).map(|i| from + i);
+        let end = stop.filter(|stop| src[*stop] == b'\r');
         if end.unwrap_or(src.len()) - pos > self.limits.inline {
             return Err(too_big);
         }
         match end {
             Some(end) if end + 2 <= src.len() => Ok(Some((src.get(pos + 1..end).unwrap_or_default(), end + 2))),
             _ => {
-                self.scanned = end.unwrap_or(src.len());
+                self.scanned = stop.unwrap_or(src.len());
                 Ok(None)
             }
         }

@@ -69,7 +69,8 @@ impl Selector {
     }
 
     /// The shortest rules that we know for the set of commands: all or nothing first, then whole categories as long as
-    /// one fits better than not, at last what is still different, command by command.
+    /// one fits better than not, at last what is still different, command by command. Those come in the order of the
+    /// table; redis-server gives them in that of a hash table, which is another one every time it starts.
     pub(crate) fn describe_commands(&self) -> Vec<u8> {
         let additive = !self.commands.open;
         let (all, sign) = if additive { ("-@all", '+') } else { ("+@all", '-') };

@@ -90,8 +90,7 @@ impl Acl {
         }
         let merged = rules::merge_selectors(rules.clone()).map_err(|at| {
             let start = rules.into_iter().nth(at).unwrap_or_default();
-            let start = String::from_utf8_lossy(start);
-            Fault::because(format!("ERR Unmatched parenthesis in acl selector starting at '{start}'."))
+            Fault::quoting(&[&"ERR Unmatched parenthesis in acl selector starting at '", &start, &"'."])
         })?;
         let fresh = Selector { all_channels, ..Selector::default() };
         let mut user = match self.users.get(name) {
@@ -100,8 +99,7 @@ impl Acl {
         };
         for rule in &merged {
             rules::apply(&mut user, rule, &fresh).map_err(|error| {
-                let rule = String::from_utf8_lossy(rule);
-                Fault::because(format!("ERR Error in ACL SETUSER modifier '{rule}': {error}"))
+                Fault::quoting(&[&"ERR Error in ACL SETUSER modifier '", rule, &"': ", &error.to_string()])
             })?;
         }
         let unrestricted = user.selectors().any(Selector::allows_all);

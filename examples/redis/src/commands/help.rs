@@ -1,7 +1,7 @@
 //! The `HELP` of a container command, and the error for arguments that none of its subcommands takes.
 
 use crate::ctx::Ctx;
-use crate::fault::Fault;
+use crate::fault::{Fault, start_of};
 
 /// Answers with a line of usage for each subcommand and what it does behind it.
 pub(crate) fn write(ctx: &mut Ctx<'_>, subcommands: &[(&str, &str)]) {
@@ -16,8 +16,6 @@ pub(crate) fn write(ctx: &mut Ctx<'_>, subcommands: &[(&str, &str)]) {
 
 /// A subcommand whose arguments are not understood.
 pub(crate) fn unknown(ctx: &Ctx<'_>) -> Fault {
-    let sub = ctx.arg(1);
-    let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]);
-    let name = String::from_utf8_lossy(ctx.arg(0)).to_uppercase();
-    Fault::because(format!("ERR unknown subcommand or wrong number of arguments for '{sub}'. Try {name} HELP."))
+    const WRONG: &str = "ERR unknown subcommand or wrong number of arguments for '";
+    Fault::quoting(&[&WRONG, &start_of(ctx.arg(1)), &"'. Try ", &ctx.arg(0).to_ascii_uppercase(), &" HELP."])
 }

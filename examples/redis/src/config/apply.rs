@@ -43,6 +43,9 @@ pub(crate) fn apply(server: &mut Server, keyspace: &mut Keyspace, client: &Clien
 pub(crate) fn adopt(server: &mut Server) {
     tell(server);
     let config = server.config.clone();
+    if let Err(error) = server.oom.adjust(&config) {
+        tracing::warn!("Unable to write oom_score_adj: {}", super::reason(&error));
+    }
     if !config.requirepass.is_empty() {
         server.set_default_password(&config.requirepass);
     }

@@ -10,8 +10,9 @@
 
 use std::io::Read;
 
+use super::directive::{Directive, Effect};
 use super::file::{quote, read};
-use super::{Config, LoadError};
+use super::{Config, LoadError, table};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -28,13 +29,14 @@ pub(crate) enum Invocation {
 pub(crate) fn invocation(args: &[String], stdin: &mut dyn Read) -> Invocation {
     match args.first().map(String::as_str) {
         Some("-v" | "--version") => return Invocation::Print(version()),
-        Some("-h" | "--help") => return Invocation::Print(HELP.to_owned()),
+        Some("-h" | "--help") => return Invocation::Print(help()),
         Some("--test-memory") => {
             return Invocation::Refuse("This server has no memory test. A tool made for it is memtester.\n".to_owned());
         }
         Some("--check-system") => {
             return Invocation::Refuse("This server has no checks of the system.\n".to_owned());
         }
+        _ if args.iter().any(|arg| arg == "--sentinel") => return Invocation::Refuse(NO_SENTINEL.to_owned()),
         _ => {}
     }
     match configuration(args, stdin) {
@@ -53,7 +55,7 @@ fn version() -> String {
 }
 
 fn configuration(args: &[String], stdin: &mut dyn Read) -> Result<Config, LoadError> {
-    let mut config = Config::default();
+    let mut config = Config { is_given: !args.is_empty(), ..Config::default() };
     let mut text = String::new();
     let options = match args.first() {
         Some(path) if !path.starts_with('-') => {
@@ -106,9 +108,6 @@ fn lines(args: &[String], before: usize) -> (String, bool) {
                 lines.push_str("\"\"");
                 wants_value = false;
             }
-            if name.eq_ignore_ascii_case("sentinel") {
-                wants_value = false;
-            }
         } else {
             lines.push_str(&quote(arg.as_bytes()));
             lines.push(' ');
@@ -129,10 +128,10 @@ Usage: xs-redis [/path/to/redis.conf] [--directive value...]... [-]
 Every directive of redis.conf is an option; options come after the file and win over it. Those that most people want:
 
   --port <number>                 TCP port, 0 for none (6379)
-  --bind <address>...             addresses to listen on; one that begins with - may fail (127.0.0.1 -::1)
+  --bind <address>...             addresses to listen on; one that begins with - may fail (* -::*)
   --unixsocket <path>             listen on a Unix socket as well
   --requirepass <password>        clients must authenticate
-  --protected-mode yes|no         without a password, answer this machine only (yes)
+  --protected-mode yes|no         without a password, answer this machine only, whatever is bound (yes)
   --maxmemory <bytes>             memory for data, as 100mb or 2gb; 0 for no limit (0)
   --maxmemory-policy <policy>     what goes when it is full: noeviction, allkeys-lru, allkeys-lfu, volatile-ttl...
   --maxclients <number>           connections at once (10000)
@@ -141,6 +140,7 @@ Every directive of redis.conf is an option; options come after the file and win 
   --notify-keyspace-events <classes>  publish what happens to keys, as KEA
   --loglevel debug|verbose|notice|warning
   --logfile <path>                instead of standard output
+  --daemonize yes|no              run in the background; --pidfile <path> keeps the process number (no)
 
 Examples:
   xs-redis
@@ -148,9 +148,56 @@ Examples:
   xs-redis /etc/redis/redis.conf --loglevel verbose
   echo 'maxmemory 128mb' | xs-redis -
 
-Nothing is written to disk: directives about persistence, replication, cluster mode, TLS and modules are understood,
-named in a warning, and have no effect. CONFIG GET * shows every directive of the running server.
+Nothing is written to disk. CONFIG GET * shows every directive of the running server.
 ";
+
+/// What a server that would be asked to watch others says.
+pub(crate) const NO_SENTINEL: &str =
+    "This server has no Sentinel mode: it serves data, and doesn't watch other servers.\n";
+
+/// The help, with the directives that change nothing: those are read off the table.
+fn help() -> String {
+    let mut text = HELP.to_owned();
+    let idle = table::all().filter(|directive| matches!(directive.effect, Effect::Idle) && !directive.hidden);
+    let at_start = table::all().filter(|directive| matches!(directive.effect, Effect::AtStart(_)));
+    list(&mut text, "Taken when the server starts, and not by CONFIG SET as redis-server takes them", at_start);
+    list(&mut text, "Accepted without effect, for they tune what this server does in another way or not at all", idle);
+    let mut parts: Vec<&str> = Vec::new();
+    let lacking = |directive: &Directive| match directive.effect {
+        Effect::Lacks(part, _) if !directive.hidden => Some(part),
+        _ => None,
+    };
+    for part in table::all().filter_map(lacking) {
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    text.push_str("\nAbout what this server doesn't have: named in a warning at the start, and without effect\n");
+    for part in parts {
+        list(&mut text, part, table::all().filter(|directive| lacking(directive) == Some(part)));
+    }
+    let switches = table::all().filter(|directive| directive.is_switch() && !directive.fixed && !directive.hidden);
+    list(&mut text, "Of these, CONFIG SET refuses what would turn such a part on", switches);
+    // A line of its own kind, not a directive with a value.
+    text.push_str("\nmodules:\n  loadmodule\n");
+    text
+}
+
+/// A heading with names below it, in lines of a readable length.
+fn list(text: &mut String, heading: &str, directives: impl Iterator<Item = &'static Directive>) {
+    const WIDTH: usize = 110;
+    text.push_str(&format!("\n{heading}:\n"));
+    let mut line = String::new();
+    for directive in directives {
+        if line.len() + directive.name.len() > WIDTH {
+            text.push_str(&format!(" {line}\n"));
+            line.clear();
+        }
+        line.push(' ');
+        line.push_str(directive.name);
+    }
+    text.push_str(&format!(" {line}\n"));
+}
 
 #[cfg(test)]
 mod tests {
@@ -199,5 +246,24 @@ mod tests {
         assert_eq!(missing, "Fatal error, can't open config file '/no/such/file': No such file or directory\n");
         assert!(serve(&["--test-memory", "10"], "").is_err());
         assert!(serve(&["--help"], "").unwrap_err().starts_with("A Redis server"));
+        for args in [&["--port", "1", "--sentinel"][..], &["a.conf", "--sentinel"]] {
+            assert_eq!(serve(args, "").unwrap_err(), NO_SENTINEL);
+        }
+        for line in ["sentinel", "sentinel monitor a b 1 2"] {
+            let error = serve(&["-"], line).unwrap_err();
+            assert!(error.ends_with("sentinel directive while not in sentinel mode\n"), "{error}");
+        }
+    }
+
+    #[test]
+    fn help_names_whatever_has_no_effect() {
+        let help = help();
+        let listed = |directive: &Directive| help.split_whitespace().any(|word| word == directive.name);
+        for directive in table::all().filter(|directive| !directive.hidden) {
+            let has_none = matches!(directive.effect, Effect::Idle | Effect::Lacks(..));
+            assert!(!has_none || listed(directive), "{}", directive.name);
+        }
+        assert!(!help.contains("hash-max-listpack-entries") && help.contains("\npersistence:\n"), "{help}");
+        assert!(help.lines().all(|line| line.len() <= 120), "{help}");
     }
 }

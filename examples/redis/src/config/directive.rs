@@ -178,6 +178,12 @@ impl Directive {
         }
     }
 
+    /// Whether some values turn on a part that the server doesn't have, and others don't. What only tunes such a part may
+    /// be set to anything while it stays off.
+    pub(crate) fn is_switch(&self) -> bool {
+        matches!(self.effect, Effect::Lacks(_, off) if !off.is_empty())
+    }
+
     /// Reads a value into its canonical form; `current` is the one in force.
     pub(crate) fn read(&self, current: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
         let arg = args.first().copied().unwrap_or_default();

@@ -94,20 +94,16 @@ impl Config {
         Ok(Line::Done)
     }
 
-    fn special(&mut self, name: &[u8], args: &[&[u8]]) -> Result<Line, String> {
+    pub(super) fn special(&mut self, name: &[u8], args: &[&[u8]]) -> Result<Line, String> {
         match (name.to_ascii_lowercase().as_slice(), args) {
             // They meant something once.
             (b"list-max-ziplist-entries" | b"list-max-ziplist-value" | b"lua-replicate-commands", [_]) => {}
             (b"include", [pattern]) => return Ok(Line::Include(String::from_utf8_lossy(pattern).into_owned())),
             (b"user", [_, ..]) => return Ok(Line::User),
-            (b"rename-command", [command, _]) => {
-                if crate::table::Table::get().find(command).is_none() {
-                    return Err("No such command in rename-command".to_owned());
-                }
-                self.unsupported.push("rename-command");
+            (b"rename-command", [command, new]) => {
+                self.names.rename(crate::table::Table::get(), command, new)?;
             }
             (b"loadmodule", [_, ..]) => self.unsupported.push("loadmodule"),
-            (b"sentinel", []) => self.unsupported.push("sentinel"),
             (b"sentinel", _) => return Err("sentinel directive while not in sentinel mode".to_owned()),
             (name, []) if name.contains(&b'.') => return Err("Module config specified without value".to_owned()),
             (name, _) if name.contains(&b'.') => self.unsupported.push("module configurations"),
@@ -134,8 +130,11 @@ impl Config {
 /// Whether a `user` line makes sense.
 fn check_user(words: &[Vec<u8>]) -> Result<(), String> {
     super::apply::define(&mut Acl::new(), words, false).map_err(|fault| {
-        let why =
-            fault.text().trim_start_matches("ERR Error in ACL SETUSER modifier ").trim_start_matches("ERR ").to_owned();
+        let why = fault
+            .shown()
+            .trim_start_matches("ERR Error in ACL SETUSER modifier ")
+            .trim_start_matches("ERR ")
+            .to_owned();
         match why.strip_prefix('\'') {
             Some(_) => format!("Error in user declaration {why}"),
             None => format!("Error in user declaration '{}': {why}", String::from_utf8_lossy(&words[0])),
@@ -150,7 +149,7 @@ struct Reading {
     depth: usize,
 }
 
-enum Line {
+pub(super) enum Line {
     Done,
     Include(String),
     User,

@@ -32,10 +32,12 @@ pub(crate) use directive::memory;
 use directive::{Directive, Effect};
 pub(crate) use file::{LoadError, quote, split};
 pub(crate) use rewrite::rewrite;
-pub(crate) use words::{OutputLimit, percentile, reason};
+pub(crate) use words::{OutputLimit, master, percentile, reason};
 
 use crate::fault::Fault;
 use crate::notify::Class;
+use crate::oom::Adjust;
+use crate::table::Names;
 use directive::Value;
 
 /// Every directive's value, and the obeyed ones as typed fields.
@@ -47,8 +49,12 @@ pub struct Config {
     pub(crate) unsupported: Vec<&'static str>,
     /// The file that the configuration came from: where `CONFIG REWRITE` writes.
     pub(crate) file: Option<String>,
+    /// Whether anything was configured at all, in a file or on the command line.
+    pub(crate) is_given: bool,
     /// The `user` lines.
     pub(crate) users: Vec<UserLine>,
+    /// The `rename-command` lines.
+    pub(crate) names: Names,
 
     pub(crate) bind: Vec<String>,
     pub(crate) port: u16,
@@ -93,8 +99,12 @@ pub struct Config {
     /// `None` for standard output.
     pub(crate) logfile: Option<String>,
     pub(crate) pidfile: Option<String>,
+    /// Runs in the background.
+    pub(crate) daemonize: bool,
     pub(crate) dir: String,
     pub(crate) always_show_logo: bool,
+    pub(crate) oom_score: Adjust,
+    pub(crate) oom_score_of_master: i32,
     pub(crate) hz: u32,
     pub(crate) requirepass: Vec<u8>,
     pub(crate) acl_file: Option<String>,
@@ -103,6 +113,7 @@ pub struct Config {
     pub(crate) acl_all_channels: bool,
     pub(crate) enable_debug_command: Protected,
     pub(crate) enable_protected_configs: Protected,
+    pub(crate) enable_module_command: Protected,
     /// `None` logs nothing.
     pub(crate) slow_after: Option<Duration>,
     pub(crate) slowlog_max_len: usize,
@@ -194,7 +205,9 @@ impl Default for Config {
             values: table::all().map(|directive| directive.default.as_bytes().to_vec()).collect(),
             unsupported: Vec::new(),
             file: None,
+            is_given: false,
             users: Vec::new(),
+            names: Names::default(),
             bind: Vec::new(),
             port: 0,
             any_port: false,
@@ -226,8 +239,11 @@ impl Default for Config {
             loglevel: tracing::Level::INFO,
             logfile: None,
             pidfile: None,
+            daemonize: false,
             dir: String::new(),
             always_show_logo: false,
+            oom_score: Adjust::No,
+            oom_score_of_master: 0,
             hz: 0,
             requirepass: Vec::new(),
             acl_file: None,
@@ -235,6 +251,7 @@ impl Default for Config {
             acl_all_channels: false,
             enable_debug_command: Protected::No,
             enable_protected_configs: Protected::No,
+            enable_module_command: Protected::No,
             slow_after: None,
             slowlog_max_len: 0,
             latency_threshold: Duration::ZERO,
@@ -285,6 +302,11 @@ impl Config {
             }
         }
         found
+    }
+
+    /// A path of the configuration, as seen from the directory that the server works in.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        PathBuf::from(&self.dir).join(path)
     }
 
     /// How long a connection may be idle; `None` for ever.
@@ -350,16 +372,13 @@ impl Config {
     /// directives.
     pub(crate) fn with(&self, pairs: &[(&[u8], &[u8])], may_guarded: bool) -> Result<Config, Fault> {
         let failed = |name: &[u8], why: &str| {
-            let name = String::from_utf8_lossy(name);
-            Fault::because(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
+            Fault::quoting(&[&"ERR CONFIG SET failed (possibly related to argument '", &name, &"') - ", &why])
         };
         let mut found: Vec<(usize, &'static Directive, &'static str)> = Vec::new();
         for (name, _) in pairs {
             let Some((index, directive)) = table::find(name) else {
-                let name = String::from_utf8_lossy(name);
-                return Err(Fault::because(format!(
-                    "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
-                )));
+                const UNKNOWN: &str = "ERR Unknown option or number of arguments for CONFIG SET - '";
+                return Err(Fault::quoting(&[&UNKNOWN, name, &"'"]));
             };
             if directive.fixed {
                 return Err(failed(name, "can't set immutable config"));
@@ -385,7 +404,7 @@ impl Config {
             if value == self.shown(index, directive) {
                 continue;
             }
-            if let Some(part) = directive.lacking(&value) {
+            if let Some(part) = directive.lacking(&value).filter(|_| directive.is_switch()) {
                 return Err(failed(name.as_bytes(), &format!("this server doesn't have {part}")));
             }
             if matches!(directive.effect, Effect::AtStart(_)) {
@@ -421,8 +440,14 @@ impl Config {
 
     /// Puts the values of one directive into force, as tests and builders do. Errors are redis-server's texts.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let (index, directive) =
-            table::find(name.as_bytes()).ok_or_else(|| format!("no directive is called {name}"))?;
+        let Some((index, directive)) = table::find(name.as_bytes()) else {
+            let words = split(value.as_bytes()).ok_or("unbalanced quotes")?;
+            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            return match self.special(name.as_bytes(), &words)? {
+                file::Line::Done => Ok(()),
+                file::Line::Include(_) | file::Line::User => Err(format!("{name} stands in files only")),
+            };
+        };
         let words: Vec<&[u8]> = match directive.takes_words() {
             true => value.as_bytes().split(|byte| *byte == b' ').collect(),
             false => vec![value.as_bytes()],

@@ -8,7 +8,7 @@ fn shown(config: &Config, patterns: &[&str]) -> Vec<(String, String)> {
 
 fn with(config: &Config, pairs: &[(&str, &str)]) -> Result<Config, String> {
     let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    config.with(&pairs, false).map_err(|fault| fault.text().to_owned())
+    config.with(&pairs, false).map_err(|fault| fault.shown().into_owned())
 }
 
 #[test]
@@ -75,6 +75,10 @@ fn what_may_not_be_set_says_why() {
     assert!(error(&[("appendonly", "yes")]).ends_with("this server doesn't have persistence"));
     assert!(error(&[("save", "900 1")]).ends_with("this server doesn't have persistence"));
     assert!(error(&[("port", "1")]).ends_with("takes it only when it starts"));
+    assert!(error(&[("min-replicas-to-write", "1")]).ends_with("this server doesn't have replication"));
+    // What tunes a part that is off may be anything.
+    let new = with(&config, &[("lua-time-limit", "7"), ("appendfsync", "always"), ("rdbcompression", "no")]).unwrap();
+    assert_eq!(new.get("busy-reply-threshold").unwrap(), b"7");
     // Asking for nothing, or for what is so already, is granted.
     with(&config, &[("appendonly", "no"), ("save", ""), ("rdbcompression", "yes"), ("port", "6379")]).unwrap();
 }
@@ -102,6 +106,9 @@ fn a_bad_line_is_named() {
     assert!(error("nonsense").ends_with("Bad directive or wrong number of arguments"));
     assert!(error("a.b").ends_with("Module config specified without value"));
     assert!(error("rename-command nosuch x").ends_with("No such command in rename-command"));
+    assert!(error("rename-command get SET").ends_with("Target command name already exists"));
+    assert!(error("rename-command get \"\"\nrename-command get x").ends_with("No such command in rename-command"));
+    assert!(error("rename-command get").ends_with("Bad directive or wrong number of arguments"));
     assert!(error("include /no/such/file").starts_with("Fatal error, can't open config file '/no/such/file'"));
 }
 

@@ -56,7 +56,7 @@ pub(super) fn host_name(text: &[u8]) -> Result<(), &'static str> {
 pub(super) fn title(text: &[u8]) -> Result<(), &'static str> {
     const KNOWN: [&str; 7] = ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"];
     const ERROR: &str = "template format is invalid or contains unknown variables";
-    let text = std::str::from_utf8(text).map_err(|_| ERROR)?;
+    let text = std::str::from_utf8(text).ok().filter(|text| !text.is_empty()).ok_or(ERROR)?;
     let mut rest = text;
     while let Some(open) = rest.find('{') {
         let close = rest[open..].find('}').ok_or(ERROR)?;
@@ -106,13 +106,16 @@ pub(super) fn bind(_: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
 
 pub(super) fn replica_of(_: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
     let [host, port] = args else { return Err("wrong number of arguments".to_owned()) };
+    Ok(master(&[host, port])?.map(|_| args.join(&b' ')).unwrap_or_default())
+}
+
+/// The master's port in `host port`; `None` for `no one`.
+pub(crate) fn master([host, port]: &[&[u8]; 2]) -> Result<Option<u16>, &'static str> {
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    match crate::parse::int(port) {
-        Some(0..=65535) => Ok(args.join(&b' ')),
-        _ => Err("Invalid master port".to_owned()),
-    }
+    let port = crate::parse::int(port).and_then(|port| u16::try_from(port).ok());
+    port.map(Some).ok_or("Invalid master port")
 }
 
 pub(super) fn events(_: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
@@ -141,6 +144,16 @@ pub(super) fn oom_scores(_: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
     }
 }
 
+/// `yes` and `relative` are the same, and shown as the first.
+pub(super) fn oom_mode(_: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
+    let mode = args.first().copied().unwrap_or_default().to_ascii_lowercase();
+    match mode.as_slice() {
+        b"no" | b"yes" | b"absolute" => Ok(mode),
+        b"relative" => Ok(b"yes".to_vec()),
+        _ => Err("argument(s) must be one of the following: no, yes, relative, absolute".to_owned()),
+    }
+}
+
 pub(super) fn percentiles(_: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
     if matches!(args, [b""]) {
         return Ok(Vec::new());
@@ -163,6 +176,9 @@ pub(crate) fn percentile(value: f64) -> String {
 }
 
 pub(super) fn output_limits(current: &[u8], args: &[&[u8]]) -> Result<Vec<u8>, String> {
+    if matches!(args, [b""]) {
+        return Ok(current.to_vec());
+    }
     const NUMBERS: &str = "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
     if !args.len().is_multiple_of(4) {
         return Err("Wrong number of arguments in buffer limit configuration.".to_owned());

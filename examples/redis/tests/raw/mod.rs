@@ -96,6 +96,23 @@ impl Client {
         tokio::time::timeout(Duration::from_secs(5), self.receive()).await.unwrap_or_else(|_| "nothing came".to_owned())
     }
 
+    /// The next line as it comes, with its end; nothing of it is interpreted.
+    pub(crate) async fn next_line(&mut self) -> Vec<u8> {
+        let read = async {
+            loop {
+                if let Some(end) = self.input.windows(2).position(|two| two == b"\r\n") {
+                    return self.input.drain(..end + 2).collect();
+                }
+                let mut chunk = [0; 4096];
+                match self.stream.read(&mut chunk).await {
+                    Ok(0) | Err(_) => return std::mem::take(&mut self.input),
+                    Ok(read) => self.input.extend_from_slice(&chunk[..read]),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), read).await.expect("a line")
+    }
+
     /// Whether nothing comes for a while. Rather too short than too long: what does come is then found by `next`.
     pub(crate) async fn is_silent(&mut self) -> bool {
         tokio::time::timeout(Duration::from_millis(60), self.receive()).await.is_err()

@@ -103,7 +103,7 @@ impl Class {
             b"normal" => Ok(Class::Normal),
             b"pubsub" => Ok(Class::Pubsub),
             b"slave" | b"replica" | b"master" => Ok(Class::Replication),
-            _ => Err(Fault::because(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name)))),
+            _ => Err(Fault::quoting(&[&"ERR Unknown client type '", &name, &"'"])),
         }
     }
 }
@@ -181,7 +181,7 @@ impl<'a> Filter<'a> {
                 b"laddr" => filter.laddr = Some(value),
                 b"user" if ctx.server.acl.get(value).is_some() => filter.user = Some(value),
                 b"user" => {
-                    return Err(Fault::because(format!("ERR No such user '{}'", String::from_utf8_lossy(value))));
+                    return Err(Fault::quoting(&[&"ERR No such user '", &value, &"'"]));
                 }
                 b"skipme" => match value.to_ascii_lowercase().as_slice() {
                     b"yes" => filter.spare_me = true,

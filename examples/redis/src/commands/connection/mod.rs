@@ -116,8 +116,7 @@ pub(super) fn hello(ctx: &mut Ctx<'_>) -> Outcome {
             client::set_name(ctx, at + 1)?;
             at += 2;
         } else {
-            let option = String::from_utf8_lossy(option);
-            return Err(Fault::because(format!("ERR Syntax error in HELLO option '{option}'")));
+            return Err(Fault::quoting(&[&"ERR Syntax error in HELLO option '", &option, &"'"]));
         }
     }
     if ctx.client.user.is_none() {

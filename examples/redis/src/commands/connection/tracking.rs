@@ -79,23 +79,19 @@ fn check(options: &TrackingOptions, prefixes: &[Vec<u8>], before: Option<&Tracki
     }
     for (at, prefix) in prefixes.iter().enumerate() {
         let overlaps = |other: &&Vec<u8>| other.starts_with(prefix) || prefix.starts_with(other);
-        let shown = String::from_utf8_lossy(prefix);
         if let Some(other) = before.and_then(|before| before.prefixes.iter().find(overlaps)) {
-            let other = String::from_utf8_lossy(other);
-            return Err(Fault::because(format!(
-                "ERR Prefix '{shown}' overlaps with an existing prefix '{other}'. Prefixes for a single client must not \
-                 overlap."
-            )));
+            return Err(overlap(prefix, "an existing", other));
         }
         if let Some(other) = prefixes[at + 1..].iter().find(overlaps) {
-            let other = String::from_utf8_lossy(other);
-            return Err(Fault::because(format!(
-                "ERR Prefix '{shown}' overlaps with another provided prefix '{other}'. Prefixes for a single client must \
-                 not overlap."
-            )));
+            return Err(overlap(prefix, "another provided", other));
         }
     }
     Ok(())
+}
+
+fn overlap(prefix: &[u8], which: &str, other: &[u8]) -> Fault {
+    const END: &str = "'. Prefixes for a single client must not overlap.";
+    Fault::quoting(&[&"ERR Prefix '", &prefix, &"' overlaps with ", &which, &" prefix '", &other, &END])
 }
 
 /// `CLIENT CACHING YES | NO`

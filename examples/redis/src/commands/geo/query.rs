@@ -209,8 +209,8 @@ impl<'a> Query<'a> {
             return Err(Fault::because(text));
         }
         let needs = |what: &str| {
-            let name = String::from_utf8_lossy(args.get(0).unwrap_or_default()).into_owned();
-            Err(Fault::because(format!("ERR exactly one of {what} can be specified for {name}")))
+            let name = args.get(0).unwrap_or_default();
+            Err(Fault::quoting(&[&"ERR exactly one of ", &what, &" can be specified for ", &name]))
         };
         if form.is_search() && reader.centre.is_none() {
             return needs("FROMMEMBER or FROMLONLAT");

@@ -32,9 +32,7 @@ pub(super) fn pfdebug(ctx: &mut Ctx<'_>) -> Outcome {
             ctx.reply.int(i64::from(encoding == Encoding::Sparse));
         }
         _ => {
-            let sub = ctx.arg(1);
-            let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]);
-            return Err(Fault::because(format!("ERR Unknown PFDEBUG subcommand '{sub}'")));
+            return Err(Fault::quoting(&[&"ERR Unknown PFDEBUG subcommand '", &ctx.arg(1), &"'"]));
         }
     }
     Ok(())

@@ -41,8 +41,7 @@ impl Condition {
                 b"gt" => condition.if_later = true,
                 b"lt" => condition.if_earlier = true,
                 _ => {
-                    let word = String::from_utf8_lossy(&word[..word.len().min(128)]);
-                    return Err(Fault::because(format!("ERR Unsupported option {word}")));
+                    return Err(Fault::quoting(&[&"ERR Unsupported option ", &word]));
                 }
             }
         }

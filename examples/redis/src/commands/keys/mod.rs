@@ -139,6 +139,8 @@ fn rename_key(ctx: &mut Ctx<'_>, replace: bool) -> Result<bool, Fault> {
         return Ok(false);
     }
     let db = ctx.db.index;
+    // First, so that the key counts as a new one, and what is replaced may be dropped in the background.
+    ctx.db.remove(to);
     ctx.db.keyspace.rename((db, from), (db, to), ctx.now);
     ctx.notify(Class::GENERIC, "rename_from", from, db);
     announce(ctx, to, "rename_to");
@@ -200,7 +202,11 @@ fn copy(ctx: &mut Ctx<'_>) -> Outcome {
     let Some(value) = ctx.db.keyspace.peek(ctx.db.index, from, ctx.now).cloned() else { return Ok(()) };
     let ttl = ctx.db.expiry(from).map_or(Ttl::Clear, Ttl::At);
     // Not in place: what replaces a key is a new key, with no record of how often it was used.
-    ctx.db.keyspace.remove(target, to, ctx.now);
+    if let Some(old) = ctx.db.keyspace.remove(target, to, ctx.now)
+        && ctx.db.sets_aside
+    {
+        ctx.db.keyspace.set_aside(old);
+    }
     ctx.db.keyspace.insert(target, to, value, ttl, ctx.now);
     ctx.server.stats.dirty += 1;
     ctx.notify(Class::GENERIC, "copy_to", to, target);

@@ -4,7 +4,7 @@ use crate::acl::{Reason, Selector, category};
 use crate::command::{Cat, Outcome};
 use crate::commands::help;
 use crate::ctx::Ctx;
-use crate::fault::Fault;
+use crate::fault::{Fault, start_of};
 use crate::parse;
 
 /// `ACL SETUSER name [rule …]`
@@ -103,10 +103,7 @@ pub(super) fn cat(ctx: &mut Ctx<'_>) -> Outcome {
         3 => ctx.arg(2),
         _ => return Err(help::unknown(ctx)),
     };
-    let category = category(name).ok_or_else(|| {
-        let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
-        Fault::because(format!("ERR Unknown category '{name}'"))
-    })?;
+    let category = category(name).ok_or_else(|| Fault::quoting(&[&"ERR Unknown category '", &start_of(name), &"'"]))?;
     let rows = ctx.server.table.rows().iter().filter(|row| row.spec.categories.has(category));
     ctx.reply.array(rows.clone().count());
     rows.for_each(|row| ctx.reply.bulk(row.full_name.as_bytes()));
@@ -137,17 +134,16 @@ pub(super) fn genpass(ctx: &mut Ctx<'_>) -> Outcome {
 /// `ACL DRYRUN user command [arg …]`
 pub(super) fn dryrun(ctx: &mut Ctx<'_>) -> Outcome {
     let call = ctx.args.skip(3);
-    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let Some(user) = ctx.server.acl.get(ctx.arg(2)) else {
-        return Err(Fault::because(format!("ERR User '{}' not found", shown(ctx.arg(2)))));
+        return Err(Fault::quoting(&[&"ERR User '", &ctx.arg(2), &"' not found"]));
     };
     let table = ctx.server.table;
-    let command = table.find(ctx.arg(3)).and_then(|entry| match call.get(1) {
+    let command = ctx.server.find(ctx.arg(3)).and_then(|entry| match call.get(1) {
         Some(sub) if !entry.spec.sub.is_empty() => table.find_sub(entry, sub),
         _ => Some(entry),
     });
     let Some(entry) = command else {
-        return Err(Fault::because(format!("ERR Command '{}' not found", shown(ctx.arg(3)))));
+        return Err(Fault::quoting(&[&"ERR Command '", &ctx.arg(3), &"' not found"]));
     };
     let name = table.full_name(entry.id);
     if !entry.spec.takes(call.len()) {
@@ -157,13 +153,13 @@ pub(super) fn dryrun(ctx: &mut Ctx<'_>) -> Outcome {
         ctx.reply.ok();
         return Ok(());
     };
-    let object = shown(call.get(denied.at).unwrap_or_default());
-    let text = match denied.reason {
-        Reason::Command => format!("This user has no permissions to run the '{name}' command"),
-        Reason::Channel => format!("This user has no permissions to access the '{object}' channel"),
-        Reason::Key | Reason::Auth => format!("This user has no permissions to access the '{object}' key"),
+    let object = call.get(denied.at).unwrap_or_default();
+    let (before, what, after) = match denied.reason {
+        Reason::Command => ("run the '", name.as_bytes(), "' command"),
+        Reason::Channel => ("access the '", object, "' channel"),
+        Reason::Key | Reason::Auth => ("access the '", object, "' key"),
     };
-    ctx.reply.bulk(text.as_bytes());
+    ctx.reply.bulk(Fault::quoting(&[&"This user has no permissions to ", &before, &what, &after]).text());
     Ok(())
 }
 

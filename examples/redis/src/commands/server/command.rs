@@ -7,32 +7,35 @@ use crate::commands::help as usage;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::glob;
+use crate::state::Server;
 use crate::table::{Entry, Table};
 
-/// The command or subcommand (`client|list`) of that name.
-pub(super) fn lookup(table: &Table, name: &[u8]) -> Option<Entry> {
+/// The command or subcommand (`client|list`) that clients call so.
+pub(super) fn lookup(server: &Server, name: &[u8]) -> Option<Entry> {
     let mut parts = name.splitn(2, |byte| *byte == b'|');
-    let entry = table.find(parts.next()?)?;
+    let entry = server.find(parts.next()?)?;
     match parts.next() {
         None => Some(entry),
-        Some(sub) => table.find_sub(entry, sub),
+        Some(sub) => server.table.find_sub(entry, sub),
     }
 }
 
-pub(super) fn supported(table: &Table) -> impl Iterator<Item = Entry> {
-    table.commands().filter(|entry| entry.spec.is_supported())
+/// Every command that is carried out and can be called, by whatever name.
+pub(super) fn supported(server: &Server) -> impl Iterator<Item = Entry> {
+    let (table, names) = (server.table, &server.names);
+    table.commands().filter(|entry| entry.spec.is_supported() && names.knows(table, entry.id))
 }
 
 /// `COMMAND` itself, which is `COMMAND INFO` of everything.
 pub(super) fn all(ctx: &mut Ctx<'_>) -> Outcome {
     let table = ctx.server.table;
-    ctx.reply.array(supported(table).count());
-    supported(table).for_each(|entry| write_info(&mut ctx.reply, table, entry));
+    ctx.reply.array(supported(ctx.server).count());
+    supported(ctx.server).for_each(|entry| write_info(&mut ctx.reply, table, entry));
     Ok(())
 }
 
 pub(super) fn count(ctx: &mut Ctx<'_>) -> Outcome {
-    ctx.reply.int(supported(ctx.server.table).count() as i64);
+    ctx.reply.int(supported(ctx.server).count() as i64);
     Ok(())
 }
 
@@ -43,7 +46,7 @@ pub(super) fn info(ctx: &mut Ctx<'_>) -> Outcome {
     let table = ctx.server.table;
     ctx.reply.array(ctx.args.len() - 2);
     for name in ctx.args.iter().skip(2) {
-        match lookup(table, name).filter(|entry| entry.spec.is_supported()) {
+        match lookup(ctx.server, name).filter(|entry| entry.spec.is_supported()) {
             Some(entry) => write_info(&mut ctx.reply, table, entry),
             None => ctx.reply.null(),
         }
@@ -140,7 +143,8 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Outcome {
         5 if ctx.arg(2).eq_ignore_ascii_case(b"filterby") => Some((ctx.arg(3).to_ascii_lowercase(), ctx.arg(4))),
         _ => return Err(Fault::SYNTAX),
     };
-    let rows = table.rows().iter().filter(|row| row.spec.is_supported());
+    let rows = (0..).zip(table.rows()).filter(|(_, row)| row.spec.is_supported());
+    let rows = rows.filter(|(id, _)| ctx.server.names.knows(table, *id)).map(|(_, row)| row);
     let names: Vec<&str> = match &filter {
         None => rows.map(|row| row.full_name.as_str()).collect(),
         Some((kind, wanted)) => {
@@ -173,7 +177,7 @@ pub(super) fn get_keys_and_flags(ctx: &mut Ctx<'_>) -> Outcome {
 fn write_keys_of_call(ctx: &mut Ctx<'_>, with_flags: bool) -> Outcome {
     let call = ctx.args.skip(2);
     let table = ctx.server.table;
-    let entry = table.find(call.get(0).unwrap_or_default());
+    let entry = ctx.server.find(call.get(0).unwrap_or_default());
     let entry = match entry {
         Some(entry) if !entry.spec.sub.is_empty() => call.get(1).map_or(Some(entry), |sub| table.find_sub(entry, sub)),
         entry => entry,

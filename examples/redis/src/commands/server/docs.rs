@@ -11,9 +11,9 @@ use crate::table::{Entry, Table};
 pub(super) fn docs(ctx: &mut Ctx<'_>) -> Outcome {
     let table = ctx.server.table;
     let found: Vec<Entry> = match ctx.args.len() {
-        2 => supported(table).collect(),
+        2 => supported(ctx.server).collect(),
         _ => {
-            let named = ctx.args.iter().skip(2).filter_map(|name| lookup(table, name));
+            let named = ctx.args.iter().skip(2).filter_map(|name| lookup(ctx.server, name));
             named.filter(|entry| entry.spec.is_supported()).collect()
         }
     };

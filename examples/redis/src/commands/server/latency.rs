@@ -38,8 +38,7 @@ pub(super) fn history(ctx: &mut Ctx<'_>) -> Outcome {
 
 pub(super) fn graph(ctx: &mut Ctx<'_>) -> Outcome {
     let Some((name, event)) = ctx.server.latency.get(ctx.arg(2)) else {
-        let name = String::from_utf8_lossy(ctx.arg(2));
-        return Err(Fault::because(format!("ERR No samples available for event '{name}'")));
+        return Err(Fault::quoting(&[&"ERR No samples available for event '", &ctx.arg(2), &"'"]));
     };
     ctx.reply.verbatim(b"txt", event.graph(name, ctx.now / 1000).as_bytes());
     Ok(())
@@ -87,7 +86,7 @@ pub(super) fn histogram(ctx: &mut Ctx<'_>) -> Outcome {
         ids.extend(0..table.rows().len() as CommandId);
     }
     for name in ctx.args.iter().skip(2) {
-        let Some(entry) = super::command::lookup(table, name) else { continue };
+        let Some(entry) = super::command::lookup(ctx.server, name) else { continue };
         ids.push(entry.id);
         // A container's subcommands follow it in the table.
         ids.extend((1..=entry.spec.sub.len() as CommandId).map(|at| entry.id + at));

@@ -23,7 +23,8 @@ use crate::ctx::Ctx;
 use crate::fault::Fault;
 
 /// Whether a client is on this machine.
-fn is_local(client: &Client) -> bool {
+/// Whether a client is on the same machine.
+pub(crate) fn is_local(client: &Client) -> bool {
     // What has no address comes through a socket file or memory.
     client.addr.parse::<SocketAddr>().map_or(true, |addr| addr.ip().is_loopback())
 }
@@ -86,6 +87,15 @@ fn time(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.reply.array(2);
     ctx.reply.bulk_int(since.as_secs() as i64);
     ctx.reply.bulk_int(since.subsec_micros().into());
+    Ok(())
+}
+
+/// `LASTSAVE`: like redis-server, which counts what it starts with as saved.
+fn last_save(ctx: &mut Ctx<'_>) -> Outcome {
+    let uptime = ctx.server.clock.now().saturating_duration_since(ctx.server.started);
+    let started =
+        ctx.server.clock.wall().checked_sub(uptime).and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    ctx.reply.int(started.map_or(0, |since| since.as_secs() as i64));
     Ok(())
 }
 

@@ -199,7 +199,7 @@ pub(crate) static TABLE: &[Spec] = &[
         history: ["7.0.0" "Several sections a call."],
     },
     row! {
-        "lastsave" 1 Server "1.0.0" "O(1)" "Answers when the data was last saved." Run::Later(Later::Persistence),
+        "lastsave" 1 Server "1.0.0" "O(1)" "Answers when the data was last saved." Run::Now(super::last_save),
         flags: [LOADING STALE FAST], categories: [ADMIN DANGEROUS], tips: ["nondeterministic_output"],
     },
     row! {

@@ -4,7 +4,7 @@ use xs_storage::keyspace::stream::{Claim, Claimed};
 use xs_storage::keyspace::{Stream, StreamId};
 
 use super::group::no_group;
-use super::{changed_quietly, id, lossy, start_id, write_entry, write_id};
+use super::{changed_quietly, id, start_id, write_entry, write_id};
 use crate::command::Outcome;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
@@ -86,7 +86,7 @@ pub(super) fn xclaim(ctx: &mut Ctx<'_>) -> Outcome {
                 at += 1;
                 last_id = id(ctx.arg(at))?;
             }
-            _ => return Err(Fault::because(format!("ERR Unrecognized XCLAIM option '{}'", lossy(ctx.arg(at))))),
+            _ => return Err(Fault::quoting(&[&"ERR Unrecognized XCLAIM option '", &ctx.arg(at), &"'"])),
         }
         at += 1;
     }

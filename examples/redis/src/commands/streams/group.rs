@@ -2,7 +2,7 @@
 
 use xs_storage::keyspace::{Stream, StreamId};
 
-use super::{changed_quietly, id, lossy};
+use super::{changed_quietly, id};
 use crate::command::Outcome;
 use crate::commands::help;
 use crate::ctx::Ctx;
@@ -16,12 +16,12 @@ const NO_KEY: Fault = Fault::new(
 
 /// The error of commands that need a group which isn't there.
 pub(super) fn no_group(key: &[u8], group: &[u8]) -> Fault {
-    Fault::because(format!("NOGROUP No such key '{}' or consumer group '{}'", lossy(key), lossy(group)))
+    Fault::quoting(&[&"NOGROUP No such key '", &key, &"' or consumer group '", &group, &"'"])
 }
 
 /// The same, in the words of XGROUP and XINFO.
 pub(super) fn no_such_group(key: &[u8], group: &[u8]) -> Fault {
-    Fault::because(format!("NOGROUP No such consumer group '{}' for key name '{}'", lossy(group), lossy(key)))
+    Fault::quoting(&[&"NOGROUP No such consumer group '", &group, &"' for key name '", &key, &"'"])
 }
 
 /// What stands behind the identifier: MKSTREAM, for a command that makes groups, and ENTRIESREAD.

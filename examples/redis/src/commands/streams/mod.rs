@@ -166,7 +166,3 @@ fn changed_quietly(ctx: &mut Ctx<'_>, key: &[u8], event: &'static str) {
     ctx.notify(Class::STREAM, event, key, ctx.db.index);
     ctx.server.stats.dirty += 1;
 }
-
-fn lossy(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).into_owned()
-}

@@ -3,7 +3,7 @@
 use xs_proto::resp::{Mark, Reply, Request};
 use xs_storage::keyspace::{Stream, StreamId};
 
-use super::{id, lossy, write_entries, write_entry, write_id};
+use super::{id, write_entries, write_entry, write_id};
 use crate::blocked::Waits;
 use crate::command::Outcome;
 use crate::ctx::Ctx;
@@ -106,11 +106,8 @@ impl<'a> Query<'a> {
         if let Some((group, _)) = self.group
             && stream.and_then(|stream| stream.group(group)).is_none()
         {
-            return Err(Fault::because(format!(
-                "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option",
-                lossy(key),
-                lossy(group)
-            )));
+            const END: &str = "' in XREADGROUP with GROUP option";
+            return Err(Fault::quoting(&[&"NOGROUP No such key '", &key, &"' or consumer group '", &group, &END]));
         }
         match text {
             b"$" if self.group.is_some() => Err(Fault::new(

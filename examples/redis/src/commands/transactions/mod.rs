@@ -141,6 +141,6 @@ pub(crate) fn end(server: &mut Server, client: &mut Client) {
 pub(crate) fn aborted(server: &mut Server, client: &mut Client, fault: &Fault) -> Fault {
     end(server, client);
     let reason = fault.text();
-    let reason = reason.strip_prefix("ERR ").unwrap_or(reason);
-    Fault::because(format!("EXECABORT Transaction discarded because of: {reason}"))
+    let reason = reason.strip_prefix(b"ERR ").unwrap_or(reason);
+    Fault::quoting(&[&"EXECABORT Transaction discarded because of: ", &reason])
 }

@@ -6,7 +6,7 @@ use crate::config::directive::{Directive, Kind, bytes, int, other, own, text, un
 use crate::config::words;
 
 pub(crate) static NETWORK: &[Directive] = &[
-    own("bind", "127.0.0.1 -::1", words::bind)
+    own("bind", "* -::*", words::bind)
         .at_start(|c, v| c.bind = v.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect()),
     int("port", "6379", 0, 65535).at_start(|c, v| c.port = v.number() as u16),
     text("unixsocket", "").fixed().sets(|c, v| c.unixsocket = v.some().map(Into::into)),

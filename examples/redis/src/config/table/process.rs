@@ -13,7 +13,7 @@ pub(crate) static PROCESS: &[Directive] = &[
     text("pidfile", "").fixed().sets(|c, v| c.pidfile = v.some()),
     own("dir", "", words::directory).single().guarded().sets(|c, v| c.dir = v.text()),
     yes_no("always-show-logo", "no").fixed().sets(|c, v| c.always_show_logo = v.yes()),
-    yes_no("daemonize", "no").fixed().lacks("running in the background", &["no"]),
+    yes_no("daemonize", "no").fixed().sets(|c, v| c.daemonize = v.yes()),
     one_of("supervised", "no", &["upstart", "systemd", "auto", "no"])
         .fixed()
         .lacks("signalling to a supervisor", &["no"]),
@@ -39,7 +39,10 @@ pub(crate) static PROCESS: &[Directive] = &[
     one_of("enable-protected-configs", "no", &["no", "yes", "local"])
         .fixed()
         .sets(|c, v| c.enable_protected_configs = crate::config::Protected::read(v.bytes())),
-    one_of("enable-module-command", "no", &["no", "yes", "local"]).fixed().lacks("modules", &["no"]),
+    // There are no modules, but who may ask for one decides between two errors.
+    one_of("enable-module-command", "no", &["no", "yes", "local"])
+        .fixed()
+        .sets(|c, v| c.enable_module_command = crate::config::Protected::read(v.bytes())),
     int("slowlog-log-slower-than", "10000", -1, i64::MAX)
         .sets(|c, v| c.slow_after = u64::try_from(v.int()).ok().map(Duration::from_micros)),
     int("slowlog-max-len", "128", 0, i64::MAX).sets(|c, v| c.slowlog_max_len = v.size()),
@@ -56,8 +59,10 @@ pub(crate) static PROCESS: &[Directive] = &[
     yes_no("use-exit-on-panic", "no").hidden(),
     int("watchdog-period", "0", 0, I32).hidden().lacks("a watchdog", &["0"]),
     yes_no("disable-thp", "yes").fixed(),
-    one_of("oom-score-adj", "no", &["no", "yes", "relative", "absolute"]).lacks("adjusting its OOM score", &["no"]),
-    own("oom-score-adj-values", "0 200 800", words::oom_scores),
+    own("oom-score-adj", "no", words::oom_mode).single().sets(|c, v| c.oom_score = crate::oom::Adjust::read(v.bytes())),
+    own("oom-score-adj-values", "0 200 800", words::oom_scores).sets(|c, v| {
+        c.oom_score_of_master = v.words().next().and_then(crate::parse::int).unwrap_or_default() as i32;
+    }),
     text("ignore-warnings", ""),
     yes_no("set-proc-title", "yes").fixed(),
     checked("proc-title-template", "{title} {listen-addr} {server-mode}", words::title),
