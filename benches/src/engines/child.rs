@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -141,7 +141,7 @@ impl Bench<'_> {
             Ok(numbers.len() as u64)
         })?;
         let live = (self.job.keys * (KEY + VALUE) as u64) as f64;
-        report("space amplification", "x", directory_bytes(&self.job.dir)? as f64 / live, None);
+        report("space amplification", "x", process::directory_bytes(&self.job.dir)? as f64 / live, None);
         report("write amplification", "x", (disk_bytes_written() - disk) as f64 / (2.0 * live), None);
         report("peak memory", "MiB", peak_memory() as f64 / f64::from(1 << 20), None);
         Ok(())
@@ -324,18 +324,6 @@ fn disk_bytes_written() -> u64 {
 
 fn peak_memory() -> u64 {
     process::figure("self", "status", "VmHWM:").unwrap_or(0) << 10
-}
-
-/// What the files take on the disk, holes not counted.
-fn directory_bytes(dir: &Path) -> std::io::Result<u64> {
-    use std::os::unix::fs::MetadataExt;
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        bytes += if metadata.is_dir() { directory_bytes(&entry.path())? } else { metadata.blocks() * 512 };
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]
