@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod collecting;
+mod crashes;
 mod cursors;
 mod history;
 mod interleaved;
