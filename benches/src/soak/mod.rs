@@ -34,7 +34,7 @@ soak: a store under mixed load, and whether its memory, descriptors, space or sl
 
   --engine NAME   lsm or btree (default lsm)
   --minutes N     how long (default 10); parts of a minute are fine
-  --rate N        writes a second (default 50,000)
+  --rate N        writes a second (default 10,000)
   --keys N        how many keys there may be (default 200,000)
   --memory N      the store's budget in MiB (default 32)
   --every N       seconds between two samples (default 2)
@@ -57,7 +57,7 @@ fn options(args: impl Iterator<Item = OsString>) -> Result<Option<Options>, Box<
     let mut options = Options {
         engine: "lsm".into(),
         time: Duration::from_mins(10),
-        rate: 50_000,
+        rate: 10_000,
         keys: 200_000,
         memory: 32 << 20,
         every: Duration::from_secs(2),

@@ -230,7 +230,7 @@ impl Tale {
     fn look<S: Subject<Engine: 'static>>(&self, subject: &S, crash: &Crash) -> Result<(), String> {
         let (least, most) = self.promised[crash.mark as usize].clone().into_inner();
         let disk: Arc<dyn Vfs> = Arc::new(crash.disk.clone());
-        let (held, last) = self.open(subject, &disk, crash.hash % 2 == 0)?;
+        let (held, last) = self.open(subject, &disk, crash.hash.is_multiple_of(2))?;
         if held < least {
             return Err(format!("holds {held} commits, and {least} were acknowledged"));
         }
