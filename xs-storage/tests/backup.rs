@@ -10,9 +10,10 @@
 use std::collections::BTreeMap;
 use std::io::Cursor as Bytes;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use xs_os::Rng;
 use xs_os::vfs::faulty::FaultyVfs;
@@ -81,6 +82,8 @@ fn content(view: &dyn ReadView) -> Model {
 /// Runs `back_up` some times while three threads write; each answers with a view of the backup.
 fn under_writes(store: &Arc<dyn Engine>, back_up: &dyn Fn(usize) -> Arc<dyn ReadView>) {
     let (next, done) = (Mutex::new(1), AtomicBool::new(false));
+    // So far writers may go: they pause when a backup is over, or when it takes long, which keeps the test short.
+    let limit = AtomicU64::new(0);
     // Numbers are given out in the order in which batches are submitted.
     let submit = |durability| {
         let mut next = next.lock().expect("no holder panics");
@@ -93,13 +96,16 @@ fn under_writes(store: &Arc<dyn Engine>, back_up: &dyn Fn(usize) -> Arc<dyn Read
     (0..500).for_each(|_| drop(submit(Durability::Buffered)));
     thread::scope(|scope| {
         for nth in 0..3 {
-            let (submit, done) = (&submit, &done);
+            let (submit, done, limit) = (&submit, &done, &limit);
             scope.spawn(move || {
                 while !done.load(Ordering::Relaxed) {
+                    if number(&**store) >= limit.load(Ordering::Relaxed) {
+                        thread::sleep(Duration::from_millis(1));
+                        continue;
+                    }
                     // One of them waits for the disk.
                     let durability = if nth == 0 { Durability::Synced } else { Durability::Buffered };
                     submit(durability).wait().unwrap();
-                    thread::yield_now();
                 }
             });
         }
@@ -108,7 +114,12 @@ fn under_writes(store: &Arc<dyn Engine>, back_up: &dyn Fn(usize) -> Arc<dyn Read
         let backups = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for round in 0..6 {
                 let before = number(&**store);
+                limit.store(before + 500, Ordering::Relaxed);
+                while number(&**store) == before {
+                    thread::yield_now();
+                }
                 let backup = back_up(round);
+                limit.store(0, Ordering::Relaxed);
                 let after = number(&**store);
                 let held = number(&*backup);
                 assert!((before..=after).contains(&held), "it holds batch {held}, of {before} to {after}");
