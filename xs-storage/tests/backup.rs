@@ -114,7 +114,7 @@ fn under_writes(store: &Arc<dyn Engine>, back_up: &dyn Fn(usize) -> Arc<dyn Read
         let backups = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for round in 0..6 {
                 let before = number(&**store);
-                limit.store(before + 500, Ordering::Relaxed);
+                limit.store(before + 200, Ordering::Relaxed);
                 while number(&**store) == before {
                     thread::yield_now();
                 }
