@@ -5,6 +5,7 @@ mod engines;
 mod log;
 mod process;
 mod redis;
+mod soak;
 
 use std::env::ArgsOs;
 use std::error::Error;
@@ -36,6 +37,11 @@ const BENCHES: &[Bench] = &[
         run: log::run,
     },
     Bench { name: "redis", about: "the Redis example beside redis-server and valkey-server", run: redis::run },
+    Bench {
+        name: "soak",
+        about: "a storage engine under mixed load for minutes: what grows (--engine lsm|btree --minutes N)",
+        run: |args| soak::run(args),
+    },
 ];
 
 fn main() -> ExitCode {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -27,13 +27,23 @@ pub(super) struct Job {
 }
 
 /// Entries in a batch of the filling rows.
-const BATCH: u64 = 1000;
-const VALUE: usize = 100;
-const KEY: usize = 16;
+pub(super) const BATCH: u64 = 1000;
+pub(super) const VALUE: usize = 100;
+pub(super) const KEY: usize = 16;
 
 /// The phases that measure, in order; each starts with an empty directory except for those after a `+`.
-pub(super) const PHASES: &[&str] =
-    &["sequential", "random", "+small cache", "+ycsb", "durable", "crash", "+after crash"];
+pub(super) const PHASES: &[&str] = &[
+    "sequential",
+    "random",
+    "+small cache",
+    "+ycsb",
+    "durable",
+    "crash",
+    "+after crash",
+    "batches",
+    "churn",
+    "deleted",
+];
 
 pub(super) fn run(entry: &Entry, job: &Job) -> Fallible<()> {
     let setup = Setup { dir: &job.dir, cache: job.cache };
@@ -47,6 +57,9 @@ pub(super) fn run(entry: &Entry, job: &Job) -> Fallible<()> {
         "small cache" => bench.reads(" 16 MiB cache"),
         "ycsb" => bench.ycsb(),
         "durable" => bench.durable(),
+        "batches" => bench.batches(),
+        "churn" => bench.churn(),
+        "deleted" => bench.deleted(),
         "crash" => bench.crash(),
         "after crash" => {
             report("open after kill", "ms", opened.as_secs_f64() * 1e3, None);
@@ -57,25 +70,25 @@ pub(super) fn run(entry: &Entry, job: &Job) -> Fallible<()> {
 }
 
 /// Prints one figure for the parent: row, unit, figure, CPU-seconds per million operations.
-fn report(row: &str, unit: &str, figure: f64, cpu: Option<f64>) {
+pub(super) fn report(row: &str, unit: &str, figure: f64, cpu: Option<f64>) {
     println!("{row}\t{unit}\t{figure}\t{}", cpu.unwrap_or(f64::NAN));
 }
 
-struct Bench<'a> {
-    subject: &'a dyn Subject,
-    job: &'a Job,
-    rng: Rng,
+pub(super) struct Bench<'a> {
+    pub(super) subject: &'a dyn Subject,
+    pub(super) job: &'a Job,
+    pub(super) rng: Rng,
 }
 
 /// Keys in the order of their numbers.
-fn ordered(n: u64) -> [u8; KEY] {
+pub(super) fn ordered(n: u64) -> [u8; KEY] {
     let mut key = [b'k'; KEY];
     key[..8].copy_from_slice(&n.to_be_bytes());
     key
 }
 
 /// Keys all over the place: a permutation of the numbers in front.
-fn scattered(n: u64) -> [u8; KEY] {
+pub(super) fn scattered(n: u64) -> [u8; KEY] {
     let mut mixed = n.wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -84,7 +97,7 @@ fn scattered(n: u64) -> [u8; KEY] {
 }
 
 /// A value that is not all zeros, nor the same twice.
-fn value(rng: &mut Rng) -> [u8; VALUE] {
+pub(super) fn value(rng: &mut Rng) -> [u8; VALUE] {
     let mut value = [0; VALUE];
     for part in value.chunks_mut(8) {
         part.copy_from_slice(&rng.next_u64().to_le_bytes()[..part.len()]);
@@ -103,7 +116,7 @@ fn timed(row: &str, f: impl FnOnce() -> Fallible<u64>) -> Fallible<()> {
 
 impl Bench<'_> {
     /// Writes the keys with these numbers in batches, and returns how long the slowest took.
-    fn fill(&mut self, key: fn(u64) -> [u8; KEY], numbers: &[u64], durable: bool) -> Fallible<Duration> {
+    pub(super) fn fill(&mut self, key: fn(u64) -> [u8; KEY], numbers: &[u64], durable: bool) -> Fallible<Duration> {
         let mut worst = Duration::ZERO;
         for numbers in numbers.chunks(BATCH as usize) {
             let entries: Vec<_> = numbers.iter().map(|&n| (key(n), value(&mut self.rng))).collect();
@@ -117,11 +130,15 @@ impl Bench<'_> {
 
     fn sequential(mut self) -> Fallible<()> {
         let numbers: Vec<u64> = (0..self.job.keys).collect();
+        let disk = disk_bytes_written();
         timed("fill sequential", || {
             self.fill(ordered, &numbers, false)?;
             self.subject.settle()?;
             Ok(numbers.len() as u64)
-        })
+        })?;
+        let live = (self.job.keys * (KEY + VALUE) as u64) as f64;
+        report("write amplification, sequential", "x", (disk_bytes_written() - disk) as f64 / live, None);
+        Ok(())
     }
 
     fn random(mut self) -> Fallible<()> {
@@ -141,7 +158,7 @@ impl Bench<'_> {
             Ok(numbers.len() as u64)
         })?;
         let live = (self.job.keys * (KEY + VALUE) as u64) as f64;
-        report("space amplification", "x", directory_bytes(&self.job.dir)? as f64 / live, None);
+        report("space amplification", "x", process::directory_bytes(&self.job.dir)? as f64 / live, None);
         report("write amplification", "x", (disk_bytes_written() - disk) as f64 / (2.0 * live), None);
         report("peak memory", "MiB", peak_memory() as f64 / f64::from(1 << 20), None);
         Ok(())
@@ -324,18 +341,6 @@ fn disk_bytes_written() -> u64 {
 
 fn peak_memory() -> u64 {
     process::figure("self", "status", "VmHWM:").unwrap_or(0) << 10
-}
-
-/// What the files take on the disk, holes not counted.
-fn directory_bytes(dir: &Path) -> std::io::Result<u64> {
-    use std::os::unix::fs::MetadataExt;
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        bytes += if metadata.is_dir() { directory_bytes(&entry.path())? } else { metadata.blocks() * 512 };
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! so that whatever slows the machine for a while slows all of them. What is printed is the median of the rounds.
 
 mod child;
+mod complaints;
 mod ours;
 #[cfg(feature = "peers")]
 mod peers;
@@ -28,7 +29,8 @@ engines: our storage engines beside RocksDB, fjall, LMDB, redb, canopydb, sled a
   --quick            100,000 entries instead of 1,000,000, short rows, one round
   --json FILE        one object a line: bench, row, subject, peer, ratio, unit, ours, theirs, rounds
   --only A,B         only these subjects
-  --phases A,B       only these phases (sequential random ycsb durable crash); a row belongs to one of them
+  --phases A,B       only these phases (sequential random ycsb durable crash batches churn deleted); a row
+                     belongs to one of them
   --rounds N         rounds (default 3)
   --keys N           entries
   --dir DIR          where the stores are put (default: the system's place for temporary files)

@@ -2,7 +2,10 @@
 
 mod anomalies;
 mod collecting;
+mod crashes;
 mod cursors;
+mod dependencies;
+mod graph;
 mod history;
 mod interleaved;
 mod recovery;
@@ -49,6 +52,7 @@ macro_rules! stamp {
             collecting: garbage_goes_and_what_is_read_stays, a_long_reader_holds_garbage_back_and_shows,
                 history_is_kept_as_far_as_asked, a_sweep_finds_what_the_trail_lost, the_background_collects;
             cursors: a_cursor_is_a_walk_over_a_map;
+            dependencies: no_history_has_a_cycle_that_its_level_rules_out, nor_has_one_of_many_threads;
             interleaved: snapshot_transactions_read_snapshots_and_the_first_committer_wins,
                 serializable_transactions_have_a_serial_order, small_limits_cost_aborts_and_never_an_answer,
                 the_checker_finds_what_snapshots_let_pass;
