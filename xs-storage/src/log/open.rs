@@ -197,6 +197,7 @@ impl<F: Framing> Shared<F> {
             tail: Mutex::new(tail),
             turn: Turn::default(),
             io: Mutex::new(Io::new(marked)),
+            syncing: Mutex::default(),
             spares: Mutex::new(Spares::default()),
             job: OnceLock::new(),
             stopped: OnceLock::new(),

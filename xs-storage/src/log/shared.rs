@@ -39,8 +39,9 @@ pub(super) struct Shared<F: Framing> {
     pub(super) options: LogOptions,
     pub(super) tail: Mutex<Tail>,
     pub(super) turn: Turn,
-    /// What only who has the turn looks at.
-    pub(super) io: Mutex<Io>,
+        pub(super) io: Mutex<Io>,
+    /// Held during every sync of a segment; whether one has failed. Taken behind `io`, if both are.
+    pub(super) syncing: Mutex<Option<Error>>,
     pub(super) spares: Mutex<Spares>,
     pub(super) job: OnceLock<JobHandle>,
     pub(super) stopped: OnceLock<Error>,
@@ -54,6 +55,8 @@ pub(super) struct Shared<F: Framing> {
 pub(super) struct Io {
     /// A segment with bytes that were written and not synced.
     pub(super) dirty: Option<Arc<Segment>>,
+    /// Bytes written to it since the last sync began.
+    unsynced: u64,
     /// What the last mark on the disk says is durable.
     pub(super) marked: Index,
     /// Turns that are to go by without waiting for others, and how many it were the last time.
@@ -63,7 +66,7 @@ pub(super) struct Io {
 
 impl Io {
     pub(super) fn new(marked: Index) -> Self {
-        Io { dirty: None, marked, hurry: 0, hurried: 0 }
+        Io { dirty: None, unsynced: 0, marked, hurry: 0, hurried: 0 }
     }
 
     fn hurries(&mut self) -> bool {
@@ -265,6 +268,11 @@ impl<F: Framing> Shared<F> {
             if F::MARK_LEN > 0 && (chunk.start..chunk.end()).contains(&self.prepare_from()) {
                 self.poke();
             }
+            let behind = io.unsynced >= self.options.background_sync_bytes;
+            io.unsynced += chunk.len;
+            if !behind && io.unsynced >= self.options.background_sync_bytes {
+                self.poke();
+            }
             io.dirty = Some(segment.clone());
             io.marked = chunk.mark.durable;
         }
@@ -273,12 +281,44 @@ impl<F: Framing> Shared<F> {
 
     fn sync_dirty(&self, io: &mut Io) -> Result<()> {
         if let Some(segment) = &io.dirty {
-            let file = segment.begun().expect("it was written to");
-            file.sync().map_err(Error::io("sync", &segment.path))?;
-            self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+            self.sync_segment(segment)?;
             io.dirty = None;
+            io.unsynced = 0;
         }
         Ok(())
+    }
+
+    /// The only way to sync a segment that is written to. A sync that fails takes the pages with it, and the next one of
+    /// the same file finds nothing wrong: so what it means is decided under one lock, and no sync succeeds behind it.
+    fn sync_segment(&self, segment: &Segment) -> Result<()> {
+        let mut failed = self.syncing.lock();
+        if let Some(error) = &*failed {
+            return Err(error.clone());
+        }
+        let file = segment.begun().expect("it was written to");
+        let synced = file.sync().map_err(Error::io("sync", &segment.path));
+        self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        synced.inspect_err(|error| *failed = Some(error.clone()))
+    }
+
+    /// Syncs what was written, if it is much, while others go on writing: nobody is told of it, but who must wait for a
+    /// sync later waits less.
+    fn sync_behind(&self) {
+        let segment = {
+            let mut io = self.io.lock();
+            if io.unsynced < self.options.background_sync_bytes || self.stopped.get().is_some() {
+                return;
+            }
+            io.unsynced = 0;
+            io.dirty.clone()
+        };
+        let Some(segment) = segment else { return };
+        if let Err(error) = self.sync_segment(&segment) {
+            // With the turn, so that everybody who waits is woken when it is given back.
+            let poke = || self.poke();
+            let _lead = self.turn.take(&poke);
+            self.stop(error);
+        }
     }
 
     /// Nothing can be promised any more: everybody is told, and reads end with what is durable.
@@ -299,6 +339,7 @@ impl<F: Framing> Shared<F> {
         if let Some(_lead) = self.turn.for_tasks(&poke) {
             self.flush(true);
         }
+        self.sync_behind();
         self.prepare()
     }
 
