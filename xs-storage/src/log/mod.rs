@@ -41,9 +41,10 @@
 //!
 //! **Space.** Writing behind the end of a file changes its length, and writing to space that was only set aside changes
 //! its extents: on a file system with a journal either makes a sync commit that too. So the next segment is filled with
-//! zeros ahead, from a quarter of the current one on, by a job in the background in steps of 256 KiB (in one step, the page cache keeps it as pieces so large
-//! that each sync writes more), and trimmed segments are used again. Whoever needs a segment before one is ready sets
-//! space aside and pays.
+//! zeros ahead, from a quarter of the current one on, by a job in the background in steps of 256 KiB (in one step, the
+//! page cache keeps it as pieces so large that each sync writes more), and trimmed segments are used again. That doubles
+//! what is written, so it is done only where somebody waits for syncs: eight times in that quarter. Else, and for whoever
+//! needs a segment before one is ready, space is set aside.
 //!
 //! **The format.** A segment is a header of 32 bytes (`"xs-log\r\n"`, format u32, framing's name in 16 bytes, CRC32C), and
 //! then what the framing says; [`Records`] has its bytes. All numbers are little-endian.
@@ -134,8 +135,8 @@
 //!
 //! # What this leaves out
 //!
-//! A mark for foreign framings: with [`Batches`] and [`Raw`], all segments but the newest are vouched for by their
-//! successors, and damage in the newest one reads as torn. Kafka's checksum does not cover the base offset; [`Raw`] has
+//! Checksums for foreign framings: with [`Batches`] and [`Raw`] the watermark finds what is missing or does not parse, but
+//! Kafka's checksum does not cover the base offset, and [`Raw`] has
 //! none at all. Compaction by key, compression, an index file that would spare the walk through an old segment, and
 //! direct I/O. A sector is taken to be whole: a durable entry may share one with the next write, which repeats its bytes.
 //!
@@ -159,11 +160,13 @@ mod reader;
 mod segment;
 mod shared;
 mod spares;
+mod sync;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod turn;
 mod walk;
+mod watermark;
 
 use std::fmt;
 use std::ops::Range;
