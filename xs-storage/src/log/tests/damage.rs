@@ -192,9 +192,9 @@ fn a_watermark_that_is_damaged_says_less_and_nothing_wrong() {
     let (disk, written) = foreign::<Batches>();
     let mark = Path::new(DIR).join("watermark");
     let bytes = disk.read(&mark, 1 << 20).unwrap();
-    for at in 0..bytes.len() {
+    for (at, byte) in bytes.iter().enumerate() {
         let flipped = disk.fork();
-        overwrite(&flipped, &mark, at, &[bytes[at] ^ 0x10]);
+        overwrite(&flipped, &mark, at, &[byte ^ 0x10]);
         assert_eq!(survive_foreign::<Batches>(&flipped).unwrap(), written);
     }
     let lost = disk.fork();
