@@ -21,6 +21,10 @@ impl<F: Framing> Shared<F> {
     }
 
     pub(super) fn truncate_from(&self, index: Index) -> Result<()> {
+        self.check_running()?;
+        if index >= self.tail.lock().next {
+            return Ok(());
+        }
         self.restart(index, |segments| {
             // The segment that starts with `index` goes too: the new one takes its place.
             let keep = segments.partition_point(|segment| segment.first < index);

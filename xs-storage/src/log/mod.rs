@@ -26,6 +26,12 @@
 //! appended than were last seen: one group of four. A wait that brings nobody makes the next ones rarer, and one thread
 //! alone never waits. In async code a commit is awaited, and a step of [`LogOptions::jobs`] leads.
 //!
+//! **Nobody waits for a sync?** Then bytes gather in the page cache, and the append that begins a new segment would wait
+//! until all of the old one is on the disk. So a job syncs behind the writers, each time that
+//! [`LogOptions::background_sync_bytes`] have come together. Its danger is the failure: after a failed sync the pages are
+//! gone and the next sync of the same file succeeds. Hence all syncs of a log go through one lock, and the outcome is left
+//! in it: whoever syncs behind one that failed fails as well, whatever the disk says.
+//!
 //! **Segments.** The log is a chain of files. A file's name says all that matters, `EPOCH-PREVIOUS-FIRST.log`: an epoch
 //! that rises from segment to segment, the epoch of the segment that it continues, its first index. So a rename with a
 //! sync of the directory adds a segment in one atomic step, and cutting the tail is just that: a new segment that
@@ -35,9 +41,10 @@
 //!
 //! **Space.** Writing behind the end of a file changes its length, and writing to space that was only set aside changes
 //! its extents: on a file system with a journal either makes a sync commit that too. So the next segment is filled with
-//! zeros ahead, from a quarter of the current one on, by a job in the background in steps of 256 KiB (in one step, the page cache keeps it as pieces so large
-//! that each sync writes more), and trimmed segments are used again. Whoever needs a segment before one is ready sets
-//! space aside and pays.
+//! zeros ahead, from a quarter of the current one on, by a job in the background in steps of 256 KiB (in one step, the
+//! page cache keeps it as pieces so large that each sync writes more), and trimmed segments are used again. That doubles
+//! what is written, so it is done only where somebody waits for syncs: eight times in that quarter. Else, and for whoever
+//! needs a segment before one is ready, space is set aside.
 //!
 //! **The format.** A segment is a header of 32 bytes (`"xs-log\r\n"`, format u32, framing's name in 16 bytes, CRC32C), and
 //! then what the framing says; [`Records`] has its bytes. All numbers are little-endian.
@@ -71,8 +78,9 @@
 //!   open once more.)
 //! - With [`Records`], a flipped bit is found by whoever reads it or is outside of all entries. (`framing::records`.)
 //! - No wake-up is lost, nobody waits for a job that nobody steps. (`turn`; `.await` alone needs [`LogOptions::jobs`].)
-//! - After a failed write or sync every append and every commit that is not durable answers [`Error::Stopped`]; reads go
-//!   on, up to what is durable. (`shared::stop`.)
+//! - After a failed write or sync, also one in the background, every append and every commit that is not durable answers
+//!   [`Error::Stopped`]; reads go on, up to what is durable. (`shared::stop`; `shared::sync_segment`: no sync succeeds
+//!   behind one that failed.)
 //! - The same calls with stepped jobs leave the same bytes.
 //!
 //! # Cost
@@ -127,8 +135,8 @@
 //!
 //! # What this leaves out
 //!
-//! A mark for foreign framings: with [`Batches`] and [`Raw`], all segments but the newest are vouched for by their
-//! successors, and damage in the newest one reads as torn. Kafka's checksum does not cover the base offset; [`Raw`] has
+//! Checksums for foreign framings: with [`Batches`] and [`Raw`] the watermark finds what is missing or does not parse, but
+//! Kafka's checksum does not cover the base offset, and [`Raw`] has
 //! none at all. Compaction by key, compression, an index file that would spare the walk through an old segment, and
 //! direct I/O. A sector is taken to be whole: a durable entry may share one with the next write, which repeats its bytes.
 //!
@@ -152,11 +160,13 @@ mod reader;
 mod segment;
 mod shared;
 mod spares;
+mod sync;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod turn;
 mod walk;
+mod watermark;
 
 use std::fmt;
 use std::ops::Range;
@@ -200,6 +210,9 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// Bytes that may wait in memory before whoever appends must write them itself; 1 MiB by default.
     pub buffer_bytes: u64,
+    /// Bytes that may be written without a sync before one is made in the background, so that a segment that is full has
+    /// little left to sync; 1 MiB by default, and `u64::MAX` for never.
+    pub background_sync_bytes: u64,
     /// The largest payload that is taken, in bytes; as much as the framing can by default.
     pub max_entry: u64,
     /// The index that a new log starts with; 0 by default.
@@ -207,7 +220,7 @@ pub struct LogOptions {
     /// Files that are kept ready to become segments: one is made ahead, and segments that are trimmed are kept up to
     /// this many. 2 by default; 0 makes every segment when it is needed.
     pub spares: usize,
-    /// Where commits that are awaited are synced, and spare segments made. By default a thread of the log's own.
+    /// Where commits that are awaited are synced, segments synced as they fill, and spare segments made. By default a thread of the log's own.
     pub jobs: Arc<dyn Jobs>,
 }
 
@@ -216,6 +229,7 @@ impl Default for LogOptions {
         LogOptions {
             segment_bytes: 16 << 20,
             buffer_bytes: 1 << 20,
+            background_sync_bytes: 1 << 20,
             max_entry: u64::MAX,
             first: Index(0),
             spares: 2,
@@ -231,6 +245,9 @@ impl LogOptions {
         }
         if self.buffer_bytes == 0 {
             return Err(Error::Invalid("buffer_bytes: at least 1".into()));
+        }
+        if self.background_sync_bytes == 0 {
+            return Err(Error::Invalid("background_sync_bytes: at least 1".into()));
         }
         Ok(())
     }

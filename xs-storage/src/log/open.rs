@@ -17,6 +17,7 @@ use super::spares::Spares;
 use super::tail::Tail;
 use super::turn::Turn;
 use super::walk::{Step, Walk};
+use super::watermark::{self, Promise, Watermark};
 use super::{Index, LogOptions};
 use crate::{Error, Result, lock};
 
@@ -36,7 +37,7 @@ fn list<F: Framing>(vfs: &dyn Vfs, dir: &Path) -> Result<Listing> {
             listing.segments.insert(segment.epoch, segment);
         } else if name.strip_prefix("spare-").is_some_and(|number| number.parse::<u64>().is_ok()) {
             listing.spares.push(name);
-        } else if name != LOCK {
+        } else if name != LOCK && (F::MARK_LEN > 0 || name != watermark::NAME) {
             let what = format!("`{name}` is none of a log's files");
             return Err(Error::NotOurs { path: dir.to_owned(), expected: "log", what });
         }
@@ -90,19 +91,22 @@ fn fetch(file: &dyn File, path: &Path, size: u64, pos: u64, len: usize) -> Resul
 }
 
 /// Walks the newest segment to its end. What stands there is a torn write, unless a later mark says that it was durable.
-fn find_end<F: Framing>(framing: &F, segment: &Segment, file: &dyn File) -> Result<End> {
+///
+/// `durable` is what is known beforehand.
+fn find_end<F: Framing>(framing: &F, segment: &Segment, file: &dyn File, mut durable: Index) -> Result<End> {
     let path = &segment.path;
     let size = file.len().map_err(Error::io("measure", path))?;
     let mut walk = Walk::new(Waypoint { index: segment.first, pos: body::<F>(), epoch: segment.epoch });
-    let mut durable = segment.first;
     // Entries that no mark has called durable yet, and where they are.
     let mut unsure: VecDeque<(Index, u64)> = VecDeque::new();
     let stopped_by = loop {
         let at = walk.at;
         match walk.step(framing, &mut |pos, len| fetch(file, path, size, pos, len))? {
-            Step::Entry { index, .. } => {
+            Step::Entry { index, end, .. } => {
                 segment.waypoint(Waypoint { index, ..at });
-                unsure.push_back((index, at.pos));
+                if end > durable {
+                    unsure.push_back((index, at.pos));
+                }
             }
             Step::Mark(mark) => {
                 durable = durable.max(mark.durable);
@@ -113,6 +117,13 @@ fn find_end<F: Framing>(framing: &F, segment: &Segment, file: &dyn File) -> Resu
         }
     };
     let at = walk.at;
+    if F::MARK_LEN == 0 && durable > at.index {
+        let what = format!(
+            "{stopped_by} where entry {} was: the watermark says that all before {durable} was durable",
+            at.index
+        );
+        return Err(Error::corrupt(path, at.pos, what));
+    }
     if let Some((pos, mark)) = promise(framing, path, file, size, &at)? {
         let what = format!(
             "{stopped_by} where entry {} was: a mark at byte {pos} says that all before {} was durable",
@@ -155,6 +166,11 @@ impl<F: Framing> Shared<F> {
         // Once more: whoever held the lock until now may have changed them.
         let listing = list::<F>(&*vfs, dir)?;
         let newest = listing.segments.keys().next_back().copied().unwrap_or(0);
+        let promise = if F::MARK_LEN == 0 { Watermark::read(&*vfs, dir)? } else { None };
+        if let Some(Promise { epoch, .. }) = promise.filter(|promise| promise.epoch > newest) {
+            let what = format!("segment {epoch:016x}, of which the watermark speaks, is missing");
+            return Err(Error::corrupt(dir, 0, what));
+        }
         let (chain, debris) = chain(dir, listing.segments)?;
         let fresh = chain.is_empty();
         let segments: Vec<_> = match fresh {
@@ -183,13 +199,18 @@ impl<F: Framing> Shared<F> {
         let (mut marked, mut unsure) = (last.first, body::<F>());
         if !fresh {
             let file = last.open::<F>(&*vfs, Open::Write)?;
-            let end = find_end(&framing, &last, &**file)?;
+            // Of an older segment it says nothing that a newer one does not say.
+            let promised = promise.filter(|promise| promise.epoch == last.epoch);
+            let durable = promised.map_or(last.first, |promise| promise.durable.max(last.first));
+            let end = find_end(&framing, &last, &**file, durable)?;
             last.cut_to(end.at.pos);
             (tail.next, tail.pos, tail.epoch) = (end.at.index, end.at.pos, end.at.epoch.max(newest) + 1);
             tail.waypoint_from = tail.pos + STRIDE;
             tail.durable = tail.next;
             (marked, unsure) = (end.durable, end.unsure);
         }
+        // Not before the segments were found to be of this framing.
+        let watermark = if F::MARK_LEN == 0 { Some(Mutex::new(Watermark::open(&*vfs, dir)?)) } else { None };
         let shared = Arc::new(Shared {
             framing,
             vfs,
@@ -197,7 +218,9 @@ impl<F: Framing> Shared<F> {
             tail: Mutex::new(tail),
             turn: Turn::default(),
             io: Mutex::new(Io::new(marked)),
+            syncing: Mutex::default(),
             spares: Mutex::new(Spares::default()),
+            watermark,
             job: OnceLock::new(),
             stopped: OnceLock::new(),
             safe: AtomicU64::new(0),
@@ -262,6 +285,10 @@ impl<F: Framing> Shared<F> {
                 file.allocate(self.options.segment_bytes).map_err(Error::io("allocate", &last.path))?;
             }
         }
-        file.sync().map_err(Error::io("sync", &last.path))
+        file.sync().map_err(Error::io("sync", &last.path))?;
+        let promise = Promise { epoch: last.epoch, durable: tail.next };
+        drop(tail);
+        self.raise_watermark(promise, 0);
+        Ok(())
     }
 }

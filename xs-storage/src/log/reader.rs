@@ -31,7 +31,8 @@ pub struct Entry {
 /// A place in a log, moving forward. [`Reader::next`] gives entries up to the end, and goes on when more were appended.
 ///
 /// A reader outlives what happens to the log. When the tail is cut off, it still hands out what it knew of, the
-/// entries that are gone included, and then ends for good: [`Reader::is_cut`]. Trimmed segments stay readable as well.
+/// entries that are gone included, and then ends for good: [`Reader::is_cut`]. Trimmed segments that it knew of stay
+/// readable as well; it skips those that came and went while it did not look.
 pub struct Reader<F: Framing = Records> {
     log: Arc<Shared<F>>,
     segments: Arc<Vec<Arc<Segment>>>,
@@ -201,6 +202,10 @@ impl<F: Framing> Reader<F> {
                 let behind = tail.segments.iter().filter(|segment| segment.epoch > epoch);
                 let mut segments = vec![self.segments[self.current].clone()];
                 segments.extend(behind.cloned());
+                // Segments that this reader never heard of were trimmed, too: it goes on with the first there is.
+                if let Some(next) = segments.get(1).filter(|next| next.previous != epoch) {
+                    self.walk.at.index = self.walk.at.index.max(next.first);
+                }
                 (self.current, self.segments) = (0, Arc::new(segments));
             }
         }

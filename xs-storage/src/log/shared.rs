@@ -20,6 +20,7 @@ use super::segment::Segment;
 use super::spares::Spares;
 use super::tail::Tail;
 use super::turn::{Goal, Turn};
+use super::watermark::{Promise, Watermark};
 use super::{Index, LogOptions};
 use crate::engine::{Commit, Settle};
 use crate::{Error, Result};
@@ -39,9 +40,12 @@ pub(super) struct Shared<F: Framing> {
     pub(super) options: LogOptions,
     pub(super) tail: Mutex<Tail>,
     pub(super) turn: Turn,
-    /// What only who has the turn looks at.
     pub(super) io: Mutex<Io>,
+    /// Held during every sync of a segment; whether one has failed. Taken behind `io`, if both are.
+    pub(super) syncing: Mutex<Option<Error>>,
     pub(super) spares: Mutex<Spares>,
+    /// For a framing without marks.
+    pub(super) watermark: Option<Mutex<Watermark>>,
     pub(super) job: OnceLock<JobHandle>,
     pub(super) stopped: OnceLock<Error>,
     /// The tickets that are durable indeed, also after the log has stopped.
@@ -54,6 +58,10 @@ pub(super) struct Shared<F: Framing> {
 pub(super) struct Io {
     /// A segment with bytes that were written and not synced.
     pub(super) dirty: Option<Arc<Segment>>,
+    /// Bytes written to it since the last sync began.
+    unsynced: u64,
+    /// How often somebody waited for a sync since the newest segment began.
+    pub(super) waited: u32,
     /// What the last mark on the disk says is durable.
     pub(super) marked: Index,
     /// Turns that are to go by without waiting for others, and how many it were the last time.
@@ -63,7 +71,7 @@ pub(super) struct Io {
 
 impl Io {
     pub(super) fn new(marked: Index) -> Self {
-        Io { dirty: None, marked, hurry: 0, hurried: 0 }
+        Io { dirty: None, unsynced: 0, waited: 0, marked, hurry: 0, hurried: 0 }
     }
 
     fn hurries(&mut self) -> bool {
@@ -213,7 +221,7 @@ impl<F: Framing> Shared<F> {
         if self.stopped.get().is_some() {
             return;
         }
-        let (chunks, next, ticket) = {
+        let (chunks, next, ticket, epoch) = {
             let mut tail = self.tail.lock();
             let mut chunks = mem::take(&mut tail.filling);
             tail.filling_bytes = 0;
@@ -223,8 +231,9 @@ impl<F: Framing> Shared<F> {
             }
             let chunks = Arc::new(chunks);
             tail.flushing = chunks.clone();
-            (chunks, tail.next, tail.ticket)
+            (chunks, tail.next, tail.ticket, tail.last().epoch)
         };
+        let bytes = chunks.iter().map(|chunk| chunk.len).sum();
         if let Err(error) = self.put(&chunks, sync) {
             return self.stop(error);
         }
@@ -243,6 +252,7 @@ impl<F: Framing> Shared<F> {
         if sync {
             self.safe.fetch_max(ticket, Ordering::AcqRel);
             self.turn.settle(Goal::Durable(ticket));
+            self.raise_watermark(Promise { epoch, durable: next }, bytes);
         } else {
             self.turn.settle(Goal::Written(ticket));
         }
@@ -257,6 +267,7 @@ impl<F: Framing> Shared<F> {
                 // index is durable by that.
                 self.sync_dirty(&mut io)?;
                 self.begin(&chunk.segment, chunk.reserve)?;
+                io.waited = 0;
             }
             let (segment, file) = (&chunk.segment, chunk.segment.begun().expect("it has begun"));
             file.write_all_vectored_at(&chunk.slices(), chunk.start).map_err(Error::io("write", &segment.path))?;
@@ -265,20 +276,70 @@ impl<F: Framing> Shared<F> {
             if F::MARK_LEN > 0 && (chunk.start..chunk.end()).contains(&self.prepare_from()) {
                 self.poke();
             }
+            let behind = io.unsynced >= self.options.background_sync_bytes;
+            io.unsynced += chunk.len;
+            if !behind && io.unsynced >= self.options.background_sync_bytes {
+                self.poke();
+            }
             io.dirty = Some(segment.clone());
             io.marked = chunk.mark.durable;
         }
-        if sync { self.sync_dirty(&mut io) } else { Ok(()) }
+        if sync {
+            io.waited = io.waited.saturating_add(1);
+            self.sync_dirty(&mut io)?;
+        }
+        Ok(())
     }
 
     fn sync_dirty(&self, io: &mut Io) -> Result<()> {
         if let Some(segment) = &io.dirty {
-            let file = segment.begun().expect("it was written to");
-            file.sync().map_err(Error::io("sync", &segment.path))?;
-            self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+            self.sync_segment(segment)?;
             io.dirty = None;
+            io.unsynced = 0;
         }
         Ok(())
+    }
+
+    /// The only way to sync a segment that is written to. A sync that fails takes the pages with it, and the next one of
+    /// the same file finds nothing wrong: so what it means is decided under one lock, and no sync succeeds behind it.
+    fn sync_segment(&self, segment: &Segment) -> Result<()> {
+        let mut failed = self.syncing.lock();
+        if let Some(error) = &*failed {
+            return Err(error.clone());
+        }
+        let file = segment.begun().expect("it was written to");
+        let synced = file.sync().map_err(Error::io("sync", &segment.path));
+        self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        synced.inspect_err(|error| *failed = Some(error.clone()))
+    }
+
+    /// Syncs what was written, if it is much, while others go on writing: nobody is told of it, but who must wait for a
+    /// sync later waits less.
+    fn sync_behind(&self) {
+        let segment = {
+            let mut io = self.io.lock();
+            if io.unsynced < self.options.background_sync_bytes || self.stopped.get().is_some() {
+                return;
+            }
+            io.unsynced = 0;
+            io.dirty.clone()
+        };
+        let Some(segment) = segment else { return };
+        if let Err(error) = self.sync_segment(&segment) {
+            // With the turn, so that everybody who waits is woken when it is given back.
+            let poke = || self.poke();
+            let _lead = self.turn.take(&poke);
+            self.stop(error);
+        }
+    }
+
+    /// Writes down what is durable, where the framing does not. A failure is nobody's loss: what the file says stays true,
+    /// and it is only less than could be said. So is one that finds the file being synced.
+    pub(super) fn raise_watermark(&self, promise: Promise, bytes: u64) {
+        let Some(mut watermark) = self.watermark.as_ref().and_then(Mutex::try_lock) else { return };
+        if watermark.raise(promise, bytes, self.options.background_sync_bytes).unwrap_or(false) {
+            self.poke();
+        }
     }
 
     /// Nothing can be promised any more: everybody is told, and reads end with what is durable.
@@ -298,6 +359,11 @@ impl<F: Framing> Shared<F> {
         let poke = || self.poke();
         if let Some(_lead) = self.turn.for_tasks(&poke) {
             self.flush(true);
+        }
+        self.sync_behind();
+        if let Some(watermark) = &self.watermark {
+            // As above: what is not synced says nothing wrong.
+            let _ = watermark.lock().sync(self.options.background_sync_bytes);
         }
         self.prepare()
     }

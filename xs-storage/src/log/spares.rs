@@ -18,6 +18,9 @@ use crate::{Error, Result};
 const FILL: usize = 256 << 10;
 const ZEROS: &[u8; FILL] = &[0; FILL];
 
+/// From so many syncs on that somebody waited for, within a quarter of a segment, the next one is filled with zeros.
+const WAITED: u32 = 8;
+
 pub(super) struct Spare {
     path: PathBuf,
     file: Arc<dyn File>,
@@ -113,6 +116,13 @@ impl<F: Framing> Shared<F> {
             }
             spares.filling.take()
         };
+        if under_way.is_none() && self.io.lock().waited < WAITED {
+            // Nobody waits for syncs, so nobody gains by zeros, and they would double what is written.
+            if let Ok(spare) = self.make(self.options.segment_bytes) {
+                self.spares.lock().ready.push(spare);
+            }
+            return Progress::Idle;
+        }
         let stepped = under_way.map_or_else(|| Ok((self.start(self.options.segment_bytes)?, 0)), Ok);
         match stepped.and_then(|(spare, at)| self.fill(spare, at)) {
             Ok(progress) => progress,

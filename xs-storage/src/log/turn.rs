@@ -7,14 +7,14 @@
 //!
 //! No wake-up is lost because both sides go through one lock: a note is left while holding it, after looking once
 //! more whether the ticket is settled and whether somebody has the turn; the turn is given back while holding it,
-//! after the tickets were settled. Nothing here knows a file.
+//! after the tickets were settled. Nothing here knows a file. Loom plays through what two or three threads, or a thread and
+//! a task, may do to each other (`.ci/loom`).
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
-use std::thread::{self, Thread, ThreadId};
 
-use parking_lot::Mutex;
+use super::sync::{AtomicU64, Mutex, Thread, ThreadId, current, park};
 
 /// What somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Turn {
 
     /// Returns when the goal is reached, or with the turn: then the caller works towards it, and asks again.
     pub(super) fn wait<'a>(&'a self, goal: Goal, tasks_wait: &'a dyn Fn()) -> Option<Lead<'a>> {
-        let me = thread::current();
+        let me = current();
         loop {
             if self.reached(goal) {
                 return None;
@@ -100,7 +100,7 @@ impl Turn {
                     notes.threads.push((goal, me.id(), me.clone()));
                 }
             }
-            thread::park();
+            park();
         }
     }
 
@@ -111,7 +111,7 @@ impl Turn {
 
     /// Waits for the turn itself.
     pub(super) fn take<'a>(&'a self, tasks_wait: &'a dyn Fn()) -> Lead<'a> {
-        let me = thread::current();
+        let me = current();
         loop {
             {
                 let mut notes = self.notes.lock();
@@ -123,7 +123,7 @@ impl Turn {
                 // A goal that nothing reaches: it is woken as the one that goes on. First in line, so that it is.
                 notes.threads.insert(0, (Goal::Durable(Turn::ALL), me.id(), me.clone()));
             }
-            thread::park();
+            park();
         }
     }
 
@@ -196,5 +196,175 @@ impl Drop for Lead<'_> {
         if tasks_left {
             (self.tasks_wait)();
         }
+    }
+}
+
+/// A log reduced to its numbers: appends count up, a sync makes durable what was counted before it, and may fail. For
+/// every order in which threads may meet: nobody is told too early, nobody sleeps for ever (loom finds a deadlock), and a
+/// failure reaches everybody whom no sync has served.
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use loom::thread;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Model {
+        turn: Turn,
+        tail: Mutex<u64>,
+        disk: Mutex<Disk>,
+    }
+
+    #[derive(Default)]
+    struct Disk {
+        durable: u64,
+        syncs: u64,
+        /// The sync of this number fails.
+        fails: Option<u64>,
+        failed: bool,
+    }
+
+    impl Model {
+        fn failing(fails: Option<u64>) -> Arc<Self> {
+            let model = Model::default();
+            model.disk.lock().fails = fails;
+            Arc::new(model)
+        }
+
+        fn append(&self) -> u64 {
+            let mut tail = self.tail.lock();
+            *tail += 1;
+            *tail
+        }
+
+        fn flush(&self) {
+            let ticket = *self.tail.lock();
+            let mut disk = self.disk.lock();
+            if disk.failed {
+                return;
+            }
+            disk.syncs += 1;
+            if disk.fails == Some(disk.syncs) {
+                disk.failed = true;
+                drop(disk);
+                return self.turn.settle(Goal::Durable(Turn::ALL));
+            }
+            disk.durable = ticket;
+            drop(disk);
+            self.turn.settle(Goal::Durable(ticket));
+        }
+
+        /// A job that is stepped at the moment at which it is poked.
+        fn poke(&self) {
+            let poke = || self.poke();
+            if let Some(_lead) = self.turn.for_tasks(&poke) {
+                self.flush();
+            }
+        }
+
+        /// What somebody is told who waited for a ticket: true only if it is durable, false only after a failure.
+        fn verdict(&self, ticket: u64) -> bool {
+            let disk = self.disk.lock();
+            assert!(disk.failed || disk.durable >= ticket, "told too early: {ticket} of {}", disk.durable);
+            disk.durable >= ticket
+        }
+
+        fn append_and_wait(&self) -> bool {
+            let ticket = self.append();
+            let poke = || self.poke();
+            while let Some(_lead) = self.turn.wait(Goal::Durable(ticket), &poke) {
+                self.flush();
+            }
+            self.verdict(ticket)
+        }
+
+        fn append_and_await(&self) -> bool {
+            let ticket = self.append();
+            let waker = Waker::from(Arc::new(Unpark(current())));
+            while self.turn.poll(ticket, &mut Context::from_waker(&waker), &|| self.poke()).is_pending() {
+                park();
+            }
+            self.verdict(ticket)
+        }
+    }
+
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(preemptions);
+        builder.check(model);
+    }
+
+    #[test]
+    fn three_appenders_share_syncs_and_all_are_told() {
+        check(2, || {
+            let model = Model::failing(None);
+            let others: Vec<_> = (0..2)
+                .map(|_| {
+                    let model = model.clone();
+                    thread::spawn(move || assert!(model.append_and_wait()))
+                })
+                .collect();
+            assert!(model.append_and_wait());
+            others.into_iter().for_each(|other| other.join().unwrap());
+            assert!((1..=3).contains(&model.disk.lock().syncs));
+        });
+    }
+
+    #[test]
+    fn a_failed_sync_reaches_everybody_whom_none_has_served() {
+        for fails in 1..=2 {
+            check(2, move || {
+                let model = Model::failing(Some(fails));
+                let others: Vec<_> = (0..2)
+                    .map(|_| {
+                        let model = model.clone();
+                        thread::spawn(move || model.append_and_wait())
+                    })
+                    .collect();
+                let mut told = vec![model.append_and_wait()];
+                told.extend(others.into_iter().map(|other| other.join().unwrap()));
+                let served = told.iter().filter(|served| **served).count() as u64;
+                let disk = model.disk.lock();
+                assert_eq!(served, disk.durable);
+                assert!(disk.failed || disk.syncs < fails);
+            });
+        }
+    }
+
+    #[test]
+    fn a_task_and_a_thread_wake_each_other() {
+        for fails in [None, Some(1), Some(2)] {
+            check(3, move || {
+                let model = Model::failing(fails);
+                let task = model.clone();
+                let task = thread::spawn(move || task.append_and_await());
+                let waited = model.append_and_wait();
+                let awaited = task.join().unwrap();
+                assert!(fails.is_some() || waited && awaited);
+            });
+        }
+    }
+
+    #[test]
+    fn who_takes_the_turn_for_itself_is_woken_too() {
+        check(2, || {
+            let model = Model::failing(None);
+            let other = model.clone();
+            let other = thread::spawn(move || assert!(other.append_and_wait()));
+            drop(model.turn.take(&|| ()));
+            assert!(model.append_and_wait());
+            other.join().unwrap();
+        });
     }
 }

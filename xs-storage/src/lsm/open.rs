@@ -44,6 +44,8 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     let log_options = LogOptions {
         segment_bytes: disk.options.log_segment_bytes.max(4 << 10),
         jobs: disk.options.jobs.clone(),
+        // Many segments go at once when a memtable is flushed; kept, they would be space that never comes back.
+        spares: 1,
         ..LogOptions::default()
     };
     let log = Log::open(disk.options.vfs.clone(), &dir.join("wal"), log_options)?;

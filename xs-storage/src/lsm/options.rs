@@ -42,7 +42,7 @@ pub struct Options {
     pub separate_bytes: usize,
     /// A file of values of which less than this many hundredths are still of use is emptied and removed.
     pub blob_live_percent: u32,
-    /// Bytes of log that a segment holds.
+    /// Bytes of log that a segment holds. A log that is empty takes one, and one more as a spare.
     pub log_segment_bytes: u64,
     /// The longest batch that is taken, in bytes.
     pub max_batch: usize,
@@ -146,7 +146,7 @@ impl Default for Options {
             compression: Compression::None,
             separate_bytes: 4 << 10,
             blob_live_percent: 50,
-            log_segment_bytes: 64 << 20,
+            log_segment_bytes: 8 << 20,
             max_batch: 1 << 30,
             events: None,
         }

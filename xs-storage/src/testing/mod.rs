@@ -1,5 +1,5 @@
 //! The suites that prove a store, for every implementation to be stamped with: [`engine`], [`crash`], [`failures`],
-//! [`rot`].
+//! [`rot`]; and `log`, for a log's framings.
 //!
 //! # The problem
 //!
@@ -25,8 +25,9 @@
 //! 2. [`crash`]: a crash at every sync, in every state that the disk may be left in.
 //! 3. [`failures`]: calls of the disk that fail, and a disk that is full.
 //! 4. [`rot`]: flipped bits, and files that are noise.
+//! 5. `log`, with the feature of that name: framings and disks of a log, against a `Vec`.
 //!
-//! The last three take the same [`Subject`], and three lines each. Most of a suite runs on a [stepped](Machine::stepped) machine: no thread, no clock but the suite's own, a disk in
+//! Those of an engine take the same [`Subject`], and three lines each. Most of a suite runs on a [stepped](Machine::stepped) machine: no thread, no clock but the suite's own, a disk in
 //! memory. What happens then follows from a seed, which every failure prints.
 //!
 //! # Invariants
@@ -81,6 +82,8 @@
 pub mod crash;
 pub mod engine;
 pub mod failures;
+#[cfg(feature = "log")]
+pub mod log;
 mod machine;
 pub mod rot;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use xs_os::vfs::{Open, VfsExt};
 
 use super::*;
+use crate::testing::log::Entries;
 
 fn segments(disk: &MemoryVfs) -> Vec<PathBuf> {
     let names = disk.files().into_iter().map(|(path, _)| path);
@@ -129,6 +130,80 @@ fn no_flipped_bit_changes_what_is_read() {
     }
     // What may flip unseen is the closing mark and what a spare holds.
     assert!(named > 4000 && harmless < 200, "{named} named, {harmless} harmless");
+}
+
+/// Foreign entries, each durable, as a disk has them while the log is open; and what they are read as.
+fn foreign<F: Entries>() -> (MemoryVfs, Vec<(u64, Vec<u8>)>) {
+    let disk = MemoryVfs::new();
+    let log = open_foreign::<F>(&disk).unwrap();
+    for n in 0..20 {
+        log.append(&[&F::payload(n, 40 + n as usize)]).unwrap().1.wait().unwrap();
+    }
+    (disk.fork(), F::joined(read(&log, 0)))
+}
+
+fn open_foreign<F: Entries>(disk: &MemoryVfs) -> Result<Log<F>> {
+    Log::open_with(disk.vfs(), Path::new(DIR), small(&SteppedJobs::new()), F::default())
+}
+
+/// What is read of a damaged disk, or what is said of it.
+fn survive_foreign<F: Entries>(disk: &MemoryVfs) -> Result<Vec<(u64, Vec<u8>)>> {
+    let log = open_foreign::<F>(disk)?;
+    Ok(F::joined(try_read(&log, 0)?))
+}
+
+#[test]
+fn no_cut_of_foreign_entries_that_were_durable_reads_as_torn() {
+    fn cut_anywhere<F: Entries>() {
+        let (disk, written) = foreign::<F>();
+        assert_eq!(survive_foreign::<F>(&disk.fork()).unwrap(), written);
+        let path = segments(&disk).pop().unwrap();
+        for keep in 32..used(&disk, &path) {
+            let cut = disk.fork();
+            cut.open(&path, Open::Write).unwrap().set_len(keep as u64).unwrap();
+            let error = survive_foreign::<F>(&cut).unwrap_err();
+            assert!(error.is_corrupt() && error.to_string().contains("watermark"), "{keep}: {error}");
+        }
+    }
+    cut_anywhere::<Batches>();
+    cut_anywhere::<Raw>();
+}
+
+#[test]
+fn a_flipped_bit_in_durable_batches_is_named() {
+    let (disk, written) = foreign::<Batches>();
+    let path = segments(&disk).pop().unwrap();
+    let bytes = disk.read(&path, 1 << 20).unwrap();
+    let mut at = 32;
+    for (_, batch) in &written {
+        // The base offset stands outside of Kafka's checksum, and so does the leader's epoch.
+        for byte in (8..12).chain(16..batch.len()) {
+            let flipped = disk.fork();
+            overwrite(&flipped, &path, at + byte, &[bytes[at + byte] ^ 1 << (byte % 8)]);
+            let error = survive_foreign::<Batches>(&flipped).unwrap_err();
+            assert!(error.is_corrupt(), "byte {byte} of a batch: {error}");
+        }
+        at += batch.len();
+    }
+}
+
+#[test]
+fn a_watermark_that_is_damaged_says_less_and_nothing_wrong() {
+    let (disk, written) = foreign::<Batches>();
+    let mark = Path::new(DIR).join("watermark");
+    let bytes = disk.read(&mark, 1 << 20).unwrap();
+    for (at, byte) in bytes.iter().enumerate() {
+        let flipped = disk.fork();
+        overwrite(&flipped, &mark, at, &[byte ^ 0x10]);
+        assert_eq!(survive_foreign::<Batches>(&flipped).unwrap(), written);
+    }
+    let lost = disk.fork();
+    lost.remove(&mark).unwrap();
+    assert_eq!(survive_foreign::<Batches>(&lost).unwrap(), written);
+    // The segment that it speaks of is gone, with all that it has.
+    let lost = disk.fork();
+    lost.remove(&segments(&disk).pop().unwrap()).unwrap();
+    assert!(survive_foreign::<Batches>(&lost).unwrap_err().is_corrupt());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Disks that fail while the log is written.
 
+use std::future::Future;
+
 use xs_os::vfs::faulty::{Fault, FaultyVfs, Operation};
 
 use super::*;
@@ -108,4 +110,53 @@ fn whatever_call_fails_the_durable_is_there() {
             assert!(log.bounds().end.0 >= durable && log.bounds().end.0 <= submitted, "{operation:?} {after}");
         }
     }
+}
+
+/// A log whose job has two kilobytes to sync behind the writers.
+fn filled_without_waiting() -> (FaultyVfs, SteppedJobs, Log) {
+    let (disk, jobs) = (FaultyVfs::new(1), SteppedJobs::new());
+    let log = Log::open(disk.vfs(), Path::new(DIR), small(&jobs)).unwrap();
+    log.append(&[b"durable"]).unwrap().1.wait().unwrap();
+    for n in 0..2 {
+        drop(log.append(&[&[n; 1100]]).unwrap());
+    }
+    (disk, jobs, log)
+}
+
+#[test]
+fn what_nobody_waits_for_is_synced_in_the_background() {
+    let (disk, jobs, log) = filled_without_waiting();
+    let syncs = log.stats().syncs;
+    jobs.step();
+    assert_eq!(log.stats().syncs, syncs + 1);
+    // Not promised, and there all the same.
+    assert_eq!(log.durable(), Index(1));
+    let crashed = disk.crash(&mut xs_os::Rng::from_seed(1));
+    assert_eq!(open(&crashed).bounds(), Index(0)..Index(3));
+}
+
+#[test]
+fn a_sync_that_failed_in_the_background_is_missed_by_nobody() {
+    let (disk, jobs, log) = filled_without_waiting();
+    // Once: the next sync of the file would succeed, and promise what is gone.
+    disk.fail(Fault::of(Operation::Sync));
+    jobs.step();
+    assert!(log.stopped().is_some());
+    assert!(matches!(log.sync(), Err(Error::Stopped { .. })));
+    assert!(matches!(log.append(&[b"more"]), Err(Error::Stopped { .. })));
+    assert_eq!(log.bounds(), Index(0)..Index(1));
+    drop(log);
+    assert_eq!(read(&open(&disk), 0)[0], (0, b"durable".to_vec()));
+}
+
+#[test]
+fn a_background_sync_that_fails_reaches_whoever_awaits() {
+    let (disk, jobs, log) = filled_without_waiting();
+    let commit = log.append(&[b"awaited"]).unwrap().1;
+    disk.fail(Fault::of(Operation::Sync));
+    let mut commit = std::pin::pin!(commit);
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(commit.as_mut().poll(&mut cx).is_pending());
+    jobs.run_until_idle(10);
+    assert!(matches!(commit.poll(&mut cx), std::task::Poll::Ready(Err(Error::Stopped { .. }))));
 }

@@ -20,7 +20,9 @@ const DIR: &str = "log";
 
 /// Options under which everything happens soon.
 fn small(jobs: &SteppedJobs) -> LogOptions {
-    LogOptions { segment_bytes: 4096, buffer_bytes: 1024, jobs: Arc::new(jobs.clone()), ..LogOptions::default() }
+    let jobs = Arc::new(jobs.clone());
+    let background_sync_bytes = 1500;
+    LogOptions { segment_bytes: 4096, buffer_bytes: 1024, background_sync_bytes, jobs, ..LogOptions::default() }
 }
 
 fn try_open(disk: &dyn CloneVfs) -> Result<Log> {

@@ -1,21 +1,13 @@
-//! Any calls in any order, in all framings, against a `Vec`.
+//! Any calls in any order, in all framings, on all disks, against a `Vec`: the public suite.
+
+use std::path::PathBuf;
 
 use proptest::prelude::*;
+use xs_os::vfs::SystemVfs;
+use xs_os::vfs::faulty::FaultyVfs;
 
 use super::*;
-
-#[derive(Clone, Debug)]
-enum Call {
-    Append { size: usize, wait: bool },
-    Whole { size: usize },
-    Sync,
-    Step,
-    Truncate(f64),
-    Trim(f64),
-    Restart(u64),
-    Reopen,
-    Read(f64),
-}
+use crate::testing::log::{self as suite, Call, Entries, Place};
 
 fn calls() -> impl Strategy<Value = Vec<Call>> {
     let size = prop_oneof![8 => 0..200_usize, 1 => 200..6000_usize];
@@ -29,159 +21,17 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
         1 => (0..50_u64).prop_map(Call::Restart),
         2 => Just(Call::Reopen),
         3 => (0.0..1.1).prop_map(Call::Read),
+        3 => (0.0..1.1).prop_map(Call::Hold),
     ];
     prop::collection::vec(call, 1..120)
 }
 
-/// A framing, and what its entries look like to a caller.
-trait Modelled: Framing + Default {
-    /// A payload that the framing takes.
-    fn payload(n: u64, size: usize) -> Vec<u8>;
-    /// The payload as it will be read, and how many indices it takes.
-    fn stored(payload: &[u8], index: u64) -> (Vec<u8>, u64);
-    /// What is left of an entry when its last so many indices are cut off.
-    fn cut(payload: &[u8], indices: u64) -> Option<Vec<u8>>;
-    /// Entries as they can be compared: in one framing, neighbours are the same as one.
-    fn joined(entries: Vec<(u64, Vec<u8>)>) -> Vec<(u64, Vec<u8>)> {
-        entries
-    }
+fn memory() -> Place {
+    (Arc::new(MemoryVfs::new()), PathBuf::from(DIR))
 }
 
-impl Modelled for Records {
-    fn payload(n: u64, size: usize) -> Vec<u8> {
-        (0..size).map(|at| (n as usize + at) as u8).collect()
-    }
-
-    fn stored(payload: &[u8], _: u64) -> (Vec<u8>, u64) {
-        (payload.to_vec(), 1)
-    }
-
-    fn cut(_: &[u8], _: u64) -> Option<Vec<u8>> {
-        None
-    }
-}
-
-impl Modelled for Batches {
-    fn payload(n: u64, size: usize) -> Vec<u8> {
-        batch(0, 1 + size as u32 % 4, &Records::payload(n, size))
-    }
-
-    fn stored(payload: &[u8], index: u64) -> (Vec<u8>, u64) {
-        let mut stored = payload.to_vec();
-        stored[..8].copy_from_slice(&index.to_be_bytes());
-        (stored, u64::from(payload[26]) + 1)
-    }
-
-    fn cut(_: &[u8], _: u64) -> Option<Vec<u8>> {
-        None
-    }
-}
-
-impl Modelled for Raw {
-    fn payload(n: u64, size: usize) -> Vec<u8> {
-        Records::payload(n, size + 1)
-    }
-
-    fn stored(payload: &[u8], _: u64) -> (Vec<u8>, u64) {
-        (payload.to_vec(), payload.len() as u64)
-    }
-
-    fn cut(payload: &[u8], indices: u64) -> Option<Vec<u8>> {
-        Some(payload[..payload.len() - indices as usize].to_vec())
-    }
-
-    fn joined(entries: Vec<(u64, Vec<u8>)>) -> Vec<(u64, Vec<u8>)> {
-        let first = entries.first().map_or(0, |(index, _)| *index);
-        let bytes: Vec<u8> = entries.into_iter().flat_map(|(_, bytes)| bytes).collect();
-        if bytes.is_empty() { Vec::new() } else { vec![(first, bytes)] }
-    }
-}
-
-/// What should be there: index, the one behind, payload.
-type Model = Vec<(u64, u64, Vec<u8>)>;
-
-fn expect<F: Modelled>(model: &Model, from: u64) -> Vec<(u64, Vec<u8>)> {
-    let entries = model.iter().filter(|(_, end, _)| *end > from);
-    F::joined(
-        entries
-            .map(|(index, end, payload)| match F::cut(payload, 0) {
-                // A reader of single bytes starts with the very byte.
-                Some(bytes) => {
-                    let skip = from.saturating_sub(*index).min(end - index);
-                    (index + skip, bytes[skip as usize..].to_vec())
-                }
-                None => (*index, payload.clone()),
-            })
-            .collect(),
-    )
-}
-
-fn run<F: Modelled>(calls: &[Call]) -> Result<(), TestCaseError> {
-    let disk = MemoryVfs::new();
-    let mut jobs = SteppedJobs::new();
-    let open = |jobs: &SteppedJobs| Log::open_with(disk.vfs(), Path::new(DIR), small(jobs), F::default()).unwrap();
-    let mut log = open(&jobs);
-    let mut model = Model::new();
-    let (mut start, mut next) = (0, 0);
-    for (n, call) in calls.iter().enumerate() {
-        let at = |share: &f64| start + ((next - start) as f64 * share) as u64;
-        match call {
-            Call::Append { size, .. } | Call::Whole { size } => {
-                let payload = F::payload(n as u64, *size);
-                let (stored, span) = F::stored(&payload, next);
-                let (index, commit) = match call {
-                    Call::Whole { .. } => log.append_batch(payload.into()).unwrap(),
-                    // The first piece holds a batch's header.
-                    _ => log.append(&[&payload[..payload.len().min(61)], &payload[payload.len().min(61)..]]).unwrap(),
-                };
-                prop_assert_eq!(index, Index(next));
-                model.push((next, next + span, stored));
-                next += span;
-                if let Call::Append { wait: true, .. } = call {
-                    commit.wait().unwrap();
-                    prop_assert_eq!(log.durable(), Index(next));
-                }
-            }
-            Call::Sync => log.sync().unwrap(),
-            Call::Step => drop(jobs.step()),
-            Call::Truncate(share) => {
-                let index = at(share);
-                log.truncate_from(Index(index)).unwrap();
-                if index < next {
-                    next = index;
-                    let kept = model.drain(..).filter_map(|(first, end, payload)| match end {
-                        end if end <= index => Some((first, end, payload)),
-                        // A part of an entry stays where an entry has parts.
-                        _ if first < index => F::cut(&payload, end - index).map(|part| (first, index, part)),
-                        _ => None,
-                    });
-                    model = kept.collect();
-                }
-            }
-            Call::Trim(share) => log.trim_to(Index(at(share))).unwrap(),
-            Call::Restart(ahead) => {
-                (start, next) = (next + ahead, next + ahead);
-                log.restart_at(Index(next)).unwrap();
-                model.clear();
-            }
-            Call::Reopen => {
-                drop(log);
-                jobs = SteppedJobs::new();
-                log = open(&jobs);
-            }
-            Call::Read(share) => {
-                let from = at(share).max(log.bounds().start.0);
-                prop_assert_eq!(F::joined(read(&log, from)), expect::<F>(&model, from));
-            }
-        }
-        let bounds = log.bounds();
-        prop_assert_eq!(bounds.end, Index(next));
-        prop_assert!(bounds.start.0 >= start && bounds.start.0 <= next);
-        start = bounds.start.0;
-        model.retain(|(index, ..)| *index >= start);
-    }
-    prop_assert_eq!(F::joined(read(&log, start)), expect::<F>(&model, start));
-    Ok(())
+fn run<F: Entries>(calls: &[Call]) -> Result<(), TestCaseError> {
+    suite::run::<F>(memory(), calls).map_err(TestCaseError::fail)
 }
 
 proptest! {
@@ -199,4 +49,42 @@ proptest! {
     fn raw_bytes_are_a_vec(calls in calls()) {
         run::<Raw>(&calls)?;
     }
+}
+
+/// The suite in all framings; short on a disk that takes its time.
+fn stamp(place: &mut dyn FnMut() -> Place, short: bool) {
+    if short {
+        suite::check_random::<Records>(place, 1..4, 80);
+        suite::check_random::<Batches>(place, 1..4, 80);
+        return suite::check_random::<Raw>(place, 1..4, 80);
+    }
+    suite::check::<Records>(place);
+    suite::check::<Batches>(place);
+    suite::check::<Raw>(place);
+}
+
+#[test]
+fn the_suite_on_memory() {
+    stamp(&mut memory, false);
+}
+
+#[test]
+fn the_suite_on_a_disk_that_could_fail() {
+    let mut seed = 0;
+    let mut place = || -> Place {
+        seed += 1;
+        (Arc::new(FaultyVfs::new(seed)), PathBuf::from(DIR))
+    };
+    stamp(&mut place, false);
+}
+
+#[test]
+fn the_suite_on_the_systems_disk() {
+    let root = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    let mut place = || -> Place {
+        count += 1;
+        (Arc::new(SystemVfs), root.path().join(count.to_string()))
+    };
+    stamp(&mut place, true);
 }

@@ -8,8 +8,12 @@ use super::{Choice, Context, Shape, between};
 /// Level 0 takes what is flushed; each further level is sorted, and holds a multiple of the one above it.
 ///
 /// The fullest level gives: level 0 all its tables, another the table that overlaps the fewest bytes of the next level
-/// for its size. What overlaps nothing is moved without being read. In the last level, a table that is half deletes is
-/// written again without them.
+/// for its size. What overlaps nothing is moved without being read.
+///
+/// Space comes back by two further rules. Level 0 gives, too, when it holds half as many bytes as all below it, or half
+/// as many deletes as these have entries: a small store that is overwritten would else keep several copies of itself, and
+/// one that is emptied all of it. And a table of which a quarter is deletes, or that has deleted ranges, goes down to what
+/// they delete, until there is nothing below; there it is written again without them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Leveled {
     /// This many tables in level 0 are merged into level 1.
@@ -18,6 +22,9 @@ pub struct Leveled {
     pub base_bytes: u64,
     /// How many times more the next level may hold.
     pub factor: u64,
+    /// Level 0 is merged before that if it holds this many hundredths of the bytes below it, or as many deletes as that many
+    /// hundredths of the entries; 0 for never.
+    pub top_percent: u64,
     /// From this many tables in level 0 on, writers are slowed down.
     pub slow: usize,
     /// At this many they stop.
@@ -26,7 +33,7 @@ pub struct Leveled {
 
 impl Default for Leveled {
     fn default() -> Self {
-        Leveled { tables: 4, base_bytes: 256 << 20, factor: 10, slow: 8, stop: 24 }
+        Leveled { tables: 4, base_bytes: 256 << 20, factor: 10, top_percent: 50, slow: 8, stop: 24 }
     }
 }
 
@@ -42,11 +49,26 @@ impl Leveled {
     /// How full a level is, in thousandths.
     fn fullness(&self, shape: &Shape, level: usize) -> u64 {
         let (has, may) = match level {
+            0 if self.weighs(shape) => (1, 1),
             0 => (shape.levels[0].len() as u64, self.tables as u64),
             // One byte above counts.
             _ => (shape.bytes(level), self.target(level) + 1),
         };
         (u128::from(has) * 1000 / u128::from(may)) as u64
+    }
+
+    /// Whether level 0 is much beside what is below it.
+    fn weighs(&self, shape: &Shape) -> bool {
+        let (top, below) = (&shape.levels[0], &shape.levels[1..]);
+        let sum = |of: fn(&TableInfo) -> u64| -> u64 { below.iter().flatten().map(|table| of(table)).sum() };
+        let is_much = |top: u64, below: u64| u128::from(top) * 100 >= u128::from(below) * u128::from(self.top_percent);
+        let (bytes, entries) = (sum(|table| table.bytes), sum(|table| table.entries));
+        // A table alone has nothing to be merged with.
+        if self.top_percent == 0 || top.is_empty() || top.len() == 1 && bytes == 0 || top.len() > self.tables {
+            return false;
+        }
+        let deletes = top.iter().map(|table| table.deletes).sum();
+        is_much(shape.bytes(0), bytes) || deletes > 0 && is_much(deletes, entries)
     }
 
     pub(super) fn pressure(&self, shape: &Shape) -> u32 {
@@ -61,7 +83,7 @@ impl Leveled {
         match full {
             Some((1000.., 0)) => Self::from_top(shape),
             Some((1000.., level)) => Self::from_level(shape, level),
-            _ => Self::without_deletes(shape, context),
+            _ => Self::reclaim(shape, context),
         }
     }
 
@@ -88,6 +110,11 @@ impl Leveled {
         let Some(table) = shape.levels[level].iter().min_by_key(|table| (cost(table), table.id)) else {
             return Choice::Nothing;
         };
+        Self::down(shape, level, table)
+    }
+
+    /// Puts a table into the next level.
+    fn down(shape: &Shape, level: usize, table: &Arc<TableInfo>) -> Choice {
         let below = shape.overlapping(level + 1, &[table]);
         let to = level + 1;
         if below.is_empty() {
@@ -96,17 +123,22 @@ impl Leveled {
         Choice::Merge { tables: [table].into_iter().chain(below).map(|table| table.id).collect(), to }
     }
 
-    /// A table under which there is nothing, so that its deletes delete nothing any more.
-    fn without_deletes(shape: &Shape, context: &Context) -> Choice {
-        for level in 1..LEVELS {
-            for table in &shape.levels[level] {
-                let many = table.deletes * 2 > table.entries || table.range_deletes > 0;
+    /// Brings deletes to what they delete, and takes them out where nothing is left below.
+    fn reclaim(shape: &Shape, context: &Context) -> Choice {
+        let seen_by_all = |table: &Arc<TableInfo>| table.seqs.1 <= context.oldest;
+        for (level, tables) in shape.levels.iter().enumerate().skip(1) {
+            for table in tables.iter().filter(|table| seen_by_all(table)) {
                 let alone = (level + 1..LEVELS).all(|below| shape.overlapping(below, &[table]).is_empty());
-                if many && alone && table.seqs.1 <= context.oldest {
-                    return Choice::Merge { tables: vec![table.id], to: level };
+                // Alone the table itself is written again; what goes down takes more with it.
+                let many = table.deletes * if alone { 2 } else { 4 } > table.entries || table.range_deletes > 0;
+                match (many, alone) {
+                    (true, true) => return Choice::Merge { tables: vec![table.id], to: level },
+                    (true, false) => return Self::down(shape, level, table),
+                    (false, _) => {}
                 }
             }
         }
-        Choice::Nothing
+        let deletes_ranges = |table: &Arc<TableInfo>| table.range_deletes > 0 && seen_by_all(table);
+        if shape.levels[0].iter().any(deletes_ranges) { Self::from_top(shape) } else { Choice::Nothing }
     }
 }

@@ -13,12 +13,9 @@ fn flushes() -> impl Strategy<Value = Vec<(u8, u8, u64)>> {
 
 fn policies() -> impl Strategy<Value = Policy> {
     prop_oneof![
-        (1..5_usize, 10..200_u64, 2..6_u64).prop_map(|(tables, kb, factor)| Policy::Leveled(Leveled {
-            tables,
-            base_bytes: kb << 10,
-            factor,
-            ..Leveled::default()
-        })),
+        (1..5_usize, 10..200_u64, 2..6_u64, 0..120_u64).prop_map(|(tables, kb, factor, top_percent)| {
+            Policy::Leveled(Leveled { tables, base_bytes: kb << 10, factor, top_percent, ..Leveled::default() })
+        }),
         (2..6_usize, 50..300_u64, 20..400_u64).prop_map(|(runs, similar_percent, waste_percent)| Policy::Tiered(
             Tiered { runs, similar_percent, waste_percent, ..Tiered::default() }
         )),
@@ -164,6 +161,43 @@ fn writes_are_slowed_down_in_proportion_before_they_stop() {
         assert_eq!(pressure > 0, count >= 8);
         assert_eq!(pressure == 1000, count >= 24);
         last = pressure;
+    }
+}
+
+#[test]
+fn space_comes_back_without_a_full_level() {
+    let policy = Policy::default();
+    let context = Context::default();
+    let mut model = Model::default();
+    let span = Span { first: "a".into(), last: "b".into(), open: false };
+    let mut table = |bytes, deletes, range_deletes, seq| {
+        let table = model.table(span.clone(), bytes, 0, (seq, seq));
+        Arc::new(TableInfo { deletes, range_deletes, ..(*table).clone() })
+    };
+    let (old, few, many) = (table(1000, 0, 0, 1), table(499, 49, 0, 2), table(500, 0, 0, 2));
+    let (deletes, range) = (table(10, 50, 0, 2), table(10, 0, 1, 2));
+    for (top, level, merged) in [
+        // Half of the bytes, or as many deletes as half of the entries, in level 0; a deleted range.
+        (&few, 0, false),
+        (&many, 0, true),
+        (&deletes, 0, true),
+        (&range, 0, true),
+        // Deeper, a share of the table itself.
+        (&many, 1, false),
+        (&few, 1, true),
+        (&range, 1, true),
+    ] {
+        let mut shape = Shape::default();
+        shape.levels[level] = vec![top.clone()];
+        shape.levels[level + 1] = vec![old.clone()];
+        let expected = match merged {
+            true => Choice::Merge { tables: vec![top.id, old.id], to: level + 1 },
+            false => Choice::Nothing,
+        };
+        assert_eq!(policy.choose(&shape, &context), expected, "{top:?} in level {level}");
+        // Somebody still reads what a deeper table deletes.
+        let choice = policy.choose(&shape, &Context { oldest: 1, ..context });
+        assert_eq!(choice == Choice::Nothing, level > 0 || !merged || top.range_deletes > 0, "{top:?}");
     }
 }
 

@@ -241,7 +241,8 @@ fn memory_stays_within_the_budget() {
 
 #[test]
 fn a_stalled_writer_does_the_work_that_nobody_steps() {
-    let policy = Policy::Leveled(Leveled { tables: 2, slow: 2, stop: 4, base_bytes: 16 << 10, factor: 4 });
+    let policy =
+        Policy::Leveled(Leveled { tables: 2, slow: 2, stop: 4, base_bytes: 16 << 10, factor: 4, top_percent: 0 });
     let (store, _, _) = stepped(Options { policy, ..Options::tiny() });
     for n in 0..20_000_u32 {
         store.put(&key(n.wrapping_mul(0x9E37_79B1)), &[1; 30]).unwrap();

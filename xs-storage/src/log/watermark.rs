@@ -1,0 +1,120 @@
+//! What was durable, for framings that have no room for marks of their own: a small file beside the segments.
+//!
+//! It is written behind every sync of entries and synced by the way, in the background, so it costs a write to the page
+//! cache. There are two slots; writing goes to the one that was not synced last, so that whatever a crash tears the
+//! other says something, if less.
+//!
+//! ```text
+//!  0 and 4096   "xs-logw\n"
+//!           8   format   u32 = 1
+//!          12   zero     u32
+//!          16   epoch    u64  of the segment that it speaks of, and that everything older was followed by
+//!          24   durable  u64  everything in front of this index was durable
+//!          32   count    u64  the greater one is the newer one
+//!          40   crc      u32  CRC32C of the 40 bytes in front
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use xs_os::vfs::{File, Open, Vfs};
+
+use super::Index;
+use super::framing::{le_u32, le_u64};
+use crate::{Error, Result};
+
+/// The file's name.
+pub(super) const NAME: &str = "watermark";
+
+const MAGIC: &[u8; 8] = b"xs-logw\n";
+const VERSION: u32 = 1;
+const LEN: usize = 44;
+const APART: u64 = 4096;
+
+/// What a watermark says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Promise {
+    pub(super) epoch: u64,
+    pub(super) durable: Index,
+}
+
+#[derive(Debug)]
+pub(super) struct Watermark {
+    path: PathBuf,
+    file: Arc<dyn File>,
+    /// Where the next one goes, and its number.
+    slot: u64,
+    count: u64,
+    /// Bytes of entries that the watermark has come to speak of since it was synced.
+    unsynced: u64,
+}
+
+impl Watermark {
+    /// What the file of a log says, if there is one.
+    pub(super) fn read(vfs: &dyn Vfs, dir: &Path) -> Result<Option<Promise>> {
+        let path = dir.join(NAME);
+        match vfs.open(&path, Open::Read) {
+            Ok(file) => Ok(Watermark::load(file, path)?.1),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("open", &path)(error)),
+        }
+    }
+
+    /// The file of a log, made if it is missing.
+    pub(super) fn open(vfs: &dyn Vfs, dir: &Path) -> Result<Self> {
+        let path = dir.join(NAME);
+        let file = vfs.open(&path, Open::Create).map_err(Error::io("open", &path))?;
+        Ok(Watermark::load(file, path)?.0)
+    }
+
+    fn load(file: Arc<dyn File>, path: PathBuf) -> Result<(Self, Option<Promise>)> {
+        let mut newest: Option<(u64, u64, Promise)> = None;
+        for slot in 0..2 {
+            let mut bytes = [0; LEN];
+            let len = file.read_at(&mut bytes, slot * APART).map_err(Error::io("read", &path))?;
+            // One that is not whole was being written.
+            let whole = len == LEN && bytes.starts_with(MAGIC) && crc32c::crc32c(&bytes[..40]) == le_u32(&bytes, 40);
+            if !whole {
+                continue;
+            }
+            let found = le_u32(&bytes, 8);
+            if found > VERSION {
+                return Err(Error::NewerFormat { path, found, known: VERSION });
+            }
+            let promise = Promise { epoch: le_u64(&bytes, 16), durable: Index(le_u64(&bytes, 24)) };
+            let count = le_u64(&bytes, 32);
+            if newest.is_none_or(|(_, newest, _)| newest < count) {
+                newest = Some((slot, count, promise));
+            }
+        }
+        let (slot, count) = newest.map_or((0, 0), |(slot, count, _)| (1 - slot, count.saturating_add(1)));
+        Ok((Watermark { path, file, slot, count, unsynced: 0 }, newest.map(|(.., promise)| promise)))
+    }
+
+    /// Says that more is durable; `bytes` more than before. True if it should be synced by somebody who has time.
+    pub(super) fn raise(&mut self, promise: Promise, bytes: u64, sync_from: u64) -> Result<bool> {
+        let mut out = [0; LEN];
+        out[..8].copy_from_slice(MAGIC);
+        out[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        out[16..24].copy_from_slice(&promise.epoch.to_le_bytes());
+        out[24..32].copy_from_slice(&promise.durable.0.to_le_bytes());
+        out[32..40].copy_from_slice(&self.count.to_le_bytes());
+        let sum = crc32c::crc32c(&out[..40]);
+        out[40..].copy_from_slice(&sum.to_le_bytes());
+        self.file.write_all_at(&out, self.slot * APART).map_err(Error::io("write", &self.path))?;
+        self.count = self.count.saturating_add(1);
+        self.unsynced = self.unsynced.saturating_add(bytes);
+        Ok(self.unsynced >= sync_from)
+    }
+
+    /// Syncs it, if there is a reason to; the next one goes to the other slot then.
+    pub(super) fn sync(&mut self, from: u64) -> Result<()> {
+        if self.unsynced < from {
+            return Ok(());
+        }
+        self.unsynced = 0;
+        self.file.sync().map_err(Error::io("sync", &self.path))?;
+        self.slot = 1 - self.slot;
+        Ok(())
+    }
+}
