@@ -1,6 +1,7 @@
 //! What a tree does beyond the contract of engines.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -307,4 +308,27 @@ fn threads_write_and_read_while_tables_come_and_go() {
     store.compact().unwrap();
     store.check().unwrap();
     assert_eq!(all(&store).len(), 18_000);
+}
+
+#[test]
+fn a_flush_ends_while_others_go_on_writing() {
+    const MOST: u32 = 50;
+    let (begun, writer) = (Arc::new(AtomicU32::new(0)), Arc::new(OnceLock::<Weak<Lsm>>::new()));
+    let events = {
+        let (begun, writer) = (begun.clone(), writer.clone());
+        Arc::new(move |event: &Event| {
+            // Whenever a memtable begins to be flushed, another is filled.
+            if let (Event::FlushBegun { .. }, Some(store)) = (event, writer.get().and_then(Weak::upgrade)) {
+                let nth = begun.fetch_add(1, Relaxed);
+                let writes = if nth < MOST { 200 } else { 0 };
+                (0..writes).for_each(|n| store.put(&key(nth << 10 | n), &[7; 100]).unwrap());
+            }
+        })
+    };
+    let (store, _machine, _) = stepped(Options { memory: 4 << 20, events: Some(events), ..Options::tiny() });
+    let store = Arc::new(store);
+    writer.set(Arc::downgrade(&store)).unwrap();
+    store.put(b"a", b"b").unwrap();
+    store.flush().unwrap();
+    assert_eq!(begun.load(Relaxed), 1);
 }
