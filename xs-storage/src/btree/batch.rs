@@ -446,7 +446,8 @@ impl<'a> Edit<'a> {
 
     /// Shows the batch to readers.
     pub(super) fn publish(mut self) {
-        if !self.is_changed() {
+        let recovered = self.writer.fold.as_ref().map(|fold| fold.recovered.clone());
+        if !self.is_changed() && recovered.is_some() == self.store.version.load().recovered.is_some() {
             return;
         }
         // From here on nothing can fail, and dropping the rest undoes nothing.
@@ -471,7 +472,7 @@ impl<'a> Edit<'a> {
             writer.publish_page(store, id, page);
         }
         store.end.fetch_max(writer.space.end(), Ordering::AcqRel);
-        let version = Version { seq, root: self.root, entries: self.entries };
+        let version = Version { seq, root: self.root, entries: self.entries, recovered };
         let before = store.version.swap(std::sync::Arc::new(version));
         writer.superseded(&before, left);
         drop(before);

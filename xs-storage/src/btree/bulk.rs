@@ -18,6 +18,7 @@ pub(super) fn load<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     let mut checkpoint = store.checkpoint.lock();
     store.finish_running(&mut checkpoint)?;
     let mut writer = store.writer.lock();
+    store.fold(&mut writer)?;
     let mut edit = Edit::new(store, &mut writer);
     let (mut count, mut last): (u64, Vec<u8>) = (0, Vec::new());
     for (key, value) in entries {

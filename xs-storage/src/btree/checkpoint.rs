@@ -54,8 +54,8 @@ impl Store {
         let (log, dirty) = (self.options.log_bytes, self.table.dirty());
         let part = |of: u64, n: u64| self.table.budget() / of * n;
         match () {
-            () if logged > 4 * log || dirty > part(16, 15) => Need::All,
-            () if logged > 2 * log || dirty > part(16, 14) => Need::Much,
+            () if logged > 2 * log || dirty > part(16, 15) => Need::All,
+            () if logged > log + log / 2 || dirty > part(16, 14) => Need::Much,
             () if logged > log || dirty > part(4, 3) => Need::Some,
             () => Need::None,
         }
@@ -66,7 +66,10 @@ impl Store {
         let mut checkpoint = self.checkpoint.lock();
         // One that is under way does not hold what was written since it began.
         self.finish_running(&mut checkpoint)?;
-        self.begin(&mut checkpoint, &mut self.writer.lock())?;
+        let mut writer = self.writer.lock();
+        self.fold(&mut writer)?;
+        self.begin(&mut checkpoint, &mut writer)?;
+        drop(writer);
         self.finish_running(&mut checkpoint)
     }
 
@@ -91,6 +94,10 @@ impl Store {
         self.check_running()?;
         if checkpoint.running.is_none() {
             let mut writer = self.writer.lock();
+            if writer.fold.is_some() {
+                self.fold_step(&mut writer)?;
+                return Ok(true);
+            }
             if self.need(writer.logged) == Need::None {
                 return Ok(false);
             }
@@ -204,6 +211,7 @@ impl Store {
 
     /// Writes some pages, those that follow each other in the file at once; says how many.
     pub(super) fn write_some(&self, pages: &[(PageId, Page)], buffer: &mut Vec<u8>) -> Result<usize> {
+        self.confirm()?;
         let (mut total, mut done) = (0, 0);
         while total < STEP && done < pages.len() {
             let first = pages[done].0;
@@ -230,6 +238,17 @@ impl Store {
             *buffer = Vec::new();
         }
         Ok(done)
+    }
+
+    /// Makes sure of the header that the store was opened with, before anything is written over.
+    fn confirm(&self) -> Result<()> {
+        let mut unconfirmed = self.unconfirmed.lock();
+        if let Some(header) = &*unconfirmed {
+            header.write(&*self.file).map_err(Error::io("write", &self.path))?;
+            self.sync()?;
+        }
+        *unconfirmed = None;
+        Ok(())
     }
 
     /// Writes whole pages to their place.

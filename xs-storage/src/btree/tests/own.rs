@@ -57,7 +57,7 @@ fn an_emptied_store_gives_its_space_back() {
         batch.delete(format!("key/{n:06}").as_bytes());
     }
     drop(tree.submit(batch, Durability::Buffered).unwrap());
-    let left = tree.entries();
+    let left = tree.entries().unwrap();
     tree.compact().unwrap();
     let report = tree.check().unwrap();
     assert_eq!(report.entries, left);
@@ -237,7 +237,7 @@ fn entries_above_the_limits_are_refused_and_change_nothing() {
     let mut batch = WriteBatch::new();
     batch.put(b"a", &vec![0; 2 << 20]);
     assert!(matches!(tree.submit(batch, Durability::Synced), Err(Error::TooLarge { what: "batch", .. })));
-    assert_eq!(tree.entries(), 0);
+    assert_eq!(tree.entries().unwrap(), 0);
     tree.put(&vec![9; Options::MAX_KEY], b"fine").unwrap();
     assert_eq!(tree.get(&vec![9; Options::MAX_KEY]).unwrap().as_deref(), Some(&b"fine"[..]));
     let again = tree.bulk_load([(b"b", b"1"), (b"b", b"2")]);
@@ -317,7 +317,7 @@ fn the_first_format_stays_readable() {
     }
     let tree = open(&vfs, 4096);
     tree.check().unwrap();
-    assert_eq!(tree.entries(), 201);
+    assert_eq!(tree.entries().unwrap(), 201);
     for n in 0..100_u32 {
         assert_eq!(tree.get(&n.to_be_bytes()).unwrap().as_deref(), Some(&vec![n as u8; n as usize][..]));
         let key = format!("only in the log {n}");
