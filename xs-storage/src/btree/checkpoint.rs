@@ -10,6 +10,7 @@
 use std::sync::atomic::Ordering;
 
 use super::header::Header;
+use super::pack::Quiet;
 use super::page::{HEADER, NONE, Page, PageId, PageMut, RUN};
 use super::store::{Store, checksum, label, run_pages};
 use super::write::{Left, Writer};
@@ -19,20 +20,24 @@ use crate::{Error, Result};
 /// Bytes that one step writes.
 const STEP: usize = 1 << 20;
 
+/// Bytes written after which a sync is due, so that the last one is short, and nobody waits long for it.
+const UNSYNCED: usize = 16 << 20;
+
 /// Where a checkpoint stands.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoint {
     running: Option<Running>,
+    pub(super) quiet: Quiet,
     buffer: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Running {
     header: Header,
-    /// What is to be written, by page number.
-    pages: Vec<(PageId, Page)>,
-    /// How many of them are in the file.
-    done: usize,
+    /// What is still to be written, by page number.
+    pages: std::vec::IntoIter<(PageId, Page)>,
+    /// Bytes written since the last sync.
+    unsynced: usize,
 }
 
 /// How urgent a checkpoint is.
@@ -56,7 +61,7 @@ impl Store {
         match () {
             () if logged > 2 * log || dirty > part(16, 15) => Need::All,
             () if logged > log + log / 2 || dirty > part(16, 14) => Need::Much,
-            () if logged > log || dirty > part(4, 3) => Need::Some,
+            () if logged > log || dirty > part(16, 12) => Need::Some,
             () => Need::None,
         }
     }
@@ -66,6 +71,7 @@ impl Store {
         let mut checkpoint = self.checkpoint.lock();
         // One that is under way does not hold what was written since it began.
         self.finish_running(&mut checkpoint)?;
+        self.pack_unwritten()?;
         let mut writer = self.writer.lock();
         self.fold(&mut writer)?;
         self.begin(&mut checkpoint, &mut writer)?;
@@ -83,7 +89,7 @@ impl Store {
 
     /// A step of a writer who helps: it writes pages, but does not sync, which may take long.
     pub(super) fn help(&self, checkpoint: &mut Checkpoint) {
-        if checkpoint.running.as_ref().is_none_or(|running| running.done < running.pages.len()) {
+        if checkpoint.running.as_ref().is_none_or(|running| running.pages.len() > 0 && running.unsynced < UNSYNCED) {
             // A failure stops the store, and whoever writes next is told.
             let _ = self.checkpoint_step(checkpoint);
         }
@@ -98,7 +104,11 @@ impl Store {
                 self.fold_step(&mut writer)?;
                 return Ok(true);
             }
-            if self.need(writer.logged) == Need::None {
+            if self.need(writer.logged) != Need::None {
+                drop(writer);
+                self.pack_unwritten()?;
+                writer = self.writer.lock();
+            } else if !self.pack_quietly(checkpoint, &mut writer)? {
                 return Ok(false);
             }
             self.begin(checkpoint, &mut writer)?;
@@ -167,17 +177,17 @@ impl Store {
         writer.epoch += 1;
         writer.logged = 0;
         writer.checkpointed = writer.next;
-        checkpoint.running = Some(Running { header, pages, done: 0 });
+        checkpoint.running = Some(Running { header, pages: pages.into_iter(), unsynced: 0 });
         Ok(())
     }
 
     fn step(&self, checkpoint: &mut Checkpoint) -> Result<()> {
-        let Checkpoint { running: Some(running), buffer } = checkpoint else { return Ok(()) };
-        let done = if running.done < running.pages.len() {
-            self.write_some(&running.pages[running.done..], buffer).map(|done| {
-                running.done += done;
-                false
-            })
+        let Checkpoint { running: Some(running), buffer, .. } = checkpoint else { return Ok(()) };
+        let done = if running.unsynced >= UNSYNCED {
+            running.unsynced = 0;
+            self.sync().map(|()| false)
+        } else if running.pages.len() > 0 {
+            self.write_on(running, buffer).map(|()| false)
         } else {
             self.seal(running).and_then(|()| self.end(running, &mut self.writer.lock())).map(|()| true)
         };
@@ -196,10 +206,10 @@ impl Store {
     /// logged that builds on it.
     pub(super) fn checkpoint_alone(&self, checkpoint: &mut Checkpoint, writer: &mut Writer) -> Result<()> {
         self.begin(checkpoint, writer)?;
-        let Checkpoint { running: Some(running), buffer } = checkpoint else { return Ok(()) };
+        let Checkpoint { running: Some(running), buffer, .. } = checkpoint else { return Ok(()) };
         let mut all = || {
-            while running.done < running.pages.len() {
-                running.done += self.write_some(&running.pages[running.done..], buffer)?;
+            while running.pages.len() > 0 {
+                self.write_on(running, buffer)?;
             }
             self.seal(running)?;
             self.end(running, writer)
@@ -207,6 +217,16 @@ impl Store {
         let done = all().map_err(|error| self.stop(error));
         checkpoint.running = None;
         done
+    }
+
+    /// Writes some pages of a checkpoint. They can be read from the file from now on, and so be forgotten.
+    fn write_on(&self, running: &mut Running, buffer: &mut Vec<u8>) -> Result<()> {
+        let done = self.write_some(running.pages.as_slice(), buffer)?;
+        for (_, page) in running.pages.by_ref().take(done) {
+            self.table.set_clean(&page);
+            running.unsynced += page.bytes().len();
+        }
+        Ok(())
     }
 
     /// Writes some pages, those that follow each other in the file at once; says how many.
@@ -271,9 +291,6 @@ impl Store {
 
     /// Gives back what nobody needs after the header is durable.
     fn end(&self, running: &Running, writer: &mut Writer) -> Result<()> {
-        for (_, page) in &running.pages {
-            self.table.set_clean(page);
-        }
         writer.made_durable(self, running.header.epoch);
         writer.sweep(self);
         // Under the writer's lock, so that no page behind the end is being made.

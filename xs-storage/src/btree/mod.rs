@@ -187,6 +187,7 @@ mod node;
 mod open;
 mod options;
 mod overlay;
+mod pack;
 mod page;
 mod recovered;
 mod shrink;

@@ -170,7 +170,7 @@ impl BTree {
     /// # Errors
     /// Those of the disk.
     pub fn compact(&self) -> Result<u64> {
-        super::bulk::compact(&self.store)
+        super::pack::compact(&self.store)
     }
 
     /// Looks at every page that can be reached and at the free list, in the file where they are there, and verifies
@@ -230,7 +230,10 @@ impl Engine for BTree {
     }
 
     fn flush(&self) -> Result<()> {
-        self.store.run_checkpoint()
+        self.store.run_checkpoint()?;
+        // What the checkpoint before needed is free now, and may be room to be given back.
+        self.job.poke();
+        Ok(())
     }
 
     fn stats(&self) -> Stats {
