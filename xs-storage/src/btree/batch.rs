@@ -54,6 +54,8 @@ pub(super) struct Edit<'a> {
     /// The way to the leaf that was changed last: from the root, the leaf last. Empty if it is not known.
     pub(super) path: Vec<Step>,
     pub(super) user_bytes: u64,
+    /// Bytes of the runs that it made since it last spilled.
+    run_bytes: u64,
 }
 
 impl<'a> Edit<'a> {
@@ -71,6 +73,7 @@ impl<'a> Edit<'a> {
             left: Vec::new(),
             path: Vec::new(),
             user_bytes: 0,
+            run_bytes: 0,
         }
     }
 
@@ -193,6 +196,7 @@ impl<'a> Edit<'a> {
         let len = payload.len() as u64;
         let id = self.take(run_pages(len, self.store.page_size))?;
         let mut page = PageMut::zeroed(HEADER + payload.len(), self.seq);
+        self.run_bytes += len;
         page.edit(|bytes| {
             bytes[4] = RUN;
             label(bytes, id, self.writer.epoch);
@@ -219,6 +223,10 @@ impl<'a> Edit<'a> {
     }
 
     pub(super) fn apply_one(&mut self, op: Op<'_>) -> Result<()> {
+        // However much a batch changes, its pages do not take more memory than that.
+        if self.held() > self.store.table.budget() / 4 {
+            self.spill()?;
+        }
         match op {
             Op::Put(key, value) => self.put(key, value),
             Op::Delete(key) => self.delete(key),
@@ -417,12 +425,13 @@ impl<'a> Edit<'a> {
 
     /// Bytes of the pages that the batch holds outside of the table.
     pub(super) fn held(&self) -> u64 {
-        (self.work.len() + self.kept.len()) as u64 * self.store.page_size as u64
+        (self.work.len() + self.kept.len()) as u64 * self.store.page_size as u64 + self.run_bytes
     }
 
     /// Writes the pages that the batch is done with to their places, so that they need no memory. They are free places
     /// for everybody else: if the batch comes to nothing, nothing was overwritten.
     pub(super) fn spill(&mut self) -> Result<()> {
+        self.run_bytes = 0;
         let way: Vec<PageId> = self.path.iter().map(|step| step.id).collect();
         let mut pages: Vec<(PageId, Page)> = self.kept.drain().collect();
         pages.extend(self.work.extract_if(|id, _| !way.contains(id)).map(|(id, page)| (id, page.freeze())));
@@ -446,7 +455,8 @@ impl<'a> Edit<'a> {
 
     /// Shows the batch to readers.
     pub(super) fn publish(mut self) {
-        if !self.is_changed() {
+        let recovered = self.writer.fold.as_ref().map(|fold| fold.recovered.clone());
+        if !self.is_changed() && recovered.is_some() == self.store.version.load().recovered.is_some() {
             return;
         }
         // From here on nothing can fail, and dropping the rest undoes nothing.
@@ -471,7 +481,7 @@ impl<'a> Edit<'a> {
             writer.publish_page(store, id, page);
         }
         store.end.fetch_max(writer.space.end(), Ordering::AcqRel);
-        let version = Version { seq, root: self.root, entries: self.entries };
+        let version = Version { seq, root: self.root, entries: self.entries, recovered };
         let before = store.version.swap(std::sync::Arc::new(version));
         writer.superseded(&before, left);
         drop(before);

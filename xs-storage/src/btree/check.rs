@@ -39,7 +39,8 @@ struct Walk<'a> {
 
 /// Looks at every page. See [`BTree::check`](super::BTree::check).
 pub(super) fn check(store: &Store) -> Result<Report> {
-    let writer = store.writer.lock();
+    let mut writer = store.writer.lock();
+    store.fold(&mut writer)?;
     let version = store.version.load_full();
     let mut walk = Walk { store, seen: Bits::default(), report: Report::default(), used: 0, last: None };
     if version.root != NONE {

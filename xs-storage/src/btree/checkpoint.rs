@@ -10,6 +10,7 @@
 use std::sync::atomic::Ordering;
 
 use super::header::Header;
+use super::pack::Quiet;
 use super::page::{HEADER, NONE, Page, PageId, PageMut, RUN};
 use super::store::{Store, checksum, label, run_pages};
 use super::write::{Left, Writer};
@@ -19,20 +20,24 @@ use crate::{Error, Result};
 /// Bytes that one step writes.
 const STEP: usize = 1 << 20;
 
+/// Bytes written after which a sync is due, so that the last one is short, and nobody waits long for it.
+const UNSYNCED: usize = 16 << 20;
+
 /// Where a checkpoint stands.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoint {
     running: Option<Running>,
+    pub(super) quiet: Quiet,
     buffer: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Running {
     header: Header,
-    /// What is to be written, by page number.
-    pages: Vec<(PageId, Page)>,
-    /// How many of them are in the file.
-    done: usize,
+    /// What is still to be written, by page number.
+    pages: std::vec::IntoIter<(PageId, Page)>,
+    /// Bytes written since the last sync.
+    unsynced: usize,
 }
 
 /// How urgent a checkpoint is.
@@ -54,9 +59,9 @@ impl Store {
         let (log, dirty) = (self.options.log_bytes, self.table.dirty());
         let part = |of: u64, n: u64| self.table.budget() / of * n;
         match () {
-            () if logged > 4 * log || dirty > part(16, 15) => Need::All,
-            () if logged > 2 * log || dirty > part(16, 14) => Need::Much,
-            () if logged > log || dirty > part(4, 3) => Need::Some,
+            () if logged > 2 * log || dirty > part(16, 15) => Need::All,
+            () if logged > log + log / 2 || dirty > part(16, 14) => Need::Much,
+            () if logged > log || dirty > part(16, 12) => Need::Some,
             () => Need::None,
         }
     }
@@ -66,7 +71,11 @@ impl Store {
         let mut checkpoint = self.checkpoint.lock();
         // One that is under way does not hold what was written since it began.
         self.finish_running(&mut checkpoint)?;
-        self.begin(&mut checkpoint, &mut self.writer.lock())?;
+        self.pack_unwritten()?;
+        let mut writer = self.writer.lock();
+        self.fold(&mut writer)?;
+        self.begin(&mut checkpoint, &mut writer)?;
+        drop(writer);
         self.finish_running(&mut checkpoint)
     }
 
@@ -80,7 +89,7 @@ impl Store {
 
     /// A step of a writer who helps: it writes pages, but does not sync, which may take long.
     pub(super) fn help(&self, checkpoint: &mut Checkpoint) {
-        if checkpoint.running.as_ref().is_none_or(|running| running.done < running.pages.len()) {
+        if checkpoint.running.as_ref().is_none_or(|running| running.pages.len() > 0 && running.unsynced < UNSYNCED) {
             // A failure stops the store, and whoever writes next is told.
             let _ = self.checkpoint_step(checkpoint);
         }
@@ -91,7 +100,15 @@ impl Store {
         self.check_running()?;
         if checkpoint.running.is_none() {
             let mut writer = self.writer.lock();
-            if self.need(writer.logged) == Need::None {
+            if writer.fold.is_some() {
+                self.fold_step(&mut writer)?;
+                return Ok(true);
+            }
+            if self.need(writer.logged) != Need::None {
+                drop(writer);
+                self.pack_unwritten()?;
+                writer = self.writer.lock();
+            } else if !self.pack_quietly(checkpoint, &mut writer)? {
                 return Ok(false);
             }
             self.begin(checkpoint, &mut writer)?;
@@ -160,17 +177,17 @@ impl Store {
         writer.epoch += 1;
         writer.logged = 0;
         writer.checkpointed = writer.next;
-        checkpoint.running = Some(Running { header, pages, done: 0 });
+        checkpoint.running = Some(Running { header, pages: pages.into_iter(), unsynced: 0 });
         Ok(())
     }
 
     fn step(&self, checkpoint: &mut Checkpoint) -> Result<()> {
-        let Checkpoint { running: Some(running), buffer } = checkpoint else { return Ok(()) };
-        let done = if running.done < running.pages.len() {
-            self.write_some(&running.pages[running.done..], buffer).map(|done| {
-                running.done += done;
-                false
-            })
+        let Checkpoint { running: Some(running), buffer, .. } = checkpoint else { return Ok(()) };
+        let done = if running.unsynced >= UNSYNCED {
+            running.unsynced = 0;
+            self.sync().map(|()| false)
+        } else if running.pages.len() > 0 {
+            self.write_on(running, buffer).map(|()| false)
         } else {
             self.seal(running).and_then(|()| self.end(running, &mut self.writer.lock())).map(|()| true)
         };
@@ -189,10 +206,10 @@ impl Store {
     /// logged that builds on it.
     pub(super) fn checkpoint_alone(&self, checkpoint: &mut Checkpoint, writer: &mut Writer) -> Result<()> {
         self.begin(checkpoint, writer)?;
-        let Checkpoint { running: Some(running), buffer } = checkpoint else { return Ok(()) };
+        let Checkpoint { running: Some(running), buffer, .. } = checkpoint else { return Ok(()) };
         let mut all = || {
-            while running.done < running.pages.len() {
-                running.done += self.write_some(&running.pages[running.done..], buffer)?;
+            while running.pages.len() > 0 {
+                self.write_on(running, buffer)?;
             }
             self.seal(running)?;
             self.end(running, writer)
@@ -202,8 +219,19 @@ impl Store {
         done
     }
 
+    /// Writes some pages of a checkpoint. They can be read from the file from now on, and so be forgotten.
+    fn write_on(&self, running: &mut Running, buffer: &mut Vec<u8>) -> Result<()> {
+        let done = self.write_some(running.pages.as_slice(), buffer)?;
+        for (_, page) in running.pages.by_ref().take(done) {
+            self.table.set_clean(&page);
+            running.unsynced += page.bytes().len();
+        }
+        Ok(())
+    }
+
     /// Writes some pages, those that follow each other in the file at once; says how many.
     pub(super) fn write_some(&self, pages: &[(PageId, Page)], buffer: &mut Vec<u8>) -> Result<usize> {
+        self.confirm()?;
         let (mut total, mut done) = (0, 0);
         while total < STEP && done < pages.len() {
             let first = pages[done].0;
@@ -232,6 +260,17 @@ impl Store {
         Ok(done)
     }
 
+    /// Makes sure of the header that the store was opened with, before anything is written over.
+    fn confirm(&self) -> Result<()> {
+        let mut unconfirmed = self.unconfirmed.lock();
+        if let Some(header) = &*unconfirmed {
+            header.write(&*self.file).map_err(Error::io("write", &self.path))?;
+            self.sync()?;
+        }
+        *unconfirmed = None;
+        Ok(())
+    }
+
     /// Writes whole pages to their place.
     fn write_pages(&self, first: PageId, bytes: &[u8]) -> Result<()> {
         self.counters.page_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -252,9 +291,6 @@ impl Store {
 
     /// Gives back what nobody needs after the header is durable.
     fn end(&self, running: &Running, writer: &mut Writer) -> Result<()> {
-        for (_, page) in &running.pages {
-            self.table.set_clean(page);
-        }
         writer.made_durable(self, running.header.epoch);
         writer.sweep(self);
         // Under the writer's lock, so that no page behind the end is being made.

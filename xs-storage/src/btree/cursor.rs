@@ -40,8 +40,8 @@ pub(super) struct TreeCursor<'a> {
     fetched: OnceCell<Lent>,
 }
 
-#[derive(Clone, Copy)]
-enum Way {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
     Forth,
     Back,
 }
@@ -183,7 +183,16 @@ impl<'a> TreeCursor<'a> {
         Ok(())
     }
 
-    fn first(&mut self) -> Result<bool> {
+    /// To the neighbour.
+    pub(super) fn go(&mut self, way: Way) -> Result<bool> {
+        match way {
+            Way::Forth => self.next(),
+            Way::Back => self.prev(),
+        }
+    }
+
+    /// To the first entry of the range.
+    pub(super) fn first(&mut self) -> Result<bool> {
         let start = std::mem::replace(&mut self.range.start, Bound::Unbounded);
         let key = match &start {
             Bound::Included(key) | Bound::Excluded(key) => Some(&key[..]),
@@ -198,7 +207,8 @@ impl<'a> TreeCursor<'a> {
         self.settle(Some(self.inside.0), Way::Forth)
     }
 
-    fn last(&mut self) -> Result<bool> {
+    /// To the last entry of the range.
+    pub(super) fn last(&mut self) -> Result<bool> {
         let range = self.range.clone();
         let end = match &range.end {
             Bound::Included(key) | Bound::Excluded(key) => Some(&key[..]),

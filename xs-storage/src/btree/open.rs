@@ -3,22 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use xs_os::vfs::{File, Open, Vfs, VfsExt, parent};
 
-use super::batch::Edit;
 use super::checkpoint::Checkpoint;
 use super::header::{self, Header};
 use super::node::RunRef;
 use super::options::Options;
 use super::page::{HEADER, NONE};
+use super::recovered::{Fold, Recovered};
 use super::space::Space;
 use super::store::{Counters, Store, Version, run_pages};
 use super::table::Table;
 use super::write::Writer;
-use crate::engine::{Op, WriteBatch};
 use crate::log::{Index, Log, LogOptions};
 use crate::{Error, Result, lock};
 
@@ -28,12 +28,10 @@ const FRESH: &str = "data.new";
 const LOCK: &str = "LOCK";
 const LOG: &str = "log";
 
-/// Payload that is taken from the log at once.
-const AT_ONCE: u64 = 64 << 20;
-
 /// Opens a store, and answers the lock that is to be held as long as anybody reads it.
 pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>)> {
     options.check()?;
+    let began = options.clock.now();
     let vfs = options.vfs.clone();
     let path = dir.join(DATA);
     let there = vfs.exists(&path).map_err(Error::io("open", &path))?;
@@ -67,11 +65,9 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>
             format!("goes on with entry {} of the log, which has {} to {}", header.log, bounds.start, bounds.end);
         return Err(Error::corrupt(&path, 0, what));
     }
-    // What was just read may stand in the system's cache alone, if a sync of it failed in an earlier life. From here on
-    // this header is relied on: pages of the one before it are written over.
-    header.write(&*file).and_then(|()| file.sync()).map_err(Error::io("sync", &path))?;
-    let store = load(path, file, log, options, &header)?;
-    replay(&store, Index(header.log), bounds.end)?;
+    let mut store = load(path, file, log, options, &header)?;
+    let bytes = recover(&store, Index(header.log), bounds.end)?;
+    store.opening = (store.options.clock.now().saturating_duration_since(began), bytes);
     Ok((store, lock))
 }
 
@@ -98,7 +94,7 @@ fn create(vfs: &dyn Vfs, dir: &Path, path: &Path, options: &Options) -> Result<(
 fn load(path: PathBuf, file: Arc<dyn File>, log: Log, options: Options, header: &Header) -> Result<Store> {
     let page_size = header.page_size as usize;
     let first = header::first_page(header.page_size);
-    let version = Version { seq: 0, root: header.root, entries: header.entries };
+    let version = Version { seq: 0, root: header.root, entries: header.entries, recovered: None };
     let store = Store {
         file,
         path,
@@ -111,6 +107,8 @@ fn load(path: PathBuf, file: Arc<dyn File>, log: Log, options: Options, header: 
         log,
         end: AtomicU32::new(header.end),
         opened_epoch: header.epoch,
+        unconfirmed: Mutex::new(Some(header.clone())),
+        opening: (Duration::ZERO, 0),
         stopped: OnceLock::new(),
         closed: AtomicBool::new(false),
         counters: Counters::default(),
@@ -128,63 +126,30 @@ fn load(path: PathBuf, file: Arc<dyn File>, log: Log, options: Options, header: 
     Ok(store)
 }
 
-/// Applies what the log has and the pages have not: in the order of the keys where it can, so that each leaf is visited
-/// once, and of each key only what was written last.
-fn replay(store: &Store, from: Index, end: Index) -> Result<()> {
+/// Reads what the log has and the pages have not, and lays it over the tree: no page is looked at. Answers how many bytes
+/// it were.
+fn recover(store: &Store, from: Index, end: Index) -> Result<u64> {
     let mut reader = store.log.reader(from);
     let mut writer = store.writer.lock();
-    let mut more = true;
-    while more {
-        let (mut bytes, mut next) = (0, writer.next);
-        let mut batches = Vec::new();
-        while bytes < AT_ONCE {
-            let Some(entry) = reader.next()? else { break };
-            let batch = WriteBatch::from_bytes(&entry.payload).map_err(|error| {
-                Error::corrupt(&store.path, 0, format!("entry {} of the log: {error}", entry.index))
-            })?;
-            bytes += entry.payload.len() as u64;
-            next = entry.end.0;
-            batches.push(batch);
-        }
-        more = !batches.is_empty();
-        let mut ops: Vec<Op<'_>> = batches.iter().flat_map(WriteBatch::iter).collect();
-        // A range cuts the order: what stands before it must not move behind it.
-        for run in ops.chunk_by_mut(|a, b| key_of(a).is_some() && key_of(b).is_some()) {
-            run.sort_by(|a, b| key_of(a).cmp(&key_of(b)));
-            apply_sorted(store, &mut writer, run)?;
-        }
-        writer.next = next;
-        writer.logged += bytes;
+    let mut recovered = Recovered::default();
+    while let Some(entry) = reader.next()? {
+        recovered
+            .add(entry.payload)
+            .map_err(|error| Error::corrupt(&store.path, 0, format!("entry {} of the log: {error}", entry.index)))?;
+        writer.next = entry.end.0;
     }
     if writer.next != end.0 {
         return Err(Error::corrupt(&store.path, 0, format!("the log ends at {} and should at {end}", writer.next)));
     }
-    Ok(())
-}
-
-/// The key of a write of one key.
-fn key_of<'a>(op: &Op<'a>) -> Option<&'a [u8]> {
-    match op {
-        Op::Put(key, _) | Op::Delete(key) => Some(key),
-        Op::DeleteRange(..) => None,
+    let bytes = recovered.bytes();
+    writer.logged = bytes;
+    if !recovered.is_empty() {
+        recovered.sort();
+        let recovered = Arc::new(recovered);
+        writer.fold = Some(Fold::new(recovered.clone()));
+        let before = store.version.load();
+        let version = Version { recovered: Some(recovered), ..Version { recovered: None, ..**before } };
+        store.version.store(Arc::new(version));
     }
-}
-
-fn apply_sorted(store: &Store, writer: &mut Writer, ops: &[Op<'_>]) -> Result<()> {
-    let mut rest = ops;
-    while !rest.is_empty() {
-        let mut edit = Edit::new(store, writer);
-        while let Some((op, behind)) = rest.split_first()
-            && edit.held() <= store.table.budget() / 4
-        {
-            let overwritten = key_of(op).is_some() && behind.first().is_some_and(|next| key_of(next) == key_of(op));
-            if !overwritten {
-                edit.apply_one(*op)?;
-            }
-            rest = behind;
-        }
-        edit.user_bytes = 0;
-        edit.publish();
-    }
-    Ok(())
+    Ok(bytes)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use xs_os::vfs::{SystemVfs, Vfs};
-use xs_os::{Jobs, ThreadJobs};
+use xs_os::{Clock, Jobs, SystemClock, ThreadJobs};
 
 use crate::{Error, Result};
 
@@ -15,11 +15,13 @@ pub struct Options {
     pub vfs: Arc<dyn Vfs>,
     /// Where checkpoints run. A thread for this store.
     pub jobs: Arc<dyn Jobs>,
+    /// What opening is measured with. The system's clock.
+    pub clock: Arc<dyn Clock>,
     /// Bytes of memory for pages, both those that are kept to be read again and those that are not in the file yet.
     /// 256 MiB. What readers hold on to at this moment comes on top.
     pub memory: u64,
-    /// Bytes of the log after which a checkpoint begins. More means fewer page writes and a longer recovery; the log
-    /// grows to at most four times this, then writers wait. 16 MiB.
+    /// Bytes of the log after which a checkpoint begins. More means fewer page writes and a longer opening; what has to
+    /// be read then grows to at most twice this and a batch, then writers wait. 32 MiB.
     pub log_bytes: u64,
     /// The most bytes in a batch. 256 MiB.
     pub max_batch: u64,
@@ -41,7 +43,7 @@ impl Options {
 
     /// Bytes of a segment of the log: small enough that a checkpoint gives most of the log back.
     pub(super) fn segment_bytes(&self) -> u64 {
-        (self.log_bytes / 2).clamp(4 << 10, 16 << 20)
+        (self.log_bytes / 8).clamp(4 << 10, 16 << 20)
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -64,8 +66,9 @@ impl Default for Options {
         Options {
             vfs: Arc::new(SystemVfs),
             jobs: Arc::new(ThreadJobs::new()),
+            clock: Arc::new(SystemClock),
             memory: 256 << 20,
-            log_bytes: 16 << 20,
+            log_bytes: 32 << 20,
             max_batch: 256 << 20,
             page_size: 4096,
             must_exist: false,

@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use xs_os::vfs::File;
 
 use super::checkpoint::Checkpoint;
+use super::header::Header;
 use super::node::{Node, RunRef, Runs, Value, get_u32, get_u64};
 use super::options::Options;
 use super::page::{HEADER, NONE, Page, PageId, PageMut, RUN};
+use super::recovered::{Recovered, Said};
 use super::table::{Lent, Table};
 use super::write::Writer;
 use crate::log::Log;
@@ -25,6 +28,8 @@ pub(super) struct Version {
     pub(super) seq: u64,
     pub(super) root: PageId,
     pub(super) entries: u64,
+    /// Writes that the tree may not have yet, and that count instead. Without them, `entries` is exact.
+    pub(super) recovered: Option<Arc<Recovered>>,
 }
 
 /// What a store has done since it was opened.
@@ -52,6 +57,11 @@ pub(super) struct Store {
     pub(super) end: AtomicU32,
     /// The checkpoint that the file was opened with: pages of it are not newer.
     pub(super) opened_epoch: u64,
+    /// The header that the store was opened with, until it is known to be durable: it may stand in the system's cache
+    /// alone, if a sync of it failed in an earlier life, and pages that the one before it needs must stay until then.
+    pub(super) unconfirmed: Mutex<Option<Header>>,
+    /// How long opening took, and how much of the log it read, in bytes.
+    pub(super) opening: (Duration, u64),
     /// Why nothing is written any more.
     pub(super) stopped: OnceLock<Error>,
     /// No background step may begin.
@@ -185,6 +195,13 @@ impl Store {
 
     /// Shows the value of a key in a version.
     pub(super) fn lookup<R>(&self, version: &Version, key: &[u8], see: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+        if let Some(recovered) = &version.recovered {
+            match recovered.say(key) {
+                Said::Value(value) => return Ok(Some(see(value))),
+                Said::Gone => return Ok(None),
+                Said::Nothing => {}
+            }
+        }
         if version.root == NONE {
             return Ok(None);
         }

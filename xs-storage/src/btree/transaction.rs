@@ -43,7 +43,8 @@ impl<'a> Transaction<'a> {
     /// Sets the value under a key.
     ///
     /// # Errors
-    /// [`TooLarge`](crate::Error::TooLarge), and failures to read pages. The write did not happen then.
+    /// [`TooLarge`](crate::Error::TooLarge), also when all writes together are more than
+    /// [`Options::max_batch`](super::Options::max_batch), and failures to read pages. The write did not happen then.
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.apply(Op::Put(key, value))
     }
@@ -66,7 +67,8 @@ impl<'a> Transaction<'a> {
 
     fn apply(&mut self, op: Op<'_>) -> Result<()> {
         let one: WriteBatch = std::iter::once(op).collect();
-        super::batch::check_limits(&one, u64::MAX)?;
+        let limit = self.edit.store.options.max_batch;
+        super::batch::check_limits(&one, limit.saturating_sub(self.batch.as_bytes().len() as u64))?;
         self.edit.apply(&one)?;
         self.batch.extend([op]);
         Ok(())

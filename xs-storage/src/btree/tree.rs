@@ -15,6 +15,7 @@ use super::batch::{Edit, check_limits};
 use super::checkpoint::Need;
 use super::cursor::TreeCursor;
 use super::options::Options;
+use super::overlay::OverlayCursor;
 use super::store::{Store, Version};
 use super::transaction::Transaction;
 use super::write::Writer;
@@ -51,6 +52,9 @@ impl BTree {
             }
         };
         let job = store.options.jobs.spawn("btree", Box::new(step));
+        if store.version.load().recovered.is_some() {
+            job.poke();
+        }
         Ok(BTree { store, job, lock })
     }
 
@@ -86,6 +90,7 @@ impl BTree {
     ) -> Result<(T, Commit)> {
         self.store.check_running()?;
         let mut writer = self.store.writer.lock();
+        self.store.fold(&mut writer)?;
         let mut transaction = Transaction::new(Edit::new(&self.store, &mut writer));
         let answer = decide(&mut transaction)?;
         let (edit, batch) = transaction.into_parts();
@@ -137,9 +142,15 @@ impl BTree {
         }
     }
 
-    /// The number of entries.
-    pub fn entries(&self) -> u64 {
-        self.store.version.load().entries
+    /// The number of entries. Soon after a crash this waits until the tree has all that the log had.
+    ///
+    /// # Errors
+    /// Those of bringing it there: a page that cannot be read.
+    pub fn entries(&self) -> Result<u64> {
+        if self.store.version.load().recovered.is_some() {
+            self.store.fold(&mut self.store.writer.lock())?;
+        }
+        Ok(self.store.version.load().entries)
     }
 
     /// Puts entries whose keys ascend, past the log: each page is written once, full. All of them are there and durable
@@ -159,7 +170,7 @@ impl BTree {
     /// # Errors
     /// Those of the disk.
     pub fn compact(&self) -> Result<u64> {
-        super::bulk::compact(&self.store)
+        super::pack::compact(&self.store)
     }
 
     /// Looks at every page that can be reached and at the free list, in the file where they are there, and verifies
@@ -189,7 +200,7 @@ impl ReadView for BTree {
     }
 
     fn cursor(&self, range: KeyRange<'_>) -> Result<Box<dyn Cursor + '_>> {
-        Ok(Box::new(TreeCursor::new(&self.store, self.store.version.load_full(), range)))
+        Ok(cursor(&self.store, self.store.version.load_full(), range))
     }
 
     fn get_with(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<bool> {
@@ -202,6 +213,7 @@ impl Engine for BTree {
         check_limits(&batch, self.store.options.max_batch)?;
         self.store.check_running()?;
         let mut writer = self.store.writer.lock();
+        self.store.fold(&mut writer)?;
         let mut edit = Edit::new(&self.store, &mut writer);
         edit.apply(&batch)?;
         let commit = self.finish(edit, batch, durability)?;
@@ -218,13 +230,17 @@ impl Engine for BTree {
     }
 
     fn flush(&self) -> Result<()> {
-        self.store.run_checkpoint()
+        self.store.run_checkpoint()?;
+        // What the checkpoint before needed is free now, and may be room to be given back.
+        self.job.poke();
+        Ok(())
     }
 
     fn stats(&self) -> Stats {
         let store = &self.store;
         let log = store.log.stats();
         let counters = &store.counters;
+        let version = store.version.load();
         let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let (writer_memory, pages, free, held) = {
             let writer = store.writer.lock();
@@ -233,13 +249,14 @@ impl Engine for BTree {
         let (resident, dirty) = (store.table.resident(), store.table.dirty());
         let log_bytes = log.segments as u64 * store.options.segment_bytes();
         Stats {
-            entries: Some(store.version.load().entries),
+            entries: version.recovered.is_none().then_some(version.entries),
             disk_bytes: store.file.len().unwrap_or(0) + log_bytes,
             memory: vec![
                 ("pages", resident.saturating_sub(dirty)),
                 ("unwritten pages", dirty.min(resident)),
                 ("page table", store.table.memory()),
                 ("writer", writer_memory),
+                ("recovered", version.recovered.as_ref().map_or(0, |recovered| recovered.memory())),
                 ("log", log.buffered_bytes),
             ],
             user_bytes_written: get(&counters.user_bytes),
@@ -253,6 +270,8 @@ impl Engine for BTree {
                 ("checkpoints", get(&counters.checkpoints)),
                 ("versions held", held as u64),
                 ("log bytes", log_bytes),
+                ("opened in microseconds", store.opening.0.as_micros() as u64),
+                ("log bytes read when opened", store.opening.1),
             ],
         }
     }
@@ -262,8 +281,18 @@ impl fmt::Debug for BTree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BTree")
             .field("path", &self.store.path)
-            .field("entries", &self.entries())
+            .field("entries", &self.store.version.load().entries)
             .finish_non_exhaustive()
+    }
+}
+
+fn cursor<'a>(store: &'a Store, version: Arc<Version>, range: KeyRange<'_>) -> Box<dyn Cursor + 'a> {
+    match version.recovered.clone() {
+        None => Box::new(TreeCursor::new(store, version, range)),
+        Some(recovered) => {
+            let tree = TreeCursor::new(store, version, range.clone());
+            Box::new(OverlayCursor::new(tree, recovered, &range))
+        }
     }
 }
 
@@ -281,7 +310,7 @@ impl ReadView for Snapshot {
     }
 
     fn cursor(&self, range: KeyRange<'_>) -> Result<Box<dyn Cursor + '_>> {
-        Ok(Box::new(TreeCursor::new(&self.store, self.version.clone(), range)))
+        Ok(cursor(&self.store, self.version.clone(), range))
     }
 
     fn get_with(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<bool> {

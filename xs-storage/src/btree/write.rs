@@ -13,6 +13,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Weak};
 
 use super::page::{Page, PageId};
+use super::recovered::Fold;
 use super::space::{Bits, Space};
 use super::store::{Store, Version};
 
@@ -59,6 +60,8 @@ pub(super) struct Writer {
     pub(super) free_run: Option<(PageId, u32)>,
     /// Pages that are done with, for the memory that they have.
     pub(super) pool: Vec<Page>,
+    /// What the tree has still to hear of, before anything else is written.
+    pub(super) fold: Option<Fold>,
     /// A buffer for nodes that are being taken apart.
     pub(super) scratch: Vec<u8>,
 }
@@ -77,6 +80,7 @@ impl Writer {
             waiting: Vec::new(),
             free_run,
             pool: Vec::new(),
+            fold: None,
             scratch: Vec::new(),
         }
     }

@@ -111,6 +111,13 @@ impl WriteBatch {
         std::iter::from_fn(move || ops.step().expect("a batch holds what was put in, or what was checked"))
     }
 
+    /// The writes in bytes that may be anything, up to the first that is none.
+    #[cfg(feature = "btree")]
+    pub(crate) fn checked_ops(bytes: &[u8]) -> impl Iterator<Item = Result<Op<'_>, Malformed>> {
+        let mut ops = Ops { bytes, at: 0 };
+        std::iter::from_fn(move || ops.step().transpose())
+    }
+
     /// The bytes, as they are logged.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes

@@ -78,7 +78,7 @@ struct End {
     at: Waypoint,
     /// What its marks say was durable.
     durable: Index,
-    /// Where the bytes begin of which no mark says so.
+    /// Where the bytes begin of which no mark says so; the mark itself is among them.
     unsure: u64,
 }
 
@@ -97,20 +97,24 @@ fn find_end<F: Framing>(framing: &F, segment: &Segment, file: &dyn File, mut dur
     let path = &segment.path;
     let size = file.len().map_err(Error::io("measure", path))?;
     let mut walk = Walk::new(Waypoint { index: segment.first, pos: body::<F>(), epoch: segment.epoch });
-    // Entries that no mark has called durable yet, and where they are.
-    let mut unsure: VecDeque<(Index, u64)> = VecDeque::new();
+    // Entries that no mark has called durable yet, and where they end; and the end of those that one has.
+    let mut open: VecDeque<(Index, u64)> = VecDeque::new();
+    let mut unsure = walk.at.pos;
     let stopped_by = loop {
         let at = walk.at;
         match walk.step(framing, &mut |pos, len| fetch(file, path, size, pos, len))? {
             Step::Entry { index, end, .. } => {
                 segment.waypoint(Waypoint { index, ..at });
-                if end > durable {
-                    unsure.push_back((index, at.pos));
+                match end > durable {
+                    true => open.push_back((index, walk.at.pos)),
+                    false => unsure = walk.at.pos,
                 }
             }
             Step::Mark(mark) => {
                 durable = durable.max(mark.durable);
-                while unsure.pop_front_if(|(index, _)| *index < durable).is_some() {}
+                while let Some((_, end)) = open.pop_front_if(|(index, _)| *index < durable) {
+                    unsure = end;
+                }
             }
             Step::End => break "nothing",
             Step::Damaged(what) => break what,
@@ -131,7 +135,6 @@ fn find_end<F: Framing>(framing: &F, segment: &Segment, file: &dyn File, mut dur
         );
         return Err(Error::corrupt(path, at.pos, what));
     }
-    let unsure = unsure.front().map_or(at.pos, |(_, pos)| *pos);
     Ok(End { at, durable, unsure })
 }
 

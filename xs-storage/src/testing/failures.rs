@@ -92,12 +92,15 @@ pub struct Failures {
     /// Whether what is opened again after a failure must also stand a crash. A failed sync has left pages in the cache
     /// that are not on the disk and never will be; an engine that reads them when it is opened must write them again.
     pub lost_pages: bool,
+    /// The same of names whose directory's sync has failed. ext4 and XFS do not leave such: a journal that cannot be
+    /// written makes the file system read-only.
+    pub lost_names: bool,
 }
 
 impl Default for Failures {
-    /// The first 20 of each kind, and then one in eight; 50 batches; lost pages too.
+    /// The first 20 of each kind, and then one in eight; 50 batches; lost pages and names too.
     fn default() -> Self {
-        Failures { seed: 1, each: 20, batches: 50, lost_pages: true }
+        Failures { seed: 1, each: 20, batches: 50, lost_pages: true, lost_names: true }
     }
 }
 
@@ -148,7 +151,7 @@ pub fn check<S: Subject>(subject: &S, failures: &Failures) -> Report {
         Operation::SyncDir,
     ];
     let mut report = Report::default();
-    let mut run = |what: &str, must_stop: bool, arm: &dyn Fn(&FaultyVfs)| {
+    let mut run = |what: &str, must_stop: bool, failures: &Failures, arm: &dyn Fn(&FaultyVfs)| {
         let end = one(subject, failures, must_stop, arm).unwrap_or_else(|wrong| panic!("{what}: {wrong}"));
         report.runs += 1;
         match end {
@@ -160,21 +163,25 @@ pub fn check<S: Subject>(subject: &S, failures: &Failures) -> Report {
     for kind in KINDS {
         let must_stop = matches!(kind, Operation::Write | Operation::Sync | Operation::SyncDir);
         let total = calls(subject, failures, kind);
+        let lost_pages = failures.lost_pages && (failures.lost_names || kind != Operation::SyncDir);
+        let failures = &Failures { lost_pages, ..*failures };
         let mut nth = 0;
         while nth < total {
             let fault = Fault::of(kind).after(nth);
-            run(&format!("{kind:?} number {nth} fails once"), must_stop, &|disk| disk.fail(fault.clone()));
+            run(&format!("{kind:?} number {nth} fails once"), must_stop, failures, &|disk| disk.fail(fault.clone()));
             let fault = fault.error(ErrorKind::StorageFull).forever();
-            run(&format!("every {kind:?} from number {nth} on fails"), must_stop, &|disk| disk.fail(fault.clone()));
+            run(&format!("every {kind:?} from number {nth} on fails"), must_stop, failures, &|disk| {
+                disk.fail(fault.clone())
+            });
             nth += if nth < failures.each { 1 } else { 8 };
         }
     }
     let full = used(subject, failures);
     for part in 0..24 {
         let capacity = full * part / 24;
-        run(&format!("a disk of {capacity} bytes"), true, &|disk| disk.set_capacity(Some(capacity)));
+        run(&format!("a disk of {capacity} bytes"), true, failures, &|disk| disk.set_capacity(Some(capacity)));
     }
-    run("reads fail by chance", false, &|disk| disk.fail(Fault::of(Operation::Read).chance(0.05).forever()));
+    run("reads fail by chance", false, failures, &|disk| disk.fail(Fault::of(Operation::Read).chance(0.05).forever()));
     read_only(subject, failures);
     report
 }

@@ -60,8 +60,8 @@ fn it_stands_crashes() {
 #[test]
 fn it_stands_failing_calls() {
     // Names whose sync failed are relied on when the store is opened again, as ext4 and XFS allow: a journal that cannot
-    // be written makes the file system read-only. So no pages are lost behind the store's back here.
-    println!("{:?}", failures::check(&TINY, &Failures { lost_pages: false, ..Failures::default() }));
+    // be written makes the file system read-only. Pages that a failed sync has lost are stood.
+    println!("{:?}", failures::check(&TINY, &Failures { lost_names: false, ..Failures::default() }));
 }
 
 #[test]
