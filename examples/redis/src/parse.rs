@@ -1,6 +1,6 @@
 //! Numbers in arguments, as strictly as Redis reads them.
 
-use xs_proto::resp::HexFloat;
+use xs_proto::resp::{HexFloat, LongDouble};
 
 use crate::fault::Fault;
 
@@ -69,7 +69,10 @@ fn is_zero(text: &str) -> bool {
 
 /// A timeout in seconds, as the blocking commands take it.
 pub(crate) fn timeout(text: &[u8]) -> Result<f64, Fault> {
-    let seconds = float(text).ok_or(Fault::TIMEOUT_NOT_A_FLOAT)?;
+    let Some(seconds) = float(text) else {
+        // Redis reads it with more range than a double has.
+        return Err(LongDouble::parse(text).map_or(Fault::TIMEOUT_NOT_A_FLOAT, |_| Fault::TIMEOUT_NEGATIVE));
+    };
     // Redis computes in 64-bit milliseconds, and what doesn't fit comes out negative.
     if !(0.0..i64::MAX as f64).contains(&(seconds * 1000.0)) {
         return Err(Fault::TIMEOUT_NEGATIVE);

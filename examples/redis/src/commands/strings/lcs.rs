@@ -9,6 +9,9 @@ use crate::fault::Fault;
 /// The table of lengths may not be larger than this.
 const MAX_CELLS: usize = 1 << 28;
 
+/// Bytes of each length.
+const CELL: u64 = 4;
+
 /// A run of the subsequence: where it lies in either string, last byte included.
 struct Match {
     a: (usize, usize),
@@ -38,7 +41,11 @@ pub(super) fn lcs(ctx: &mut Ctx<'_>) -> Outcome {
     if only_len && index {
         return Err(Fault::new("ERR If you want both the length and indexes, please just use IDX."));
     }
-    if (a.len() + 1).saturating_mul(b.len() + 1) > MAX_CELLS {
+    let cells = (a.len() + 1).saturating_mul(b.len() + 1);
+    if (cells as u64).saturating_mul(CELL) > ctx.server.config.proto_max_bulk_len {
+        return Err(Fault::new("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"));
+    }
+    if cells > MAX_CELLS {
         return Err(Fault::new("ERR Insufficient memory, failed allocating transient memory, string too long."));
     }
     let lengths = Lengths::of(&a, &b);

@@ -161,14 +161,21 @@ fn removed_some(ctx: &mut Ctx<'_>, key: &[u8], event: &'static str, removed: Opt
 }
 
 fn zscan(ctx: &mut Ctx<'_>) -> Outcome {
+    /// Scores from here on are never held as whole numbers.
+    const WHOLE: f64 = (1_u64 << 62) as f64;
     let Some(scan) = Scan::of_value::<Zset>(ctx)? else { return Ok(()) };
     let mut found = Vec::new();
     let cursor = ctx.db.look::<Zset>(ctx.arg(1))?.map_or(0, |zset| {
+        let is_compact = zset.as_listpack().is_some();
         zset.scan(scan.cursor, scan.count, |member, score| {
             let member = member.to_vec();
             if scan.wants(&member) {
                 let mut text = Vec::new();
-                format_double(score, &mut text);
+                // A listpack holds whole numbers as such, and they are told as they are held.
+                match is_compact && score.fract() == 0.0 && score.abs() < WHOLE {
+                    true => text.extend_from_slice(itoa::Buffer::new().format(score as i64).as_bytes()),
+                    false => format_double(score, &mut text),
+                }
                 found.push(member);
                 found.push(text);
             }

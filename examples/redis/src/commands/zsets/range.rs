@@ -48,13 +48,13 @@ impl<'a> Query<'a> {
     ) -> Result<Query<'a>, Fault> {
         let is_zrange = by.is_none();
         let (mut chosen, mut reversed) = (by.unwrap_or(By::Rank), reverse.unwrap_or(false));
-        let (mut offset, mut count, mut limited, mut with_scores) = (0, -1, false, false);
+        let (mut offset, mut count, mut with_scores) = (0, -1, false);
         let mut next = at + 2;
         while next < ctx.args.len() {
             match &ctx.arg(next).to_ascii_lowercase()[..] {
                 b"withscores" if !stores => with_scores = true,
                 b"limit" if next + 2 < ctx.args.len() => {
-                    (offset, count, limited) = (ctx.int(next + 1)?, ctx.int(next + 2)?, true);
+                    (offset, count) = (ctx.int(next + 1)?, ctx.int(next + 2)?);
                     next += 2;
                 }
                 b"rev" if is_zrange => reversed = true,
@@ -64,7 +64,10 @@ impl<'a> Query<'a> {
             }
             next += 1;
         }
-        if limited && chosen == By::Rank {
+        // Without a count a limit is none, among ranks, whatever its offset.
+        if chosen == By::Rank && count == -1 {
+            offset = 0;
+        } else if chosen == By::Rank {
             return Err(Fault::new(
                 "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
             ));
