@@ -50,10 +50,21 @@
 //!
 //! *A checkpoint* begins with a moment under the writer's lock, in which the root, the free list and the pages that are
 //! not in the file are noted. Its steps write these pages, in the order of the file, into places that the last
-//! checkpoint does not use: a torn page hurts nobody. It runs as a job; when the log has grown to twice its bound
-//! writers do a step each, and at four times they wait.
+//! checkpoint does not use: a torn page hurts nobody. It runs as a job; when the log has grown to one and a half times
+//! [`Options::log_bytes`] writers do a step each, and at twice that they wait.
 //!
-//! *Opening* takes the newer header that is whole, and applies the batches that the log has beyond it.
+//! *Opening* takes the newer header that is whole, reads what the log has beyond it, and sorts that in memory. No page
+//! of the tree is read for it. Reads look there first and at the tree behind it; the background brings the writes into
+//! the tree, by steps, and the first writer does what is left of that.
+//!
+//! *Giving space back.* A checkpoint cannot write over the one before it, so the file holds two copies of what changes,
+//! and three while writers are ahead of a checkpoint. Before a checkpoint, pages that are not in the file yet are given
+//! the lowest free numbers, which costs no write. When nobody writes and more than a quarter is free, a job moves
+//! pages down, a thousand for a checkpoint, and each checkpoint cuts the free end off. Nothing of this happens while an
+//! old snapshot is held, nor to what was written since the last checkpoint, until the next one.
+//!
+//! *A batch larger than memory* writes pages that it is done with to free places as it goes, from a quarter of
+//! [`Options::memory`] on. The batch itself is held in memory, and refused above [`Options::max_batch`].
 //!
 //! *Why not pages in place*, as in SQLite or InnoDB? They need every page in the log, whole, before its first change
 //! after a checkpoint, or a torn page could not be mended; and readers need locks on pages, or a second copy. *Why not
@@ -110,6 +121,9 @@
 //! - Nothing from the disk is believed before its checksum, its own number, its age and the bounds of its cells have
 //!   been looked at (`store`, `node`). A page that comes back whole but older than what was written last since the file
 //!   was opened is an error as well.
+//! - The header that a store was opened with is durable before anything is written over: it is written again in front
+//!   of the first page (`checkpoint`).
+//! - A version with recovered writes over it answers the same however many of them the tree has (`recovered`).
 //! - A header is durable after the pages and the log entries in front of the one that it names (`checkpoint`).
 //! - Pages in memory stay within [`Options::memory`]; when nearly all of it is pages that are not in the file,
 //!   writers wait for the checkpoint (`table`, `checkpoint`).
@@ -119,8 +133,15 @@
 //! A lookup among a million entries passes three or four pages: an atomic load, a binary search over slots that lie
 //! side by side, and one or two comparisons of keys in each. A batch copies a leaf of 4 KiB for each leaf that it
 //! touches, and the nodes above once. Writing to the disk is the log once, and each page that changed since the last
-//! checkpoint once: the more log ([`Options::log_bytes`]), the less, and the longer the recovery. The page table takes
+//! checkpoint once: the more log ([`Options::log_bytes`]), the less, and the longer an opening. The page table takes
 //! 16 bytes a page of the file. A free list is written whole at each checkpoint, two to four bytes a gap.
+//!
+//! Opening costs the header, the free list, and the log beyond the checkpoint: at most twice [`Options::log_bytes`] and a
+//! batch, 64 MiB with the defaults, whatever the store holds. [`stats`](crate::engine::Engine::stats) says how long it
+//! took and how much log was read. After a kill, with 116 bytes an entry: 26 ms for a million entries and 25 MiB of log
+//! files, 30 to 55 ms for three million and 17 MiB, 50 to 120 ms with 40 MiB. What the log had takes memory until it is
+//! in the tree, its own bytes and 32 a write, besides [`Options::memory`]; the first write after a crash waits for that,
+//! and so does [`BTree::entries`].
 //!
 //! # Example
 //!
