@@ -187,7 +187,20 @@ fn starts_from_a_file_and_ends_on_sigterm() {
 fn runs_in_the_background_until_it_is_told_to_stop() {
     let (port, dir) = (free_port().to_string(), tempfile::tempdir().expect("a temporary directory"));
     let path = |name: &str| dir.path().join(name).to_str().expect("a readable path").to_owned();
-    let args = ["--port", &port, "--save", "", "--daemonize", "yes", "--pidfile", "pid", "--logfile", "log"];
+    let args = [
+        "--port",
+        &port,
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--daemonize",
+        "yes",
+        "--pidfile",
+        "pid",
+        "--logfile",
+        "log",
+    ];
     let (root, program) = (path(""), Subject::Ours.program());
     let args = [&args[..], &["--dir", &root]].concat();
     run(program, args, Path::new("/"), b"", LIMIT).expect("the caller's process ends well");
@@ -286,7 +299,7 @@ fn takes_its_configuration_from_standard_input() {
 #[ignore = "needs the release binary"]
 fn harnesses_find_the_process_number_in_the_log() {
     let port = free_port();
-    let args = ["--port", &port.to_string(), "--save", "", "--always-show-logo", "yes"];
+    let args = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--always-show-logo", "yes"];
     let server = Server::launch(Subject::Ours, port, &args, "");
     assert!(server.log().contains(&format!(" PID: {}", server.pid())), "{}", server.log());
 }

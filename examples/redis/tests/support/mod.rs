@@ -162,7 +162,7 @@ impl Server {
     pub(crate) fn start(subject: Subject, extra: &[&str]) -> Server {
         let port = free_port();
         let port_text = port.to_string();
-        let base = ["--port", &port_text, "--save", "", "--enable-debug-command", "yes"];
+        let base = ["--port", &port_text, "--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes"];
         Server::launch(subject, port, &[&base[..], extra].concat(), "")
     }
 
