@@ -7,8 +7,7 @@ pub struct InputLimits {
     pub bulk: usize,
     /// The most arguments in a request.
     pub multibulk: usize,
-    /// How much of a line may have come without its end: of an inline request, or of the length in front of a bulk string
-    /// or an aggregate. An inline request whose end comes with the same read may be longer.
+    /// The longest line: an inline request, or the length in front of a bulk string or an aggregate.
     pub inline: usize,
     /// The longest request as a whole. What exceeds `u32::MAX` counts as `u32::MAX`.
     pub request: usize,

@@ -188,9 +188,8 @@ impl RequestDecoder {
         // A zero byte hides the line's end, as it ends a text in C: Redis then waits until the line is too long.
         let stop = memchr::memchr2(b'\n', 0, &src[from..]).map(|i| from + i);
         let end = stop.filter(|stop| src[*stop] == b'\n');
-        // A line that has come whole may be longer than one that is waited for.
-        let limit = if end.is_some() { self.request_limit } else { self.limits.inline.min(self.request_limit) };
-        if end.unwrap_or(src.len()) > limit {
+        // Redis takes a longer line if its end comes with the same read; here reads make no difference.
+        if end.unwrap_or(src.len()) > self.limits.inline.min(self.request_limit) {
             return Err(RequestError::BigInline);
         }
         let Some(end) = end else {
