@@ -128,7 +128,7 @@ async fn lines_end_where_a_c_text_would() {
         assert!(client.next().await.starts_with("-ERR Protocol error: too big "));
         assert_eq!(client.next().await, "closed");
     }
-    // A line whose end comes along may be longer than one that is waited for.
+    // A long line within the limit.
     let mut client = server.connect().await;
     client.send_bytes(format!("GET {}\r\n", "x".repeat(60_000)).as_bytes()).await;
     assert_eq!(client.next().await, "nil");
