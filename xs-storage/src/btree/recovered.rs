@@ -20,7 +20,7 @@ use super::batch::Edit;
 use super::store::Store;
 use super::write::Writer;
 use crate::Result;
-use crate::engine::{Malformed, Op, WriteBatch};
+use crate::engine::{Malformed, Op, WriteBatch, head};
 
 /// Writes that one step brings into the tree.
 const STEP: usize = 2048;
@@ -60,17 +60,6 @@ pub(super) struct Recovered {
     /// The same as they were logged, and when.
     ranges: Vec<(Vec<u8>, Vec<u8>, u32)>,
     bytes: u64,
-}
-
-fn head(key: &[u8]) -> u64 {
-    match key.first_chunk::<8>() {
-        Some(first) => u64::from_be_bytes(*first),
-        None => {
-            let mut first = [0; 8];
-            first[..key.len()].copy_from_slice(key);
-            u64::from_be_bytes(first)
-        }
-    }
 }
 
 impl Recovered {

@@ -96,6 +96,8 @@ pub use batch::{Malformed, Op, WriteBatch};
 pub use commit::{Commit, Settle};
 pub use memory::MemoryEngine;
 pub use range::KeyRange;
+#[cfg(any(feature = "btree", feature = "lsm"))]
+pub(crate) use range::head;
 #[cfg(any(feature = "lsm", feature = "mvcc"))]
 pub(crate) use range::successor;
 

@@ -87,6 +87,21 @@ pub(crate) fn successor(key: &[u8]) -> Vec<u8> {
     next
 }
 
+/// The first eight bytes of a key, as a number that is ordered like them; zeros behind its end. Equal heads decide
+/// nothing.
+#[cfg(any(feature = "btree", feature = "lsm"))]
+#[inline]
+pub(crate) fn head(key: &[u8]) -> u64 {
+    match key.first_chunk::<8>() {
+        Some(head) => u64::from_be_bytes(*head),
+        None => {
+            let mut head = [0; 8];
+            head[..key.len()].copy_from_slice(key);
+            u64::from_be_bytes(head)
+        }
+    }
+}
+
 impl Default for KeyRange<'_> {
     fn default() -> Self {
         Self::all()

@@ -74,15 +74,7 @@ pub(super) fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Eight bytes of a key from `skip` on, as a number that is ordered like them; zeros behind its end.
 #[inline]
 pub(super) fn head(key: &[u8], skip: usize) -> u64 {
-    let rest = key.get(skip..).unwrap_or_default();
-    match rest.first_chunk::<8>() {
-        Some(head) => u64::from_be_bytes(*head),
-        None => {
-            let mut head = [0; 8];
-            head[..rest.len()].copy_from_slice(rest);
-            u64::from_be_bytes(head)
-        }
-    }
+    crate::engine::head(key.get(skip..).unwrap_or_default())
 }
 
 /// The length of what two keys begin with alike.

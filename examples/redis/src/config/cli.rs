@@ -132,7 +132,7 @@ Every directive of redis.conf is an option; options come after the file and win 
   --unixsocket <path>             listen on a Unix socket as well
   --requirepass <password>        clients must authenticate
   --protected-mode yes|no         without a password, answer this machine only, whatever is bound (yes)
-  --maxmemory <bytes>             memory for data, as 100mb or 2gb; 0 for no limit (0)
+  --maxmemory <bytes>             memory to stay within, as 100mb or 2gb; 0 for no limit (0)
   --maxmemory-policy <policy>     what goes when it is full: noeviction, allkeys-lru, allkeys-lfu, volatile-ttl...
   --maxclients <number>           connections at once (10000)
   --databases <number>            (16)

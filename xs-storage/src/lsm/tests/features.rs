@@ -312,7 +312,7 @@ fn threads_write_and_read_while_tables_come_and_go() {
 
 #[test]
 fn a_flush_ends_while_others_go_on_writing() {
-    const MOST: u32 = 50;
+    const MOST: u32 = 3;
     let (begun, writer) = (Arc::new(AtomicU32::new(0)), Arc::new(OnceLock::<Weak<Lsm>>::new()));
     let events = {
         let (begun, writer) = (begun.clone(), writer.clone());
@@ -320,7 +320,7 @@ fn a_flush_ends_while_others_go_on_writing() {
             // Whenever a memtable begins to be flushed, another is filled.
             if let (Event::FlushBegun { .. }, Some(store)) = (event, writer.get().and_then(Weak::upgrade)) {
                 let nth = begun.fetch_add(1, Relaxed);
-                let writes = if nth < MOST { 200 } else { 0 };
+                let writes = if nth < MOST { 100 } else { 0 };
                 (0..writes).for_each(|n| store.put(&key(nth << 10 | n), &[7; 100]).unwrap());
             }
         })
