@@ -140,7 +140,10 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
                     std::fs::create_dir_all(&dir)?;
                 }
                 let lines = in_a_process(entry, phase, &dir, &options)?;
-                lines.iter().for_each(|line| table.add(entry.name, line));
+                for line in &lines {
+                    eprintln!("  {line}");
+                    table.add(entry.name, line);
+                }
             }
         }
     }
