@@ -437,10 +437,7 @@ impl<'a> Edit<'a> {
         pages.extend(self.work.extract_if(|id, _| !way.contains(id)).map(|(id, page)| (id, page.freeze())));
         pages.sort_unstable_by_key(|(id, _)| *id);
         self.store.end.fetch_max(self.writer.space.end(), Ordering::AcqRel);
-        let (mut done, mut buffer) = (0, Vec::new());
-        while done < pages.len() {
-            done += self.store.write_some(&pages[done..], &mut buffer).map_err(|error| self.store.stop(error))?;
-        }
+        self.store.write_all(&pages, &mut Vec::new()).map_err(|error| self.store.stop(error))?;
         for (id, page) in &pages {
             self.store.table.fill(*id, page);
         }

@@ -3,8 +3,8 @@
 //! ```text
 //!   begin   under the writer's lock: note root, free list and the pages that are not in the file; the next epoch begins
 //!   write   pages into places that no durable checkpoint refers to, some at a time
-//!   end     sync; write the older of the two headers; sync; now what only the last checkpoint needed is free
-//!           cut the file if its end is free; cut the front of the log
+//!   end     sync; write the older of the two headers; sync; give back what only the last checkpoint needed, some at
+//!           a time; cut the file if its end is free; cut the front of the log
 //! ```
 
 use std::sync::atomic::Ordering;
@@ -23,6 +23,9 @@ const STEP: usize = 1 << 20;
 /// Bytes written after which a sync is due, so that the last one is short, and nobody waits long for it.
 const UNSYNCED: usize = 16 << 20;
 
+/// Pages that are given back before a writer has its turn.
+const FREED: usize = 1 << 10;
+
 /// Where a checkpoint stands.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoint {
@@ -34,8 +37,10 @@ pub(super) struct Checkpoint {
 #[derive(Debug)]
 struct Running {
     header: Header,
-    /// What is still to be written, by page number.
-    pages: std::vec::IntoIter<(PageId, Page)>,
+    /// What is still to be written. None of it is given away before the checkpoint is durable.
+    pages: std::vec::IntoIter<PageId>,
+    /// The free list: nobody finds it in the page table.
+    run: Option<(PageId, Page)>,
     /// Bytes written since the last sync.
     unsynced: usize,
 }
@@ -149,11 +154,10 @@ impl Store {
         }
         writer.free_run = free_run;
         self.end.fetch_max(writer.space.end(), Ordering::AcqRel);
-        let mut pages: Vec<(PageId, Page)> = Vec::with_capacity(writer.dirty.len() as usize + 1);
-        for id in std::mem::take(&mut writer.dirty).iter() {
-            pages.extend(self.table.peek(id).map(|page| (id, page)));
-        }
-        if let Some((id, _)) = free_run {
+        let dirty = std::mem::take(&mut writer.dirty);
+        let mut pages = Vec::with_capacity(dirty.len() as usize + 1);
+        pages.extend(dirty.iter());
+        let run = free_run.map(|(id, _)| {
             let mut page = PageMut::zeroed(HEADER + free.len(), version.seq);
             page.edit(|bytes| {
                 bytes[4] = RUN;
@@ -161,9 +165,9 @@ impl Store {
                 bytes[24..32].copy_from_slice(&(free.len() as u64).to_le_bytes());
                 bytes[HEADER..].copy_from_slice(&free);
             });
-            let at = pages.partition_point(|(other, _)| *other < id);
-            pages.insert(at, (id, page.freeze()));
-        }
+            pages.insert(pages.partition_point(|other| *other < id), id);
+            (id, page.freeze())
+        });
         let header = Header {
             page_size: self.page_size as u32,
             epoch,
@@ -177,7 +181,7 @@ impl Store {
         writer.epoch += 1;
         writer.logged = 0;
         writer.checkpointed = writer.next;
-        checkpoint.running = Some(Running { header, pages: pages.into_iter(), unsynced: 0 });
+        checkpoint.running = Some(Running { header, pages: pages.into_iter(), run, unsynced: 0 });
         Ok(())
     }
 
@@ -189,7 +193,7 @@ impl Store {
         } else if running.pages.len() > 0 {
             self.write_on(running, buffer).map(|()| false)
         } else {
-            self.seal(running).and_then(|()| self.end(running, &mut self.writer.lock())).map(|()| true)
+            self.seal(running).and_then(|()| self.end(&running.header)).map(|()| true)
         };
         match done {
             Ok(true) => checkpoint.running = None,
@@ -212,7 +216,10 @@ impl Store {
                 self.write_on(running, buffer)?;
             }
             self.seal(running)?;
-            self.end(running, writer)
+            writer.made_durable(running.header.epoch);
+            while writer.free_some(self, FREED) {}
+            self.cut(writer)?;
+            self.trim(&running.header)
         };
         let done = all().map_err(|error| self.stop(error));
         checkpoint.running = None;
@@ -221,19 +228,27 @@ impl Store {
 
     /// Writes some pages of a checkpoint. They can be read from the file from now on, and so be forgotten.
     fn write_on(&self, running: &mut Running, buffer: &mut Vec<u8>) -> Result<()> {
-        let done = self.write_some(running.pages.as_slice(), buffer)?;
-        for (_, page) in running.pages.by_ref().take(done) {
-            self.table.set_clean(&page);
-            running.unsynced += page.bytes().len();
+        let (mut some, mut bytes) = (Vec::with_capacity(STEP / self.page_size), 0);
+        while bytes < STEP
+            && let Some(id) = running.pages.next()
+        {
+            let run = running.run.take_if(|(run, _)| *run == id).map(|(_, page)| page);
+            if let Some(page) = run.or_else(|| self.table.peek(id)) {
+                bytes += page.bytes().len();
+                some.push((id, page));
+            }
         }
+        self.write_all(&some, buffer)?;
+        some.iter().for_each(|(_, page)| self.table.set_clean(page));
+        running.unsynced += bytes;
         Ok(())
     }
 
-    /// Writes some pages, those that follow each other in the file at once; says how many.
-    pub(super) fn write_some(&self, pages: &[(PageId, Page)], buffer: &mut Vec<u8>) -> Result<usize> {
+    /// Writes pages, in the order of their numbers, those that follow each other in the file at once.
+    pub(super) fn write_all(&self, pages: &[(PageId, Page)], buffer: &mut Vec<u8>) -> Result<()> {
         self.confirm()?;
-        let (mut total, mut done) = (0, 0);
-        while total < STEP && done < pages.len() {
+        let mut done = 0;
+        while done < pages.len() {
             let first = pages[done].0;
             let mut next = first;
             buffer.clear();
@@ -252,12 +267,11 @@ impl Store {
                 done += 1;
             }
             self.write_pages(first, buffer)?;
-            total += buffer.len();
         }
         if buffer.capacity() > 2 * STEP {
             *buffer = Vec::new();
         }
-        Ok(done)
+        Ok(())
     }
 
     /// Makes sure of the header that the store was opened with, before anything is written over.
@@ -289,18 +303,29 @@ impl Store {
         self.sync()
     }
 
-    /// Gives back what nobody needs after the header is durable.
-    fn end(&self, running: &Running, writer: &mut Writer) -> Result<()> {
-        writer.made_durable(self, running.header.epoch);
+    /// Gives back what nobody needs after the header is durable: some pages at a time, as writers wait meanwhile.
+    fn end(&self, header: &Header) -> Result<()> {
+        self.writer.lock().made_durable(header.epoch);
+        while self.writer.lock().free_some(self, FREED) {}
+        self.cut(&mut self.writer.lock())?;
+        self.trim(header)
+    }
+
+    /// Cuts free pages off the end. Under the writer's lock, so that no page behind the end is being made.
+    fn cut(&self, writer: &mut Writer) -> Result<()> {
         writer.sweep(self);
-        // Under the writer's lock, so that no page behind the end is being made.
         let end = writer.space.cut();
         let len = (u64::from(end) * self.page_size as u64).max(super::header::AREA);
         if self.file.len().map_err(Error::io("measure", &self.path))? > len {
             self.file.set_len(len).map_err(Error::io("cut", &self.path))?;
         }
+        Ok(())
+    }
+
+    /// Lets the log go that the header makes superfluous, and what is too much in memory.
+    fn trim(&self, header: &Header) -> Result<()> {
         self.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
-        self.log.trim_to(Index(running.header.log))?;
+        self.log.trim_to(Index(header.log))?;
         if self.table.is_over() {
             self.table.evict(self.end.load(Ordering::Acquire));
         }

@@ -143,8 +143,7 @@ impl Store {
     #[cold]
     fn load(&self, id: PageId, len: usize) -> Result<Lent> {
         let page = self.read(id, len)?;
-        // One value must not push out everything else.
-        if page.memory() <= self.table.budget() / 8 {
+        if self.table.admits(id, &page) {
             self.table.fill(id, &page);
             if self.table.is_over() {
                 self.table.evict(self.end.load(Ordering::Acquire));

@@ -3,6 +3,10 @@
 //!
 //! It is an array, in buckets that double, so that it grows without moving: a look-up is some arithmetic and one load.
 //! A slot is an [`arc_swap`] pointer: reading it takes no lock and writes to no memory that another thread reads.
+//!
+//! Which pages stay is CLOCK's choice: the hand goes round and takes what was not read since it last came by. Which pages
+//! come in, once the table is full, is a matter of when they were last missed: the time of that is left behind in the
+//! slot, as S3-FIFO and 2Q do with their lists of ghosts.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -22,6 +26,8 @@ struct Slot {
     /// The checksum of what was last written to this place since the file was opened; 0 if nothing was. A page that
     /// comes back from the disk as something else, whole but old, was lost by the disk.
     written: AtomicU32,
+    /// Which miss it was when the page was last looked for in vain, counted over all pages; 0 if it never was.
+    missed: AtomicU32,
 }
 
 /// A page, kept from being freed while this is held.
@@ -56,6 +62,8 @@ pub(super) struct Table {
     dirty: AtomicU64,
     /// Bytes that it shall hold at most.
     budget: u64,
+    /// How often a page was looked for in vain while the table was full.
+    misses: AtomicU32,
     /// Where the clock's hand stands.
     hand: Mutex<PageId>,
 }
@@ -73,6 +81,7 @@ impl Table {
             resident: AtomicU64::new(0),
             dirty: AtomicU64::new(0),
             budget,
+            misses: AtomicU32::new(0),
             hand: Mutex::new(0),
         }
     }
@@ -81,7 +90,7 @@ impl Table {
     fn slot(&self, id: PageId) -> &Slot {
         let (bucket, at) = place(id);
         let bucket = self.buckets[bucket].get_or_init(|| {
-            let slot = || Slot { page: ArcSwapAny::new(None), written: AtomicU32::new(0) };
+            let slot = || Slot { page: ArcSwapAny::new(None), written: AtomicU32::new(0), missed: AtomicU32::new(0) };
             std::iter::repeat_with(slot).take((FIRST << bucket) as usize).collect()
         });
         &bucket[at]
@@ -107,6 +116,22 @@ impl Table {
         self.resident.fetch_add(memory, Ordering::Relaxed);
         self.dirty.fetch_add(memory, Ordering::Relaxed);
         self.forget(self.slot(id).page.swap(Some(page.0)));
+    }
+
+    /// Whether a page that was just read from the file should be kept. While there is room, all are. Then only one that
+    /// was looked for before, not longer ago than the table turns over: a scan, or keys that are asked for once, pass by
+    /// and push nothing out, and cost no bookkeeping.
+    pub(super) fn admits(&self, id: PageId, page: &Page) -> bool {
+        // One value must not push out everything else.
+        if page.memory() > self.budget / 8 {
+            return false;
+        }
+        if self.resident() + page.memory() <= self.goal() {
+            return true;
+        }
+        let now = self.misses.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let before = self.slot(id).missed.swap(now, Ordering::Relaxed);
+        before != 0 && u64::from(now.wrapping_sub(before)) <= self.budget / page.memory()
     }
 
     /// Puts a page there that was read from the file, unless another reader was faster.
@@ -164,6 +189,11 @@ impl Table {
         self.resident() > self.budget
     }
 
+    /// What is left after pages were forgotten.
+    fn goal(&self) -> u64 {
+        self.budget - self.budget / 16
+    }
+
     /// Bytes of the table itself.
     pub(super) fn memory(&self) -> u64 {
         let slots = self.buckets.iter().flat_map(OnceLock::get).map(|bucket| bucket.len() as u64).sum::<u64>();
@@ -178,7 +208,7 @@ impl Table {
             return;
         }
         let Some(mut hand) = self.hand.try_lock() else { return };
-        let goal = self.budget - self.budget / 16;
+        let goal = self.goal();
         // Twice round: the first time finds what was read lately.
         for _ in 0..2 * u64::from(end) {
             if self.resident() <= goal {

@@ -56,6 +56,8 @@ pub(super) struct Writer {
     older: Vec<Older>,
     /// Pages that no version sees, waiting for checkpoints.
     waiting: Vec<Left>,
+    /// Those among them whose checkpoint may be durable.
+    freeing: Vec<Left>,
     /// The run that holds the free list of the newest checkpoint.
     pub(super) free_run: Option<(PageId, u32)>,
     /// Pages that are done with, for the memory that they have.
@@ -78,6 +80,7 @@ impl Writer {
             logged: 0,
             older: Vec::new(),
             waiting: Vec::new(),
+            freeing: Vec::new(),
             free_run,
             pool: Vec::new(),
             fold: None,
@@ -123,12 +126,21 @@ impl Writer {
         }
     }
 
-    /// A checkpoint is durable: what waited for it is free.
-    pub(super) fn made_durable(&mut self, store: &Store, epoch: u64) {
+    /// A checkpoint is durable: what waited for it may go, by [`free_some`](Writer::free_some).
+    pub(super) fn made_durable(&mut self, epoch: u64) {
         self.durable = epoch;
-        for left in std::mem::take(&mut self.waiting) {
+        self.freeing.append(&mut self.waiting);
+    }
+
+    /// Gives back some of what waited for a checkpoint that is durable. False if that was all.
+    pub(super) fn free_some(&mut self, store: &Store, some: usize) -> bool {
+        for left in self.freeing.split_off(self.freeing.len().saturating_sub(some)) {
             self.free(store, left);
         }
+        if self.freeing.is_empty() {
+            self.freeing = Vec::new();
+        }
+        !self.freeing.is_empty()
     }
 
     /// A checkpoint begins: pages that only older versions see are written with it, and must not be given away while
@@ -142,13 +154,14 @@ impl Writer {
 
     /// Whether another checkpoint would change nothing.
     pub(super) fn is_checkpointed(&self) -> bool {
-        let left = self.waiting.len() + self.older.iter().map(|older| older.left.len()).sum::<usize>();
+        let left =
+            self.waiting.len() + self.freeing.len() + self.older.iter().map(|older| older.left.len()).sum::<usize>();
         self.next == self.checkpointed && self.dirty.len() == 0 && left == 0
     }
 
     /// Every page that is in the file for older versions or older checkpoints only.
     pub(super) fn all_left(&self) -> impl Iterator<Item = &Left> {
-        self.older.iter().flat_map(|older| &older.left).chain(&self.waiting)
+        self.older.iter().flat_map(|older| &older.left).chain(&self.waiting).chain(&self.freeing)
     }
 
     /// The number of older versions that somebody holds.
@@ -160,7 +173,8 @@ impl Writer {
         let left: usize = self.older.iter().map(|older| older.left.capacity()).sum();
         let pool: u64 = self.pool.iter().map(Page::memory).sum();
         pool + self.space.memory()
-            + ((left + self.waiting.capacity()) * size_of::<Left>() + self.scratch.capacity()) as u64
+            + ((left + self.waiting.capacity() + self.freeing.capacity()) * size_of::<Left>() + self.scratch.capacity())
+                as u64
     }
 
     /// Puts a page that a batch made where readers find it.

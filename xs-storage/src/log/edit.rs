@@ -88,6 +88,8 @@ impl<F: Framing> Shared<F> {
     /// Removes segments that end at or before `index`; never the last one.
     pub(super) fn trim_to(&self, index: Index) -> Result<()> {
         let passed = |segments: &[Arc<Segment>]| segments.windows(2).take_while(|pair| pair[1].first <= index).count();
+        // The oldest goes first, also of two trims: what a crash leaves has no gap.
+        let _trimming = self.trimming.lock();
         {
             let tail = self.tail.lock();
             self.check_running()?;
@@ -95,21 +97,23 @@ impl<F: Framing> Shared<F> {
                 return Ok(());
             }
         }
-        self.alone(|| {
+        let dropped = self.alone(|| {
             // The segment behind the trimmed ones must be there before they go.
             self.flush(true);
             self.check_running()?;
-            let dropped = {
-                let mut tail = self.tail.lock();
-                let mut segments = tail.segments.to_vec();
-                let begun = segments.iter().take_while(|segment| !self.unbegun(&tail.filling, segment)).count();
-                let passed = passed(&segments).min(begun.saturating_sub(1));
-                let dropped: Vec<_> = segments.drain(..passed).collect();
-                tail.segments = Arc::new(segments);
-                dropped
-            };
-            dropped.into_iter().try_for_each(|segment| self.discard(segment))
-        })
+            let mut tail = self.tail.lock();
+            let mut segments = tail.segments.to_vec();
+            let begun = segments.iter().take_while(|segment| !self.unbegun(&tail.filling, segment)).count();
+            let passed = passed(&segments).min(begun.saturating_sub(1));
+            let dropped: Vec<_> = segments.drain(..passed).collect();
+            tail.segments = Arc::new(segments);
+            Ok(dropped)
+        })?;
+        // Others write meanwhile: each of these waits for the disk.
+        match dropped.into_iter().try_for_each(|segment| self.discard(segment)) {
+            Ok(()) => Ok(()),
+            Err(error) => self.alone(|| Err(error)),
+        }
     }
 
     fn unbegun(&self, filling: &[super::pending::Chunk], segment: &Arc<Segment>) -> bool {

@@ -223,6 +223,7 @@ impl<F: Framing> Shared<F> {
             io: Mutex::new(Io::new(marked)),
             syncing: Mutex::default(),
             spares: Mutex::new(Spares::default()),
+            trimming: Mutex::new(()),
             watermark,
             job: OnceLock::new(),
             stopped: OnceLock::new(),

@@ -44,6 +44,8 @@ pub(super) struct Shared<F: Framing> {
     /// Held during every sync of a segment; whether one has failed. Taken behind `io`, if both are.
     pub(super) syncing: Mutex<Option<Error>>,
     pub(super) spares: Mutex<Spares>,
+    /// Held while the head is trimmed.
+    pub(super) trimming: Mutex<()>,
     /// For a framing without marks.
     pub(super) watermark: Option<Mutex<Watermark>>,
     pub(super) job: OnceLock<JobHandle>,
