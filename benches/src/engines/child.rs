@@ -157,6 +157,7 @@ impl Bench<'_> {
             self.subject.settle()?;
             Ok(numbers.len() as u64)
         })?;
+        self.rest();
         let live = (self.job.keys * (KEY + VALUE) as u64) as f64;
         report("space amplification", "x", process::directory_bytes(&self.job.dir)? as f64 / live, None);
         report("write amplification", "x", (disk_bytes_written() - disk) as f64 / (2.0 * live), None);
@@ -169,7 +170,20 @@ impl Bench<'_> {
         self.reads_of(suffix)
     }
 
+    /// Waits until the store does nothing any more: what opening or filling began in the background must not count
+    /// with what comes next.
+    fn rest(&self) {
+        for _ in 0..100 {
+            let before = cpu_seconds();
+            std::thread::sleep(Duration::from_millis(200));
+            if cpu_seconds() - before <= 0.01 {
+                return;
+            }
+        }
+    }
+
     fn reads_of(&mut self, suffix: &str) -> Fallible<()> {
+        self.rest();
         let (keys, time) = (self.job.keys, self.job.time);
         let rng = &mut self.rng;
         let mut expect = |row: &str, first: u64, found: bool| {
@@ -227,6 +241,7 @@ impl Bench<'_> {
 
     /// The six loads of the Yahoo! Cloud Serving Benchmark, by one thread; popular keys follow Zipf's law, 0.99.
     fn ycsb(mut self) -> Fallible<()> {
+        self.rest();
         let mut next = self.job.keys;
         // Drawn beforehand, as drawing costs as much as a fast read does.
         let popular = zipf(&mut self.rng, self.job.keys as usize, 0.99, 1 << 20);
