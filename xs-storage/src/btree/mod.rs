@@ -44,6 +44,10 @@
 //! of its key (behind the prefix that all keys of the page share), so that the cells are looked at once or twice. A
 //! cursor steps through a leaf without descending, and lends key and value from the page.
 //!
+//! *Forgetting.* Pages that are in the file can be forgotten, those first that nobody read since the hand of a clock last
+//! came by. While memory is full, a page that is read from the file is kept only if it was missed before, not long ago:
+//! a scan of everything pushes nothing out.
+//!
 //! *Who needs a page.* A page that a batch leaves behind is seen by older versions until their holders drop them, and
 //! by the checkpoint in the file until the next one is durable. What was born after a version and left before the next
 //! that is held goes at once: a snapshot keeps what it sees, not everything since.
@@ -138,10 +142,10 @@
 //!
 //! Opening costs the header, the free list, and the log beyond the checkpoint: at most twice [`Options::log_bytes`] and a
 //! batch, 64 MiB with the defaults, whatever the store holds. [`stats`](crate::engine::Engine::stats) says how long it
-//! took and how much log was read. After a kill, with 116 bytes an entry: 26 ms for a million entries and 25 MiB of log
-//! files, 30 to 55 ms for three million and 17 MiB, 50 to 120 ms with 40 MiB. What the log had takes memory until it is
-//! in the tree, its own bytes and 32 a write, besides [`Options::memory`]; the first write after a crash waits for that,
-//! and so does [`BTree::entries`].
+//! took and how much log was read. Measured with 116 bytes an entry: 27 ms after a kill at a million entries, 45 ms with
+//! 28 MiB of log to be read, 85 to 105 ms with 59 MiB, which is nearly as much as there can be. What the log had takes
+//! memory until it is in the tree, its own bytes and 32 a write, besides [`Options::memory`]; the first write after a
+//! crash waits for that, and so does [`BTree::entries`].
 //!
 //! # Example
 //!
