@@ -243,3 +243,21 @@ fn random_bytes_are_no_reason_to_panic() {
         }
     }
 }
+
+#[test]
+fn an_epoch_that_no_log_lives_to_see_is_corruption() {
+    let disk = unclosed(3).0;
+    let path = segments(&disk).pop().unwrap();
+    for epoch in [u64::MAX, u64::MAX - 1, 1 << 63] {
+        let named = disk.fork();
+        named.rename(&path, &Path::new(DIR).join(format!("{epoch:016x}-{:016x}-{:016x}.log", 0, 0))).unwrap();
+        let error = try_open(&named).unwrap_err();
+        assert!(error.is_corrupt() && error.to_string().contains("epoch"), "{error}");
+    }
+    // A mark that says so, with a checksum that is right.
+    let mut mark = vec![0; Records::MARK_LEN];
+    Records.put_mark(Mark { epoch: u64::MAX, next: Index(3), durable: Index(3) }, &mut mark);
+    overwrite(&disk, &path, used(&disk, &path), &mark);
+    let error = try_open(&disk).unwrap_err();
+    assert!(error.is_corrupt() && error.to_string().contains("epoch"), "{error}");
+}
