@@ -107,7 +107,7 @@ impl Default for Signal {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
-    use crate::sync::model::block_on;
+    use crate::sync::blocking::block_on;
     use loom::thread;
     use std::sync::Arc;
 

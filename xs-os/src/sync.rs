@@ -8,10 +8,9 @@ pub(crate) use {loom::sync::atomic::AtomicBool, model::AtomicWaker};
 
 #[cfg(loom)]
 pub(crate) mod model {
-    use std::sync::Arc;
-    use std::task::{Context, Poll, Wake, Waker};
+    use std::task::Waker;
 
-    use loom::sync::{Condvar, Mutex};
+    use loom::sync::Mutex;
 
     /// What `AtomicWaker` promises, at its plainest: a slot under a lock.
     #[derive(Debug)]
@@ -31,6 +30,14 @@ pub(crate) mod model {
             waker.into_iter().for_each(Waker::wake);
         }
     }
+}
+
+#[cfg(all(loom, test))]
+pub(crate) mod blocking {
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use loom::sync::{Condvar, Mutex};
 
     /// A thread that sleeps until it is woken, and has not slept if it was woken before.
     struct Sleeper {

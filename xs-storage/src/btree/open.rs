@@ -16,7 +16,7 @@ use super::options::Options;
 use super::page::{HEADER, NONE};
 use super::recovered::{Fold, Recovered};
 use super::space::Space;
-use super::store::{Counters, Store, Version, run_pages};
+use super::store::{Counters, Store, Version};
 use super::table::Table;
 use super::write::Writer;
 use crate::log::{Index, Log, LogOptions};
@@ -118,7 +118,7 @@ fn load(path: PathBuf, file: Arc<dyn File>, log: Log, options: Options, header: 
         Space::decode(first, header.end, &[])
     } else {
         let run = RunRef { id: header.free, len: header.free_len };
-        free_run = Some((run.id, run_pages(run.len, page_size)));
+        free_run = Some((run.id, store.check_run(run)?));
         Space::decode(first, header.end, &store.run_page(run)?.bytes()[HEADER..])
     };
     let space = space.ok_or_else(|| store.corrupt(header.free, "a free list that makes no sense"))?;

@@ -247,7 +247,7 @@ impl Engine for BTree {
             (writer.memory(), writer.space.end(), writer.space.free_pages(), writer.held())
         };
         let (resident, dirty) = (store.table.resident(), store.table.dirty());
-        let log_bytes = log.segments as u64 * store.options.segment_bytes();
+        let log_bytes = log.disk_bytes;
         Stats {
             entries: version.recovered.is_none().then_some(version.entries),
             disk_bytes: store.file.len().unwrap_or(0) + log_bytes,

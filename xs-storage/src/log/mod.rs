@@ -259,6 +259,8 @@ impl LogOptions {
 pub struct LogStats {
     /// Segments, the one that is written to included.
     pub segments: usize,
+    /// Bytes of its files on the disk: segments as long as they were set aside, spares, the watermark.
+    pub disk_bytes: u64,
     /// Bytes that wait in memory.
     pub buffered_bytes: u64,
     /// Bytes of payload that were appended since it was opened.
@@ -411,9 +413,11 @@ impl<F: Framing> Log<F> {
     /// What the log knows about itself.
     pub fn stats(&self) -> LogStats {
         let counts = &self.shared.counts;
+        let disk_bytes = self.shared.disk_bytes();
         let tail = self.shared.tail.lock();
         LogStats {
             segments: tail.segments.len(),
+            disk_bytes,
             buffered_bytes: tail.filling_bytes,
             payload_bytes: counts.payload.load(Ordering::Relaxed),
             written_bytes: counts.written.load(Ordering::Relaxed),

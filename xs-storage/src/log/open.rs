@@ -47,6 +47,16 @@ fn list<F: Framing>(vfs: &dyn Vfs, dir: &Path) -> Result<Listing> {
 
 const LOCK: &str = "LOCK";
 
+/// The greatest epoch that is believed: what comes behind it still has numbers.
+const MAX_EPOCH: u64 = 1 << 62;
+
+fn check_epoch(epoch: u64, path: &Path, pos: u64) -> Result<()> {
+    if epoch <= MAX_EPOCH {
+        return Ok(());
+    }
+    Err(Error::corrupt(path, pos, format!("it speaks of epoch {epoch}, and no log has lived through so many")))
+}
+
 /// The segments of the log, oldest first, and those that a truncation took out of it and a crash left.
 ///
 /// The newest name is the end of the log, and every segment names the one it continues. Trimming removes the oldest
@@ -169,6 +179,7 @@ impl<F: Framing> Shared<F> {
         // Once more: whoever held the lock until now may have changed them.
         let listing = list::<F>(&*vfs, dir)?;
         let newest = listing.segments.keys().next_back().copied().unwrap_or(0);
+        listing.segments.last_key_value().map_or(Ok(()), |(epoch, segment)| check_epoch(*epoch, &segment.path, 0))?;
         let promise = if F::MARK_LEN == 0 { Watermark::read(&*vfs, dir)? } else { None };
         if let Some(Promise { epoch, .. }) = promise.filter(|promise| promise.epoch > newest) {
             let what = format!("segment {epoch:016x}, of which the watermark speaks, is missing");
@@ -206,6 +217,7 @@ impl<F: Framing> Shared<F> {
             let promised = promise.filter(|promise| promise.epoch == last.epoch);
             let durable = promised.map_or(last.first, |promise| promise.durable.max(last.first));
             let end = find_end(&framing, &last, &**file, durable)?;
+            check_epoch(end.at.epoch, &last.path, end.at.pos)?;
             last.cut_to(end.at.pos);
             (tail.next, tail.pos, tail.epoch) = (end.at.index, end.at.pos, end.at.epoch.max(newest) + 1);
             tail.waypoint_from = tail.pos + STRIDE;

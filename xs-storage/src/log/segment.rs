@@ -84,6 +84,15 @@ impl Segment {
         Ok(self.file.get_or_init(|| file))
     }
 
+    /// The length of its file, if it has one by now.
+    pub(super) fn len(&self, vfs: &dyn Vfs) -> Option<u64> {
+        match self.file.get() {
+            Some(file) => file.len().ok(),
+            // To be read once, and not kept: a log may have more segments than a process may have files.
+            None => vfs.open(&self.path, Open::Read).and_then(|file| file.len()).ok(),
+        }
+    }
+
     pub(super) fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
     }

@@ -96,6 +96,21 @@ impl<F: Framing> Shared<F> {
         self.vfs.remove(&path).map_err(Error::io("remove", &path))
     }
 
+    /// Bytes that spares take on the disk.
+    fn spare_bytes(&self) -> u64 {
+        let spares = self.spares.lock();
+        let filling = spares.filling.iter().map(|(spare, _)| spare);
+        spares.ready.iter().chain(filling).filter_map(|spare| spare.file.len().ok()).sum()
+    }
+
+    /// Bytes that all files of the log take on the disk. What cannot be measured counts as nothing.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        let segments = self.tail.lock().segments.clone();
+        let segments = segments.iter().filter_map(|segment| segment.len(&*self.vfs)).sum::<u64>();
+        let watermark = self.watermark.as_ref().map_or(0, |watermark| watermark.lock().len());
+        segments + self.spare_bytes() + watermark
+    }
+
     /// From where on in a segment the next one is made ready: a log that stays short never needs it.
     pub(super) fn prepare_from(&self) -> u64 {
         self.options.segment_bytes / 4

@@ -91,6 +91,11 @@ impl Watermark {
         Ok((Watermark { path, file, slot, count, unsynced: 0 }, newest.map(|(.., promise)| promise)))
     }
 
+    /// Bytes of its file.
+    pub(super) fn len(&self) -> u64 {
+        self.file.len().unwrap_or(0)
+    }
+
     /// Says that more is durable; `bytes` more than before. True if it should be synced by somebody who has time.
     pub(super) fn raise(&mut self, promise: Promise, bytes: u64, sync_from: u64) -> Result<bool> {
         let mut out = [0; LEN];

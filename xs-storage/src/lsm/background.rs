@@ -85,8 +85,8 @@ impl Core {
                 self.disk.options.tell(Event::FlushEnded { bytes: run.written() });
                 let log_end = waiting.log_end;
                 *slot = None;
-                // Not under the writers' lock, which would wait for the disk.
-                let log = self.write.lock().log.clone();
+                // Not under the lock, which would wait for the disk; nor under the writers', which an ingest may hold.
+                let log = self.log.lock().clone();
                 if let Some(log) = log {
                     log.trim_to(log_end)?;
                 }

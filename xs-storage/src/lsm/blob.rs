@@ -13,6 +13,7 @@ use xs_os::vfs::{File, Open};
 
 use super::codec::{HEADER, Reader, check_header, header};
 use super::disk::{Disk, Doomed, Name};
+use super::files::Handle;
 use super::options::Options;
 use crate::varint::put_varint;
 use crate::{Error, Result};
@@ -50,20 +51,20 @@ impl Pointer {
 pub(super) struct Blob {
     pub(super) id: u64,
     pub(super) bytes: u64,
-    file: Arc<dyn File>,
+    file: Arc<Handle>,
     name: Doomed,
 }
 
 impl Blob {
     pub(super) fn open(disk: &Disk, id: u64, bytes: u64) -> Result<Arc<Blob>> {
         let path = disk.path(Name::Blob(id));
-        let file = disk.vfs().open(&path, Open::Read).map_err(Error::io("open", &path))?;
-        let len = file.len().map_err(Error::io("read", &path))?;
+        let file = disk.handle(path.clone());
+        let len = file.get()?.len().map_err(Error::io("read", &path))?;
         if len != bytes {
             return Err(Error::corrupt(&path, len.min(bytes), format!("the file has {len} bytes, and had {bytes}")));
         }
         let mut head = vec![0; HEADER.min(len as usize)];
-        file.read_exact_at(&mut head, 0).map_err(Error::io("read", &path))?;
+        file.read_exact_at(&mut head, 0)?;
         check_header(&head, MAGIC, &path, "file of values")?;
         Ok(Arc::new(Blob { id, bytes, file, name: Doomed::new(disk.options.vfs.clone(), path) }))
     }
@@ -81,7 +82,7 @@ impl Blob {
             return Err(corrupt("a value is said to be where the file has none"));
         }
         out.resize(pointer.bytes() as usize, 0);
-        self.file.read_exact_at(out, pointer.offset).map_err(Error::io("read", &self.name.path))?;
+        self.file.read_exact_at(out, pointer.offset)?;
         let crc = out.split_last_chunk::<4>().map(|(value, crc)| (crc32c::crc32c(value), u32::from_le_bytes(*crc)));
         out.truncate(pointer.len as usize);
         match crc {

@@ -44,7 +44,7 @@ impl Core {
         }
         self.check_live_values(&state.version)?;
         self.check_manifest()?;
-        let log = self.write.lock().log.clone();
+        let log = self.log.lock().clone();
         if let Some(log) = log {
             checked.records = log.check()?;
         }

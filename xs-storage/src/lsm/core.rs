@@ -6,7 +6,8 @@
 //!   install lock ▶ manifest                               one edit at a time
 //!   flush lock, compaction lock ▶ a Run each              one step at a time, by a job or by a writer who helps
 //! ```
-//! Locks are taken in this order: flush or compaction, write, install, publish, snapshots.
+//! Locks are taken in this order: write, flush or compaction, install, publish, snapshots, log. A step of a flush or a
+//! compaction takes no writers' lock, so that who holds that can wait for it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -51,6 +52,9 @@ pub(super) struct Core {
     /// Of the flush and of the compaction.
     pub(super) jobs: OnceLock<[JobHandle; 2]>,
     lock: Mutex<Option<Arc<dyn File>>>,
+    /// The log once more, for who trims it or looks at it: writers may be held up for as long as a flush takes. None once
+    /// the tree is closed.
+    pub(super) log: Mutex<Option<Log>>,
     pub(super) user_bytes: AtomicU64,
     pub(super) stalls: AtomicU64,
 }
@@ -103,6 +107,7 @@ impl Core {
         let last = version.flushed;
         let log_end = log.bounds().start;
         let state = Super { mem: mem.clone(), waiting: Vec::new(), version: Arc::new(version) };
+        let trimmed = Mutex::new(Some(log.clone()));
         Core {
             disk,
             state: ArcSwap::from_pointee(state),
@@ -121,6 +126,7 @@ impl Core {
             progressed: Condvar::new(),
             jobs: OnceLock::new(),
             lock: Mutex::new(Some(lock)),
+            log: trimmed,
             user_bytes: AtomicU64::new(0),
             stalls: AtomicU64::new(0),
         }
@@ -255,6 +261,7 @@ impl Core {
         *self.flush.lock() = None;
         *self.compaction.lock() = None;
         self.write.lock().log = None;
+        *self.log.lock() = None;
         *self.lock.lock() = None;
         for job in 0..2 {
             self.poke(job);

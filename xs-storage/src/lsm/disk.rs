@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use xs_os::vfs::Vfs;
 
+use super::files::{Files, Handle};
 use super::options::Options;
 use super::table::BlockCache;
 use crate::{Error, Result};
@@ -16,6 +17,7 @@ pub(super) struct Disk {
     pub(super) options: Options,
     pub(super) dir: PathBuf,
     pub(super) cache: BlockCache,
+    pub(super) files: Arc<Files>,
     pub(super) written: AtomicU64,
     pub(super) syncs: AtomicU64,
     next_file: AtomicU64,
@@ -31,8 +33,9 @@ pub(super) enum Name {
 impl Disk {
     pub(super) fn new(options: Options, dir: PathBuf, next_file: u64) -> Self {
         let cache = BlockCache::new(options.memory / 2);
+        let files = Arc::new(Files::new(options.max_open_files));
         let next_file = AtomicU64::new(next_file);
-        Disk { options, dir, cache, written: AtomicU64::new(0), syncs: AtomicU64::new(0), next_file }
+        Disk { options, dir, cache, files, written: AtomicU64::new(0), syncs: AtomicU64::new(0), next_file }
     }
 
     pub(super) fn vfs(&self) -> &dyn Vfs {
@@ -51,6 +54,11 @@ impl Disk {
 
     pub(super) fn path(&self, name: Name) -> PathBuf {
         self.dir.join(name.file())
+    }
+
+    /// A file to read, which is opened when it is.
+    pub(super) fn handle(&self, path: PathBuf) -> Arc<Handle> {
+        Handle::new(self.options.vfs.clone(), self.files.clone(), path)
     }
 
     /// Makes the names in the directory durable.

@@ -45,7 +45,7 @@
 //! **Files.** All numbers are little-endian; `varint` is LEB128; every piece is closed by its CRC32C.
 //!
 //! ```text
-//!   lock             empty; locked by whoever has the tree open
+//!   LOCK             empty; locked by whoever has the tree open (`lock` where an earlier version made the store)
 //!   manifest         "xs-lsmm\0", u32 version = 1, u32 0 │ varint next file, varint flushed number │ levels of tables: varint
 //!                    number, bytes, 0 or 1 + sequence number │ files of values: number, bytes │ u32 CRC32C
 //!   00000007.table   "xs-lsmt\0", u32 version = 1, u32 0 │ blocks │ filter │ deleted ranges │ index │ properties │ footer
@@ -165,6 +165,7 @@ mod cursor;
 mod disk;
 mod entries;
 mod events;
+mod files;
 mod ingest;
 mod manifest;
 mod memtable;
@@ -355,9 +356,8 @@ impl Engine for Lsm {
     fn stats(&self) -> Stats {
         let core = &self.core;
         let state = core.state.load();
-        let (log, segment) =
-            (core.write.lock().log.as_ref().map(|log| log.stats()), core.disk.options.log_segment_bytes);
-        let log = log.unwrap_or_default();
+        // Not under the writers' lock: it looks at files.
+        let log = core.log.lock().clone().map(|log| log.stats()).unwrap_or_default();
         let mut memory = vec![("memtables", state.memtables().map(|mem| mem.bytes()).sum())];
         memory.extend(core.disk.cache.memory());
         memory.push(("deleted ranges", state.version.tables().map(|table| table.ranges.weight()).sum()));
@@ -366,7 +366,7 @@ impl Engine for Lsm {
         let tables = state.version.tables().map(|table| table.info.entries.saturating_sub(2 * table.info.deletes));
         let mut stats = Stats {
             entries: Some(entries + tables.sum::<u64>()),
-            disk_bytes: state.version.bytes() + log.segments as u64 * segment,
+            disk_bytes: state.version.bytes() + log.disk_bytes,
             memory,
             user_bytes_written: core.user_bytes.load(Ordering::Relaxed),
             disk_bytes_written: core.disk.written.load(Ordering::Relaxed) + log.written_bytes,
@@ -386,6 +386,7 @@ impl Engine for Lsm {
             stats.details.push((name, level.len() as u64));
         }
         stats.details.push(("files of values", state.version.blobs.len() as u64));
+        stats.details.push(("open files", core.disk.files.count() as u64));
         stats.details.push(("waiting memtables", state.waiting.len() as u64));
         stats.details.push(("blocks read", core.disk.cache.misses.load(Ordering::Relaxed)));
         stats.details.push(("writes held up", core.stalls.load(Ordering::Relaxed)));

@@ -15,6 +15,9 @@ use crate::engine::WriteBatch;
 use crate::log::{Index, Log, LogOptions};
 use crate::{Error, Result, lock};
 
+const LOCK: &str = "LOCK";
+const OLD_LOCK: &str = "lock";
+
 /// A store in a directory.
 const EXPECTED: &str = "store of this kind";
 
@@ -26,7 +29,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     if found.is_none() {
         check_empty(&*vfs, dir)?;
     }
-    let lock = lock(&*vfs, &dir.join("lock"))?;
+    let lock = lock(&*vfs, &dir.join(lock_name(&*vfs, dir)?))?;
     // Read again: whoever had the lock may have made it, or changed it.
     let manifest = match Manifest::read(&*vfs, dir)? {
         Some(manifest) => manifest,
@@ -64,10 +67,17 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     Ok(core)
 }
 
+/// The name of the file that is locked. Stores of the first days have it in small letters: they keep it, so that builds
+/// of these days and this one keep each other out.
+fn lock_name(vfs: &dyn Vfs, dir: &Path) -> Result<&'static str> {
+    let names = vfs.list(dir).map_err(Error::io("list", dir))?;
+    Ok(if names.iter().any(|name| name == OLD_LOCK) { OLD_LOCK } else { LOCK })
+}
+
 /// A directory without a manifest must be empty but for what an interrupted first opening leaves.
 pub(super) fn check_empty(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
     let names = vfs.list(dir).map_err(Error::io("list", dir))?;
-    let ours = ["lock", "manifest.new"];
+    let ours = [LOCK, OLD_LOCK, "manifest.new"];
     match names.iter().find(|name| !ours.iter().any(|ours| *name == ours)) {
         None => Ok(()),
         Some(name) => Err(Error::NotOurs {

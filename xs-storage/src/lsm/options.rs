@@ -46,7 +46,11 @@ pub struct Options {
     pub log_segment_bytes: u64,
     /// The longest batch that is taken, in bytes.
     pub max_batch: usize,
-    /// Called with what happens in the background. It must be quick: whoever does the work calls it.
+    /// Tables and files of values that are kept open at once, at least 1; 1000 by default. Those beyond are opened when
+    /// they are read. Readers that are at it at the same moment may hold as many more; the log has a few of its own.
+    pub max_open_files: usize,
+    /// Called with what happens in the background. It must be quick: whoever does the work calls it, and that may be an
+    /// ingest that holds writers up meanwhile, so it must not write to the tree and wait for that.
     pub events: Option<Arc<dyn Fn(&Event) + Send + Sync>>,
 }
 
@@ -148,6 +152,7 @@ impl Default for Options {
             blob_live_percent: 50,
             log_segment_bytes: 8 << 20,
             max_batch: 1 << 30,
+            max_open_files: 1000,
             events: None,
         }
     }
@@ -201,6 +206,9 @@ impl Options {
         }
         if self.max_batch > 1 << 31 {
             return refuse("`max_batch` is above 2 GiB");
+        }
+        if self.max_open_files == 0 {
+            return refuse("`max_open_files` is 0: nothing could be read");
         }
         self.policy.check()
     }

@@ -5,6 +5,7 @@ mod collecting;
 mod crashes;
 mod cursors;
 mod dependencies;
+mod formats;
 mod graph;
 mod history;
 mod interleaved;

@@ -431,6 +431,37 @@ fn the_same_calls_make_the_same_bytes() {
     assert_eq!(run(), run());
 }
 
+/// A copy of a store, with a number in both of its headers, and their checksums made to fit.
+fn with_header(vfs: &MemoryVfs, at: u64, number: &[u8]) -> MemoryVfs {
+    let vfs = vfs.fork();
+    let file = vfs.open(Path::new("store/data"), Open::Write).unwrap();
+    for header in [0, 4096] {
+        let mut bytes = [0; 128];
+        file.write_all_at(number, header + at).unwrap();
+        file.read_exact_at(&mut bytes, header).unwrap();
+        file.write_all_at(&crc32c::crc32c(&bytes[..124]).to_le_bytes(), header + 124).unwrap();
+    }
+    vfs
+}
+
+#[test]
+fn lengths_that_a_header_claims_are_looked_at_first() {
+    let vfs = MemoryVfs::new();
+    let tree = open(&vfs, 512);
+    let mut rng = Rng::from_seed(1);
+    for _ in 0..3 {
+        fill(&tree, &mut rng, 500, 300);
+        tree.flush().unwrap();
+    }
+    drop(tree);
+    let try_open = |vfs: &MemoryVfs| BTree::open(Path::new("store"), options(vfs, 512));
+    assert!(try_open(&with_header(&vfs, 60, &[0; 4])).is_ok());
+    for claimed in [u64::MAX, u64::MAX - 40, 1 << 62, 1 << 40] {
+        let error = try_open(&with_header(&vfs, 56, &claimed.to_le_bytes())).unwrap_err();
+        assert!(error.is_corrupt(), "a free list of {claimed} bytes: {error}");
+    }
+}
+
 /// The first format of the file and its log, as this was written on the day that it was settled.
 #[test]
 fn the_first_format_stays_readable() {

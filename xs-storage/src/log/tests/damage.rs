@@ -245,40 +245,19 @@ fn random_bytes_are_no_reason_to_panic() {
 }
 
 #[test]
-fn a_log_of_format_1_stays_readable() {
-    const FIXTURE: [(&str, &[u8]); 3] = [
-        ("LOCK", b""),
-        (
-            "0000000000000001-0000000000000000-0000000000000003.log",
-            include_bytes!("../../../fixtures/log-1/0000000000000001-0000000000000000-0000000000000003.log"),
-        ),
-        (
-            "0000000000000004-0000000000000001-0000000000000028.log",
-            include_bytes!("../../../fixtures/log-1/0000000000000004-0000000000000001-0000000000000028.log"),
-        ),
-    ];
-    let disk = MemoryVfs::new();
-    for (name, bytes) in FIXTURE {
-        disk.put(&Path::new(DIR).join(name), Arc::new(bytes.to_vec())).unwrap();
+fn an_epoch_that_no_log_lives_to_see_is_corruption() {
+    let disk = unclosed(3).0;
+    let path = segments(&disk).pop().unwrap();
+    for epoch in [u64::MAX, u64::MAX - 1, 1 << 63] {
+        let named = disk.fork();
+        named.rename(&path, &Path::new(DIR).join(format!("{epoch:016x}-{:016x}-{:016x}.log", 0, 0))).unwrap();
+        let error = try_open(&named).unwrap_err();
+        assert!(error.is_corrupt() && error.to_string().contains("epoch"), "{error}");
     }
-    let log = open(&disk);
-    let mut expected: Vec<_> = (3..40).map(|n| (n, payload(n))).collect();
-    expected.extend((40..60).map(|n| (n, payload(n + 1000))));
-    assert_eq!(read(&log, 0), expected);
-    assert_eq!(log.append(&[b"goes on"]).unwrap().0, Index(60));
-}
-
-#[test]
-#[ignore = "writes the fixture, which stays as it is until there is a format 2"]
-fn write_the_fixture_of_format_1() {
-    let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/log-1"));
-    assert_eq!(FORMAT, 1);
-    let jobs = SteppedJobs::new();
-    let options = || LogOptions { first: Index(3), spares: 0, ..small(&jobs) };
-    let log = Log::open(Arc::new(xs_os::vfs::SystemVfs), dir, options()).unwrap();
-    (3..50).for_each(|n| drop(log.append(&[&payload(n)]).unwrap()));
-    drop(log);
-    let log = Log::open(Arc::new(xs_os::vfs::SystemVfs), dir, options()).unwrap();
-    log.truncate_from(Index(40)).unwrap();
-    (40..60).for_each(|n| drop(log.append(&[&payload(n + 1000)]).unwrap()));
+    // A mark that says so, with a checksum that is right.
+    let mut mark = vec![0; Records::MARK_LEN];
+    Records.put_mark(Mark { epoch: u64::MAX, next: Index(3), durable: Index(3) }, &mut mark);
+    overwrite(&disk, &path, used(&disk, &path), &mark);
+    let error = try_open(&disk).unwrap_err();
+    assert!(error.is_corrupt() && error.to_string().contains("epoch"), "{error}");
 }

@@ -3,6 +3,7 @@
 mod crashes;
 mod damage;
 mod failures;
+mod formats;
 mod model;
 mod threads;
 mod uses;

@@ -121,6 +121,35 @@ fn trimmed_segments_are_used_again_and_their_entries_stay_gone() {
 }
 
 #[test]
+fn what_a_log_takes_is_what_lies_on_the_disk() {
+    fn look<F: crate::testing::log::Entries>() {
+        let disk = MemoryVfs::new();
+        let mut jobs = SteppedJobs::new();
+        let open = |jobs: &SteppedJobs| Log::open_with(disk.vfs(), Path::new(DIR), small(jobs), F::default()).unwrap();
+        let (mut log, mut spares) = (open(&jobs), false);
+        for n in 0..400 {
+            log.append(&[&F::payload(n, 60)]).unwrap().1.wait().unwrap();
+            jobs.run_until_idle(n as usize % 3);
+            if n % 90 == 89 {
+                log.trim_to(Index(log.bounds().end.0 / 2)).unwrap();
+            }
+            if n % 150 == 149 {
+                drop(log);
+                jobs = SteppedJobs::new();
+                log = open(&jobs);
+            }
+            let there: usize = disk.files().iter().map(|(_, bytes)| bytes.len()).sum();
+            assert_eq!(log.stats().disk_bytes, there as u64, "{disk:?}");
+            spares |= disk.files().iter().any(|(path, _)| path.to_string_lossy().contains("spare"));
+        }
+        assert_eq!(spares, F::MARK_LEN > 0);
+    }
+    look::<Records>();
+    look::<Batches>();
+    look::<Raw>();
+}
+
+#[test]
 fn a_log_can_go_on_elsewhere() {
     let disk = MemoryVfs::new();
     filled(&disk, 100);

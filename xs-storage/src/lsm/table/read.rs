@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 
 use arc_swap::Guard;
 use bytes::Bytes;
-use xs_os::vfs::{File, Open};
 
 use super::super::Seq;
 use super::super::block::{Block, Find, Nonsense, open};
 use super::super::codec::{HEADER, check_header};
 use super::super::disk::{Disk, Doomed, Name};
+use super::super::files::Handle as FileHandle;
 use super::super::ranges::Ranges;
 use super::filter::Filter;
 use super::index::Index;
@@ -33,7 +33,7 @@ pub(in super::super) struct Table {
     cell: Arc<MetaCell>,
     filter: Handle,
     index: Handle,
-    file: Arc<dyn File>,
+    file: Arc<FileHandle>,
     disk: Arc<Disk>,
     name: Doomed,
 }
@@ -50,14 +50,14 @@ impl Table {
     /// Opens a table; `bytes` is its length as the manifest has it, `seq` the number of an ingested one.
     pub(in super::super) fn open(disk: &Arc<Disk>, id: u64, bytes: u64, seq: Option<Seq>) -> Result<Arc<Table>> {
         let path = disk.path(Name::Table(id));
-        let file = disk.vfs().open(&path, Open::Read).map_err(Error::io("open", &path))?;
-        let len = file.len().map_err(Error::io("read", &path))?;
+        let file = disk.handle(path.clone());
+        let len = file.get()?.len().map_err(Error::io("read", &path))?;
         if len != bytes {
             return Err(Error::corrupt(&path, len.min(bytes), format!("the file has {len} bytes, and had {bytes}")));
         }
         let read = |at: u64, len: usize| {
             let mut buf = vec![0; len];
-            file.read_exact_at(&mut buf, at).map_err(Error::io("read", &path))?;
+            file.read_exact_at(&mut buf, at)?;
             Ok::<_, Error>(buf)
         };
         check_header(&read(0, HEADER.min(len as usize))?, MAGIC, &path, "table")?;
@@ -75,7 +75,7 @@ impl Table {
         let ranges = if props.info.range_deletes == 0 {
             Ranges::default()
         } else {
-            let raw = read_piece(&*file, &path, props.ranges)?;
+            let raw = read_piece(&file, &path, props.ranges)?;
             Ranges::decode(&raw)
                 .ok_or_else(|| Error::corrupt(&path, props.ranges.0, "the deleted ranges make no sense"))?
         };
@@ -111,9 +111,9 @@ impl Table {
     #[cold]
     fn load_meta(&self) -> Result<Guard<Option<Arc<Meta>>>> {
         let path = &self.name.path;
-        let raw = read_piece(&*self.file, path, self.filter)?;
+        let raw = read_piece(&self.file, path, self.filter)?;
         let filter = Filter::decode(&raw).ok_or_else(|| self.corrupt(self.filter.0, "the filter makes no sense"))?;
-        let raw = read_piece(&*self.file, path, self.index)?;
+        let raw = read_piece(&self.file, path, self.index)?;
         let index = Index::decode(&raw, HEADER as u64, self.filter.0);
         let index = index.ok_or_else(|| self.corrupt(self.index.0, "the index makes no sense"))?;
         let meta = Arc::new(Meta::new(index, filter));
@@ -127,7 +127,7 @@ impl Table {
     pub(super) fn load_block(&self, meta: &Arc<Meta>, at: usize, keep: bool) -> Result<Arc<Block>> {
         let (offset, len) = meta.index.place(at);
         let mut framed = vec![0; len];
-        self.file.read_exact_at(&mut framed, offset).map_err(Error::io("read", &self.name.path))?;
+        self.file.read_exact_at(&mut framed, offset)?;
         let block = Arc::new(self.decode_block(framed, offset)?);
         if keep {
             self.disk.cache.misses.fetch_add(1, Ordering::Relaxed);
@@ -142,7 +142,7 @@ impl Table {
         let (from, _) = meta.index.place(blocks.start);
         let (last, len) = meta.index.place(blocks.end - 1);
         let mut framed = vec![0; (last - from) as usize + len];
-        self.file.read_exact_at(&mut framed, from).map_err(Error::io("read", &self.name.path))?;
+        self.file.read_exact_at(&mut framed, from)?;
         Ok((from, framed))
     }
 
@@ -229,11 +229,11 @@ fn parse_footer(footer: &[u8], len: u64) -> Option<(u64, u64)> {
     (sound && ends && props_len <= MAX_PIECE).then_some((at, props_len))
 }
 
-fn read_piece(file: &dyn File, path: &std::path::Path, (at, len): Handle) -> Result<Vec<u8>> {
+fn read_piece(file: &Arc<FileHandle>, path: &std::path::Path, (at, len): Handle) -> Result<Vec<u8>> {
     if len > MAX_PIECE {
         return Err(Error::corrupt(path, at, "a piece of a wild length"));
     }
     let mut framed = vec![0; len as usize];
-    file.read_exact_at(&mut framed, at).map_err(Error::io("read", path))?;
+    file.read_exact_at(&mut framed, at)?;
     Ok(open(&framed, path, at)?.into_owned())
 }

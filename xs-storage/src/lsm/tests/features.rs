@@ -332,3 +332,46 @@ fn a_flush_ends_while_others_go_on_writing() {
     store.flush().unwrap();
     assert_eq!(begun.load(Relaxed), 1);
 }
+
+#[test]
+fn an_ingest_ends_while_others_go_on_writing() {
+    let vfs = Arc::new(MemoryVfs::new());
+    let flushes = Arc::new(AtomicU32::new(0));
+    let counted = flushes.clone();
+    let events: Arc<dyn Fn(&Event) + Send + Sync> = Arc::new(move |event| {
+        if let Event::FlushBegun { .. } = event {
+            counted.fetch_add(1, Relaxed);
+        }
+    });
+    // So much memory that nothing is flushed unless an ingest asks for it.
+    let options = Options { vfs: vfs.clone(), events: Some(events), ..Options::default() };
+    let store = Lsm::open(Path::new("db"), options.clone()).unwrap();
+    let done = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..2_u32 {
+            let (store, done, flushes) = (&store, &done, &flushes);
+            scope.spawn(move || {
+                let mut n = 0_u32;
+                // An ingest that waits for a pause would flush for ever; then there is one.
+                while done.load(Relaxed) == 0 && flushes.load(Relaxed) < 100 {
+                    let mut batch = WriteBatch::new();
+                    batch.put(&[&[thread as u8][..], &key(n % 1000)].concat(), &key(n));
+                    drop(store.submit(batch, Durability::Buffered).unwrap());
+                    n += 1;
+                }
+            });
+        }
+        for round in 0..10_u8 {
+            let path = format!("ingested-{round}");
+            let mut builder = TableBuilder::new(Path::new(&path), &options).unwrap();
+            builder.put(b"ingested", &[round]).unwrap();
+            builder.finish().unwrap();
+            store.ingest(&[Path::new(&path)]).unwrap();
+            assert_eq!(store.get(b"ingested").unwrap().as_deref(), Some(&[round][..]));
+        }
+        done.store(1, Relaxed);
+    });
+    // What was there, and what came while that was flushed.
+    assert!(flushes.load(Relaxed) <= 20, "{} flushes for ten ingests", flushes.load(Relaxed));
+    store.check().unwrap();
+}
