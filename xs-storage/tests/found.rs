@@ -63,27 +63,6 @@ fn a_table_of_another_tree_is_refused_or_read_whole() {
     }
 }
 
-/// "The given names stay the caller's", and "an old one of the name is replaced": so a name may be used for one table
-/// after the other.
-#[test]
-#[ignore = "a TableBuilder cuts the file under the name it is given, which may be a live table of a tree"]
-fn a_name_can_be_built_under_again_after_an_ingest() {
-    let vfs = Arc::new(MemoryVfs::new());
-    let options = lsm::Options { vfs, ..Default::default() };
-    let store = Lsm::open(Path::new("db"), options.clone()).unwrap();
-    let incoming = Path::new("incoming.table");
-    for round in 0..2_u32 {
-        let mut builder = TableBuilder::new(incoming, &options).unwrap();
-        for n in 0..100_u32 {
-            builder.put(&(round * 1000 + n).to_be_bytes(), b"value").unwrap();
-        }
-        builder.finish().unwrap();
-        store.ingest(&[incoming]).unwrap();
-    }
-    assert_eq!(store.get(&7_u32.to_be_bytes()).unwrap().as_deref(), Some(&b"value"[..]));
-    store.check().unwrap();
-}
-
 /// Between the moment at which ingested tables stand in the version and the one at which readers may see them, a
 /// compaction may begin, and find no reader for what they hide; then somebody takes a snapshot.
 #[test]

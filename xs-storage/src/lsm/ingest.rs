@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Kind;
 use super::checkpoint::copy;
 use super::core::Core;
-use super::disk::Name;
+use super::disk::{Doomed, Name};
 use super::events::Event;
 use super::options::Options;
 use super::ranges::Ranges;
@@ -14,22 +14,32 @@ use super::version::Edit;
 use crate::{Error, Result};
 
 /// Writes a table that a tree can [take in](super::Lsm::ingest): sorted, once, past log and memtable.
+///
+/// It is built beside its name, with `.new` behind it, and gets the name at the end: a file that has it already may be a
+/// tree's, which shares the bytes of what it took in. One that is given up leaves nothing.
 #[derive(Debug)]
 pub struct TableBuilder {
     writer: TableWriter,
+    fresh: Doomed,
+    path: PathBuf,
     vfs: std::sync::Arc<dyn xs_os::vfs::Vfs>,
     now_ms: u64,
 }
 
 impl TableBuilder {
-    /// A table in a new file; an old one of the name is replaced. Block size, filter and compression are the options'.
+    /// A table in a new file; an old one of the name is replaced when this one [ends](TableBuilder::finish). Block size, filter and compression are the options'.
     ///
     /// # Errors
     /// [`Error::Io`] from the disk, [`Error::Invalid`] for options that make no sense.
     pub fn new(path: &Path, options: &Options) -> Result<Self> {
         options.check()?;
-        let writer = TableWriter::new(&*options.vfs, path.to_owned(), 0, options)?;
-        Ok(TableBuilder { writer, vfs: options.vfs.clone(), now_ms: options.now_ms() })
+        let mut fresh = path.as_os_str().to_owned();
+        fresh.push(".new");
+        let fresh = Doomed::new(options.vfs.clone(), fresh.into());
+        let writer = TableWriter::new(&*options.vfs, fresh.path.clone(), 0, options)?;
+        fresh.doom();
+        let (path, vfs) = (path.to_owned(), options.vfs.clone());
+        Ok(TableBuilder { writer, fresh, path, vfs, now_ms: options.now_ms() })
     }
 
     /// Adds an entry, whose key is greater than all before.
@@ -46,7 +56,7 @@ impl TableBuilder {
         if !self.writer.is_empty() && self.writer.last_key() >= key {
             return Err(Error::Invalid(format!(
                 "{}: keys must be added in ascending order, each once",
-                self.writer.path().display()
+                self.path.display()
             )));
         }
         self.writer.add(key, Kind::Put.tag(0), value)
@@ -70,10 +80,12 @@ impl TableBuilder {
         if self.writer.is_empty() {
             return Err(Error::Invalid("a table of no entry: add some, or leave it out".into()));
         }
-        let path: PathBuf = self.writer.path().to_owned();
-        let bytes = self.writer.finish(&Ranges::default(), self.now_ms)?.bytes;
+        let TableBuilder { writer, fresh, path, vfs, now_ms } = self;
+        let bytes = writer.finish(&Ranges::default(), now_ms)?.bytes;
+        vfs.rename(&fresh.path, &path).map_err(Error::io("rename", &fresh.path))?;
+        fresh.spare();
         let dir = xs_os::vfs::parent(&path);
-        self.vfs.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        vfs.sync_dir(dir).map_err(Error::io("sync", dir))?;
         Ok(bytes)
     }
 }
