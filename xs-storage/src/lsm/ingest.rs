@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use xs_os::vfs::Open;
+
 use super::Kind;
 use super::checkpoint::copy;
 use super::core::Core;
@@ -97,32 +99,18 @@ impl Core {
         if paths.is_empty() {
             return Ok(());
         }
-        let vfs = self.disk.vfs();
         let mut numbers = Vec::new();
         for (done, path) in paths.iter().enumerate() {
             let number = self.disk.new_number();
-            let to = self.disk.path(Name::Table(number));
-            let linked = vfs.hard_link(path, &to);
-            if linked.is_err() {
-                self.disk.count_written(copy(vfs, path, &to)?);
-            }
-            let file = vfs.open(&to, xs_os::vfs::Open::Read).map_err(Error::io("open", &to))?;
-            let bytes = file.len().map_err(Error::io("read", &to))?;
-            // Looks at header, end and properties; what it refuses is removed again.
-            let table = Table::open(&self.disk, number, bytes, Some(0)).and_then(|table| {
-                let plain = table.info.range_deletes == 0 && table.info.blobs.is_empty();
-                if plain {
-                    Ok(table)
-                } else {
-                    Err(Error::Invalid(format!("{}: not made by a TableBuilder", path.display())))
+            numbers.push((number, 0));
+            match self.bring(path, number) {
+                Ok(bytes) => numbers[done].1 = bytes,
+                Err(error) => {
+                    let names = numbers.iter().map(|(number, _)| self.disk.path(Name::Table(*number)));
+                    names.for_each(|name| drop(self.disk.vfs().remove(&name)));
+                    return Err(error);
                 }
-            });
-            if let Err(error) = table {
-                numbers.iter().for_each(|(number, _)| drop(vfs.remove(&self.disk.path(Name::Table(*number)))));
-                let _ = vfs.remove(&to);
-                return Err(error);
             }
-            numbers.push((number, bytes));
             self.disk.options.tell(Event::Progress { done: done as u64 + 1, of: paths.len() as u64 });
         }
         self.disk.sync_dir().map_err(|error| self.stop(error))?;
@@ -148,5 +136,35 @@ impl Core {
         drop(writer);
         self.poke(1);
         Ok(())
+    }
+
+    /// Gives a table a name of ours, makes its bytes durable, and looks whether it is one to take in. Returns its length.
+    fn bring(&self, path: &Path, number: u64) -> Result<u64> {
+        let (vfs, to) = (self.disk.vfs(), self.disk.path(Name::Table(number)));
+        if vfs.hard_link(path, &to).is_ok() {
+            // Whoever brought the file here may not have synced it. Some systems sync only what may be written, and some
+            // files may only be read.
+            let file = vfs.open(&to, Open::Write).or_else(|_| vfs.open(&to, Open::Read));
+            file.map_err(Error::io("open", &to))?.sync().map_err(Error::io("sync", &to))?;
+            self.disk.count_sync();
+        } else {
+            self.disk.count_written(copy(vfs, path, &to)?);
+        }
+        let file = vfs.open(&to, Open::Read).map_err(Error::io("open", &to))?;
+        let bytes = file.len().map_err(Error::io("read", &to))?;
+        // Looks at header, end and properties.
+        let table = Table::open(&self.disk, number, bytes, None)?;
+        let info = &table.info;
+        // All entries of a table that is taken in get one number in the place of those in the file. A tree's own may have
+        // several, and deletes, and values elsewhere.
+        let plain = info.seqs == (0, 0) && info.deletes == 0 && info.range_deletes == 0 && info.blobs.is_empty();
+        match plain {
+            true => Ok(bytes),
+            false => Err(Error::NotOurs {
+                path: path.to_owned(),
+                expected: "table of a TableBuilder",
+                what: "a tree wrote it for itself".into(),
+            }),
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! What is taken in, and what it shares with its maker.
 
-use xs_os::vfs::{MemoryVfs, Vfs};
+use xs_os::vfs::faulty::FaultyVfs;
+use xs_os::vfs::{MemoryVfs, Open, Vfs, VfsExt};
 
 use super::*;
+use crate::Error;
+use crate::engine::EngineExt;
 
 fn options(vfs: &MemoryVfs) -> Options {
     Options { vfs: Arc::new(vfs.clone()), ..Options::default() }
@@ -44,4 +47,46 @@ fn a_table_that_is_given_up_leaves_the_one_of_its_name() {
     drop(builder);
     assert!(TableBuilder::new(incoming, &options).unwrap().finish().is_err(), "no entry");
     assert!(vfs.files() == before);
+}
+
+/// A table that a tree wrote for itself has numbers of its own, which an ingested one must not have.
+#[test]
+fn a_table_of_another_tree_is_refused() {
+    let vfs = MemoryVfs::new();
+    let options = options(&vfs);
+    let other = Lsm::open(Path::new("other"), options.clone()).unwrap();
+    // As long as somebody reads at an earlier one, tables keep the numbers of their entries.
+    let _held = other.snapshot().unwrap();
+    for n in 0..100_u32 {
+        other.put(&n.to_be_bytes(), b"value").unwrap();
+    }
+    other.flush().unwrap();
+    let is_table = |name: &std::ffi::OsString| name.to_string_lossy().ends_with(".table");
+    let name = vfs.list(Path::new("other")).unwrap().into_iter().find(is_table).unwrap();
+
+    let store = Lsm::open(Path::new("db"), options.clone()).unwrap();
+    let before = vfs.files();
+    build(Path::new("incoming.table"), 0, &options);
+    let own = Path::new("other").join(name);
+    let refused = store.ingest(&[Path::new("incoming.table"), &own]);
+    assert!(matches!(refused, Err(Error::NotOurs { path, .. }) if path == own));
+    vfs.remove(Path::new("incoming.table")).unwrap();
+    assert!(vfs.files() == before, "nothing is left of either");
+    assert_eq!(store.get(&7_u32.to_be_bytes()).unwrap(), None);
+}
+
+/// What was built need not have been synced by whoever brought it here: a copy, say.
+#[test]
+fn what_was_taken_in_survives_a_crash_though_nobody_had_synced_it() {
+    let disk = FaultyVfs::new(1);
+    let options = Options { vfs: Arc::new(disk.clone()), ..Options::tiny() };
+    build(Path::new("incoming.table"), 0, &options);
+    let bytes = disk.read(Path::new("incoming.table"), 1 << 20).unwrap();
+    disk.open(Path::new("brought"), Open::New).unwrap().write_all_at(&bytes, 0).unwrap();
+    let store = Lsm::open(Path::new("db"), options.clone()).unwrap();
+    store.ingest(&[Path::new("brought")]).unwrap();
+    let after = Options { vfs: Arc::new(disk.durable()), ..options };
+    let after = Lsm::open(Path::new("db"), after).unwrap();
+    assert_eq!(after.get(&7_u32.to_be_bytes()).unwrap().as_deref(), Some(&b"value"[..]));
+    after.check().unwrap();
 }
