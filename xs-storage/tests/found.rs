@@ -37,47 +37,6 @@ fn a_flipped_bit_does_not_undo_a_bulk_load() {
     }
 }
 
-/// Between the moment at which ingested tables stand in the version and the one at which readers may see them, a
-/// compaction may begin, and find no reader for what they hide; then somebody takes a snapshot.
-#[test]
-#[ignore = "a compaction that begins while tables are taken in does not know of snapshots in front of them"]
-fn a_snapshot_taken_during_an_ingest_stays() {
-    let (vfs, jobs) = (Arc::new(MemoryVfs::new()), Arc::new(SteppedJobs::new()));
-    let held: Arc<Mutex<Option<Arc<dyn ReadView>>>> = Arc::default();
-    let tree: Arc<OnceLock<Lsm>> = Arc::default();
-    let events = {
-        let (held, jobs, tree) = (held.clone(), jobs.clone(), tree.clone());
-        move |event: &Event| {
-            // Told when the tables are in the version. A compaction of 3 MiB takes more than these few steps.
-            if matches!(event, Event::Slowed { .. }) && held.lock().unwrap().is_none() {
-                jobs.run_until_idle(4);
-                *held.lock().unwrap() = Some(tree.get().unwrap().snapshot().unwrap());
-            }
-        }
-    };
-    let policy = Policy::Leveled(Leveled { tables: 3, slow: 3, stop: 5, top_percent: 0, ..Default::default() });
-    let options =
-        lsm::Options { vfs, jobs: jobs.clone(), policy, events: Some(Arc::new(events)), ..Default::default() };
-    let store = tree.get_or_init(|| Lsm::open(Path::new("db"), options.clone()).unwrap());
-    let key = |n: u32| n.to_be_bytes();
-    for _ in 0..2 {
-        let mut batch = WriteBatch::new();
-        (0..2000).for_each(|n| _ = batch.put(&key(n), &[b'o'; 500]));
-        store.submit(batch, Durability::Buffered).unwrap().wait().unwrap();
-        store.flush().unwrap();
-    }
-    let incoming = Path::new("incoming.table");
-    let mut builder = TableBuilder::new(incoming, &options).unwrap();
-    (0..2000).for_each(|n| builder.put(&key(n), &[b'n'; 500]).unwrap());
-    builder.finish().unwrap();
-    store.ingest(&[incoming]).unwrap();
-
-    let snapshot = held.lock().unwrap().take().expect("the tree told that it is slowed down");
-    assert_eq!(snapshot.get(&key(7)).unwrap().as_deref(), Some(&[b'o'; 500][..]));
-    jobs.run_until_idle(10_000);
-    assert_eq!(snapshot.get(&key(7)).unwrap().as_deref(), Some(&[b'o'; 500][..]), "a view never changes");
-}
-
 type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
 /// A disk that does something else once, just before a segment is opened to be read.
@@ -168,40 +127,6 @@ fn a_full_disk_can_be_opened_and_read() {
     disk.set_capacity(Some(0));
     let store = Lsm::open(Path::new("db"), options).unwrap();
     assert_eq!(store.get(b"k").unwrap().as_deref(), Some(&b"v"[..]));
-}
-
-/// "What was deleted is skipped and not walked through": the range goes into a memtable of its own for that. But as long
-/// as nothing else is in that one, the cursor takes the next older source for the one that the delete is in.
-#[test]
-#[ignore = "a cursor walks through what is deleted by a memtable that holds nothing but deleted ranges"]
-fn a_deleted_range_alone_in_its_memtable_is_skipped() {
-    use xs_storage::engine::KeyRange;
-    let options = lsm::Options {
-        vfs: Arc::new(MemoryVfs::new()),
-        jobs: Arc::new(SteppedJobs::new()),
-        memory: 256 << 20,
-        memtable_bytes: 64 << 20,
-        ..Default::default()
-    };
-    let store = Lsm::open(Path::new("db"), options).unwrap();
-    let mut batch = WriteBatch::new();
-    (0..200_000_u32).for_each(|n| _ = batch.put(&n.to_be_bytes(), b"value"));
-    batch.put(b"\xff", b"the last");
-    store.submit(batch, Durability::Buffered).unwrap().wait().unwrap();
-    let mut batch = WriteBatch::new();
-    batch.delete_range(b"", b"\xfe");
-    store.submit(batch, Durability::Buffered).unwrap().wait().unwrap();
-    #[allow(clippy::disallowed_methods)]
-    let first = || {
-        let began = std::time::Instant::now();
-        let mut cursor = store.cursor(KeyRange::all()).unwrap();
-        assert!(cursor.next().unwrap() && cursor.key() == b"\xff");
-        began.elapsed()
-    };
-    let alone = (0..3).map(|_| first()).min().unwrap();
-    store.put(b"\xff\xff", b"").unwrap();
-    let beside = (0..3).map(|_| first()).min().unwrap();
-    assert!(alone < beside * 50, "{alone:?}, and {beside:?} as soon as the memtable holds one entry");
 }
 
 /// "Savepoints taken since then are void": one that is used all the same is refused, as in `mvcc`, and harms nothing.

@@ -209,15 +209,19 @@ impl Core {
     pub(super) fn context(&self) -> Context {
         Context {
             now_ms: self.disk.options.now_ms(),
-            oldest: self.readers().first().copied().unwrap_or_else(|| self.visible.load(Ordering::Acquire)),
+            oldest: self.readers().first().copied().unwrap_or(0),
             blob_live_percent: self.disk.options.blob_live_percent,
         }
     }
 
-    /// The numbers that somebody reads at, in order. Whoever comes later reads at a greater one than all that is in
-    /// tables and in waiting memtables by now.
+    /// The numbers that somebody reads at or may begin to read at, in order. Asked for when the inputs of a merge are fixed:
+    /// whoever comes later reads at the last of these or at a greater one. What waits for a flush is visible; tables that
+    /// an ingest puts into the version become visible a moment later, and until then what they hide must stay.
     pub(super) fn readers(&self) -> Vec<Seq> {
-        self.snapshots.lock().keys().copied().collect()
+        let snapshots = self.snapshots.lock();
+        let visible = self.visible.load(Ordering::Acquire);
+        let newest = (!snapshots.contains_key(&visible)).then_some(visible);
+        snapshots.keys().copied().chain(newest).collect()
     }
 
     /// Tells the flush (0) or the compaction (1) that there may be something to do.

@@ -73,8 +73,8 @@
 //!   recorded workloads, 100,000 disks in `.ci/long`).
 //! - A file that a manifest names is complete and durable, its name included, before the manifest is; it is removed when
 //!   no reader has it and a later manifest is durable. The manifest is replaced whole, so no byte of it may be wrong.
-//! - A version that a snapshot reads stays (`Retain`); merges read the list of snapshots after their inputs were fixed, and
-//!   a later snapshot reads at a greater number.
+//! - A version that a snapshot reads stays (`Retain`); merges read the list of snapshots after their inputs were fixed. The
+//!   number that is visible then is one of them, and a later snapshot reads at that or at a greater one.
 //! - A write that failed stops all writing; memtables and tables can be read on.
 //! - Nobody waits for a job: a writer that has to wait does a step of the work if nobody else is at it, so a tree on
 //!   [`SteppedJobs`](xs_os::SteppedJobs) never hangs, and the same calls leave the same bytes on the disk.

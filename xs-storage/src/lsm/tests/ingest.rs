@@ -1,8 +1,12 @@
 //! What is taken in, and what it shares with its maker.
 
+use std::sync::{Mutex, OnceLock};
+
+use xs_os::SteppedJobs;
 use xs_os::vfs::faulty::FaultyVfs;
 use xs_os::vfs::{MemoryVfs, Open, Vfs, VfsExt};
 
+use super::super::compaction::Leveled;
 use super::*;
 use crate::Error;
 use crate::engine::EngineExt;
@@ -89,4 +93,44 @@ fn what_was_taken_in_survives_a_crash_though_nobody_had_synced_it() {
     let after = Lsm::open(Path::new("db"), after).unwrap();
     assert_eq!(after.get(&7_u32.to_be_bytes()).unwrap().as_deref(), Some(&b"value"[..]));
     after.check().unwrap();
+}
+
+/// Between the moment at which ingested tables stand in the version and the one at which readers may see them, a
+/// compaction may begin, and find no reader for what they hide; then somebody takes a snapshot.
+#[test]
+fn a_snapshot_taken_during_an_ingest_stays() {
+    let (vfs, jobs) = (Arc::new(MemoryVfs::new()), Arc::new(SteppedJobs::new()));
+    let held: Arc<Mutex<Option<Arc<dyn ReadView>>>> = Arc::default();
+    let tree: Arc<OnceLock<Lsm>> = Arc::default();
+    let events = {
+        let (held, jobs, tree) = (held.clone(), jobs.clone(), tree.clone());
+        move |event: &Event| {
+            // Told when the tables are in the version. A compaction of 3 MiB takes more than these few steps.
+            if matches!(event, Event::Slowed { .. }) && held.lock().unwrap().is_none() {
+                jobs.run_until_idle(4);
+                *held.lock().unwrap() = Some(tree.get().unwrap().snapshot().unwrap());
+            }
+        }
+    };
+    let policy = Policy::Leveled(Leveled { tables: 3, slow: 3, stop: 5, top_percent: 0, ..Default::default() });
+    let options =
+        Options { vfs, jobs: jobs.clone(), policy, events: Some(Arc::new(events)), ..Default::default() };
+    let store = tree.get_or_init(|| Lsm::open(Path::new("db"), options.clone()).unwrap());
+    let key = |n: u32| n.to_be_bytes();
+    for _ in 0..2 {
+        let mut batch = WriteBatch::new();
+        (0..2000).for_each(|n| _ = batch.put(&key(n), &[b'o'; 500]));
+        store.submit(batch, Durability::Buffered).unwrap().wait().unwrap();
+        store.flush().unwrap();
+    }
+    let incoming = Path::new("incoming.table");
+    let mut builder = TableBuilder::new(incoming, &options).unwrap();
+    (0..2000).for_each(|n| builder.put(&key(n), &[b'n'; 500]).unwrap());
+    builder.finish().unwrap();
+    store.ingest(&[incoming]).unwrap();
+
+    let snapshot = held.lock().unwrap().take().expect("the tree told that it is slowed down");
+    assert_eq!(snapshot.get(&key(7)).unwrap().as_deref(), Some(&[b'o'; 500][..]));
+    jobs.run_until_idle(10_000);
+    assert_eq!(snapshot.get(&key(7)).unwrap().as_deref(), Some(&[b'o'; 500][..]), "a view never changes");
 }
