@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use xs_os::SteppedJobs;
 use xs_os::vfs::MemoryVfs;
 
 use super::super::compaction::{Fifo, Leveled};
@@ -374,4 +375,36 @@ fn an_ingest_ends_while_others_go_on_writing() {
     // What was there, and what came while that was flushed.
     assert!(flushes.load(Relaxed) <= 20, "{} flushes for ten ingests", flushes.load(Relaxed));
     store.check().unwrap();
+}
+
+/// "What was deleted is skipped and not walked through": the range goes into a memtable of its own for that, and may
+/// be all that is in it.
+#[test]
+fn a_deleted_range_alone_in_its_memtable_is_skipped() {
+    let options = Options {
+        vfs: Arc::new(MemoryVfs::new()),
+        jobs: Arc::new(SteppedJobs::new()),
+        memory: 256 << 20,
+        memtable_bytes: 64 << 20,
+        ..Default::default()
+    };
+    let store = Lsm::open(Path::new("db"), options).unwrap();
+    let mut batch = WriteBatch::new();
+    (0..200_000_u32).for_each(|n| _ = batch.put(&n.to_be_bytes(), b"value"));
+    batch.put(b"\xff", b"the last");
+    store.submit(batch, Durability::Buffered).unwrap().wait().unwrap();
+    let mut batch = WriteBatch::new();
+    batch.delete_range(b"", b"\xfe");
+    store.submit(batch, Durability::Buffered).unwrap().wait().unwrap();
+    #[allow(clippy::disallowed_methods)]
+    let first = || {
+        let began = std::time::Instant::now();
+        let mut cursor = store.cursor(KeyRange::all()).unwrap();
+        assert!(cursor.next().unwrap() && cursor.key() == b"\xff");
+        began.elapsed()
+    };
+    let alone = (0..3).map(|_| first()).min().unwrap();
+    store.put(b"\xff\xff", b"").unwrap();
+    let beside = (0..3).map(|_| first()).min().unwrap();
+    assert!(alone < beside * 50, "{alone:?}, and {beside:?} as soon as the memtable holds one entry");
 }
