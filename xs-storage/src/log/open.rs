@@ -235,7 +235,7 @@ impl<F: Framing> Shared<F> {
             io: Mutex::new(Io::new(marked)),
             syncing: Mutex::default(),
             spares: Mutex::new(Spares::default()),
-            trimming: Mutex::new(()),
+            trimming: Mutex::default(),
             watermark,
             job: OnceLock::new(),
             stopped: OnceLock::new(),
@@ -263,7 +263,7 @@ impl<F: Framing> Shared<F> {
                 // A name that was found may not be durable, if an earlier life failed to sync it.
                 self.sync_dir()?;
                 self.vfs.sync_dir(parent(&self.dir)).map_err(Error::io("sync", parent(&self.dir)))?;
-                debris.into_iter().try_for_each(|segment| self.discard(Arc::new(segment)))?;
+                self.discard(&mut debris.into_iter().map(Arc::new).collect())?;
                 self.give_up_tail(&last, durable, unsure)
             }
             None => {

@@ -3,6 +3,7 @@
 //! A spare has a segment's header and length. Nothing in it is ever taken for an entry of the segment that it becomes:
 //! either it is zeros, or its entries belong to an epoch that has passed.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -106,7 +107,10 @@ impl<F: Framing> Shared<F> {
     /// Bytes that all files of the log take on the disk. What cannot be measured counts as nothing.
     pub(super) fn disk_bytes(&self) -> u64 {
         let segments = self.tail.lock().segments.clone();
-        let segments = segments.iter().filter_map(|segment| segment.len(&*self.vfs)).sum::<u64>();
+        let mut segments = segments.iter().filter_map(|segment| segment.len(&*self.vfs)).sum::<u64>();
+        if let Some(trimmed) = self.trimming.try_lock() {
+            segments += trimmed.iter().filter_map(|segment| segment.len(&*self.vfs)).sum::<u64>();
+        }
         let watermark = self.watermark.as_ref().map_or(0, |watermark| watermark.lock().len());
         segments + self.spare_bytes() + watermark
     }
@@ -163,29 +167,46 @@ impl<F: Framing> Shared<F> {
         Ok(Progress::Idle)
     }
 
-    /// Takes a segment out of the directory, or keeps its file for another one. Durable when this returns.
-    pub(super) fn discard(&self, segment: Arc<Segment>) -> Result<()> {
-        let recyclable = F::MARK_LEN > 0 && self.spares.lock().ready.len() < self.options.spares;
-        // Whoever else has the segment reads it, and its bytes must stay.
-        let kept = match Arc::try_unwrap(segment) {
-            Ok(segment) if recyclable => {
-                let file = self.vfs.open(&segment.path, Open::Write).map_err(Error::io("open", &segment.path))?;
-                let len = file.len().map_err(Error::io("measure", &segment.path))?;
-                if len == self.options.segment_bytes {
-                    let path = self.spare_path();
-                    self.vfs.rename(&segment.path, &path).map_err(Error::io("rename", &segment.path))?;
-                    self.spares.lock().ready.push(Spare { path, file, len });
-                    return self.sync_dir();
+    /// Takes segments out of the directory, or keeps their files for others. Durable when this returns.
+    ///
+    /// One whose file cannot be opened for those who still read it stays, and with it all behind: what is in the directory
+    /// must have no gap. Whoever trims next tries again.
+    pub(super) fn discard(&self, segments: &mut VecDeque<Arc<Segment>>) -> Result<()> {
+        while let Some(segment) = segments.pop_front() {
+            let path = segment.path.clone();
+            match Arc::try_unwrap(segment) {
+                Ok(segment) => {
+                    if self.recycle(&segment)? {
+                        continue;
+                    }
                 }
-                segment.path.clone()
+                // Whoever else has the segment reads it, and its bytes must stay.
+                Err(shared) => {
+                    if shared.open::<F>(&*self.vfs, Open::Read).is_err() {
+                        segments.push_front(shared);
+                        return Ok(());
+                    }
+                }
             }
-            Ok(segment) => segment.path.clone(),
-            Err(shared) => {
-                shared.open::<F>(&*self.vfs, Open::Read)?;
-                shared.path.clone()
-            }
-        };
-        self.vfs.remove(&kept).map_err(Error::io("remove", &kept))?;
-        self.sync_dir()
+            self.vfs.remove(&path).map_err(Error::io("remove", &path))?;
+            self.sync_dir()?;
+        }
+        Ok(())
+    }
+
+    /// Makes a spare of a segment that nobody has, if one is wanted. One that cannot be opened is none.
+    fn recycle(&self, segment: &Segment) -> Result<bool> {
+        if F::MARK_LEN == 0 || self.spares.lock().ready.len() >= self.options.spares {
+            return Ok(false);
+        }
+        let Ok(file) = self.vfs.open(&segment.path, Open::Write) else { return Ok(false) };
+        let len = file.len().map_err(Error::io("measure", &segment.path))?;
+        if len != self.options.segment_bytes {
+            return Ok(false);
+        }
+        let path = self.spare_path();
+        self.vfs.rename(&segment.path, &path).map_err(Error::io("rename", &segment.path))?;
+        self.spares.lock().ready.push(Spare { path, file, len });
+        self.sync_dir().map(|()| true)
     }
 }
