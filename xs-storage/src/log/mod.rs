@@ -185,6 +185,8 @@ use shared::{Payload, Shared};
 use turn::Goal;
 
 pub use framing::{BatchDraft, Batches, Framing, MAX_HEAD, Mark, Parsed, Raw, RecordDraft, Records, Sealed};
+#[cfg(feature = "lsm")]
+pub(crate) use spares::remove_spares;
 pub use reader::{Entry, FileRange, Grown, Reader};
 
 /// The version of the files that this build writes, and the newest that it reads.
@@ -386,6 +388,11 @@ impl<F: Framing> Log<F> {
     /// A failure of the disk stops the log.
     pub fn restart_at(&self, index: Index) -> Result<()> {
         self.shared.restart_at(index)
+    }
+
+    /// Gives the space of spare segments back: for who finds the disk full. The log makes others when it needs them.
+    pub fn drop_spares(&self) {
+        self.shared.drop_spares();
     }
 
     /// Reads and checks every entry that is durable, and says how many there are.

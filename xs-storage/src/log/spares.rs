@@ -22,6 +22,25 @@ const ZEROS: &[u8; FILL] = &[0; FILL];
 /// From so many syncs on that somebody waited for, within a quarter of a segment, the next one is filled with zeros.
 const WAITED: u32 = 8;
 
+/// Whether a file of this name is a spare.
+pub(super) fn is_spare(name: &str) -> bool {
+    name.strip_prefix("spare-").is_some_and(|number| number.parse::<u64>().is_ok())
+}
+
+/// Removes the spares of a log that nobody has open: for who finds the disk full before it can be opened.
+#[cfg(feature = "lsm")]
+pub(crate) fn remove_spares(vfs: &dyn xs_os::vfs::Vfs, dir: &std::path::Path) -> Result<()> {
+    let names = match vfs.list(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        names => names.map_err(Error::io("list", dir))?,
+    };
+    for name in names.iter().filter(|name| is_spare(&name.to_string_lossy())) {
+        let path = dir.join(name);
+        vfs.remove(&path).map_err(Error::io("remove", &path))?;
+    }
+    Ok(())
+}
+
 pub(super) struct Spare {
     path: PathBuf,
     file: Arc<dyn File>,
@@ -46,7 +65,11 @@ impl<F: Framing> Shared<F> {
         };
         let spare = match ready {
             Some(spare) => spare,
-            None => self.make(reserve)?,
+            None => match self.make(reserve) {
+                // What the spares take is more than is missing, maybe.
+                Err(error) if error.is_full() && self.drop_spares() => self.make(reserve)?,
+                made => made?,
+            },
         };
         self.vfs.rename(&spare.path, &segment.path).map_err(Error::io("rename", &spare.path))?;
         self.sync_dir()?;
@@ -57,18 +80,31 @@ impl<F: Framing> Shared<F> {
     /// A new file, with its space set aside.
     fn make(&self, len: u64) -> Result<Spare> {
         let spare = self.start(len)?;
-        if !F::BARE {
-            spare.file.allocate(len).map_err(Error::io("allocate", &spare.path))?;
-        }
-        spare.file.sync().map_err(Error::io("sync", &spare.path))?;
+        let allocated = if F::BARE { Ok(()) } else { spare.file.allocate(len) };
+        let synced = allocated.map_err(Error::io("allocate", &spare.path)).and_then(|()| {
+            spare.file.sync().map_err(Error::io("sync", &spare.path))
+        });
+        // A part of one would only be in the way of what follows on a full disk.
+        synced.inspect_err(|_| drop(self.vfs.remove(&spare.path)))?;
         Ok(spare)
     }
 
     fn start(&self, len: u64) -> Result<Spare> {
         let path = self.spare_path();
         let file = self.vfs.open(&path, Open::New).map_err(Error::io("create", &path))?;
-        file.write_all_at(&header::<F>(), 0).map_err(Error::io("write", &path))?;
+        let written = file.write_all_at(&header::<F>(), 0).map_err(Error::io("write", &path));
+        written.inspect_err(|_| drop(self.vfs.remove(&path)))?;
         Ok(Spare { path, file, len })
+    }
+
+    /// Removes the spares; whether there were any.
+    pub(super) fn drop_spares(&self) -> bool {
+        let mut spares = self.spares.lock();
+        let filling = spares.filling.take().map(|(spare, _)| spare);
+        let gone: Vec<_> = spares.ready.drain(..).chain(filling).collect();
+        // What stays for now is adopted or removed by the next opening.
+        gone.iter().for_each(|spare| drop(self.vfs.remove(&spare.path)));
+        !gone.is_empty()
     }
 
     fn spare_path(&self) -> PathBuf {

@@ -233,6 +233,10 @@ impl Core {
 
     /// Nothing more is written from now on.
     pub(super) fn stop(&self, error: Error) -> Error {
+        if error.is_full() && let Some(log) = &*self.log.lock() {
+            // The log takes nothing more until the tree is opened again, and that needs space.
+            log.drop_spares();
+        }
         let error = error.stopped();
         if self.stopped.set(error.clone()).is_ok() {
             self.disk.options.tell(Event::Stopped { why: error.to_string() });

@@ -250,7 +250,8 @@ impl Drop for Close {
 }
 
 impl Lsm {
-    /// Opens the tree in a directory, and makes one if the directory is missing or empty.
+    /// Opens the tree in a directory, and makes one if the directory is missing or empty. One on a disk that is full can
+    /// be read; writes answer [`Error::Stopped`](crate::Error::Stopped) until it is opened with space.
     ///
     /// # Errors
     /// [`Error::NotOurs`](crate::Error::NotOurs) if something else is there, [`Error::Locked`](crate::Error::Locked) if
