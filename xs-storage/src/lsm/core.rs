@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use xs_os::jobs::JobHandle;
 use xs_os::vfs::File;
 
@@ -36,7 +36,8 @@ pub(super) struct Core {
     /// The number of the last write that readers may see.
     pub(super) visible: AtomicU64,
     pub(super) write: Mutex<Writer>,
-    pub(super) install: Mutex<()>,
+    /// Held from a look at the version to the edit that follows from it. The level to which a merge under way writes.
+    pub(super) install: Mutex<Option<usize>>,
     publish: Mutex<()>,
     pub(super) flush: Mutex<Option<(Waiting, Run)>>,
     pub(super) compaction: Mutex<Option<Run>>,
@@ -174,7 +175,17 @@ impl Core {
 
     /// Makes an edit durable and visible. `flushed` is the memtable whose tables come with it.
     pub(super) fn install(&self, edit: &Edit, flushed: Option<&Arc<Memtable>>) -> Result<()> {
-        let _lock = self.install.lock();
+        let lock = self.install.lock();
+        self.install_under(lock, edit, flushed)
+    }
+
+    /// [`install`](Core::install), by who has its lock already.
+    pub(super) fn install_under(
+        &self,
+        lock: MutexGuard<'_, Option<usize>>,
+        edit: &Edit,
+        flushed: Option<&Arc<Memtable>>,
+    ) -> Result<()> {
         let before = self.state.load().version.clone();
         let version = Arc::new(before.apply(edit));
         let manifest = Manifest::of(&version, self.disk.next_number());
@@ -193,6 +204,7 @@ impl Core {
             version: version.clone(),
         });
         version.doom_what_left(&before);
+        drop(lock);
         self.look_at_pressure(&version);
         Ok(())
     }

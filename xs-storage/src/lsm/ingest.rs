@@ -1,18 +1,21 @@
 //! Tables that are made elsewhere, and taken in whole.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use xs_os::vfs::Open;
 
 use super::Kind;
 use super::checkpoint::copy;
+use super::compaction::Policy;
 use super::core::Core;
 use super::disk::{Doomed, Name};
 use super::events::Event;
 use super::options::Options;
 use super::ranges::Ranges;
+use super::span::Span;
 use super::table::{Table, TableWriter};
-use super::version::Edit;
+use super::version::{Edit, Version};
 use crate::{Error, Result};
 
 /// Writes a table that a tree can [take in](super::Lsm::ingest): sorted, once, past log and memtable.
@@ -24,7 +27,7 @@ pub struct TableBuilder {
     writer: TableWriter,
     fresh: Doomed,
     path: PathBuf,
-    vfs: std::sync::Arc<dyn xs_os::vfs::Vfs>,
+    vfs: Arc<dyn xs_os::vfs::Vfs>,
     now_ms: u64,
 }
 
@@ -92,6 +95,16 @@ impl TableBuilder {
     }
 }
 
+/// The level for a table that is newer than all that is there: as deep as nothing stands in its way, so that it is nobody's
+/// burden, and of tables that come by the dozen only those that overlap make writers wait for merges.
+fn place(version: &Version, placed: &[(usize, Arc<Table>)], span: &Span, deepest: usize) -> usize {
+    let is_free = |level: &usize| {
+        let placed = placed.iter().filter(|(to, _)| to == level).map(|(_, table)| table);
+        version.levels[*level].iter().chain(placed).all(|table| !table.info.span.overlaps(span))
+    };
+    (0..=deepest).take_while(is_free).last().unwrap_or(0)
+}
+
 impl Core {
     /// Takes tables in as if all their entries were written in one batch, one table after the other.
     pub(super) fn ingest(&self, paths: &[&Path]) -> Result<()> {
@@ -123,14 +136,24 @@ impl Core {
         self.check_stopped()?;
         self.rotate(&mut writer);
         self.flush_waiting()?;
+        let merging = self.install.lock();
+        let version = self.state.load().version.clone();
+        let deepest = match (&self.disk.options.policy, *merging) {
+            (Policy::Leveled(_), None) => version.shape().deepest().max(1),
+            // The outcome of a merge may stretch over gaps that are to be seen now.
+            (Policy::Leveled(_), Some(to)) => to.saturating_sub(1),
+            // Others go by level 0.
+            _ => 0,
+        };
         let mut add = Vec::new();
         let mut seq = writer.last;
         for (number, bytes) in numbers {
             seq += 1;
-            add.insert(0, (0, Table::open(&self.disk, number, bytes, Some(seq))?));
+            let table = Table::open(&self.disk, number, bytes, Some(seq))?;
+            add.insert(0, (place(&version, &add, &table.info.span, deepest), table));
         }
         let edit = Edit { add, flushed: Some(seq), ..Edit::default() };
-        self.install(&edit, None).map_err(|error| self.stop(error))?;
+        self.install_under(merging, &edit, None).map_err(|error| self.stop(error))?;
         writer.last = seq;
         self.visible.store(seq, std::sync::atomic::Ordering::Release);
         drop(writer);

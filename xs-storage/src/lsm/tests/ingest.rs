@@ -134,3 +134,84 @@ fn a_snapshot_taken_during_an_ingest_stays() {
     jobs.run_until_idle(10_000);
     assert_eq!(snapshot.get(&key(7)).unwrap().as_deref(), Some(&[b'o'; 500][..]), "a view never changes");
 }
+
+/// Tables that are in nobody's way go below level 0, where dozens of them would stop writers.
+#[test]
+fn tables_that_are_apart_hold_nobody_up() {
+    let vfs = MemoryVfs::new();
+    let options = options(&vfs);
+    let store = Lsm::open(Path::new("db"), options.clone()).unwrap();
+    let incoming = Path::new("incoming.table");
+    for round in 0..40 {
+        build(incoming, round * 100, &options);
+        store.ingest(&[incoming]).unwrap();
+    }
+    let level = |number: usize| store.shape().levels[number].len();
+    assert_eq!((level(0), level(1)), (0, 40));
+    // Over others, and over a memtable, they stay above.
+    build(incoming, 50, &options);
+    store.ingest(&[incoming, incoming]).unwrap();
+    assert_eq!((level(0), level(1)), (2, 40));
+    store.put(&8000_u32.to_be_bytes(), b"").unwrap();
+    build(incoming, 7950, &options);
+    store.ingest(&[incoming]).unwrap();
+    assert_eq!(store.get(&8000_u32.to_be_bytes()).unwrap().as_deref(), Some(&b"value"[..]));
+    store.check().unwrap();
+}
+
+/// Wherever they are put, and whatever merge is under way then.
+#[test]
+fn what_is_ingested_between_writes_and_merges_counts_as_written_then() {
+    for seed in 1..4_u64 {
+        let vfs = MemoryVfs::new();
+        let machine = Machine::stepped(Arc::new(vfs));
+        let options = on(&machine, Options::tiny());
+        let store = Lsm::open(Path::new("db"), options.clone()).unwrap();
+        let mut model = std::collections::BTreeMap::new();
+        let mut state = seed;
+        let mut chance = |below: u32| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as u32 % below
+        };
+        let incoming = Path::new("incoming.table");
+        for round in 0..400_u32 {
+            let (from, value) = (chance(4000), vec![round as u8; 40]);
+            match chance(8) {
+                0..3 => {
+                    let len = 1 + chance(60);
+                    let mut builder = TableBuilder::new(incoming, &options).unwrap();
+                    for n in from..from + len {
+                        builder.put(&n.to_be_bytes(), &value).unwrap();
+                        model.insert(n.to_be_bytes().to_vec(), value.clone());
+                    }
+                    builder.finish().unwrap();
+                    store.ingest(&[incoming]).unwrap();
+                }
+                3 => {
+                    let (start, end) = (from.to_be_bytes(), (from + chance(300)).to_be_bytes());
+                    let mut batch = WriteBatch::new();
+                    batch.delete_range(&start, &end);
+                    store.submit(batch, Durability::Buffered).unwrap().wait().unwrap();
+                    model.retain(|key, _| key[..] < start[..] || key[..] >= end[..]);
+                }
+                _ => {
+                    for n in 0..30 {
+                        let key = (from + n * 37).to_be_bytes();
+                        store.put(&key, &value).unwrap();
+                        model.insert(key.to_vec(), value.clone());
+                    }
+                }
+            }
+            (0..chance(4)).for_each(|_| _ = machine.step());
+            if round % 50 == 49 {
+                store.check().unwrap();
+                let mut cursor = store.cursor(KeyRange::all()).unwrap();
+                for (key, value) in &model {
+                    assert!(cursor.next().unwrap(), "seed {seed}, round {round}");
+                    assert_eq!((cursor.key(), cursor.value().unwrap()), (&key[..], &value[..]), "seed {seed}");
+                }
+                assert!(!cursor.next().unwrap());
+            }
+        }
+    }
+}
