@@ -205,7 +205,6 @@ impl fmt::Display for Index {
 
 /// How a log is to work.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct LogOptions {
     /// The length of a segment in bytes. An entry that is longer gets a segment of its own length. At least 4 KiB;
     /// 16 MiB by default.
