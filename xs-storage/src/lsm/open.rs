@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use xs_os::vfs::{Vfs, parent};
+use xs_os::vfs::{Open, Vfs, parent};
 
 use super::background::job;
 use super::core::Core;
@@ -25,6 +25,10 @@ const EXPECTED: &str = "store of this kind";
 pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     options.check()?;
     let vfs = options.vfs.clone();
+    if options.must_exist {
+        let path = Manifest::path(dir);
+        vfs.open(&path, Open::Read).map_err(Error::io("open", &path))?;
+    }
     vfs.create_dir(dir).map_err(Error::io("create", dir))?;
     let found = Manifest::read(&*vfs, dir)?;
     if found.is_none() {
