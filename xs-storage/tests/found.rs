@@ -1,18 +1,13 @@
 //! Promises of the module pages that do not hold yet: each test says which, and fails until it does.
 
-use std::ffi::OsString;
-use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
 use xs_os::SteppedJobs;
 use xs_os::vfs::faulty::FaultyVfs;
-use xs_os::vfs::{File, MemoryVfs, Open, Vfs};
+use xs_os::vfs::{MemoryVfs, Open, Vfs};
 use xs_storage::btree::{self, BTree};
-use xs_storage::engine::{Durability, Engine, EngineExt, ReadView, WriteBatch};
-use xs_storage::log::{Index, Log, LogOptions};
-use xs_storage::lsm::compaction::{Leveled, Policy};
-use xs_storage::lsm::{self, Event, Lsm, TableBuilder};
+use xs_storage::engine::{Durability, EngineExt, ReadView};
 
 /// A bulk load passes the log by. When the header that came with it is damaged, the one before it is taken, which fits
 /// the log just as well: the store opens, and all that was loaded is missing without a word.

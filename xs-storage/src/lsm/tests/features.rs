@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use xs_os::SteppedJobs;
-use xs_os::vfs::MemoryVfs;
+use xs_os::vfs::{MemoryVfs, Vfs};
+use xs_os::vfs::faulty::{Fault, FaultyVfs, Operation};
 
 use super::super::compaction::{Fifo, Leveled};
 use super::*;
@@ -407,4 +408,53 @@ fn a_deleted_range_alone_in_its_memtable_is_skipped() {
     store.put(b"\xff\xff", b"").unwrap();
     let beside = (0..3).map(|_| first()).min().unwrap();
     assert!(alone < beside * 50, "{alone:?}, and {beside:?} as soon as the memtable holds one entry");
+}
+
+#[test]
+fn a_tree_that_must_exist_is_not_made() {
+    let machine = Machine::stepped(Arc::new(MemoryVfs::new()));
+    let open = |must_exist| Lsm::open(Path::new("db"), on(&machine, Options { must_exist, ..Options::tiny() }));
+    assert!(matches!(open(true), Err(crate::Error::Io { .. })));
+    assert!(machine.vfs.list(Path::new("db")).is_err(), "nor its directory");
+    drop(open(false).unwrap());
+    open(true).unwrap();
+}
+
+#[test]
+fn a_checkpoint_that_failed_can_be_made_again() {
+    let disk = FaultyVfs::new(1);
+    let machine = Machine::stepped(Arc::new(disk.clone()));
+    let store = Lsm::open(Path::new("db"), on(&machine, Options { separate_bytes: 100, ..Options::tiny() })).unwrap();
+    (0..500).for_each(|n| store.put(&key(n), &vec![1; n as usize % 200]).unwrap());
+    store.flush().unwrap();
+    let copy = Path::new("copy");
+    let faults = [Operation::HardLink, Operation::Sync, Operation::Rename, Operation::SyncDir];
+    for fault in faults.map(|operation| Fault::of(operation).within("copy")) {
+        disk.fail(fault);
+        assert!(store.checkpoint(copy).is_err());
+        disk.heal();
+        assert!(disk.list(copy).unwrap().is_empty());
+    }
+    disk.fail(Fault::of(Operation::HardLink).within("copy").after(1));
+    assert!(store.checkpoint(copy).is_err());
+    disk.heal();
+    store.checkpoint(copy).unwrap();
+    let copy = Lsm::open(copy, on(&machine, Options::tiny())).unwrap();
+    assert_eq!(all(&copy), all(&store));
+    copy.check().unwrap();
+}
+
+#[test]
+fn a_check_notices_that_an_older_entry_hides_a_newer_one() {
+    let (store, ..) = stepped(Options::default());
+    for value in [b"old", b"new"] {
+        store.put(b"key", value).unwrap();
+        store.flush().unwrap();
+    }
+    let mut version = (*store.core.state.load().version).clone();
+    assert_eq!(version.levels[0].len(), 2);
+    store.core.check_order(&version).unwrap();
+    let reversed = version.levels[0].iter().rev().cloned().collect();
+    version.levels[0] = Arc::new(reversed);
+    assert!(store.core.check_order(&version).unwrap_err().is_corrupt());
 }
