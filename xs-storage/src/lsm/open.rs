@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use xs_os::vfs::{Vfs, parent};
+use xs_os::vfs::{Vfs, VfsExt};
 
 use super::background::job;
 use super::core::Core;
@@ -24,7 +24,7 @@ const EXPECTED: &str = "store of this kind";
 pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     options.check()?;
     let vfs = options.vfs.clone();
-    vfs.create_dir(dir).map_err(Error::io("create", dir))?;
+    vfs.make_dir(dir).map_err(Error::io("create", dir))?;
     let found = Manifest::read(&*vfs, dir)?;
     if found.is_none() {
         check_empty(&*vfs, dir)?;
@@ -33,10 +33,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     // Read again: whoever had the lock may have made it, or changed it.
     let manifest = match Manifest::read(&*vfs, dir)? {
         Some(manifest) => manifest,
-        None => {
-            vfs.sync_dir(parent(dir)).map_err(Error::io("sync", parent(dir)))?;
-            Manifest::of(&Version::empty(), 1)
-        }
+        None => Manifest::of(&Version::empty(), 1),
     };
     // The last one who wrote it may have failed in the middle: it can be read, and be gone after a crash. What it does not
     // name goes only when it is sure to stay.
