@@ -23,10 +23,16 @@
 //! 7. [`client`]: the mirror image: a connection is a service; reconnecting.
 //! 8. [`reactors`]: a single-threaded runtime per core.
 //! 9. [`bridge`]: calls that block, off the reactor.
+//!
+//! Layers around any service, each behind a feature of its name:
+//!
+//! - `limit`: how much may pass, and how fast.
 #![forbid(unsafe_code)]
 
 pub mod bridge;
 pub mod client;
+#[cfg(feature = "limit")]
+pub mod limit;
 pub mod listener;
 pub mod pipeline;
 pub mod reactors;
