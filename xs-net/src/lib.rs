@@ -24,9 +24,8 @@
 //! 8. [`reactors`]: a single-threaded runtime per core.
 //! 9. [`bridge`]: calls that block, off the reactor.
 //!
-//! Layers around any service, each behind a feature of its name:
-//!
-//! - `limit`: how much may pass, and how fast.
+//! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
+#![cfg_attr(feature = "limit", doc = "- [`limit`]: how much may pass, and how fast.")]
 #![forbid(unsafe_code)]
 
 pub mod bridge;
@@ -42,6 +41,8 @@ pub mod timer;
 pub mod transport;
 
 mod caught;
+#[cfg(feature = "limit")]
+mod count;
 mod idle;
 mod spare;
 

@@ -228,12 +228,12 @@ fn survives<P: Policy>(policy: &P, steps: &[Step]) {
 fn a_rate_that_is_no_whole_number_of_nanoseconds_does_not_drift() {
     fn passed<P: Policy>(policy: &P) -> u64 {
         let (start, mut state) = (VirtualClock::new().now(), P::State::default());
-        // Asked every microsecond for seven seconds.
-        (0..7_000_000).filter(|us| policy.check(&mut state, start + Duration::from_micros(*us), 1).is_ok()).count()
+        // Asked every microsecond for a second.
+        (0..1_000_000).filter(|us| policy.check(&mut state, start + Duration::from_micros(*us), 1).is_ok()).count()
             as u64
     }
     let rate = Rate::per_second(999_983).unwrap();
-    let expected = 1 + 999_983 * 6_999_999 / 1_000_000;
+    let expected = 1 + 999_983 * 999_999 / 1_000_000;
     for passed in [passed(&TokenBucket::new(rate, 1)), passed(&Gcra::new(rate, 1)), passed(&LeakyBucket::new(rate, 1))]
     {
         // With a burst of one, a unit that collects while nobody asks is lost: up to the next microsecond each time.

@@ -8,7 +8,7 @@ use super::rate::{duration, nanos_of};
 /// A rule about how much may pass when.
 ///
 /// A policy is the rule alone and never changes; what it remembers of the past is a [`Policy::State`], of which there is
-/// one for each thing that is limited.
+/// one for each thing that is limited: one in a [`Limiter`](super::Limiter), one a key in [`Keyed`](super::Keyed).
 ///
 /// Time comes from the caller. A `now` that lies before one that was seen already, as two threads that read the clock and
 /// then queue for a lock may produce, lets no more through than that one would; all but [`Gcra`](super::Gcra) take it for
