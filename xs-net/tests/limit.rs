@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use xs_net::Timer;
 use xs_net::limit::adaptive::{AdaptiveLayer, Aimd, AimdOptions, Load};
+use xs_net::limit::shared::{MemoryStore, OnFailure, SharedLimitLayer, SharedStore};
 use xs_net::limit::{
     AtomicGcra, ConcurrencyLayer, Denied, Error, FixedWindow, Full, Gcra, Keyed, LeakyQueue, Limiter, Rate,
     RateLimitLayer, TokenBucket,
@@ -255,4 +257,60 @@ async fn a_learned_limit_is_shared_and_listens_to_its_classifier() {
     assert!(matches!(layer.layer(slow(&timer)).oneshot(1).await, Err(Error::Full(_))));
     drop(call);
     assert_eq!((layer.slots().in_flight(), layer.slots().max()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_shared_limit_is_asked_before_each_call() {
+    let (clock, timer) = virtual_time();
+    let (calls, service) = counting();
+    let store = MemoryStore::new(Keyed::new(FixedWindow::new(Rate::per_second(2).unwrap()), 10, 1), &timer);
+    let layer = SharedLimitLayer::new(store, &timer, |user: &u64| (Bytes::from(user.to_string()), 1)).named("both");
+    for user in [1, 2] {
+        assert!(layer.layer(service.clone()).oneshot(user).await.is_ok());
+        assert!(layer.clone().layer(service.clone()).oneshot(user).await.is_ok());
+        let refused = layer.layer(service.clone()).oneshot(user).await.unwrap_err();
+        assert_eq!(refused.retry_after(), Some(ms(1000)));
+    }
+    clock.advance(ms(1000));
+    assert!(layer.layer(service).oneshot(1).await.is_ok());
+    assert_eq!(calls.load(Ordering::SeqCst), 5);
+}
+
+/// A store that is down, or worse: hangs.
+struct Broken {
+    hangs: bool,
+}
+
+impl SharedStore for Broken {
+    type Error = std::io::Error;
+
+    async fn take(&self, _: Bytes, _: u64) -> Result<Result<(), Denied>, std::io::Error> {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        Err(std::io::ErrorKind::ConnectionRefused.into())
+    }
+}
+
+#[tokio::test]
+async fn without_a_store_requests_pass_or_are_refused_as_was_said() {
+    let (clock, timer) = virtual_time();
+    let (_, service) = counting();
+    let make = |hangs, on_failure| {
+        let layer = SharedLimitLayer::new(Broken { hangs }, &timer, |_: &u64| (Bytes::new(), 1));
+        layer.on_failure(on_failure).timeout(ms(30)).layer(service.clone())
+    };
+    assert_eq!(make(false, OnFailure::Admit).oneshot(0).await, Ok(1));
+    let refused = make(false, OnFailure::Refuse).oneshot(0).await.unwrap_err();
+    assert_eq!(refused, Error::Unavailable("connection refused".into()));
+    let (admits, refuses) = (make(true, OnFailure::Admit), make(true, OnFailure::Refuse));
+    let waiting = [tokio::spawn(admits.oneshot(0)), tokio::spawn(refuses.oneshot(0))];
+    settle().await;
+    clock.advance(ms(29));
+    settle().await;
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+    clock.advance(ms(1));
+    let [admitted, refused] = waiting;
+    assert_eq!(admitted.await.unwrap(), Ok(2));
+    assert_eq!(refused.await.unwrap(), Err(Error::Unavailable("no answer in 30ms".into())));
 }

@@ -1,5 +1,6 @@
 //! What a limited service answers instead of a response.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Denied;
@@ -14,6 +15,9 @@ pub enum Error<E> {
     /// Too many calls are under way, and the service was not called.
     #[error(transparent)]
     Full(Full),
+    /// The store of a shared limit did not answer, and nothing may pass without it.
+    #[error("the limit's store is not available: {0}")]
+    Unavailable(Arc<str>),
     /// The service failed.
     #[error(transparent)]
     Inner(E),
@@ -40,7 +44,7 @@ impl<E> Error<E> {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Denied(denied) => denied.retry_after(),
-            Error::Full(_) | Error::Inner(_) => None,
+            Error::Full(_) | Error::Unavailable(_) | Error::Inner(_) => None,
         }
     }
 }

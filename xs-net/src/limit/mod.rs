@@ -45,6 +45,7 @@
 //!
 //! [`RateLimitLayer`] refuses at once, or lets requests [wait](RateLimitLayer::waiting) for the place they are promised.
 //! [`ConcurrencyLayer`] limits how many calls are under way instead, and [`adaptive`] finds out how many that should be.
+//! [`shared`] asks a store, so that several processes have one limit.
 //!
 //! # Invariants
 //!
@@ -112,6 +113,7 @@
 //! the tests use.
 
 pub mod adaptive;
+pub mod shared;
 
 mod atomic;
 mod concurrency;

@@ -42,6 +42,9 @@ pub enum InvalidRate {
     /// More than one unit a nanosecond, for a policy that counts in whole nanoseconds.
     #[error("more than a unit a nanosecond")]
     TooFast,
+    /// More in a period than a store can count.
+    #[error("more than a signed 64-bit number in a period")]
+    TooMuch,
 }
 
 impl Rate {

@@ -94,6 +94,21 @@ impl SlidingCounter {
         SlidingCounter { rate }
     }
 
+    /// What the estimate says `into` a window, of which and of the one before these counts are known. `now` is any
+    /// moment.
+    #[cfg(feature = "limit-redis")]
+    pub(super) fn estimate(
+        &self,
+        now: Instant,
+        before: u64,
+        used: u64,
+        into: Duration,
+        cost: u64,
+    ) -> Result<(), Denied> {
+        let seen = later(now, into.as_nanos());
+        self.check(&mut Windows(Some(Counts { start: now, before, used, seen })), seen, cost)
+    }
+
     /// The windows as they are at `now`.
     fn turned(&self, state: &Windows, now: Instant) -> Counts {
         let fresh = |now| Counts { start: now, before: 0, used: 0, seen: now };
