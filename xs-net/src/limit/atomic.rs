@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 #[cfg(xs_loom)]
 use loom::sync::atomic::{AtomicU64, Ordering};
 
-use super::policy::{fits, within};
-use super::rate::{LONGEST, nanos_from};
+use super::policy::fits;
+use super::rate::{LONGEST, nanos_from, nanos_of};
 use super::{Denied, InvalidRate, Limit, Rate};
 
 /// Time is counted in sixteenths of a nanosecond, of which a word holds 36 years.
@@ -79,18 +79,18 @@ impl Limit for AtomicGcra {
         let now = nanos_from(self.origin, now).saturating_mul(TICKS);
         let step = self.unit.saturating_mul(cost);
         let latest = now.saturating_add(self.tolerance);
+        let patience = nanos_of(patience);
         let mut tat = self.tat.load(Ordering::Relaxed);
         loop {
             let after = tat.max(now).saturating_add(step);
-            let wait = if after <= latest && after < u64::MAX {
-                Duration::ZERO
-            } else if after < u64::MAX {
-                within(patience, u128::from((after - latest).div_ceil(TICKS)))?
-            } else {
-                return Err(Denied::Busy { retry_after: Duration::from_nanos(LONGEST) }); // the word is full
-            };
+            let wait = after.saturating_sub(latest).div_ceil(TICKS);
+            if wait > patience || after == u64::MAX {
+                // A word that is full stays full.
+                let retry_after = if after == u64::MAX { LONGEST } else { wait - patience };
+                return Err(Denied::Busy { retry_after: Duration::from_nanos(retry_after) });
+            }
             match self.tat.compare_exchange_weak(tat, after, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(wait),
+                Ok(_) => return Ok(Duration::from_nanos(wait)),
                 Err(present) => tat = present,
             }
         }

@@ -76,6 +76,7 @@ impl Policy for Gcra {
         self.burst
     }
 
+    #[inline]
     fn reserve(&self, state: &mut Arrival, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         fits(cost, self.burst)?;
         let step = match cost {

@@ -29,7 +29,7 @@ const LOOKS: usize = 64;
 /// whoever comes with a new key each time: all keys without a place share one state, and the limit, until keys become
 /// idle. What passes in all is so at most what `max_keys` keys may have, and one more a shard.
 ///
-/// There is a lock for each shard, and a shard for every 1024 keys, up to 64.
+/// There is a lock for each shard, and a shard for every 1024 to 2048 keys, up to 64.
 ///
 /// ```
 /// use xs_net::limit::{Gcra, Keyed, Rate};
@@ -66,7 +66,8 @@ impl<K: Hash + Eq + Clone, P: Policy> Keyed<K, P> {
     /// where strangers choose the keys, take one that they don't know.
     pub fn new(policy: P, max_keys: usize, seed: u64) -> Self {
         let max_keys = max_keys.clamp(1, u32::MAX as usize);
-        let count = (max_keys / KEYS_A_SHARD).clamp(1, MAX_SHARDS);
+        // A power of two, so that choosing one is no division.
+        let count = 1 << (max_keys / KEYS_A_SHARD).clamp(1, MAX_SHARDS).ilog2();
         let shard = |nth| Shard {
             index: HashTable::new(),
             entries: Vec::new(),
@@ -118,7 +119,7 @@ impl<K: Hash + Eq + Clone, P: Policy> Limit<K> for Keyed<K, P> {
     fn reserve(&self, key: &K, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         let hash = self.hasher.hash_one(key);
         // The table uses the lowest bits and the highest.
-        let mut shard = self.shards[(hash >> 32) as usize % self.shards.len()].lock();
+        let mut shard = self.shards[(hash >> 32) as usize & (self.shards.len() - 1)].lock();
         let Shard { index, entries, .. } = &mut *shard;
         if let Some(at) = index.find(hash, |at| entries[*at as usize].0 == *key) {
             return self.policy.reserve(&mut entries[*at as usize].1, now, cost, patience);

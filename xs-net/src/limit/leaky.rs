@@ -66,6 +66,7 @@ impl Policy for LeakyBucket {
         self.size
     }
 
+    #[inline]
     fn reserve(&self, state: &mut Water, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         fits(cost, self.size)?;
         if cost == 0 {
@@ -100,6 +101,7 @@ impl Policy for LeakyQueue {
         self.0.size
     }
 
+    #[inline]
     fn reserve(&self, state: &mut Water, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         fits(cost, self.0.size)?;
         if cost == 0 {

@@ -67,8 +67,10 @@
 //!
 //! A check is a handful of integer operations: no allocation, no division unless the answer is a wait. [`SlidingLog`]
 //! keeps 24 bytes for each unit that passed in the last period. A [`Keyed`] key costs itself, its state (24 bytes for
-//! [`Gcra`]), and 29 bytes or so of index; a check is one hash and one lock of a shard. `xs-benches -- layers` has the
-//! nanoseconds.
+//! [`Gcra`]), and 29 bytes or so of index; a check is one hash and one lock of a shard.
+//!
+//! Reading the clock is most of a check: a layer over [`AtomicGcra`] costs that and one compare-and-exchange, which is the
+//! price of being shared. `xs-benches -- layers` measures it.
 //!
 //! # Example
 //!

@@ -75,12 +75,14 @@ impl Denied {
 }
 
 /// The end of every `reserve`: a wait in nanoseconds is granted, or is too long.
+#[inline]
 pub(super) fn within(patience: Duration, wait: u128) -> Result<Duration, Denied> {
     let patience = u128::from(nanos_of(patience));
     if wait <= patience { Ok(duration(wait)) } else { Err(Denied::Busy { retry_after: duration(wait - patience) }) }
 }
 
 /// The beginning of every `reserve`.
+#[inline]
 pub(super) fn fits(cost: u64, capacity: u64) -> Result<(), Denied> {
     if cost <= capacity { Ok(()) } else { Err(Denied::TooLarge { cost, capacity }) }
 }

@@ -96,21 +96,25 @@ impl Rate {
         Duration::from_nanos(self.period.div_ceil(self.amount))
     }
 
+    #[inline]
     pub(super) fn period_nanos(&self) -> u64 {
         self.period
     }
 
     /// What `units` cost, in shares: below 2¹²⁷.
+    #[inline]
     pub(super) fn price(&self, units: u64) -> u128 {
         u128::from(units) * u128::from(self.period)
     }
 
     /// What time brings, in shares: below 2¹²⁷.
+    #[inline]
     pub(super) fn earned(&self, nanos: u64) -> u128 {
         u128::from(nanos.min(LONGEST)) * u128::from(self.amount)
     }
 
     /// How long until so many shares have come, rounded up to whole nanoseconds.
+    #[inline]
     pub(super) fn time_for(&self, shares: u128) -> u128 {
         match u64::try_from(shares) {
             Ok(shares) => u128::from(shares.div_ceil(self.amount)),
@@ -120,21 +124,29 @@ impl Rate {
 }
 
 /// From one instant to another in nanoseconds; zero if the second is not later.
+#[inline]
 pub(super) fn nanos_from(earlier: Instant, later: Instant) -> u64 {
     nanos_of(later.saturating_duration_since(earlier))
 }
 
 /// A duration in nanoseconds, cut at [`LONGEST`].
+#[inline]
 pub(super) fn nanos_of(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(LONGEST).min(LONGEST)
+    const SECOND: u64 = 1_000_000_000;
+    match duration.as_secs() {
+        seconds if seconds < LONGEST / SECOND => seconds * SECOND + u64::from(duration.subsec_nanos()),
+        _ => LONGEST,
+    }
 }
 
 /// `at` and so many nanoseconds, cut at [`LONGEST`]; `at` itself where the platform's instants end.
+#[inline]
 pub(super) fn later(at: Instant, nanos: u128) -> Instant {
     at.checked_add(duration(nanos)).unwrap_or(at)
 }
 
 /// So many nanoseconds, cut at [`LONGEST`].
+#[inline]
 pub(super) fn duration(nanos: u128) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(LONGEST).min(LONGEST))
 }

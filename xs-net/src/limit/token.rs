@@ -45,6 +45,7 @@ impl Policy for TokenBucket {
         self.burst
     }
 
+    #[inline]
     fn reserve(&self, state: &mut Tokens, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         fits(cost, self.burst)?;
         if cost == 0 {

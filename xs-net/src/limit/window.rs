@@ -40,6 +40,7 @@ impl Policy for FixedWindow {
         self.rate.amount()
     }
 
+    #[inline]
     fn reserve(&self, state: &mut Window, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         let (limit, period) = (self.rate.amount(), self.rate.period_nanos());
         fits(cost, limit)?;
@@ -150,6 +151,7 @@ impl Policy for SlidingCounter {
         self.rate.amount()
     }
 
+    #[inline]
     fn reserve(&self, state: &mut Windows, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         fits(cost, self.rate.amount())?;
         if cost == 0 {
