@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ struct Shared<T, F> {
     store: T,
     charge: F,
     timer: Timer,
+    /// Whether the store failed the last time that it was asked.
+    down: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -50,7 +53,8 @@ impl<T, F> SharedLimitLayer<T, F> {
     pub fn new(store: T, timer: &Timer, charge: F) -> Self {
         let options =
             Options { name: "shared".into(), timeout: Duration::from_millis(100), on_failure: OnFailure::Admit };
-        SharedLimitLayer { shared: Arc::new(Shared { store, charge, timer: timer.clone() }), options }
+        let shared = Shared { store, charge, timer: timer.clone(), down: AtomicBool::new(false) };
+        SharedLimitLayer { shared: Arc::new(shared), options }
     }
 
     /// The name in events and counters. Default "shared".
@@ -94,12 +98,22 @@ impl<S, T, F> Layer<S> for SharedLimitLayer<T, F> {
 }
 
 impl<T: SharedStore, F> SharedLimitLayer<T, F> {
+    fn answered(&self) {
+        if self.shared.down.load(Ordering::Relaxed) && self.shared.down.swap(false, Ordering::Relaxed) {
+            tracing::info!(name = &*self.options.name, "the limit's store answers again");
+        }
+    }
+
     async fn admit<E>(self, key: Bytes, cost: u64) -> Result<(), Error<E>> {
         let asked = self.shared.timer.timeout(self.options.timeout, self.shared.store.take(key, cost)).await;
         let name = &self.options.name;
         let why: BoxError = match asked {
-            Some(Ok(Ok(()))) => return Ok(()),
+            Some(Ok(Ok(()))) => {
+                self.answered();
+                return Ok(());
+            }
             Some(Ok(Err(denied))) => {
+                self.answered();
                 tracing::debug!(name = &**name, %denied, "refused");
                 count("xs_limit_refused_total", name);
                 return Err(Error::Denied(denied));
@@ -107,7 +121,12 @@ impl<T: SharedStore, F> SharedLimitLayer<T, F> {
             Some(Err(error)) => error.into(),
             None => format!("no answer in {:?}", self.options.timeout).into(),
         };
-        tracing::warn!(name = &**name, %why, "the store of a limit doesn't answer");
+        // Once, and not for each of ten thousand requests a second.
+        if self.shared.down.swap(true, Ordering::Relaxed) {
+            tracing::debug!(name = &**name, %why, "the limit's store doesn't answer");
+        } else {
+            tracing::warn!(name = &**name, %why, "the limit's store doesn't answer");
+        }
         count("xs_limit_store_failed_total", name);
         match self.options.on_failure {
             OnFailure::Admit => Ok(()),
