@@ -340,7 +340,7 @@ fn strange_and_newer_and_locked_stores_are_refused_by_name() {
     assert!(matches!(BTree::open(dir, options(&lost, 512)), Err(Error::Corrupt { .. })), "the log alone is no store");
 
     let none = Options { must_exist: true, ..options(&MemoryVfs::new(), 512) };
-    assert!(matches!(BTree::open(dir, none), Err(Error::Io { .. })));
+    assert!(matches!(BTree::open(dir, none), Err(Error::NotOurs { .. })));
     for wrong in [
         Options { page_size: 1000, ..options(&vfs, 512) },
         Options { memory: 1, ..options(&vfs, 512) },
