@@ -23,10 +23,15 @@
 //! 7. [`client`]: the mirror image: a connection is a service; reconnecting.
 //! 8. [`reactors`]: a single-threaded runtime per core.
 //! 9. [`bridge`]: calls that block, off the reactor.
+//!
+//! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
+#![cfg_attr(feature = "limit", doc = "- [`limit`]: how much may pass, and how fast.")]
 #![forbid(unsafe_code)]
 
 pub mod bridge;
 pub mod client;
+#[cfg(feature = "limit")]
+pub mod limit;
 pub mod listener;
 pub mod pipeline;
 pub mod reactors;
@@ -36,6 +41,8 @@ pub mod timer;
 pub mod transport;
 
 mod caught;
+#[cfg(feature = "limit")]
+mod count;
 mod idle;
 mod spare;
 

@@ -96,6 +96,7 @@ impl Timer {
     }
 
     /// The monotonic instant, by the clock.
+    #[inline]
     pub fn now(&self) -> Instant {
         self.clock.now()
     }

@@ -196,6 +196,19 @@ pub(crate) struct Range {
 }
 
 impl Command {
+    /// Whether it changes what is kept.
+    pub(crate) fn writes(&self) -> bool {
+        matches!(
+            self,
+            Command::Put { .. }
+                | Command::Delete { .. }
+                | Command::Batch { .. }
+                | Command::Restore { .. }
+                | Command::Compact
+                | Command::Bench { .. }
+        )
+    }
+
     /// Whether there must be a store already: a mistyped directory should not become one by being read.
     pub(crate) fn opening(&self) -> Opening {
         match self {

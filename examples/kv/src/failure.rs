@@ -44,12 +44,16 @@ impl Failure {
         if self.is_closed_pipe() {
             return ExitCode::SUCCESS;
         }
-        // Whoever closed that as well learns it from the exit code.
-        let _ = io::Write::write_all(&mut io::stderr(), format!("xs-kv: {self}\n").as_bytes());
+        say(&self.to_string());
         ExitCode::from(match self {
             Failure::NotFound | Failure::Wrong(_) => 1,
             Failure::Usage(_) => 2,
             Failure::Store(_) | Failure::Dump(_) | Failure::Io { .. } => 3,
         })
     }
+}
+
+/// Says something on standard error. Whoever closed that learns it from the exit code, if at all.
+pub(crate) fn say(what: &str) {
+    let _ = io::Write::write_all(&mut io::stderr(), format!("xs-kv: {what}\n").as_bytes());
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use xs_storage::Result;
 use xs_storage::engine::Engine;
 use xs_storage::lsm::{Lsm, Options};
-use xs_storage::Result;
 
 use crate::{Admin, Machine, Opening, Store, check_by_reading};
 

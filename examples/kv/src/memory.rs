@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use xs_os::vfs::{File, Open, Vfs, VfsExt, parent};
+use xs_os::vfs::{File, Open, Vfs, VfsExt};
 use xs_storage::dump::{self, DumpError};
 use xs_storage::engine::{Engine, MemoryEngine};
 use xs_storage::{Error, Result, lock};
@@ -44,8 +44,7 @@ fn load(engine: &MemoryEngine, dir: &Path, opening: Opening, vfs: &Arc<dyn Vfs>)
         if opening == Opening::Existing {
             return Err(Error::Invalid(format!("{}: no store in memory was kept here", dir.display())));
         }
-        vfs.create_dir(dir).map_err(Error::io("create", dir))?;
-        vfs.sync_dir(parent(dir)).map_err(Error::io("sync", parent(dir)))?;
+        vfs.make_dir(dir).map_err(Error::io("create", dir))?;
         let names = vfs.list(dir).map_err(Error::io("list", dir))?;
         if let Some(name) = names.iter().find(|name| *name != LOCK && *name != FRESH) {
             let what = format!("it holds {}", name.display());

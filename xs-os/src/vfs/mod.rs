@@ -202,6 +202,29 @@ pub trait VfsExt: Vfs {
         }
     }
 
+    /// Makes a directory, and those above it that are missing, so that a crash takes none of them. One that is there
+    /// already is made durable as well: an earlier life may not have come to that.
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        let is_missing = |dir: &Path| match self.list(dir) {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        };
+        let mut made = vec![dir];
+        while let Some(&last) = made.last()
+            && parent(last) != last
+            && is_missing(last)?
+        {
+            made.push(parent(last));
+        }
+        // The last one was there, unless it is the only one; its own name is nobody's business then.
+        if made.len() > 1 {
+            made.pop();
+        }
+        self.create_dir(dir)?;
+        made.iter().rev().try_for_each(|made| self.sync_dir(parent(made)))
+    }
+
     /// A whole file; [`io::ErrorKind::FileTooLarge`] if it has more than `limit` bytes.
     fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         let file = self.open(path, Open::Read)?;

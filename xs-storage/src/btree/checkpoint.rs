@@ -193,7 +193,7 @@ impl Store {
         } else if running.pages.len() > 0 {
             self.write_on(running, buffer).map(|()| false)
         } else {
-            self.seal(running).and_then(|()| self.end(&running.header)).map(|()| true)
+            self.seal(&running.header).and_then(|()| self.end(&running.header)).map(|()| true)
         };
         match done {
             Ok(true) => checkpoint.running = None,
@@ -207,7 +207,8 @@ impl Store {
     }
 
     /// A whole checkpoint while nobody else writes: what was published and not logged is durable before anything can be
-    /// logged that builds on it.
+    /// logged that builds on it. Both headers say so in the end: the one before would fit the log as well, and without
+    /// this a damaged header would undo what no log has.
     pub(super) fn checkpoint_alone(&self, checkpoint: &mut Checkpoint, writer: &mut Writer) -> Result<()> {
         self.begin(checkpoint, writer)?;
         let Checkpoint { running: Some(running), buffer, .. } = checkpoint else { return Ok(()) };
@@ -215,7 +216,10 @@ impl Store {
             while running.pages.len() > 0 {
                 self.write_on(running, buffer)?;
             }
-            self.seal(running)?;
+            self.seal(&running.header)?;
+            running.header.epoch += 1;
+            self.write_header(&running.header)?;
+            writer.epoch += 1;
             writer.made_durable(running.header.epoch);
             while writer.free_some(self, FREED) {}
             self.cut(writer)?;
@@ -293,12 +297,16 @@ impl Store {
     }
 
     /// Makes the pages durable, and then the header that refers to them.
-    fn seal(&self, running: &Running) -> Result<()> {
+    fn seal(&self, header: &Header) -> Result<()> {
         // The header says from which entry on the log is to be applied. If that one and those before it were not durable,
         // the log would give their numbers away again after a crash, and the new ones would never be applied.
         self.log.sync()?;
         self.sync()?;
-        running.header.write(&*self.file).map_err(Error::io("write", &self.path))?;
+        self.write_header(header)
+    }
+
+    fn write_header(&self, header: &Header) -> Result<()> {
+        header.write(&*self.file).map_err(Error::io("write", &self.path))?;
         self.counters.page_bytes.fetch_add(128, Ordering::Relaxed);
         self.sync()
     }

@@ -1,5 +1,6 @@
 //! Opening a store: whose directory it is, the last checkpoint, and the batches that the log has beyond it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, OnceLock};
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use xs_os::vfs::{File, Open, Vfs, VfsExt, parent};
+use xs_os::vfs::{File, Open, Vfs, VfsExt};
 
 use super::checkpoint::Checkpoint;
 use super::header::{self, Header};
@@ -36,11 +37,14 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>
     let path = dir.join(DATA);
     let there = vfs.exists(&path).map_err(Error::io("open", &path))?;
     if !there && options.must_exist {
-        return Err(Error::io("open", &path)(std::io::ErrorKind::NotFound.into()));
+        let what = "there is none in it".to_owned();
+        return Err(Error::NotOurs { path: dir.to_owned(), expected: "B+tree store", what });
     }
-    vfs.create_dir(dir).map_err(Error::io("create", dir))?;
+    vfs.make_dir(dir).map_err(Error::io("create", dir))?;
     let names = vfs.list(dir).map_err(Error::io("list", dir))?;
-    if let Some(strange) = names.iter().find(|name| ![DATA, FRESH, LOCK, LOG].iter().any(|ours| *ours == **name)) {
+    let is_strange = |name: &OsString| ![DATA, FRESH, LOCK, LOG].iter().any(|ours| name.as_os_str() == *ours);
+    // Whose directory it is, is the question only as long as it holds no store.
+    if let Some(strange) = names.iter().find(|name| !there && is_strange(name)) {
         let what = format!("`{}` is none of its files", strange.to_string_lossy());
         return Err(Error::NotOurs { path: dir.to_owned(), expected: "B+tree store", what });
     }
@@ -52,7 +56,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>
         create(&*vfs, dir, &path, &options)?;
     } else {
         // A name that was found may not be durable, if an earlier life failed to sync it.
-        vfs.sync_dir(dir).and_then(|()| vfs.sync_dir(parent(dir))).map_err(Error::io("sync", dir))?;
+        vfs.sync_dir(dir).map_err(Error::io("sync", dir))?;
     }
     let file = vfs.open(&path, Open::Write).map_err(Error::io("open", &path))?;
     let header = Header::read(&*file, &path)?;
@@ -68,6 +72,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<(Store, Arc<dyn File>
     let mut store = load(path, file, log, options, &header)?;
     let bytes = recover(&store, Index(header.log), bounds.end)?;
     store.opening = (store.options.clock.now().saturating_duration_since(began), bytes);
+    store.figures();
     Ok((store, lock))
 }
 
@@ -84,8 +89,7 @@ fn create(vfs: &dyn Vfs, dir: &Path, path: &Path, options: &Options) -> Result<(
         header.write(&*file)?;
         file.sync()?;
         vfs.rename(&fresh, path)?;
-        vfs.sync_dir(dir)?;
-        vfs.sync_dir(parent(dir))
+        vfs.sync_dir(dir)
     };
     made().map_err(Error::io("create", path))
 }
@@ -112,6 +116,7 @@ fn load(path: PathBuf, file: Arc<dyn File>, log: Log, options: Options, header: 
         stopped: OnceLock::new(),
         closed: AtomicBool::new(false),
         counters: Counters::default(),
+        figures: Mutex::default(),
     };
     let mut free_run = None;
     let space = if header.free == NONE {

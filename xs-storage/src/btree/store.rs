@@ -42,6 +42,15 @@ pub(super) struct Counters {
     pub(super) page_reads: AtomicU64,
 }
 
+/// What the writer's side has to tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Figures {
+    pub(super) memory: u64,
+    pub(super) pages: PageId,
+    pub(super) free: u64,
+    pub(super) held: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) file: Arc<dyn File>,
@@ -67,6 +76,8 @@ pub(super) struct Store {
     /// No background step may begin.
     pub(super) closed: AtomicBool,
     pub(super) counters: Counters,
+    /// The last that was told.
+    pub(super) figures: Mutex<Figures>,
 }
 
 /// Pages that a payload of some bytes takes as a run.
@@ -95,6 +106,19 @@ impl Store {
     /// Notes a failure of writing and answers what every writer gets from now on.
     pub(super) fn stop(&self, error: Error) -> Error {
         self.stopped.get_or_init(|| error.stopped()).clone()
+    }
+
+    /// What the writer's side has to tell, or had when it was last asked: nobody waits for a writer to learn figures.
+    pub(super) fn figures(&self) -> Figures {
+        let Some(writer) = self.writer.try_lock() else { return *self.figures.lock() };
+        let figures = Figures {
+            memory: writer.memory(),
+            pages: writer.space.end(),
+            free: writer.space.free_pages(),
+            held: writer.held() as u64,
+        };
+        *self.figures.lock() = figures;
+        figures
     }
 
     pub(super) fn corrupt(&self, id: PageId, what: &str) -> Error {

@@ -16,7 +16,7 @@ use super::checkpoint::Need;
 use super::cursor::TreeCursor;
 use super::options::Options;
 use super::overlay::OverlayCursor;
-use super::store::{Store, Version};
+use super::store::{Figures, Store, Version};
 use super::transaction::Transaction;
 use super::write::Writer;
 use crate::engine::{Commit, Cursor, Durability, Engine, KeyRange, ReadView, Stats, WriteBatch};
@@ -59,7 +59,8 @@ impl BTree {
     }
 
     /// Makes several writes that depend on what is there, as one batch: nobody else writes meanwhile. Nothing is written
-    /// if `decide` answers an error, which is handed on.
+    /// if `decide` answers an error, which is handed on. `decide` must not write to the store other than by the
+    /// transaction: it would wait for itself for ever.
     ///
     /// ```
     /// # use xs_storage::btree::{BTree, Options};
@@ -69,10 +70,10 @@ impl BTree {
     /// # let store = BTree::open("db".as_ref(), Options { vfs, ..Options::default() })?;
     /// let (seats, commit) = store.write(Durability::Synced, |txn| {
     ///     txn.put(b"seat/1", b"ada")?;
-    ///     let before = txn.savepoint();
+    ///     let before = txn.savepoint()?;
     ///     txn.put(b"seat/2", b"bob")?;
     ///     if txn.entries() > 1 {
-    ///         txn.go_back(&before);
+    ///         txn.go_back(&before)?;
     ///     }
     ///     Ok(txn.entries())
     /// })?;
@@ -82,7 +83,7 @@ impl BTree {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Engine::submit`], and of `decide`.
+    /// Those of [`Engine::submit`], of `decide`, and of a write in it that failed half-way, whatever `decide` made of that.
     pub fn write<T>(
         &self,
         durability: Durability,
@@ -93,7 +94,7 @@ impl BTree {
         self.store.fold(&mut writer)?;
         let mut transaction = Transaction::new(Edit::new(&self.store, &mut writer));
         let answer = decide(&mut transaction)?;
-        let (edit, batch) = transaction.into_parts();
+        let (edit, batch) = transaction.into_parts()?;
         check_limits(&batch, self.store.options.max_batch)?;
         let commit = self.finish(edit, batch, durability)?;
         self.relieve(writer);
@@ -242,10 +243,7 @@ impl Engine for BTree {
         let counters = &store.counters;
         let version = store.version.load();
         let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let (writer_memory, pages, free, held) = {
-            let writer = store.writer.lock();
-            (writer.memory(), writer.space.end(), writer.space.free_pages(), writer.held())
-        };
+        let Figures { memory: writer_memory, pages, free, held } = store.figures();
         let (resident, dirty) = (store.table.resident(), store.table.dirty());
         let log_bytes = log.disk_bytes;
         Stats {
@@ -268,7 +266,7 @@ impl Engine for BTree {
                 ("page bytes", store.page_size as u64),
                 ("page reads", get(&counters.page_reads)),
                 ("checkpoints", get(&counters.checkpoints)),
-                ("versions held", held as u64),
+                ("versions held", held),
                 ("log bytes", log_bytes),
                 ("opened in microseconds", store.opening.0.as_micros() as u64),
                 ("log bytes read when opened", store.opening.1),

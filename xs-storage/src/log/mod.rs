@@ -185,9 +185,9 @@ use shared::{Payload, Shared};
 use turn::Goal;
 
 pub use framing::{BatchDraft, Batches, Framing, MAX_HEAD, Mark, Parsed, Raw, RecordDraft, Records, Sealed};
+pub use reader::{Entry, FileRange, Grown, Reader};
 #[cfg(feature = "lsm")]
 pub(crate) use spares::remove_spares;
-pub use reader::{Entry, FileRange, Grown, Reader};
 
 /// The version of the files that this build writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use xs_os::Progress;
-use xs_os::vfs::{File, Open, Vfs, parent};
+use xs_os::vfs::{File, Open, Vfs, VfsExt};
 
 use super::framing::{Framing, Mark};
 use super::segment::{STRIDE, Segment, Waypoint, body};
@@ -30,7 +30,7 @@ struct Listing {
 }
 
 fn list<F: Framing>(vfs: &dyn Vfs, dir: &Path) -> Result<Listing> {
-    let mut listing = Listing::default();
+    let (mut listing, mut strange) = (Listing::default(), None);
     for name in vfs.list(dir).map_err(Error::io("list", dir))? {
         let name = name.to_string_lossy().into_owned();
         if let Some(segment) = Segment::from_name::<F>(dir, &name) {
@@ -38,11 +38,17 @@ fn list<F: Framing>(vfs: &dyn Vfs, dir: &Path) -> Result<Listing> {
         } else if is_spare(&name) {
             listing.spares.push(name);
         } else if name != LOCK && (F::MARK_LEN > 0 || name != watermark::NAME) {
-            let what = format!("`{name}` is none of a log's files");
-            return Err(Error::NotOurs { path: dir.to_owned(), expected: "log", what });
+            strange = Some(name);
         }
     }
-    Ok(listing)
+    // Whose directory it is, is the question only as long as it holds no log.
+    match strange {
+        Some(name) if listing.segments.is_empty() => {
+            let what = format!("`{name}` is none of a log's files");
+            Err(Error::NotOurs { path: dir.to_owned(), expected: "log", what })
+        }
+        _ => Ok(listing),
+    }
 }
 
 const LOCK: &str = "LOCK";
@@ -173,7 +179,7 @@ fn promise<F: Framing>(
 impl<F: Framing> Shared<F> {
     pub(super) fn open(vfs: Arc<dyn Vfs>, dir: &Path, mut options: LogOptions, framing: F) -> Result<Arc<Self>> {
         options.check()?;
-        vfs.create_dir(dir).map_err(Error::io("create", dir))?;
+        vfs.make_dir(dir).map_err(Error::io("create", dir))?;
         list::<F>(&*vfs, dir)?;
         let lock = lock(&*vfs, &dir.join(LOCK))?;
         // Once more: whoever held the lock until now may have changed them.
@@ -262,14 +268,10 @@ impl<F: Framing> Shared<F> {
             Some((durable, unsure)) => {
                 // A name that was found may not be durable, if an earlier life failed to sync it.
                 self.sync_dir()?;
-                self.vfs.sync_dir(parent(&self.dir)).map_err(Error::io("sync", parent(&self.dir)))?;
                 self.discard(&mut debris.into_iter().map(Arc::new).collect())?;
                 self.give_up_tail(&last, durable, unsure)
             }
-            None => {
-                self.begin(&last, self.options.segment_bytes)?;
-                self.vfs.sync_dir(parent(&self.dir)).map_err(Error::io("sync", parent(&self.dir)))
-            }
+            None => self.begin(&last, self.options.segment_bytes),
         }
     }
 

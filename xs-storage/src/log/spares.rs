@@ -81,9 +81,9 @@ impl<F: Framing> Shared<F> {
     fn make(&self, len: u64) -> Result<Spare> {
         let spare = self.start(len)?;
         let allocated = if F::BARE { Ok(()) } else { spare.file.allocate(len) };
-        let synced = allocated.map_err(Error::io("allocate", &spare.path)).and_then(|()| {
-            spare.file.sync().map_err(Error::io("sync", &spare.path))
-        });
+        let synced = allocated
+            .map_err(Error::io("allocate", &spare.path))
+            .and_then(|()| spare.file.sync().map_err(Error::io("sync", &spare.path)));
         // A part of one would only be in the way of what follows on a full disk.
         synced.inspect_err(|_| drop(self.vfs.remove(&spare.path)))?;
         Ok(spare)

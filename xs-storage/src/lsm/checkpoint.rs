@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use xs_os::vfs::{File, Open, Vfs, parent};
+use xs_os::vfs::{File, Open, Vfs, VfsExt};
 
 use super::core::Core;
 use super::disk::Name;
@@ -19,7 +19,7 @@ impl Core {
     /// Everything up to now must have been flushed. Tables never change, so a second name for each is a copy.
     pub(super) fn checkpoint(&self, dir: &Path) -> Result<()> {
         let vfs = self.disk.vfs();
-        vfs.create_dir(dir).map_err(Error::io("create", dir))?;
+        vfs.make_dir(dir).map_err(Error::io("create", dir))?;
         check_empty(vfs, dir)?;
         // Holding the version holds its files.
         let state = self.state.load_full();
@@ -55,8 +55,7 @@ impl Core {
         }
         vfs.sync_dir(dir).map_err(Error::io("sync", dir))?;
         // With the manifest it becomes a store: last.
-        Manifest::of(version, self.disk.next_number()).write(vfs, dir)?;
-        vfs.sync_dir(parent(dir)).map_err(Error::io("sync", parent(dir)))
+        Manifest::of(version, self.disk.next_number()).write(vfs, dir).map(drop)
     }
 }
 

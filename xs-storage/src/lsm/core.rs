@@ -245,7 +245,9 @@ impl Core {
 
     /// Nothing more is written from now on.
     pub(super) fn stop(&self, error: Error) -> Error {
-        if error.is_full() && let Some(log) = &*self.log.lock() {
+        if error.is_full()
+            && let Some(log) = &*self.log.lock()
+        {
             // The log takes nothing more until the tree is opened again, and that needs space.
             log.drop_spares();
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use xs_os::vfs::{Open, Vfs, parent};
+use xs_os::vfs::{Open, Vfs, VfsExt};
 
 use super::background::job;
 use super::core::Core;
@@ -29,7 +29,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
         let path = Manifest::path(dir);
         vfs.open(&path, Open::Read).map_err(Error::io("open", &path))?;
     }
-    vfs.create_dir(dir).map_err(Error::io("create", dir))?;
+    vfs.make_dir(dir).map_err(Error::io("create", dir))?;
     let found = Manifest::read(&*vfs, dir)?;
     if found.is_none() {
         check_empty(&*vfs, dir)?;
@@ -38,10 +38,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     // Read again: whoever had the lock may have made it, or changed it.
     let (manifest, exists) = match Manifest::read(&*vfs, dir)? {
         Some(manifest) => (manifest, true),
-        None => {
-            vfs.sync_dir(parent(dir)).map_err(Error::io("sync", parent(dir)))?;
-            (Manifest::of(&Version::empty(), 1), false)
-        }
+        None => (Manifest::of(&Version::empty(), 1), false),
     };
     let disk = Arc::new(Disk::new(options, dir.to_owned(), manifest.next_file));
     let full = confirm(&disk, &manifest, exists)?;

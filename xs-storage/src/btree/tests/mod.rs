@@ -1,6 +1,7 @@
 //! The store against the suites of all engines, and what is its own.
 
 mod own;
+mod refused;
 mod structure;
 
 use std::path::Path;

@@ -219,11 +219,11 @@ fn one_batch_larger_than_the_memory_does_not_fill_it() {
     same(&tree, &model);
     // The same decided step by step, with a way back over what was spilled, and given up in the end.
     let failed = tree.write(Durability::Synced, |txn| {
-        let start = txn.savepoint();
+        let start = txn.savepoint()?;
         for n in 0..8000_u32 {
             txn.put(&n.to_be_bytes(), &[1; 120])?;
         }
-        txn.go_back(&start);
+        txn.go_back(&start)?;
         assert_eq!(txn.entries(), model.len() as u64);
         for key in model.keys().step_by(2) {
             txn.delete(key)?;
@@ -340,7 +340,7 @@ fn strange_and_newer_and_locked_stores_are_refused_by_name() {
     assert!(matches!(BTree::open(dir, options(&lost, 512)), Err(Error::Corrupt { .. })), "the log alone is no store");
 
     let none = Options { must_exist: true, ..options(&MemoryVfs::new(), 512) };
-    assert!(matches!(BTree::open(dir, none), Err(Error::Io { .. })));
+    assert!(matches!(BTree::open(dir, none), Err(Error::NotOurs { .. })));
     for wrong in [
         Options { page_size: 1000, ..options(&vfs, 512) },
         Options { memory: 1, ..options(&vfs, 512) },

@@ -99,7 +99,7 @@ proptest! {
         for part in acts.split_inclusive(|act| matches!(act, Act::Commit | Act::Flush | Act::Reopen)) {
             let store = tree.as_ref().unwrap();
             let ((), commit) = store.write(Durability::Synced, |txn| {
-                let mut saved = (txn.savepoint(), model.clone());
+                let mut saved = (txn.savepoint()?, model.clone());
                 for act in part {
                     match act {
                         Act::Put(key, len) => {
@@ -126,10 +126,10 @@ proptest! {
                         },
                         Act::Back => {
                             if model.len().is_multiple_of(2) {
-                                txn.go_back(&saved.0);
+                                txn.go_back(&saved.0)?;
                                 model.clone_from(&saved.1);
                             }
-                            saved = (txn.savepoint(), model.clone());
+                            saved = (txn.savepoint()?, model.clone());
                         }
                         _ => {}
                     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use xs_os::SteppedJobs;
-use xs_os::vfs::{MemoryVfs, Vfs};
 use xs_os::vfs::faulty::{Fault, FaultyVfs, Operation};
+use xs_os::vfs::{MemoryVfs, Vfs};
 
 use super::super::compaction::{Fifo, Leveled};
 use super::*;

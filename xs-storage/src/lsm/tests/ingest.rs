@@ -113,8 +113,7 @@ fn a_snapshot_taken_during_an_ingest_stays() {
         }
     };
     let policy = Policy::Leveled(Leveled { tables: 3, slow: 3, stop: 5, top_percent: 0, ..Default::default() });
-    let options =
-        Options { vfs, jobs: jobs.clone(), policy, events: Some(Arc::new(events)), ..Default::default() };
+    let options = Options { vfs, jobs: jobs.clone(), policy, events: Some(Arc::new(events)), ..Default::default() };
     let store = tree.get_or_init(|| Lsm::open(Path::new("db"), options.clone()).unwrap());
     let key = |n: u32| n.to_be_bytes();
     for _ in 0..2 {

@@ -1,0 +1,130 @@
+//! Nanoseconds a call: the layers of xs-net and what they are made of, beside tower's and libraries for one purpose.
+
+mod limit;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs::File;
+use std::hint::black_box;
+use std::io::Write;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use tower::Service;
+
+use crate::median;
+
+/// What `--help` prints.
+const HELP: &str = "\
+layers: nanoseconds a call of xs-net's layers, beside tower's and governor
+
+  --quick       a tenth of the calls, and three rounds
+  --json FILE   one object a line: bench, row, subject, peer, ratio, unit, ours, theirs, rounds
+
+Build with `--features peers` to measure governor.
+";
+
+/// One way to do what a row is about.
+struct Case {
+    row: &'static str,
+    subject: &'static str,
+    ours: bool,
+    /// Makes so many calls.
+    run: Box<dyn FnMut(u32)>,
+}
+
+impl Case {
+    fn new<T>(row: &'static str, subject: &'static str, ours: bool, mut call: impl FnMut() -> T + 'static) -> Case {
+        // The loop is inside, so that only it pays for the indirection.
+        let run = Box::new(move |calls| (0..calls).for_each(|_| drop(black_box(call()))));
+        Case { row, subject, ours, run }
+    }
+
+    /// A service that is called and answers at once.
+    fn service<S: Service<u64> + 'static>(
+        row: &'static str,
+        subject: &'static str,
+        ours: bool,
+        mut service: S,
+    ) -> Case {
+        Case::new(row, subject, ours, move || {
+            let mut cx = Context::from_waker(Waker::noop());
+            if service.poll_ready(&mut cx).is_ready() {
+                let answer = pin!(service.call(black_box(7))).poll(&mut cx);
+                assert!(matches!(black_box(answer), Poll::Ready(Ok(_))), "{row}, {subject}: not answered");
+            }
+        })
+    }
+}
+
+/// Answers at once what it was asked.
+async fn echo(number: u64) -> Result<u64, std::convert::Infallible> {
+    Ok(number)
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = vec![Case::service("a service without a layer", "tower", false, tower::service_fn(echo))];
+    cases.extend(limit::cases());
+    cases
+}
+
+/// Runs the benchmark with the arguments that follow its name.
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
+    use lexopt::prelude::{Long, ValueExt};
+    let (mut quick, mut json) = (false, None);
+    let mut parser = lexopt::Parser::from_args(args);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("help") => {
+                print!("{HELP}");
+                return Ok(());
+            }
+            Long("quick") => quick = true,
+            Long("json") => json = Some(File::create(parser.value()?.parse::<std::path::PathBuf>()?)?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let (calls, rounds) = if quick { (100_000, 3) } else { (1_000_000, 15) };
+    // tower's timers want a runtime around them.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let _inside = runtime.enter();
+    let mut cases = cases();
+    let mut times = vec![Vec::new(); cases.len()];
+    // All in each round, so that a busy moment of the machine hits none of them alone.
+    for _ in 0..rounds {
+        for (case, times) in cases.iter_mut().zip(&mut times) {
+            let start = Instant::now();
+            (case.run)(calls);
+            times.push(start.elapsed().as_nanos() as f64 / f64::from(calls));
+        }
+    }
+    let nanos: Vec<f64> = times.into_iter().map(median).collect();
+
+    println!("# layers\n\nNanoseconds a call, one thread, medians of {rounds} rounds of {calls} calls.\n");
+    print!("{}", limit::MISSING);
+    println!("| what | who | ns/call | beside each peer, above 1 is better for us |\n|---|---|---:|---|");
+    for (case, ours) in cases.iter().zip(&nanos) {
+        let beside = peers(&cases, &nanos, case).map(|(peer, theirs)| format!("{:.2}× {peer}", theirs / ours));
+        println!("| {} | {} | {ours:.1} | {} |", case.row, case.subject, beside.collect::<Vec<_>>().join(", "));
+    }
+    println!();
+    if let Some(mut file) = json {
+        for (case, ours) in cases.iter().zip(&nanos) {
+            for (peer, theirs) in peers(&cases, &nanos, case) {
+                let line = serde_json::json!({
+                    "bench": "layers", "row": case.row, "subject": case.subject, "peer": peer, "ratio": theirs / ours,
+                    "unit": "ns/call", "ours": ours, "theirs": theirs, "rounds": rounds,
+                });
+                writeln!(file, "{line}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What one of ours is compared with: whatever is not ours in its row.
+fn peers<'a>(cases: &'a [Case], nanos: &'a [f64], of: &'a Case) -> impl Iterator<Item = (&'static str, f64)> {
+    let others = cases.iter().zip(nanos).filter(|(case, _)| of.ours && !case.ours && case.row == of.row);
+    others.map(|(case, nanos)| (case.subject, *nanos))
+}
