@@ -75,7 +75,8 @@
 //!   Tests explore every crash of recorded workloads, over 100,000 different disks in `.ci/long`.)
 //! - What is there after a crash is a prefix of what was appended, entry by entry. (`open`: walking stops at the first gap.)
 //! - What was given up, cut or trimmed does not come back. (`open`, `edit`: epochs. The same tests append over it and
-//!   open once more.)
+//!   open once more.) One exception: what is trimmed while somebody reads it and no more files can be opened stays in the
+//!   directory until the next trim, and is there again if the log is opened before that. (`spares::discard`)
 //! - With [`Records`], a flipped bit is found by whoever reads it or is outside of all entries. (`framing::records`.)
 //! - No wake-up is lost, nobody waits for a job that nobody steps. (`turn`; `.await` alone needs [`LogOptions::jobs`].)
 //! - After a failed write or sync, also one in the background, every append and every commit that is not durable answers
@@ -219,7 +220,7 @@ pub struct LogOptions {
     /// The index that a new log starts with; 0 by default.
     pub first: Index,
     /// Files that are kept ready to become segments: one is made ahead, and segments that are trimmed are kept up to
-    /// this many. 2 by default; 0 makes every segment when it is needed.
+    /// this many. 2 by default; 0 makes every segment when it is needed. On a full disk they make room for what fits none.
     pub spares: usize,
     /// Where commits that are awaited are synced, segments synced as they fill, and spare segments made. By default a thread of the log's own.
     pub jobs: Arc<dyn Jobs>,
@@ -373,7 +374,8 @@ impl<F: Framing> Log<F> {
     }
 
     /// Removes the oldest segments as far as all their entries lie in front of `index`. So entries in front of `index`
-    /// may remain: those that share a segment with later ones.
+    /// may remain: those that share a segment with later ones, and those of a segment that is read and whose file cannot be
+    /// opened for that now; it goes with the next trim.
     ///
     /// # Errors
     /// A failure of the disk stops the log.

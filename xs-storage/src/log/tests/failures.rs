@@ -173,6 +173,6 @@ fn on_a_full_disk_spares_make_room_for_what_fits_none() {
     disk.set_capacity(Some(used + 3000));
     log.append(&[&[7; 6000]]).unwrap().1.wait().unwrap();
     assert_eq!(log.stats().segments, 2);
-    let error = log.append(&[&[7; 6000]]).unwrap().1.wait().unwrap_err();
+    let error = log.append(&[&[7; 6000]]).and_then(|(_, commit)| commit.wait()).unwrap_err();
     assert!(error.is_full(), "{error}");
 }
