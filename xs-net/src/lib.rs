@@ -23,8 +23,13 @@
 //! 7. [`client`]: the mirror image: a connection is a service; reconnecting.
 //! 8. [`reactors`]: a single-threaded runtime per core.
 //! 9. [`bridge`]: calls that block, off the reactor.
+//!
+//! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
+#![cfg_attr(feature = "breaker", doc = "- [`breaker`]: stops calling what fails, and tries again with care.")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "breaker")]
+pub mod breaker;
 pub mod bridge;
 pub mod client;
 pub mod listener;
@@ -36,6 +41,8 @@ pub mod timer;
 pub mod transport;
 
 mod caught;
+#[cfg(feature = "breaker")]
+mod count;
 mod idle;
 mod spare;
 
