@@ -26,6 +26,7 @@
 //!
 //! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
 #![cfg_attr(feature = "breaker", doc = "- [`breaker`]: stops calling what fails, and tries again with care.")]
+#![cfg_attr(feature = "retry", doc = "- [`retry`]: repeats what failed, if that is safe, within a budget.")]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "breaker")]
@@ -35,13 +36,15 @@ pub mod client;
 pub mod listener;
 pub mod pipeline;
 pub mod reactors;
+#[cfg(feature = "retry")]
+pub mod retry;
 pub mod serve;
 pub mod session;
 pub mod timer;
 pub mod transport;
 
 mod caught;
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "retry"))]
 mod count;
 mod idle;
 mod spare;
