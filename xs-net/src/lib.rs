@@ -26,13 +26,24 @@
 //!
 //! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
 #![cfg_attr(feature = "breaker", doc = "- [`breaker`]: stops calling what fails, and tries again with care.")]
+#![cfg_attr(feature = "bulkhead", doc = "- [`bulkhead`]: so many calls at once, so many that wait, and no more.")]
+#![cfg_attr(feature = "fallback", doc = "- [`fallback`]: another answer for a call that failed.")]
+#![cfg_attr(feature = "shed", doc = "- [`shed`]: refuses what waited too long in a queue that stands.")]
+#![cfg_attr(feature = "fault", doc = "- [`fault`]: delays, refusals and lost answers on purpose.")]
+#![cfg_attr(feature = "timeout", doc = "- [`timeout`]: time limits, and deadlines that travel with a request.")]
 #![cfg_attr(feature = "retry", doc = "- [`retry`]: repeats what failed, if that is safe, within a budget.")]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "breaker")]
 pub mod breaker;
 pub mod bridge;
+#[cfg(feature = "bulkhead")]
+pub mod bulkhead;
 pub mod client;
+#[cfg(feature = "fallback")]
+pub mod fallback;
+#[cfg(feature = "fault")]
+pub mod fault;
 pub mod listener;
 pub mod pipeline;
 pub mod reactors;
@@ -40,11 +51,25 @@ pub mod reactors;
 pub mod retry;
 pub mod serve;
 pub mod session;
+#[cfg(feature = "shed")]
+pub mod shed;
+#[cfg(feature = "timeout")]
+pub mod timeout;
 pub mod timer;
 pub mod transport;
 
+#[cfg(all(test, feature = "full"))]
+mod by_hand;
 mod caught;
-#[cfg(any(feature = "breaker", feature = "retry"))]
+#[cfg(any(
+    feature = "breaker",
+    feature = "bulkhead",
+    feature = "fallback",
+    feature = "fault",
+    feature = "retry",
+    feature = "shed",
+    feature = "timeout"
+))]
 mod count;
 mod idle;
 mod spare;

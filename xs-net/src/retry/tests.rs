@@ -109,7 +109,7 @@ async fn without_a_budget_there_is_no_second_attempt() {
 async fn a_call_deposits_once_however_often_it_is_attempted() {
     let world = world(0);
     // Each call pays for half a retry: of forty calls that always fail, twenty are repeated, and those pay for nothing.
-    let budget = SharedBudget::new(BudgetOptions { ratio: 0.5, per_second: 0, window: 1000_000 * MS }, &world.timer);
+    let budget = SharedBudget::new(BudgetOptions { ratio: 0.5, per_second: 0, window: 1_000_000 * MS }, &world.timer);
     let world = World { budget, ..world };
     for _ in 0..40 {
         world.send(RetryOptions { max_attempts: 9, ..RetryOptions::default() }, Verdict::Again, 99).await.unwrap_err();
