@@ -29,6 +29,8 @@
 #![cfg_attr(feature = "bulkhead", doc = "- [`bulkhead`]: so many calls at once, so many that wait, and no more.")]
 #![cfg_attr(feature = "fallback", doc = "- [`fallback`]: another answer for a call that failed.")]
 #![cfg_attr(feature = "shed", doc = "- [`shed`]: refuses what waited too long in a queue that stands.")]
+#![cfg_attr(feature = "cache", doc = "- [`cache`]: responses kept, and one call for all who miss at once.")]
+#![cfg_attr(feature = "hedge", doc = "- [`hedge`]: a second call when the first is late.")]
 #![cfg_attr(feature = "fault", doc = "- [`fault`]: delays, refusals and lost answers on purpose.")]
 #![cfg_attr(feature = "timeout", doc = "- [`timeout`]: time limits, and deadlines that travel with a request.")]
 #![cfg_attr(feature = "retry", doc = "- [`retry`]: repeats what failed, if that is safe, within a budget.")]
@@ -39,11 +41,15 @@ pub mod breaker;
 pub mod bridge;
 #[cfg(feature = "bulkhead")]
 pub mod bulkhead;
+#[cfg(feature = "cache")]
+pub mod cache;
 pub mod client;
 #[cfg(feature = "fallback")]
 pub mod fallback;
 #[cfg(feature = "fault")]
 pub mod fault;
+#[cfg(feature = "hedge")]
+pub mod hedge;
 pub mod listener;
 pub mod pipeline;
 pub mod reactors;
@@ -64,8 +70,10 @@ mod caught;
 #[cfg(any(
     feature = "breaker",
     feature = "bulkhead",
+    feature = "cache",
     feature = "fallback",
     feature = "fault",
+    feature = "hedge",
     feature = "retry",
     feature = "shed",
     feature = "timeout"
