@@ -186,7 +186,7 @@ impl<S, C: Clone> Layer<S> for BreakerLayer<C> {
     type Service = BreakerService<S, C>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BreakerService { inner, ready: false, handle: self.handle.clone(), classify: self.classify.clone() }
+        BreakerService { inner, refused: false, handle: self.handle.clone(), classify: self.classify.clone() }
     }
 }
 
@@ -194,8 +194,8 @@ impl<S, C: Clone> Layer<S> for BreakerLayer<C> {
 #[derive(Debug)]
 pub struct BreakerService<S, C = Errors> {
     inner: S,
-    /// Whether `inner` has said that it is ready: an open breaker answers without it.
-    ready: bool,
+    /// Whether it said that it is ready although `inner` is not, because the breaker was open.
+    refused: bool,
     handle: BreakerHandle,
     classify: C,
 }
@@ -210,7 +210,7 @@ impl<S, C> BreakerService<S, C> {
 impl<S: Clone, C: Clone> Clone for BreakerService<S, C> {
     fn clone(&self) -> Self {
         let (inner, handle, classify) = (self.inner.clone(), self.handle.clone(), self.classify.clone());
-        BreakerService { inner, ready: false, handle, classify }
+        BreakerService { inner, refused: false, handle, classify }
     }
 }
 
@@ -225,18 +225,14 @@ where
 
     /// Ready when the inner service is, or when a call would be rejected without it.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        match self.inner.poll_ready(cx) {
-            Poll::Ready(Ok(())) => self.ready = true,
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(Error::Inner(error))),
-            Poll::Pending if self.handle.refuses() => {}
-            Poll::Pending => return Poll::Pending,
-        }
-        Poll::Ready(Ok(()))
+        let inner = self.inner.poll_ready(cx);
+        self.refused = inner.is_pending() && self.handle.refuses();
+        if self.refused { Poll::Ready(Ok(())) } else { inner.map_err(Error::Inner) }
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        if !std::mem::take(&mut self.ready) {
-            // The breaker was open when this was polled, and the inner service isn't ready to hear a trial call.
+        if std::mem::take(&mut self.refused) {
+            // Should it have become half open since: the inner service isn't ready to hear a trial call.
             let state = self.handle.status().state;
             let rejected = Rejected { state, retry_after: std::time::Duration::ZERO };
             return BreakerFuture { kind: Kind::Rejected { error: Some(self.handle.rejected(rejected)) } };
