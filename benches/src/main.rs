@@ -2,6 +2,7 @@
 
 mod caches;
 mod engines;
+mod layers;
 mod log;
 mod process;
 mod redis;
@@ -30,6 +31,11 @@ const BENCHES: &[Bench] = &[
         name: "engines",
         about: "the storage engines beside RocksDB, fjall, LMDB, redb, canopydb, sled and SQLite (--features peers)",
         run: engines::run,
+    },
+    Bench {
+        name: "layers",
+        about: "ns per call of each layer of xs-net beside tower's and, with --features peers-layers, others'",
+        run: layers::run,
     },
     Bench {
         name: "log",

@@ -41,7 +41,7 @@ impl BreakerHandle {
         self.shared.breaker.lock().status()
     }
 
-    /// What its window holds.
+    /// What its window held when the last call ended.
     pub fn totals(&self) -> Totals {
         self.shared.breaker.lock().totals()
     }
@@ -53,22 +53,25 @@ impl BreakerHandle {
 
     /// Rejects every call from now on.
     pub fn force_open(&self) {
-        self.change(|breaker| breaker.force_open(self.shared.timer.now()));
+        let now = self.shared.timer.now();
+        self.change(|breaker| breaker.force_open(now));
     }
 
     /// Lets every call through from now on.
     pub fn force_closed(&self) {
-        self.change(|breaker| breaker.force_closed(self.shared.timer.now()));
+        let now = self.shared.timer.now();
+        self.change(|breaker| breaker.force_closed(now));
     }
 
     /// Begins anew: closed, with nothing counted.
     pub fn reset(&self) {
-        self.change(|breaker| breaker.reset(self.shared.timer.now()));
+        let now = self.shared.timer.now();
+        self.change(|breaker| breaker.reset(now));
     }
 
     pub(super) fn begin(&self) -> Result<Permit, Rejected> {
-        let begun = self.change(|breaker| breaker.begin(self.shared.timer.now()));
-        match begun {
+        let now = self.shared.timer.now();
+        match self.change(|breaker| breaker.begin(now)) {
             Ok(ticket) => Ok(Permit { handle: self.clone(), ticket: Some(ticket) }),
             Err(rejected) => Err(self.rejected(rejected)),
         }
@@ -143,7 +146,8 @@ pub(super) struct Permit {
 impl Permit {
     pub(super) fn end(&mut self, outcome: Outcome) {
         if let Some(ticket) = self.ticket.take() {
-            self.handle.change(|breaker| breaker.end(ticket, outcome, self.handle.shared.timer.now()));
+            let now = self.handle.shared.timer.now();
+            self.handle.change(|breaker| breaker.end(ticket, outcome, now));
         }
     }
 }

@@ -128,7 +128,7 @@ impl Breaker {
         self.status
     }
 
-    /// What the window holds.
+    /// What the window held when the last call ended: a window of time moves on only then.
     pub fn totals(&self) -> Totals {
         self.outcomes.totals()
     }

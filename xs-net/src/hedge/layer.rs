@@ -85,14 +85,14 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         let shared = &self.layer.shared;
-        shared.budget.deposit();
-        let delay = shared.hedger.lock().delay();
-        let spare = delay.and_then(|delay| Some((delay, (self.layer.replay)(&request)?)));
         let began = shared.timer.now();
+        shared.budget.deposit_at(began);
+        let delay = shared.hedger.lock().delay();
+        let spare = delay.and_then(|delay| Some((began.checked_add(delay)?, (self.layer.replay)(&request)?)));
         let second = match spare {
             None => Second::None,
-            Some((delay, spare)) => {
-                Second::Later { sleep: shared.timer.sleep(delay), spare: Some((self.inner.clone(), spare)), due: false }
+            Some((late, spare)) => {
+                Second::Later { late, sleep: None, spare: Some((self.inner.clone(), spare)), due: false }
             }
         };
         let first = Some(self.inner.call(request));
@@ -122,7 +122,8 @@ pin_project! {
     enum Second<S, F, R> {
         // There will be none any more.
         None,
-        Later { #[pin] sleep: Sleep, spare: Option<(S, R)>, due: bool },
+        // The sleep is made when the first call is first found not to be ready.
+        Later { late: Instant, sleep: Option<Sleep>, spare: Option<(S, R)>, due: bool },
         Called { #[pin] call: F },
     }
 }
@@ -151,9 +152,10 @@ impl<S: Service<R>, R> Future for HedgeFuture<S, R> {
         loop {
             let next = match this.second.as_mut().project() {
                 SecondProjection::None => return Poll::Pending,
-                SecondProjection::Later { sleep, spare, due } => {
+                SecondProjection::Later { late, sleep, spare, due } => {
                     if !*due {
-                        std::task::ready!(sleep.poll(cx));
+                        let sleep = sleep.get_or_insert_with(|| this.shared.timer.sleep_until(*late));
+                        std::task::ready!(Pin::new(sleep).poll(cx));
                         *due = true;
                         if !this.shared.budget.withdraw() {
                             count("xs_hedge_budget_exhausted_total", &this.shared.name);

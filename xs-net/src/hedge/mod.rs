@@ -36,8 +36,8 @@
 //! # Cost
 //!
 //! A call: two locks and a lock of the budget, two readings of the clock, the copy of the request and a clone of the service;
-//! the timer that it arms is an allocation. 8 KiB for the two histograms; their percentile is looked up once in 64 calls,
-//! a microsecond.
+//! one that is not ready at once arms a timer, which is an allocation. 8 KiB for the two histograms; their percentile is
+//! looked up once in 64 calls, a microsecond.
 //!
 //! # Example
 //!

@@ -123,7 +123,11 @@ impl SharedBudget {
 
     /// Notes a call: an original one, never a retry.
     pub fn deposit(&self) {
-        let now = self.timer.now();
+        self.deposit_at(self.timer.now());
+    }
+
+    /// The same, for who has just read the clock.
+    pub(crate) fn deposit_at(&self, now: Instant) {
         self.budget.lock().deposit(now);
     }
 

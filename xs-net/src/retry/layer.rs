@@ -211,8 +211,8 @@ where
                     let Some(again) = this.again else { return Poll::Ready(result) };
                     let verdict = (again.classify)(&result);
                     // The last attempt has no spare either; whoever replayed once may also decline a second time.
-                    let last = again.spare.is_none() && again.attempts < again.shared.options.max_attempts;
-                    let verdict = if last { Verdict::Done } else { verdict };
+                    let declined = again.spare.is_none() && again.attempts < again.shared.options.max_attempts;
+                    let verdict = if declined { Verdict::Done } else { verdict };
                     let Some(pause) = again.shared.pause(again.attempts, verdict, &mut again.backoff) else {
                         return Poll::Ready(result);
                     };

@@ -16,24 +16,30 @@ use crate::{Timer, count::count};
 /// Gives each call a deadline. See the [module page](super).
 #[derive(Debug, Clone)]
 pub struct TimeoutLayer<C = Alone> {
-    name: Arc<str>,
+    shared: Arc<Shared>,
     limit: Duration,
-    timer: Timer,
     carry: C,
+}
+
+#[derive(Debug)]
+struct Shared {
+    name: Arc<str>,
+    timer: Timer,
 }
 
 impl TimeoutLayer {
     /// A limit for each call; `name` is what events and counters call it. [`Duration::MAX`] is no limit but the
     /// request's own deadline.
     pub fn new(name: &str, limit: Duration, timer: &Timer) -> Self {
-        TimeoutLayer { name: name.into(), limit, timer: timer.clone(), carry: Alone }
+        let shared = Arc::new(Shared { name: name.into(), timer: timer.clone() });
+        TimeoutLayer { shared, limit, carry: Alone }
     }
 }
 
 impl<C> TimeoutLayer<C> {
     /// The same limit, for requests that carry a deadline.
     pub fn carry<D>(self, carry: D) -> TimeoutLayer<D> {
-        TimeoutLayer { name: self.name, limit: self.limit, timer: self.timer, carry }
+        TimeoutLayer { shared: self.shared, limit: self.limit, carry }
     }
 }
 
@@ -62,15 +68,15 @@ impl<R, S: Service<R>, C: Carry<R>> Service<R> for TimeoutService<S, C> {
     }
 
     fn call(&mut self, mut request: R) -> Self::Future {
-        let TimeoutLayer { name, limit, timer, carry } = &self.layer;
-        let now = timer.now();
+        let TimeoutLayer { shared, limit, carry } = &self.layer;
+        let now = shared.timer.now();
         let deadline = carry.read(&request).earlier(Deadline::after(now, *limit));
+        let shared = shared.clone();
         if deadline.has_passed(now) {
-            return TimeoutFuture { call: None, sleep: None, name: name.clone() };
+            return TimeoutFuture { call: None, deadline, sleep: None, shared };
         }
         carry.write(&mut request, deadline);
-        let sleep = deadline.instant().map(|at| timer.sleep_until(at));
-        TimeoutFuture { call: Some(self.inner.call(request)), sleep, name: name.clone() }
+        TimeoutFuture { call: Some(self.inner.call(request)), deadline, sleep: None, shared }
     }
 }
 
@@ -81,9 +87,10 @@ pin_project! {
         // `None`: the deadline had passed before the call, or has passed since.
         #[pin]
         call: Option<F>,
-        #[pin]
+        deadline: Deadline,
+        // Made when the call is first found not to be ready: most never need it.
         sleep: Option<Sleep>,
-        name: Arc<str>,
+        shared: Arc<Shared>,
     }
 }
 
@@ -98,15 +105,16 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for TimeoutFuture<F> {
                 if let Poll::Ready(result) = call.poll(cx) {
                     return Poll::Ready(result.map_err(Error::Inner));
                 }
-                let Some(sleep) = this.sleep.as_pin_mut() else { return Poll::Pending };
-                std::task::ready!(sleep.poll(cx));
+                let Some(at) = this.deadline.instant() else { return Poll::Pending };
+                let sleep = this.sleep.get_or_insert_with(|| this.shared.timer.sleep_until(at));
+                std::task::ready!(Pin::new(sleep).poll(cx));
                 // Gone now, not when the caller gets round to dropping this future.
                 this.call.set(None);
                 true
             }
         };
-        count("xs_timeout_elapsed_total", this.name);
-        tracing::debug!(name = &**this.name, called, "the time is up");
+        count("xs_timeout_elapsed_total", &this.shared.name);
+        tracing::debug!(name = &*this.shared.name, called, "the time is up");
         Poll::Ready(Err(Error::Elapsed(Elapsed { called })))
     }
 }
