@@ -102,7 +102,7 @@ impl<R, S: Service<R> + Clone> Service<R> for BulkheadService<S> {
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let entry = self.shared.places.lock().enter(Waker::noop().clone());
+        let entry = self.shared.places.lock().enter(|| Waker::noop().clone());
         match entry {
             Entry::Run => {
                 // Made before the call, which may panic.

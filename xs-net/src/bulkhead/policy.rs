@@ -36,8 +36,8 @@ impl<W> Places<W> {
         Places { most_running: running.max(1), most_waiting: waiting, running: 0, next: 0, queue }
     }
 
-    /// A call wants to run; if it has to wait, `keep` is kept for it.
-    pub fn enter(&mut self, keep: W) -> Entry {
+    /// A call wants to run; if it has to wait, what `keep` gives is kept for it.
+    pub fn enter(&mut self, keep: impl FnOnce() -> W) -> Entry {
         if self.running < self.most_running {
             self.running += 1;
             return Entry::Run;
@@ -47,7 +47,7 @@ impl<W> Places<W> {
         }
         let waiting = Waiting(self.next);
         self.next += 1;
-        self.queue.insert(waiting, keep);
+        self.queue.insert(waiting, keep());
         Entry::Wait(waiting)
     }
 
@@ -99,7 +99,7 @@ mod tests {
             let (mut runs, mut waits): (Vec<u32>, VecDeque<(u32, Waiting)>) = Default::default();
             for (call, (step, nth)) in (0_u32..).zip(steps) {
                 match step {
-                    0..=2 => match places.enter(call) {
+                    0..=2 => match places.enter(|| call) {
                         Entry::Run => {
                             prop_assert!(waits.is_empty() && runs.len() < running);
                             runs.push(call);
