@@ -1,6 +1,7 @@
 //! Flights by hand: who calls, who waits, who takes over; and lifetimes by a virtual clock.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -227,5 +228,46 @@ proptest! {
         callers.retain_mut(|caller| caller.poll().is_pending());
         prop_assert!(callers.is_empty());
         prop_assert_eq!(layer.in_flight(), 0);
+    }
+}
+
+/// Threads ask for one key, and give up as they like: never are two calls for it under way.
+#[test]
+fn threads_never_make_two_calls_for_a_key() {
+    let under_way = Arc::new(AtomicU32::new(0));
+    let seen = under_way.clone();
+    let timer = Timer::new(Arc::new(VirtualClock::new()));
+    let key = |_: &u32| Some(());
+    let layer = CacheLayer::new("test", LruCache::new(2), Lifetime::default(), &timer, key);
+    let service = layer.layer(service_fn(move |n: u32| {
+        assert_eq!(seen.fetch_add(1, Ordering::SeqCst), 0, "two calls at once");
+        let call = Call(seen.clone());
+        async move {
+            let _call = call;
+            tokio::task::yield_now().await;
+            Ok::<_, &str>(n)
+        }
+    }));
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let mut service = service.clone();
+            scope.spawn(move || {
+                let mut rng = xs_os::Rng::from_seed(thread);
+                for n in 0..3000 {
+                    let mut call = by_hand(service.call(n));
+                    // Looks once to four times, and gives up if it has no answer by then.
+                    let _answered = (0..=rng.below(4)).any(|_| call.poll().is_ready());
+                }
+            });
+        }
+    });
+    assert_eq!((layer.in_flight(), under_way.load(Ordering::SeqCst)), (0, 0));
+}
+
+struct Call(Arc<AtomicU32>);
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
