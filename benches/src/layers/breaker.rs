@@ -143,7 +143,7 @@ fn peers() -> Vec<Row> {
 
     let layer = CircuitBreakerLayer::builder().sliding_window_size(100).minimum_number_of_calls(20).build();
     let inner = service_fn(|n: u64| std::future::ready(Ok::<_, std::io::Error>(n)));
-    // It counts failures in a row and calls a closure: no window, and no future.
+    // Its default: a rate over a window, or failures in a row. It calls a closure here, so there is no future.
     let failsafe = failsafe::Config::new().build();
     let calls = move |calls| {
         for n in 0..calls {

@@ -78,8 +78,9 @@
 //!
 //! resilience4j has both kinds of window, slow calls, and a trial of n calls; the vocabulary here is its. Hystrix tripped
 //! on a rolling window of ten seconds and tried one call at a time. Envoy's circuit breaking is a limit on concurrency;
-//! what this chapter means is its outlier detection, a host at a time. Polly and failsafe count failures in a row, which
-//! one lucky call among a hundred failures resets. tower has none.
+//! what this chapter means is its outlier detection, a host at a time. The failsafe crate opens at a rate of successes over
+//! a window, or after failures in a row; failures in a row alone, as in Polly's first breaker, are forgotten at one lucky call
+//! among a hundred failures. tower has none.
 //!
 //! # What this leaves out
 //!
