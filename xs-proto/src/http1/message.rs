@@ -316,7 +316,7 @@ pub enum ClientEvent {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientCommand {
-    /// A new exchange, whose id is the one that the client has told.
+    /// A new exchange, whose id is the one that [`Client::next_stream`](super::Client::next_stream) tells.
     Request {
         /// Its method, target and fields.
         head: AnyRequest,

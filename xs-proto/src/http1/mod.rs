@@ -49,18 +49,22 @@
 //!
 //! RFC 9110 (semantics) and RFC 9112 (HTTP/1.1).
 
-#![allow(dead_code)] // until the machines, which use the parsers, stand
-
+mod body;
 mod chars;
+mod client;
 mod config;
 mod date;
+mod encode;
 mod error;
 mod fields;
 mod message;
 mod request;
 mod response;
+mod server;
 mod target;
+mod timer;
 
+pub use client::Client;
 pub use config::{Limits, Timeouts};
 pub use date::http_date;
 pub use error::{CommandError, Error};
@@ -71,6 +75,7 @@ pub use message::{
 };
 pub use request::RequestHead;
 pub use response::ResponseHead;
+pub use server::Server;
 pub use target::TargetForm;
 
 use http::Version;

@@ -116,7 +116,7 @@ impl RequestHead {
     }
 
     /// Like [`into_parts`](RequestHead::into_parts), and gives the emptied fields, whose memory the machine can use
-    /// again .
+    /// again ([`Server::reuse`](super::Server::reuse)).
     pub fn into_parts_and_fields(self) -> Result<(request::Parts, Fields), Error> {
         let mut parts = request::Request::new(()).into_parts().0;
         parts.uri = Uri::from_maybe_shared(self.target).map_err(|_| Error::Target)?;
