@@ -376,6 +376,12 @@ fn behind_an_upgrade_nothing_is_read_before_the_answer() {
     let mut wire = server();
     wire.feed(format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n{HIDDEN}"));
     assert_eq!((wire.events().len(), wire.src.len()), (1, HIDDEN.len()));
+
+    // The answer to an earlier request is not the answer to this one.
+    let mut wire = server();
+    wire.feed(format!("GET / HTTP/1.1\r\nHost: a\r\n\r\nCONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n{HIDDEN}"));
+    wire.respond(0, 200, Payload::Empty).unwrap();
+    assert_eq!((wire.events().len(), wire.src.len()), (2, HIDDEN.len()));
 }
 
 fn fields(lines: &[(&str, &str)]) -> Fields {

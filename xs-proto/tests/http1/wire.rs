@@ -60,9 +60,13 @@ impl<M: Machine<Error = CommandError>> Wire<M> {
     }
 
     pub(crate) fn sent(&mut self) -> String {
+        String::from_utf8(self.sent_bytes()).unwrap()
+    }
+
+    pub(crate) fn sent_bytes(&mut self) -> Vec<u8> {
         let mut out = Out::new();
         self.machine.poll_transmit(&mut out);
-        String::from_utf8(out.to_vec()).unwrap()
+        out.to_vec()
     }
 
     pub(crate) fn raw_events(&mut self) -> Vec<M::Event> {

@@ -198,8 +198,8 @@ impl Server {
 
     /// If the protocol was in question, it no longer is.
     fn answered(&mut self, index: usize) {
-        self.slots[index].upgrade = false;
-        if matches!(self.read, Read::Paused) {
+        let asked = std::mem::take(&mut self.slots[index].upgrade);
+        if asked && matches!(self.read, Read::Paused) {
             let stopped = !self.slots[index].persistent || self.shutdown;
             self.read = if stopped { Read::Stopped } else { Read::Head };
         }
