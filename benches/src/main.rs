@@ -2,6 +2,7 @@
 
 mod caches;
 mod engines;
+mod http1;
 mod log;
 mod process;
 mod redis;
@@ -30,6 +31,11 @@ const BENCHES: &[Bench] = &[
         name: "engines",
         about: "the storage engines beside RocksDB, fjall, LMDB, redb, canopydb, sled and SQLite (--features peers)",
         run: engines::run,
+    },
+    Bench {
+        name: "http1",
+        about: "HTTP/1.1 in memory, parsed and answered, beside httparse and hyper (--features http-peers)",
+        run: http1::run,
     },
     Bench {
         name: "log",
