@@ -192,10 +192,8 @@ impl Fields {
 
     /// Replaces every field of this name by one.
     pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), CommandError> {
-        let kept = self.lines.len();
         self.append(name, value)?;
         let line = self.lines.pop();
-        debug_assert_eq!(self.lines.len(), kept);
         self.remove(name);
         self.lines.extend(line);
         Ok(())

@@ -191,7 +191,8 @@ fn pipelining_where_it_is_allowed() {
 
     // A server that closes early leaves the rest unanswered.
     let mut wire = client_with(Limits { pipeline: 2, ..Limits::CLIENT });
-    (wire.get("/0"), wire.get("/1"));
+    wire.get("/0");
+    wire.get("/1");
     wire.feed("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     assert_eq!(wire.events(), ["0 200 Sized(0).", "1 reset NoResponse"]);
 }

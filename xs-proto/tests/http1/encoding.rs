@@ -83,14 +83,18 @@ fn map(lines: &[(String, Vec<u8>)]) -> HeaderMap {
         (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_bytes(value).unwrap())
     };
     let mut map = HeaderMap::new();
-    lines.iter().map(pair).for_each(|(name, value)| drop(map.append(name, value)));
+    for (name, value) in lines.iter().map(pair) {
+        map.append(name, value);
+    }
     map
 }
 
 /// The fields that the user gave, without those of the machine.
 fn given(fields: &Fields) -> Fields {
     let mut fields = fields.clone();
-    ["content-length", "transfer-encoding", "connection", "host"].iter().for_each(|name| drop(fields.remove(name)));
+    for name in ["content-length", "transfer-encoding", "connection", "host"] {
+        fields.remove(name);
+    }
     fields
 }
 

@@ -78,12 +78,18 @@ impl<M: Machine<Error = CommandError>> Wire<M> {
     }
 }
 
+/// An instant can only be made by reading one. It is an anchor: from here on time passes by arithmetic.
+#[allow(clippy::disallowed_methods)]
+fn start() -> Instant {
+    Instant::now()
+}
+
 pub(crate) fn server() -> Wire<Server> {
     server_with(Limits::SERVER)
 }
 
 pub(crate) fn server_with(limits: Limits) -> Wire<Server> {
-    let now = Instant::now();
+    let now = start();
     Wire::over(Server::new(now, limits, Timeouts::DEFAULT), now)
 }
 
@@ -92,7 +98,7 @@ pub(crate) fn client() -> Wire<Client> {
 }
 
 pub(crate) fn client_with(limits: Limits) -> Wire<Client> {
-    let now = Instant::now();
+    let now = start();
     Wire::over(Client::new(now, limits, Timeouts::DEFAULT), now)
 }
 
