@@ -206,21 +206,21 @@ impl Fields {
     /// A peer that names `Host`, `Content-Length` or another field that the message cannot do without in `Connection`
     /// does not get rid of it that way.
     pub fn remove_hop_by_hop(&mut self) {
+        let usual = |option: &&[u8]| {
+            [&b"close"[..], b"keep-alive", b"upgrade", b"te"].iter().any(|usual| option.eq_ignore_ascii_case(usual))
+        };
         let mut named: Vec<Vec<u8>> = Vec::new();
         for (_, value) in self.known().filter(|(known, _)| *known == Known::Connection) {
-            named.extend(list(value).map(<[u8]>::to_vec));
+            named.extend(list(value).filter(|option| !usual(option)).map(<[u8]>::to_vec));
         }
-        named.retain(|name| {
-            ["close", "keep-alive", "upgrade", "te"].iter().all(|usual| !name.eq_ignore_ascii_case(usual.as_bytes()))
-        });
         let mut lines = std::mem::take(&mut self.lines);
         lines.retain(|line| match line.known {
             Known::Connection | Known::Hop | Known::Upgrade | Known::TransferEncoding => false,
             Known::Host | Known::ContentLength | Known::Expect | Known::Date | Known::Lookalike => true,
             Known::Other => {
                 let name = self.name(line);
-                END_TO_END.iter().any(|kept| name.eq_ignore_ascii_case(kept.as_bytes()))
-                    || named.iter().all(|gone| !gone.eq_ignore_ascii_case(name))
+                let gone = named.iter().any(|gone| gone.eq_ignore_ascii_case(name));
+                !gone || END_TO_END.iter().any(|kept| name.eq_ignore_ascii_case(kept.as_bytes()))
             }
         });
         self.lines = lines;
