@@ -64,7 +64,13 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
     let (host, port) = split_port(bytes);
     let port = port.is_none_or(|port| port.len() <= 5 && port.iter().all(u8::is_ascii_digit));
     let inside = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
-    let name = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(b);
+    let name = |b: &u8| {
+        let mark = matches!(
+            b,
+            b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'='
+        );
+        mark || b.is_ascii_alphanumeric()
+    };
     port && match host {
         [b'[', address @ .., b']'] => !address.is_empty() && address.iter().all(inside),
         name_or_address => name_or_address.iter().all(name),
