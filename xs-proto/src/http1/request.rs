@@ -173,7 +173,8 @@ impl RequestParser {
         let form = target::form(&method, &target)?;
         let framing = facts.framing(version)?;
         check_host(&facts, version, form, &target, &bytes)?;
-        if facts.expects_other && version == Version::HTTP_11 {
+        // In HTTP/1.0 it could be ignored, but what is ignored here would be sent on in a message of HTTP/1.1.
+        if facts.expects_other {
             return Err(Error::Expectation);
         }
         if method == Method::CONNECT && !framing.is_empty() {

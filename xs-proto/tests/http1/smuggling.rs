@@ -236,6 +236,7 @@ fn a_pause_in_a_body_ends_the_connection() {
 fn expectations() {
     refused("Expect: y 100-continue\r\nContent-Length: 5", "", Error::Expectation);
     refused("Expect: 100-continue, x\r\nContent-Length: 5", "", Error::Expectation);
+    refused_whole(&format!("GET / HTTP/1.0\r\nExpect: 099-continue\r\n\r\n{HIDDEN}"), Error::Expectation); // found by fuzzing
     refused("Expect: 100-continue\r\nExpect: x\r\nContent-Length: 5", "", Error::Expectation);
     let mut wire = server();
     wire.feed("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 500\r\n\r\n");
