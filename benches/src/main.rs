@@ -2,6 +2,7 @@
 
 mod caches;
 mod engines;
+mod http1;
 mod layers;
 mod log;
 mod process;
@@ -32,6 +33,11 @@ const BENCHES: &[Bench] = &[
         name: "engines",
         about: "the storage engines beside RocksDB, fjall, LMDB, redb, canopydb, sled and SQLite (--features peers)",
         run: engines::run,
+    },
+    Bench {
+        name: "http1",
+        about: "HTTP/1.1 in memory, parsed and answered, beside httparse and hyper (--features peers-http)",
+        run: http1::run,
     },
     Bench {
         name: "layers",
