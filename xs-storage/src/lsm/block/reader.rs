@@ -229,10 +229,14 @@ impl BlockCursor {
         if let Some(next) = self.block.parse(at)
             && let Some(rest) = self.key.get(next.shared..)
         {
-            match rest.cmp(&self.block.bytes[next.key..next.value]) {
-                Ordering::Less => return Ok(self.take(at, next)),
-                Ordering::Equal if self.entry.tag >> 2 > next.tag >> 2 => return Ok(self.take(at, next)),
-                _ => {}
+            let ascends = match rest.cmp(&self.block.bytes[next.key..next.value]) {
+                Ordering::Less => true,
+                Ordering::Equal => self.entry.tag >> 2 > next.tag >> 2,
+                Ordering::Greater => false,
+            };
+            if ascends {
+                self.take(at, next);
+                return Ok(());
             }
         }
         self.clear();
