@@ -79,7 +79,7 @@
 //! With the types of the `http` crate, parsing, handing over and answering a request takes about as long as in hyper, and
 //! most of it is the map. With heads as they came it takes half as long for a browser's fourteen fields, and two thirds for
 //! four; a proxy, which does it twice, stays below one server with a map. `cargo run --release -p xs-benches --features
-//! http-peers -- http1` measures this beside httparse and hyper. The machine allocates one list of positions for a head,
+//! peers-http -- http1` measures this beside httparse and hyper. The machine allocates one list of positions for a head,
 //! and none if it is given back ([`Server::reuse`]); a `HeaderMap` allocates for itself. Events and commands are a few
 //! hundred bytes and are moved.
 //!
