@@ -2,9 +2,11 @@
 
 mod caches;
 mod engines;
+mod http1;
 mod layers;
 mod log;
 mod process;
+mod recovery;
 mod redis;
 mod soak;
 
@@ -33,14 +35,24 @@ const BENCHES: &[Bench] = &[
         run: engines::run,
     },
     Bench {
+        name: "http1",
+        about: "HTTP/1.1 in memory, parsed and answered, beside httparse and hyper (--features peers-http)",
+        run: http1::run,
+    },
+    Bench {
         name: "layers",
-        about: "nanoseconds a call of xs-net's layers beside tower's and, with --features peers, governor",
+        about: "ns per call of limits of rate and concurrency beside tower's and, with --features peers-layers, governor's",
         run: |args| layers::run(args),
     },
     Bench {
         name: "log",
         about: "durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced",
         run: log::run,
+    },
+    Bench {
+        name: "recovery",
+        about: "ns per call of breakers, retries and their neighbours beside tower's and, with --features peers-layers, others'",
+        run: recovery::run,
     },
     Bench { name: "redis", about: "the Redis example beside redis-server and valkey-server", run: redis::run },
     Bench {

@@ -25,23 +25,63 @@
 //! 9. [`bridge`]: calls that block, off the reactor.
 //!
 //! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
+#![cfg_attr(feature = "breaker", doc = "- [`breaker`]: stops calling what fails, and tries again with care.")]
+#![cfg_attr(feature = "bulkhead", doc = "- [`bulkhead`]: so many calls at once, so many that wait, and no more.")]
+#![cfg_attr(feature = "fallback", doc = "- [`fallback`]: another answer for a call that failed.")]
+#![cfg_attr(feature = "shed", doc = "- [`shed`]: refuses what waited too long in a queue that stands.")]
+#![cfg_attr(feature = "cache", doc = "- [`cache`]: responses kept, and one call for all who miss at once.")]
+#![cfg_attr(feature = "hedge", doc = "- [`hedge`]: a second call when the first is late.")]
+#![cfg_attr(feature = "fault", doc = "- [`fault`]: delays, refusals and lost answers on purpose.")]
+#![cfg_attr(feature = "timeout", doc = "- [`timeout`]: time limits, and deadlines that travel with a request.")]
+#![cfg_attr(feature = "retry", doc = "- [`retry`]: repeats what failed, if that is safe, within a budget.")]
 #![cfg_attr(feature = "limit", doc = "- [`limit`]: how much may pass, and how fast.")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "breaker")]
+pub mod breaker;
 pub mod bridge;
+#[cfg(feature = "bulkhead")]
+pub mod bulkhead;
+#[cfg(feature = "cache")]
+pub mod cache;
 pub mod client;
+#[cfg(feature = "fallback")]
+pub mod fallback;
+#[cfg(feature = "fault")]
+pub mod fault;
+#[cfg(feature = "hedge")]
+pub mod hedge;
 #[cfg(feature = "limit")]
 pub mod limit;
 pub mod listener;
 pub mod pipeline;
 pub mod reactors;
+#[cfg(feature = "retry")]
+pub mod retry;
 pub mod serve;
 pub mod session;
+#[cfg(feature = "shed")]
+pub mod shed;
+#[cfg(feature = "timeout")]
+pub mod timeout;
 pub mod timer;
 pub mod transport;
 
+#[cfg(all(test, feature = "full"))]
+mod by_hand;
 mod caught;
-#[cfg(feature = "limit")]
+#[cfg(any(
+    feature = "breaker",
+    feature = "bulkhead",
+    feature = "cache",
+    feature = "fallback",
+    feature = "fault",
+    feature = "hedge",
+    feature = "limit",
+    feature = "retry",
+    feature = "shed",
+    feature = "timeout"
+))]
 mod count;
 mod idle;
 mod spare;

@@ -7,17 +7,23 @@
 //! 1. [`out`]: where encoders put bytes. [`Out`] collects small ones in a row and keeps large ones by reference.
 //! 2. [`codec`]: the two traits that every protocol implements, [`Decode`] and [`Encode`], and who is to blame when
 //!    bytes are wrong, [`Blame`].
-//! 3. [`resp`] (feature `resp`): the protocol of Redis, versions 2 and 3; the first codec to read, because all of it
+//! 3. [`machine`]: the trait of a protocol that is a conversation, with answers, deadlines and back-pressure of its own.
+//! 4. [`resp`] (feature `resp`): the protocol of Redis, versions 2 and 3; the first codec to read, because all of it
 //!    fits in a head.
+//! 5. [`http1`] (feature `http1`): HTTP/1.0 and HTTP/1.1, both ends; the first machine to read.
 //!
 //! Every protocol stands behind a feature of its own, and none is on by default. The feature `tokio-util` adds
 //! `codec::Framing`, which makes any codec here one of tokio's.
 #![forbid(unsafe_code)]
 
 pub mod codec;
+#[cfg(feature = "http1")]
+pub mod http1;
+pub mod machine;
 pub mod out;
 #[cfg(feature = "resp")]
 pub mod resp;
 
 pub use codec::{Blame, Decode, Encode};
+pub use machine::Machine;
 pub use out::Out;

@@ -20,9 +20,9 @@ const CONCURRENCY: &str = "a layer that limits concurrency";
 
 const KEYS: u64 = 10_000;
 
-#[cfg(not(feature = "peers"))]
-pub(super) const MISSING: &str = "governor isn't built in (`--features peers`): not measured.\n\n";
-#[cfg(feature = "peers")]
+#[cfg(not(feature = "peers-layers"))]
+pub(super) const MISSING: &str = "governor isn't built in (`--features peers-layers`): not measured.\n\n";
+#[cfg(feature = "peers-layers")]
 pub(super) const MISSING: &str = "";
 
 /// Keys in an order that no processor guesses.
@@ -79,14 +79,14 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-#[cfg(not(feature = "peers"))]
+#[cfg(not(feature = "peers-layers"))]
 mod peers {
     pub(super) fn cases() -> Option<super::Case> {
         None
     }
 }
 
-#[cfg(feature = "peers")]
+#[cfg(feature = "peers-layers")]
 mod peers {
     use std::num::NonZeroU32;
 

@@ -22,7 +22,7 @@ layers: nanoseconds a call of xs-net's layers, beside tower's and governor
   --quick       a tenth of the calls, and three rounds
   --json FILE   one object a line: bench, row, subject, peer, ratio, unit, ours, theirs, rounds
 
-Build with `--features peers` to measure governor.
+Build with `--features peers-layers` to measure governor.
 ";
 
 /// One way to do what a row is about.

@@ -23,7 +23,7 @@
 //! ```
 //!
 //! [`Reconnect`] is a service over connections: when its connection is lost it makes another one, pausing after
-//! failures as [`Backoff`] says: full jitter, so that a thousand clients of a restarted server don't come back in step.
+//! failures as [`Backoff`] says: random ones, so that a thousand clients of a restarted server don't come back in step.
 //!
 //! # Invariants
 //!

@@ -38,7 +38,7 @@ impl Core {
         let state = self.state.load_full();
         let mut checked = Checked::default();
         let of = state.version.bytes();
-        check_levels(self, &state.version)?;
+        state.version.check_levels(&self.disk)?;
         for table in state.version.tables() {
             self.check_table(&state, table, &mut checked)?;
             checked.tables += 1;
@@ -175,17 +175,4 @@ impl Core {
             Err(Error::corrupt(&path, 0, "the manifest names other files than are open"))
         }
     }
-}
-
-/// Sorted levels are sorted, and their tables disjoint.
-fn check_levels(core: &Core, version: &Version) -> Result<()> {
-    for (number, level) in version.levels.iter().enumerate().skip(1) {
-        for pair in level.windows(2) {
-            if !pair[0].info.span.ends_before(&pair[1].info.span.first) {
-                let what = format!("overlaps table {} of the same level {number}", pair[0].info.id);
-                return Err(Error::corrupt(&core.disk.path(Name::Table(pair[1].info.id)), 0, what));
-            }
-        }
-    }
-    Ok(())
 }

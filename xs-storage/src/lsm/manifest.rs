@@ -138,6 +138,7 @@ impl Manifest {
             let tables = level.iter().map(|(id, bytes, seq)| Table::open(disk, *id, *bytes, *seq));
             *to = Arc::new(tables.collect::<Result<_>>()?);
         }
+        version.check_levels(disk)?;
         for (id, bytes) in &self.blobs {
             version.blobs.insert(*id, Blob::open(disk, *id, *bytes)?);
         }

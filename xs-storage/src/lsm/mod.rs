@@ -67,7 +67,10 @@
 //! - Of two entries of a key, the one in the newer source has the greater number: memtables before tables, level 0 in its
 //!   order, then level by level. Policies keep it (property test over sequences of choices); the read path stops at the
 //!   first answer because of it.
-//! - Levels from 1 on are sorted and disjoint ([`Lsm::check`]).
+//! - Levels from 1 on are sorted and disjoint (`version`, at every opening; [`Lsm::check`]).
+//! - A cursor goes on, whatever the bytes of a table are: entries that do not ascend, or lie beyond the table's first and
+//!   last key, are corruption although their checksums fit (`block`, `table`).
+//! - At most [`Options::max_open_files`] tables and files of values are kept open (`files`).
 //! - Flushes go in order, oldest first, and a table is in the manifest before the log in front of it is cut. So what
 //!   survives a crash is a prefix of what was written, and holds all that was acknowledged (explored: every sync of
 //!   recorded workloads, 100,000 disks in `.ci/long`).

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use super::blob::Blob;
 use super::compaction::{BlobInfo, Shape};
+use super::disk::{Disk, Name};
 use super::entries::Entries;
 use super::table::{Fill, Table, TableCursor};
 use super::{LEVELS, Seq};
-use crate::Result;
+use crate::{Error, Result};
 
 /// See the [page](self).
 #[derive(Clone, Debug, Default)]
@@ -75,6 +76,19 @@ impl Version {
             .collect();
         blobs.retain(|id, _| used.contains(id));
         Version { levels, blobs, flushed: edit.flushed.unwrap_or(self.flushed) }
+    }
+
+    /// Whether sorted levels are sorted, and their tables disjoint: who reads relies on it.
+    pub(super) fn check_levels(&self, disk: &Disk) -> Result<()> {
+        for (number, level) in self.levels.iter().enumerate().skip(1) {
+            for pair in level.windows(2) {
+                if !pair[0].info.span.ends_before(&pair[1].info.span.first) {
+                    let what = format!("overlaps table {} of the same level {number}", pair[0].info.id);
+                    return Err(Error::corrupt(&disk.path(Name::Table(pair[1].info.id)), 0, what));
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {

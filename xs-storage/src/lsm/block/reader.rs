@@ -171,12 +171,15 @@ pub(in super::super) struct BlockCursor {
     at: usize,
     entry: Parsed,
     key: Vec<u8>,
+    /// Where the cursor came from, while it goes backwards.
+    behind: Vec<u8>,
 }
 
 impl BlockCursor {
     pub(in super::super) fn new(block: Arc<Block>) -> Self {
         let at = block.end as usize;
-        BlockCursor { block, at, entry: Parsed { shared: 0, key: 0, value: 0, next: 0, tag: 0 }, key: Vec::new() }
+        let entry = Parsed { shared: 0, key: 0, value: 0, next: 0, tag: 0 };
+        BlockCursor { block, at, entry, key: Vec::new(), behind: Vec::new() }
     }
 
     /// On no entry of another block; keeps its buffer.
@@ -210,28 +213,45 @@ impl BlockCursor {
         self.at = self.block.end as usize;
     }
 
+    /// Stands on an entry, of whose key `self.key` has what it shares.
     #[inline]
-    fn load(&mut self, at: usize) -> Result<(), Nonsense> {
-        let parsed = self.block.parse(at).filter(|parsed| parsed.shared <= self.key.len());
-        let Some(parsed) = parsed else {
-            self.clear();
-            return Err(Nonsense);
-        };
+    fn take(&mut self, at: usize, parsed: Parsed) {
         self.key.truncate(parsed.shared);
         self.key.extend_from_slice(&self.block.bytes[parsed.key..parsed.value]);
         (self.at, self.entry) = (at, parsed);
-        Ok(())
+    }
+
+    /// To the entry behind this one, which must be there and be greater: a cursor over entries that are out of order might
+    /// go in circles.
+    #[inline]
+    fn advance(&mut self) -> Result<(), Nonsense> {
+        let at = self.entry.next;
+        if let Some(next) = self.block.parse(at)
+            && let Some(rest) = self.key.get(next.shared..)
+        {
+            let ascends = match rest.cmp(&self.block.bytes[next.key..next.value]) {
+                Ordering::Less => true,
+                Ordering::Equal => self.entry.tag >> 2 > next.tag >> 2,
+                Ordering::Greater => false,
+            };
+            if ascends {
+                self.take(at, next);
+                return Ok(());
+            }
+        }
+        self.clear();
+        Err(Nonsense)
     }
 
     fn load_restart(&mut self, restart: Option<usize>) -> Result<(), Nonsense> {
         self.key.clear();
-        match restart {
-            Some(at) => self.load(at),
-            None => {
-                self.clear();
-                Err(Nonsense)
-            }
-        }
+        let parsed = restart.and_then(|at| Some((at, self.block.parse(at).filter(|parsed| parsed.shared == 0)?)));
+        let Some((at, parsed)) = parsed else {
+            self.clear();
+            return Err(Nonsense);
+        };
+        self.take(at, parsed);
+        Ok(())
     }
 
     pub(in super::super) fn first(&mut self) -> Result<(), Nonsense> {
@@ -241,7 +261,7 @@ impl BlockCursor {
     pub(in super::super) fn last(&mut self) -> Result<(), Nonsense> {
         self.load_restart(self.block.restart(self.block.restarts - 1))?;
         while self.entry.next < self.block.end as usize {
-            self.load(self.entry.next)?;
+            self.advance()?;
         }
         Ok(())
     }
@@ -250,7 +270,7 @@ impl BlockCursor {
     #[inline]
     pub(in super::super) fn next(&mut self) -> Result<(), Nonsense> {
         if self.entry.next < self.block.end as usize {
-            self.load(self.entry.next)
+            self.advance()
         } else {
             self.clear();
             Ok(())
@@ -276,9 +296,15 @@ impl BlockCursor {
             self.clear();
             return Ok(());
         }
+        std::mem::swap(&mut self.key, &mut self.behind);
+        let tag = self.entry.tag;
         self.load_restart(self.block.restart(low))?;
         while self.entry.next < here {
-            self.load(self.entry.next)?;
+            self.advance()?;
+        }
+        if place(&self.key, self.entry.tag, &self.behind, tag >> 2) != Ordering::Less {
+            self.clear();
+            return Err(Nonsense);
         }
         Ok(())
     }

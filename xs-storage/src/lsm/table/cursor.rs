@@ -1,5 +1,6 @@
 //! Walking through a table.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::super::Seq;
@@ -34,13 +35,15 @@ pub(in super::super) struct TableCursor {
     fill: Fill,
     /// Blocks that have been read ahead: the first one's number, its offset, their bytes.
     ahead: Option<(std::ops::Range<usize>, u64, Vec<u8>)>,
+    /// The last key of the block that was left.
+    edge: Vec<u8>,
 }
 
 impl TableCursor {
     pub(in super::super) fn new(table: Arc<Table>, fill: Fill) -> Result<Self> {
         let meta = table.meta()?;
         let meta = meta.as_ref().expect("meta() answers with one or with an error").clone();
-        Ok(TableCursor { table, meta, at: 0, block: None, fill, ahead: None })
+        Ok(TableCursor { table, meta, at: 0, block: None, fill, ahead: None, edge: Vec::new() })
     }
 
     fn load(&mut self, at: usize) -> Result<Arc<Block>> {
@@ -106,20 +109,69 @@ impl TableCursor {
         }
     }
 
+    /// To the first entry of the next block, which must be behind all of this one. A table whose entries are out of order,
+    /// or beyond its own bounds, is damaged, and a cursor over it might go in circles.
     #[cold]
     fn next_block(&mut self) -> Result<()> {
-        if self.enter(self.at + 1)? { self.within(BlockCursor::first) } else { Ok(()) }
+        let Some(tag) = self.leave() else { return Ok(()) };
+        if !self.enter(self.at + 1)? {
+            return self.inside(self.table.info.span.contains(&self.edge));
+        }
+        self.within(BlockCursor::first)?;
+        let order = self.edge.as_slice().cmp(self.key()).then_with(|| self.tag_in_file().cmp(&tag));
+        self.inside(order == Ordering::Less)
+    }
+
+    /// To the last entry of the block in front, likewise.
+    #[cold]
+    fn previous_block(&mut self) -> Result<()> {
+        let Some(tag) = self.leave() else { return Ok(()) };
+        if self.at == 0 || !self.enter(self.at - 1)? {
+            return self.inside(self.table.info.span.contains(&self.edge));
+        }
+        self.within(BlockCursor::last)?;
+        let order = self.edge.as_slice().cmp(self.key()).then_with(|| self.tag_in_file().cmp(&tag));
+        self.inside(order == Ordering::Greater)
+    }
+
+    /// Keeps the key that the cursor has left in `edge`; answers its sequence number.
+    fn leave(&mut self) -> Option<Seq> {
+        let block = self.block.as_ref()?;
+        self.edge.clear();
+        self.edge.extend_from_slice(block.key());
+        Some(block.tag() >> 2)
+    }
+
+    /// The sequence number as it stands there.
+    fn tag_in_file(&self) -> Seq {
+        self.block.as_ref().map_or(0, BlockCursor::tag) >> 2
+    }
+
+    /// An error, and on no entry, unless it is so.
+    fn inside(&mut self, so: bool) -> Result<()> {
+        if so {
+            return Ok(());
+        }
+        self.clear();
+        Err(self.table.corrupt(0, "its entries are out of order, or beyond its first and last key"))
     }
 }
 
 impl Entries for TableCursor {
     fn first(&mut self) -> Result<()> {
-        if self.enter(0)? { self.within(BlockCursor::first) } else { Ok(()) }
+        if !self.enter(0)? {
+            return Ok(());
+        }
+        self.within(BlockCursor::first)?;
+        self.inside(self.table.info.span.contains(self.key()))
     }
 
     fn last(&mut self) -> Result<()> {
         match self.meta.index.len().checked_sub(1) {
-            Some(last) if self.enter(last)? => self.within(BlockCursor::last),
+            Some(last) if self.enter(last)? => {
+                self.within(BlockCursor::last)?;
+                self.inside(self.table.info.span.contains(self.key()))
+            }
             _ => Ok(()),
         }
     }
@@ -148,10 +200,18 @@ impl Entries for TableCursor {
 
     fn prev(&mut self) -> Result<()> {
         self.within(BlockCursor::prev)?;
-        if !self.valid() && self.at > 0 && self.enter(self.at - 1)? {
-            self.within(BlockCursor::last)?;
+        if self.valid() { Ok(()) } else { self.previous_block() }
+    }
+
+    fn seek_before(&mut self, key: &[u8], seq: Seq) -> Result<()> {
+        self.seek(key, seq)?;
+        if self.valid() {
+            self.prev()?;
+        } else {
+            self.last()?;
         }
-        Ok(())
+        let before = self.key().cmp(key).then_with(|| seq.cmp(&(self.tag() >> 2)));
+        self.inside(!self.valid() || before == Ordering::Less)
     }
 
     #[inline]
@@ -191,6 +251,8 @@ impl TableCursor {
                         self.next_block()?;
                     }
                 }
+                let behind = self.key().cmp(key).then_with(|| seq.cmp(&self.tag_in_file()));
+                return self.inside(!self.valid() || behind != Ordering::Less);
             }
         }
         Ok(())

@@ -79,6 +79,46 @@ proptest! {
 }
 
 #[test]
+fn entries_out_of_order_end_a_walk_and_never_send_it_back() {
+    let entry = |n: usize| (vec![b'k', n as u8 / 3], (9 - n as u64 % 3) << 2 | 1, vec![0; 20]);
+    for block in [1, 100, 10_000] {
+        for (a, b) in (0..30).flat_map(|a| (0..30).map(move |b| (a, b))).filter(|(a, b)| a != b) {
+            let mut entries: Vec<Entry> = (0..30).map(entry).collect();
+            entries.swap(a, b);
+            let (_disk, table) = build(&entries, options(block, Compression::None));
+            // Where there are several blocks, the index may show it already.
+            let Ok(mut cursor) = TableCursor::new(table, Fill::Keep) else {
+                assert!(block < 10_000);
+                continue;
+            };
+            for back in [false, true] {
+                let mut last: Option<(Vec<u8>, u64)> = None;
+                let mut at = if back { cursor.last() } else { cursor.first() };
+                while at.is_ok() && cursor.valid() {
+                    let here = (cursor.key().to_vec(), u64::MAX - cursor.tag());
+                    assert!(
+                        last.is_none_or(|last| if back { here < last } else { here > last }),
+                        "{a} and {b} swapped"
+                    );
+                    last = Some(here);
+                    at = if back { cursor.prev() } else { cursor.next() };
+                }
+                assert!(at.is_err() && !cursor.valid(), "{a} and {b} swapped, back: {back}");
+            }
+            for n in 0..31 {
+                let key = [b'k', n as u8];
+                if cursor.seek(&key, 8).is_ok() && cursor.valid() {
+                    assert!((cursor.key(), 8) >= (&key[..], cursor.tag() >> 2) || cursor.key() > &key[..]);
+                }
+                if cursor.seek_before(&key, 8).is_ok() && cursor.valid() {
+                    assert!(cursor.key() < &key[..] || cursor.key() == key && cursor.tag() >> 2 > 8);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn random_bytes_as_a_table_are_refused() {
     let options = options(100, Compression::None);
     let vfs = options.vfs.clone();

@@ -1,0 +1,363 @@
+//! The vocabulary of both machines: events and commands, and what they carry.
+
+use std::any::Any;
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, request, response};
+
+use super::error::Error;
+use super::fields::Fields;
+use super::request::RequestHead;
+use super::response::ResponseHead;
+
+/// Names one exchange, a request and its response, on a connection. They count from zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+/// How the body of a received message is delimited (RFC 9112, section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// Not at all: there is no body.
+    None,
+    /// By `Content-Length`.
+    Sized(u64),
+    /// In chunks.
+    Chunked,
+    /// By the end of the connection; responses only.
+    UntilClose,
+}
+
+impl Framing {
+    /// Whether it is clear already that no byte will come. Then there are no events for the body either.
+    pub fn is_empty(self) -> bool {
+        matches!(self, Framing::None | Framing::Sized(0))
+    }
+}
+
+/// The body of a message to be sent, as far as it is known when the head is.
+pub enum Payload {
+    /// There is none.
+    Empty,
+    /// This is all of it.
+    Full(Bytes),
+    /// All of it is a chunk of this many bytes that the transport fetches ([`Out::put_external`](crate::Out)).
+    External(Box<dyn Any + Send>, usize),
+    /// This many bytes will follow as data commands, and then an end.
+    Sized(u64),
+    /// An unknown number will.
+    Streamed,
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Payload::Empty => f.write_str("Empty"),
+            Payload::Full(bytes) => f.debug_tuple("Full").field(&bytes.len()).finish(),
+            Payload::External(_, len) => f.debug_tuple("External").field(len).finish(),
+            Payload::Sized(len) => f.debug_tuple("Sized").field(len).finish(),
+            Payload::Streamed => f.write_str("Streamed"),
+        }
+    }
+}
+
+/// A request to be sent: in the `http` crate's types, or as it was received or built here.
+#[derive(Debug)]
+#[allow(missing_docs)] // the variants are what their contents are
+pub enum AnyRequest {
+    Parts(request::Parts),
+    Head(RequestHead),
+}
+
+impl From<request::Parts> for AnyRequest {
+    fn from(parts: request::Parts) -> AnyRequest {
+        AnyRequest::Parts(parts)
+    }
+}
+
+impl From<RequestHead> for AnyRequest {
+    fn from(head: RequestHead) -> AnyRequest {
+        AnyRequest::Head(head)
+    }
+}
+
+impl AnyRequest {
+    pub(super) fn method(&self) -> &Method {
+        match self {
+            AnyRequest::Parts(parts) => &parts.method,
+            AnyRequest::Head(head) => head.method(),
+        }
+    }
+}
+
+/// A response to be sent: in the `http` crate's types, or as it was received or built here.
+#[derive(Debug)]
+#[allow(missing_docs)] // the variants are what their contents are
+pub enum AnyResponse {
+    Parts(response::Parts),
+    Head(ResponseHead),
+}
+
+impl From<response::Parts> for AnyResponse {
+    fn from(parts: response::Parts) -> AnyResponse {
+        AnyResponse::Parts(parts)
+    }
+}
+
+impl From<ResponseHead> for AnyResponse {
+    fn from(head: ResponseHead) -> AnyResponse {
+        AnyResponse::Head(head)
+    }
+}
+
+impl From<StatusCode> for AnyResponse {
+    fn from(status: StatusCode) -> AnyResponse {
+        AnyResponse::Head(status.into())
+    }
+}
+
+impl AnyResponse {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            AnyResponse::Parts(parts) => parts.status,
+            AnyResponse::Head(head) => head.status(),
+        }
+    }
+}
+
+/// Trailer fields to be sent.
+#[derive(Debug)]
+#[allow(missing_docs)] // the variants are what their contents are
+pub enum AnyFields {
+    Map(HeaderMap),
+    Fields(Fields),
+}
+
+impl From<HeaderMap> for AnyFields {
+    fn from(map: HeaderMap) -> AnyFields {
+        AnyFields::Map(map)
+    }
+}
+
+impl From<Fields> for AnyFields {
+    fn from(fields: Fields) -> AnyFields {
+        AnyFields::Fields(fields)
+    }
+}
+
+/// What a server must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerEvent {
+    /// A request has begun. If its [framing](RequestHead::framing) is empty that is all of it; else `Data` and one `End`
+    /// follow.
+    Request {
+        /// The new exchange.
+        stream: StreamId,
+        /// Its head.
+        head: RequestHead,
+    },
+    /// A piece of the request's body. It must be given back with [`ServerCommand::Consumed`], once it is used.
+    Data {
+        /// The exchange.
+        stream: StreamId,
+        /// At least one byte.
+        bytes: Bytes,
+    },
+    /// The request's body is complete.
+    End {
+        /// The exchange.
+        stream: StreamId,
+        /// What came behind the body. These are not the head's fields, and must not be taken for them.
+        trailers: Option<Fields>,
+    },
+    /// There is room again for data of this exchange, after its [`window`](crate::Machine::window) had none.
+    Writable {
+        /// The exchange.
+        stream: StreamId,
+    },
+    /// The exchange will not be completed: its request broke off or broke the rules, or the connection did. No further
+    /// event concerns it, and commands for it do nothing. If the response had not begun, the machine has answered with
+    /// the error's [status](Error::status) where that makes sense.
+    Reset {
+        /// The exchange.
+        stream: StreamId,
+        /// Why.
+        error: Error,
+    },
+    /// What came was no request, or came too slowly. The machine answers with the error's [status](Error::status),
+    /// behind the responses to the requests before, and closes.
+    Refused {
+        /// Why.
+        error: Error,
+    },
+}
+
+/// What a server wants.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ServerCommand {
+    /// Gives leave to send the body, where the client waits for it ([`RequestHead::expects_continue`]). Does nothing
+    /// where it does not wait, or does no longer.
+    Continue {
+        /// The exchange.
+        stream: StreamId,
+    },
+    /// An interim response (1xx) before the response. Does nothing for a client of HTTP/1.0, which knows none.
+    Inform {
+        /// The exchange.
+        stream: StreamId,
+        /// Its status and fields.
+        head: AnyResponse,
+    },
+    /// The response.
+    Respond {
+        /// The exchange.
+        stream: StreamId,
+        /// Its status and fields.
+        head: AnyResponse,
+        /// Its body. Where the response can have none (to `HEAD`, 204, 304), its length is told as far as it may be and
+        /// the exchange is complete.
+        payload: Payload,
+    },
+    /// A piece of the response's body.
+    Data {
+        /// The exchange.
+        stream: StreamId,
+        /// The piece.
+        bytes: Bytes,
+    },
+    /// A piece of the response's body that the transport fetches.
+    External {
+        /// The exchange.
+        stream: StreamId,
+        /// What the transport knows it by.
+        chunk: Box<dyn Any + Send>,
+        /// How many bytes it has.
+        len: usize,
+    },
+    /// The response's body is complete.
+    End {
+        /// The exchange.
+        stream: StreamId,
+        /// Fields behind the body. Where the body is not sent in chunks there is no place for them, and they are
+        /// dropped, as any recipient may (RFC 9110, section 6.5.1).
+        trailers: Option<AnyFields>,
+    },
+    /// This much of the request's body has been used, and as much more may come.
+    Consumed {
+        /// The exchange.
+        stream: StreamId,
+        /// How many bytes.
+        len: usize,
+    },
+    /// Gives the exchange up. If its response has begun, the connection is cut, since nothing else tells the client that
+    /// the response is not whole. If not, the answer is 500.
+    Abort {
+        /// The exchange.
+        stream: StreamId,
+    },
+    /// The calendar's time, as [`http_date`](super::http_date) writes it, for responses without a `Date` from now on.
+    Date([u8; 29]),
+    /// Take no new request. The exchanges under way are completed, and the last response says that the connection closes.
+    Shutdown,
+}
+
+/// What a client must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientEvent {
+    /// The server waits for the body that was held back for `Expect: 100-continue`, or says something else in advance
+    /// (1xx). The response is still to come.
+    Informed {
+        /// The exchange.
+        stream: StreamId,
+        /// The interim response.
+        head: ResponseHead,
+    },
+    /// The response has begun.
+    Response {
+        /// The exchange.
+        stream: StreamId,
+        /// Its head.
+        head: ResponseHead,
+        /// Whether that is all of it. If not, `Data` and one `End` follow.
+        complete: bool,
+    },
+    /// A piece of the response's body. It must be given back with [`ClientCommand::Consumed`], once it is used.
+    Data {
+        /// The exchange.
+        stream: StreamId,
+        /// At least one byte.
+        bytes: Bytes,
+    },
+    /// The response's body is complete.
+    End {
+        /// The exchange.
+        stream: StreamId,
+        /// What came behind the body.
+        trailers: Option<Fields>,
+    },
+    /// There is room again for data of this exchange, after its [`window`](crate::Machine::window) had none.
+    Writable {
+        /// The exchange.
+        stream: StreamId,
+    },
+    /// The exchange will not be completed. No further event concerns it, and commands for it do nothing.
+    Reset {
+        /// The exchange.
+        stream: StreamId,
+        /// Why.
+        error: Error,
+    },
+}
+
+/// What a client wants.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClientCommand {
+    /// A new exchange, whose id is the one that [`Client::next_stream`](super::Client::next_stream) tells.
+    Request {
+        /// Its method, target and fields.
+        head: AnyRequest,
+        /// Its body.
+        payload: Payload,
+    },
+    /// A piece of the request's body.
+    Data {
+        /// The exchange.
+        stream: StreamId,
+        /// The piece.
+        bytes: Bytes,
+    },
+    /// A piece of the request's body that the transport fetches.
+    External {
+        /// The exchange.
+        stream: StreamId,
+        /// What the transport knows it by.
+        chunk: Box<dyn Any + Send>,
+        /// How many bytes it has.
+        len: usize,
+    },
+    /// The request's body is complete.
+    End {
+        /// The exchange.
+        stream: StreamId,
+        /// Fields behind the body, which are dropped where the body is not sent in chunks.
+        trailers: Option<AnyFields>,
+    },
+    /// This much of the response's body has been used, and as much more may come.
+    Consumed {
+        /// The exchange.
+        stream: StreamId,
+        /// How many bytes.
+        len: usize,
+    },
+    /// Gives the exchange up, and with it the connection, on which nothing else can follow.
+    Abort {
+        /// The exchange.
+        stream: StreamId,
+    },
+    /// Begin no further exchange, and close when those under way are complete.
+    Shutdown,
+}

@@ -1,0 +1,232 @@
+//! [`RequestHead`]: a request's line and fields as they came, with what they mean; its parser and its conversions.
+
+use bytes::Bytes;
+use http::{Method, Uri, Version, request};
+
+use super::chars::{is_token, token_len, visible_len};
+use super::config::Limits;
+use super::error::{CommandError, Error};
+use super::fields::{Facts, FieldLimits, FieldParser, Fields};
+use super::target::{self, TargetForm};
+use super::{Framing, version_of};
+
+/// A request without its body, as it came or as it will be sent.
+///
+/// It owns the bytes of the head (shared with the read buffer, not copied) and where everything in them lies.
+/// [`into_parts`](RequestHead::into_parts) makes the `http` crate's types of it; a proxy leaves it as it is, edits
+/// [`fields_mut`](RequestHead::fields_mut), and sends it on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestHead {
+    method: Method,
+    target: Bytes,
+    form: TargetForm,
+    version: Version,
+    framing: Framing,
+    persistent: bool,
+    upgrade: bool,
+    expects_continue: bool,
+    fields: Fields,
+}
+
+impl RequestHead {
+    /// A request to be sent, without fields.
+    pub fn new(method: Method, target: &str) -> Result<RequestHead, CommandError> {
+        let form = target::form(&method, target.as_bytes()).map_err(|_| CommandError::Target)?;
+        Ok(RequestHead {
+            method,
+            target: Bytes::copy_from_slice(target.as_bytes()),
+            form,
+            version: Version::HTTP_11,
+            framing: Framing::None,
+            persistent: true,
+            upgrade: false,
+            expects_continue: false,
+            fields: Fields::new(),
+        })
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The target as it came: `/path?query`, or another of the [forms](TargetForm).
+    pub fn target(&self) -> &str {
+        // Targets are ASCII: the parser and `set_target` see to it.
+        std::str::from_utf8(&self.target).unwrap_or_default()
+    }
+
+    /// Which of its forms the target has.
+    pub fn target_form(&self) -> TargetForm {
+        self.form
+    }
+
+    /// Replaces the target.
+    pub fn set_target(&mut self, target: &str) -> Result<(), CommandError> {
+        self.form = target::form(&self.method, target.as_bytes()).map_err(|_| CommandError::Target)?;
+        self.target = Bytes::copy_from_slice(target.as_bytes());
+        Ok(())
+    }
+
+    /// HTTP/1.0 or HTTP/1.1. What is sent is always HTTP/1.1.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// How the body is delimited, and with that whether there is one.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Whether the client would use the connection again.
+    pub fn is_persistent(&self) -> bool {
+        self.persistent
+    }
+
+    /// Whether the client asks for another protocol, by `Upgrade` or by `CONNECT`.
+    pub fn wants_upgrade(&self) -> bool {
+        self.upgrade || self.method == Method::CONNECT
+    }
+
+    /// Whether the client waits for leave to send its body (RFC 9110, section 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        self.expects_continue
+    }
+
+    /// The host and port that the request is for: those of the target where it has them, else those of `Host`.
+    pub fn authority(&self) -> Option<&str> {
+        let bytes = target::authority(self.form, &self.target).or_else(|| self.fields.get("host"))?;
+        std::str::from_utf8(bytes).ok()
+    }
+
+    /// The fields.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// The fields, to be edited.
+    pub fn fields_mut(&mut self) -> &mut Fields {
+        &mut self.fields
+    }
+
+    /// The request in the `http` crate's types. Refused is a target that those do not know as a URI, though its bytes
+    /// are allowed: the answer to it is 400.
+    pub fn into_parts(self) -> Result<request::Parts, Error> {
+        Ok(self.into_parts_and_fields()?.0)
+    }
+
+    /// Like [`into_parts`](RequestHead::into_parts), and gives the emptied fields, whose memory the machine can use
+    /// again ([`Server::reuse`](super::Server::reuse)).
+    pub fn into_parts_and_fields(self) -> Result<(request::Parts, Fields), Error> {
+        let mut parts = request::Request::new(()).into_parts().0;
+        parts.uri = Uri::from_maybe_shared(self.target).map_err(|_| Error::Target)?;
+        parts.method = self.method;
+        parts.version = self.version;
+        parts.headers = self.fields.to_map();
+        Ok((parts, self.fields))
+    }
+}
+
+/// Parses the head of a request, in bytes that may still grow.
+#[derive(Debug, Default)]
+pub(super) struct RequestParser {
+    line: Option<RequestLine>,
+    pub(super) fields: FieldParser,
+}
+
+#[derive(Debug)]
+struct RequestLine {
+    method: Method,
+    target: (usize, usize),
+    version: Version,
+}
+
+impl RequestParser {
+    /// How many bytes at the start of `src` are a complete head.
+    pub(super) fn parse(&mut self, src: &[u8], limits: &Limits) -> Result<Option<usize>, Error> {
+        if self.line.is_none() {
+            // One empty line before a request is ignored (RFC 9112, section 2.2).
+            if self.fields.pos == 0 && src.starts_with(b"\r\n") {
+                self.fields.pos = 2;
+            }
+            let limit = limits.start_line.min(limits.head);
+            let pos = self.fields.pos;
+            let Some(line) = self.fields.start_line(src, limit, Error::StartLineTooLong)? else { return Ok(None) };
+            let (end, line) = (pos + line.len(), request_line(line, pos)?);
+            self.fields.pos = end;
+            self.line = Some(line);
+        }
+        let end = limits.head.min(u32::MAX as usize);
+        self.fields.parse(src, FieldLimits { end, fields: limits.fields, error: Error::HeadTooLarge })
+    }
+
+    /// Whether nothing of a head has come yet.
+    pub(super) fn is_idle(&self, src: &[u8]) -> bool {
+        self.line.is_none() && (src.is_empty() || src == b"\r\n" || src == b"\r")
+    }
+
+    /// Makes the head whose bytes [`parse`](RequestParser::parse) has found, and is ready for the next one.
+    pub(super) fn take(&mut self, bytes: Bytes) -> Result<RequestHead, Error> {
+        let (lines, facts) = self.fields.finish();
+        let Some(RequestLine { method, target, version }) = self.line.take() else { return Err(Error::RequestLine) };
+        let target = bytes.slice(target.0..target.1);
+        let form = target::form(&method, &target)?;
+        let framing = facts.framing(version)?;
+        check_host(&facts, version, form, &target, &bytes)?;
+        // In HTTP/1.0 it could be ignored, but what is ignored here would be sent on in a message of HTTP/1.1.
+        if facts.expects_other {
+            return Err(Error::Expectation);
+        }
+        if method == Method::CONNECT && !framing.is_empty() {
+            return Err(Error::UnexpectedFraming);
+        }
+        Ok(RequestHead {
+            method,
+            target,
+            form,
+            version,
+            framing,
+            persistent: facts.persistent(version),
+            upgrade: facts.connection_upgrade && facts.upgrade && version == Version::HTTP_11,
+            expects_continue: facts.expects_continue && version == Version::HTTP_11 && !framing.is_empty(),
+            fields: Fields::received(bytes, lines),
+        })
+    }
+}
+
+fn check_host(facts: &Facts, version: Version, form: TargetForm, target: &[u8], head: &[u8]) -> Result<(), Error> {
+    let Some((start, end)) = facts.host else {
+        return if version == Version::HTTP_11 { Err(Error::HostMissing) } else { Ok(()) };
+    };
+    let host = &head[start as usize..end as usize];
+    if !target::is_authority(host) {
+        return Err(Error::HostInvalid);
+    }
+    match target::authority(form, target) {
+        Some(named) if !target::same_authority(form, named, host) => Err(Error::HostMismatch),
+        _ => Ok(()),
+    }
+}
+
+/// The request line that ends with the line feed at the end of `line`, which stands at `pos`.
+fn request_line(line: &[u8], pos: usize) -> Result<RequestLine, Error> {
+    let Some(line) = line.strip_suffix(b"\r\n") else { return Err(Error::BareLf) };
+    let method_len = token_len(line);
+    let (method, rest) = line.split_at(method_len);
+    let (true, [b' ', rest @ ..]) = (method_len > 0, rest) else { return Err(Error::RequestLine) };
+    let target_len = visible_len(rest);
+    let (target, rest) = rest.split_at(target_len);
+    let (true, [b' ', version @ ..]) = (target_len > 0, rest) else { return Err(Error::RequestLine) };
+    let version = version_of(version).ok_or(Error::RequestLine)??;
+    if !target.is_ascii() {
+        return Err(Error::Target);
+    }
+    let method = Method::from_bytes(method).map_err(|_| Error::RequestLine)?;
+    let start = pos + method_len + 1;
+    Ok(RequestLine { method, target: (start, start + target_len), version })
+}
+
+/// Whether the `http` crate's method can be sent: an extension could hold any token.
+pub(super) fn is_method(method: &Method) -> bool {
+    is_token(method.as_str().as_bytes())
+}
