@@ -3,25 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use xs_os::vfs::VfsExt;
+use xs_storage::Result;
 use xs_storage::engine::Engine;
 use xs_storage::lsm::{Lsm, Options};
-use xs_storage::{Error, Result};
 
 use crate::{Admin, Machine, Opening, Store, check_by_reading};
 
-/// The file that every tree of this kind has.
-const MANIFEST: &str = "manifest";
-
 pub(crate) fn open(dir: &Path, opening: Opening, machine: &Machine) -> Result<Store> {
-    let manifest = dir.join(MANIFEST);
-    if opening == Opening::Existing && !machine.vfs.exists(&manifest).map_err(Error::io("open", &manifest))? {
-        return Err(Error::Invalid(format!("{}: there is no log-structured tree here", dir.display())));
-    }
     let options = Options {
         vfs: machine.vfs.clone(),
         jobs: machine.jobs.clone(),
         clock: machine.clock.clone(),
+        must_exist: opening == Opening::Existing,
         ..Options::default()
     };
     let tree = Arc::new(Lsm::open(dir, options)?);

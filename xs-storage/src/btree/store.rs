@@ -105,6 +105,10 @@ impl Store {
 
     /// Notes a failure of writing and answers what every writer gets from now on.
     pub(super) fn stop(&self, error: Error) -> Error {
+        if error.is_full() {
+            // The log takes nothing more until the store is opened again, and then there is to be space.
+            self.log.drop_spares();
+        }
         self.stopped.get_or_init(|| error.stopped()).clone()
     }
 

@@ -43,6 +43,7 @@ impl<F: Framing> Shared<F> {
     /// Goes on with `index` in a new segment behind the first `keep` ones. Its name, once durable, says that the rest is
     /// no part of the log.
     fn restart(&self, index: Index, keep: impl Fn(&[Arc<Segment>]) -> Result<usize>) -> Result<()> {
+        let mut trimmed = self.trimming.lock();
         {
             let tail = self.tail.lock();
             self.check_running()?;
@@ -81,7 +82,8 @@ impl<F: Framing> Shared<F> {
             // Who waits for an entry that is gone waits for nothing.
             self.safe.fetch_max(ticket, Ordering::AcqRel);
             self.turn.settle(Goal::Durable(ticket));
-            dropped.into_iter().try_for_each(|segment| self.discard(segment))
+            trimmed.extend(dropped);
+            self.discard(&mut trimmed)
         })
     }
 
@@ -89,11 +91,11 @@ impl<F: Framing> Shared<F> {
     pub(super) fn trim_to(&self, index: Index) -> Result<()> {
         let passed = |segments: &[Arc<Segment>]| segments.windows(2).take_while(|pair| pair[1].first <= index).count();
         // The oldest goes first, also of two trims: what a crash leaves has no gap.
-        let _trimming = self.trimming.lock();
+        let mut trimmed = self.trimming.lock();
         {
             let tail = self.tail.lock();
             self.check_running()?;
-            if passed(&tail.segments) == 0 {
+            if passed(&tail.segments) == 0 && trimmed.is_empty() {
                 return Ok(());
             }
         }
@@ -110,7 +112,8 @@ impl<F: Framing> Shared<F> {
             Ok(dropped)
         })?;
         // Others write meanwhile: each of these waits for the disk.
-        match dropped.into_iter().try_for_each(|segment| self.discard(segment)) {
+        trimmed.extend(dropped);
+        match self.discard(&mut trimmed) {
             Ok(()) => Ok(()),
             Err(error) => self.alone(|| Err(error)),
         }

@@ -75,7 +75,8 @@
 //!   Tests explore every crash of recorded workloads, over 100,000 different disks in `.ci/long`.)
 //! - What is there after a crash is a prefix of what was appended, entry by entry. (`open`: walking stops at the first gap.)
 //! - What was given up, cut or trimmed does not come back. (`open`, `edit`: epochs. The same tests append over it and
-//!   open once more.)
+//!   open once more.) One exception: what is trimmed while somebody reads it and no more files can be opened stays in the
+//!   directory until the next trim, and is there again if the log is opened before that. (`spares::discard`)
 //! - With [`Records`], a flipped bit is found by whoever reads it or is outside of all entries. (`framing::records`.)
 //! - No wake-up is lost, nobody waits for a job that nobody steps. (`turn`; `.await` alone needs [`LogOptions::jobs`].)
 //! - After a failed write or sync, also one in the background, every append and every commit that is not durable answers
@@ -186,6 +187,8 @@ use turn::Goal;
 
 pub use framing::{BatchDraft, Batches, Framing, MAX_HEAD, Mark, Parsed, Raw, RecordDraft, Records, Sealed};
 pub use reader::{Entry, FileRange, Grown, Reader};
+#[cfg(feature = "lsm")]
+pub(crate) use spares::remove_spares;
 
 /// The version of the files that this build writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
@@ -203,7 +206,6 @@ impl fmt::Display for Index {
 
 /// How a log is to work.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct LogOptions {
     /// The length of a segment in bytes. An entry that is longer gets a segment of its own length. At least 4 KiB;
     /// 16 MiB by default.
@@ -218,7 +220,7 @@ pub struct LogOptions {
     /// The index that a new log starts with; 0 by default.
     pub first: Index,
     /// Files that are kept ready to become segments: one is made ahead, and segments that are trimmed are kept up to
-    /// this many. 2 by default; 0 makes every segment when it is needed.
+    /// this many. 2 by default; 0 makes every segment when it is needed. On a full disk they make room for what fits none.
     pub spares: usize,
     /// Where commits that are awaited are synced, segments synced as they fill, and spare segments made. By default a thread of the log's own.
     pub jobs: Arc<dyn Jobs>,
@@ -372,7 +374,8 @@ impl<F: Framing> Log<F> {
     }
 
     /// Removes the oldest segments as far as all their entries lie in front of `index`. So entries in front of `index`
-    /// may remain: those that share a segment with later ones.
+    /// may remain: those that share a segment with later ones, and those of a segment that is read and whose file cannot be
+    /// opened for that now; it goes with the next trim.
     ///
     /// # Errors
     /// A failure of the disk stops the log.
@@ -386,6 +389,11 @@ impl<F: Framing> Log<F> {
     /// A failure of the disk stops the log.
     pub fn restart_at(&self, index: Index) -> Result<()> {
         self.shared.restart_at(index)
+    }
+
+    /// Gives the space of spare segments back: for who finds the disk full. The log makes others when it needs them.
+    pub fn drop_spares(&self) {
+        self.shared.drop_spares();
     }
 
     /// Reads and checks every entry that is durable, and says how many there are.

@@ -13,7 +13,7 @@ use xs_os::vfs::{File, Open, Vfs, VfsExt};
 use super::framing::{Framing, Mark};
 use super::segment::{STRIDE, Segment, Waypoint, body};
 use super::shared::{Counts, Io, Shared};
-use super::spares::Spares;
+use super::spares::{Spares, is_spare};
 use super::tail::Tail;
 use super::turn::Turn;
 use super::walk::{Step, Walk};
@@ -35,7 +35,7 @@ fn list<F: Framing>(vfs: &dyn Vfs, dir: &Path) -> Result<Listing> {
         let name = name.to_string_lossy().into_owned();
         if let Some(segment) = Segment::from_name::<F>(dir, &name) {
             listing.segments.insert(segment.epoch, segment);
-        } else if name.strip_prefix("spare-").is_some_and(|number| number.parse::<u64>().is_ok()) {
+        } else if is_spare(&name) {
             listing.spares.push(name);
         } else if name != LOCK && (F::MARK_LEN > 0 || name != watermark::NAME) {
             strange = Some(name);
@@ -241,7 +241,7 @@ impl<F: Framing> Shared<F> {
             io: Mutex::new(Io::new(marked)),
             syncing: Mutex::default(),
             spares: Mutex::new(Spares::default()),
-            trimming: Mutex::new(()),
+            trimming: Mutex::default(),
             watermark,
             job: OnceLock::new(),
             stopped: OnceLock::new(),
@@ -268,7 +268,7 @@ impl<F: Framing> Shared<F> {
             Some((durable, unsure)) => {
                 // A name that was found may not be durable, if an earlier life failed to sync it.
                 self.sync_dir()?;
-                debris.into_iter().try_for_each(|segment| self.discard(Arc::new(segment)))?;
+                self.discard(&mut debris.into_iter().map(Arc::new).collect())?;
                 self.give_up_tail(&last, durable, unsure)
             }
             None => self.begin(&last, self.options.segment_bytes),

@@ -76,7 +76,11 @@ impl Segment {
         if let Some(file) = self.file.get() {
             return Ok(file);
         }
-        let file = vfs.open(&self.path, how).map_err(Error::io("open", &self.path))?;
+        let file = match vfs.open(&self.path, how) {
+            Ok(file) => file,
+            // Who takes the name away opens the file first, for those who have the segment: it may be there by now.
+            Err(error) => return self.file.get().ok_or_else(|| Error::io("open", &self.path)(error)),
+        };
         check_header::<F>(&*file, &self.path)?;
         let len = file.len().map_err(Error::io("measure", &self.path))?;
         // Another thread may have been faster; its file is as good.

@@ -1,5 +1,6 @@
 //! What the handles of one log share, and the way of an entry from a caller to the disk.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,8 +45,8 @@ pub(super) struct Shared<F: Framing> {
     /// Held during every sync of a segment; whether one has failed. Taken behind `io`, if both are.
     pub(super) syncing: Mutex<Option<Error>>,
     pub(super) spares: Mutex<Spares>,
-    /// Held while the head is trimmed.
-    pub(super) trimming: Mutex<()>,
+    /// Held while segments are taken out. Those that are out of the log and still in the directory, in that order.
+    pub(super) trimming: Mutex<VecDeque<Arc<Segment>>>,
     /// For a framing without marks.
     pub(super) watermark: Option<Mutex<Watermark>>,
     pub(super) job: OnceLock<JobHandle>,

@@ -3,6 +3,7 @@
 //! A spare has a segment's header and length. Nothing in it is ever taken for an entry of the segment that it becomes:
 //! either it is zeros, or its entries belong to an epoch that has passed.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +21,25 @@ const ZEROS: &[u8; FILL] = &[0; FILL];
 
 /// From so many syncs on that somebody waited for, within a quarter of a segment, the next one is filled with zeros.
 const WAITED: u32 = 8;
+
+/// Whether a file of this name is a spare.
+pub(super) fn is_spare(name: &str) -> bool {
+    name.strip_prefix("spare-").is_some_and(|number| number.parse::<u64>().is_ok())
+}
+
+/// Removes the spares of a log that nobody has open: for who finds the disk full before it can be opened.
+#[cfg(feature = "lsm")]
+pub(crate) fn remove_spares(vfs: &dyn xs_os::vfs::Vfs, dir: &std::path::Path) -> Result<()> {
+    let names = match vfs.list(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        names => names.map_err(Error::io("list", dir))?,
+    };
+    for name in names.iter().filter(|name| is_spare(&name.to_string_lossy())) {
+        let path = dir.join(name);
+        vfs.remove(&path).map_err(Error::io("remove", &path))?;
+    }
+    Ok(())
+}
 
 pub(super) struct Spare {
     path: PathBuf,
@@ -45,7 +65,11 @@ impl<F: Framing> Shared<F> {
         };
         let spare = match ready {
             Some(spare) => spare,
-            None => self.make(reserve)?,
+            None => match self.make(reserve) {
+                // What the spares take is more than is missing, maybe.
+                Err(error) if error.is_full() && self.drop_spares() => self.make(reserve)?,
+                made => made?,
+            },
         };
         self.vfs.rename(&spare.path, &segment.path).map_err(Error::io("rename", &spare.path))?;
         self.sync_dir()?;
@@ -56,18 +80,31 @@ impl<F: Framing> Shared<F> {
     /// A new file, with its space set aside.
     fn make(&self, len: u64) -> Result<Spare> {
         let spare = self.start(len)?;
-        if !F::BARE {
-            spare.file.allocate(len).map_err(Error::io("allocate", &spare.path))?;
-        }
-        spare.file.sync().map_err(Error::io("sync", &spare.path))?;
+        let allocated = if F::BARE { Ok(()) } else { spare.file.allocate(len) };
+        let synced = allocated
+            .map_err(Error::io("allocate", &spare.path))
+            .and_then(|()| spare.file.sync().map_err(Error::io("sync", &spare.path)));
+        // A part of one would only be in the way of what follows on a full disk.
+        synced.inspect_err(|_| drop(self.vfs.remove(&spare.path)))?;
         Ok(spare)
     }
 
     fn start(&self, len: u64) -> Result<Spare> {
         let path = self.spare_path();
         let file = self.vfs.open(&path, Open::New).map_err(Error::io("create", &path))?;
-        file.write_all_at(&header::<F>(), 0).map_err(Error::io("write", &path))?;
+        let written = file.write_all_at(&header::<F>(), 0).map_err(Error::io("write", &path));
+        written.inspect_err(|_| drop(self.vfs.remove(&path)))?;
         Ok(Spare { path, file, len })
+    }
+
+    /// Removes the spares; whether there were any.
+    pub(super) fn drop_spares(&self) -> bool {
+        let mut spares = self.spares.lock();
+        let filling = spares.filling.take().map(|(spare, _)| spare);
+        let gone: Vec<_> = spares.ready.drain(..).chain(filling).collect();
+        // What stays for now is adopted or removed by the next opening.
+        gone.iter().for_each(|spare| drop(self.vfs.remove(&spare.path)));
+        !gone.is_empty()
     }
 
     fn spare_path(&self) -> PathBuf {
@@ -106,7 +143,10 @@ impl<F: Framing> Shared<F> {
     /// Bytes that all files of the log take on the disk. What cannot be measured counts as nothing.
     pub(super) fn disk_bytes(&self) -> u64 {
         let segments = self.tail.lock().segments.clone();
-        let segments = segments.iter().filter_map(|segment| segment.len(&*self.vfs)).sum::<u64>();
+        let mut segments = segments.iter().filter_map(|segment| segment.len(&*self.vfs)).sum::<u64>();
+        if let Some(trimmed) = self.trimming.try_lock() {
+            segments += trimmed.iter().filter_map(|segment| segment.len(&*self.vfs)).sum::<u64>();
+        }
         let watermark = self.watermark.as_ref().map_or(0, |watermark| watermark.lock().len());
         segments + self.spare_bytes() + watermark
     }
@@ -163,29 +203,46 @@ impl<F: Framing> Shared<F> {
         Ok(Progress::Idle)
     }
 
-    /// Takes a segment out of the directory, or keeps its file for another one. Durable when this returns.
-    pub(super) fn discard(&self, segment: Arc<Segment>) -> Result<()> {
-        let recyclable = F::MARK_LEN > 0 && self.spares.lock().ready.len() < self.options.spares;
-        // Whoever else has the segment reads it, and its bytes must stay.
-        let kept = match Arc::try_unwrap(segment) {
-            Ok(segment) if recyclable => {
-                let file = self.vfs.open(&segment.path, Open::Write).map_err(Error::io("open", &segment.path))?;
-                let len = file.len().map_err(Error::io("measure", &segment.path))?;
-                if len == self.options.segment_bytes {
-                    let path = self.spare_path();
-                    self.vfs.rename(&segment.path, &path).map_err(Error::io("rename", &segment.path))?;
-                    self.spares.lock().ready.push(Spare { path, file, len });
-                    return self.sync_dir();
+    /// Takes segments out of the directory, or keeps their files for others. Durable when this returns.
+    ///
+    /// One whose file cannot be opened for those who still read it stays, and with it all behind: what is in the directory
+    /// must have no gap. Whoever trims next tries again.
+    pub(super) fn discard(&self, segments: &mut VecDeque<Arc<Segment>>) -> Result<()> {
+        while let Some(segment) = segments.pop_front() {
+            let path = segment.path.clone();
+            match Arc::try_unwrap(segment) {
+                Ok(segment) => {
+                    if self.recycle(&segment)? {
+                        continue;
+                    }
                 }
-                segment.path.clone()
+                // Whoever else has the segment reads it, and its bytes must stay.
+                Err(shared) => {
+                    if shared.open::<F>(&*self.vfs, Open::Read).is_err() {
+                        segments.push_front(shared);
+                        return Ok(());
+                    }
+                }
             }
-            Ok(segment) => segment.path.clone(),
-            Err(shared) => {
-                shared.open::<F>(&*self.vfs, Open::Read)?;
-                shared.path.clone()
-            }
-        };
-        self.vfs.remove(&kept).map_err(Error::io("remove", &kept))?;
-        self.sync_dir()
+            self.vfs.remove(&path).map_err(Error::io("remove", &path))?;
+            self.sync_dir()?;
+        }
+        Ok(())
+    }
+
+    /// Makes a spare of a segment that nobody has, if one is wanted. One that cannot be opened is none.
+    fn recycle(&self, segment: &Segment) -> Result<bool> {
+        if F::MARK_LEN == 0 || self.spares.lock().ready.len() >= self.options.spares {
+            return Ok(false);
+        }
+        let Ok(file) = self.vfs.open(&segment.path, Open::Write) else { return Ok(false) };
+        let len = file.len().map_err(Error::io("measure", &segment.path))?;
+        if len != self.options.segment_bytes {
+            return Ok(false);
+        }
+        let path = self.spare_path();
+        self.vfs.rename(&segment.path, &path).map_err(Error::io("rename", &segment.path))?;
+        self.spares.lock().ready.push(Spare { path, file, len });
+        self.sync_dir().map(|()| true)
     }
 }

@@ -126,7 +126,7 @@ impl Core {
         match run.step()? {
             Step::More => Ok(Work::Did),
             Step::Done(edit) => {
-                self.install(&edit, None)?;
+                self.install_merged(&edit)?;
                 self.disk.options.tell(Event::CompactionEnded { bytes: run.written(), level: run.to() });
                 *slot = None;
                 Ok(Work::Did)
@@ -134,11 +134,28 @@ impl Core {
         }
     }
 
+    /// Puts the outcome of a merge into the version.
+    fn install_merged(&self, edit: &Edit) -> Result<()> {
+        let mut merging = self.install.lock();
+        // Should it fail, nothing is installed any more.
+        *merging = None;
+        self.install_under(merging, edit, None)
+    }
+
     /// Asks the policy, and does at once what needs no merge.
     fn choose(&self) -> Result<Chosen> {
-        let version = self.state.load().version.clone();
-        let (shape, context) = (version.shape(), self.context());
-        match self.disk.options.policy.choose(&shape, &context) {
+        let context = self.context();
+        let (version, shape, choice) = {
+            let mut merging = self.install.lock();
+            let version = self.state.load().version.clone();
+            let shape = version.shape();
+            let choice = self.disk.options.policy.choose(&shape, &context);
+            if let Choice::Merge { to, .. } = &choice {
+                *merging = Some(*to);
+            }
+            (version, shape, choice)
+        };
+        match choice {
             Choice::Nothing => Ok(Chosen::Nothing),
             Choice::Merge { tables, to } => {
                 let plan = Plan::merge(&version, &tables, to, shape.wasteful_blobs(&context))?;
@@ -203,6 +220,7 @@ impl Core {
         while slot.is_some() {
             self.try_compaction_step(&mut slot).map_err(|error| self.stop(error))?;
         }
+        let mut merging = self.install.lock();
         let version = self.state.load().version.clone();
         let shape = version.shape();
         let tables: Vec<u64> = shape.tables().map(|table| table.id).collect();
@@ -210,13 +228,15 @@ impl Core {
             return Ok(());
         }
         let to = shape.deepest().max(1);
+        *merging = Some(to);
+        drop(merging);
         let merge = || -> Result<()> {
             let plan = Plan::merge(&version, &tables, to, shape.wasteful_blobs(&self.context()))?;
             self.disk.options.tell(Event::CompactionBegun { tables: tables.len(), bytes: plan.bytes, level: to });
             let mut run = Run::new(self.disk.clone(), version.clone(), plan, self.readers());
             loop {
                 if let Step::Done(edit) = run.step()? {
-                    self.install(&edit, None)?;
+                    self.install_merged(&edit)?;
                     self.disk.options.tell(Event::CompactionEnded { bytes: run.written(), level: to });
                     return Ok(());
                 }

@@ -1,4 +1,6 @@
 //! Looking at everything: that each file is what the manifest says, each table sorted, complete and where it belongs.
+//!
+//! Everything is read twice, in the order of the tables and in that of the keys.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,8 +11,9 @@ use super::disk::Name;
 use super::entries::Entries;
 use super::events::Event;
 use super::manifest::Manifest;
+use super::merge::{Merge, Source};
 use super::table::{Fill, Table, TableCursor, hash};
-use super::version::Version;
+use super::version::{LevelCursor, Version};
 use super::{Kind, Seq};
 use crate::{Error, Result};
 
@@ -42,6 +45,7 @@ impl Core {
             checked.bytes += table.info.bytes;
             self.disk.options.tell(Event::Progress { done: checked.bytes, of });
         }
+        self.check_order(&state.version)?;
         self.check_live_values(&state.version)?;
         self.check_manifest()?;
         let log = self.log.lock().clone();
@@ -103,6 +107,42 @@ impl Core {
             return Err(wrong(format!("the table notes {noted:?}, and has {counts:?}")));
         }
         checked.entries += entries;
+        Ok(())
+    }
+
+    /// Of each key, what stands higher is newer: a read stops at the first answer.
+    pub(super) fn check_order(&self, version: &Version) -> Result<()> {
+        let mut children = Vec::new();
+        for (number, level) in version.levels.iter().enumerate() {
+            match number {
+                0 => {
+                    for table in level.iter() {
+                        children.push(Source::Table(TableCursor::new(table.clone(), Fill::Bypass)?));
+                    }
+                }
+                _ => children.push(Source::Level(LevelCursor::new(level.clone(), Fill::Bypass))),
+            }
+        }
+        let mut merge = Merge::new(children);
+        let (mut key, mut at): (Vec<u8>, _) = (Vec::new(), None);
+        merge.first()?;
+        while merge.valid() {
+            let top = merge.top();
+            match at {
+                Some(above) if merge.key() == key => {
+                    if above > top {
+                        let what = format!("tables hold an older entry of a key above a newer one: {:?}", merge.key());
+                        return Err(Error::corrupt(&self.disk.dir, 0, what));
+                    }
+                }
+                _ => {
+                    key.clear();
+                    key.extend_from_slice(merge.key());
+                }
+            }
+            at = Some(top);
+            merge.next()?;
+        }
         Ok(())
     }
 

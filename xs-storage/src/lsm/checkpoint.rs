@@ -9,6 +9,7 @@ use super::disk::Name;
 use super::events::Event;
 use super::manifest::Manifest;
 use super::open::check_empty;
+use super::version::Version;
 use crate::{Error, Result};
 
 /// What is copied at once where files cannot be linked.
@@ -23,6 +24,17 @@ impl Core {
         // Holding the version holds its files.
         let state = self.state.load_full();
         let version = &state.version;
+        self.copy_to(version, dir).inspect_err(|_| {
+            // A part of a copy is no store, and would only be in the way of the next attempt. The manifest goes first.
+            let tables = version.tables().map(|table| Name::Table(table.info.id));
+            let files = tables.chain(version.blobs.keys().map(|id| Name::Blob(*id))).map(|name| dir.join(name.file()));
+            let ours = [Manifest::path(dir), dir.join("manifest.new")].into_iter().chain(files);
+            ours.for_each(|path| drop(vfs.remove(&path)));
+        })
+    }
+
+    fn copy_to(&self, version: &Version, dir: &Path) -> Result<()> {
+        let vfs = self.disk.vfs();
         let tables = version.tables().map(|table| (Name::Table(table.info.id), table.info.bytes));
         let files = tables.chain(version.blobs.values().map(|blob| (Name::Blob(blob.id), blob.bytes)));
         let (mut done, of) = (0, version.bytes());

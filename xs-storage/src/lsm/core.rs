@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use xs_os::jobs::JobHandle;
 use xs_os::vfs::File;
 
@@ -36,7 +36,8 @@ pub(super) struct Core {
     /// The number of the last write that readers may see.
     pub(super) visible: AtomicU64,
     pub(super) write: Mutex<Writer>,
-    pub(super) install: Mutex<()>,
+    /// Held from a look at the version to the edit that follows from it. The level to which a merge under way writes.
+    pub(super) install: Mutex<Option<usize>>,
     publish: Mutex<()>,
     pub(super) flush: Mutex<Option<(Waiting, Run)>>,
     pub(super) compaction: Mutex<Option<Run>>,
@@ -174,7 +175,17 @@ impl Core {
 
     /// Makes an edit durable and visible. `flushed` is the memtable whose tables come with it.
     pub(super) fn install(&self, edit: &Edit, flushed: Option<&Arc<Memtable>>) -> Result<()> {
-        let _lock = self.install.lock();
+        let lock = self.install.lock();
+        self.install_under(lock, edit, flushed)
+    }
+
+    /// [`install`](Core::install), by who has its lock already.
+    pub(super) fn install_under(
+        &self,
+        lock: MutexGuard<'_, Option<usize>>,
+        edit: &Edit,
+        flushed: Option<&Arc<Memtable>>,
+    ) -> Result<()> {
         let before = self.state.load().version.clone();
         let version = Arc::new(before.apply(edit));
         let manifest = Manifest::of(&version, self.disk.next_number());
@@ -193,6 +204,7 @@ impl Core {
             version: version.clone(),
         });
         version.doom_what_left(&before);
+        drop(lock);
         self.look_at_pressure(&version);
         Ok(())
     }
@@ -209,15 +221,19 @@ impl Core {
     pub(super) fn context(&self) -> Context {
         Context {
             now_ms: self.disk.options.now_ms(),
-            oldest: self.readers().first().copied().unwrap_or_else(|| self.visible.load(Ordering::Acquire)),
+            oldest: self.readers().first().copied().unwrap_or(0),
             blob_live_percent: self.disk.options.blob_live_percent,
         }
     }
 
-    /// The numbers that somebody reads at, in order. Whoever comes later reads at a greater one than all that is in
-    /// tables and in waiting memtables by now.
+    /// The numbers that somebody reads at or may begin to read at, in order. Asked for when the inputs of a merge are fixed:
+    /// whoever comes later reads at the last of these or at a greater one. What waits for a flush is visible; tables that
+    /// an ingest puts into the version become visible a moment later, and until then what they hide must stay.
     pub(super) fn readers(&self) -> Vec<Seq> {
-        self.snapshots.lock().keys().copied().collect()
+        let snapshots = self.snapshots.lock();
+        let visible = self.visible.load(Ordering::Acquire);
+        let newest = (!snapshots.contains_key(&visible)).then_some(visible);
+        snapshots.keys().copied().chain(newest).collect()
     }
 
     /// Tells the flush (0) or the compaction (1) that there may be something to do.
@@ -229,6 +245,12 @@ impl Core {
 
     /// Nothing more is written from now on.
     pub(super) fn stop(&self, error: Error) -> Error {
+        if error.is_full()
+            && let Some(log) = &*self.log.lock()
+        {
+            // The log takes nothing more until the tree is opened again, and that needs space.
+            log.drop_spares();
+        }
         let error = error.stopped();
         if self.stopped.set(error.clone()).is_ok() {
             self.disk.options.tell(Event::Stopped { why: error.to_string() });

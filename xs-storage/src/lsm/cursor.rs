@@ -75,10 +75,12 @@ impl Core {
     pub(super) fn cursor(&self, state: Arc<Super>, range: KeyRange<'_>, seq: Seq) -> Result<TreeCursor> {
         let (mut children, mut ranges) = (Vec::new(), Vec::new());
         for mem in state.memtables() {
-            if mem.has_ranges() {
+            let has_ranges = mem.has_ranges();
+            if has_ranges {
                 ranges.push((children.len(), mem.ranges()));
             }
-            if mem.entries() > 0 {
+            // Of ranges alone, too: they must have a number of their own, for all behind it is what they hide.
+            if has_ranges || mem.entries() > 0 {
                 children.push(Source::Mem(MemCursor::new(mem.clone())));
             }
         }

@@ -113,6 +113,10 @@ impl Doomed {
     pub(super) fn doom(&self) {
         self.doomed.store(true, Ordering::Release);
     }
+
+    pub(super) fn spare(&self) {
+        self.doomed.store(false, Ordering::Release);
+    }
 }
 
 impl Drop for Doomed {

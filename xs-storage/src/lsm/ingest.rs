@@ -1,35 +1,50 @@
 //! Tables that are made elsewhere, and taken in whole.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use xs_os::vfs::Open;
 
 use super::Kind;
 use super::checkpoint::copy;
+use super::compaction::Policy;
 use super::core::Core;
-use super::disk::Name;
+use super::disk::{Doomed, Name};
 use super::events::Event;
 use super::options::Options;
 use super::ranges::Ranges;
+use super::span::Span;
 use super::table::{Table, TableWriter};
-use super::version::Edit;
+use super::version::{Edit, Version};
 use crate::{Error, Result};
 
 /// Writes a table that a tree can [take in](super::Lsm::ingest): sorted, once, past log and memtable.
+///
+/// It is built beside its name, with `.new` behind it, and gets the name at the end: a file that has it already may be a
+/// tree's, which shares the bytes of what it took in. One that is given up leaves nothing.
 #[derive(Debug)]
 pub struct TableBuilder {
     writer: TableWriter,
-    vfs: std::sync::Arc<dyn xs_os::vfs::Vfs>,
+    fresh: Doomed,
+    path: PathBuf,
+    vfs: Arc<dyn xs_os::vfs::Vfs>,
     now_ms: u64,
 }
 
 impl TableBuilder {
-    /// A table in a new file; an old one of the name is replaced. Block size, filter and compression are the options'.
+    /// A table in a new file; an old one of the name is replaced when this one [ends](TableBuilder::finish). Block size, filter and compression are the options'.
     ///
     /// # Errors
     /// [`Error::Io`] from the disk, [`Error::Invalid`] for options that make no sense.
     pub fn new(path: &Path, options: &Options) -> Result<Self> {
         options.check()?;
-        let writer = TableWriter::new(&*options.vfs, path.to_owned(), 0, options)?;
-        Ok(TableBuilder { writer, vfs: options.vfs.clone(), now_ms: options.now_ms() })
+        let mut fresh = path.as_os_str().to_owned();
+        fresh.push(".new");
+        let fresh = Doomed::new(options.vfs.clone(), fresh.into());
+        let writer = TableWriter::new(&*options.vfs, fresh.path.clone(), 0, options)?;
+        fresh.doom();
+        let (path, vfs) = (path.to_owned(), options.vfs.clone());
+        Ok(TableBuilder { writer, fresh, path, vfs, now_ms: options.now_ms() })
     }
 
     /// Adds an entry, whose key is greater than all before.
@@ -46,7 +61,7 @@ impl TableBuilder {
         if !self.writer.is_empty() && self.writer.last_key() >= key {
             return Err(Error::Invalid(format!(
                 "{}: keys must be added in ascending order, each once",
-                self.writer.path().display()
+                self.path.display()
             )));
         }
         self.writer.add(key, Kind::Put.tag(0), value)
@@ -70,12 +85,24 @@ impl TableBuilder {
         if self.writer.is_empty() {
             return Err(Error::Invalid("a table of no entry: add some, or leave it out".into()));
         }
-        let path: PathBuf = self.writer.path().to_owned();
-        let bytes = self.writer.finish(&Ranges::default(), self.now_ms)?.bytes;
+        let TableBuilder { writer, fresh, path, vfs, now_ms } = self;
+        let bytes = writer.finish(&Ranges::default(), now_ms)?.bytes;
+        vfs.rename(&fresh.path, &path).map_err(Error::io("rename", &fresh.path))?;
+        fresh.spare();
         let dir = xs_os::vfs::parent(&path);
-        self.vfs.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        vfs.sync_dir(dir).map_err(Error::io("sync", dir))?;
         Ok(bytes)
     }
+}
+
+/// The level for a table that is newer than all that is there: as deep as nothing stands in its way, so that it is nobody's
+/// burden, and of tables that come by the dozen only those that overlap make writers wait for merges.
+fn place(version: &Version, placed: &[(usize, Arc<Table>)], span: &Span, deepest: usize) -> usize {
+    let is_free = |level: &usize| {
+        let placed = placed.iter().filter(|(to, _)| to == level).map(|(_, table)| table);
+        version.levels[*level].iter().chain(placed).all(|table| !table.info.span.overlaps(span))
+    };
+    (0..=deepest).take_while(is_free).last().unwrap_or(0)
 }
 
 impl Core {
@@ -85,32 +112,18 @@ impl Core {
         if paths.is_empty() {
             return Ok(());
         }
-        let vfs = self.disk.vfs();
         let mut numbers = Vec::new();
         for (done, path) in paths.iter().enumerate() {
             let number = self.disk.new_number();
-            let to = self.disk.path(Name::Table(number));
-            let linked = vfs.hard_link(path, &to);
-            if linked.is_err() {
-                self.disk.count_written(copy(vfs, path, &to)?);
-            }
-            let file = vfs.open(&to, xs_os::vfs::Open::Read).map_err(Error::io("open", &to))?;
-            let bytes = file.len().map_err(Error::io("read", &to))?;
-            // Looks at header, end and properties; what it refuses is removed again.
-            let table = Table::open(&self.disk, number, bytes, Some(0)).and_then(|table| {
-                let plain = table.info.range_deletes == 0 && table.info.blobs.is_empty();
-                if plain {
-                    Ok(table)
-                } else {
-                    Err(Error::Invalid(format!("{}: not made by a TableBuilder", path.display())))
+            numbers.push((number, 0));
+            match self.bring(path, number) {
+                Ok(bytes) => numbers[done].1 = bytes,
+                Err(error) => {
+                    let names = numbers.iter().map(|(number, _)| self.disk.path(Name::Table(*number)));
+                    names.for_each(|name| drop(self.disk.vfs().remove(&name)));
+                    return Err(error);
                 }
-            });
-            if let Err(error) = table {
-                numbers.iter().for_each(|(number, _)| drop(vfs.remove(&self.disk.path(Name::Table(*number)))));
-                let _ = vfs.remove(&to);
-                return Err(error);
             }
-            numbers.push((number, bytes));
             self.disk.options.tell(Event::Progress { done: done as u64 + 1, of: paths.len() as u64 });
         }
         self.disk.sync_dir().map_err(|error| self.stop(error))?;
@@ -123,18 +136,58 @@ impl Core {
         self.check_stopped()?;
         self.rotate(&mut writer);
         self.flush_waiting()?;
+        let merging = self.install.lock();
+        let version = self.state.load().version.clone();
+        let deepest = match (&self.disk.options.policy, *merging) {
+            (Policy::Leveled(_), None) => version.shape().deepest().max(1),
+            // The outcome of a merge may stretch over gaps that are to be seen now.
+            (Policy::Leveled(_), Some(to)) => to.saturating_sub(1),
+            // Others go by level 0.
+            _ => 0,
+        };
         let mut add = Vec::new();
         let mut seq = writer.last;
         for (number, bytes) in numbers {
             seq += 1;
-            add.insert(0, (0, Table::open(&self.disk, number, bytes, Some(seq))?));
+            let table = Table::open(&self.disk, number, bytes, Some(seq))?;
+            add.insert(0, (place(&version, &add, &table.info.span, deepest), table));
         }
         let edit = Edit { add, flushed: Some(seq), ..Edit::default() };
-        self.install(&edit, None).map_err(|error| self.stop(error))?;
+        self.install_under(merging, &edit, None).map_err(|error| self.stop(error))?;
         writer.last = seq;
         self.visible.store(seq, std::sync::atomic::Ordering::Release);
         drop(writer);
         self.poke(1);
         Ok(())
+    }
+
+    /// Gives a table a name of ours, makes its bytes durable, and looks whether it is one to take in. Returns its length.
+    fn bring(&self, path: &Path, number: u64) -> Result<u64> {
+        let (vfs, to) = (self.disk.vfs(), self.disk.path(Name::Table(number)));
+        if vfs.hard_link(path, &to).is_ok() {
+            // Whoever brought the file here may not have synced it. Some systems sync only what may be written, and some
+            // files may only be read.
+            let file = vfs.open(&to, Open::Write).or_else(|_| vfs.open(&to, Open::Read));
+            file.map_err(Error::io("open", &to))?.sync().map_err(Error::io("sync", &to))?;
+            self.disk.count_sync();
+        } else {
+            self.disk.count_written(copy(vfs, path, &to)?);
+        }
+        let file = vfs.open(&to, Open::Read).map_err(Error::io("open", &to))?;
+        let bytes = file.len().map_err(Error::io("read", &to))?;
+        // Looks at header, end and properties.
+        let table = Table::open(&self.disk, number, bytes, None)?;
+        let info = &table.info;
+        // All entries of a table that is taken in get one number in the place of those in the file. A tree's own may have
+        // several, and deletes, and values elsewhere.
+        let plain = info.seqs == (0, 0) && info.deletes == 0 && info.range_deletes == 0 && info.blobs.is_empty();
+        match plain {
+            true => Ok(bytes),
+            false => Err(Error::NotOurs {
+                path: path.to_owned(),
+                expected: "table of a TableBuilder",
+                what: "a tree wrote it for itself".into(),
+            }),
+        }
     }
 }

@@ -76,13 +76,15 @@
 //!   recorded workloads, 100,000 disks in `.ci/long`).
 //! - A file that a manifest names is complete and durable, its name included, before the manifest is; it is removed when
 //!   no reader has it and a later manifest is durable. The manifest is replaced whole, so no byte of it may be wrong.
-//! - A version that a snapshot reads stays (`Retain`); merges read the list of snapshots after their inputs were fixed, and
-//!   a later snapshot reads at a greater number.
+//! - A version that a snapshot reads stays (`Retain`); merges read the list of snapshots after their inputs were fixed. The
+//!   number that is visible then is one of them, and a later snapshot reads at that or at a greater one.
 //! - A write that failed stops all writing; memtables and tables can be read on.
 //! - Nobody waits for a job: a writer that has to wait does a step of the work if nobody else is at it, so a tree on
 //!   [`SteppedJobs`](xs_os::SteppedJobs) never hangs, and the same calls leave the same bytes on the disk.
 //! - Memory: memtables take at most half of [`Options::memory`]; blocks, indexes and filters share what they leave, in one
-//!   cache. A batch that alone is larger, and a cursor that holds a memtable while it is open, come on top.
+//!   cache. On top come a batch that alone is larger, a cursor that holds a memtable while it is open, the log's buffer, the
+//!   deleted ranges of tables ([`stats`](crate::engine::Engine::stats) has both), and some hundred bytes and two keys for
+//!   each table.
 //!
 //! # Cost
 //!
@@ -253,13 +255,15 @@ impl Drop for Close {
 }
 
 impl Lsm {
-    /// Opens the tree in a directory, and makes one if the directory is missing or empty.
+    /// Opens the tree in a directory, and makes one if the directory is missing or empty. One on a disk that is full can
+    /// be read; writes answer [`Error::Stopped`](crate::Error::Stopped) until it is opened with space.
     ///
     /// # Errors
     /// [`Error::NotOurs`](crate::Error::NotOurs) if something else is there, [`Error::Locked`](crate::Error::Locked) if
     /// it is open already, [`Error::NewerFormat`](crate::Error::NewerFormat) if a newer version wrote it,
     /// [`Error::Corrupt`](crate::Error::Corrupt) if what was durable is damaged, [`Error::Invalid`](crate::Error::Invalid)
-    /// for options that make no sense.
+    /// for options that make no sense, [`Error::Io`](crate::Error::Io) of the kind `NotFound` if there is none and
+    /// [`Options::must_exist`] is set.
     pub fn open(dir: &Path, options: Options) -> Result<Lsm> {
         let core = open::open(dir, options)?;
         Ok(Lsm { _close: Arc::new(Close(core.clone())), core })
@@ -282,8 +286,10 @@ impl Lsm {
         self.core.merge_all()
     }
 
-    /// Reads everything and looks at every invariant: order, levels, checksums, filters, counts, and that manifest and
-    /// files agree. What is in memtables only is in the log, whose records are read.
+    /// Reads everything and looks at what must hold: checksums, the order in tables, that levels are disjoint and of each
+    /// key what stands higher is newer, filters, counts, and that manifest and files agree. What is in memtables only is in
+    /// the log, whose records are read. Not looked at: whether deleted ranges stand where they must beside what they hide,
+    /// and files that belong to nobody, which the next opening removes.
     ///
     /// # Errors
     /// [`Error::Corrupt`](crate::Error::Corrupt) for the first thing that is wrong: file, offset, what.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use xs_os::vfs::{Vfs, VfsExt};
+use xs_os::vfs::{Open, Vfs, VfsExt};
 
 use super::background::job;
 use super::core::Core;
@@ -12,9 +12,10 @@ use super::manifest::Manifest;
 use super::options::Options;
 use super::version::Version;
 use crate::engine::WriteBatch;
-use crate::log::{Index, Log, LogOptions};
+use crate::log::{Index, Log, LogOptions, remove_spares};
 use crate::{Error, Result, lock};
 
+const LOG: &str = "wal";
 const LOCK: &str = "LOCK";
 const OLD_LOCK: &str = "lock";
 
@@ -24,6 +25,10 @@ const EXPECTED: &str = "store of this kind";
 pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     options.check()?;
     let vfs = options.vfs.clone();
+    if options.must_exist {
+        let path = Manifest::path(dir);
+        vfs.open(&path, Open::Read).map_err(Error::io("open", &path))?;
+    }
     vfs.make_dir(dir).map_err(Error::io("create", dir))?;
     let found = Manifest::read(&*vfs, dir)?;
     if found.is_none() {
@@ -31,16 +36,16 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
     }
     let lock = lock(&*vfs, &dir.join(lock_name(&*vfs, dir)?))?;
     // Read again: whoever had the lock may have made it, or changed it.
-    let manifest = match Manifest::read(&*vfs, dir)? {
-        Some(manifest) => manifest,
-        None => Manifest::of(&Version::empty(), 1),
+    let (manifest, exists) = match Manifest::read(&*vfs, dir)? {
+        Some(manifest) => (manifest, true),
+        None => (Manifest::of(&Version::empty(), 1), false),
     };
-    // The last one who wrote it may have failed in the middle: it can be read, and be gone after a crash. What it does not
-    // name goes only when it is sure to stay.
-    manifest.write(&*vfs, dir)?;
     let disk = Arc::new(Disk::new(options, dir.to_owned(), manifest.next_file));
+    let full = confirm(&disk, &manifest, exists)?;
     let version = manifest.open(&disk)?;
-    remove_strays(&disk, &manifest)?;
+    if full.is_none() {
+        remove_strays(&disk, &manifest, 0)?;
+    }
     let log_options = LogOptions {
         segment_bytes: disk.options.log_segment_bytes.max(4 << 10),
         jobs: disk.options.jobs.clone(),
@@ -48,8 +53,11 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Arc<Core>> {
         spares: 1,
         ..LogOptions::default()
     };
-    let log = Log::open(disk.options.vfs.clone(), &dir.join("wal"), log_options)?;
+    let log = Log::open(disk.options.vfs.clone(), &dir.join(LOG), log_options)?;
     let core = Arc::new(Core::new(disk, version, log, lock));
+    if let Some(error) = full {
+        core.stop(error);
+    }
     if let Err(error) = replay(&core) {
         core.close();
         return Err(error);
@@ -85,10 +93,29 @@ pub(super) fn check_empty(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
     }
 }
 
-/// Removes tables and files of values that a crash left and the manifest does not name.
-fn remove_strays(disk: &Disk, manifest: &Manifest) -> Result<()> {
+/// Makes sure that the manifest stays. The last one who wrote it may have failed in the middle: it can be read, and be gone
+/// after a crash. What it does not name goes only when it is sure to stay.
+///
+/// A disk that is full even without what is of no use is an answer and no failure: what is there can be read.
+fn confirm(disk: &Disk, manifest: &Manifest, exists: bool) -> Result<Option<Error>> {
+    match manifest.write(disk.vfs(), &disk.dir) {
+        Err(error) if exists && error.is_full() => {}
+        written => return written.map(|_| None),
+    }
+    // A file that nobody came to name has a number that the manifests up to this one had not given yet.
+    remove_strays(disk, manifest, manifest.next_file)?;
+    remove_spares(disk.vfs(), &disk.dir.join(LOG))?;
+    match manifest.write(disk.vfs(), &disk.dir) {
+        Err(error) if error.is_full() => Ok(Some(error)),
+        written => written.map(|_| None),
+    }
+}
+
+/// Removes tables and files of values, from a number on, that a crash left and the manifest does not name.
+fn remove_strays(disk: &Disk, manifest: &Manifest, from: u64) -> Result<()> {
     for name in disk.vfs().list(&disk.dir).map_err(Error::io("list", &disk.dir))? {
         let stray = match Name::parse(Path::new(&name)) {
+            Some(Name::Table(n) | Name::Blob(n)) if n < from => false,
             Some(Name::Table(n)) => !manifest.levels.iter().flatten().any(|(id, ..)| *id == n),
             Some(Name::Blob(n)) => !manifest.blobs.iter().any(|(id, _)| *id == n),
             None => false,
@@ -111,7 +138,7 @@ fn replay(core: &Core) -> Result<()> {
     let mut next = None;
     while let Some(entry) = reader.next()? {
         let corrupt =
-            |what: &str| Error::corrupt(&core.disk.dir.join("wal"), 0, format!("record {}: {what}", entry.index));
+            |what: &str| Error::corrupt(&core.disk.dir.join(LOG), 0, format!("record {}: {what}", entry.index));
         let Some((seq, bytes)) = entry.payload.split_first_chunk::<8>() else { return Err(corrupt("it is too short")) };
         let seq = u64::from_le_bytes(*seq);
         let batch = WriteBatch::from_bytes(bytes).map_err(|malformed| corrupt(&malformed.to_string()))?;
@@ -132,7 +159,11 @@ fn replay(core: &Core) -> Result<()> {
         if core.is_full(&writer, batch.len()) {
             core.rotate(&mut writer);
             drop(writer);
-            core.flush_waiting()?;
+            match core.flush_waiting() {
+                // Then the rest of the log comes to lie in memory as well: it can be read, and writing has stopped.
+                Err(error) if error.is_full() => {}
+                flushed => flushed?,
+            }
             writer = core.write.lock();
         }
         writer.log_end = Index(entry.index.0 + 1);

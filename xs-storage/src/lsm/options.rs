@@ -49,6 +49,8 @@ pub struct Options {
     /// Tables and files of values that are kept open at once, at least 1; 1000 by default. Those beyond are opened when
     /// they are read. Readers that are at it at the same moment may hold as many more; the log has a few of its own.
     pub max_open_files: usize,
+    /// Whether to refuse to make a tree where there is none. False.
+    pub must_exist: bool,
     /// Called with what happens in the background. It must be quick: whoever does the work calls it, and that may be an
     /// ingest that holds writers up meanwhile, so it must not write to the tree and wait for that.
     pub events: Option<Arc<dyn Fn(&Event) + Send + Sync>>,
@@ -153,6 +155,7 @@ impl Default for Options {
             log_segment_bytes: 8 << 20,
             max_batch: 1 << 30,
             max_open_files: 1000,
+            must_exist: false,
             events: None,
         }
     }
@@ -236,6 +239,7 @@ impl fmt::Debug for Options {
             .field("block_bytes", &self.block_bytes)
             .field("compression", &self.compression)
             .field("separate_bytes", &self.separate_bytes)
+            .field("must_exist", &self.must_exist)
             .finish_non_exhaustive()
     }
 }

@@ -512,3 +512,27 @@ fn write_the_fixture() {
         tree.put(format!("only in the log {n}").as_bytes(), b"x").unwrap();
     }
 }
+
+#[test]
+fn a_store_that_a_full_disk_stopped_gives_the_logs_spares_back() {
+    let (disk, jobs) = (FaultyVfs::new(1), SteppedJobs::new());
+    let options = Options {
+        vfs: Arc::new(disk.clone()),
+        jobs: Arc::new(jobs.clone()),
+        page_size: 512,
+        log_bytes: 256 << 10,
+        ..Options::default()
+    };
+    let tree = BTree::open(Path::new("store"), options).unwrap();
+    for n in 0..200_u32 {
+        tree.put(&n.to_be_bytes(), &[7; 100]).unwrap();
+    }
+    jobs.run_until_idle(1000);
+    let names = || disk.list(Path::new("store/log")).unwrap();
+    let spares = || names().iter().filter(|name| name.to_string_lossy().starts_with("spare-")).count();
+    assert_eq!(spares(), 1);
+    disk.set_capacity(Some(0));
+    assert!(tree.flush().unwrap_err().is_full());
+    assert_eq!(spares(), 0);
+    assert_eq!(tree.get(&7_u32.to_be_bytes()).unwrap().as_deref(), Some(&[7; 100][..]));
+}

@@ -160,3 +160,19 @@ fn a_background_sync_that_fails_reaches_whoever_awaits() {
     jobs.run_until_idle(10);
     assert!(matches!(commit.poll(&mut cx), std::task::Poll::Ready(Err(Error::Stopped { .. }))));
 }
+
+#[test]
+fn on_a_full_disk_spares_make_room_for_what_fits_none() {
+    let disk = FaultyVfs::new(1);
+    let jobs = SteppedJobs::new();
+    let log = Log::open(disk.vfs(), Path::new(DIR), small(&jobs)).unwrap();
+    (0..30).for_each(|n| log.append(&[&payload(n)]).unwrap().1.wait().unwrap());
+    jobs.run_until_idle(1000);
+    let used = log.stats().disk_bytes;
+    assert_eq!(used, 2 * 4096, "a segment, and a spare");
+    disk.set_capacity(Some(used + 3000));
+    log.append(&[&[7; 6000]]).unwrap().1.wait().unwrap();
+    assert_eq!(log.stats().segments, 2);
+    let error = log.append(&[&[7; 6000]]).and_then(|(_, commit)| commit.wait()).unwrap_err();
+    assert!(error.is_full(), "{error}");
+}

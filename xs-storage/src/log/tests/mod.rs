@@ -6,6 +6,7 @@ mod failures;
 mod formats;
 mod model;
 mod threads;
+mod trims;
 mod uses;
 
 use std::path::Path;

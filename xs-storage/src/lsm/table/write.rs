@@ -1,6 +1,6 @@
 //! Writing a table.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -49,9 +49,16 @@ pub(in super::super) struct TableWriter {
 
 impl TableWriter {
     pub(in super::super) fn new(vfs: &dyn Vfs, path: PathBuf, id: u64, options: &Options) -> Result<Self> {
-        // What an earlier attempt left behind is overwritten: a table that counts is in a manifest.
-        let file = vfs.open(&path, Open::Create).map_err(Error::io("create", &path))?;
-        file.set_len(0).map_err(Error::io("cut", &path))?;
+        let file = match vfs.open(&path, Open::New) {
+            // What an earlier attempt left behind: a table that counts is in a manifest. The name goes and not the bytes,
+            // which may have another name by now.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                vfs.remove(&path).map_err(Error::io("remove", &path))?;
+                vfs.open(&path, Open::New)
+            }
+            opened => opened,
+        };
+        let file = file.map_err(Error::io("create", &path))?;
         Ok(TableWriter {
             id,
             file,
@@ -144,10 +151,6 @@ impl TableWriter {
     /// The last key that was added.
     pub(in super::super) fn last_key(&self) -> &[u8] {
         &self.last
-    }
-
-    pub(in super::super) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Appends a piece and says where it is.

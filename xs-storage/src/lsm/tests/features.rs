@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use xs_os::vfs::MemoryVfs;
+use xs_os::SteppedJobs;
+use xs_os::vfs::faulty::{Fault, FaultyVfs, Operation};
+use xs_os::vfs::{MemoryVfs, Vfs};
 
 use super::super::compaction::{Fifo, Leveled};
 use super::*;
@@ -374,4 +376,85 @@ fn an_ingest_ends_while_others_go_on_writing() {
     // What was there, and what came while that was flushed.
     assert!(flushes.load(Relaxed) <= 20, "{} flushes for ten ingests", flushes.load(Relaxed));
     store.check().unwrap();
+}
+
+/// "What was deleted is skipped and not walked through": the range goes into a memtable of its own for that, and may
+/// be all that is in it.
+#[test]
+fn a_deleted_range_alone_in_its_memtable_is_skipped() {
+    let options = Options {
+        vfs: Arc::new(MemoryVfs::new()),
+        jobs: Arc::new(SteppedJobs::new()),
+        memory: 256 << 20,
+        memtable_bytes: 64 << 20,
+        ..Default::default()
+    };
+    let store = Lsm::open(Path::new("db"), options).unwrap();
+    let mut batch = WriteBatch::new();
+    (0..200_000_u32).for_each(|n| _ = batch.put(&n.to_be_bytes(), b"value"));
+    batch.put(b"\xff", b"the last");
+    store.submit(batch, Durability::Buffered).unwrap().wait().unwrap();
+    let mut batch = WriteBatch::new();
+    batch.delete_range(b"", b"\xfe");
+    store.submit(batch, Durability::Buffered).unwrap().wait().unwrap();
+    #[allow(clippy::disallowed_methods)]
+    let first = || {
+        let began = std::time::Instant::now();
+        let mut cursor = store.cursor(KeyRange::all()).unwrap();
+        assert!(cursor.next().unwrap() && cursor.key() == b"\xff");
+        began.elapsed()
+    };
+    let alone = (0..3).map(|_| first()).min().unwrap();
+    store.put(b"\xff\xff", b"").unwrap();
+    let beside = (0..3).map(|_| first()).min().unwrap();
+    assert!(alone < beside * 50, "{alone:?}, and {beside:?} as soon as the memtable holds one entry");
+}
+
+#[test]
+fn a_tree_that_must_exist_is_not_made() {
+    let machine = Machine::stepped(Arc::new(MemoryVfs::new()));
+    let open = |must_exist| Lsm::open(Path::new("db"), on(&machine, Options { must_exist, ..Options::tiny() }));
+    assert!(matches!(open(true), Err(crate::Error::Io { .. })));
+    assert!(machine.vfs.list(Path::new("db")).is_err(), "nor its directory");
+    drop(open(false).unwrap());
+    open(true).unwrap();
+}
+
+#[test]
+fn a_checkpoint_that_failed_can_be_made_again() {
+    let disk = FaultyVfs::new(1);
+    let machine = Machine::stepped(Arc::new(disk.clone()));
+    let store = Lsm::open(Path::new("db"), on(&machine, Options { separate_bytes: 100, ..Options::tiny() })).unwrap();
+    (0..500).for_each(|n| store.put(&key(n), &vec![1; n as usize % 200]).unwrap());
+    store.flush().unwrap();
+    let copy = Path::new("copy");
+    let faults = [Operation::HardLink, Operation::Sync, Operation::Rename, Operation::SyncDir];
+    for fault in faults.map(|operation| Fault::of(operation).within("copy")) {
+        disk.fail(fault);
+        assert!(store.checkpoint(copy).is_err());
+        disk.heal();
+        assert!(disk.list(copy).unwrap().is_empty());
+    }
+    disk.fail(Fault::of(Operation::HardLink).within("copy").after(1));
+    assert!(store.checkpoint(copy).is_err());
+    disk.heal();
+    store.checkpoint(copy).unwrap();
+    let copy = Lsm::open(copy, on(&machine, Options::tiny())).unwrap();
+    assert_eq!(all(&copy), all(&store));
+    copy.check().unwrap();
+}
+
+#[test]
+fn a_check_notices_that_an_older_entry_hides_a_newer_one() {
+    let (store, ..) = stepped(Options::default());
+    for value in [b"old", b"new"] {
+        store.put(b"key", value).unwrap();
+        store.flush().unwrap();
+    }
+    let mut version = (*store.core.state.load().version).clone();
+    assert_eq!(version.levels[0].len(), 2);
+    store.core.check_order(&version).unwrap();
+    let reversed = version.levels[0].iter().rev().cloned().collect();
+    version.levels[0] = Arc::new(reversed);
+    assert!(store.core.check_order(&version).unwrap_err().is_corrupt());
 }

@@ -29,6 +29,8 @@ impl Subject for Tiny {
 mod damage;
 mod features;
 mod files;
+mod full;
+mod ingest;
 
 /// The options of one kind each that the suites do not see otherwise.
 fn variants() -> Vec<(&'static str, Options)> {
