@@ -23,8 +23,13 @@
 //! 7. [`client`]: the mirror image: a connection is a service; reconnecting.
 //! 8. [`reactors`]: a single-threaded runtime per core.
 //! 9. [`bridge`]: calls that block, off the reactor.
+//!
+//! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
+#![cfg_attr(feature = "balance", doc = "- [`balance`]: one of several endpoints for each call.")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "balance")]
+pub mod balance;
 pub mod bridge;
 pub mod client;
 pub mod listener;
@@ -36,7 +41,13 @@ pub mod timer;
 pub mod transport;
 
 mod caught;
+#[cfg(feature = "balance")]
+mod count;
+#[cfg(feature = "balance")]
+mod endpoint;
 mod idle;
+#[cfg(feature = "balance")]
+mod outcome;
 mod spare;
 
 pub use bridge::Bridge;
