@@ -468,6 +468,11 @@ impl<'a> Candidates<'a> {
         Some(Candidates { group, ..*self })
     }
 
+    /// The zone that these are the candidates of; none if they are all.
+    pub(super) fn zone(&self) -> Option<&'a Arc<str>> {
+        self.group.zone.as_ref()
+    }
+
     fn untried(&self, index: usize) -> Option<Candidate<'a>> {
         let name = &self.cluster.endpoints[index].name;
         if !self.tried.is_empty() && self.tried.contains(name) {

@@ -32,7 +32,12 @@
 //! | [`Hashed`] over [`Rendezvous`] | the key | as even as the hash | O(n) |
 //! | [`Bounded`] over any of these | the key and all loads | never more than its percentage | O(n) |
 //!
-//! Take [`PowerOfTwoChoices`] unless something speaks against it.
+//! Take [`PowerOfTwoChoices`] unless something speaks against it. Around any of them go [`Zoned`], which prefers the caller's
+//! own zone, and [`Sticky`], which keeps a client with the endpoint that it was with.
+//!
+//! [`Balance`] is all of it as a service: it makes a service for each member, picks in `call`, and counts. Members come and
+//! go through [`Members`], as a stream of changes if you like; [`check`] asks each of them whether it is well. A request
+//! that fails is not sent again here: a retry around the balancer does that, and [`Steer`] lets it go elsewhere.
 //!
 //! # Invariants
 //!
@@ -43,13 +48,16 @@
 //! - Never more members are ejected than the part that may be, also when members leave (`Cluster::eject`,
 //!   `Cluster::readmit_surplus`).
 //! - A call counts as under way until its token is gone, whatever happens to it ([`Outstanding`]).
+//! - A call that is dropped before its end gives its place back, and the time it took is believed (`Watch`).
+//! - Clones of a [`Balance`] share members, loads and turns (`tests/balance.rs`).
 //! - Only a success lowers an endpoint's latency: failing fast attracts nothing ([`Outstanding::end`]).
 //! - The members' order, and every order of preference, is the same in all processes that know the same members.
 //!
 //! # Cost
 //!
-//! The columns above, and O(members) for a change of the members or of their health; hashing rebuilds its table then. Ending
-//! a call is a few atomic operations and an exponential.
+//! The columns above, and O(members) for a change of the members or of their health; hashing rebuilds its table then. A
+//! call takes one short lock to pick, and a reference count for its load, its name and its service's clone; its end is a few
+//! atomic operations and an exponential. Nothing is allocated for a call unless it brings a list of those tried.
 //!
 //! # Example
 //!
@@ -101,17 +109,25 @@
 
 mod cluster;
 mod hashing;
+mod health;
+mod layer;
 mod load;
 mod outlier;
 mod policy;
 mod slow_start;
+mod sticky;
+mod zone;
 
 pub use cluster::{Applied, Candidate, Candidates, Cluster, ClusterOptions, Status};
 pub use hashing::{Bounded, Hashed, Maglev, Order, Rendezvous, Ring, hash};
+pub use health::{CheckOptions, Health, check};
+pub use layer::{Anywhere, Balance, Balanced, Error, Members, NoCandidate, Steer, Tried};
 pub use load::{Load, LoadOptions, Outstanding};
 pub use outlier::OutlierOptions;
 pub use policy::{LeastConnections, Measure, Policy, PowerOfTwoChoices, Random, RoundRobin, SmoothWeighted};
 pub use slow_start::{SlowStart, WHOLE};
+pub use sticky::{InvalidToken, Key, Sticky, Token, source};
+pub use zone::Zoned;
 
 pub use crate::endpoint::{Change, Endpoint};
 pub use crate::outcome::{Classify, Errors, Outcome};
