@@ -26,12 +26,15 @@
 //!
 //! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
 #![cfg_attr(feature = "balance", doc = "- [`balance`]: one of several endpoints for each call.")]
+#![cfg_attr(feature = "discover", doc = "- [`discover`]: which endpoints there are, as a stream of changes.")]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "balance")]
 pub mod balance;
 pub mod bridge;
 pub mod client;
+#[cfg(feature = "discover")]
+pub mod discover;
 pub mod listener;
 pub mod pipeline;
 pub mod reactors;
@@ -41,9 +44,9 @@ pub mod timer;
 pub mod transport;
 
 mod caught;
-#[cfg(feature = "balance")]
+#[cfg(any(feature = "balance", feature = "discover"))]
 mod count;
-#[cfg(feature = "balance")]
+#[cfg(any(feature = "balance", feature = "discover"))]
 mod endpoint;
 mod idle;
 #[cfg(feature = "balance")]
