@@ -59,6 +59,37 @@ async fn clones_share_members_and_turns() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_share_it_while_members_come_and_go() {
+    let (_, timer) = timer();
+    let make = |_: &Endpoint| service_fn(|number: u32| std::future::ready(Ok::<_, &str>(number)));
+    let policy = PowerOfTwoChoices::default();
+    let balance = Balance::new("test", ClusterOptions::default(), policy, &timer, Rng::from_seed(1), make);
+    insert(&balance, &["a", "b", "c"]);
+    let caller = || {
+        let mut balance = balance.clone();
+        tokio::spawn(async move {
+            for _ in 0..2000 {
+                assert_eq!(balance.ready().await.unwrap().call(7).await, Ok(7));
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    let callers = [caller(), caller(), caller()];
+    for nth in 0..500 {
+        let name: Arc<str> = format!("d{}", nth % 3).into();
+        match nth % 2 {
+            0 => drop(balance.members().apply(Change::Insert(Endpoint::new(name)))),
+            _ => drop(balance.members().apply(Change::Remove(name))),
+        }
+        tokio::task::yield_now().await;
+    }
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert!(balance.members().status().iter().all(|status| status.outstanding == 0));
+}
+
 #[tokio::test]
 async fn without_members_it_says_so_at_once() {
     let (_, timer) = timer();
@@ -258,6 +289,12 @@ async fn checks_find_who_is_unwell_and_who_hangs() {
     insert(&balance, &["d"]);
     run_for(&clock, Duration::ZERO).await;
     assert_eq!(well(&balance), "abcd", "a newcomer is checked at once");
+    // One that goes and comes back at once is a newcomer, and becomes well with its next check.
+    balance.members().apply(Change::Remove("d".into()));
+    insert(&balance, &["d"]);
+    assert_eq!(well(&balance), "abc");
+    run_for(&clock, 6 * SECOND).await;
+    assert_eq!(well(&balance), "abcd");
     for name in ["a", "b", "c", "d"] {
         balance.members().apply(Change::Remove(name.into()));
     }

@@ -165,7 +165,10 @@ where
                 tracing::debug!(name = &**name, endpoint = &*ended, "a check failed");
                 count("xs_balance_failed_checks_total", name);
             }
-            if let Some(well) = member.health.checked(good, &options) {
+            member.health.checked(good, &options);
+            // Said each time, changed or not: the member may have gone and come back between two looks at the list, and
+            // its new self is as unknown as any newcomer.
+            if let Some(well) = member.health.well() {
                 members.set_well(&ended, well);
             }
         }

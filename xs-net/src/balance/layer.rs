@@ -152,20 +152,18 @@ impl<S, P> Members<S, P> {
             Change::Insert(endpoint) if self.find(&endpoint.name).is_none() => Some((shared.make)(endpoint)),
             _ => None,
         };
+        let newcomer = match &change {
+            Change::Insert(endpoint) => Some(endpoint.clone()),
+            Change::Remove(_) => None,
+        };
         let mut gone = None;
+        let now = shared.timer.now();
         let mut state = shared.state.lock();
-        let (now, name) = (
-            shared.timer.now(),
-            match &change {
-                Change::Insert(endpoint) => Some(endpoint.clone()),
-                Change::Remove(_) => None,
-            },
-        );
         let applied = state.cluster.apply(change, now);
         match applied {
             Applied::Inserted(index) => {
                 // Somebody else may have removed it since it was looked for; then it is made here.
-                let service = made.or_else(|| name.map(|endpoint| (shared.make)(&endpoint)));
+                let service = made.or_else(|| newcomer.as_ref().map(&shared.make));
                 state.services.splice(index..index, service);
             }
             Applied::Removed(index) => gone = Some(state.services.remove(index)),

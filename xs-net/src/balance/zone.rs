@@ -18,7 +18,8 @@ use crate::endpoint::Endpoint;
 ///   from c                             all at home:  c serves 2 + 1, b 2, a 1: everybody is as busy as it is strong
 /// ```
 ///
-/// Each zone has a policy of its own, so that turns in one don't disturb those in another. While few members are well, or
+/// Which calls leave is a matter of chance; of requests with a hash, of the hash, so that a key stays with its zone. Each zone
+/// has a policy of its own, so that turns in one don't disturb those in another. While few members are well, or
 /// if no candidate of the drawn zone is left, it picks among all.
 #[derive(Debug, Clone)]
 pub struct Zoned<P> {
@@ -76,11 +77,15 @@ impl<P: Policy + Clone> Policy for Zoned<P> {
     }
 
     fn pick(&mut self, candidates: &Candidates<'_>, hash: Option<u64>, rng: &mut Rng) -> Option<usize> {
-        let drawn = self.draw(candidates, rng).and_then(|drawn| {
+        let drawn = match hash {
+            Some(hash) => self.draw(candidates, &mut Rng::from_seed(hash)),
+            None => self.draw(candidates, rng),
+        };
+        let picked = drawn.and_then(|drawn| {
             let (_, policy) = self.zones.iter_mut().find(|(zone, _)| zone.as_ref() == drawn.zone())?;
             policy.pick(&drawn, hash, rng)
         });
-        drawn.or_else(|| self.whole.pick(candidates, hash, rng))
+        picked.or_else(|| self.whole.pick(candidates, hash, rng))
     }
 }
 
@@ -130,6 +135,23 @@ mod tests {
         // Of 12, each calls 4: a keeps a quarter, b has 2 to spare and c 1.
         assert!((1400..1600).contains(&home), "{home}");
         assert!((2850..3150).contains(&to_b) && (1400..1600).contains(&to_c), "{to_b} {to_c}");
+    }
+
+    #[test]
+    fn a_key_stays_with_its_zone() {
+        use crate::balance::{Hashed, Rendezvous};
+        let now = VirtualClock::new().now();
+        let mut cluster = cluster(&[("a", 1), ("b", 2), ("c", 3)]);
+        let mut policy = Zoned::new("a", 3, Hashed::new(Rendezvous::new()));
+        policy.changed(cluster.endpoints());
+        let mut picks = |seed| -> Vec<_> {
+            let (candidates, mut rng) = (cluster.candidates(now, &[]), Rng::from_seed(seed));
+            (0..100).map(|key| policy.pick(&candidates, Some(key), &mut rng).unwrap()).collect()
+        };
+        let first = picks(1);
+        assert_eq!(first, picks(2));
+        let home = first.iter().filter(|&&index| index == 0).count();
+        assert!((30..70).contains(&home), "{home} of 100");
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! # How it works
 //!
 //! Every source says the whole state now and then, and [`Known`] makes of it what has changed. So a consumer, such as
-//! [`Members::follow`](crate::balance::Members::follow), handles two kinds of news and no more:
+//! `balance::Members::follow`, handles two kinds of news and no more:
 //!
 //! ```text
 //!   list ──────────────────────────────────┐

@@ -1,10 +1,11 @@
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use xs_os::{Clock, Rng, VirtualClock};
 
 use super::*;
-use crate::balance::{Change, Cluster, ClusterOptions};
+use crate::balance::{Change, Cluster, ClusterOptions, Outcome, Outstanding};
 
 fn cluster(weights: impl IntoIterator<Item = u32>, now: Instant) -> Cluster {
     let mut cluster = Cluster::new("test", ClusterOptions::default(), now);
@@ -186,22 +187,21 @@ fn p99(policy: &mut dyn Policy, service_ms: &[u64], calls: usize, every_ms: f64,
     policy.changed(cluster.endpoints());
     let start = clock.now();
     let mut free_at = vec![start; service_ms.len()];
-    let mut under_way: Vec<(Instant, crate::balance::Outstanding)> = Vec::new();
+    let mut under_way: BTreeMap<(Instant, usize), Outstanding> = BTreeMap::new();
     let mut took = Vec::new();
     let mut at = start;
-    for _ in 0..calls {
+    for nth in 0..calls {
         // Arrivals of a Poisson process.
         at += Duration::from_secs_f64(-(1.0_f64 - rng.unit()).ln() * every_ms / 1e3);
-        under_way.sort_by_key(|(end, _)| *end);
-        let over = under_way.partition_point(|(end, _)| *end <= at);
-        for (end, call) in under_way.drain(..over) {
-            call.end(end, crate::outcome::Outcome::Success);
+        let later = under_way.split_off(&(at, usize::MAX));
+        for ((end, _), call) in std::mem::replace(&mut under_way, later) {
+            call.end(end, Outcome::Success);
         }
         clock.advance(at - clock.now());
         let picked = policy.pick(&cluster.candidates(at, &[]), None, &mut rng).unwrap();
         let end = free_at[picked].max(at) + Duration::from_millis(service_ms[picked]);
         free_at[picked] = end;
-        under_way.push((end, cluster.load(picked).unwrap().begin(at)));
+        under_way.insert((end, nth), cluster.load(picked).unwrap().begin(at));
         took.push((end - at).as_millis() as u64);
     }
     took.sort_unstable();
