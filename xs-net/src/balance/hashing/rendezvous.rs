@@ -43,6 +43,16 @@ impl Order for Rendezvous {
     }
 }
 
+/// 1, 1/3, 1/5 and so on.
+const TERMS: [f64; 11] = {
+    let (mut terms, mut k) = ([1.0; 11], 0);
+    while k < terms.len() {
+        terms[k] /= (2 * k + 1) as f64;
+        k += 1;
+    }
+    terms
+};
+
 /// The natural logarithm of a positive normal number, by additions, multiplications and divisions alone: these are exact to
 /// the last bit on every machine, which the one of the system's library need not be.
 fn ln(x: f64) -> f64 {
@@ -56,7 +66,7 @@ fn ln(x: f64) -> f64 {
     }
     // ln m = 2 artanh((m − 1) / (m + 1)), and that argument is below 0.172, so eleven terms are enough.
     let z = (mantissa - 1.0) / (mantissa + 1.0);
-    let series = (0..11).rev().fold(0.0, |sum, k| sum * z * z + 1.0 / f64::from(2 * k + 1));
+    let series = TERMS.iter().rev().fold(0.0, |sum, term| sum * (z * z) + term);
     exponent as f64 * std::f64::consts::LN_2 + 2.0 * z * series
 }
 
