@@ -304,3 +304,56 @@ async fn checks_find_who_is_unwell_and_who_hangs() {
     assert_eq!(checks.load(Ordering::Relaxed), before, "nobody is left to be asked");
     task.abort();
 }
+
+/// A call every 2 ms for 40 s to five that take 10 ms each. From second 5 on, `c` fails at once; from second 10 on it works
+/// again. Answers who was called and whether that went well.
+async fn outage(seed: u64) -> Vec<(Arc<str>, bool)> {
+    let (clock, timer) = timer();
+    let start = clock.now();
+    let trace = Arc::new(Mutex::new(Vec::new()));
+    let (seen, waits) = (trace.clone(), timer.clone());
+    let make = move |endpoint: &Endpoint| {
+        let (name, timer, trace) = (endpoint.name.clone(), waits.clone(), seen.clone());
+        service_fn(move |()| {
+            let (name, timer, trace) = (name.clone(), timer.clone(), trace.clone());
+            async move {
+                let down = &*name == "c" && (5..10).contains(&(timer.now() - start).as_secs());
+                trace.lock().push((name, !down));
+                if down {
+                    return Err("down");
+                }
+                timer.sleep(Duration::from_millis(10)).await;
+                Ok(())
+            }
+        })
+    };
+    let policy = PowerOfTwoChoices::default();
+    let balance = Balance::new("test", ClusterOptions::default(), policy, &timer, Rng::from_seed(seed), make);
+    insert(&balance, &["a", "b", "c", "d", "e"]);
+    for _ in 0..20_000 {
+        let mut balance = balance.clone();
+        tokio::spawn(async move { balance.ready().await.unwrap().call(()).await });
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_millis(2));
+    }
+    std::mem::take(&mut trace.lock())
+}
+
+#[tokio::test]
+async fn an_outage_costs_as_many_calls_as_it_takes_to_notice() {
+    for seed in 0..2 {
+        let trace = outage(seed).await;
+        let failed = trace.iter().filter(|(_, good)| !good).count();
+        // It is noticed after five, and the term of 30 s outlasts the outage. Calls that began before are good yet.
+        assert!((5..=10).contains(&failed), "seed {seed}: {failed} of {} failed", trace.len());
+        let of_c = |calls: &[(Arc<str>, bool)]| calls.iter().filter(|(name, _)| &**name == "c").count();
+        // 500 calls a second: its fifth before, nothing while it is out, its fifth again afterwards.
+        let (before, out, after) = (of_c(&trace[500..2500]), of_c(&trace[4000..16_000]), of_c(&trace[18_500..]));
+        assert!((300..500).contains(&before), "seed {seed}: {before} of 2000 before");
+        assert_eq!(out, 0, "seed {seed}");
+        assert!((200..400).contains(&after), "seed {seed}: {after} of 1500 afterwards");
+        assert_eq!(trace, outage(seed).await, "seed {seed}: the same seed, the same run");
+    }
+}
