@@ -9,7 +9,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use xs_os::Rng;
 
-use super::layer::Members;
+use super::members::Members;
 use crate::count::count;
 use crate::endpoint::Endpoint;
 

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use tokio::sync::Notify;
@@ -14,56 +13,11 @@ use tower::Service;
 use tower::util::Oneshot;
 use xs_os::Rng;
 
-use super::{
-    Applied, Change, Classify, Cluster, ClusterOptions, Endpoint, Errors, Outcome, Outstanding, Policy, Status,
-};
+use super::members::{Members, Report, Shared, State};
+use super::steer::{Anywhere, Steer, Tried};
+use super::{Classify, Cluster, ClusterOptions, Endpoint, Errors, Outcome, Outstanding, Policy};
 use crate::Timer;
 use crate::count::count;
-
-/// What a request says about where it wants to go. Any `Fn(&R) -> Option<u64>` says its hash.
-pub trait Steer<R> {
-    /// What hashing goes by; the token, for [`Sticky`](super::Sticky).
-    fn hash(&self, request: &R) -> Option<u64>;
-
-    /// Where the names of those that were tried already are kept: these are left out, and the one that is picked is added.
-    /// For a request that is sent again after a failure; its copies share the list.
-    fn tried(&self, request: &R) -> Option<Tried> {
-        let _ = request;
-        None
-    }
-
-    /// This endpoint was picked, and gets the request next: time to note it, in an extension or in a header.
-    fn picked(&self, request: &mut R, endpoint: &Endpoint) {
-        let _ = (request, endpoint);
-    }
-}
-
-/// Requests go anywhere.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Anywhere;
-
-impl<R> Steer<R> for Anywhere {
-    fn hash(&self, _: &R) -> Option<u64> {
-        None
-    }
-}
-
-impl<R, F: Fn(&R) -> Option<u64>> Steer<R> for F {
-    fn hash(&self, request: &R) -> Option<u64> {
-        self(request)
-    }
-}
-
-/// The names of the endpoints that a request was sent to. Clones share the list, so that a retry can keep it in each copy.
-#[derive(Debug, Clone, Default)]
-pub struct Tried(Arc<Mutex<Vec<Arc<str>>>>);
-
-impl Tried {
-    /// The names, in the order of the attempts.
-    pub fn names(&self) -> Vec<Arc<str>> {
-        self.0.lock().clone()
-    }
-}
 
 /// There is nobody to send the request to; it was not sent. Ask again when the members have changed, or their health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,138 +46,6 @@ impl<E> Error<E> {
             Error::Inner(error) => Some(error),
             Error::NoCandidate(_) => None,
         }
-    }
-}
-
-struct State<S, P> {
-    cluster: Cluster,
-    /// Beside each member its service.
-    services: Vec<S>,
-    policy: P,
-    /// The policy has not heard of the last changes yet.
-    changed: bool,
-    rng: Rng,
-}
-
-struct Shared<S, P> {
-    name: Arc<str>,
-    timer: Timer,
-    make: Box<dyn Fn(&Endpoint) -> S + Send + Sync>,
-    state: Mutex<State<S, P>>,
-    /// The set of members has changed.
-    members: Notify,
-    /// From how many failures in a row on the cluster is told.
-    failures_to_report: u32,
-}
-
-/// Who a call was sent to is told how it ended.
-trait Report: Send + Sync {
-    fn ended(&self, name: &Arc<str>, call: Outstanding, outcome: Outcome);
-}
-
-impl<S: Send, P: Send> Report for Shared<S, P> {
-    fn ended(&self, name: &Arc<str>, call: Outstanding, outcome: Outcome) {
-        let now = self.timer.now();
-        let in_a_row = call.end(now, outcome);
-        if outcome == Outcome::Failure && in_a_row >= self.failures_to_report {
-            self.state.lock().cluster.failed(name, in_a_row, now);
-        }
-    }
-}
-
-/// What stands behind a [`Balance`]: its members, to change and to look at. Clones share them.
-pub struct Members<S, P> {
-    shared: Arc<Shared<S, P>>,
-}
-
-impl<S, P> Clone for Members<S, P> {
-    fn clone(&self) -> Self {
-        Members { shared: self.shared.clone() }
-    }
-}
-
-impl<S, P> Members<S, P> {
-    /// Takes a change in. A new member's service is made at once; that of a member that is gone ends with its last call.
-    /// One that only has another weight or zone keeps its service.
-    pub fn apply(&self, change: Change) -> Applied {
-        let shared = &*self.shared;
-        // The caller's code runs before the lock is taken. A service that turns out not to be needed is dropped again.
-        let made = match &change {
-            Change::Insert(endpoint) if self.find(&endpoint.name).is_none() => Some((shared.make)(endpoint)),
-            _ => None,
-        };
-        let newcomer = match &change {
-            Change::Insert(endpoint) => Some(endpoint.clone()),
-            Change::Remove(_) => None,
-        };
-        let mut gone = None;
-        let now = shared.timer.now();
-        let mut state = shared.state.lock();
-        let applied = state.cluster.apply(change, now);
-        match applied {
-            Applied::Inserted(index) => {
-                // Somebody else may have removed it since it was looked for; then it is made here.
-                let service = made.or_else(|| newcomer.as_ref().map(&shared.make));
-                state.services.splice(index..index, service);
-            }
-            Applied::Removed(index) => gone = Some(state.services.remove(index)),
-            Applied::Updated(_) | Applied::Nothing | Applied::Full => {}
-        }
-        state.changed |= !matches!(applied, Applied::Nothing | Applied::Full);
-        drop(state);
-        drop(gone);
-        if matches!(applied, Applied::Inserted(_) | Applied::Removed(_)) {
-            shared.members.notify_waiters();
-        }
-        applied
-    }
-
-    /// Takes in all changes of a stream, until it ends.
-    pub async fn follow(&self, changes: impl Stream<Item = Change>) {
-        let mut changes = std::pin::pin!(changes);
-        while let Some(change) = changes.next().await {
-            self.apply(change);
-        }
-    }
-
-    /// What the checks of a member say. False if there is no such member.
-    pub fn set_well(&self, name: &str, well: bool) -> bool {
-        let now = self.shared.timer.now();
-        self.shared.state.lock().cluster.set_well(name, well, now)
-    }
-
-    /// The members, in order of their names.
-    pub fn endpoints(&self) -> Vec<Endpoint> {
-        self.shared.state.lock().cluster.endpoints().to_vec()
-    }
-
-    /// What is known of each member.
-    pub fn status(&self) -> Vec<Status> {
-        let now = self.shared.timer.now();
-        self.shared.state.lock().cluster.status(now).collect()
-    }
-
-    /// Waits until a member comes or goes after this call: make the future first, look at the members then, and wait.
-    pub fn changed(&self) -> impl Future<Output = ()> + '_ {
-        self.shared.members.notified()
-    }
-
-    pub(super) fn name(&self) -> &Arc<str> {
-        &self.shared.name
-    }
-
-    pub(super) fn timer(&self) -> &Timer {
-        &self.shared.timer
-    }
-
-    fn find(&self, name: &str) -> Option<usize> {
-        self.shared.state.lock().cluster.find(name)
-    }
-}
-
-impl<S, P> fmt::Debug for Members<S, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Members").field("name", &self.shared.name).finish_non_exhaustive()
     }
 }
 
@@ -325,7 +147,7 @@ where
         let (endpoint, service) = (cluster.endpoints()[index].clone(), services[index].clone());
         drop(state);
         if let Some(tried) = tried {
-            tried.0.lock().push(endpoint.name.clone());
+            tried.add(endpoint.name.clone());
         }
         self.steer.picked(&mut request, &endpoint);
         let watch = Watch { call: Some(call), name: endpoint.name, report: shared.clone() };

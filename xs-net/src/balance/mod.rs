@@ -112,20 +112,24 @@ mod hashing;
 mod health;
 mod layer;
 mod load;
+mod members;
 mod outlier;
 mod policy;
 mod slow_start;
+mod steer;
 mod sticky;
 mod zone;
 
 pub use cluster::{Applied, Candidate, Candidates, Cluster, ClusterOptions, Status};
 pub use hashing::{Bounded, Hashed, Maglev, Order, Rendezvous, Ring, hash};
 pub use health::{CheckOptions, Health, check};
-pub use layer::{Anywhere, Balance, Balanced, Error, Members, NoCandidate, Steer, Tried};
+pub use layer::{Balance, Balanced, Error, NoCandidate};
 pub use load::{Load, LoadOptions, Outstanding};
+pub use members::Members;
 pub use outlier::OutlierOptions;
 pub use policy::{LeastConnections, Measure, Policy, PowerOfTwoChoices, Random, RoundRobin, SmoothWeighted};
 pub use slow_start::{SlowStart, WHOLE};
+pub use steer::{Anywhere, Steer, Tried};
 pub use sticky::{InvalidToken, Key, Sticky, Token, source};
 pub use zone::Zoned;
 

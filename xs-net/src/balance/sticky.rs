@@ -1,3 +1,5 @@
+//! The same endpoint for the same client: by a token that the client brings, or by where it comes from.
+
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;

@@ -1,3 +1,5 @@
+//! The caller's own zone first: what it cannot take goes to the others.
+
 use std::sync::Arc;
 
 use xs_os::Rng;

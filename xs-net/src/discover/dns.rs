@@ -1,3 +1,5 @@
+//! Endpoints from a name that is looked up again and again.
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;

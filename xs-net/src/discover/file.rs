@@ -1,3 +1,5 @@
+//! Endpoints from a file that is read again and again.
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Maglev: a table that the members fill in turns.
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 

@@ -1,3 +1,5 @@
+//! Rendezvous: every member draws a number, and the best draw wins.
+
 use super::{Order, place, stir};
 use crate::endpoint::Endpoint;
 

@@ -1,3 +1,5 @@
+//! The ring: points on a circle.
+
 use super::{Order, place, stir};
 use crate::endpoint::Endpoint;
 
@@ -15,8 +17,8 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// So many points for each unit of weight, at least one. Small weights then are cheap ones: 100 points and weights
-    /// below 10 are a good beginning.
+    /// So many points for each unit of weight, at least one. 100 points go well with weights below 10; with weights around
+    /// 100, a point or two for each unit are as good.
     ///
     /// There are never more than a million points; above that, all members get fewer, in proportion.
     pub fn new(points_per_weight: u32) -> Self {

@@ -1,3 +1,5 @@
+//! The least busy of all.
+
 use xs_os::Rng;
 
 use super::{Candidates, Policy};

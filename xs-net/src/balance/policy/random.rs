@@ -1,3 +1,5 @@
+//! Pure chance.
+
 use xs_os::Rng;
 
 use super::{Candidates, Policy, draw};

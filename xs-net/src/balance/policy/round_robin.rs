@@ -1,3 +1,5 @@
+//! Turns.
+
 use xs_os::Rng;
 
 use super::{Candidates, Policy};

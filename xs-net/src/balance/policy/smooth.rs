@@ -1,3 +1,5 @@
+//! Turns by weight, evenly mixed.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

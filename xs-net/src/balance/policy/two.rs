@@ -1,3 +1,5 @@
+//! The less busy of two.
+
 use xs_os::Rng;
 
 use super::{Candidate, Candidates, Policy, draw};
