@@ -35,8 +35,12 @@
 #![cfg_attr(feature = "timeout", doc = "- [`timeout`]: time limits, and deadlines that travel with a request.")]
 #![cfg_attr(feature = "retry", doc = "- [`retry`]: repeats what failed, if that is safe, within a budget.")]
 #![cfg_attr(feature = "limit", doc = "- [`limit`]: how much may pass, and how fast.")]
+#![cfg_attr(feature = "balance", doc = "- [`balance`]: one of several endpoints for each call.")]
+#![cfg_attr(feature = "discover", doc = "- [`discover`]: which endpoints there are, as a stream of changes.")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "balance")]
+pub mod balance;
 #[cfg(feature = "breaker")]
 pub mod breaker;
 pub mod bridge;
@@ -45,6 +49,8 @@ pub mod bulkhead;
 #[cfg(feature = "cache")]
 pub mod cache;
 pub mod client;
+#[cfg(feature = "discover")]
+pub mod discover;
 #[cfg(feature = "fallback")]
 pub mod fallback;
 #[cfg(feature = "fault")]
@@ -71,9 +77,11 @@ pub mod transport;
 mod by_hand;
 mod caught;
 #[cfg(any(
+    feature = "balance",
     feature = "breaker",
     feature = "bulkhead",
     feature = "cache",
+    feature = "discover",
     feature = "fallback",
     feature = "fault",
     feature = "hedge",
@@ -83,7 +91,11 @@ mod caught;
     feature = "timeout"
 ))]
 mod count;
+#[cfg(any(feature = "balance", feature = "discover"))]
+mod endpoint;
 mod idle;
+#[cfg(any(feature = "balance", feature = "breaker"))]
+mod outcome;
 mod spare;
 
 pub use bridge::Bridge;
