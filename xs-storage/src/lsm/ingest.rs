@@ -32,7 +32,8 @@ pub struct TableBuilder {
 }
 
 impl TableBuilder {
-    /// A table in a new file; an old one of the name is replaced when this one [ends](TableBuilder::finish). Block size, filter and compression are the options'.
+    /// A table in a new file; an old one of the name is replaced when this one [ends](TableBuilder::finish). Block size,
+    /// filter and compression are the options'.
     ///
     /// # Errors
     /// [`Error::Io`] from the disk, [`Error::Invalid`] for options that make no sense.

@@ -308,11 +308,13 @@ impl Lsm {
     }
 
     /// Takes in tables that a [`TableBuilder`] made: they count as written now, one after the other, and become visible
-    /// together. The files get a second name here, or are copied; the given names stay the caller's.
+    /// together. The files get a second name here, or are copied; the given names stay the caller's. With
+    /// [`compaction::Leveled`] a table goes below level 0 as far as none overlaps it, so that many of them hold nobody up.
     ///
     /// # Errors
     /// [`Error::NotOurs`](crate::Error::NotOurs) or [`Error::Corrupt`](crate::Error::Corrupt) for a file that is no
-    /// table, and nothing happened; a failure of the disk stops the tree.
+    /// table, or one that a tree wrote for itself, [`Error::Io`](crate::Error::Io) for one that cannot be brought here: then
+    /// nothing happened. A failure of the disk after that stops the tree.
     pub fn ingest(&self, tables: &[&Path]) -> Result<()> {
         self.core.ingest(tables)
     }
