@@ -172,7 +172,7 @@ impl Bench<'_> {
 
     /// Waits until the store does nothing any more: what opening or filling began in the background must not count
     /// with what comes next.
-    fn rest(&self) {
+    pub(super) fn rest(&self) {
         for _ in 0..100 {
             let before = cpu_seconds();
             std::thread::sleep(Duration::from_millis(200));

@@ -50,12 +50,14 @@ impl Bench<'_> {
             self.fill(scattered, &old, false)?;
             if [1, ROUNDS / 2, ROUNDS].contains(&round) {
                 self.subject.settle()?;
+                self.rest();
                 let space = process::directory_bytes(&self.job.dir)? as f64 / bytes;
                 report(&format!("space after {round} rounds of change"), "x", space, None);
             }
         }
         self.delete(scattered, first..first + live)?;
         self.subject.settle()?;
+        self.rest();
         let left = process::directory_bytes(&self.job.dir)? as f64 / f64::from(1 << 20);
         report("space after all was deleted", "MiB", left, None);
         Ok(())
@@ -77,6 +79,7 @@ impl Bench<'_> {
         let again = (0..9).map(|_| to_first()).collect::<Fallible<Vec<_>>>()?;
         report("scan over deleted, again", "ms", median(again), None);
         self.subject.settle()?;
+        self.rest();
         report("scan over deleted, settled", "ms", to_first()?, None);
         Ok(())
     }
