@@ -23,10 +23,16 @@
 //! 7. [`client`]: the mirror image: a connection is a service; reconnecting.
 //! 8. [`reactors`]: a single-threaded runtime per core.
 //! 9. [`bridge`]: calls that block, off the reactor.
+#![cfg_attr(feature = "driver", doc = "10. [`driver`]: runs any protocol that is a `Machine`, on a transport.")]
+#![cfg_attr(feature = "http", doc = "11. [`mod@http`]: HTTP/1 on it, for services over the `http` crate's types.")]
 #![forbid(unsafe_code)]
 
 pub mod bridge;
 pub mod client;
+#[cfg(feature = "driver")]
+pub mod driver;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod listener;
 pub mod pipeline;
 pub mod reactors;
@@ -41,6 +47,8 @@ mod spare;
 
 pub use bridge::Bridge;
 pub use client::Connection;
+#[cfg(feature = "driver")]
+pub use driver::Driver;
 #[cfg(unix)]
 pub use listener::UnixListener;
 pub use listener::{Addr, Listener, MemoryListener, TcpListener};
