@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -153,14 +153,27 @@ fn rig(buffer: usize) -> (MemoryStream, Driver<Lines, Counted<MemoryStream>>, Ar
     (client, driver, counts, clock)
 }
 
-/// Answers each line with itself.
+/// Answers each line with itself, but not while too much waits to be written.
 async fn echo<T: Transport + Unpin>(driver: &mut Driver<Lines, T>) -> io::Result<usize> {
-    let mut lines = 0;
-    while let Some(line) = driver.next().await? {
-        driver.command(line).unwrap();
-        lines += 1;
-    }
-    Ok(lines)
+    let (mut lines, mut count) = (VecDeque::new(), 0);
+    poll_fn(|cx| {
+        loop {
+            while driver.unsent() < HIGH_WATER
+                && let Some(line) = lines.pop_front()
+            {
+                driver.command(line).unwrap();
+                count += 1;
+            }
+            match driver.poll_event(cx) {
+                Poll::Ready(Ok(Some(line))) => lines.push_back(line),
+                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(count)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if !lines.is_empty() && driver.unsent() < HIGH_WATER => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await
 }
 
 /// Polls once, and says whether it is done.

@@ -312,6 +312,31 @@ async fn an_endless_response_waits_for_its_reader() {
 }
 
 #[tokio::test]
+async fn pipelined_answers_wait_for_their_reader() {
+    let answered = Arc::new(AtomicUsize::new(0));
+    let count = answered.clone();
+    let (mut rig, connection) = rig(service_fn(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Ok(Response::new(Full::new(Bytes::from(vec![b'z'; 10_000])))) }
+    }));
+    let mut connection = pin!(connection);
+    rig.send(GET.repeat(1000)).await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+        assert!(poke(connection.as_mut()).is_none());
+    }
+    let early = answered.load(Ordering::Relaxed);
+    assert!(early < 40, "{early} answers were made for a client that reads none");
+    let mut got = 0;
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+        got += rig.got().matches("HTTP/1.1 200 OK").count();
+        assert!(poke(connection.as_mut()).is_none());
+    }
+    assert_eq!(got, 1000);
+}
+
+#[tokio::test]
 async fn failures_and_panics_are_500_and_the_end() {
     for path in ["/error", "/panic", "/late", "/body", "/bad-field"] {
         let (mut rig, connection) = rig(service_fn(|request: Request<Incoming>| async move {

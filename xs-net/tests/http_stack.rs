@@ -95,7 +95,7 @@ async fn hypers_client_understands_it() {
     let stream = common::ForHyper(connector.connect().await.unwrap());
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
     tokio::spawn(connection);
-    for size in [0, 1, 1000, 1_000_000] {
+    for size in [0, 1, 1000, 256 * 1024, 1_000_000] {
         let sent = Bytes::from(vec![b'z'; size]);
         let request = Request::post("/echo").header("host", "h").body(Full::new(sent.clone())).unwrap();
         let response = sender.send_request(request).await.unwrap();

@@ -36,8 +36,9 @@
 //! # Invariants
 //!
 //! - Bytes reach the machine once and in order; what it does not take stays at the front (`feed`).
-//! - It reads only while the machine wants input, and understands no more while [`HIGH_WATER`] bytes wait to be written:
-//!   a peer that does not read its answers soon cannot ask for more of them (`poll_event`).
+//! - It reads only while the machine wants input, and whenever it does, even if nothing can be written: two sides that
+//!   both wait to write before they read would wait for ever. So a user whose answers no window counts looks at
+//!   [`unsent`](Driver::unsent), and answers no more while that is beyond [`HIGH_WATER`].
 //! - After `Pending` it is woken by all that can change something: the transport in each direction that is waited for,
 //!   and the deadline. Commands are the user's own doing: after some, the user polls again.
 //! - When the peer resets or stops reading while it has sent something, that is read and told before the error: the
@@ -137,7 +138,7 @@ use xs_proto::machine::{Machine, Phase};
 use self::alarm::Alarm;
 use crate::{Timer, Transport, spare};
 
-/// While more than this waits to be written, no further input is understood, and no further output is taken over.
+/// While more than this waits to be written, no further output is taken over from the machine.
 pub const HIGH_WATER: usize = 64 * 1024;
 
 /// How much memory for writing a driver keeps while there is nothing to write.
@@ -191,6 +192,8 @@ pub struct Driver<M, T> {
     fresh: bool,
     eof: bool,
     out: Out,
+    /// How many bytes the transport has taken in all.
+    written: u64,
     /// Something was written since the last flush.
     unflushed: bool,
     /// When the peer has taken nothing for too long.
@@ -248,6 +251,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             fresh: false,
             eof: false,
             out: Out::new(),
+            written: 0,
             unflushed: false,
             stuck: None,
             room: options.read_buffer.max(1),
@@ -298,8 +302,10 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
     /// The machine's.
     pub fn command(&mut self, command: M::Command) -> Result<(), M::Error> {
         self.freshen();
+        let wanted = self.machine.wants_input();
         let outcome = self.machine.command(self.now, command);
-        self.fresh = !self.input.is_empty() || self.eof;
+        // What a machine that wanted nothing has put off may need no further byte.
+        self.fresh |= !self.input.is_empty() || self.eof || (!wanted && self.machine.wants_input());
         outcome
     }
 
@@ -344,6 +350,16 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
         self.eof
     }
 
+    /// How many bytes wait to be written, besides what is still with the machine.
+    pub fn unsent(&self) -> usize {
+        self.out.len()
+    }
+
+    /// How many bytes the transport has taken, in all.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Whether something was read that the machine has not taken.
     pub fn has_input(&self) -> bool {
         !self.input.is_empty()
@@ -385,7 +401,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             if more && let Some(event) = self.machine.poll_event() {
                 return Poll::Ready(Ok(Some(event)));
             }
-            if self.fresh && self.out.len() < HIGH_WATER && self.machine.wants_input() {
+            if self.fresh && self.machine.wants_input() {
                 self.feed();
                 continue;
             }
@@ -395,8 +411,9 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             }
             if !self.out.is_empty() {
                 match Pin::new(&mut self.io).poll_write_out(cx, &mut self.out) {
-                    Poll::Ready(Ok(_)) => {
+                    Poll::Ready(Ok(taken)) => {
                         self.rounds += 1;
+                        self.written += taken as u64;
                         self.unflushed = true;
                         self.stuck = None;
                         continue;

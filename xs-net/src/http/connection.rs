@@ -27,6 +27,7 @@ use super::body::Inlet;
 use super::message::status_of;
 use super::{FromHead, Incoming, IntoHead, OnUpgrade, ServerOptions, Upgraded};
 use crate::caught::caught;
+use crate::driver::HIGH_WATER;
 use crate::serve::Drain;
 use crate::session::{Cause, HalfClose, Order, Registration};
 use crate::{BoxError, Driver, Timer, Transport};
@@ -68,6 +69,8 @@ struct State {
     date: Option<Instant>,
     /// Something has happened that the exchange under way may wait for.
     stir: bool,
+    /// The next request waits for earlier answers to be written.
+    held_back: bool,
     /// No further request is answered.
     stopped: bool,
     /// Why it ends, where that is known before it does.
@@ -108,6 +111,7 @@ where
                 upgrade: None,
                 date: None,
                 stir: false,
+                held_back: false,
                 stopped: false,
                 cause: None,
             },
@@ -157,8 +161,13 @@ where
                 Poll::Ready(Ok(None)) => return Poll::Ready(self.as_mut().end()),
                 Poll::Ready(Err(error)) => return Poll::Ready(Cause::from_io(error)),
                 Poll::Pending => {
-                    let cancels = this.state.options.half_close == HalfClose::Cancel && driver.at_eof();
-                    if cancels && let Some(current) = &this.state.current {
+                    let state = this.state;
+                    if state.held_back && driver.unsent() < HIGH_WATER {
+                        (state.held_back, state.stir) = (false, true);
+                        continue;
+                    }
+                    let cancels = state.options.half_close == HalfClose::Cancel && driver.at_eof();
+                    if cancels && let Some(current) = &state.current {
                         // A response that waits for the client to take it is no sign that the client has left.
                         if this.call.is_some() || driver.window(current.stream) > 0 {
                             return Poll::Ready(Cause::Departed);
@@ -283,6 +292,11 @@ where
         let mut this = self.as_mut().project();
         let (state, Some(driver)) = (this.state, this.driver) else { return false };
         if state.waiting.is_empty() || state.stopped {
+            return false;
+        }
+        // Who does not take the answers to what was asked before gets no further ones.
+        state.held_back = driver.unsent() >= HIGH_WATER;
+        if state.held_back {
             return false;
         }
         match caught(|| this.service.poll_ready(cx)) {
@@ -518,7 +532,7 @@ where
 }
 
 /// The bytes of a frame of data, without a copy where they are `Bytes` already.
-fn bytes_of<D: Buf>(frame: Frame<D>) -> Bytes {
+pub(super) fn bytes_of<D: Buf>(frame: Frame<D>) -> Bytes {
     frame.into_data().map_or_else(|_| Bytes::new(), |mut data| data.copy_to_bytes(data.remaining()))
 }
 

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on connections: a server for any [`tower::Service`] over the `http` crate's types.
+//! HTTP/1.1 on connections: a server for any [`tower::Service`] over the `http` crate's types, and a client that is one.
 //!
 //! # The problem
 //!
@@ -31,6 +31,14 @@
 //! that limits, draining and the registry are those of every other server here. A request can be asked for in two shapes:
 //! [`http::Request`], for `tower-http` and `axum`, or [`Message`], whose head is as it came, for those who pass it on.
 //!
+//! The other side is [`Client`]: one connection, and a service of requests. There is no task behind it either. Whoever
+//! awaits a response drives the connection, then whoever reads its body does, the rest of the request's body included:
+//!
+//! ```text
+//!   home ──(free)──▶ ResponseFuture ──head──▶ ResponseBody ──end──▶ home, if it can be used again
+//!                          └── dropped ──▶ cut ◀── dropped ──┘
+//! ```
+//!
 //! # Invariants
 //!
 //! - One exchange at a time is under way, in the order of the requests (`Connection::advance`).
@@ -40,12 +48,16 @@
 //! - A response is whole or the client can tell that it is not: what fails before its head is 500, what fails later
 //!   resets the connection. In either case the service is not called again (`give_up`).
 //! - `100 Continue` is sent when the body is waited for, never before and never after the response.
+//! - While earlier answers wait to be taken, no further pipelined request is begun (`Connection::begin`).
+//! - A client's connection is at home only if nothing of an exchange is left on it (`Lent::bring_home`), so that no answer
+//!   reaches who did not ask; and a failed request says whether it may have been sent ([`ClientError::retry`]).
 //! - An [`OnUpgrade`] always resolves: with the stream, or with the news that there is none.
 //!
 //! # Cost
 //!
 //! One read and one write a request, or a batch of pipelined ones. Allocations of this block: none for a request without
 //! a body, one for a body, one for an upgrade. An idle connection holds no read buffer and at most 2 KiB for writing.
+//! A client allocates a box for a request's body that is not empty, and nothing for its pieces.
 //! The `http` crate's request has its header map and its URI to build: [`Message`] does without.
 //!
 //! # Example
@@ -81,9 +93,13 @@
 //!
 //! hyper has the same loop with the protocol inside of it, and the same order: one exchange at a time. It sends
 //! `100 Continue` when the body is polled too. actix-web handles pipelined requests one by one as well and hands bodies
-//! over through a shared queue. nginx and haproxy read a body as fast as it comes and buffer it where they are told to.
+//! over through a shared queue. hyper's client has a task for each connection, which a request reaches through a channel;
+//! here the request's own task does the work, and a proxy needs no hand-over between tasks. nginx and haproxy read a body as fast as it comes and buffer it where they are told to.
 //!
 //! # What this leaves out
+//!
+//! A pool of a client's connections. With nobody polling, an idle connection of a client does not learn that its server has
+//! closed it until it is asked ([`Client::is_reusable`]), and an upload whose response is not read stands still.
 //!
 //! Routing, files, compression, CORS: layers and services above. HTTP/2: a sibling machine. TLS: a transport below.
 //! Interim responses other than 100 have no place in the function from request to response.
@@ -99,12 +115,14 @@
 //! pipelining); the rustdoc of the `http-body` crate.
 
 mod body;
+mod client;
 mod connection;
 mod message;
 mod server;
 mod upgrade;
 
 pub use body::Incoming;
+pub use client::{Client, ClientError, ClientOptions, FromResponseHead, ResponseBody, ResponseFuture};
 pub use connection::Connection;
 pub use message::{FromHead, IntoHead, Message};
 pub use server::{Serve, ServeClones, Server, ServerOptions, Serving};
