@@ -9,8 +9,9 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use xs_net::http::Server;
-use xs_net::{MemoryListener, Timer, serve};
+use xs_net::http::{Message, Server};
+use xs_net::{Addr, Conn, MemoryListener, Timer, serve};
+use xs_proto::http1::{RequestHead, ResponseHead};
 
 mod common {
     use std::io;
@@ -123,5 +124,25 @@ async fn a_panic_ends_its_own_connection_only() {
         let mut got = String::new();
         client.read_to_string(&mut got).await.unwrap();
         assert_eq!(got.split(' ').nth(1), Some(status), "{got}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_can_be_made_for_each_connection_with_what_is_known_of_it() {
+    let (listener, connector) = MemoryListener::new(4);
+    let server = Server::new(&Timer::system()).serve(|conn: &Conn<_, Addr>| {
+        let peer = conn.peer.to_string();
+        tower::service_fn(move |_: Message<RequestHead>| {
+            let body = Full::new(Bytes::from(peer.clone()));
+            async move { Ok::<_, Infallible>(Message::new(ResponseHead::new(StatusCode::OK), body)) }
+        })
+    });
+    tokio::spawn(serve(listener, server, std::future::pending::<()>()));
+    for peer in ["memory:1", "memory:2"] {
+        let mut client = connector.connect().await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut got = String::new();
+        client.read_to_string(&mut got).await.unwrap();
+        assert!(got.ends_with(&format!("\r\n\r\n{peer}")), "{got}");
     }
 }

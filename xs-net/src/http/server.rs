@@ -84,7 +84,11 @@ impl Server {
 
     /// The service of connections for [`serve`](crate::serve::serve()): `make` makes the service that answers the requests
     /// of a connection. It sees the connection before it begins, and so can hand its peer's address on.
-    pub fn serve<M, Req>(self, make: M) -> Serve<M, Req> {
+    pub fn serve<M, Io, Peer, S, Req>(self, make: M) -> Serve<M, Req>
+    where
+        M: FnMut(&Conn<Io, Peer>) -> S,
+        S: Service<Req>,
+    {
         Serve { server: self, make, request: PhantomData }
     }
 
