@@ -2,6 +2,7 @@
 
 mod caches;
 mod engines;
+mod http;
 mod log;
 mod process;
 mod redis;
@@ -30,6 +31,11 @@ const BENCHES: &[Bench] = &[
         name: "engines",
         about: "the storage engines beside RocksDB, fjall, LMDB, redb, canopydb, sled and SQLite (--features peers)",
         run: engines::run,
+    },
+    Bench {
+        name: "http",
+        about: "the HTTP server under wrk, beside hyper (--features hyper): throughput, processor time, latency",
+        run: |args| http::run(args),
     },
     Bench {
         name: "log",

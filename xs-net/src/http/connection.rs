@@ -217,7 +217,7 @@ where
             ServerEvent::Request { stream, head } => {
                 let exchange = Exchange::new(stream, &head, state.options.limits.receive_window);
                 state.waiting.push_back((head, exchange));
-                state.stir = state.current.is_none();
+                state.stir |= state.current.is_none();
             }
             ServerEvent::Data { stream, bytes } => {
                 if let Some(inlet) = state.inlet(stream) {
