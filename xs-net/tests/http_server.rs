@@ -580,3 +580,36 @@ async fn heads_can_be_taken_and_given_as_they_are() {
     assert!(got.contains("X-One: 1\r\nX-TWO: 2\r\n") && !got.contains("x-no"), "{got}");
     assert!(got.ends_with("\r\n\r\nbody"), "{got}");
 }
+
+#[tokio::test]
+async fn a_service_is_called_only_when_it_is_ready_and_one_that_fails_to_be_is_500() {
+    struct Gate(Arc<AtomicUsize>, bool);
+    impl tower::Service<Request<Incoming>> for Gate {
+        type Response = Response<Full<Bytes>>;
+        type Error = io::Error;
+        type Future = std::future::Ready<io::Result<Self::Response>>;
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            match self.0.load(Ordering::SeqCst) {
+                0 => Poll::Pending,
+                1 => {
+                    self.1 = true;
+                    Poll::Ready(Ok(()))
+                }
+                _ => Poll::Ready(Err(io::Error::other("never again"))),
+            }
+        }
+        fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+            assert!(std::mem::take(&mut self.1), "called without being ready");
+            std::future::ready(Ok(full("open")))
+        }
+    }
+    let gate = Arc::new(AtomicUsize::new(0));
+    let (mut rig, connection) = rig(Gate(gate.clone(), false));
+    let mut connection = pin!(connection);
+    assert_eq!(rig.ask(connection.as_mut(), GET.repeat(2)).await, "");
+    gate.store(1, Ordering::SeqCst);
+    assert_eq!(rig.ask(connection.as_mut(), "").await.matches("open").count(), 2);
+    assert!(rig.ask(connection.as_mut(), GET).await.ends_with("open"));
+    gate.store(2, Ordering::SeqCst);
+    assert!(rig.ask(connection.as_mut(), GET).await.starts_with("HTTP/1.1 500 "));
+}

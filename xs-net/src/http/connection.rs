@@ -71,6 +71,8 @@ struct State {
     stir: bool,
     /// The next request waits for earlier answers to be written.
     held_back: bool,
+    /// What the service said instead of being ready.
+    unready: Option<Cause>,
     /// No further request is answered.
     stopped: bool,
     /// Why it ends, where that is known before it does.
@@ -112,6 +114,7 @@ where
                 date: None,
                 stir: false,
                 held_back: false,
+                unready: None,
                 stopped: false,
                 cause: None,
             },
@@ -216,8 +219,14 @@ where
         match event {
             ServerEvent::Request { stream, head } => {
                 let exchange = Exchange::new(stream, &head, state.options.limits.receive_window);
-                state.waiting.push_back((head, exchange));
-                state.stir |= state.current.is_none();
+                let first = state.current.is_none() && state.waiting.is_empty();
+                state.stir |= first;
+                // Not through the queue if there is none: it is a large value to move.
+                if first && self.as_mut().is_ready(cx) {
+                    self.start(head, exchange);
+                } else {
+                    self.project().state.waiting.push_back((head, exchange));
+                }
             }
             ServerEvent::Data { stream, bytes } => {
                 if let Some(inlet) = state.inlet(stream) {
@@ -287,11 +296,22 @@ where
         }
     }
 
-    /// Calls the service with the next request. False when there is none, or the service is not ready.
+    /// Begins the next exchange. False when there is none, or it has to wait.
     fn begin(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
-        let mut this = self.as_mut().project();
+        if self.state.waiting.is_empty() || !self.as_mut().is_ready(cx) {
+            return false;
+        }
+        if let Some((head, exchange)) = self.as_mut().project().state.waiting.pop_front() {
+            self.start(head, exchange);
+        }
+        true
+    }
+
+    /// Whether a request can begin now. A service that has failed counts as ready, so that `start` can answer for it.
+    fn is_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        let this = self.project();
         let (state, Some(driver)) = (this.state, this.driver) else { return false };
-        if state.waiting.is_empty() || state.stopped {
+        if state.stopped {
             return false;
         }
         // Who does not take the answers to what was asked before gets no further ones.
@@ -302,22 +322,23 @@ where
         match caught(|| this.service.poll_ready(cx)) {
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Ok(()))) => {}
-            Ok(Poll::Ready(Err(error))) => {
-                state.current = state.waiting.pop_front().map(|(_, exchange)| exchange);
-                self.give_up(Cause::Failed(error.into()));
-                return true;
-            }
-            Err(text) => {
-                state.current = state.waiting.pop_front().map(|(_, exchange)| exchange);
-                self.give_up(Cause::Panicked(text));
-                return true;
-            }
+            Ok(Poll::Ready(Err(error))) => state.unready = Some(Cause::Failed(error.into())),
+            Err(text) => state.unready = Some(Cause::Panicked(text)),
         }
-        let Some((head, mut exchange)) = state.waiting.pop_front() else { return false };
+        true
+    }
+
+    /// Calls the service, after `is_ready`.
+    fn start(mut self: Pin<&mut Self>, head: RequestHead, mut exchange: Exchange) {
+        let mut this = self.as_mut().project();
+        let (state, Some(driver)) = (this.state, this.driver) else { return };
         let body = exchange.incoming.take().unwrap_or_default();
         let upgrade = exchange.on_upgrade.take();
         let stream = exchange.stream;
         state.current = Some(exchange);
+        if let Some(cause) = state.unready.take() {
+            return self.give_up(cause);
+        }
         let request = match Req::from_head(head, body, upgrade) {
             Ok((request, fields)) => {
                 if let Some(fields) = fields {
@@ -329,14 +350,13 @@ where
                 let head = AnyResponse::from(error.status());
                 let _ = driver.command(ServerCommand::Respond { stream, head, payload: Payload::Empty });
                 state.current = None;
-                return true;
+                return;
             }
         };
         match caught(|| this.service.call(request)) {
             Ok(call) => this.call.set(Some(call)),
             Err(text) => self.give_up(Cause::Panicked(text)),
         }
-        true
     }
 
     /// Sends the head of a response, with as much of its body as is there.
