@@ -2,6 +2,7 @@
 
 mod caches;
 mod engines;
+mod http;
 mod http1;
 mod layers;
 mod log;
@@ -33,6 +34,11 @@ const BENCHES: &[Bench] = &[
         name: "engines",
         about: "the storage engines beside RocksDB, fjall, LMDB, redb, canopydb, sled and SQLite (--features peers)",
         run: engines::run,
+    },
+    Bench {
+        name: "http",
+        about: "the HTTP server under wrk, beside hyper (--features peers-http): throughput, processor time, latency",
+        run: |args| http::run(args),
     },
     Bench {
         name: "http1",

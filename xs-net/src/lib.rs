@@ -23,6 +23,8 @@
 //! 7. [`client`]: the mirror image: a connection is a service; reconnecting.
 //! 8. [`reactors`]: a single-threaded runtime per core.
 //! 9. [`bridge`]: calls that block, off the reactor.
+#![cfg_attr(feature = "driver", doc = "10. [`driver`]: runs any protocol that is a `Machine`, on a transport.")]
+#![cfg_attr(feature = "http", doc = "11. [`mod@http`]: HTTP/1 on it, for services over the `http` crate's types.")]
 //!
 //! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
 #![cfg_attr(feature = "breaker", doc = "- [`breaker`]: stops calling what fails, and tries again with care.")]
@@ -51,12 +53,16 @@ pub mod cache;
 pub mod client;
 #[cfg(feature = "discover")]
 pub mod discover;
+#[cfg(feature = "driver")]
+pub mod driver;
 #[cfg(feature = "fallback")]
 pub mod fallback;
 #[cfg(feature = "fault")]
 pub mod fault;
 #[cfg(feature = "hedge")]
 pub mod hedge;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "limit")]
 pub mod limit;
 pub mod listener;
@@ -100,6 +106,8 @@ mod spare;
 
 pub use bridge::Bridge;
 pub use client::Connection;
+#[cfg(feature = "driver")]
+pub use driver::Driver;
 #[cfg(unix)]
 pub use listener::UnixListener;
 pub use listener::{Addr, Listener, MemoryListener, TcpListener};

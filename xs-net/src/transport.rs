@@ -105,6 +105,10 @@ pub trait Transport: AsyncRead + AsyncWrite {
     fn descriptor(&self) -> Option<i32> {
         None
     }
+
+    /// When it is closed, tell the peer that the stream was cut off and did not end: TCP sends a reset. The default has
+    /// no way to say so.
+    fn reset_on_close(&self) {}
 }
 
 /// The default of [`Transport::poll_write_out`].
@@ -153,6 +157,11 @@ impl Transport for tokio::net::TcpStream {
     fn descriptor(&self) -> Option<i32> {
         Some(self.as_raw_fd())
     }
+
+    fn reset_on_close(&self) {
+        // A socket that refuses this is closed in the usual way.
+        let _ = socket2::SockRef::from(self).set_linger(Some(std::time::Duration::ZERO));
+    }
 }
 
 #[cfg(unix)]
@@ -176,6 +185,10 @@ impl<T: Transport + Unpin + ?Sized> Transport for Box<T> {
     fn descriptor(&self) -> Option<i32> {
         (**self).descriptor()
     }
+
+    fn reset_on_close(&self) {
+        (**self).reset_on_close();
+    }
 }
 
 impl<T: Transport + Unpin + ?Sized> Transport for &mut T {
@@ -189,6 +202,10 @@ impl<T: Transport + Unpin + ?Sized> Transport for &mut T {
 
     fn descriptor(&self) -> Option<i32> {
         (**self).descriptor()
+    }
+
+    fn reset_on_close(&self) {
+        (**self).reset_on_close();
     }
 }
 
