@@ -339,13 +339,8 @@ where
         if let Some(cause) = state.unready.take() {
             return self.give_up(cause);
         }
-        let request = match Req::from_head(head, body, upgrade) {
-            Ok((request, fields)) => {
-                if let Some(fields) = fields {
-                    driver.machine_mut().reuse(fields);
-                }
-                request
-            }
+        let request = match Req::from_head(head, body, upgrade, driver.machine_mut().spare()) {
+            Ok(request) => request,
             Err(error) => {
                 let head = AnyResponse::from(error.status());
                 let _ = driver.command(ServerCommand::Respond { stream, head, payload: Payload::Empty });

@@ -2,7 +2,7 @@
 
 use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
-use xs_proto::http1::{AnyResponse, Error, Fields, RequestHead, ResponseHead};
+use xs_proto::http1::{AnyResponse, Error, RequestHead, ResponseHead, Spare};
 
 use super::{Incoming, OnUpgrade};
 
@@ -27,7 +27,7 @@ impl<H, B> Message<H, B> {
 
 /// A request that a server can ask its service with.
 pub trait FromHead: Sized {
-    /// Puts a request together. The fields that come back with it are only their memory, to be used again.
+    /// Puts a request together, in memory that is spare, and leaves there what is left over.
     ///
     /// # Errors
     ///
@@ -36,7 +36,8 @@ pub trait FromHead: Sized {
         head: RequestHead,
         body: Incoming,
         upgrade: Option<OnUpgrade>,
-    ) -> Result<(Self, Option<Fields>), Error>;
+        spare: &mut Spare,
+    ) -> Result<Self, Error>;
 }
 
 impl FromHead for Request<Incoming> {
@@ -44,12 +45,13 @@ impl FromHead for Request<Incoming> {
         head: RequestHead,
         body: Incoming,
         upgrade: Option<OnUpgrade>,
-    ) -> Result<(Self, Option<Fields>), Error> {
-        let (mut parts, fields) = head.into_parts_and_fields()?;
+        spare: &mut Spare,
+    ) -> Result<Self, Error> {
+        let mut parts = head.into_parts_with(spare)?;
         if let Some(upgrade) = upgrade {
             parts.extensions.insert(upgrade);
         }
-        Ok((Request::from_parts(parts, body), Some(fields)))
+        Ok(Request::from_parts(parts, body))
     }
 }
 
@@ -58,12 +60,13 @@ impl FromHead for Message<RequestHead> {
         head: RequestHead,
         body: Incoming,
         upgrade: Option<OnUpgrade>,
-    ) -> Result<(Self, Option<Fields>), Error> {
+        _spare: &mut Spare,
+    ) -> Result<Self, Error> {
         let mut message = Message::new(head, body);
         if let Some(upgrade) = upgrade {
             message.extensions.insert(upgrade);
         }
-        Ok((message, None))
+        Ok(message)
     }
 }
 

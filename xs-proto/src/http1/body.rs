@@ -7,7 +7,7 @@ use super::chars::{token_len, trim};
 use super::config::Limits;
 use super::error::{CommandError, Error};
 use super::fields::{FieldLimits, FieldParser, Fields};
-use super::message::{AnyFields, Framing};
+use super::message::{AnyFields, Framing, Spare};
 use crate::Out;
 
 /// Chunks below this many bytes are joined where several arrive at once: a body in chunks of one byte must not make an
@@ -186,7 +186,7 @@ impl ChunkReader {
                     return Err(Error::Trailer);
                 }
                 let bytes = src.split_to(end).freeze();
-                let fields = Fields::received(bytes, self.trailers.finish().0);
+                let fields = self.trailers.finish(bytes, &mut Spare::default()).0;
                 return Ok(Some(Piece::End(Some(fields).filter(|fields| !fields.is_empty()))));
             }
             Stage::Data(_) => {}

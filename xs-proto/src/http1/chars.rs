@@ -1,26 +1,75 @@
 //! Which bytes may stand where: the character classes of RFC 9110 and RFC 9112, as tables and as searches that look at
 //! eight bytes at a time. Every loop of the parser over bytes is here.
 
-/// The bytes of a token: a method, a field's name, a coding.
-static TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
+/// For each byte, the classes that it belongs to, a bit each.
+static CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-            );
+        let alphanumeric = b.is_ascii_alphanumeric();
+        let token = matches!(
+            b,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        );
+        let host = matches!(
+            b,
+            b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'='
+        );
+        if alphanumeric || token {
+            table[byte] |= TOKEN;
+        }
+        if alphanumeric || host {
+            table[byte] |= HOST;
+        }
+        if b.is_ascii_hexdigit() || b == b':' || b == b'.' {
+            table[byte] |= ADDRESS;
+        }
+        if b.is_ascii_graphic() && b != b'#' {
+            table[byte] |= TARGET;
+        }
         byte += 1;
     }
     table
 };
 
+/// A token: a method, a field's name, a coding.
+const TOKEN: u8 = 1;
+/// A host's name or its address of version 4, percent-encoded or not. No comma, though RFC 3986 has it: with one, a
+/// recipient on the way would have joined two fields.
+const HOST: u8 = 2;
+/// An address of version 6, without its brackets.
+const ADDRESS: u8 = 4;
+/// A request's target: ASCII, visible, without a fragment.
+const TARGET: u8 = 8;
+
+#[inline]
+fn len_of(class: u8, bytes: &[u8]) -> usize {
+    bytes.iter().position(|&b| CLASSES[b as usize] & class == 0).unwrap_or(bytes.len())
+}
+
 /// How many bytes at the start belong to a token.
 #[inline]
 pub(super) fn token_len(bytes: &[u8]) -> usize {
-    bytes.iter().position(|&b| !TOKEN[b as usize]).unwrap_or(bytes.len())
+    len_of(TOKEN, bytes)
+}
+
+/// How many bytes at the start belong to a host's name, or to an address of version 4.
+#[inline]
+pub(super) fn host_len(bytes: &[u8]) -> usize {
+    len_of(HOST, bytes)
+}
+
+/// How many bytes at the start belong to an address of version 6.
+#[inline]
+pub(super) fn address_len(bytes: &[u8]) -> usize {
+    len_of(ADDRESS, bytes)
+}
+
+/// How many bytes at the start belong to a request's target.
+#[inline]
+pub(super) fn target_len(bytes: &[u8]) -> usize {
+    len_of(TARGET, bytes)
 }
 
 /// Whether all of it is one token.
@@ -126,6 +175,12 @@ mod tests {
                 assert_eq!(visible_len(&bytes), if visible { 20 } else { at }, "{byte:#x} at {at}");
                 let token = visible && byte < 0x80 && !b"\"(),/:;<=>?@[\\]{}".contains(&byte);
                 assert_eq!(token_len(&bytes), if token { 20 } else { at }, "{byte:#x} at {at}");
+                let target = visible && byte < 0x80 && byte != b'#';
+                assert_eq!(target_len(&bytes), if target { 20 } else { at }, "{byte:#x} at {at}");
+                let host = target && !b"\",/:<>?@[\\]^`{|}".contains(&byte);
+                assert_eq!(host_len(&bytes), if host { 20 } else { at }, "{byte:#x} at {at}");
+                let address = byte.is_ascii_hexdigit() || b":.".contains(&byte);
+                assert_eq!(address_len(&bytes), if address { 20 } else { at }, "{byte:#x} at {at}");
             }
         }
     }

@@ -14,8 +14,7 @@ use super::body::{BodyReader, BodyWriter, Piece};
 use super::config::{Limits, Timeouts};
 use super::encode::{self, Delimiter, Persistence, Said};
 use super::error::{CommandError, Error};
-use super::fields::Fields;
-use super::message::{AnyRequest, ClientCommand, ClientEvent, Framing, Payload, StreamId};
+use super::message::{AnyRequest, ClientCommand, ClientEvent, Framing, Payload, Spare, StreamId};
 use super::response::{ResponseHead, ResponseParser};
 use super::timer::{Timer, Waits};
 use crate::Out;
@@ -26,6 +25,7 @@ use crate::machine::{Machine, Phase};
 pub struct Client {
     limits: Limits,
     parser: ResponseParser,
+    spare: Spare,
     read: Read,
     /// Whether some of the first exchange's response has come.
     answered: bool,
@@ -66,6 +66,7 @@ impl Client {
         let mut client = Client {
             limits: Limits { receive_window: limits.receive_window.max(1), pipeline: limits.pipeline.max(1), ..limits },
             parser: ResponseParser::default(),
+            spare: Spare::default(),
             read: Read::Head,
             answered: false,
             slots: VecDeque::new(),
@@ -102,9 +103,9 @@ impl Client {
         self.slots.is_empty() && self.is_ready()
     }
 
-    /// Takes back the memory of a head's fields, for the next head.
-    pub fn reuse(&mut self, fields: Fields) {
-        self.parser.fields.reuse(fields);
+    /// Memory to use again: of a request's fields or map for its response's.
+    pub fn spare(&mut self) -> &mut Spare {
+        &mut self.spare
     }
 
     fn index(&self, stream: StreamId) -> Result<Option<usize>, CommandError> {
@@ -132,7 +133,7 @@ impl Client {
                         self.answered |= !src.is_empty();
                         break;
                     }
-                    Ok(Some(len)) => match self.parser.take(src.split_to(len).freeze()) {
+                    Ok(Some(len)) => match self.parser.take(src.split_to(len).freeze(), &mut self.spare) {
                         Ok(head) => progress |= self.begin(head),
                         Err(error) => self.fail(error, Error::Abandoned),
                     },
@@ -242,13 +243,14 @@ impl Client {
         self.timer.set(now, waits, progress);
     }
 
-    fn request(&mut self, head: &AnyRequest, payload: Payload) -> Result<(), CommandError> {
+    fn request(&mut self, head: AnyRequest, payload: Payload) -> Result<(), CommandError> {
         if !self.is_ready() {
             return Err(CommandError::OutOfTurn);
         }
         let mark = self.out.len();
-        match self.put_request(head, payload) {
+        match self.put_request(&head, payload) {
             Ok(slot) => {
+                head.give(&mut self.spare);
                 self.slots.push_back(slot);
                 Ok(())
             }
@@ -301,7 +303,7 @@ impl Client {
 
     fn obey(&mut self, command: ClientCommand) -> Result<(), CommandError> {
         match command {
-            ClientCommand::Request { head, payload } => self.request(&head, payload),
+            ClientCommand::Request { head, payload } => self.request(head, payload),
             ClientCommand::Data { stream, bytes } => self.body(stream, |writer, out| writer.data(bytes, out)),
             ClientCommand::External { stream, chunk, len } => {
                 self.body(stream, |writer, out| writer.external(chunk, len, out))

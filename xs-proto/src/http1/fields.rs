@@ -13,6 +13,7 @@ use memchr::memchr;
 
 use super::chars::{decimal, is_token, is_value, list, token_len, trim, value_len};
 use super::error::{CommandError, Error};
+use super::message::Spare;
 
 /// The fields that the machines themselves must understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +98,6 @@ impl Fields {
         Fields { bytes: Bytes::new(), added: Vec::new(), lines: Vec::new() }
     }
 
-    pub(super) fn received(bytes: Bytes, lines: Vec<Line>) -> Fields {
-        Fields { bytes, added: Vec::new(), lines }
-    }
-
     /// How many fields there are; one that stands in several lines counts for each.
     pub fn len(&self) -> usize {
         self.lines.len()
@@ -109,6 +106,21 @@ impl Fields {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    /// How many fields there is memory for.
+    pub(super) fn capacity(&self) -> usize {
+        self.lines.capacity()
+    }
+
+    /// Empties itself, and has the memory of other fields from now on.
+    pub(super) fn take_memory(&mut self, fields: Fields) {
+        (self.lines, self.added) = (fields.lines, fields.added);
+        self.lines.clear();
+        self.added.clear();
+        if self.added.capacity() > 1024 {
+            self.added.shrink_to(1024);
+        }
     }
 
     #[inline]
@@ -228,13 +240,14 @@ impl Fields {
 
     /// The same fields as a `HeaderMap`, whose values share this memory where it was received.
     pub fn to_map(&self) -> HeaderMap {
-        let mut map = HeaderMap::with_capacity(self.lines.len());
+        let mut map = HeaderMap::new();
         self.extend_map(&mut map);
         map
     }
 
     /// Appends the fields to a map that is at hand, such as one that was used before and cleared.
     pub fn extend_map(&self, map: &mut HeaderMap) {
+        map.reserve(self.lines.len());
         for line in &self.lines {
             let range = line.value as usize..line.value_end as usize;
             let value = if line.added {
@@ -484,19 +497,16 @@ impl FieldParser {
         }
     }
 
-    /// Hands over what was found and is ready for the next section.
-    pub(super) fn finish(&mut self) -> (Vec<Line>, Facts) {
+    /// Hands over what was found, in the memory of `spare`'s fields, and is ready for the next section. `bytes` are the
+    /// section's.
+    pub(super) fn finish(&mut self, bytes: Bytes, spare: &mut Spare) -> (Fields, Facts) {
         let facts = std::mem::take(&mut self.facts);
         (self.pos, self.scanned) = (0, 0);
-        (std::mem::take(&mut self.lines), facts)
-    }
-
-    /// Takes back the memory of a list of positions.
-    pub(super) fn reuse(&mut self, fields: Fields) {
-        if self.lines.capacity() == 0 {
-            self.lines = fields.lines;
-            self.lines.clear();
-        }
+        let mut fields = spare.take_fields();
+        // The lists change places: the next section's positions go where this message's fields were before.
+        std::mem::swap(&mut fields.lines, &mut self.lines);
+        fields.bytes = bytes;
+        (fields, facts)
     }
 
     /// Whether some field must not stand in a trailer section.

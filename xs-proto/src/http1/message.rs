@@ -61,6 +61,44 @@ impl fmt::Debug for Payload {
     }
 }
 
+/// The memory of messages that are done with, for those to come: with it, a request and its response in the `http` crate's
+/// types cost the machine no allocation.
+#[derive(Debug, Default)]
+pub struct Spare {
+    fields: Fields,
+    map: HeaderMap,
+}
+
+impl Spare {
+    /// The memory of more fields than this is not kept.
+    const MOST: usize = 64;
+
+    /// Keeps the memory of a head's fields, unless there is more already.
+    pub fn put_fields(&mut self, fields: Fields) {
+        if fields.capacity() > self.fields.capacity() && fields.capacity() <= Self::MOST {
+            self.fields.take_memory(fields);
+        }
+    }
+
+    /// Keeps the memory of a map, unless a larger one is kept already.
+    pub fn put_map(&mut self, mut map: HeaderMap) {
+        if map.capacity() > self.map.capacity() && map.capacity() <= Self::MOST {
+            map.clear();
+            self.map = map;
+        }
+    }
+
+    /// An empty list of fields, whose memory may be there already.
+    pub fn take_fields(&mut self) -> Fields {
+        std::mem::take(&mut self.fields)
+    }
+
+    /// An empty map, whose memory may be there already.
+    pub fn take_map(&mut self) -> HeaderMap {
+        std::mem::take(&mut self.map)
+    }
+}
+
 /// A request to be sent: in the `http` crate's types, or as it was received or built here.
 #[derive(Debug)]
 #[allow(missing_docs)] // the variants are what their contents are
@@ -121,6 +159,26 @@ impl AnyResponse {
         match self {
             AnyResponse::Parts(parts) => parts.status,
             AnyResponse::Head(head) => head.status(),
+        }
+    }
+}
+
+impl AnyResponse {
+    /// Gives its memory.
+    pub(super) fn give(self, spare: &mut Spare) {
+        match self {
+            AnyResponse::Parts(parts) => spare.put_map(parts.headers),
+            AnyResponse::Head(head) => spare.put_fields(head.into_fields()),
+        }
+    }
+}
+
+impl AnyRequest {
+    /// Gives its memory.
+    pub(super) fn give(self, spare: &mut Spare) {
+        match self {
+            AnyRequest::Parts(parts) => spare.put_map(parts.headers),
+            AnyRequest::Head(head) => spare.put_fields(head.into_fields()),
         }
     }
 }

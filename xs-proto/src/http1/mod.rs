@@ -80,7 +80,7 @@
 //! most of it is the map. With heads as they came it takes half as long for a browser's fourteen fields, and two thirds for
 //! four; a proxy, which does it twice, stays below one server with a map. `cargo run --release -p xs-benches --features
 //! peers-http -- http1` measures this beside httparse and hyper. The machine allocates one list of positions for a head,
-//! and none if it is given back ([`Server::reuse`]); a `HeaderMap` allocates for itself. Events and commands are a few
+//! and none if it is given back ([`Server::spare`]), that of a response's `HeaderMap` too. Events and commands are a few
 //! hundred bytes and are moved.
 //!
 //! # Example
@@ -200,7 +200,7 @@ pub use error::{CommandError, Error};
 pub use fields::Fields;
 pub use message::{
     AnyFields, AnyRequest, AnyResponse, ClientCommand, ClientEvent, Framing, Payload, ServerCommand, ServerEvent,
-    StreamId,
+    Spare, StreamId,
 };
 pub use request::RequestHead;
 pub use response::ResponseHead;

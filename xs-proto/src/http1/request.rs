@@ -8,7 +8,7 @@ use super::config::Limits;
 use super::error::{CommandError, Error};
 use super::fields::{Facts, FieldLimits, FieldParser, Fields};
 use super::target::{self, TargetForm};
-use super::{Framing, version_of};
+use super::{Framing, Spare, version_of};
 
 /// A request without its body, as it came or as it will be sent.
 ///
@@ -104,6 +104,10 @@ impl RequestHead {
         &self.fields
     }
 
+    pub(super) fn into_fields(self) -> Fields {
+        self.fields
+    }
+
     /// The fields, to be edited.
     pub fn fields_mut(&mut self) -> &mut Fields {
         &mut self.fields
@@ -112,18 +116,20 @@ impl RequestHead {
     /// The request in the `http` crate's types. Refused is a target that those do not know as a URI, though its bytes
     /// are allowed: the answer to it is 400.
     pub fn into_parts(self) -> Result<request::Parts, Error> {
-        Ok(self.into_parts_and_fields()?.0)
+        self.into_parts_with(&mut Spare::default())
     }
 
-    /// Like [`into_parts`](RequestHead::into_parts), and gives the emptied fields, whose memory the machine can use
-    /// again ([`Server::reuse`](super::Server::reuse)).
-    pub fn into_parts_and_fields(self) -> Result<(request::Parts, Fields), Error> {
+    /// Like [`into_parts`](RequestHead::into_parts), in memory that is at hand ([`Server::spare`](super::Server::spare)).
+    /// That of the head goes there.
+    pub fn into_parts_with(self, spare: &mut Spare) -> Result<request::Parts, Error> {
         let mut parts = request::Request::new(()).into_parts().0;
         parts.uri = Uri::from_maybe_shared(self.target).map_err(|_| Error::Target)?;
         parts.method = self.method;
         parts.version = self.version;
-        parts.headers = self.fields.to_map();
-        Ok((parts, self.fields))
+        parts.headers = spare.take_map();
+        self.fields.extend_map(&mut parts.headers);
+        spare.put_fields(self.fields);
+        Ok(parts)
     }
 }
 
@@ -138,6 +144,7 @@ pub(super) struct RequestParser {
 struct RequestLine {
     method: Method,
     target: (usize, usize),
+    form: TargetForm,
     version: Version,
 }
 
@@ -166,13 +173,14 @@ impl RequestParser {
     }
 
     /// Makes the head whose bytes [`parse`](RequestParser::parse) has found, and is ready for the next one.
-    pub(super) fn take(&mut self, bytes: Bytes) -> Result<RequestHead, Error> {
-        let (lines, facts) = self.fields.finish();
-        let Some(RequestLine { method, target, version }) = self.line.take() else { return Err(Error::RequestLine) };
-        let target = bytes.slice(target.0..target.1);
-        let form = target::form(&method, &target)?;
+    pub(super) fn take(&mut self, bytes: Bytes, spare: &mut Spare) -> Result<RequestHead, Error> {
+        let (fields, facts) = self.fields.finish(bytes, spare);
+        let Some(RequestLine { method, target, form, version }) = self.line.take() else {
+            return Err(Error::RequestLine);
+        };
+        let target = fields.bytes.slice(target.0..target.1);
         let framing = facts.framing(version)?;
-        check_host(&facts, version, form, &target, &bytes)?;
+        check_host(&facts, version, form, &target, &fields.bytes)?;
         // In HTTP/1.0 it could be ignored, but what is ignored here would be sent on in a message of HTTP/1.1.
         if facts.expects_other {
             return Err(Error::Expectation);
@@ -189,7 +197,7 @@ impl RequestParser {
             persistent: facts.persistent(version),
             upgrade: facts.connection_upgrade && facts.upgrade && version == Version::HTTP_11,
             expects_continue: facts.expects_continue && version == Version::HTTP_11 && !framing.is_empty(),
-            fields: Fields::received(bytes, lines),
+            fields,
         })
     }
 }
@@ -218,12 +226,10 @@ fn request_line(line: &[u8], pos: usize) -> Result<RequestLine, Error> {
     let (target, rest) = rest.split_at(target_len);
     let (true, [b' ', version @ ..]) = (target_len > 0, rest) else { return Err(Error::RequestLine) };
     let version = version_of(version).ok_or(Error::RequestLine)??;
-    if !target.is_ascii() {
-        return Err(Error::Target);
-    }
     let method = Method::from_bytes(method).map_err(|_| Error::RequestLine)?;
+    let form = target::form(&method, target)?;
     let start = pos + method_len + 1;
-    Ok(RequestLine { method, target: (start, start + target_len), version })
+    Ok(RequestLine { method, target: (start, start + target_len), form, version })
 }
 
 /// Whether the `http` crate's method can be sent: an extension could hold any token.

@@ -7,7 +7,7 @@ use super::chars::is_value;
 use super::config::Limits;
 use super::error::{CommandError, Error};
 use super::fields::{FieldLimits, FieldParser, Fields};
-use super::{Framing, version_of};
+use super::{Framing, Spare, version_of};
 
 /// A response without its body, as it came or as it will be sent. The mirror image of
 /// [`RequestHead`](super::RequestHead).
@@ -71,6 +71,10 @@ impl ResponseHead {
         &self.fields
     }
 
+    pub(super) fn into_fields(self) -> Fields {
+        self.fields
+    }
+
     /// The fields, to be edited.
     pub fn fields_mut(&mut self) -> &mut Fields {
         &mut self.fields
@@ -121,8 +125,8 @@ impl ResponseParser {
 
     /// Makes the head whose bytes [`parse`](ResponseParser::parse) has found, and is ready for the next one. A response
     /// without a length of its own ends with the connection.
-    pub(super) fn take(&mut self, bytes: Bytes) -> Result<ResponseHead, Error> {
-        let (lines, facts) = self.fields.finish();
+    pub(super) fn take(&mut self, bytes: Bytes, spare: &mut Spare) -> Result<ResponseHead, Error> {
+        let (fields, facts) = self.fields.finish(bytes, spare);
         let Some(StatusLine { status, reason, version }) = self.line.take() else { return Err(Error::StatusLine) };
         let mut framing = facts.framing(version)?;
         let contentless = status.is_informational() || status == StatusCode::NO_CONTENT;
@@ -134,11 +138,11 @@ impl ResponseParser {
         }
         Ok(ResponseHead {
             status,
-            reason: bytes.slice(reason.0..reason.1),
+            reason: fields.bytes.slice(reason.0..reason.1),
             version,
             framing,
             persistent: facts.persistent(version),
-            fields: Fields::received(bytes, lines),
+            fields,
         })
     }
 }

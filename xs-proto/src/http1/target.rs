@@ -3,7 +3,7 @@
 use http::Method;
 use memchr::memchr;
 
-use super::chars::token_len;
+use super::chars::{address_len, host_len, target_len, token_len};
 use super::error::Error;
 
 /// The form of a request's target.
@@ -19,11 +19,9 @@ pub enum TargetForm {
     Asterisk,
 }
 
-/// Which form a target has, or that it has none that its method allows. The bytes are known to be visible; here they
-/// are held to be ASCII and to have no fragment.
+/// Which form a target has, or that it has none that its method allows.
 pub(super) fn form(method: &Method, target: &[u8]) -> Result<TargetForm, Error> {
-    let visible = target.iter().all(|&b| b.is_ascii_graphic() && b != b'#');
-    if !visible {
+    if target_len(target) < target.len() {
         return Err(Error::Target);
     }
     match target {
@@ -59,21 +57,19 @@ pub(super) fn authority(form: TargetForm, target: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether this is a host with or without a port, or nothing. Stricter than RFC 3986 in two points: there is no user in
-/// front (`user@host`), and no comma, with which a recipient on the way would have joined two fields.
+/// front (`user@host`), and no comma.
 pub(super) fn is_authority(bytes: &[u8]) -> bool {
-    let (host, port) = split_port(bytes);
-    let port = port.is_none_or(|port| port.len() <= 5 && port.iter().all(u8::is_ascii_digit));
-    let inside = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
-    let name = |b: &u8| {
-        let mark = matches!(
-            b,
-            b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'='
-        );
-        mark || b.is_ascii_alphanumeric()
+    let rest = match bytes {
+        [b'[', rest @ ..] => match rest.split_at(address_len(rest)) {
+            ([_, ..], [b']', rest @ ..]) => rest,
+            _ => return false,
+        },
+        _ => &bytes[host_len(bytes)..],
     };
-    port && match host {
-        [b'[', address @ .., b']'] => !address.is_empty() && address.iter().all(inside),
-        name_or_address => name_or_address.iter().all(name),
+    match rest {
+        [] => true,
+        [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
+        _ => false,
     }
 }
 

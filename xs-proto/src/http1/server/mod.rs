@@ -24,8 +24,7 @@ use http::{Method, Version};
 use super::body::{BodyReader, BodyWriter, Piece};
 use super::config::{Limits, Timeouts};
 use super::error::{CommandError, Error};
-use super::fields::Fields;
-use super::message::{ServerCommand, ServerEvent, StreamId};
+use super::message::{ServerCommand, ServerEvent, Spare, StreamId};
 use super::request::{RequestHead, RequestParser};
 use super::timer::{Timer, Waits};
 use crate::Out;
@@ -36,6 +35,7 @@ use crate::machine::{Machine, Phase};
 pub struct Server {
     limits: Limits,
     parser: RequestParser,
+    spare: Spare,
     read: Read,
     /// Whether part of a head has come.
     partial: bool,
@@ -115,6 +115,7 @@ impl Server {
         let mut server = Server {
             limits: Limits { receive_window: limits.receive_window.max(1), pipeline: limits.pipeline.max(1), ..limits },
             parser: RequestParser::default(),
+            spare: Spare::default(),
             read: Read::Head,
             partial: false,
             slots: VecDeque::new(),
@@ -142,9 +143,9 @@ impl Server {
         self.slots.len()
     }
 
-    /// Takes back the memory of a head's fields, for the next head. With it, a request costs the machine no allocation.
-    pub fn reuse(&mut self, fields: Fields) {
-        self.parser.fields.reuse(fields);
+    /// Memory to use again: of a head's fields for the next head, of a response's map for the next request's.
+    pub fn spare(&mut self) -> &mut Spare {
+        &mut self.spare
     }
 
     fn index(&self, stream: StreamId) -> Result<Option<usize>, CommandError> {
@@ -185,7 +186,7 @@ impl Server {
             }
             Ok(Some(len)) => {
                 self.partial = false;
-                self.parser.take(src.split_to(len).freeze())
+                self.parser.take(src.split_to(len).freeze(), &mut self.spare)
             }
             Err(error) => Err(error),
         };

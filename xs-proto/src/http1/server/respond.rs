@@ -171,6 +171,7 @@ impl Server {
             }
             written
         })?;
+        head.give(&mut self.spare);
         self.answered(index);
         match stage {
             Stage::Done(After::HandOver) => self.slots[index].stage = stage,
