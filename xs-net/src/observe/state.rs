@@ -46,11 +46,9 @@ impl TraceState {
     pub fn parse<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, InvalidTraceState> {
         let mut entries: Vec<&str> = Vec::new();
         for member in values.into_iter().flat_map(|value| value.split(|&byte| byte == b',')) {
-            // Only the space in front is not the entry's: a value may begin with space, but nothing ends with it.
-            let member = member.trim_ascii();
-            if member.is_empty() {
-                continue;
-            }
+            let Some(first) = member.iter().position(|byte| !b" \t".contains(byte)) else { continue };
+            let last = member.iter().rposition(|byte| !b" \t".contains(byte)).unwrap_or(first);
+            let member = &member[first..=last];
             if entries.len() == MOST_ENTRIES {
                 return Err(InvalidTraceState::TooMany);
             }
@@ -163,7 +161,7 @@ mod tests {
         ] {
             assert_eq!(parse(list).as_deref(), Ok(read), "{list:?}");
         }
-        for list in ["a", "a=", "=b", "A=b", "a =b", "é=b", "a=é", "a=b=c", "a=\u{7f}", "_a=b", "a=1,b"] {
+        for list in ["a", "a=", "=b", "A=b", "a =b", "é=b", "a=é", "a=b=c", "a=\u{7f}", "a=1\n", "_a=b", "a=1,b"] {
             assert_eq!(parse(list), Err(InvalidTraceState::Malformed), "{list:?}");
         }
         assert_eq!(parse("a=1,b=2,a=3"), Err(InvalidTraceState::Repeated));
