@@ -93,7 +93,9 @@ impl AccessLog {
 
 /// Writing to memory does not fail.
 macro_rules! put {
-    ($out:expr, $($what:tt)*) => { let _ = write!($out, $($what)*); };
+    ($out:expr, $($what:tt)*) => {{
+        let _ = write!($out, $($what)*);
+    }};
 }
 
 fn common(access: &Access<'_>, combined: bool, out: &mut Vec<u8>) {

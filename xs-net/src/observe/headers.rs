@@ -216,7 +216,7 @@ mod tests {
         }
         let read = Headers.extract(&headers).unwrap();
         assert_eq!(Headers.extract(&fields), Some(read.clone()));
-        assert_eq!((&*read.traceparent(), read.state.as_str()), (PARENT.as_bytes(), "a=1,b=2"));
+        assert_eq!((&read.traceparent()[..], read.state.as_str()), (PARENT.as_bytes(), "a=1,b=2"));
 
         let child = read.child(&mut rng);
         Headers.inject(&mut headers, &child);
@@ -235,7 +235,9 @@ mod tests {
     #[tokio::test]
     async fn a_body_tells_its_end_once() {
         let told = Cell::new(None);
-        let body = |text: &'static str| Counted::new(Full::new(Bytes::from(text)), |end| assert!(told.replace(Some(end)).is_none()));
+        let body = |text: &'static str| {
+            Counted::new(Full::new(Bytes::from(text)), |end| assert!(told.replace(Some(end)).is_none()))
+        };
         assert_eq!(body("hello").collect().await.unwrap().to_bytes(), "hello");
         assert_eq!(told.take(), Some(BodyEnd { bytes: 5, complete: true }));
         drop(body("hello"));
@@ -250,7 +252,10 @@ mod tests {
             let response = Response::builder().status(status).body(()).unwrap();
             status_class::<_, ()>(&Ok(response))
         };
-        assert_eq!([of(101), of(204), of(304), of(404), of(599), of(999)], ["1xx", "2xx", "3xx", "4xx", "5xx", "other"]);
+        assert_eq!(
+            [of(101), of(204), of(304), of(404), of(599), of(999)],
+            ["1xx", "2xx", "3xx", "4xx", "5xx", "other"]
+        );
         assert_eq!(status_class::<Response<()>, _>(&Err(())), "error");
     }
 }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use tracing::Span;
-use tracing::field::{Empty, display};
+use tracing::field::Empty;
 use xs_os::Rng;
 
 use super::{CANCELLED, Stats, TraceContext};

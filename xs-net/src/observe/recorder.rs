@@ -149,7 +149,8 @@ impl Recorder {
     /// Of histograms, how many values they have.
     pub fn total(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let state = self.shared.state.lock();
-        let has = |series: &Labels| labels.iter().all(|(n, v)| series.iter().any(|(name, value)| name == n && value == v));
+        let has =
+            |series: &Labels| labels.iter().all(|(n, v)| series.iter().any(|(name, value)| name == n && value == v));
         let series = state.families.get(name).into_iter().flat_map(|family| &family.series);
         let values = series.filter(|(labels, _)| has(labels)).map(|(_, value)| match value {
             Value::Counter(count) => count.load(Ordering::Acquire) as f64,
@@ -234,18 +235,28 @@ impl metrics::Recorder for Recorder {
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
-        let count = self.value(key, Kind::Counter, |_| Value::Counter(Arc::default()), |value| match value {
-            Value::Counter(count) => Some(count.clone()),
-            _ => None,
-        });
+        let count = self.value(
+            key,
+            Kind::Counter,
+            |_| Value::Counter(Arc::default()),
+            |value| match value {
+                Value::Counter(count) => Some(count.clone()),
+                _ => None,
+            },
+        );
         count.map_or_else(metrics::Counter::noop, metrics::Counter::from_arc)
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> metrics::Gauge {
-        let gauge = self.value(key, Kind::Gauge, |_| Value::Gauge(Arc::default()), |value| match value {
-            Value::Gauge(bits) => Some(bits.clone()),
-            _ => None,
-        });
+        let gauge = self.value(
+            key,
+            Kind::Gauge,
+            |_| Value::Gauge(Arc::default()),
+            |value| match value {
+                Value::Gauge(bits) => Some(bits.clone()),
+                _ => None,
+            },
+        );
         gauge.map_or_else(metrics::Gauge::noop, metrics::Gauge::from_arc)
     }
 
@@ -271,7 +282,10 @@ impl Default for Recorder {
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.shared.state.lock();
-        f.debug_struct("Recorder").field("series", &state.series).field("refused", &state.refused).finish_non_exhaustive()
+        f.debug_struct("Recorder")
+            .field("series", &state.series)
+            .field("refused", &state.refused)
+            .finish_non_exhaustive()
     }
 }
 

@@ -226,7 +226,10 @@ impl Series {
 
 impl fmt::Debug for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stats").field("name", &self.name()).field("in_flight", &self.in_flight()).finish_non_exhaustive()
+        f.debug_struct("Stats")
+            .field("name", &self.name())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
     }
 }
 

@@ -67,9 +67,12 @@ fn a_call_dropped_unpolled_is_one_that_was_cancelled() {
 struct Request(Option<TraceContext>);
 
 fn carry() -> (impl Fn(&Request) -> Option<TraceContext> + Clone, impl Fn(&mut Request, &TraceContext) + Clone) {
-    (|request: &Request| request.0.clone(), |request: &mut Request, context: &TraceContext| {
-        request.0 = Some(context.clone());
-    })
+    (
+        |request: &Request| request.0.clone(),
+        |request: &mut Request, context: &TraceContext| {
+            request.0 = Some(context.clone());
+        },
+    )
 }
 
 #[tokio::test]

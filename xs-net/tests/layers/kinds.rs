@@ -73,7 +73,7 @@ pub(crate) trait Kind: Copy + 'static {
         + Send
         + 'static;
     /// Where its requests carry a trace.
-    type Carrier: Propagate<Self::Request> + Clone + Default;
+    type Carrier: Propagate<Self::Request> + Clone + Default + Send + 'static;
 
     /// A client of the backend, on a connection of its own if there is one.
     fn service(backend: &Backend) -> Self::Service;

@@ -95,7 +95,8 @@ impl World {
         let mut future = pin!(future);
         for _ in 0..1000 {
             for _ in 0..20 {
-                if let Poll::Ready(output) = futures::poll!(future.as_mut()) {
+                let polled = std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+                if let Poll::Ready(output) = polled {
                     return output;
                 }
                 tokio::task::yield_now().await;
@@ -171,7 +172,7 @@ async fn breaker<K: Kind>(world: &World) {
         true => Outcome::Failure,
         false => Outcome::Success,
     };
-    let layer = BreakerLayer::new("backend", options, &world.timer).classify(judge);
+    let layer = BreakerLayer::new("backend", options.clone(), &world.timer).classify(judge);
     let service = layer.layer(K::service(&backend));
     for number in [1, 2] {
         let failed = world.call(&service, K::request(number)).await.map_err(|error| error.into_inner().unwrap());
@@ -271,15 +272,24 @@ async fn shed<K: Kind>(world: &World) {
     assert_eq!(backend.calls(), 2);
 }
 
+/// There was no response, or one that says so.
+struct Failed<E>(#[allow(dead_code)] Option<E>);
+
+impl<E> From<E> for Failed<E> {
+    fn from(error: E) -> Self {
+        Failed(Some(error))
+    }
+}
+
 /// A response that is kept must be `Clone`, so a streamed one is read first.
 async fn cache<K: Kind>(world: &World) {
     let backend = Backend::new(|nth| if nth == 0 { Act::Fail } else { Act::Answer });
     let read = |result: Result<K::Response, K::Error>| async move {
         // An answer that says "it failed" is none: not to be kept.
         match result {
-            result if K::failed(&result) => Err(()),
+            result if K::failed(&result) => Err(Failed(result.err())),
             Ok(response) => Ok(K::read(response).await),
-            Err(_) => Err(()),
+            Err(error) => Err(error.into()),
         }
     };
     let lifetime = Lifetime::fresh(SECOND);

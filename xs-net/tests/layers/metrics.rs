@@ -69,7 +69,7 @@ fn limit() {
 fn breaker() {
     let count = counted(async |world| {
         let options = BreakerOptions { window: Window::Count(2), minimum_calls: 2, trials: 1, ..Default::default() };
-        let service = BreakerLayer::new("test", options, &world.timer).layer(service_fn(serve));
+        let service = BreakerLayer::new("test", options.clone(), &world.timer).layer(service_fn(serve));
         for number in [0, 0, 1, 1, 1] {
             let _ = world.call(&service, number).await;
         }
@@ -221,8 +221,9 @@ fn balance() {
         let (options, policy) = (ClusterOptions::default(), RoundRobin::new());
         let service = Balance::new("test", options, policy, &world.timer, world.rng(), make);
         assert!(world.call(&service, 1).await.is_err()); // nobody is there
-        service.members().apply(Change::Insert(Endpoint::new("a")));
-        service.members().apply(Change::Insert(Endpoint::new("b")));
+        for name in ["a", "b", "c"] {
+            service.members().apply(Change::Insert(Endpoint::new(name)));
+        }
         // Failures in a row eject.
         for _ in 0..20 {
             let _ = world.call(&service, 0).await;
@@ -234,8 +235,8 @@ fn balance() {
         }
     });
     assert_eq!(count("xs_balance_no_candidate_total"), 1.0);
-    assert!(count("xs_balance_ejections_total") >= 1.0);
-    assert_eq!(count("xs_balance_failed_checks_total"), 2.0);
+    assert_eq!(count("xs_balance_ejections_total"), 1.0); // a third may be out at once
+    assert_eq!(count("xs_balance_failed_checks_total"), 3.0);
 }
 
 #[test]
@@ -258,9 +259,13 @@ fn observe() {
     };
     metrics::with_local_recorder(&recorder, || runtime.block_on(test(&World::new())));
     assert_eq!(recorder.total("xs_requests_in_flight", &[("name", "test")]), 0.0);
-    for (operation, outcome, ended) in
-        [("low", "ok", 1.0), ("low", "error", 1.0), ("high", "ok", 1.0), ("high", "cancelled", 1.0), ("high", "error", 0.0)]
-    {
+    for (operation, outcome, ended) in [
+        ("low", "ok", 1.0),
+        ("low", "error", 1.0),
+        ("high", "ok", 1.0),
+        ("high", "cancelled", 1.0),
+        ("high", "error", 0.0),
+    ] {
         let labels = [("name", "test"), ("operation", operation), ("outcome", outcome)];
         assert_eq!(recorder.total("xs_requests_total", &labels), ended, "{labels:?}");
         assert_eq!(recorder.total("xs_request_duration_seconds", &labels), ended, "{labels:?}");
