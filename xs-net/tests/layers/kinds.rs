@@ -55,6 +55,7 @@ impl Backend {
     async fn ask(self, number: u64, trace: Option<String>) -> Option<u64> {
         let nth = self.calls.fetch_add(1, Ordering::SeqCst);
         self.traces.lock().push(trace);
+        tokio::task::yield_now().await; // no answer is there at once
         match (self.script)(nth) {
             Act::Answer => Some(number),
             Act::Fail => None,
@@ -86,7 +87,7 @@ pub(crate) trait Kind: Copy + 'static {
     /// Whether the backend failed: what is an error to one kind is a response to others.
     fn failed(result: &Result<Self::Response, Self::Error>) -> bool;
 
-    /// The number in a response; `None` if the backend failed.
+    /// Reads a response to its end, without which HTTP's connection is cut: the number in it; `None` if the backend failed.
     fn read(response: Self::Response) -> BoxFuture<'static, Option<u64>>;
 
     /// A request that says the same, where one may be sent twice.
