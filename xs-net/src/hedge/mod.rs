@@ -14,9 +14,9 @@
 //!                    └─▶ second call ──▶ answer, at about p95 + median
 //! ```
 //!
-//! [`Hedger`] measures calls into a [histogram](crate::histogram) whose error is known, and says what is late: longer than 95 % of calls take. So
-//! at most about one call in twenty is made twice. [`HedgeLayer`] makes the second call, over a clone of the inner service: a
-//! balancer there sends it elsewhere.
+//! [`Hedger`] measures calls into a [histogram](crate::histogram) whose error is known, and says what is late: longer than
+//! 95 % of calls take. So at most about one call in twenty is made twice. [`HedgeLayer`] makes the second call, over a clone of
+//! the inner service: a balancer there sends it elsewhere.
 //!
 //! When a backend becomes slow as a whole, every call is late until the percentile has caught up. Then second calls would be
 //! load where there is too much already: each is taken from a budget ([`retry::Budget`](crate::retry::Budget)), which
