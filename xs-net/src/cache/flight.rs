@@ -335,7 +335,9 @@ mod loom_tests {
             loop {
                 match seat.poll(&mut Context::from_waker(&waker)) {
                     Poll::Pending => bell.0.wait(),
-                    Poll::Ready(News::Landed(answer)) => return answer.unwrap_or_else(|_| panic!("no call fails here")),
+                    Poll::Ready(News::Landed(answer)) => {
+                        return answer.unwrap_or_else(|_| panic!("no call fails here"));
+                    }
                     Poll::Ready(News::Lead(lead)) => return self.land(self.led(lead)),
                 }
             }

@@ -216,7 +216,8 @@ impl fmt::Debug for AtomicHistogram {
 /// A duration as a value: nanoseconds.
 #[inline]
 pub fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    // Half as long as by way of 128 bits.
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
 }
 
 #[cfg(test)]
