@@ -30,8 +30,7 @@
 //! - At most one call for a key is under way, whoever asks through whichever clone (`Shared::plan`), but for calls that were
 //!   under way when the key was forgotten.
 //! - A flight ends: its leader finishes, or passes the lead on when it is dropped, a panic included (`Lead`'s `Drop`); one
-//!   whom nobody waits for is forgotten. Every interleaving of a leader that is dropped with seats that are given up and callers
-//!   who come is tried (`loom_tests`).
+//!   whom nobody waits for is forgotten.
 //! - Errors are never stored. All who waited for a failed call get its error, shared ([`Error::Shared`]); they don't try
 //!   again one after another.
 //! - What was asked before [`CacheLayer::remove`] is not stored after it (`Shared::land`).
@@ -99,7 +98,7 @@
 
 mod flight;
 mod layer;
-#[cfg(all(test, not(xs_loom)))]
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
