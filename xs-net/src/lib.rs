@@ -38,7 +38,12 @@
 #![cfg_attr(feature = "retry", doc = "- [`retry`]: repeats what failed, if that is safe, within a budget.")]
 #![cfg_attr(feature = "limit", doc = "- [`limit`]: how much may pass, and how fast.")]
 #![cfg_attr(feature = "balance", doc = "- [`balance`]: one of several endpoints for each call.")]
+#![cfg_attr(
+    feature = "observe",
+    doc = "- [`observe`]: what was asked, how it ended and how long it took; traces; logs."
+)]
 #![cfg_attr(feature = "discover", doc = "- [`discover`]: which endpoints there are, as a stream of changes.")]
+#![cfg_attr(any(feature = "hedge", feature = "observe"), doc = "- [`histogram`]: how large, with a known error.")]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "balance")]
@@ -61,11 +66,15 @@ pub mod fallback;
 pub mod fault;
 #[cfg(feature = "hedge")]
 pub mod hedge;
+#[cfg(any(feature = "hedge", feature = "observe"))]
+pub mod histogram;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "limit")]
 pub mod limit;
 pub mod listener;
+#[cfg(feature = "observe")]
+pub mod observe;
 pub mod pipeline;
 pub mod reactors;
 #[cfg(feature = "retry")]

@@ -68,6 +68,8 @@
 //! `clock_gettime(2)`; L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System" (1978) for why
 //! the two faces must not be mixed.
 
+mod utc;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -75,6 +77,8 @@ use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
+
+pub use utc::Utc;
 
 /// The time, as a block sees it.
 pub trait Clock: Send + Sync + Debug {

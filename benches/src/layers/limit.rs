@@ -21,7 +21,8 @@ const CONCURRENCY: &str = "a layer that limits concurrency";
 const KEYS: u64 = 10_000;
 
 #[cfg(not(feature = "peers-layers"))]
-pub(super) const MISSING: &str = "governor isn't built in (`--features peers-layers`): not measured.\n\n";
+pub(super) const MISSING: &str =
+    "governor, tower-http and axum-prometheus aren't built in (`--features peers-layers`): not measured.\n\n";
 #[cfg(feature = "peers-layers")]
 pub(super) const MISSING: &str = "";
 

@@ -1,6 +1,7 @@
 //! Nanoseconds a call: the layers of xs-net and what they are made of, beside tower's and libraries for one purpose.
 
 mod limit;
+mod observe;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -17,12 +18,12 @@ use crate::median;
 
 /// What `--help` prints.
 const HELP: &str = "\
-layers: nanoseconds a call of xs-net's layers, beside tower's and governor
+layers: nanoseconds a call of xs-net's layers, beside tower's, governor, tower-http and axum-prometheus
 
   --quick       a tenth of the calls, and three rounds
   --json FILE   one object a line: bench, row, subject, peer, ratio, unit, ours, theirs, rounds
 
-Build with `--features peers-layers` to measure governor.
+Build with `--features peers-layers` to measure those that aren't tower's.
 ";
 
 /// One way to do what a row is about.
@@ -66,6 +67,7 @@ async fn echo(number: u64) -> Result<u64, std::convert::Infallible> {
 fn cases() -> Vec<Case> {
     let mut cases = vec![Case::service("a service without a layer", "tower", false, tower::service_fn(echo))];
     cases.extend(limit::cases());
+    cases.extend(observe::cases());
     cases
 }
 

@@ -22,6 +22,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 use xs_os::Clock;
+use xs_os::clock::Utc;
 
 /// How a process that logs changes its level later. A server inside somebody else's process has no log of its own.
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
@@ -94,26 +95,9 @@ impl Visit for Text {
 
 /// `21 Nov 2026 00:10:59.080`, in UTC.
 fn date(time: SystemTime) -> String {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let (seconds, millis) = (since.as_secs(), since.subsec_millis());
-    let (year, month, day) = civil(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{day:02} {} {year} {hour:02}:{minute:02}:{second:02}.{millis:03}", MONTHS[month])
-}
-
-/// Year, month (from 0) and day of the month of a day since 1970. Years are counted from March here, so that the leap
-/// day is the last of its year and every month but the last has a fixed place.
-fn civil(days: u64) -> (u64, usize, u64) {
-    let days = days + 719_468; // from 1 March of the year 0
-    let era = days / 146_097; // 400 years
-    let of_era = days % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = (from_march + 2) % 12;
-    (era * 400 + year_of_era + u64::from(month < 2), month as usize, day)
+    let utc = Utc::from(time);
+    let Utc { year, day, hour, minute, second, nanos, .. } = utc;
+    format!("{day:02} {} {year} {hour:02}:{minute:02}:{second:02}.{:03}", utc.month_name(), nanos / 1_000_000)
 }
 
 #[cfg(test)]

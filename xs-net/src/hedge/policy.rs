@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Histogram;
+use crate::histogram::{Histogram, nanos};
 
 /// When to hedge.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,7 +65,7 @@ impl Hedger {
             self.since = now;
             self.until_refresh = 0;
         }
-        self.current.record(took);
+        self.current.record(nanos(took));
         if self.until_refresh > 0 {
             self.until_refresh -= 1;
             return;
@@ -73,7 +73,7 @@ impl Hedger {
         self.until_refresh = REFRESH - 1;
         let enough = self.current.count() + self.last.count() >= self.options.minimum_calls.max(1);
         let percentile = enough.then(|| self.current.quantile_with(&self.last, self.options.percentile)).flatten();
-        self.delay = percentile.map(|delay| delay.max(self.options.least));
+        self.delay = percentile.map(|delay| Duration::from_nanos(delay).max(self.options.least));
         if !enough {
             self.until_refresh = 0;
         }
