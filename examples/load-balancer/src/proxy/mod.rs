@@ -202,7 +202,7 @@ impl Visit {
             add("retry-after", after.as_millis().div_ceil(1000).to_string().as_bytes());
         }
         let text = Bytes::from(format!("{}\n", refusal.text));
-        Message::new(head, Answer::own(text, self.clone(), came, refusal.status.as_u16()))
+        Message::new(head, Answer::own(text, self.clone(), came, refusal.status))
     }
 }
 
