@@ -51,7 +51,7 @@ pub enum StartError {
     },
 }
 
-/// A balancer at work. Dropped, it cuts every connection; [`stop`](Balancer::stop) does not.
+/// A balancer at work. Dropping it does what [`stop`](Balancer::stop) does, and blocks the thread meanwhile.
 #[derive(Debug)]
 pub struct Balancer {
     machine: Machine,
@@ -72,6 +72,13 @@ struct Running {
     current: Current,
     limit: ConnectionLimit,
     stop: DrainSignal,
+}
+
+/// A listener that goes takes no further connection, and lets those that there are finish what they have begun.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.start();
+    }
 }
 
 type Current = Arc<Mutex<Arc<HttpListener>>>;
@@ -154,18 +161,12 @@ impl Balancer {
                     running.limit.set_max(listener.connections);
                     running
                 }
-                (old, bound) => {
-                    if let Some(old) = old {
-                        old.stop.start();
-                    }
-                    self.begin(listener, work, bound.unwrap_or_default(), config.drain)
-                }
+                // The old one, if there was one, goes.
+                (_, bound) => self.begin(listener, work, bound.unwrap_or_default(), config.drain),
             };
             listeners.insert(listener.name.clone(), running);
         }
-        for (_, gone) in std::mem::replace(&mut self.listeners, listeners) {
-            gone.stop.start();
-        }
+        self.listeners = listeners;
         (self.upstreams, self.config) = (upstreams, config);
         Ok(())
     }
@@ -228,11 +229,8 @@ impl Balancer {
     ///
     /// A thread has failed.
     pub async fn stop(self) -> io::Result<()> {
-        for running in self.listeners.values() {
-            running.stop.start();
-        }
-        let Balancer { machine, threads, orders, .. } = self;
-        drop(orders);
+        let Balancer { machine, threads, listeners, .. } = self;
+        drop(listeners);
         threads.shutdown();
         machine.bridge.run(move || threads.join()).await
     }
