@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use xs_proto::http1::{self, AnyFields, AnyRequest, ClientCommand, ClientEvent, CommandError, Payload, RequestHead, StreamId};
+use xs_proto::http1::{
+    self, AnyFields, AnyRequest, ClientCommand, ClientEvent, CommandError, Payload, RequestHead, StreamId,
+};
 use xs_proto::machine::Phase;
 
 use super::ClientOptions;
