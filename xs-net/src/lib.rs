@@ -37,6 +37,7 @@
 #![cfg_attr(feature = "timeout", doc = "- [`timeout`]: time limits, and deadlines that travel with a request.")]
 #![cfg_attr(feature = "retry", doc = "- [`retry`]: repeats what failed, if that is safe, within a budget.")]
 #![cfg_attr(feature = "limit", doc = "- [`limit`]: how much may pass, and how fast.")]
+#![cfg_attr(feature = "pool", doc = "- [`pool`]: connections kept for whoever asks next.")]
 #![cfg_attr(feature = "balance", doc = "- [`balance`]: one of several endpoints for each call.")]
 #![cfg_attr(
     feature = "observe",
@@ -76,6 +77,8 @@ pub mod listener;
 #[cfg(feature = "observe")]
 pub mod observe;
 pub mod pipeline;
+#[cfg(feature = "pool")]
+pub mod pool;
 pub mod reactors;
 #[cfg(feature = "retry")]
 pub mod retry;

@@ -71,13 +71,14 @@ impl ResponseHead {
         &self.fields
     }
 
-    pub(super) fn into_fields(self) -> Fields {
-        self.fields
-    }
-
     /// The fields, to be edited.
     pub fn fields_mut(&mut self) -> &mut Fields {
         &mut self.fields
+    }
+
+    /// The fields alone.
+    pub(super) fn into_fields(self) -> Fields {
+        self.fields
     }
 
     /// The response in the `http` crate's types.
