@@ -1,0 +1,3 @@
+//! `xs-load-balancer`: the command line.
+
+fn main() {}
