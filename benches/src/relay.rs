@@ -106,7 +106,10 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
 }
 
 /// A relay to `endpoint` on a thread of its own.
-fn start(&(name, buffer, splice_after): &(&'static str, usize, usize), endpoint: SocketAddr) -> Result<Subject, Box<dyn Error>> {
+fn start(
+    &(name, buffer, splice_after): &(&'static str, usize, usize),
+    endpoint: SocketAddr,
+) -> Result<Subject, Box<dyn Error>> {
     let options = ReactorOptions { name: name.to_owned(), ..ReactorOptions::default() };
     let reactors = Reactors::start(([127, 0, 0, 1], 0).into(), options, move |reactor| async move {
         let (timer, pipes) = (Timer::system(), Pipes::new(64));

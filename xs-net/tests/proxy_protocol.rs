@@ -12,7 +12,9 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::{Service, ServiceExt, service_fn};
 use xs_net::listener::{Addr, MemoryListener, MemoryStream, TcpListener, TcpOptions};
-use xs_net::proxy_protocol::{Accept, AcceptOptions, Error, Header, HeaderCodec, Others, Peer, Refused, Version, read, write};
+use xs_net::proxy_protocol::{
+    Accept, AcceptOptions, Error, Header, HeaderCodec, Others, Peer, Refused, Version, read, write,
+};
 use xs_net::serve::{Conn, Drain, serve};
 use xs_net::{Timer, Transport};
 use xs_os::VirtualClock;
@@ -197,9 +199,12 @@ async fn over_tcp_the_client_is_seen() {
     let whose = service_fn(|mut conn: Conn<tokio::net::TcpStream, Peer>| async move {
         conn.io.write_all(format!("{} by {}", conn.peer.addr, conn.peer.via).as_bytes()).await
     });
-    let accept = Accept::new(whose, AcceptOptions::new("test"), &Timer::system(), |peer: &Addr| {
-        matches!(peer, Addr::Tcp(addr) if addr.ip().is_loopback())
-    });
+    let accept = Accept::new(
+        whose,
+        AcceptOptions::new("test"),
+        &Timer::system(),
+        |peer: &Addr| matches!(peer, Addr::Tcp(addr) if addr.ip().is_loopback()),
+    );
     let listener = TcpListener::bind(([127, 0, 0, 1], 0).into(), TcpOptions::default()).unwrap();
     let addr = listener.socket_addr();
     tokio::spawn(serve(listener, accept, std::future::pending::<()>()));

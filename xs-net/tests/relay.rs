@@ -289,7 +289,11 @@ impl AsyncWrite for Fickle {
         let most = std::task::ready!(self.mood(cx))?.min(buf.len());
         Pin::new(&mut self.io).poll_write(cx, &buf[..most])
     }
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         self.poll_write(cx, bufs.first().map_or(&[], |first| first))
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -196,6 +196,9 @@ impl Way {
 impl fmt::Debug for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("Way");
-        f.field("phase", &self.phase).field("moved", &self.moved).field("splicing", &self.splicing).finish_non_exhaustive()
+        f.field("phase", &self.phase)
+            .field("moved", &self.moved)
+            .field("splicing", &self.splicing)
+            .finish_non_exhaustive()
     }
 }

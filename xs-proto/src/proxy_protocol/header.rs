@@ -9,6 +9,8 @@ use super::Extensions;
 
 /// What a proxy says about the connection that it has opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
+// There is one for a connection, and whoever keeps it boxes it: a box inside would be one for every header that is read.
+#[allow(clippy::large_enum_variant)]
 pub enum Header {
     /// The proxy speaks for itself, to check whether the server is well: the connection's own ends are the true ones.
     /// Version 1 has no word for it and says [`Origin::Unknown`].

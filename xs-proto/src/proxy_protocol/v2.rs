@@ -21,7 +21,11 @@ enum Head {
     /// There are fewer, and they are right so far.
     Open,
     /// The command, the family with the transport, and how many bytes follow.
-    Whole { command: u8, family: u8, len: usize },
+    Whole {
+        command: u8,
+        family: u8,
+        len: usize,
+    },
     Wrong(Error),
 }
 
