@@ -45,9 +45,11 @@ fn bytes(rng: &mut Rng, len: usize) -> Vec<u8> {
 
 /// Says all of `what` in pieces, sometimes pausing, and ends; hears everything in the meantime. A failure ends either.
 async fn talk(io: impl AsyncRead + AsyncWrite, what: Vec<u8>, mut rng: Rng) -> Vec<u8> {
+    // Much is not said byte by byte: that would take minutes.
+    let much = usize::from(what.len() > 100_000);
     let (mut read, mut write) = tokio::io::split(io);
     let mut pauses = Rng::from_seed(rng.below(u64::MAX));
-    let most = [1, 100, 5_000, 100_000][rng.below(4) as usize];
+    let most = [1, 100, 5_000, 100_000, 300_000][rng.below(3) as usize + 2 * much];
     let say = async move {
         let mut rest = &what[..];
         while !rest.is_empty() {
@@ -62,7 +64,7 @@ async fn talk(io: impl AsyncRead + AsyncWrite, what: Vec<u8>, mut rng: Rng) -> V
     };
     let hear = async move {
         let mut heard = Vec::new();
-        let mut space = vec![0; [1, 50, 3_000, 70_000][pauses.below(4) as usize]];
+        let mut space = vec![0; [1, 50, 3_000, 20_000, 70_000][pauses.below(3) as usize + 2 * much]];
         while let Ok(n @ 1..) = read.read(&mut space).await {
             heard.extend_from_slice(&space[..n]);
             if pauses.below(4) == 0 {
