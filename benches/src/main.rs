@@ -5,6 +5,7 @@ mod engines;
 mod http;
 mod http1;
 mod layers;
+mod load_balancer;
 mod log;
 mod process;
 mod recovery;
@@ -52,6 +53,11 @@ const BENCHES: &[Bench] = &[
         run: |args| layers::run(args),
     },
     Bench {
+        name: "load-balancer",
+        about: "the HTTP load balancer under wrk, beside haproxy and nginx: throughput, processor time, latency",
+        run: |args| load_balancer::run(args),
+    },
+    Bench {
         name: "log",
         about: "durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced",
         run: log::run,
@@ -80,7 +86,7 @@ fn main() -> ExitCode {
     let outcome = match BENCHES.iter().find(|bench| name == bench.name) {
         Some(bench) => (bench.run)(args),
         None if name == "list" => {
-            BENCHES.iter().for_each(|bench| println!("{:<10} {}", bench.name, bench.about));
+            BENCHES.iter().for_each(|bench| println!("{:<13} {}", bench.name, bench.about));
             Ok(())
         }
         None => Err("usage: xs-benches NAME [--quick] [--json FILE] [--help]; `list` names the benchmarks".into()),

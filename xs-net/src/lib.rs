@@ -39,6 +39,7 @@
 #![cfg_attr(feature = "timeout", doc = "- [`timeout`]: time limits, and deadlines that travel with a request.")]
 #![cfg_attr(feature = "retry", doc = "- [`retry`]: repeats what failed, if that is safe, within a budget.")]
 #![cfg_attr(feature = "limit", doc = "- [`limit`]: how much may pass, and how fast.")]
+#![cfg_attr(feature = "pool", doc = "- [`pool`]: connections kept for whoever asks next.")]
 #![cfg_attr(feature = "balance", doc = "- [`balance`]: one of several endpoints for each call.")]
 #![cfg_attr(feature = "discover", doc = "- [`discover`]: which endpoints there are, as a stream of changes.")]
 #![forbid(unsafe_code)]
@@ -69,6 +70,8 @@ pub mod http;
 pub mod limit;
 pub mod listener;
 pub mod pipeline;
+#[cfg(feature = "pool")]
+pub mod pool;
 #[cfg(feature = "proxy-protocol")]
 pub mod proxy_protocol;
 pub mod reactors;

@@ -21,6 +21,9 @@
 //! Sharing a port hides a mistake: a second server on the same port would silently get part of the first one's
 //! connections. So a plain bind, which does notice others, must succeed first; it also turns port 0 into a free port.
 //!
+//! A server of several ports, or of ports that come and go, has its threads from [`Threads`] and its sockets from
+//! [`listen`]: [`Reactors`] is the two together, for one port.
+//!
 //! # Invariants
 //!
 //! - [`Reactors::start`] returns an error before any thread runs if the port is taken or a socket cannot be made.
@@ -75,6 +78,8 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use parking_lot::Mutex;
+
 use crate::listener::{BindError, TcpListener, TcpOptions, tcp};
 use crate::serve::{Drain, DrainSignal};
 
@@ -110,8 +115,82 @@ pub struct Reactor {
 #[derive(Debug)]
 pub struct Reactors {
     addr: SocketAddr,
+    threads: Threads,
+}
+
+/// What the future of one of several [`Threads`] is given.
+#[derive(Debug)]
+pub struct Thread {
+    /// Its number, from 0.
+    pub index: usize,
+    /// Tells when to end.
+    pub shutdown: Drain,
+}
+
+/// Threads, each with a single-threaded runtime. Dropping them tells them to end, and waits.
+#[derive(Debug)]
+pub struct Threads {
     signal: DrainSignal,
     threads: Vec<JoinHandle<io::Result<()>>>,
+}
+
+impl Threads {
+    /// Runs what `run` makes on each of `count` threads, until [`shutdown`](Threads::shutdown).
+    ///
+    /// `run` is called on the thread, inside its runtime; its future stays there and needn't be `Send`.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses a thread.
+    pub fn start<R, F>(count: usize, name: &str, run: R) -> io::Result<Self>
+    where
+        R: Fn(Thread) -> F + Send + Sync + 'static,
+        F: Future<Output = io::Result<()>>,
+    {
+        let mut threads = Threads { signal: DrainSignal::new(), threads: Vec::with_capacity(count) };
+        let run = Arc::new(run);
+        for index in 0..count.max(1) {
+            let (run, shutdown) = (run.clone(), threads.signal.drain());
+            // A reactor is a thread by definition; where nothing is real, a server runs on the test's own runtime.
+            #[allow(clippy::disallowed_methods)]
+            let thread = std::thread::Builder::new().name(format!("{name}-{index}")).spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(async move { run(Thread { index, shutdown }).await })
+            });
+            threads.threads.push(thread?);
+        }
+        Ok(threads)
+    }
+
+    /// Tells every thread to end, through its [`Thread::shutdown`].
+    pub fn shutdown(&self) {
+        self.signal.start();
+    }
+
+    /// Waits until every thread has ended; they need [`shutdown`](Threads::shutdown) or a reason of their own.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a thread, or that one has panicked.
+    pub fn join(mut self) -> io::Result<()> {
+        self.join_all()
+    }
+
+    fn join_all(&mut self) -> io::Result<()> {
+        let mut first = Ok(());
+        for thread in self.threads.drain(..) {
+            let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("a reactor panicked")));
+            first = first.and(ended);
+        }
+        first
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.shutdown();
+        let _ = self.join_all();
+    }
 }
 
 impl Reactors {
@@ -128,24 +207,21 @@ impl Reactors {
         F: Future<Output = io::Result<()>>,
     {
         let count = options.threads.max(1);
-        let sockets = bind_all(addr, count, &options.tcp)?;
+        let sockets = listen(addr, count, &options.tcp)?;
         let addr = sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(addr);
-        let mut reactors = Reactors { addr, signal: DrainSignal::new(), threads: Vec::with_capacity(count) };
-        let run = Arc::new(run);
-        for (index, socket) in sockets.into_iter().enumerate() {
-            let (run, tcp, shutdown) = (run.clone(), options.tcp.clone(), reactors.signal.drain());
-            // A reactor is a thread by definition; where nothing is real, a server runs on the test's own runtime.
-            #[allow(clippy::disallowed_methods)]
-            let thread = std::thread::Builder::new().name(format!("{}-{index}", options.name)).spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                runtime.block_on(async move {
-                    let listener = TcpListener::from_std(socket, tcp)?;
-                    run(Reactor { index, listener, shutdown }).await
-                })
-            });
-            reactors.threads.push(thread.map_err(|e| BindError::new(addr, e))?);
-        }
-        Ok(reactors)
+        let sockets: Vec<_> = sockets.into_iter().map(|socket| Mutex::new(Some(socket))).collect();
+        let tcp = options.tcp;
+        let threads = Threads::start(count, &options.name, move |Thread { index, shutdown }| {
+            // Each thread takes its own, once.
+            let socket = sockets.get(index).and_then(|socket| socket.lock().take());
+            let listener = match socket {
+                Some(socket) => TcpListener::from_std(socket, tcp.clone()),
+                None => Err(io::ErrorKind::NotFound.into()),
+            };
+            let run = listener.map(|listener| run(Reactor { index, listener, shutdown }));
+            async move { run?.await }
+        });
+        Ok(Reactors { addr, threads: threads.map_err(|e| BindError::new(addr, e))? })
     }
 
     /// Where they listen.
@@ -155,7 +231,7 @@ impl Reactors {
 
     /// Tells every reactor to end, through its [`Reactor::shutdown`].
     pub fn shutdown(&self) {
-        self.signal.start();
+        self.threads.shutdown();
     }
 
     /// Waits until every reactor has ended; they need [`shutdown`](Reactors::shutdown) or a reason of their own.
@@ -163,28 +239,17 @@ impl Reactors {
     /// # Errors
     ///
     /// The first error of a reactor, or that one has panicked.
-    pub fn join(mut self) -> io::Result<()> {
-        self.join_all()
-    }
-
-    fn join_all(&mut self) -> io::Result<()> {
-        let mut first = Ok(());
-        for thread in self.threads.drain(..) {
-            let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("a reactor panicked")));
-            first = first.and(ended);
-        }
-        first
+    pub fn join(self) -> io::Result<()> {
+        self.threads.join()
     }
 }
 
-impl Drop for Reactors {
-    fn drop(&mut self) {
-        self.shutdown();
-        let _ = self.join_all();
-    }
-}
-
-fn bind_all(addr: SocketAddr, count: usize, options: &TcpOptions) -> Result<Vec<StdListener>, BindError> {
+/// `count` sockets that listen on one address, a reactor's each. They need no runtime yet.
+///
+/// # Errors
+///
+/// When the address cannot be bound.
+pub fn listen(addr: SocketAddr, count: usize, options: &TcpOptions) -> Result<Vec<StdListener>, BindError> {
     if count == 1 && !options.reuse_port {
         return Ok(vec![tcp::listening(addr, options)?]);
     }

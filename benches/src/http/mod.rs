@@ -218,7 +218,7 @@ impl Drop for Server {
 }
 
 /// Requests, requests a second, and two percentiles in milliseconds, of what wrk prints. Nothing if a response was wrong.
-fn figures(text: &str) -> Option<(f64, f64, f64, f64)> {
+pub(crate) fn figures(text: &str) -> Option<(f64, f64, f64, f64)> {
     if text.contains("Non-2xx") || text.contains("Socket errors") {
         return None;
     }

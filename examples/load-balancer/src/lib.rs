@@ -26,10 +26,21 @@
 //! # Ok::<(), xs_load_balancer::Faults>(())
 //! ```
 
+mod balancer;
+mod cli;
 mod config;
+mod health;
+mod machine;
+mod proxy;
+mod stats;
+mod upstream;
 
+pub use balancer::{Balancer, StartError};
+pub use cli::main;
 pub use config::{
     Admin, Breaker, ClientTimeouts, Config, Connections, Edits, Endpoint, EndpointTimeouts, Endpoints, Fault, Faults,
     Forwarded, Health, Http, Key, Limit, Listener, ListenerTls, Mode, Network, Outlier, Policy, Pool, PoolTls, Probe,
     ProxyVersion, Rate, Retry, Route, Sticky, Tcp,
 };
+pub use machine::Machine;
+pub use stats::{Counter, EndpointStats, Histogram, ListenerStats, PoolStats};

@@ -1,3 +1,10 @@
-//! `xs-load-balancer`: the command line.
+//! `xs-load-balancer`: the command line. Everything else is the library of this package.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    xs_load_balancer::main(std::env::args_os().skip(1))
+}

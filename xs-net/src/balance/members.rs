@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use xs_os::Rng;
 
-use super::{Applied, Change, Cluster, Endpoint, Outcome, Outstanding, Status};
+use super::{Applied, Change, Cluster, Endpoint, Outcome, Outstanding, Policy, Status};
 use crate::Timer;
 
 pub(super) struct State<S, P> {
@@ -39,6 +40,12 @@ pub(super) trait Report: Send + Sync {
 
 impl<S: Send, P: Send> Report for Shared<S, P> {
     fn ended(&self, name: &Arc<str>, call: Outstanding, outcome: Outcome) {
+        self.note(name, call, outcome);
+    }
+}
+
+impl<S, P> Shared<S, P> {
+    fn note(&self, name: &str, call: Outstanding, outcome: Outcome) {
         let now = self.timer.now();
         let in_a_row = call.end(now, outcome);
         if outcome == Outcome::Failure && in_a_row >= self.failures_to_report {
@@ -119,6 +126,26 @@ impl<S, P> Members<S, P> {
         self.shared.state.lock().cluster.status(now).collect()
     }
 
+    /// Picks a member for a call that the caller makes, by what the policy says of `hash` and of those not in `tried`. From
+    /// now on the call counts as under way. [`Balance`](super::Balance) does this for services; a proxy, whose call is not
+    /// over with the response's head, does it here.
+    pub fn pick(&self, now: Instant, hash: Option<u64>, tried: &[Arc<str>]) -> Option<Picked<S, P>>
+    where
+        S: Clone,
+        P: Policy,
+    {
+        let mut state = self.shared.state.lock();
+        let State { cluster, services, policy, changed, rng } = &mut *state;
+        if std::mem::take(changed) {
+            policy.changed(cluster.endpoints());
+        }
+        let index = policy.pick(&cluster.candidates(now, tried), hash, rng)?;
+        let call = cluster.load(index)?.begin(now);
+        let (name, service) = (cluster.endpoints()[index].name.clone(), services[index].clone());
+        drop(state);
+        Some(Picked { service, name, call: Some(call), shared: self.shared.clone() })
+    }
+
     /// Waits until a member comes or goes after this call: make the future first, look at the members then, and wait.
     pub fn changed(&self) -> impl Future<Output = ()> + '_ {
         self.shared.members.notified()
@@ -134,6 +161,43 @@ impl<S, P> Members<S, P> {
 
     fn find(&self, name: &str) -> Option<usize> {
         self.shared.state.lock().cluster.find(name)
+    }
+}
+
+/// A call to a member that was picked. Say how it [ended](Picked::end); if nobody does, nothing is known but that it took
+/// so long.
+#[must_use = "the call counts as long as this lives"]
+pub struct Picked<S, P> {
+    /// The member's service.
+    pub service: S,
+    /// Its name.
+    pub name: Arc<str>,
+    call: Option<Outstanding>,
+    shared: Arc<Shared<S, P>>,
+}
+
+impl<S, P> Picked<S, P> {
+    /// It has ended so.
+    pub fn end(mut self, outcome: Outcome) {
+        self.note(outcome);
+    }
+
+    fn note(&mut self, outcome: Outcome) {
+        if let Some(call) = self.call.take() {
+            self.shared.note(&self.name, call, outcome);
+        }
+    }
+}
+
+impl<S, P> Drop for Picked<S, P> {
+    fn drop(&mut self) {
+        self.note(Outcome::Ignored);
+    }
+}
+
+impl<S, P> fmt::Debug for Picked<S, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Picked").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

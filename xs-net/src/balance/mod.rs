@@ -125,7 +125,7 @@ pub use hashing::{Bounded, Hashed, Maglev, Order, Rendezvous, Ring, hash};
 pub use health::{CheckOptions, Health, check};
 pub use layer::{Balance, Balanced, Error, NoCandidate};
 pub use load::{Load, LoadOptions, Outstanding};
-pub use members::Members;
+pub use members::{Members, Picked};
 pub use outlier::OutlierOptions;
 pub use policy::{LeastConnections, Measure, Policy, PowerOfTwoChoices, Random, RoundRobin, SmoothWeighted};
 pub use slow_start::{SlowStart, WHOLE};

@@ -23,7 +23,12 @@ impl Alarm {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, timer: &Timer, now: Instant, at: Instant) -> bool {
         let known = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         match &mut self.sleep {
-            Some(sleep) if known && now < sleep.deadline() && sleep.deadline() <= at => return false,
+            Some(sleep) if now < sleep.deadline() && sleep.deadline() <= at => {
+                if known {
+                    return false;
+                }
+                // Another task waits now, as where a client's connection comes from a pool: it only has to be told.
+            }
             Some(sleep) => sleep.reset(at),
             none => *none = Some(timer.sleep_until(at)),
         }

@@ -126,8 +126,8 @@ impl SharedBudget {
         self.deposit_at(self.timer.now());
     }
 
-    /// The same, for who has just read the clock.
-    pub(crate) fn deposit_at(&self, now: Instant) {
+    /// [`deposit`](SharedBudget::deposit) for those who know the time already.
+    pub fn deposit_at(&self, now: Instant) {
         self.budget.lock().deposit(now);
     }
 

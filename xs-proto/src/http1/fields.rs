@@ -190,6 +190,32 @@ impl Fields {
         Ok(())
     }
 
+    /// Adds all fields of `others` behind these, for the price of copying their bytes: they were checked when they came.
+    ///
+    /// # Errors
+    ///
+    /// Together they are longer than 4 GiB.
+    pub fn extend(&mut self, others: &Fields) -> Result<(), CommandError> {
+        self.added.reserve(others.written_len());
+        self.lines.reserve(others.lines.len());
+        for line in &others.lines {
+            let (start, source) = (self.added.len(), others.source(line));
+            let bytes = &source[line.start as usize..line.end as usize];
+            let end = u32::try_from(start + bytes.len()).map_err(|_| CommandError::Field)?;
+            let moved = |at: u32| start as u32 + (at - line.start);
+            self.lines.push(Line {
+                start: start as u32,
+                value: moved(line.value),
+                value_end: moved(line.value_end),
+                end,
+                added: true,
+                ..*line
+            });
+            self.added.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+
     /// Replaces every field of this name by one.
     pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), CommandError> {
         self.append(name, value)?;

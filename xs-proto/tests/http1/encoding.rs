@@ -19,6 +19,27 @@ fn fields() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     proptest::collection::vec((name, trimmed), 0..20)
 }
 
+proptest! {
+    #[test]
+    fn fields_that_are_added_together_are_those_that_are_added_one_by_one(some in fields(), more in fields(), gone: usize) {
+        let build = |list: &[(String, Vec<u8>)]| {
+            let mut fields = Fields::new();
+            list.iter().for_each(|(name, value)| fields.append(name, value).unwrap());
+            fields
+        };
+        let (mut together, mut others) = (build(&some), build(&more));
+        // Lines that were taken out leave gaps.
+        let gone = more.get(gone % more.len().max(1)).map_or("none", |(name, _)| name.as_str()).to_owned();
+        others.remove(&gone);
+        together.extend(&others).unwrap();
+        let mut one_by_one = build(&some);
+        for (name, value) in more.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(&gone)) {
+            one_by_one.append(name, value).unwrap();
+        }
+        prop_assert_eq!(together, one_by_one);
+    }
+}
+
 /// A body as it is sent: not at all, whole, of known length, or in unknown pieces.
 #[derive(Debug, Clone)]
 enum Body {

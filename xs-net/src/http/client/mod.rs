@@ -89,6 +89,11 @@ where
         self.home.inside.lock().look(&mut Context::from_waker(Waker::noop()))
     }
 
+    /// Whether no exchange is under way on it, and it has not ended, as far as is known without a look at the stream.
+    pub fn is_free(&self) -> bool {
+        self.home.inside.lock().core.is_some()
+    }
+
     /// Waits until it is free. ([`tower::ServiceExt::ready`] would have to be told for which of the two kinds of request.)
     ///
     /// # Errors

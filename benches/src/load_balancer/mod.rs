@@ -1,0 +1,138 @@
+//! The load balancer under wrk, beside haproxy and nginx: throughput, processor seconds a million requests, and latency.
+//!
+//! Every balancer is a process of its own on the first core with one thread. wrk and the endpoints, one nginx behind three
+//! ports, run on the second. The rounds of a row are interleaved, and what is printed is their median. All of them route
+//! by path, check the endpoints, keep connections to them, retry, add the same fields, and count.
+
+mod subjects;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use self::subjects::{PEERS, Rig, Subject};
+use crate::median;
+
+/// What `--help` prints.
+const HELP: &str = "\
+load-balancer: the HTTP balancer under wrk, beside haproxy and nginx
+
+Needs wrk, haproxy and nginx, and xs-load-balancer built beside this program:
+  cargo build --release -p xs-load-balancer
+
+  --quick            one second a run and two rounds
+  --json FILE        one object a line: bench, row, subject, peer, ratio, unit, ours, theirs, rounds
+  --rounds N         rounds a row (default 5)
+  --seconds N        seconds a run (default 4)
+  --row NAME         only this row: \"3 B\", \"1 KiB\" or \"64 KiB\"
+";
+
+/// A row: its name, and how many bytes a response has.
+const ROWS: &[(&str, usize)] = &[("3 B", 3), ("1 KiB", 1024), ("64 KiB", 64 * 1024)];
+
+#[derive(Debug)]
+struct Options {
+    json: Option<File>,
+    rounds: usize,
+    seconds: usize,
+    row: Option<String>,
+}
+
+/// One run.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    /// Requests a second.
+    rate: f64,
+    /// Processor seconds of the balancer a million requests.
+    cpu: f64,
+    /// Milliseconds.
+    p50: f64,
+    p99: f64,
+}
+
+/// Runs the benchmark with the arguments that follow its name.
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
+    let Some(mut options) = parse(args)? else {
+        print!("{HELP}");
+        return Ok(());
+    };
+    for tool in ["wrk", "haproxy", "nginx"] {
+        if Command::new(tool).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+            return Err(format!("{tool} isn't installed: .ci/tools installs it").into());
+        }
+    }
+    println!(
+        "# load-balancer\n\nEach balancer on core 0 with one thread, `wrk -t1 -c64` and the endpoints on core 1.\n"
+    );
+    println!("| row | balancer | requests/s | CPU s per million | p50 ms | p99 ms |\n|---|---|--:|--:|--:|--:|");
+    let rig = Rig::start(ROWS.iter().map(|row| row.1))?;
+    let subjects: Vec<Subject> = ["xs"].iter().chain(PEERS).map(|name| rig.subject(name)).collect::<Result<_, _>>()?;
+    for (row, size) in ROWS.iter().filter(|row| options.row.as_deref().is_none_or(|only| only == row.0)) {
+        let mut runs = vec![Vec::new(); subjects.len()];
+        for _ in 0..options.rounds {
+            for (subject, runs) in subjects.iter().zip(&mut runs) {
+                runs.push(subject.measure(&format!("/{size}"), options.seconds)?);
+            }
+        }
+        let medians: Vec<Measured> = runs.iter().map(|runs| median_of(runs)).collect();
+        for (subject, m) in subjects.iter().zip(&medians) {
+            println!("| {row} | {} | {:.0} | {:.2} | {:.2} | {:.2} |", subject.name, m.rate, m.cpu, m.p50, m.p99);
+        }
+        let Some((file, ours)) = options.json.as_mut().zip(medians.first()) else { continue };
+        for (peer, theirs) in subjects.iter().zip(&medians).skip(1) {
+            let line = serde_json::json!({
+                "bench": "load-balancer", "row": row, "subject": "xs", "peer": peer.name,
+                "ratio": theirs.cpu / ours.cpu, "unit": "CPU s per million requests",
+                "ours": ours.cpu, "theirs": theirs.cpu, "rounds": options.rounds,
+                "p99": ours.p99, "their_p99": theirs.p99,
+            });
+            writeln!(file, "{line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Options>, Box<dyn Error>> {
+    use lexopt::prelude::{Long, ValueExt};
+    let mut options = Options { json: None, rounds: 5, seconds: 4, row: None };
+    let mut parser = lexopt::Parser::from_args(args);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("help") => return Ok(None),
+            Long("quick") => (options.rounds, options.seconds) = (2, 1),
+            Long("json") => options.json = Some(File::create(parser.value()?)?),
+            Long("rounds") => options.rounds = parser.value()?.parse()?,
+            Long("seconds") => options.seconds = parser.value()?.parse()?,
+            Long("row") => {
+                let row = parser.value()?.string()?;
+                if !ROWS.iter().any(|known| known.0 == row) {
+                    return Err(format!("no row is called {row}").into());
+                }
+                options.row = Some(row);
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Some(options))
+}
+
+fn median_of(runs: &[Measured]) -> Measured {
+    let of = |figure: fn(&Measured) -> f64| median(runs.iter().map(figure).collect());
+    Measured { rate: of(|m| m.rate), cpu: of(|m| m.cpu), p50: of(|m| m.p50), p99: of(|m| m.p99) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line() {
+        let options = |line: &[&str]| parse(line.iter().map(OsString::from));
+        assert_eq!(options(&["--quick"]).unwrap().map(|options| (options.rounds, options.seconds)), Some((2, 1)));
+        assert_eq!(options(&["--row", "3 B"]).unwrap().and_then(|options| options.row).as_deref(), Some("3 B"));
+        assert!(options(&["--help"]).unwrap().is_none());
+        assert!(options(&["--row", "4 B"]).is_err() && options(&["--fast"]).is_err());
+    }
+}

@@ -1,0 +1,242 @@
+//! The programs under measurement and their configurations.
+
+use std::fs;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::Measured;
+use crate::http::figures;
+use crate::process;
+
+/// Who is measured beside ours.
+pub(super) const PEERS: &[&str] = &["haproxy", "nginx"];
+
+/// The endpoints, and where all configurations lie.
+#[derive(Debug)]
+pub(super) struct Rig {
+    dir: TempDir,
+    ports: [u16; 3],
+    _endpoints: Running,
+}
+
+/// A balancer at work.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) name: &'static str,
+    port: u16,
+    process: Running,
+}
+
+/// A process, ended with the value.
+#[derive(Debug)]
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Rig {
+    /// Starts endpoints that answer `/N` with N bytes, for each N of `sizes`.
+    pub(super) fn start(sizes: impl Iterator<Item = usize>) -> io::Result<Rig> {
+        let dir = tempfile::tempdir()?;
+        let www = dir.path().join("www");
+        fs::create_dir(&www)?;
+        for size in sizes {
+            fs::write(www.join(size.to_string()), vec![b'x'; size])?;
+        }
+        let ports = [free_port()?, free_port()?, free_port()?];
+        let listen: String = ports.iter().map(|port| format!("listen 127.0.0.1:{port}; ")).collect();
+        let text = format!(
+            "{}http {{ {} access_log off; sendfile on; open_file_cache max=100; open_file_cache_valid 1h;
+             server {{ {listen} root {}; location = /health {{ return 200 \"well\"; }} }} }}\n",
+            nginx_head(dir.path(), "endpoints"),
+            nginx_kept(dir.path(), "endpoints"),
+            www.display(),
+        );
+        let file = dir.path().join("endpoints.conf");
+        fs::write(&file, text)?;
+        let endpoints = run("1", "nginx", &["-c", &file.display().to_string()])?;
+        ports.iter().try_for_each(|&port| wait_for(port, "the endpoints"))?;
+        Ok(Rig { dir, ports, _endpoints: endpoints })
+    }
+
+    /// Starts a balancer.
+    pub(super) fn subject(&self, name: &'static str) -> io::Result<Subject> {
+        let port = free_port()?;
+        let file = self.dir.path().join(format!("{name}.conf"));
+        let path = file.display().to_string();
+        let process = match name {
+            "xs" => {
+                fs::write(&file, self.ours(port))?;
+                let program = std::env::current_exe()?.with_file_name("xs-load-balancer");
+                if !program.exists() {
+                    return Err(io::Error::other(
+                        "build xs-load-balancer first: cargo build --release -p xs-load-balancer",
+                    ));
+                }
+                run("0", &program.display().to_string(), &["run", &path])?
+            }
+            "haproxy" => {
+                fs::write(&file, self.haproxy(port))?;
+                run("0", "haproxy", &["-f", &path])?
+            }
+            _ => {
+                fs::write(&file, self.nginx(port))?;
+                run("0", "nginx", &["-c", &path])?
+            }
+        };
+        wait_for(port, name)?;
+        Ok(Subject { name, port, process })
+    }
+
+    fn ours(&self, port: u16) -> String {
+        let [a, b, c] = self.ports;
+        format!(
+            "drain = \"1s\"
+[[listener]]
+name = \"web\"
+listen = \"127.0.0.1:{port}\"
+pool = \"app\"
+[[listener.route]]
+path = \"/api\"
+pool = \"api\"
+[pool.app]
+endpoints = [\"127.0.0.1:{a}\", \"127.0.0.1:{b}\", \"127.0.0.1:{c}\"]
+health = {{ http = \"/health\" }}
+[pool.api]
+endpoints = [\"127.0.0.1:{a}\"]
+"
+        )
+    }
+
+    fn haproxy(&self, port: u16) -> String {
+        let [a, b, c] = self.ports;
+        format!(
+            "global
+  nbthread 1
+  maxconn 4000
+defaults
+  mode http
+  timeout connect 3s
+  timeout client 60s
+  timeout server 60s
+  http-reuse always
+  retries 2
+  option redispatch
+frontend web
+  bind 127.0.0.1:{port}
+  acl api path_beg /api
+  option forwardfor
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header Via \"1.1 lb\"
+  use_backend api if api
+  default_backend app
+backend app
+  balance random(2)
+  option httpchk GET /health
+  server a 127.0.0.1:{a} check inter 5s
+  server b 127.0.0.1:{b} check inter 5s
+  server c 127.0.0.1:{c} check inter 5s
+backend api
+  server a 127.0.0.1:{a}
+"
+        )
+    }
+
+    fn nginx(&self, port: u16) -> String {
+        let [a, b, c] = self.ports;
+        format!(
+            "{}http {{ {} access_log off;
+  upstream app {{ random two least_conn; server 127.0.0.1:{a}; server 127.0.0.1:{b}; server 127.0.0.1:{c};
+    keepalive 64; keepalive_requests 1000000000; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location /api {{ proxy_pass http://127.0.0.1:{a}; }}
+    location / {{
+      proxy_pass http://app;
+      proxy_http_version 1.1;
+      proxy_set_header Connection \"\";
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $http_host;
+      proxy_set_header Via \"1.1 lb\";
+    }}
+  }}
+}}
+",
+            nginx_head(self.dir.path(), "nginx"),
+            nginx_kept(self.dir.path(), "nginx"),
+        )
+    }
+}
+
+fn nginx_head(dir: &Path, name: &str) -> String {
+    let dir = dir.display();
+    format!(
+        "daemon off; master_process off; pid {dir}/{name}.pid; error_log {dir}/{name}.log;
+events {{ worker_connections 4096; }}\n"
+    )
+}
+
+/// Connections are kept for as long as the run takes, and nothing is written outside of `dir`.
+fn nginx_kept(dir: &Path, name: &str) -> String {
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|kind| format!("{kind}_temp_path {}/{name}-{kind}; ", dir.display()))
+        .collect();
+    format!("keepalive_requests 1000000000; keepalive_timeout 1h; {temporary}")
+}
+
+impl Subject {
+    /// Runs wrk once.
+    pub(super) fn measure(&self, path: &str, seconds: usize) -> io::Result<Measured> {
+        let pid = self.process.0.id().to_string();
+        let before = process::ticks(&pid)?;
+        let output = Command::new("taskset")
+            .args(["-c", "1", "wrk", "-t1", "-c64", "--latency", &format!("-d{seconds}s")])
+            .arg(format!("http://127.0.0.1:{}{path}", self.port))
+            .output()?;
+        let spent = process::ticks(&pid)? - before;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let (requests, rate, p50, p99) =
+            figures(&text).ok_or_else(|| io::Error::other(format!("{}: wrk said:\n{text}", self.name)))?;
+        Ok(Measured { rate, cpu: spent / requests * 1e6, p50, p99 })
+    }
+}
+
+/// Starts a program on a core. Not even a killed harness leaves it behind.
+fn run(core: &str, program: &str, args: &[&str]) -> io::Result<Running> {
+    Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "taskset", "-c", core, program])
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map(Running)
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn wait_for(port: u16, name: &str) -> io::Result<()> {
+    let until = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if Instant::now() > until {
+            return Err(io::Error::other(format!("{name} does not listen")));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}

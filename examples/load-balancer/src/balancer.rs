@@ -1,0 +1,295 @@
+//! The whole: threads, listeners and pools of one configuration, and the change to another one.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tower::service_fn;
+use xs_net::listener::{BindError, TcpOptions};
+use xs_net::reactors::{Thread, Threads, listen};
+use xs_net::serve::{ConnectionLimit, Drain, DrainSignal, ServeOptions, serve_with};
+use xs_net::{Addr, Conn, TcpListener};
+
+use crate::config::{Config, Listener, Mode};
+use crate::machine::Machine;
+use crate::proxy::HttpListener;
+use crate::stats::ListenerStats;
+use crate::upstream::Upstream;
+
+/// Why a configuration cannot be put to work. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address is not to be had.
+    #[error("listener `{name}`: {error}")]
+    Bind {
+        /// The listener's name.
+        name: String,
+        /// Why.
+        error: BindError,
+    },
+    /// The system gives no thread.
+    #[error("no thread: {0}")]
+    Thread(#[from] io::Error),
+    /// This needs a new start: what it is about cannot change while connections are served.
+    #[error("`threads` cannot change from {0} to {1} without a new start")]
+    Threads(usize, usize),
+    /// It asks for something that this build does not do.
+    #[error("listener or pool `{name}`: {what} is not part of this build")]
+    Unsupported {
+        /// Which listener or pool.
+        name: String,
+        /// What it asks for.
+        what: &'static str,
+    },
+}
+
+/// A balancer at work. Dropped, it cuts every connection; [`stop`](Balancer::stop) does not.
+#[derive(Debug)]
+pub struct Balancer {
+    machine: Machine,
+    config: Config,
+    upstreams: BTreeMap<String, Arc<Upstream>>,
+    listeners: BTreeMap<String, Running>,
+    orders: Vec<UnboundedSender<Order>>,
+    threads: Threads,
+}
+
+/// A listener at work.
+#[derive(Debug)]
+struct Running {
+    /// Where it was told to listen, and where it does: port 0 is any.
+    told: SocketAddr,
+    address: SocketAddr,
+    /// What the next connection is given to.
+    current: Current,
+    limit: ConnectionLimit,
+    stop: DrainSignal,
+}
+
+type Current = Arc<Mutex<Arc<HttpListener>>>;
+
+/// What a thread is told: to listen on a socket of its own as well.
+struct Order {
+    socket: StdListener,
+    current: Current,
+    stop: Drain,
+    options: ServeOptions,
+}
+
+impl Balancer {
+    /// Starts. Must be called inside a tokio runtime, on which checks and discovery run.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was started; see [`StartError`].
+    pub fn start(config: Config, machine: Machine) -> Result<Balancer, StartError> {
+        let count = config.threads;
+        let (orders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| unbounded_channel()).unzip();
+        let receivers: Vec<_> = receivers.into_iter().map(|receiver| Mutex::new(Some(receiver))).collect();
+        let threads = Threads::start(count, "balancer", move |thread: Thread| {
+            let orders = receivers.get(thread.index).and_then(|receiver| receiver.lock().take());
+            async move {
+                if let Some(orders) = orders {
+                    work(thread, orders).await;
+                }
+                Ok(())
+            }
+        })?;
+        let empty = Config { listeners: Vec::new(), pools: BTreeMap::new(), ..config.clone() };
+        let mut balancer = Balancer {
+            machine,
+            config: empty,
+            upstreams: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            orders,
+            threads,
+        };
+        balancer.reload(config)?;
+        Ok(balancer)
+    }
+
+    /// Goes on by another configuration. What has not changed stays as it is: sockets, pools with their connections and all
+    /// that is known of their endpoints. Connections go on by the configuration that they began with.
+    ///
+    /// # Errors
+    ///
+    /// Everything is as it was; see [`StartError`].
+    pub fn reload(&mut self, config: Config) -> Result<(), StartError> {
+        if config.threads != self.config.threads {
+            return Err(StartError::Threads(self.config.threads, config.threads));
+        }
+        supported(&config)?;
+        // First all that can fail. A listener that keeps its name and its address keeps its sockets.
+        let mut sockets = BTreeMap::new();
+        for listener in &config.listeners {
+            if self.listeners.get(&listener.name).is_some_and(|running| running.told == listener.listen) {
+                continue;
+            }
+            let bound = listen(listener.listen, config.threads, &TcpOptions::default())
+                .map_err(|error| StartError::Bind { name: listener.name.clone(), error })?;
+            sockets.insert(listener.name.clone(), bound);
+        }
+        let mut upstreams = BTreeMap::new();
+        for (name, pool) in &config.pools {
+            let kept = self.upstreams.get(name).filter(|upstream| upstream.config == *pool).cloned();
+            let upstream = kept.unwrap_or_else(|| Upstream::start(name, pool, config.threads, &self.machine));
+            upstreams.insert(name.clone(), upstream);
+        }
+        let mut listeners = BTreeMap::new();
+        for listener in &config.listeners {
+            let old = self.listeners.remove(&listener.name);
+            let stats = old.as_ref().map(|running| running.current.lock().stats.clone()).unwrap_or_default();
+            let work = self.listener(listener, stats, &upstreams)?;
+            let running = match (old, sockets.remove(&listener.name)) {
+                (Some(running), None) => {
+                    *running.current.lock() = work;
+                    running.limit.set_max(listener.connections);
+                    running
+                }
+                (old, bound) => {
+                    if let Some(old) = old {
+                        old.stop.start();
+                    }
+                    self.begin(listener, work, bound.unwrap_or_default(), config.drain)
+                }
+            };
+            listeners.insert(listener.name.clone(), running);
+        }
+        for (_, gone) in std::mem::replace(&mut self.listeners, listeners) {
+            gone.stop.start();
+        }
+        (self.upstreams, self.config) = (upstreams, config);
+        Ok(())
+    }
+
+    fn listener(
+        &self,
+        config: &Listener,
+        stats: Arc<ListenerStats>,
+        upstreams: &BTreeMap<String, Arc<Upstream>>,
+    ) -> Result<Arc<HttpListener>, StartError> {
+        let unsupported = |what| StartError::Unsupported { name: config.name.clone(), what };
+        let Mode::Http(http) = &config.mode else { return Err(unsupported("mode = \"tcp\"")) };
+        let listener = HttpListener::new(config, http, stats, |name| upstreams.get(name).cloned(), &self.machine);
+        listener.map(Arc::new).map_err(|_| unsupported("a field that cannot be sent"))
+    }
+
+    /// Gives each thread a socket.
+    fn begin(&self, config: &Listener, work: Arc<HttpListener>, sockets: Vec<StdListener>, drain: Duration) -> Running {
+        let told = config.listen;
+        let address = sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(told);
+        let (current, stop) = (Arc::new(Mutex::new(work)), DrainSignal::new());
+        let limit = ConnectionLimit::new(config.connections);
+        for (orders, socket) in self.orders.iter().zip(sockets) {
+            let options = ServeOptions {
+                limit: limit.clone(),
+                drain_timeout: drain,
+                timer: self.machine.timer.clone(),
+                ..ServeOptions::default()
+            };
+            // A thread that has ended has panicked; joining it tells.
+            let _ = orders.send(Order { socket, current: current.clone(), stop: stop.drain(), options });
+        }
+        tracing::info!(listener = config.name, %address, "listening");
+        Running { told, address, current, limit, stop }
+    }
+
+    /// The configuration at work.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where a listener listens, with the port that it really has.
+    pub fn address(&self, listener: &str) -> Option<SocketAddr> {
+        self.listeners.get(listener).map(|running| running.address)
+    }
+
+    /// The numbers of a listener.
+    pub fn listener_stats(&self, listener: &str) -> Option<Arc<ListenerStats>> {
+        self.listeners.get(listener).map(|running| running.current.lock().stats.clone())
+    }
+
+    /// The pools at work.
+    pub(crate) fn upstreams(&self) -> &BTreeMap<String, Arc<Upstream>> {
+        &self.upstreams
+    }
+
+    /// Takes no further connection, lets those that there are finish what they have begun, and ends.
+    ///
+    /// # Errors
+    ///
+    /// A thread has failed.
+    pub async fn stop(self) -> io::Result<()> {
+        for running in self.listeners.values() {
+            running.stop.start();
+        }
+        let Balancer { machine, threads, orders, .. } = self;
+        drop(orders);
+        threads.shutdown();
+        machine.bridge.run(move || threads.join()).await
+    }
+}
+
+fn supported(config: &Config) -> Result<(), StartError> {
+    let unsupported = |name: &str, what| Err(StartError::Unsupported { name: name.to_owned(), what });
+    for listener in &config.listeners {
+        match listener {
+            Listener { tls: Some(_), name, .. } => return unsupported(name, "tls"),
+            Listener { accept_proxy: true, name, .. } => return unsupported(name, "accept-proxy"),
+            Listener { mode: Mode::Tcp(_), name, .. } => return unsupported(name, "mode = \"tcp\""),
+            _ => {}
+        }
+    }
+    for (name, pool) in &config.pools {
+        match (&pool.tls, pool.send_proxy) {
+            (Some(_), _) => return unsupported(name, "tls"),
+            (_, Some(_)) => return unsupported(name, "send-proxy"),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What a thread does: serves the sockets that it is given, until it is told to end and all connections have.
+async fn work(thread: Thread, mut orders: UnboundedReceiver<Order>) {
+    let Thread { index, mut shutdown } = thread;
+    let mut serving = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.drained() => break,
+            Some(Err(error)) = serving.join_next(), if !serving.is_empty() => {
+                tracing::error!(%error, "a listener has failed");
+            }
+            Some(order) = orders.recv() => drop(serving.spawn(serve(index, order))),
+            else => break,
+        }
+    }
+    // The sockets' own signals were given before this one.
+    while serving.join_next().await.is_some() {}
+}
+
+async fn serve(thread: usize, order: Order) {
+    let Order { socket, current, mut stop, options } = order;
+    let listener = match TcpListener::from_std(socket, TcpOptions::default()) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "a socket cannot be used"),
+    };
+    let connections = service_fn(move |conn: Conn<TcpStream, Addr>| {
+        let connection = current.lock().clone().connection(thread, conn);
+        async move { Ok::<_, Infallible>(connection.await) }
+    });
+    match serve_with(listener, connections, async move { stop.drained().await }, options).await {
+        Ok(drained) if drained.aborted > 0 => tracing::warn!(drained.aborted, "connections were cut"),
+        Ok(_) => {}
+        Err(error) => tracing::error!(%error, "a listener has failed"),
+    }
+}

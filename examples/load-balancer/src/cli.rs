@@ -1,0 +1,127 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use xs_os::vfs::VfsExt;
+
+use crate::balancer::{Balancer, StartError};
+use crate::config::{Config, Faults};
+use crate::machine::Machine;
+
+const HELP: &str = "\
+xs-load-balancer: a load balancer for HTTP/1.1 and TCP
+
+  xs-load-balancer run FILE       works by the configuration in FILE
+  xs-load-balancer --check FILE   says what is wrong with it, by line and column, and ends
+  xs-load-balancer --help
+
+SIGHUP reads FILE again; if that is wrong, nothing changes. SIGTERM and SIGINT end it once every connection has finished
+what it has begun; a second one ends it at once.
+";
+
+/// No configuration is longer.
+const LONGEST: usize = 16 << 20;
+
+enum Command {
+    Help,
+    Check(PathBuf),
+    Run(PathBuf),
+}
+
+/// Why the program ends.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}\nTry --help.")]
+    Usage(String),
+    #[error("{}: {error}", file.display())]
+    Read { file: PathBuf, error: std::io::Error },
+    #[error("{}", faults.in_file(file))]
+    Wrong { file: String, faults: Faults },
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs the program.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    let machine = Machine::system();
+    match parse(args).map_err(|error| Failure::Usage(error.to_string()))? {
+        Command::Help => print!("{HELP}"),
+        Command::Check(file) => {
+            read(&file, &machine)?;
+            println!("{}: good", file.display());
+        }
+        Command::Run(file) => {
+            let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+            let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+            let config = read(&file, &machine)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(balance(&file, config, machine))?;
+        }
+    }
+    Ok(())
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
+    use lexopt::prelude::{Long, Short, Value};
+    let mut parser = lexopt::Parser::from_iter(args);
+    let command = match parser.next()? {
+        None | Some(Long("help") | Short('h')) => return Ok(Command::Help),
+        Some(Long("check")) => Command::Check(parser.value()?.into()),
+        Some(Value(word)) if word == "run" => Command::Run(parser.value()?.into()),
+        Some(other) => return Err(other.unexpected()),
+    };
+    match parser.next()? {
+        None => Ok(command),
+        Some(other) => Err(other.unexpected()),
+    }
+}
+
+fn read(file: &Path, machine: &Machine) -> Result<Config, Failure> {
+    let failed = |error| Failure::Read { file: file.to_owned(), error };
+    let bytes = machine.disk.read(file, LONGEST).map_err(failed)?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| failed(std::io::Error::other(error)))?;
+    Config::parse(text).map_err(|faults| Failure::Wrong { file: file.display().to_string(), faults })
+}
+
+async fn balance(file: &Path, config: Config, machine: Machine) -> Result<(), Failure> {
+    // Asked for before anything listens: who sees it listen may send a signal.
+    let (mut hangup, mut term) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut balancer = Balancer::start(config, machine.clone())?;
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                let changed = read(file, &machine).and_then(|config| Ok(balancer.reload(config)?));
+                match changed {
+                    Ok(()) => tracing::info!("the new configuration is at work"),
+                    Err(failure) => tracing::error!("nothing has changed: {failure}"),
+                }
+            }
+        }
+    }
+    tracing::info!("ending");
+    tokio::select! {
+        ended = balancer.stop() => ended?,
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

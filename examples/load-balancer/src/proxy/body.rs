@@ -1,0 +1,240 @@
+//! Bodies on their way: a request's, which may have to be taken back, and a response's, which holds what it uses.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use xs_net::balance::Outcome;
+use xs_net::http::{ClientError, Incoming, ResponseBody};
+use xs_proto::http1;
+
+use super::Visit;
+use super::attempt::Trial;
+use crate::upstream::{Lent, Stuck};
+
+/// A request's body as it goes to an endpoint.
+#[derive(Debug)]
+pub(crate) enum Sending {
+    /// There is none.
+    Empty,
+    /// It goes now, or never.
+    Once(Incoming),
+    /// As long as nothing of it was taken, it can go to another endpoint.
+    Again(Arc<Mutex<Held>>),
+}
+
+/// A body that can be taken back.
+#[derive(Debug)]
+pub(crate) struct Held {
+    body: Option<Incoming>,
+    begun: bool,
+}
+
+impl Held {
+    pub(crate) fn new(body: Incoming) -> Arc<Mutex<Held>> {
+        Arc::new(Mutex::new(Held { body: Some(body), begun: false }))
+    }
+
+    /// Whether nothing of it was taken.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.begun
+    }
+}
+
+impl Body for Sending {
+    type Data = Bytes;
+    type Error = http1::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, http1::Error>>> {
+        match &mut *self {
+            Sending::Empty => Poll::Ready(None),
+            Sending::Once(body) => Pin::new(body).poll_frame(cx),
+            Sending::Again(held) => {
+                let mut held = held.lock();
+                let Some(body) = &mut held.body else { return Poll::Ready(None) };
+                let frame = Pin::new(body).poll_frame(cx);
+                held.begun |= frame.is_ready();
+                frame
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Sending::Empty => true,
+            Sending::Once(body) => body.is_end_stream(),
+            Sending::Again(held) => held.lock().body.as_ref().is_none_or(Incoming::is_end_stream),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Sending::Empty => SizeHint::with_exact(0),
+            Sending::Once(body) => body.size_hint(),
+            Sending::Again(held) => held.lock().body.as_ref().map_or(SizeHint::with_exact(0), Incoming::size_hint),
+        }
+    }
+}
+
+/// What is used until a response is complete, and what is then noted.
+#[derive(Debug)]
+pub(super) struct Use {
+    pub(super) trial: Trial,
+    pub(super) lent: Lent,
+    /// What the head says about the endpoint.
+    pub(super) outcome: Outcome,
+    /// When the endpoint got the request.
+    pub(super) began: Instant,
+}
+
+impl Use {
+    /// It is over. The connection goes home, if it can.
+    fn end(self, now: Instant, whole: bool) {
+        let Use { trial, lent, outcome, began } = self;
+        if let Some(call) = &trial.call {
+            let stats = &call.service.stats;
+            stats.latency.record(now.saturating_duration_since(began));
+            if !whole {
+                stats.breaks.add(1);
+            }
+        }
+        trial.end(if whole { outcome } else { Outcome::Failure }, now);
+        drop(lent);
+    }
+
+    /// What brings the client back to this endpoint.
+    pub(super) fn stuck(&self) -> Option<&Stuck> {
+        self.trial.call.as_ref()?.service.cookie.as_ref()
+    }
+}
+
+/// The body of the response to a client.
+pub(crate) struct Answer {
+    part: Part,
+    visit: Arc<Visit>,
+    /// When the request came, and the hundreds of the response's status; nothing once this is noted.
+    open: Option<(Instant, u16)>,
+}
+
+enum Part {
+    /// Our own.
+    Own(Bytes),
+    /// The endpoint's. In this order: dropped in the middle, the connection is cut before it is looked at.
+    Theirs(ResponseBody<TcpStream, Sending>, Option<Use>),
+}
+
+impl Answer {
+    pub(super) fn own(text: Bytes, visit: Arc<Visit>, came: Instant, status: u16) -> Answer {
+        Answer { part: Part::Own(text), visit, open: Some((came, status / 100)) }
+    }
+
+    /// No body, of a response that is noted already.
+    pub(super) fn nothing(visit: Arc<Visit>) -> Answer {
+        Answer { part: Part::Own(Bytes::new()), visit, open: None }
+    }
+
+    pub(super) fn theirs(
+        body: ResponseBody<TcpStream, Sending>,
+        using: Use,
+        visit: Arc<Visit>,
+        came: Instant,
+        status: u16,
+    ) -> Answer {
+        let mut answer = Answer { part: Part::Theirs(body, Some(using)), visit, open: Some((came, status / 100)) };
+        answer.settle();
+        answer
+    }
+
+    /// If no more will come, everything that was held goes.
+    fn settle(&mut self) {
+        if let Part::Theirs(body, using) = &mut self.part
+            && body.is_end_stream()
+            && let Some(using) = using.take()
+        {
+            let now = self.visit.timer().now();
+            using.end(now, true);
+            self.close(now);
+        }
+    }
+
+    fn close(&mut self, now: Instant) {
+        if let Some((came, status)) = self.open.take() {
+            self.visit.note(came, now, status);
+        }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = ClientError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ClientError>>> {
+        let this = &mut *self;
+        match &mut this.part {
+            Part::Own(text) if text.is_empty() => Poll::Ready(None),
+            Part::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+            Part::Theirs(body, using) => {
+                let frame = Pin::new(body).poll_frame(cx);
+                match &frame {
+                    Poll::Pending => {}
+                    Poll::Ready(Some(Err(_))) => {
+                        let now = this.visit.timer().now();
+                        if let Some(using) = using.take() {
+                            using.end(now, false);
+                        }
+                        if let Some(open) = &mut this.open {
+                            open.1 = 0;
+                        }
+                        this.close(now);
+                    }
+                    Poll::Ready(Some(Ok(frame))) => {
+                        if let Some(data) = frame.data_ref() {
+                            this.visit.listener.stats.sent.add(data.len() as u64);
+                        }
+                        this.settle();
+                    }
+                    Poll::Ready(None) => this.settle(),
+                }
+                frame
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.part {
+            Part::Own(text) => text.is_empty(),
+            Part::Theirs(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.part {
+            Part::Own(text) => SizeHint::with_exact(text.len() as u64),
+            Part::Theirs(body, _) => body.size_hint(),
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if self.open.is_none() {
+            return;
+        }
+        let now = self.visit.timer().now();
+        // Our own is taken as a whole; of the endpoint's something was left, because the client has gone.
+        let whole = matches!(self.part, Part::Own(_));
+        let Some((came, status)) = self.open.take() else { return };
+        self.visit.note(came, now, if whole { status } else { 0 });
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("size", &self.size_hint()).finish_non_exhaustive()
+    }
+}
