@@ -261,10 +261,14 @@ impl<A: Transport + Unpin, B: Transport + Unpin> Future for Relay<A, B> {
             *poll = match outcome {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Ok(())) => Poll::Ready(()),
-                Poll::Ready(Err(Fault::Write(error))) => {
-                    this.failed.get_or_insert((to, error));
-                    Poll::Ready(())
-                }
+                Poll::Ready(Err(Fault::Write(error))) => match this.failed.take() {
+                    None => {
+                        this.failed = Some((to, error));
+                        Poll::Ready(())
+                    }
+                    // Neither way got to its end.
+                    Some((side, error)) => return this.cut(End::Failed(side, error)),
+                },
                 Poll::Ready(Err(Fault::Read(error))) => {
                     // What could not be written before was the first sign of the same end.
                     let (side, error) = this.failed.take().unwrap_or((from, error));
