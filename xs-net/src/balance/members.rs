@@ -40,14 +40,14 @@ pub(super) trait Report: Send + Sync {
 
 impl<S: Send, P: Send> Report for Shared<S, P> {
     fn ended(&self, name: &Arc<str>, call: Outstanding, outcome: Outcome) {
-        self.note(name, call, outcome);
+        self.note(name, &call, outcome);
     }
 }
 
 impl<S, P> Shared<S, P> {
-    fn note(&self, name: &str, call: Outstanding, outcome: Outcome) {
+    fn note(&self, name: &str, call: &Outstanding, outcome: Outcome) {
         let now = self.timer.now();
-        let in_a_row = call.end(now, outcome);
+        let in_a_row = call.answered(now, outcome);
         if outcome == Outcome::Failure && in_a_row >= self.failures_to_report {
             self.state.lock().cluster.failed(name, in_a_row, now);
         }
@@ -126,6 +126,16 @@ impl<S, P> Members<S, P> {
         self.shared.state.lock().cluster.status(now).collect()
     }
 
+    /// What is known of each member, and its service.
+    pub fn look(&self) -> Vec<(Status, S)>
+    where
+        S: Clone,
+    {
+        let now = self.shared.timer.now();
+        let state = self.shared.state.lock();
+        state.cluster.status(now).zip(state.services.iter().cloned()).collect()
+    }
+
     /// Picks a member for a call that the caller makes, by what the policy says of `hash` and of those not in `tried`. From
     /// now on the call counts as under way. [`Balance`](super::Balance) does this for services; a proxy, whose call is not
     /// over with the response's head, does it here.
@@ -182,9 +192,17 @@ impl<S, P> Picked<S, P> {
         self.note(outcome);
     }
 
+    /// It was answered so, and goes on, as a connection does that was taken. It counts as under way until what this answers
+    /// is dropped.
+    pub fn answered(mut self, outcome: Outcome) -> Option<Outstanding> {
+        let call = self.call.take()?;
+        self.shared.note(&self.name, &call, outcome);
+        Some(call)
+    }
+
     fn note(&mut self, outcome: Outcome) {
         if let Some(call) = self.call.take() {
-            self.shared.note(&self.name, call, outcome);
+            self.shared.note(&self.name, &call, outcome);
         }
     }
 }

@@ -14,7 +14,7 @@ use http::StatusCode;
 use http_body::Body;
 use parking_lot::Mutex;
 use tower::Service;
-use xs_net::balance::{Outcome, Token};
+use xs_net::balance::{Outcome, Outstanding, Token};
 use xs_net::breaker::Ticket;
 use xs_net::client::Retry;
 use xs_net::http::{ClientError, Message, OnUpgrade};
@@ -31,19 +31,24 @@ use crate::upstream::{Call, Lent, OpenError, Upstream};
 
 /// A call to an endpoint that has not ended. Dropped, it says nothing about the endpoint.
 #[derive(Debug)]
-pub(super) struct Trial {
-    pub(super) call: Option<Call>,
+pub(crate) struct Trial {
+    pub(crate) call: Option<Call>,
     ticket: Option<Ticket>,
 }
 
 impl Trial {
     /// It has ended so.
-    pub(super) fn end(mut self, outcome: Outcome, now: Instant) {
-        let Some(call) = self.call.take() else { return };
+    pub(crate) fn end(self, outcome: Outcome, now: Instant) {
+        drop(self.answered(outcome, now));
+    }
+
+    /// It was answered so, and goes on: it counts as under way until what this answers is dropped.
+    pub(crate) fn answered(mut self, outcome: Outcome, now: Instant) -> Option<Outstanding> {
+        let call = self.call.take()?;
         if let (Some(breaker), Some(ticket)) = (&call.service.breaker, self.ticket.take()) {
             breaker.lock().end(ticket, outcome, now);
         }
-        call.end(outcome);
+        call.answered(outcome)
     }
 }
 
@@ -297,7 +302,7 @@ impl Failed {
 }
 
 /// An endpoint whose breaker lets the call through; its name is added to those tried.
-fn pick(upstream: &Upstream, hash: Option<u64>, tried: &mut Vec<Arc<str>>, now: Instant) -> Option<Trial> {
+pub(crate) fn pick(upstream: &Upstream, hash: Option<u64>, tried: &mut Vec<Arc<str>>, now: Instant) -> Option<Trial> {
     let mut refused: Vec<Arc<str>> = Vec::new();
     loop {
         let call = match upstream.members.pick(now, hash, tried) {
