@@ -20,7 +20,7 @@ use xs_net::{Addr, Conn, TcpListener};
 use crate::config::{Config, Listener, Mode};
 use crate::machine::Machine;
 use crate::proxy::HttpListener;
-use crate::stats::ListenerStats;
+use crate::stats::{ListenerStats, PoolStats};
 use crate::upstream::Upstream;
 
 /// Why a configuration cannot be put to work. Nothing has changed.
@@ -217,9 +217,9 @@ impl Balancer {
         self.listeners.get(listener).map(|running| running.current.lock().stats.clone())
     }
 
-    /// The pools at work.
-    pub(crate) fn upstreams(&self) -> &BTreeMap<String, Arc<Upstream>> {
-        &self.upstreams
+    /// The numbers of a pool.
+    pub fn pool_stats(&self, pool: &str) -> Option<Arc<PoolStats>> {
+        self.upstreams.get(pool).map(|upstream| upstream.stats.clone())
     }
 
     /// Takes no further connection, lets those that there are finish what they have begun, and ends.

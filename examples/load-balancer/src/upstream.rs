@@ -66,7 +66,7 @@ pub(crate) struct Upstream {
     pub(crate) connections: Vec<Connections>,
     pub(crate) budget: SharedBudget,
     pub(crate) client: ClientOptions,
-    pub(crate) stats: PoolStats,
+    pub(crate) stats: Arc<PoolStats>,
     pub(crate) timer: Timer,
     /// Discovery, checks and reaping; they end with the value.
     _work: Mutex<JoinSet<()>>,
@@ -116,7 +116,7 @@ impl Upstream {
             connections,
             budget: SharedBudget::new(budget, timer),
             client: client_options(config),
-            stats: PoolStats::default(),
+            stats: Arc::default(),
             timer: timer.clone(),
             _work: Mutex::new(work),
         })

@@ -87,11 +87,6 @@ impl HttpListener {
         })
     }
 
-    /// The pools that it leads to.
-    pub(crate) fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
-        self.table.entries().iter().map(|entry| &entry.upstream)
-    }
-
     /// A client's connection on a thread: a future that ends when it does.
     pub(crate) fn connection(
         self: Arc<Self>,

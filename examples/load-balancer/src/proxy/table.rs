@@ -68,11 +68,6 @@ impl Table {
         Ok(Table { entries, hosts })
     }
 
-    /// All routes.
-    pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
     /// The first route that a request fits.
     pub(crate) fn find(&self, head: &RequestHead, path: &str) -> Option<&Entry> {
         let host = if self.hosts { host_of(head.authority().unwrap_or_default()) } else { "" };
