@@ -26,6 +26,7 @@
 //! # Ok::<(), xs_load_balancer::Faults>(())
 //! ```
 
+mod admin;
 mod balancer;
 mod cli;
 mod config;
@@ -33,7 +34,9 @@ mod health;
 mod machine;
 mod proxy;
 mod stats;
+mod tcp;
 mod upstream;
+mod work;
 
 pub use balancer::{Balancer, StartError};
 pub use cli::main;
