@@ -220,7 +220,6 @@ impl<A: Transport + Unpin, B: Transport + Unpin> Relay<A, B> {
 
     /// Bytes that have been read from the two sides already and go first, those of `a` and those of `b`. They may be more
     /// than a buffer.
-    #[must_use]
     pub fn preloaded(mut self, from_a: BytesMut, from_b: BytesMut) -> Self {
         self.there.preload(from_a);
         self.back.preload(from_b);
@@ -228,7 +227,6 @@ impl<A: Transport + Unpin, B: Transport + Unpin> Relay<A, B> {
     }
 
     /// Counts what passes in `flow`, while it passes.
-    #[must_use]
     pub fn counted(mut self, flow: Arc<Flow>) -> Self {
         self.flow = Some(flow);
         self
@@ -286,10 +284,10 @@ impl<A: Transport + Unpin, B: Transport + Unpin> Future for Relay<A, B> {
             return this.ended(failed.map_or(End::Complete, |(side, error)| End::Failed(side, error)));
         }
         this.touched |= there + back > 0;
-        if let Some((idle, timer)) = &mut this.idle {
-            if idle.poll_expired(cx, timer, &mut this.touched) {
-                return this.cut(End::Idle);
-            }
+        if let Some((idle, timer)) = &mut this.idle
+            && idle.poll_expired(cx, timer, &mut this.touched)
+        {
+            return this.cut(End::Idle);
         }
         Poll::Pending
     }
