@@ -1,7 +1,6 @@
 //! The whole: threads, listeners and pools of one configuration, and the change to another one.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
@@ -22,7 +21,9 @@ use crate::config::{Config, Listener, Mode};
 use crate::machine::Machine;
 use crate::proxy::HttpListener;
 use crate::stats::{ListenerStats, PoolStats};
+use crate::tcp::TcpRelay;
 use crate::upstream::Upstream;
+use crate::work::Work;
 
 /// Why a configuration cannot be put to work. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +145,7 @@ impl Balancer {
             sockets.insert(listener.name.clone(), bound);
         }
         let admin = match config.admin {
-            Some(told) if self.admin.is_none() || self.config.admin != config.admin => {
+            Some(ref told) if self.admin.is_none() || self.config.admin != config.admin => {
                 let started = AdminPage::start(told.listen, self.view.clone(), &self.machine);
                 Some(started.map_err(|error| StartError::Bind { name: "admin".to_owned(), error })?)
             }
@@ -204,7 +205,8 @@ impl Balancer {
                 Ok(Work::Http(Arc::new(listener)))
             }
             Mode::Tcp(tcp) => {
-                let upstream = upstreams.get(&tcp.pool).cloned().ok_or_else(|| unsupported("a pool that is not there"))?;
+                let upstream =
+                    upstreams.get(&tcp.pool).cloned().ok_or_else(|| unsupported("a pool that is not there"))?;
                 let relay = TcpRelay::new(config, tcp, stats, upstream, self.orders.len(), &self.machine);
                 Ok(Work::Tcp(Arc::new(relay)))
             }
@@ -320,10 +322,8 @@ async fn serve(thread: usize, order: Order) {
         Err(error) => return tracing::error!(%error, "a socket cannot be used"),
     };
     let timer = options.timer.clone();
-    let connections = service_fn(move |conn: Conn<TcpStream, Addr>| {
-        let (work, timer) = (current.lock().clone(), timer.clone());
-        async move { Ok::<_, Infallible>(work.connection(thread, conn, &timer).await) }
-    });
+    let connections =
+        service_fn(move |conn: Conn<TcpStream, Addr>| current.lock().clone().connection(thread, conn, timer.clone()));
     match serve_with(listener, connections, async move { stop.drained().await }, options).await {
         Ok(drained) if drained.aborted > 0 => tracing::warn!(drained.aborted, "connections were cut"),
         Ok(_) => {}

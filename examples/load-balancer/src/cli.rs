@@ -79,7 +79,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
     use lexopt::prelude::{Long, Short, Value};
-    let mut parser = lexopt::Parser::from_iter(args);
+    let mut parser = lexopt::Parser::from_args(args);
     let command = match parser.next()? {
         None | Some(Long("help") | Short('h')) => return Ok(Command::Help),
         Some(Long("check")) => Command::Check(parser.value()?.into()),

@@ -1,7 +1,7 @@
 //! What has happened so far, in numbers that anyone may read at any time.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use xs_net::relay::Flow;

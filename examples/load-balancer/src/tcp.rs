@@ -22,7 +22,7 @@ use xs_net::{Addr, Conn, Timer, Transport};
 
 use crate::config::{self, ProxyVersion, Tcp};
 use crate::machine::Machine;
-use crate::proxy::{Shares, pick};
+use crate::proxy::{Shares, Trial};
 use crate::stats::ListenerStats;
 use crate::upstream::{Backend, Connection, Upstream};
 
@@ -151,11 +151,13 @@ impl TcpRelay {
         let hash = upstream.hash_source(source);
         let (mut tried, mut now) = (Vec::new(), came);
         for left in (0..upstream.config.retry.attempts.max(1)).rev() {
-            let Some(trial) = pick(upstream, hash, &mut tried, now) else {
+            let Some(trial) = Trial::pick(upstream, hash, &mut tried, now) else {
                 upstream.stats.nobody.add(1);
                 return None;
             };
-            let backend = trial.call.as_ref()?.service.clone();
+            let call = trial.call.as_ref()?;
+            let backend = call.service.clone();
+            tried.push(call.name.clone());
             backend.stats.requests.add(1);
             let connected = self.connect(thread, &backend).await;
             let began = std::mem::replace(&mut now, self.timer.now());

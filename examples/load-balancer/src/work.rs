@@ -36,7 +36,12 @@ impl Work {
     }
 
     /// A client's connection on a thread, until it ends.
-    pub(crate) async fn connection(self, thread: usize, conn: Conn<TcpStream, Addr>, timer: &Timer) {
+    pub(crate) async fn connection(
+        self,
+        thread: usize,
+        conn: Conn<TcpStream, Addr>,
+        timer: Timer,
+    ) -> Result<(), Infallible> {
         let config = self.config();
         if !config.accept_proxy {
             let Conn { io, peer, local, descriptor, drain } = conn;
@@ -46,15 +51,13 @@ impl Work {
         // Others than those who are trusted speak for themselves.
         let options = AcceptOptions { others: Others::Pass, ..AcceptOptions::new(config.name.as_str()) };
         let trusted = config.trusted.clone();
-        let begin = service_fn(move |conn| {
-            let begun = self.clone().begin(thread, conn);
-            async move { Ok::<_, Infallible>(begun.await) }
-        });
+        let begin = service_fn(move |conn| self.clone().begin(thread, conn));
         // Whoever is refused has been noted.
-        let _ = Accept::new(begin, options, timer, move |peer: &Addr| is_trusted(&trusted, peer)).call(conn).await;
+        let _ = Accept::new(begin, options, &timer, move |peer: &Addr| is_trusted(&trusted, peer)).call(conn).await;
+        Ok(())
     }
 
-    async fn begin(self, thread: usize, conn: Conn<TcpStream, Peer>) {
+    async fn begin(self, thread: usize, conn: Conn<TcpStream, Peer>) -> Result<(), Infallible> {
         match self {
             Work::Http(http) => {
                 let Conn { io, peer, local, descriptor, drain } = conn;
@@ -62,6 +65,7 @@ impl Work {
             }
             Work::Tcp(tcp) => tcp.connection(thread, conn).await,
         }
+        Ok(())
     }
 }
 

@@ -40,13 +40,12 @@ pub(super) trait Report: Send + Sync {
 
 impl<S: Send, P: Send> Report for Shared<S, P> {
     fn ended(&self, name: &Arc<str>, call: Outstanding, outcome: Outcome) {
-        self.note(name, &call, outcome);
+        self.note(name, &call, outcome, self.timer.now());
     }
 }
 
 impl<S, P> Shared<S, P> {
-    fn note(&self, name: &str, call: &Outstanding, outcome: Outcome) {
-        let now = self.timer.now();
+    fn note(&self, name: &str, call: &Outstanding, outcome: Outcome, now: Instant) {
         let in_a_row = call.answered(now, outcome);
         if outcome == Outcome::Failure && in_a_row >= self.failures_to_report {
             self.state.lock().cluster.failed(name, in_a_row, now);
@@ -188,28 +187,30 @@ pub struct Picked<S, P> {
 
 impl<S, P> Picked<S, P> {
     /// It has ended so.
-    pub fn end(mut self, outcome: Outcome) {
-        self.note(outcome);
+    pub fn end(self, outcome: Outcome) {
+        let now = self.shared.timer.now();
+        self.end_at(outcome, now);
+    }
+
+    /// [`end`](Picked::end) for those who know the time already.
+    pub fn end_at(self, outcome: Outcome, now: Instant) {
+        drop(self.answered_at(outcome, now));
     }
 
     /// It was answered so, and goes on, as a connection does that was taken. It counts as under way until what this answers
     /// is dropped.
-    pub fn answered(mut self, outcome: Outcome) -> Option<Outstanding> {
+    pub fn answered_at(mut self, outcome: Outcome, now: Instant) -> Option<Outstanding> {
         let call = self.call.take()?;
-        self.shared.note(&self.name, &call, outcome);
+        self.shared.note(&self.name, &call, outcome, now);
         Some(call)
-    }
-
-    fn note(&mut self, outcome: Outcome) {
-        if let Some(call) = self.call.take() {
-            self.shared.note(&self.name, &call, outcome);
-        }
     }
 }
 
 impl<S, P> Drop for Picked<S, P> {
     fn drop(&mut self) {
-        self.note(Outcome::Ignored);
+        if let Some(call) = self.call.take() {
+            self.shared.note(&self.name, &call, Outcome::Ignored, self.shared.timer.now());
+        }
     }
 }
 

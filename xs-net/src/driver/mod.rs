@@ -301,9 +301,14 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
     ///
     /// The machine's.
     pub fn command(&mut self, command: M::Command) -> Result<(), M::Error> {
+        self.tell(|machine, now| machine.command(now, command))
+    }
+
+    /// [`command`](Driver::command) by a method of the machine's own.
+    pub fn tell<R>(&mut self, tell: impl FnOnce(&mut M, Instant) -> R) -> R {
         self.freshen();
         let wanted = self.machine.wants_input();
-        let outcome = self.machine.command(self.now, command);
+        let outcome = tell(&mut self.machine, self.now);
         // What a machine that wanted nothing has put off may need no further byte.
         self.fresh |= !self.input.is_empty() || self.eof || (!wanted && self.machine.wants_input());
         outcome

@@ -122,7 +122,7 @@ mod server;
 mod upgrade;
 
 pub use body::Incoming;
-pub use client::{Client, ClientError, ClientOptions, FromResponseHead, ResponseBody, ResponseFuture};
+pub use client::{Begun, Client, ClientError, ClientOptions, FromResponseHead, ResponseBody, ResponseFuture};
 pub use connection::Connection;
 pub use message::{FromHead, IntoHead, Message};
 pub use server::{Serve, ServeClones, Server, ServerOptions, Serving};

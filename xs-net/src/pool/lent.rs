@@ -279,11 +279,23 @@ impl<K: Ord + Clone, T: Reusable> DerefMut for Pooled<K, T> {
 
 impl<K: Ord + Clone, T: Reusable> Drop for Pooled<K, T> {
     fn drop(&mut self) {
+        if self.item.is_some() {
+            self.put(self.home.timer.now());
+        }
+    }
+}
+
+impl<K: Ord + Clone, T: Reusable> Pooled<K, T> {
+    /// Dropping it, for those who know the time already.
+    pub fn give_back_at(mut self, now: Instant) {
+        self.put(now);
+    }
+
+    fn put(&mut self, now: Instant) {
         let Some(item) = self.item.take() else { return };
         if !item.is_free() {
             return self.home.lost(&self.key);
         }
-        let now = self.home.timer.now();
         let mut state = self.home.state.lock();
         let gone = if state.closed {
             state.store.lost(&self.key);

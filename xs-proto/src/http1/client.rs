@@ -15,7 +15,8 @@ use super::config::{Limits, Timeouts};
 use super::encode::{self, Delimiter, Persistence, Said};
 use super::error::{CommandError, Error};
 use super::fields::Fields;
-use super::message::{AnyRequest, ClientCommand, ClientEvent, Framing, Payload, StreamId};
+use super::message::{ClientCommand, ClientEvent, Framing, Payload, RequestRef, StreamId};
+use super::request::RequestHead;
 use super::response::{ResponseHead, ResponseParser};
 use super::timer::{Timer, Waits};
 use crate::Out;
@@ -242,7 +243,18 @@ impl Client {
         self.timer.set(now, waits, progress);
     }
 
-    fn request(&mut self, head: &AnyRequest, payload: Payload) -> Result<(), CommandError> {
+    /// [`ClientCommand::Request`] with a head that stays the caller's, who may have to send it elsewhere too.
+    ///
+    /// # Errors
+    ///
+    /// As for the command.
+    pub fn send(&mut self, now: Instant, head: &RequestHead, payload: Payload) -> Result<(), CommandError> {
+        let outcome = self.request(RequestRef::Head(head), payload);
+        self.settle(now, false);
+        outcome
+    }
+
+    fn request(&mut self, head: RequestRef<'_>, payload: Payload) -> Result<(), CommandError> {
         if !self.is_ready() {
             return Err(CommandError::OutOfTurn);
         }
@@ -259,7 +271,7 @@ impl Client {
         }
     }
 
-    fn put_request(&mut self, head: &AnyRequest, payload: Payload) -> Result<Slot, CommandError> {
+    fn put_request(&mut self, head: RequestRef<'_>, payload: Payload) -> Result<Slot, CommandError> {
         let mut whole = true;
         let out = self.out.inline_mut();
         let said = encode::request(head, out)?;
@@ -301,7 +313,7 @@ impl Client {
 
     fn obey(&mut self, command: ClientCommand) -> Result<(), CommandError> {
         match command {
-            ClientCommand::Request { head, payload } => self.request(&head, payload),
+            ClientCommand::Request { head, payload } => self.request(head.as_ref(), payload),
             ClientCommand::Data { stream, bytes } => self.body(stream, |writer, out| writer.data(bytes, out)),
             ClientCommand::External { stream, chunk, len } => {
                 self.body(stream, |writer, out| writer.external(chunk, len, out))

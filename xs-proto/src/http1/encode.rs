@@ -10,7 +10,7 @@ use http::{Method, StatusCode, Uri};
 use super::chars::{decimal, list};
 use super::error::CommandError;
 use super::fields::{Fields, Known};
-use super::message::{AnyFields, AnyRequest, AnyResponse};
+use super::message::{AnyFields, AnyResponse, RequestRef};
 use super::request::{RequestHead, is_method};
 
 /// What the user's fields say about framing and the connection.
@@ -126,9 +126,9 @@ fn status_line(status: StatusCode, reason: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Writes a request line and the user's fields, and a `Host` of the target where there is none.
-pub(super) fn request(head: &AnyRequest, out: &mut Vec<u8>) -> Result<Said, CommandError> {
+pub(super) fn request(head: RequestRef<'_>, out: &mut Vec<u8>) -> Result<Said, CommandError> {
     match head {
-        AnyRequest::Parts(parts) => {
+        RequestRef::Parts(parts) => {
             request_line(&parts.method, out, |out| uri(&parts.method, &parts.uri, out))?;
             let mut host = false;
             if !parts.headers.contains_key(http::header::HOST) {
@@ -138,7 +138,7 @@ pub(super) fn request(head: &AnyRequest, out: &mut Vec<u8>) -> Result<Said, Comm
             let said = map(&parts.headers, out)?;
             if said.hosts + usize::from(host) == 1 { Ok(said) } else { Err(CommandError::Target) }
         }
-        AnyRequest::Head(head) => {
+        RequestRef::Head(head) => {
             request_line(head.method(), out, |out| {
                 out.extend_from_slice(head.target().as_bytes());
                 Ok(())

@@ -82,10 +82,26 @@ impl From<RequestHead> for AnyRequest {
 }
 
 impl AnyRequest {
-    pub(super) fn method(&self) -> &Method {
+    pub(super) fn as_ref(&self) -> RequestRef<'_> {
         match self {
-            AnyRequest::Parts(parts) => &parts.method,
-            AnyRequest::Head(head) => head.method(),
+            AnyRequest::Parts(parts) => RequestRef::Parts(parts),
+            AnyRequest::Head(head) => RequestRef::Head(head),
+        }
+    }
+}
+
+/// A request to be sent that stays whose it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RequestRef<'a> {
+    Parts(&'a request::Parts),
+    Head(&'a RequestHead),
+}
+
+impl<'a> RequestRef<'a> {
+    pub(super) fn method(self) -> &'a Method {
+        match self {
+            RequestRef::Parts(parts) => &parts.method,
+            RequestRef::Head(head) => head.method(),
         }
     }
 }

@@ -76,6 +76,11 @@ impl ResponseHead {
         &mut self.fields
     }
 
+    /// The fields alone.
+    pub fn into_fields(self) -> Fields {
+        self.fields
+    }
+
     /// The response in the `http` crate's types.
     pub fn into_parts(self) -> response::Parts {
         let mut parts = response::Response::new(()).into_parts().0;

@@ -73,7 +73,9 @@ mod tests {
     fn orders_come_from_the_page_or_from_programs() {
         let host = ("host", "127.0.0.1:9901");
         assert!(said(&[host]));
-        assert!(said(&[("host", "localhost:9901")]) && said(&[("host", "[::1]:9901")]) && said(&[("host", "10.0.0.1")]));
+        assert!(
+            said(&[("host", "localhost:9901")]) && said(&[("host", "[::1]:9901")]) && said(&[("host", "10.0.0.1")])
+        );
         assert!(said(&[host, ("origin", "http://127.0.0.1:9901"), ("sec-fetch-site", "same-origin")]));
         assert!(!said(&[host, ("origin", "http://evil.example")]));
         assert!(!said(&[host, ("origin", "null")]));

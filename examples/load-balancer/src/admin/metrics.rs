@@ -109,14 +109,19 @@ fn pools(text: &mut Text, view: &View) {
 }
 
 fn endpoints(text: &mut Text, view: &View) {
-    let looked: Vec<_> =
-        view.upstreams.iter().flat_map(|(pool, upstream)| upstream.members.look().into_iter().map(move |seen| (pool, seen))).collect();
+    let looked: Vec<_> = view
+        .upstreams
+        .iter()
+        .flat_map(|(pool, upstream)| upstream.members.look().into_iter().map(move |seen| (pool, seen)))
+        .collect();
     let families: [(&str, &str, &str, fn(&Status, &Arc<Backend>) -> u64); 10] = [
         ("xs_lb_endpoint_up", "gauge", "Whether it gets its share: well, not ejected, not draining.", |status, _| {
             u64::from(state(status) == "well")
         }),
         ("xs_lb_endpoint_weight", "gauge", "Its share beside the others'.", |status, _| status.endpoint.weight.into()),
-        ("xs_lb_endpoint_outstanding", "gauge", "Requests or connections under way.", |status, _| status.outstanding.into()),
+        ("xs_lb_endpoint_outstanding", "gauge", "Requests or connections under way.", |status, _| {
+            status.outstanding.into()
+        }),
         ("xs_lb_endpoint_requests_total", "counter", "Requests or connections given to it.", |_, backend| {
             backend.stats.requests.get()
         }),
@@ -130,8 +135,12 @@ fn endpoints(text: &mut Text, view: &View) {
         ("xs_lb_endpoint_breaks_total", "counter", "Answers or connections that broke off.", |_, backend| {
             backend.stats.breaks.get()
         }),
-        ("xs_lb_endpoint_errors_total", "counter", "Responses of 500 and above.", |_, backend| backend.stats.errors.get()),
-        ("xs_lb_endpoint_ejections_total", "counter", "How often it was left out for failing.", |status, _| status.ejections),
+        ("xs_lb_endpoint_errors_total", "counter", "Responses of 500 and above.", |_, backend| {
+            backend.stats.errors.get()
+        }),
+        ("xs_lb_endpoint_ejections_total", "counter", "How often it was left out for failing.", |status, _| {
+            status.ejections
+        }),
     ];
     for (name, kind, help, value) in families {
         text.family(name, kind, help);
@@ -159,13 +168,16 @@ mod tests {
         text.family("a_total", "counter", "Help.");
         text.sample("a_total", &[], 1);
         text.sample("a_total", &[("x", "q\"\\\n"), ("y", "z")], 2);
-        assert_eq!(text.0, "# HELP a_total Help.\n# TYPE a_total counter\na_total 1\na_total{x=\"q\\\"\\\\\\n\",y=\"z\"} 2\n");
+        assert_eq!(
+            text.0,
+            "# HELP a_total Help.\n# TYPE a_total counter\na_total 1\na_total{x=\"q\\\"\\\\\\n\",y=\"z\"} 2\n"
+        );
     }
 
     #[test]
     fn a_histogram_grows_to_its_count() {
         let histogram = Histogram::default();
-        [1, 3, 3, 2000, 5_000_000].map(|micros| histogram.record(Duration::from_micros(micros)));
+        [1, 3, 3, 2000, 5_000_000].into_iter().for_each(|micros| histogram.record(Duration::from_micros(micros)));
         let mut text = Text::default();
         text.histogram("h", &[("l", "v")], &histogram);
         let line = |start: &str| text.0.lines().find_map(|line| line.strip_prefix(start)).map(str::to_owned);
@@ -174,7 +186,12 @@ mod tests {
         assert_eq!(line("h_bucket{l=\"v\",le=\"0.002048\"} ").as_deref(), Some("4"));
         assert_eq!(line("h_bucket{l=\"v\",le=\"+Inf\"} ").as_deref(), Some("5"));
         assert_eq!(line("h_count{l=\"v\"} ").as_deref(), Some("5"));
-        let counts: Vec<u64> = text.0.lines().filter(|line| line.contains("_bucket")).filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        let counts: Vec<u64> = text
+            .0
+            .lines()
+            .filter(|line| line.contains("_bucket"))
+            .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
+            .collect();
         assert!(counts.is_sorted() && counts.len() > 20, "{counts:?}");
     }
 }

@@ -123,7 +123,9 @@ fn row_of_endpoint(pool: &str, endpoint: &EndpointSeen) -> String {
         &endpoint.ejections,
         &millis(endpoint.p50),
         &millis(endpoint.p99),
-        &format!("<form method=\"post\" action=\"/{order}?pool={pool}&amp;endpoint={name}\"><button>{order}</button></form>"),
+        &format!(
+            "<form method=\"post\" action=\"/{order}?pool={pool}&amp;endpoint={name}\"><button>{order}</button></form>"
+        ),
     ])
 }
 

@@ -116,7 +116,9 @@ impl Rates {
         let mut rate = |key: String, count: u64| {
             let before = known.get(&key).copied();
             let rate = match (before, elapsed) {
-                (Some((before, _)), Some(elapsed)) if renew => count.saturating_sub(before) as f64 / elapsed.as_secs_f64(),
+                (Some((before, _)), Some(elapsed)) if renew => {
+                    count.saturating_sub(before) as f64 / elapsed.as_secs_f64()
+                }
                 (Some((_, rate)), _) => rate,
                 _ => 0.0,
             };

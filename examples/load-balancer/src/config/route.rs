@@ -15,7 +15,7 @@ type Text = Spanned<String>;
 
 impl Route {
     /// Everything to one pool.
-    pub(super) fn to(pool: String) -> Route {
+    pub(crate) fn to(pool: String) -> Route {
         Route {
             host: None,
             path: "/".to_owned(),

@@ -13,13 +13,13 @@ use std::time::Instant;
 use http::StatusCode;
 use http_body::Body;
 use parking_lot::Mutex;
-use tower::Service;
+use tokio::net::TcpStream;
 use xs_net::balance::{Outcome, Outstanding, Token};
 use xs_net::breaker::Ticket;
 use xs_net::client::Retry;
-use xs_net::http::{ClientError, Message, OnUpgrade};
+use xs_net::http::{ClientError, Incoming, Message, OnUpgrade, ResponseBody};
 use xs_net::pool::Checkout;
-use xs_proto::http1::{RequestHead, ResponseHead};
+use xs_proto::http1::{CommandError, RequestHead, ResponseHead};
 
 use super::body::{Answer, Held, Sending, Use};
 use super::heads::{cookie, strip_response};
@@ -37,6 +37,36 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
+    /// An endpoint whose breaker lets the call through. Those whose breakers don't are added to those tried.
+    pub(crate) fn pick(
+        upstream: &Upstream,
+        hash: Option<u64>,
+        tried: &mut Vec<Arc<str>>,
+        now: Instant,
+    ) -> Option<Trial> {
+        let mut refused: Vec<Arc<str>> = Vec::new();
+        loop {
+            let call = match upstream.members.pick(now, hash, tried) {
+                Some(call) => call,
+                // All were tried: then once more from the start, but for those whose breakers are open.
+                None if tried.len() > refused.len() => {
+                    tried.clone_from(&refused);
+                    continue;
+                }
+                None => return None,
+            };
+            let Some(breaker) = &call.service.breaker else { return Some(Trial { call: Some(call), ticket: None }) };
+            let begun = breaker.lock().begin(now);
+            match begun {
+                Ok(ticket) => return Some(Trial { call: Some(call), ticket: Some(ticket) }),
+                Err(_) => {
+                    refused.push(call.name.clone());
+                    tried.push(call.name.clone());
+                }
+            }
+        }
+    }
+
     /// It has ended so.
     pub(crate) fn end(self, outcome: Outcome, now: Instant) {
         drop(self.answered(outcome, now));
@@ -48,7 +78,7 @@ impl Trial {
         if let (Some(breaker), Some(ticket)) = (&call.service.breaker, self.ticket.take()) {
             breaker.lock().end(ticket, outcome, now);
         }
-        call.answered(outcome)
+        call.answered_at(outcome, now)
     }
 }
 
@@ -73,15 +103,13 @@ struct Failed {
 
 /// What there is to send, as often as it takes.
 struct Parcel {
-    head: Option<RequestHead>,
+    head: RequestHead,
     held: Option<Arc<Mutex<Held>>>,
     once: Option<Sending>,
-    idempotent: bool,
 }
 
 impl Parcel {
-    fn new(head: RequestHead, body: xs_net::http::Incoming, again: bool) -> Parcel {
-        let idempotent = head.method().is_idempotent();
+    fn new(head: RequestHead, body: Incoming, again: bool) -> Parcel {
         let (held, once) = if body.is_end_stream() {
             (None, None)
         } else if again {
@@ -89,170 +117,181 @@ impl Parcel {
         } else {
             (None, Some(Sending::Once(body)))
         };
-        Parcel { head: Some(head), held, once, idempotent }
+        Parcel { head, held, once }
     }
 
-    /// The request, of which a copy is kept if it may be needed once more.
-    fn take(&mut self, again: bool) -> Option<Message<RequestHead, Sending>> {
-        let head = if again { self.head.clone() } else { self.head.take() };
-        let body = match (&self.held, self.once.take()) {
+    fn body(&mut self) -> Sending {
+        match (&self.held, self.once.take()) {
             (Some(held), _) => Sending::Again(held.clone()),
             (None, Some(once)) => once,
             (None, None) => Sending::Empty,
-        };
-        Some(Message::new(head?, body))
+        }
     }
 
-    /// Whether its body could be sent again.
+    /// Whether its body could be sent again, if it had to be.
     fn is_whole(&self) -> bool {
         self.held.as_ref().is_none_or(|held| held.lock().is_whole())
     }
+
+    fn is_idempotent(&self) -> bool {
+        self.head.method().is_idempotent()
+    }
+}
+
+/// A request while it is tried.
+struct Exchange<'a> {
+    entry: &'a Entry,
+    upstream: &'a Upstream,
+    came: Instant,
+    parcel: Parcel,
+    upgrade: Option<OnUpgrade>,
+    hash: Option<u64>,
+    /// Tries that are left, this one included.
+    left: u32,
+    /// The names of those that were tried, and failed.
+    tried: Vec<Arc<str>>,
+    /// The next connection must be a new one.
+    fresh: bool,
 }
 
 impl Visit {
-    /// Sends a request to an endpoint of its pool, and another one if that fails and is safe.
+    /// Sends a request to an endpoint of its pool, and to another one if that fails and is safe.
     pub(super) async fn exchange(self: &Arc<Self>, entry: &Entry, asked: Asked) -> Result<Reply, Refusal> {
         let upstream = &*entry.upstream;
         let Asked { came, head, body, upgrade } = asked;
         upstream.stats.requests.add(1);
         upstream.budget.deposit_at(came);
         let hash = self.hash(upstream, &head);
-        let mut left = if entry.route.retry && upgrade.is_none() { upstream.config.retry.attempts } else { 1 };
-        let mut parcel = Parcel::new(head, body, left > 1);
-        let mut tried = Vec::new();
-        let (mut now, mut fresh) = (came, false);
+        let left = if entry.route.retry && upgrade.is_none() { upstream.config.retry.attempts } else { 1 };
+        let parcel = Parcel::new(head, body, left > 1);
+        let mut exchange =
+            Exchange { entry, upstream, came, parcel, upgrade, hash, left, tried: Vec::new(), fresh: false };
+        let mut now = came;
         loop {
-            let Some(trial) = pick(upstream, hash, &mut tried, now) else {
+            let Some(trial) = exchange.pick(now) else {
                 upstream.stats.nobody.add(1);
                 return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "no endpoint can take the request"));
             };
-            let failed = match self.attempt(upstream, trial, &mut parcel, left > 1, fresh, now).await {
-                Ok((response, using, theirs)) => {
-                    return self.reply(entry, came, hash, response, using, upgrade.zip(theirs));
-                }
+            let failed = match self.attempt(&mut exchange, trial, now).await {
+                Ok(reply) => return Ok(reply),
                 Err(failed) => failed,
             };
+            exchange.may_go_on(failed)?;
             now = self.timer().now();
-            if failed.stale && !fresh {
-                // Once, on a connection that is new.
-                fresh = true;
-                tried.pop();
-                continue;
-            }
-            left -= 1;
-            if left == 0 || !failed.again {
-                return Err(failed.refusal);
-            }
-            if !upstream.budget.withdraw() {
-                upstream.stats.over_budget.add(1);
-                return Err(failed.refusal);
-            }
-            upstream.stats.retries.add(1);
         }
     }
 
-    /// One try. With success the response's head, and its body with what it holds.
+    /// One try. With success the response, whose body holds what it uses.
     async fn attempt(
-        &self,
-        upstream: &Upstream,
+        self: &Arc<Self>,
+        exchange: &mut Exchange<'_>,
         trial: Trial,
-        parcel: &mut Parcel,
-        again: bool,
-        fresh: bool,
         now: Instant,
-    ) -> Result<
-        (Message<ResponseHead, xs_net::http::ResponseBody<tokio::net::TcpStream, Sending>>, Use, Option<OnUpgrade>),
-        Failed,
-    > {
-        let Some(call) = &trial.call else { unreachable!("a trial has its call until it ends") };
-        let backend = call.service.clone();
+    ) -> Result<Reply, Failed> {
+        let upstream = exchange.upstream;
+        let Some(backend) = trial.call.as_ref().map(|call| call.service.clone()) else {
+            unreachable!("a trial has its call until it ends")
+        };
         backend.stats.requests.add(1);
         let Some(address) = backend.address else {
-            trial.end(Outcome::Failure, now);
+            exchange.end(trial, Outcome::Failure, now);
             return Err(Failed::before(Refusal::new(StatusCode::BAD_GATEWAY, "the endpoint has no address")));
         };
         let connections = &upstream.connections[self.thread];
-        let checkout =
-            if fresh { upstream.fresh(connections, &address) } else { connections.checkout_at(&address, now) };
-        let (mut lent, kept): (Lent, bool) = match checkout {
+        let checkout = match exchange.fresh {
+            false => connections.checkout_at(&address, now),
+            true => upstream.fresh(connections, &address),
+        };
+        let (lent, kept): (Lent, bool) = match checkout {
             Checkout::Idle(lent) => (lent, true),
             other => match Box::pin(upstream.open(connections, other, address, &backend.stats)).await {
                 Ok(lent) => (lent, false),
                 Err(error) => {
                     // Too few connections are the balancer's own rule.
-                    let outcome = if matches!(error, OpenError::Busy(_)) { Outcome::Ignored } else { Outcome::Failure };
+                    let own = matches!(error, OpenError::Busy(_));
+                    let outcome = if own { Outcome::Ignored } else { Outcome::Failure };
                     tracing::debug!(pool = &*upstream.name, %address, %error, "no connection");
-                    trial.end(outcome, self.timer().now());
+                    exchange.end(trial, outcome, self.timer().now());
                     return Err(Failed::before(error.refusal()));
                 }
             },
         };
-        let Some(message) = parcel.take(again || kept) else {
-            return Err(Failed::before(Refusal::new(StatusCode::BAD_GATEWAY, "the request is gone")));
+        let body = exchange.parcel.body();
+        let error = match lent.begin(&exchange.parcel.head, body) {
+            Ok(begun) => match begun.await {
+                Ok(response) => return self.respond(exchange, response, Use { trial, lent, began: now }),
+                Err(error) => error,
+            },
+            Err(error) => error,
         };
-        match lent.call(message).await {
-            Ok(mut response) => {
-                let theirs = response.extensions.remove::<OnUpgrade>();
-                let status = response.head.status();
-                let outcome = if status.is_server_error() {
-                    backend.stats.errors.add(1);
-                    Outcome::Failure
-                } else {
-                    Outcome::Success
-                };
-                let retried = again
-                    && outcome == Outcome::Failure
-                    && upstream.config.retry.statuses.contains(&status)
-                    && parcel.idempotent
-                    && parcel.is_whole();
-                if retried && theirs.is_none() && upstream.budget.balance() > 0 {
-                    trial.end(Outcome::Failure, self.timer().now());
-                    // The body is not read, which costs the connection.
-                    return Err(Failed::before(Refusal::new(status, "the endpoint has failed")));
-                }
-                Ok((response, Use { trial, lent, outcome, began: now }, theirs))
-            }
-            Err(error) => {
-                let now = self.timer().now();
-                drop(lent);
-                let failed = self.failure(&error, kept, parcel);
-                let outcome =
-                    if failed.stale || error.retry() == Retry::Useless { Outcome::Ignored } else { Outcome::Failure };
-                if outcome == Outcome::Failure {
-                    let late = failed.refusal.status == StatusCode::GATEWAY_TIMEOUT;
-                    if late { &backend.stats.timeouts } else { &backend.stats.breaks }.add(1);
-                }
-                tracing::debug!(pool = &*upstream.name, %address, %error, stale = failed.stale, "an attempt failed");
-                trial.end(outcome, now);
-                Err(failed)
-            }
+        let now = self.timer().now();
+        drop(lent);
+        let failed = failure(&error, kept && !exchange.fresh, &exchange.parcel);
+        tracing::debug!(pool = &*upstream.name, %address, %error, stale = failed.stale, "an attempt failed");
+        if failed.stale {
+            trial.end(Outcome::Ignored, now);
+        } else if error.retry() == Retry::Useless {
+            exchange.end(trial, Outcome::Ignored, now);
+        } else {
+            let late = failed.refusal.status == StatusCode::GATEWAY_TIMEOUT;
+            if late { &backend.stats.timeouts } else { &backend.stats.breaks }.add(1);
+            exchange.end(trial, Outcome::Failure, now);
         }
+        Err(failed)
     }
 
-    /// What an error means for the client, and whether it can be tried again.
-    #[cold]
-    fn failure(&self, error: &ClientError, kept: bool, parcel: &Parcel) -> Failed {
-        if error.retry() == Retry::Useless {
-            return Failed {
-                refusal: Refusal::new(StatusCode::BAD_REQUEST, "the request cannot be passed on"),
-                again: false,
-                stale: false,
-            };
-        }
-        let whole = parcel.is_whole();
-        let again = whole && (error.retry() == Retry::Safe || parcel.idempotent);
-        let status = match error.protocol() {
-            Some(fault) => fault.gateway_status(),
-            None if error.io().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut) => {
-                StatusCode::GATEWAY_TIMEOUT
+    /// The response as the client gets it; unless its status is one that is tried again.
+    fn respond(
+        self: &Arc<Self>,
+        exchange: &mut Exchange<'_>,
+        response: Message<ResponseHead, ResponseBody<TcpStream, Sending>>,
+        using: Use,
+    ) -> Result<Reply, Failed> {
+        let Message { mut head, body, mut extensions } = response;
+        let status = head.status();
+        if status.is_server_error() {
+            if let Some(call) = &using.trial.call {
+                call.service.stats.errors.add(1);
             }
-            None => StatusCode::BAD_GATEWAY,
+            if exchange.tries_again(status) {
+                // What is left of the body is not read, which costs the connection.
+                exchange.end(using.trial, Outcome::Failure, self.timer().now());
+                return Err(Failed::before(Refusal::new(status, "the endpoint has failed")));
+            }
+        }
+        let upgrades = match exchange.upgrade.take() {
+            Some(ours) => extensions.remove::<OnUpgrade>().map(|theirs| (ours, theirs)),
+            None => None,
         };
-        let closed = matches!(error.protocol(), None | Some(xs_proto::http1::Error::NoResponse));
-        let late = status == StatusCode::GATEWAY_TIMEOUT;
-        let text = if late { "the endpoint did not answer in time" } else { "the endpoint's answer broke off" };
-        // One that is late may be at work on it still: a second one beside it would make things worse.
-        Failed { refusal: Refusal::new(status, text), again, stale: again && kept && closed && !late }
+        let edited = self.edit(exchange, &mut head, &using, upgrades.is_some());
+        if edited.is_err() {
+            let refusal = Refusal::new(StatusCode::BAD_GATEWAY, "the response cannot be passed on");
+            return Err(Failed { refusal, again: false, stale: false });
+        }
+        if let Some((ours, theirs)) = upgrades {
+            tokio::spawn(super::upgrade::relay(ours, theirs, using, self.clone()));
+            self.note(exchange.came, self.timer().now(), status.as_u16() / 100);
+            return Ok(Message::new(head, Answer::nothing(self.clone())));
+        }
+        Ok(Message::new(head, Answer::theirs(body, using, self.clone(), exchange.came, status)))
+    }
+
+    /// Makes the endpoint's head the one that the client gets.
+    fn edit(
+        &self,
+        exchange: &Exchange<'_>,
+        head: &mut ResponseHead,
+        using: &Use,
+        switches: bool,
+    ) -> Result<(), CommandError> {
+        strip_response(head, switches)?;
+        exchange.entry.response.apply(head.fields_mut())?;
+        if let Some(stuck) = using.stuck()
+            && exchange.hash != Some(stuck.token)
+        {
+            head.fields_mut().append("set-cookie", stuck.line.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// What this request's endpoint is chosen by.
@@ -263,66 +302,81 @@ impl Visit {
         }
         key(upstream.hashed()?, head, self.source)
     }
+}
 
-    /// The response as the client gets it.
-    fn reply(
-        self: &Arc<Self>,
-        entry: &Entry,
-        came: Instant,
-        hash: Option<u64>,
-        response: Message<ResponseHead, xs_net::http::ResponseBody<tokio::net::TcpStream, Sending>>,
-        using: Use,
-        upgrades: Option<(OnUpgrade, OnUpgrade)>,
-    ) -> Result<Reply, Refusal> {
-        let Message { mut head, body, .. } = response;
-        let status = head.status().as_u16();
-        let wrong = |_| Refusal::new(StatusCode::BAD_GATEWAY, "the response cannot be passed on");
-        strip_response(&mut head, upgrades.is_some()).map_err(wrong)?;
-        entry.response.apply(head.fields_mut()).map_err(wrong)?;
-        if let Some(stuck) = using.stuck()
-            && hash != Some(stuck.token)
-        {
-            head.fields_mut().append("set-cookie", stuck.line.as_bytes()).map_err(wrong)?;
-        }
-        if let Some((ours, theirs)) = upgrades {
-            let visit = self.clone();
-            tokio::spawn(super::upgrade::relay(ours, theirs, using, visit));
-            self.note(came, self.timer().now(), status / 100);
-            return Ok(Message::new(head, Answer::nothing(self.clone())));
-        }
-        Ok(Message::new(head, Answer::theirs(body, using, self.clone(), came, status)))
+impl Exchange<'_> {
+    fn pick(&mut self, now: Instant) -> Option<Trial> {
+        Trial::pick(self.upstream, self.hash, &mut self.tried, now)
     }
+
+    /// A trial has failed: the next one goes elsewhere.
+    fn end(&mut self, trial: Trial, outcome: Outcome, now: Instant) {
+        if let Some(call) = &trial.call {
+            self.tried.push(call.name.clone());
+        }
+        trial.end(outcome, now);
+    }
+
+    /// Whether a response of this status is thrown away for another one.
+    fn tries_again(&self, status: StatusCode) -> bool {
+        self.left > 1
+            && self.upstream.config.retry.statuses.contains(&status)
+            && self.parcel.is_idempotent()
+            && self.parcel.is_whole()
+            && self.upstream.budget.balance() > 0
+    }
+
+    /// Whether there is another try after this failure. If not, it is what the client is told.
+    #[cold]
+    fn may_go_on(&mut self, failed: Failed) -> Result<(), Refusal> {
+        if failed.stale {
+            // Once, and free: the endpoint has had no fair chance.
+            self.fresh = true;
+            return Ok(());
+        }
+        self.left -= 1;
+        if self.left == 0 || !failed.again {
+            return Err(failed.refusal);
+        }
+        let stats = &self.upstream.stats;
+        if !self.upstream.budget.withdraw() {
+            stats.over_budget.add(1);
+            return Err(failed.refusal);
+        }
+        stats.retries.add(1);
+        Ok(())
+    }
+}
+
+/// What an error means for the client, and whether it can be tried again. `kept`: the connection was from the pool.
+#[cold]
+fn failure(error: &ClientError, kept: bool, parcel: &Parcel) -> Failed {
+    if error.retry() == Retry::Useless {
+        return Failed {
+            refusal: Refusal::new(StatusCode::BAD_REQUEST, "the request cannot be passed on"),
+            again: false,
+            stale: false,
+        };
+    }
+    let whole = parcel.is_whole();
+    let again = whole && (error.retry() == Retry::Safe || parcel.is_idempotent());
+    let status = match error.protocol() {
+        Some(fault) => fault.gateway_status(),
+        None if error.io().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut) => {
+            StatusCode::GATEWAY_TIMEOUT
+        }
+        None => StatusCode::BAD_GATEWAY,
+    };
+    let closed = matches!(error.protocol(), None | Some(xs_proto::http1::Error::NoResponse));
+    let late = status == StatusCode::GATEWAY_TIMEOUT;
+    let text = if late { "the endpoint did not answer in time" } else { "the endpoint's answer broke off" };
+    // One that is late may be at work on it still: a second one beside it would make things worse.
+    Failed { refusal: Refusal::new(status, text), again, stale: again && kept && closed && !late }
 }
 
 impl Failed {
     /// Nothing was sent, or what came back says that it can be sent again.
     fn before(refusal: Refusal) -> Failed {
         Failed { refusal, again: true, stale: false }
-    }
-}
-
-/// An endpoint whose breaker lets the call through; its name is added to those tried.
-pub(crate) fn pick(upstream: &Upstream, hash: Option<u64>, tried: &mut Vec<Arc<str>>, now: Instant) -> Option<Trial> {
-    let mut refused: Vec<Arc<str>> = Vec::new();
-    loop {
-        let call = match upstream.members.pick(now, hash, tried) {
-            Some(call) => call,
-            // All were tried: then once more from the start, but for those whose breakers are open.
-            None if tried.len() > refused.len() => {
-                tried.clone_from(&refused);
-                continue;
-            }
-            None => return None,
-        };
-        let Some(breaker) = &call.service.breaker else {
-            tried.push(call.name.clone());
-            return Some(Trial { call: Some(call), ticket: None });
-        };
-        let begun = breaker.lock().begin(now);
-        tried.push(call.name.clone());
-        match begun {
-            Ok(ticket) => return Some(Trial { call: Some(call), ticket: Some(ticket) }),
-            Err(_) => refused.push(call.name.clone()),
-        }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
@@ -86,25 +87,20 @@ impl Body for Sending {
 pub(super) struct Use {
     pub(super) trial: Trial,
     pub(super) lent: Lent,
-    /// What the head says about the endpoint.
-    pub(super) outcome: Outcome,
     /// When the endpoint got the request.
     pub(super) began: Instant,
 }
 
 impl Use {
     /// It is over. The connection goes home, if it can.
-    fn end(self, now: Instant, whole: bool) {
-        let Use { trial, lent, outcome, began } = self;
+    fn end(self, now: Instant, outcome: Outcome) {
+        let Use { trial, lent, began } = self;
         if let Some(call) = &trial.call {
             let stats = &call.service.stats;
             stats.latency.record(now.saturating_duration_since(began));
-            if !whole {
-                stats.breaks.add(1);
-            }
         }
-        trial.end(if whole { outcome } else { Outcome::Failure }, now);
-        drop(lent);
+        trial.end(outcome, now);
+        lent.give_back_at(now);
     }
 
     /// What brings the client back to this endpoint.
@@ -117,8 +113,8 @@ impl Use {
 pub(crate) struct Answer {
     part: Part,
     visit: Arc<Visit>,
-    /// When the request came, and the hundreds of the response's status; nothing once this is noted.
-    open: Option<(Instant, u16)>,
+    /// When the request came, and the response's status; nothing once this is noted.
+    open: Option<(Instant, StatusCode)>,
 }
 
 enum Part {
@@ -129,8 +125,8 @@ enum Part {
 }
 
 impl Answer {
-    pub(super) fn own(text: Bytes, visit: Arc<Visit>, came: Instant, status: u16) -> Answer {
-        Answer { part: Part::Own(text), visit, open: Some((came, status / 100)) }
+    pub(super) fn own(text: Bytes, visit: Arc<Visit>, came: Instant, status: StatusCode) -> Answer {
+        Answer { part: Part::Own(text), visit, open: Some((came, status)) }
     }
 
     /// No body, of a response that is noted already.
@@ -143,9 +139,9 @@ impl Answer {
         using: Use,
         visit: Arc<Visit>,
         came: Instant,
-        status: u16,
+        status: StatusCode,
     ) -> Answer {
-        let mut answer = Answer { part: Part::Theirs(body, Some(using)), visit, open: Some((came, status / 100)) };
+        let mut answer = Answer { part: Part::Theirs(body, Some(using)), visit, open: Some((came, status)) };
         answer.settle();
         answer
     }
@@ -154,17 +150,31 @@ impl Answer {
     fn settle(&mut self) {
         if let Part::Theirs(body, using) = &mut self.part
             && body.is_end_stream()
-            && let Some(using) = using.take()
+            && let Some((came, status)) = self.open.take()
         {
             let now = self.visit.timer().now();
-            using.end(now, true);
-            self.close(now);
+            let outcome = if status.is_server_error() { Outcome::Failure } else { Outcome::Success };
+            if let Some(using) = using.take() {
+                using.end(now, outcome);
+            }
+            self.visit.note(came, now, status.as_u16() / 100);
         }
     }
 
-    fn close(&mut self, now: Instant) {
-        if let Some((came, status)) = self.open.take() {
-            self.visit.note(came, now, status);
+    /// It has broken off.
+    #[cold]
+    fn fail(&mut self) {
+        let now = self.visit.timer().now();
+        if let Part::Theirs(_, using) = &mut self.part
+            && let Some(using) = using.take()
+        {
+            if let Some(call) = &using.trial.call {
+                call.service.stats.breaks.add(1);
+            }
+            using.end(now, Outcome::Failure);
+        }
+        if let Some((came, _)) = self.open.take() {
+            self.visit.note(came, now, 0);
         }
     }
 }
@@ -175,34 +185,23 @@ impl Body for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ClientError>>> {
         let this = &mut *self;
-        match &mut this.part {
-            Part::Own(text) if text.is_empty() => Poll::Ready(None),
-            Part::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
-            Part::Theirs(body, using) => {
-                let frame = Pin::new(body).poll_frame(cx);
-                match &frame {
-                    Poll::Pending => {}
-                    Poll::Ready(Some(Err(_))) => {
-                        let now = this.visit.timer().now();
-                        if let Some(using) = using.take() {
-                            using.end(now, false);
-                        }
-                        if let Some(open) = &mut this.open {
-                            open.1 = 0;
-                        }
-                        this.close(now);
-                    }
-                    Poll::Ready(Some(Ok(frame))) => {
-                        if let Some(data) = frame.data_ref() {
-                            this.visit.listener.stats.sent.add(data.len() as u64);
-                        }
-                        this.settle();
-                    }
-                    Poll::Ready(None) => this.settle(),
+        let body = match &mut this.part {
+            Part::Own(text) if text.is_empty() => return Poll::Ready(None),
+            Part::Own(text) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+            Part::Theirs(body, _) => body,
+        };
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        match &frame {
+            Some(Err(_)) => this.fail(),
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    this.visit.listener.stats.sent.add(data.len() as u64);
                 }
-                frame
+                this.settle();
             }
+            None => this.settle(),
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -222,14 +221,10 @@ impl Body for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        if self.open.is_none() {
-            return;
-        }
-        let now = self.visit.timer().now();
+        let Some((came, status)) = self.open.take() else { return };
         // Our own is taken as a whole; of the endpoint's something was left, because the client has gone.
         let whole = matches!(self.part, Part::Own(_));
-        let Some((came, status)) = self.open.take() else { return };
-        self.visit.note(came, now, if whole { status } else { 0 });
+        self.visit.note(came, self.visit.timer().now(), if whole { status.as_u16() / 100 } else { 0 });
     }
 }
 

@@ -34,7 +34,7 @@ use crate::machine::Machine;
 use crate::stats::ListenerStats;
 use crate::upstream::Upstream;
 
-pub(crate) use self::attempt::pick;
+pub(crate) use self::attempt::Trial;
 pub(crate) use self::body::Sending;
 pub(crate) use self::limit::Limits as Shares;
 
@@ -203,7 +203,7 @@ impl Visit {
             add("retry-after", after.as_millis().div_ceil(1000).to_string().as_bytes());
         }
         let text = Bytes::from(format!("{}\n", refusal.text));
-        Message::new(head, Answer::own(text, self.clone(), came, refusal.status.as_u16()))
+        Message::new(head, Answer::own(text, self.clone(), came, refusal.status))
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use xs_proto::http1::{self, AnyFields, AnyRequest, ClientCommand, ClientEvent, CommandError, Payload, StreamId};
+use xs_proto::http1::{
+    self, AnyFields, AnyRequest, ClientCommand, ClientEvent, CommandError, Payload, RequestHead, StreamId,
+};
 use xs_proto::machine::Phase;
 
 use super::ClientOptions;
@@ -112,6 +114,29 @@ where
             Some(frame) => self.send(frame),
             None => Ok(()),
         }
+    }
+
+    /// Begins a request by a head that stays the caller's. Its body is asked for when the connection is polled.
+    pub(super) fn send_head(&mut self, head: &RequestHead, body: B) -> Result<(), ClientError> {
+        self.mark = self.driver.written();
+        self.idempotent = head.method().is_idempotent();
+        self.stream = self.driver.machine().next_stream();
+        self.hold = None;
+        let payload = if body.is_end_stream() {
+            Payload::Empty
+        } else {
+            body.size_hint().exact().map_or(Payload::Streamed, Payload::Sized)
+        };
+        let whole = matches!(payload, Payload::Empty);
+        let obeyed = self.driver.tell(|machine, now| machine.send(now, head, payload));
+        obeyed.map_err(|error| self.error(Reason::Request(error)))?;
+        if !whole {
+            if head.fields().get("expect").is_some() {
+                self.hold = Some(self.driver.timer().sleep(self.continue_timeout));
+            }
+            self.body = Some(Box::pin(body));
+        }
+        Ok(())
     }
 
     /// The next thing that the server said, with the request's body sent meanwhile.

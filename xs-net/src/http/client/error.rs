@@ -22,6 +22,8 @@ pub struct ClientError {
 pub(super) enum Reason {
     #[error("the connection is closed")]
     Closed,
+    #[error("the connection is in use")]
+    Busy,
     #[error("the stream failed: {0}")]
     Io(#[source] io::Error),
     #[error("the server failed: {0}")]
@@ -39,6 +41,10 @@ impl ClientError {
 
     pub(super) fn closed() -> ClientError {
         ClientError::new(Reason::Closed, false, false)
+    }
+
+    pub(super) fn busy() -> ClientError {
+        ClientError::new(Reason::Busy, false, false)
     }
 
     /// What the server did wrong, if it was that.

@@ -22,7 +22,7 @@ use xs_proto::http1::{AnyRequest, Limits, RequestHead, ResponseHead, Timeouts};
 
 use self::core::Core;
 pub use self::error::ClientError;
-pub use self::response::{FromResponseHead, ResponseBody, ResponseFuture};
+pub use self::response::{Begun, FromResponseHead, ResponseBody, ResponseFuture};
 use super::Message;
 use crate::{BoxError, Timer, Transport, driver};
 
@@ -92,6 +92,19 @@ where
     /// Whether no exchange is under way on it, and it has not ended, as far as is known without a look at the stream.
     pub fn is_free(&self) -> bool {
         self.home.inside.lock().core.is_some()
+    }
+
+    /// Begins a request at once, with a head that stays the caller's: a proxy may have to send it elsewhere too. Nothing
+    /// leaves before the response is polled.
+    ///
+    /// # Errors
+    ///
+    /// The connection is closed, or not [free](Client::is_free); or the request cannot be sent.
+    pub fn begin<R>(&self, head: &RequestHead, body: B) -> Result<Begun<Io, B, R>, ClientError>
+    where
+        R: FromResponseHead<ResponseBody<Io, B>>,
+    {
+        Begun::begin(self.home.clone(), head, body)
     }
 
     /// Waits until it is free. ([`tower::ServiceExt::ready`] would have to be told for which of the two kinds of request.)

@@ -5,12 +5,12 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
-use xs_proto::http1::{AnyRequest, ClientEvent, Framing, ResponseHead};
+use xs_proto::http1::{AnyRequest, ClientEvent, Framing, RequestHead, ResponseHead};
 use xs_proto::machine::Phase;
 
 use super::Home;
@@ -48,8 +48,13 @@ impl<B> FromResponseHead<B> for Message<ResponseHead, B> {
 /// A response on its way. It does nothing until it is polled; dropping it cuts the connection if it has begun.
 pub struct ResponseFuture<Io, B: Body, R> {
     request: Option<(AnyRequest, B)>,
+    begun: Begun<Io, B, R>,
+}
+
+/// The response to a request that has [begun](super::Client::begin). Dropping it cuts the connection.
+pub struct Begun<Io, B: Body, R> {
     lent: Lent<Io, B>,
-    upgrading: Option<ResponseHead>,
+    upgrading: Option<Box<ResponseHead>>,
     response: PhantomData<fn() -> R>,
 }
 
@@ -96,17 +101,38 @@ impl<Io, B: Body> Drop for Lent<Io, B> {
 
 impl<Io, B: Body, R> ResponseFuture<Io, B, R> {
     pub(super) fn new(home: Arc<Home<Io, B>>, head: AnyRequest, body: B) -> Self {
-        ResponseFuture {
-            request: Some((head, body)),
-            lent: Lent { home, core: None },
-            upgrading: None,
-            response: PhantomData,
-        }
+        ResponseFuture { request: Some((head, body)), begun: Begun::new(home) }
     }
 }
 
-// Nothing in it is pinned: the request's body has a box of its own before it is polled.
+impl<Io, B: Body, R> Begun<Io, B, R> {
+    fn new(home: Arc<Home<Io, B>>) -> Self {
+        Begun { lent: Lent { home, core: None }, upgrading: None, response: PhantomData }
+    }
+}
+
+impl<Io, B, R> Begun<Io, B, R>
+where
+    Io: Transport + Unpin + Send + 'static,
+    B: Body<Error: Into<BoxError>>,
+{
+    /// Begins a request on a connection that is free.
+    pub(super) fn begin(home: Arc<Home<Io, B>>, head: &RequestHead, body: B) -> Result<Self, ClientError> {
+        let mut begun = Begun::new(home);
+        let Poll::Ready(core) = begun.lent.poll_take(&mut Context::from_waker(Waker::noop())) else {
+            return Err(ClientError::busy());
+        };
+        if let Err(error) = core?.send_head(head, body) {
+            begun.lent.bring_home();
+            return Err(error);
+        }
+        Ok(begun)
+    }
+}
+
+// Nothing in them is pinned: the request's body has a box of its own before it is polled.
 impl<Io, B: Body, R> Unpin for ResponseFuture<Io, B, R> {}
+impl<Io, B: Body, R> Unpin for Begun<Io, B, R> {}
 
 impl<Io, B, R> Future for ResponseFuture<Io, B, R>
 where
@@ -119,13 +145,31 @@ where
     /// Must not be polled after it has been ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let core = ready!(this.lent.poll_take(cx))?;
-        if let Some((head, body)) = this.request.take()
-            && let Err(error) = core.begin(cx, head, body)
-        {
-            this.lent.bring_home();
-            return Poll::Ready(Err(error));
+        if this.request.is_some() {
+            let core = ready!(this.begun.lent.poll_take(cx))?;
+            if let Some((head, body)) = this.request.take()
+                && let Err(error) = core.begin(cx, head, body)
+            {
+                this.begun.lent.bring_home();
+                return Poll::Ready(Err(error));
+            }
         }
+        Pin::new(&mut this.begun).poll(cx)
+    }
+}
+
+impl<Io, B, R> Future for Begun<Io, B, R>
+where
+    Io: Transport + Unpin + Send + 'static,
+    B: Body<Error: Into<BoxError>>,
+    R: FromResponseHead<ResponseBody<Io, B>>,
+{
+    type Output = Result<R, ClientError>;
+
+    /// Must not be polled after it has been ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(core) = this.lent.core.as_deref_mut() else { return Poll::Ready(Err(ClientError::closed())) };
         loop {
             if this.upgrading.is_some() {
                 ready!(core.poll_over(cx));
@@ -135,11 +179,11 @@ where
                 this.lent.home.give_back(None);
                 let (promise, upgrade) = OnUpgrade::new();
                 let _ = promise.send(core.into_upgraded()); // its other end is in our hands
-                return Poll::Ready(Ok(R::from_head(head, ResponseBody::empty(), Some(upgrade))));
+                return Poll::Ready(Ok(R::from_head(*head, ResponseBody::empty(), Some(upgrade))));
             }
             match ready!(core.poll_event(cx)) {
                 Ok(ClientEvent::Response { head, complete: true, .. }) if core.phase() == Phase::HandedOver => {
-                    this.upgrading = Some(head);
+                    this.upgrading = Some(Box::new(head));
                 }
                 Ok(ClientEvent::Response { head, complete: true, .. }) => {
                     this.lent.bring_home();
@@ -233,6 +277,12 @@ where
 impl<Io, B: Body, R> fmt::Debug for ResponseFuture<Io, B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").field("begun", &self.request.is_none()).finish_non_exhaustive()
+    }
+}
+
+impl<Io, B: Body, R> fmt::Debug for Begun<Io, B, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Begun").finish_non_exhaustive()
     }
 }
 

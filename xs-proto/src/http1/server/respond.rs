@@ -171,6 +171,10 @@ impl Server {
             }
             written
         })?;
+        // A head that came from elsewhere leaves its memory to the next one that comes here.
+        if let AnyResponse::Head(head) = head {
+            self.parser.fields.reuse(head.into_fields());
+        }
         self.answered(index);
         match stage {
             Stage::Done(After::HandOver) => self.slots[index].stage = stage,
