@@ -196,6 +196,10 @@ pub struct Wire {
 }
 
 impl Wire {
+    pub fn new(stream: TcpStream) -> Wire {
+        Wire { stream, read: Vec::new() }
+    }
+
     pub async fn send(&mut self, bytes: &str) {
         self.stream.write_all(bytes.as_bytes()).await.unwrap();
     }
