@@ -1,5 +1,5 @@
 //! Endpoints that behave as a test wants, and clients that see every byte.
-#![allow(dead_code)] // each test program uses a part of it
+#![allow(dead_code, unreachable_pub)] // each test program uses a part of it
 
 use std::net::SocketAddr;
 use std::sync::Arc;
