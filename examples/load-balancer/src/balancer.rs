@@ -53,7 +53,7 @@ pub enum StartError {
     },
 }
 
-/// A balancer at work. Dropped, it cuts every connection; [`stop`](Balancer::stop) does not.
+/// A balancer at work. Dropping it does what [`stop`](Balancer::stop) does, and blocks the thread meanwhile.
 #[derive(Debug)]
 pub struct Balancer {
     machine: Machine,
@@ -77,6 +77,13 @@ struct Running {
     current: Current,
     limit: ConnectionLimit,
     stop: DrainSignal,
+}
+
+/// A listener that goes takes no further connection, and lets those that there are finish what they have begun.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.start();
+    }
 }
 
 type Current = Arc<Mutex<Work>>;
@@ -168,18 +175,12 @@ impl Balancer {
                     running.limit.set_max(listener.connections);
                     running
                 }
-                (old, bound) => {
-                    if let Some(old) = old {
-                        old.stop.start();
-                    }
-                    self.begin(listener, work, bound.unwrap_or_default(), config.drain)
-                }
+                // The old one, if there was one, goes.
+                (_, bound) => self.begin(listener, work, bound.unwrap_or_default(), config.drain),
             };
             listeners.insert(listener.name.clone(), running);
         }
-        for (_, gone) in std::mem::replace(&mut self.listeners, listeners) {
-            gone.stop.start();
-        }
+        self.listeners = listeners;
         if admin.is_some() || config.admin.is_none() {
             self.admin = admin;
         }
@@ -264,12 +265,10 @@ impl Balancer {
     ///
     /// A thread has failed.
     pub async fn stop(self) -> io::Result<()> {
-        for running in self.listeners.values() {
-            running.stop.start();
-        }
         self.view.lock().ending = true;
-        let Balancer { machine, threads, orders, admin: _admin, .. } = self;
-        drop(orders);
+        // The admin page tells of the end, and goes with what is left of this.
+        let Balancer { machine, threads, listeners, .. } = self;
+        drop(listeners);
         threads.shutdown();
         machine.bridge.run(move || threads.join()).await
     }

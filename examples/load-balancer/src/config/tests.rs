@@ -90,7 +90,7 @@ fn everything_that_can_be_said_is_understood() {
 
 /// Line and column of the only place where `at` stands in a text.
 fn place(text: &str, at: &str) -> (usize, usize) {
-    assert_eq!(text.matches(at).count(), 1, "{at}");
+    assert_eq!(text.matches(at).count(), 1, "{at} in {text}");
     let before = &text[..text.find(at).unwrap()];
     (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap().chars().count() + 1)
 }
@@ -135,7 +135,7 @@ fn each_fault_is_told_with_its_place_and_what_to_do() {
         ("http = \"/health\", host", "host", "{ host = \"app\"", "either"),
         ("rise = 1", "rise = 0", "0, fall", "at least 1"),
         ("panic = 0.25", "panic = 25.0", "25.0", "from 0.0 to 1.0"),
-        ("attempts = 2", "attempts = 99", "99", "from 1"),
+        ("attempts = 2", "attempts = 99", "99, budget", "from 1"),
         ("[503]", "[404]", "404", "500"),
         ("max = 16, wait", "wait", "\"100ms\"", "without `max`"),
         ("policy = \"bounded-load\"\n", "", "150", "bounded-load"),

@@ -13,7 +13,7 @@ use xs_load_balancer::{Balancer, Config, Machine};
 
 /// What an endpoint does with a request, of which it sees the head.
 #[derive(Clone)]
-pub enum Does {
+pub(crate) enum Does {
     /// Answers with these bytes.
     Says(String),
     /// Answers 200 with the head as it came, and the body that its length announces.
@@ -30,20 +30,20 @@ pub enum Does {
     Waits(Duration, String),
 }
 
-pub struct Endpoint {
-    pub address: SocketAddr,
-    pub connections: Arc<AtomicUsize>,
-    pub requests: Arc<AtomicUsize>,
+pub(crate) struct Endpoint {
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: Arc<AtomicUsize>,
+    pub(crate) requests: Arc<AtomicUsize>,
     tasks: JoinSet<()>,
 }
 
 impl Endpoint {
-    pub async fn start(does: Does) -> Endpoint {
+    pub(crate) async fn start(does: Does) -> Endpoint {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Endpoint::on(listener, does)
     }
 
-    pub fn on(listener: TcpListener, does: Does) -> Endpoint {
+    pub(crate) fn on(listener: TcpListener, does: Does) -> Endpoint {
         let address = listener.local_addr().unwrap();
         let (connections, requests) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let mut tasks = JoinSet::new();
@@ -60,15 +60,15 @@ impl Endpoint {
     }
 
     /// As `kill -9`: everything is cut at once.
-    pub async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.tasks.shutdown().await;
     }
 
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
@@ -129,12 +129,12 @@ async fn converse(mut stream: TcpStream, does: Does, requests: Arc<AtomicUsize>,
     }
 }
 
-pub fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+pub(crate) fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
 }
 
 /// The value of the first field of this name in a head.
-pub fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines()
         .filter_map(|line| line.split_once(": "))
         .find(|(other, _)| other.eq_ignore_ascii_case(name))
@@ -142,12 +142,12 @@ pub fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// A port on which nobody listens.
-pub async fn nobody() -> SocketAddr {
+pub(crate) async fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 /// One HTTP listener on any port, and a pool; `listener` and `pool` are more of each, in TOML.
-pub fn config(endpoints: &[SocketAddr], listener: &str, pool: &str) -> Config {
+pub(crate) fn config(endpoints: &[SocketAddr], listener: &str, pool: &str) -> Config {
     let list: Vec<_> = endpoints.iter().map(|address| format!("\"{address}\"")).collect();
     let text = format!(
         "drain = \"2s\"\n[pool.app]\nendpoints = [{}]\n{pool}\n[[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\n\
@@ -157,55 +157,55 @@ pub fn config(endpoints: &[SocketAddr], listener: &str, pool: &str) -> Config {
     Config::parse(&text).unwrap_or_else(|faults| panic!("{faults}\n{text}"))
 }
 
-pub struct Rig {
-    pub balancer: Balancer,
-    pub address: SocketAddr,
+pub(crate) struct Rig {
+    pub(crate) balancer: Balancer,
+    pub(crate) address: SocketAddr,
 }
 
-pub fn rig(endpoints: &[SocketAddr], listener: &str, pool: &str) -> Rig {
+pub(crate) fn rig(endpoints: &[SocketAddr], listener: &str, pool: &str) -> Rig {
     let balancer = Balancer::start(config(endpoints, listener, pool), Machine::system()).unwrap();
     let address = balancer.address("web").unwrap();
     Rig { balancer, address }
 }
 
 impl Rig {
-    pub async fn connect(&self) -> Wire {
+    pub(crate) async fn connect(&self) -> Wire {
         Wire { stream: TcpStream::connect(self.address).await.unwrap(), read: Vec::new() }
     }
 
     /// One request on a connection of its own, whose answer is all that comes.
-    pub async fn ask(&self, request: &str) -> String {
+    pub(crate) async fn ask(&self, request: &str) -> String {
         let mut wire = self.connect().await;
         wire.send(request).await;
         wire.answer(request.starts_with("HEAD")).await
     }
 
-    pub async fn get(&self, path: &str) -> String {
+    pub(crate) async fn get(&self, path: &str) -> String {
         self.ask(&get(path)).await
     }
 }
 
-pub fn get(path: &str) -> String {
+pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n")
 }
 
 /// A client's connection.
-pub struct Wire {
-    pub stream: TcpStream,
+pub(crate) struct Wire {
+    pub(crate) stream: TcpStream,
     read: Vec<u8>,
 }
 
 impl Wire {
-    pub fn new(stream: TcpStream) -> Wire {
+    pub(crate) fn new(stream: TcpStream) -> Wire {
         Wire { stream, read: Vec::new() }
     }
 
-    pub async fn send(&mut self, bytes: &str) {
+    pub(crate) async fn send(&mut self, bytes: &str) {
         self.stream.write_all(bytes.as_bytes()).await.unwrap();
     }
 
     /// Reads until `end` has come, and gives all up to there.
-    pub async fn until(&mut self, end: &str) -> String {
+    pub(crate) async fn until(&mut self, end: &str) -> String {
         let read = async {
             loop {
                 if let Some(at) = find(&self.read, end.as_bytes()) {
@@ -222,7 +222,7 @@ impl Wire {
     }
 
     /// One whole response with a length or chunks, or what came until the connection ended.
-    pub async fn answer(&mut self, bodiless: bool) -> String {
+    pub(crate) async fn answer(&mut self, bodiless: bool) -> String {
         let head = self.until("\r\n\r\n").await;
         let empty = bodiless || head.starts_with("HTTP/1.1 204") || head.starts_with("HTTP/1.1 304");
         if head.starts_with("(closed)") || empty {
@@ -247,6 +247,6 @@ impl Wire {
     }
 }
 
-pub fn status(answer: &str) -> u16 {
+pub(crate) fn status(answer: &str) -> u16 {
     answer.get(9..12).and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no status: {answer}"))
 }
