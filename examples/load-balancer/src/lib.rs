@@ -30,6 +30,7 @@ mod admin;
 mod balancer;
 mod cli;
 mod config;
+mod demo;
 mod health;
 mod machine;
 mod proxy;
@@ -45,5 +46,6 @@ pub use config::{
     Forwarded, Health, Http, Key, Limit, Listener, ListenerTls, Mode, Network, Outlier, Policy, Pool, PoolTls, Probe,
     ProxyVersion, Rate, Retry, Route, Sticky, Tcp,
 };
+pub use demo::{Demo, Outcome, demo};
 pub use machine::Machine;
 pub use stats::{Counter, EndpointStats, Histogram, ListenerStats, PoolStats};

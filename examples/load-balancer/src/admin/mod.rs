@@ -34,7 +34,7 @@ use xs_net::serve::{ConnectionLimit, ServeOptions, serve_with};
 use xs_net::{Addr, Conn, TcpListener};
 
 use self::shown::Rates;
-pub(crate) use self::shown::View;
+pub(crate) use self::shown::{View, state};
 use crate::machine::Machine;
 
 /// So many connections at once are enough for people and for what collects numbers.

@@ -93,7 +93,7 @@ pub(super) fn bytes(stats: &ListenerStats) -> (u64, u64) {
 }
 
 /// How an endpoint does, in a word.
-pub(super) fn state(status: &xs_net::balance::Status) -> &'static str {
+pub(crate) fn state(status: &xs_net::balance::Status) -> &'static str {
     match status {
         status if !status.well => "unwell",
         status if status.ejected_until.is_some() => "ejected",
