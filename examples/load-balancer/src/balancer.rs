@@ -58,7 +58,7 @@ pub enum StartError {
 pub struct Balancer {
     machine: Machine,
     config: Config,
-    upstreams: BTreeMap<String, Arc<Upstream>>,
+    pub(crate) upstreams: BTreeMap<String, Arc<Upstream>>,
     listeners: BTreeMap<String, Running>,
     orders: Vec<UnboundedSender<Order>>,
     threads: Threads,

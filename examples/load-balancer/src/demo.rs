@@ -205,7 +205,7 @@ fn report(
 ) {
     let answered: u64 = seen.by.values().sum();
     let (mut retried, mut states) = (0, Vec::new());
-    for upstream in balancer.upstreams().values() {
+    for upstream in balancer.upstreams.values() {
         retried += upstream.stats.retries.get();
         let looked = upstream.members.look();
         for endpoint in endpoints {
