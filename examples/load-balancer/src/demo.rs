@@ -136,7 +136,8 @@ pub async fn demo(demo: Demo, mut say: impl FnMut(&dyn fmt::Display)) -> Result<
          [[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\npool = \"app\"\n\
          [pool.app]\nendpoints = [{addresses}]\n\
          health = {{ http = \"/\", interval = \"{millis}ms\", timeout = \"{millis}ms\", rise = 1, fall = 2 }}\n\
-         timeouts = {{ connect = \"1s\", response = \"5s\" }}\n"
+         outlier = {{ term = \"{}ms\" }}\ntimeouts = {{ connect = \"1s\", response = \"5s\" }}\n",
+        2 * millis,
     );
     let balancer = Balancer::start(Config::parse(&config)?, machine)?;
     let (Some(web), Some(admin)) = (balancer.address("web"), balancer.admin_address()) else {
