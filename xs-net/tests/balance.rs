@@ -10,7 +10,7 @@ use tower::util::BoxCloneService;
 use tower::{Service, ServiceExt, service_fn};
 use xs_net::Timer;
 use xs_net::balance::{
-    Applied, Balance, Change, CheckOptions, ClusterOptions, Endpoint, Error, Hashed, LeastConnections,
+    Applied, Balance, Change, CheckOptions, ClusterOptions, Endpoint, Error, Hashed, LeastConnections, Outcome,
     PowerOfTwoChoices, Ring, RoundRobin, Steer, Tried, check, hash,
 };
 use xs_os::{Clock, Rng, VirtualClock};
@@ -356,4 +356,37 @@ async fn an_outage_costs_as_many_calls_as_it_takes_to_notice() {
         assert!((200..400).contains(&after), "seed {seed}: {after} of 1500 afterwards");
         assert_eq!(trace, outage(seed).await, "seed {seed}: the same seed, the same run");
     }
+}
+
+#[tokio::test]
+async fn a_member_can_be_picked_for_a_call_that_outlives_its_answer() {
+    let (clock, timer) = timer();
+    let make = |endpoint: &Endpoint| endpoint.name.to_string();
+    let balance = Balance::new("test", ClusterOptions::default(), RoundRobin::new(), &timer, Rng::from_seed(1), make);
+    let members = balance.members();
+    for name in ["a", "b", "c"] {
+        members.apply(Change::Insert(Endpoint::new(name)));
+    }
+    let first = members.pick(clock.now(), None, &[]).unwrap();
+    assert_eq!((&*first.service, &*first.name), ("a", "a"));
+    let tried: Vec<Arc<str>> = vec!["a".into(), "b".into(), "c".into()];
+    assert!(members.pick(clock.now(), None, &tried).is_none());
+    assert_eq!(members.status()[0].outstanding, 1);
+    clock.advance(SECOND);
+    first.end_at(Outcome::Success, clock.now());
+    assert_eq!((members.status()[0].outstanding, members.status()[0].latency), (0, SECOND));
+    // Failures in a row take it out here as well.
+    for _ in 0..15 {
+        let picked = members.pick(clock.now(), None, &tried[1..]).map(|picked| {
+            assert_eq!(&*picked.name, "a");
+            picked.end(Outcome::Failure);
+        });
+        if picked.is_none() {
+            break;
+        }
+    }
+    assert!(members.status()[0].ejected_until.is_some());
+    // One that is dropped has taken a place, and gives it back.
+    drop(members.pick(clock.now(), None, &[]).unwrap());
+    assert!(members.status().iter().all(|status| status.outstanding == 0));
 }

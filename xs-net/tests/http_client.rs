@@ -279,3 +279,50 @@ async fn a_body_that_fills_the_window_exactly_has_its_end() {
     assert_eq!(len, window);
     assert!(client.is_reusable());
 }
+
+#[tokio::test]
+async fn a_head_that_stays_the_callers_can_be_sent_elsewhere_when_the_first_server_fails() {
+    let mut head = RequestHead::new(Method::PUT, "/x").unwrap();
+    head.fields_mut().append("Host", b"h").unwrap();
+    let (first, broken, _clock) = rig::<Full<Bytes>>();
+    let begun = first.begin::<Message<ResponseHead, _>>(&head, Full::new(Bytes::from("abc"))).unwrap();
+    assert!(!first.is_free());
+    let busy = first.begin::<Message<ResponseHead, _>>(&head, Full::default()).unwrap_err();
+    assert!(!busy.was_sent() && busy.retry() == Retry::Safe, "{busy}");
+    drop(broken);
+    let error = begun.await.unwrap_err();
+    assert!(error.is_safe_to_repeat(), "{error}");
+    assert!(first.is_closed());
+
+    let (second, mut peer, _clock) = rig::<Full<Bytes>>();
+    let mut begun = pin!(second.begin::<Message<ResponseHead, _>>(&head, Full::new(Bytes::from("abc"))).unwrap());
+    assert!(poke(begun.as_mut()).is_none());
+    assert_eq!(heard(&mut peer).await, "PUT /x HTTP/1.1\r\nHost: h\r\ncontent-length: 3\r\n\r\nabc");
+    peer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    assert_eq!(poke(begun).unwrap().unwrap().head.status(), StatusCode::NO_CONTENT);
+    assert!(second.is_free() && second.is_reusable());
+}
+
+#[tokio::test]
+async fn whoever_waits_last_is_woken_by_the_deadline() {
+    // A connection from a pool is driven by one task after the other; the timer stays, and only learns whom to wake.
+    let (client, mut peer, clock) = rig::<Empty<Bytes>>();
+    let mut head = RequestHead::new(Method::GET, "/").unwrap();
+    head.fields_mut().append("Host", b"h").unwrap();
+    for (nth, answers) in [true, false].into_iter().enumerate() {
+        let client = client.clone();
+        let head = head.clone();
+        let task = tokio::spawn(async move { client.begin::<Message<ResponseHead, _>>(&head, Empty::new())?.await });
+        heard(&mut peer).await;
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_secs(if answers { 20 } else { 31 }));
+        if answers {
+            peer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        }
+        let outcome = tokio::time::timeout(Duration::from_secs(5), task).await.expect("nobody woke it").unwrap();
+        match outcome {
+            Ok(response) => assert!(answers && response.head.status() == StatusCode::NO_CONTENT),
+            Err(error) => assert!(!answers && error.protocol() == Some(Error::HeadTimeout), "{nth}: {error}"),
+        }
+    }
+}

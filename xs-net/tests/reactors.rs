@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::*;
-use xs_net::reactors::{Reactor, ReactorOptions, Reactors};
+use xs_net::listener::TcpOptions;
+use xs_net::reactors::{Reactor, ReactorOptions, Reactors, Thread, Threads, listen};
 use xs_net::{Conn, Registry, Session, Timer, serve};
 
 async fn echo(reactor: Reactor, registry: Registry, served: Arc<[AtomicUsize]>) -> std::io::Result<()> {
@@ -83,4 +84,27 @@ fn an_error_of_a_reactor_is_told() {
     let fail = |_| async { Err(std::io::Error::other("no")) };
     let reactors = Reactors::start(any_port(), ReactorOptions::default(), fail).unwrap();
     assert_eq!(reactors.join().unwrap_err().to_string(), "no");
+}
+
+#[test]
+fn threads_without_a_port_are_told_to_end_and_sockets_without_threads_share_one() {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let seen = ran.clone();
+    let threads = Threads::start(3, "test", move |Thread { index, mut shutdown }| {
+        let seen = seen.clone();
+        async move {
+            shutdown.drained().await;
+            seen.fetch_add(index + 1, Ordering::SeqCst);
+            Ok(())
+        }
+    });
+    let sockets = listen(any_port(), 2, &TcpOptions::default()).unwrap();
+    let addresses: Vec<_> = sockets.iter().map(|socket| socket.local_addr().unwrap()).collect();
+    assert!(addresses.len() == 2 && addresses[0] == addresses[1] && addresses[0].port() != 0);
+    assert!(listen(addresses[0], 2, &TcpOptions::default()).unwrap_err().is_taken());
+    let threads = threads.unwrap();
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+    threads.shutdown();
+    threads.join().unwrap();
+    assert_eq!(ran.load(Ordering::SeqCst), 6);
 }

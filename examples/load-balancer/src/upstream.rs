@@ -14,7 +14,7 @@ use xs_net::balance::{
     PowerOfTwoChoices, Random, Rendezvous, Ring, RoundRobin, SlowStart, SmoothWeighted, Zoned, source,
 };
 use xs_net::breaker::{Breaker, BreakerOptions, Window};
-use xs_net::discover::{Change, DnsOptions, FileOptions, SystemResolver, fixed, watch_dns, watch_file};
+use xs_net::discover::{DnsOptions, FileOptions, Known, SystemResolver, watch_dns, watch_file};
 use xs_net::http::{Client, ClientOptions};
 use xs_net::pool::{self, Checkout, PoolOptions};
 use xs_net::retry::{BudgetOptions, SharedBudget};
@@ -302,8 +302,7 @@ fn discover(members: &Members<Arc<Backend>, BoxedPolicy>, config: &Pool, machine
                 weight: endpoint.weight,
                 zone: endpoint.zone.as_deref().map(Arc::from),
             });
-            let changes: Vec<Change> = futures::executor::block_on_stream(fixed(endpoints)).collect();
-            for change in changes {
+            for change in Known::new().replace(endpoints) {
                 members.apply(change);
             }
         }

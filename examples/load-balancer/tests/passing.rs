@@ -66,6 +66,9 @@ async fn bodies_of_every_kind_pass_both_ways() {
     let large = "x".repeat(1 << 20);
     wire.send(&format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{large}", large.len())).await;
     assert!(wire.answer(false).await.ends_with(&large));
+    let stats = rig.balancer.listener_stats("web").unwrap();
+    assert_eq!(stats.received.get(), 10 + (1 << 20));
+    assert!(stats.sent.get() > 10 + (1 << 20));
     assert_eq!(endpoint.connections(), 1);
 }
 
@@ -119,6 +122,18 @@ async fn what_only_proxies_are_asked_is_understood_or_refused() {
     assert_eq!(status(&rig.ask("OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n").await), 200);
     assert_eq!(status(&rig.ask("TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n").await), 501);
     assert_eq!(endpoint.requests(), before);
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_need_not_know_whom_it_asks() {
+    let endpoint = Endpoint::start(Does::Echoes).await;
+    let rig = rig(&[endpoint.address], "forwarded = \"both\"", "");
+    let answer = rig.ask("GET /old HTTP/1.0\r\n\r\n").await;
+    let (head, seen) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!((status(head), field(head, "connection")), (200, Some("close")));
+    assert!(seen.starts_with("GET /old HTTP/1.1\r\n") && seen.contains("\r\nhost: \r\n"), "{seen}");
+    assert_eq!(field(seen, "forwarded"), Some("for=127.0.0.1;proto=http"));
+    assert_eq!(field(seen, "x-forwarded-host"), None);
 }
 
 #[tokio::test]

@@ -36,7 +36,8 @@
 //! own zone, and [`Sticky`], which keeps a client with the endpoint that it was with.
 //!
 //! [`Balance`] is all of it as a service: it makes a service for each member, picks in `call`, and counts. Members come and
-//! go through [`Members`], as a stream of changes if you like; [`check`] asks each of them whether it is well. A request
+//! go through [`Members`], as a stream of changes if you like; [`check`] asks each of them whether it is well. Whoever makes
+//! the call by other means than a service [picks](Members::pick) a member, and says how it ended. A request
 //! that fails is not sent again here: a retry around the balancer does that, and [`Steer`] lets it go elsewhere.
 //!
 //! # Invariants

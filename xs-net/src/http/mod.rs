@@ -39,6 +39,9 @@
 //!                          └── dropped ──▶ cut ◀── dropped ──┘
 //! ```
 //!
+//! A proxy [begins](Client::begin) requests instead, with heads that stay its own: what fails on one connection can be sent
+//! on another without having been copied.
+//!
 //! # Invariants
 //!
 //! - One exchange at a time is under way, in the order of the requests (`Connection::advance`).
@@ -98,7 +101,7 @@
 //!
 //! # What this leaves out
 //!
-//! A pool of a client's connections. With nobody polling, an idle connection of a client does not learn that its server has
+//! Keeping a client's connections, which is `pool`'s. With nobody polling, an idle connection of a client does not learn that its server has
 //! closed it until it is asked ([`Client::is_reusable`]), and an upload whose response is not read stands still.
 //!
 //! Routing, files, compression, CORS: layers and services above. HTTP/2: a sibling machine. TLS: a transport below.

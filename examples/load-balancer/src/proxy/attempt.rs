@@ -27,6 +27,7 @@ use super::limit::key;
 use super::table::Entry;
 use super::{Asked, Refusal, Reply, Visit};
 use crate::config::Sticky;
+use crate::stats::ListenerStats;
 use crate::upstream::{Call, Lent, OpenError, Upstream};
 
 /// A call to an endpoint that has not ended. Dropped, it says nothing about the endpoint.
@@ -109,13 +110,13 @@ struct Parcel {
 }
 
 impl Parcel {
-    fn new(head: RequestHead, body: Incoming, again: bool) -> Parcel {
+    fn new(head: RequestHead, body: Incoming, again: bool, stats: &Arc<ListenerStats>) -> Parcel {
         let (held, once) = if body.is_end_stream() {
             (None, None)
         } else if again {
-            (Some(Held::new(body)), None)
+            (Some(Held::new(body, stats.clone())), None)
         } else {
-            (None, Some(Sending::Once(body)))
+            (None, Some(Sending::Once(body, stats.clone())))
         };
         Parcel { head, held, once }
     }
@@ -163,7 +164,7 @@ impl Visit {
         upstream.budget.deposit_at(came);
         let hash = self.hash(upstream, &head);
         let left = if entry.route.retry && upgrade.is_none() { upstream.config.retry.attempts } else { 1 };
-        let parcel = Parcel::new(head, body, left > 1);
+        let parcel = Parcel::new(head, body, left > 1, &self.listener.stats);
         let mut exchange =
             Exchange { entry, upstream, came, parcel, upgrade, hash, left, tried: Vec::new(), fresh: false };
         let mut now = came;

@@ -16,6 +16,7 @@ use xs_proto::http1;
 
 use super::Visit;
 use super::attempt::Trial;
+use crate::stats::ListenerStats;
 use crate::upstream::{Lent, Stuck};
 
 /// A request's body as it goes to an endpoint.
@@ -23,8 +24,8 @@ use crate::upstream::{Lent, Stuck};
 pub(crate) enum Sending {
     /// There is none.
     Empty,
-    /// It goes now, or never.
-    Once(Incoming),
+    /// It goes now, or never. What comes is counted.
+    Once(Incoming, Arc<ListenerStats>),
     /// As long as nothing of it was taken, it can go to another endpoint.
     Again(Arc<Mutex<Held>>),
 }
@@ -32,13 +33,14 @@ pub(crate) enum Sending {
 /// A body that can be taken back.
 #[derive(Debug)]
 pub(crate) struct Held {
-    body: Option<Incoming>,
+    body: Incoming,
     begun: bool,
+    stats: Arc<ListenerStats>,
 }
 
 impl Held {
-    pub(crate) fn new(body: Incoming) -> Arc<Mutex<Held>> {
-        Arc::new(Mutex::new(Held { body: Some(body), begun: false }))
+    pub(crate) fn new(body: Incoming, stats: Arc<ListenerStats>) -> Arc<Mutex<Held>> {
+        Arc::new(Mutex::new(Held { body, begun: false, stats }))
     }
 
     /// Whether nothing of it was taken.
@@ -54,13 +56,12 @@ impl Body for Sending {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, http1::Error>>> {
         match &mut *self {
             Sending::Empty => Poll::Ready(None),
-            Sending::Once(body) => Pin::new(body).poll_frame(cx),
+            Sending::Once(body, stats) => Pin::new(body).poll_frame(cx).map(|frame| counted(frame, stats)),
             Sending::Again(held) => {
-                let mut held = held.lock();
-                let Some(body) = &mut held.body else { return Poll::Ready(None) };
-                let frame = Pin::new(body).poll_frame(cx);
-                held.begun |= frame.is_ready();
-                frame
+                let Held { body, begun, stats } = &mut *held.lock();
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                *begun = true;
+                Poll::Ready(counted(frame, stats))
             }
         }
     }
@@ -68,18 +69,29 @@ impl Body for Sending {
     fn is_end_stream(&self) -> bool {
         match self {
             Sending::Empty => true,
-            Sending::Once(body) => body.is_end_stream(),
-            Sending::Again(held) => held.lock().body.as_ref().is_none_or(Incoming::is_end_stream),
+            Sending::Once(body, _) => body.is_end_stream(),
+            Sending::Again(held) => held.lock().body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Sending::Empty => SizeHint::with_exact(0),
-            Sending::Once(body) => body.size_hint(),
-            Sending::Again(held) => held.lock().body.as_ref().map_or(SizeHint::with_exact(0), Incoming::size_hint),
+            Sending::Once(body, _) => body.size_hint(),
+            Sending::Again(held) => held.lock().body.size_hint(),
         }
     }
+}
+
+type NextFrame = Option<Result<Frame<Bytes>, http1::Error>>;
+
+fn counted(frame: NextFrame, stats: &ListenerStats) -> NextFrame {
+    if let Some(Ok(frame)) = &frame
+        && let Some(data) = frame.data_ref()
+    {
+        stats.received.add(data.len() as u64);
+    }
+    frame
 }
 
 /// What is used until a response is complete, and what is then noted.

@@ -55,7 +55,7 @@ impl Introduction {
         if told {
             fields.retain(|name, _| !is_told(name));
         }
-        if self.forwarded.x {
+        if self.forwarded.x && !host.is_empty() {
             fields.append("x-forwarded-host", host.as_bytes())?;
         }
         if self.forwarded.standard {
@@ -83,7 +83,10 @@ impl Introduction {
         if self.forwarded.x {
             told.push(("x-forwarded-for", joined("x-forwarded-for", &self.source, self.trusted)));
             told.push(("x-forwarded-proto", first("x-forwarded-proto", self.protocol)));
-            told.push(("x-forwarded-host", first("x-forwarded-host", host)));
+            let host = first("x-forwarded-host", host);
+            if !host.is_empty() {
+                told.push(("x-forwarded-host", host));
+            }
         }
         if self.forwarded.standard {
             told.push(("forwarded", joined("forwarded", &self.element(host), self.trusted)));
@@ -105,7 +108,9 @@ impl Introduction {
         };
         let quoted = host.contains([':', '[']);
         let quote = if quoted { "\"" } else { "" };
-        let _ = written.and_then(|()| write!(element, ";host={quote}{host}{quote};proto={}", self.protocol));
+        let host = if host.is_empty() { String::new() } else { format!(";host={quote}{host}{quote}") };
+        // A string takes everything.
+        let _ = written.and_then(|()| write!(element, "{host};proto={}", self.protocol));
         element
     }
 }

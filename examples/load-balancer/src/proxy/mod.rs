@@ -19,11 +19,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use smallvec::SmallVec;
-use tokio::net::TcpStream;
 use tower::service_fn;
 use xs_net::http::{Incoming, Message, OnUpgrade, Server, ServerOptions};
 use xs_net::session::Cause;
-use xs_net::{Addr, Conn, Timer, driver};
+use xs_net::{Addr, Conn, Timer, Transport, driver};
 use xs_proto::http1::{CommandError, Limits, RequestHead, ResponseHead, Timeouts};
 
 use self::body::Answer;
@@ -88,11 +87,14 @@ impl HttpListener {
     }
 
     /// A client's connection on a thread: a future that ends when it does.
-    pub(crate) fn connection(
+    pub(crate) fn connection<Io>(
         self: Arc<Self>,
         thread: usize,
-        conn: Conn<TcpStream, Addr>,
-    ) -> impl Future<Output = Cause> + Send + use<> {
+        conn: Conn<Io, Addr>,
+    ) -> impl Future<Output = Cause> + Send + use<Io>
+    where
+        Io: Transport + Unpin + Send + 'static,
+    {
         let Http { body, timeouts, .. } = &self.http;
         let options = ServerOptions {
             limits: Limits { body: *body, ..Limits::SERVER },
@@ -183,8 +185,11 @@ impl Visit {
         let host: SmallVec<[u8; 64]> = SmallVec::from_slice(head.fields().get("host").unwrap_or_default());
         let host = std::str::from_utf8(&host).unwrap_or_default();
         self.introduction.tell(head.fields_mut(), host)?;
-        if let Some(host) = &entry.route.set_host {
-            head.fields_mut().set("host", host.as_bytes())?;
+        match &entry.route.set_host {
+            Some(host) => head.fields_mut().set("host", host.as_bytes())?,
+            // A client of HTTP/1.0 need not say whom it asks; the endpoint is told so (RFC 9110, section 7.2).
+            None if head.fields().get("host").is_none() => head.fields_mut().append("host", b"")?,
+            None => {}
         }
         entry.request.apply(head.fields_mut())
     }
