@@ -29,6 +29,7 @@ relay: a relay between TCP connections, copying beside splicing
 /// The relays: name, bytes read at once, and from how many bytes on they splice.
 const SUBJECTS: &[(&str, usize, usize)] = &[
     ("copy-16k", 16 << 10, usize::MAX),
+    ("copy-32k", 32 << 10, usize::MAX),
     ("copy-64k", 64 << 10, usize::MAX),
     ("splice", 16 << 10, 0),
     ("auto", 16 << 10, 128 << 10),
