@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo run -p xs-load-balancer -- --check balancer.toml
+//! cargo run -p xs-load-balancer -- demo
 //! ```
 //!
 //! Everything that it does stands in one [`Config`]:
