@@ -2,11 +2,12 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use support::{Does, Endpoint, get, rig, status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use xs_net::Timer;
 
 const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -25,7 +26,7 @@ async fn a_head_that_comes_byte_by_byte_has_its_time_and_no_more() {
     for _ in 0..50 {
         slow.push(TcpStream::connect(rig.address).await.unwrap());
     }
-    let began = Instant::now();
+    let began = Timer::system().now();
     let head = b"GET / HTTP/1.1\r\nHost: a.example\r\nX: ";
     let mut sent = 0;
     while began.elapsed() < Duration::from_millis(1500) {
@@ -119,7 +120,7 @@ async fn idle_connections_cost_little_and_nobody_else_anything() {
     assert!(each < 40, "{each} KiB for an idle connection, both of its ends and its task");
     assert_eq!(status(&rig.get("/").await), 200);
     // They are told that it is over, and have a moment to leave; then they are left.
-    let began = Instant::now();
+    let began = Timer::system().now();
     while rig.balancer.listener_stats("web").unwrap().open.get() > 0 {
         assert!(began.elapsed() < Duration::from_secs(10), "idle ones are closed in time");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -136,7 +137,7 @@ async fn beyond_the_limit_connections_wait_and_are_served_later() {
         silent.push(TcpStream::connect(rig.address).await.unwrap());
     }
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let began = Instant::now();
+    let began = Timer::system().now();
     assert_eq!(status(&rig.get("/").await), 200);
     assert!(began.elapsed() > Duration::from_millis(200), "it waited for a place: {:?}", began.elapsed());
     assert_eq!(rig.balancer.listener_stats("web").unwrap().connections.get(), 6);

@@ -223,7 +223,7 @@ async fn a_balancer_that_stops_waits_for_connections_and_then_cuts_them() {
     let rig = rig(&[endpoint.address], "mode = \"tcp\"", "");
     let (_, mut ends) = who(rig.address).await;
     let (_, mut stays) = who(rig.address).await;
-    let began = std::time::Instant::now();
+    let began = xs_net::Timer::system().now();
     let stopping = tokio::spawn(rig.balancer.stop());
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(TcpStream::connect(rig.address).await.is_err(), "nobody listens any more");
