@@ -202,7 +202,6 @@ mod linux {
 
 #[cfg(not(target_os = "linux"))]
 mod none {
-    use std::convert::Infallible;
     use std::io;
     use std::task::{Context, Poll};
 
@@ -212,7 +211,7 @@ mod none {
 
     /// There is none.
     #[derive(Debug)]
-    pub(in super::super) struct Pipe(Infallible);
+    pub(in super::super) enum Pipe {}
 
     impl Pipes {
         pub(in super::super) fn take(&self) -> Option<Pipe> {
@@ -226,7 +225,7 @@ mod none {
             _: &mut Context<'_>,
             _: &TcpStream,
         ) -> Poll<io::Result<Option<usize>>> {
-            match self.0 {}
+            match *self {}
         }
 
         pub(in super::super) fn poll_drain(
@@ -235,7 +234,7 @@ mod none {
             _: &TcpStream,
             _: &mut u64,
         ) -> Poll<io::Result<()>> {
-            match self.0 {}
+            match *self {}
         }
     }
 }
