@@ -10,6 +10,7 @@ mod log;
 mod process;
 mod recovery;
 mod redis;
+mod relay;
 mod soak;
 
 use std::env::ArgsOs;
@@ -67,6 +68,11 @@ const BENCHES: &[Bench] = &[
         run: recovery::run,
     },
     Bench { name: "redis", about: "the Redis example beside redis-server and valkey-server", run: redis::run },
+    Bench {
+        name: "relay",
+        about: "a relay between TCP connections: processor time of copying beside splicing",
+        run: |args| relay::run(args),
+    },
     Bench {
         name: "soak",
         about: "a storage engine under mixed load for minutes: what grows (--engine lsm|btree --minutes N)",

@@ -25,6 +25,8 @@
 //! 9. [`bridge`]: calls that block, off the reactor.
 #![cfg_attr(feature = "driver", doc = "10. [`driver`]: runs any protocol that is a `Machine`, on a transport.")]
 #![cfg_attr(feature = "http", doc = "11. [`mod@http`]: HTTP/1 on it, for services over the `http` crate's types.")]
+#![cfg_attr(feature = "relay", doc = "12. [`relay`]: bytes passed both ways between two connections.")]
+#![cfg_attr(feature = "proxy-protocol", doc = "13. [`proxy_protocol`]: whose connection a proxy passes on.")]
 //!
 //! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
 #![cfg_attr(feature = "breaker", doc = "- [`breaker`]: stops calling what fails, and tries again with care.")]
@@ -79,7 +81,11 @@ pub mod observe;
 pub mod pipeline;
 #[cfg(feature = "pool")]
 pub mod pool;
+#[cfg(feature = "proxy-protocol")]
+pub mod proxy_protocol;
 pub mod reactors;
+#[cfg(feature = "relay")]
+pub mod relay;
 #[cfg(feature = "retry")]
 pub mod retry;
 pub mod serve;
@@ -104,6 +110,7 @@ mod caught;
     feature = "fault",
     feature = "hedge",
     feature = "limit",
+    feature = "proxy-protocol",
     feature = "retry",
     feature = "shed",
     feature = "timeout"

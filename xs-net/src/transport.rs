@@ -106,6 +106,12 @@ pub trait Transport: AsyncRead + AsyncWrite {
         None
     }
 
+    /// The kernel's TCP socket, where the stream's bytes are exactly that socket's: a relay lets the
+    /// kernel move them by itself. The default has none, and so must a stream that adds anything of its own.
+    fn as_tcp(&self) -> Option<&tokio::net::TcpStream> {
+        None
+    }
+
     /// When it is closed, tell the peer that the stream was cut off and did not end: TCP sends a reset. The default has
     /// no way to say so.
     fn reset_on_close(&self) {}
@@ -158,6 +164,10 @@ impl Transport for tokio::net::TcpStream {
         Some(self.as_raw_fd())
     }
 
+    fn as_tcp(&self) -> Option<&tokio::net::TcpStream> {
+        Some(self)
+    }
+
     fn reset_on_close(&self) {
         // A socket that refuses this is closed in the usual way.
         let _ = socket2::SockRef::from(self).set_linger(Some(std::time::Duration::ZERO));
@@ -186,6 +196,10 @@ impl<T: Transport + Unpin + ?Sized> Transport for Box<T> {
         (**self).descriptor()
     }
 
+    fn as_tcp(&self) -> Option<&tokio::net::TcpStream> {
+        (**self).as_tcp()
+    }
+
     fn reset_on_close(&self) {
         (**self).reset_on_close();
     }
@@ -202,6 +216,10 @@ impl<T: Transport + Unpin + ?Sized> Transport for &mut T {
 
     fn descriptor(&self) -> Option<i32> {
         (**self).descriptor()
+    }
+
+    fn as_tcp(&self) -> Option<&tokio::net::TcpStream> {
+        (**self).as_tcp()
     }
 
     fn reset_on_close(&self) {

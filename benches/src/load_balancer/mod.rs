@@ -2,7 +2,8 @@
 //!
 //! Every balancer is a process of its own on the first core with one thread. wrk and the endpoints, one nginx behind three
 //! ports, run on the second. The rounds of a row are interleaved, and what is printed is their median. All of them route
-//! by path, check the endpoints, keep connections to them, retry, add the same fields, and count.
+//! by path, check the endpoints, keep connections to them, retry, add the same fields, and count. In the rows of TCP they
+//! pass bytes on without a look at them: ours and haproxy, each with its splicing on, for nginx has no such module here.
 
 mod subjects;
 
@@ -12,7 +13,7 @@ use std::fs::File;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use self::subjects::{PEERS, Rig, Subject};
+use self::subjects::{PEERS, Rig, Seen, Subject};
 use crate::median;
 
 /// What `--help` prints.
@@ -26,11 +27,18 @@ Needs wrk, haproxy and nginx, and xs-load-balancer built beside this program:
   --json FILE        one object a line: bench, row, subject, peer, ratio, unit, ours, theirs, rounds
   --rounds N         rounds a row (default 5)
   --seconds N        seconds a run (default 4)
-  --row NAME         only this row: \"3 B\", \"1 KiB\" or \"64 KiB\"
+  --row NAME         only this row: \"3 B\", \"1 KiB\", \"64 KiB\", \"TCP 3 B\", \"TCP 64 KiB\" or \"TCP 1 MiB\"
 ";
 
-/// A row: its name, and how many bytes a response has.
-const ROWS: &[(&str, usize)] = &[("3 B", 3), ("1 KiB", 1024), ("64 KiB", 64 * 1024)];
+/// A row: its name, how many bytes a response has, and what the balancers see.
+const ROWS: &[(&str, usize, Seen)] = &[
+    ("3 B", 3, Seen::Requests),
+    ("1 KiB", 1024, Seen::Requests),
+    ("64 KiB", 64 * 1024, Seen::Requests),
+    ("TCP 3 B", 3, Seen::Bytes),
+    ("TCP 64 KiB", 64 * 1024, Seen::Bytes),
+    ("TCP 1 MiB", 1 << 20, Seen::Bytes),
+];
 
 #[derive(Debug)]
 struct Options {
@@ -69,11 +77,12 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
     println!("| row | balancer | requests/s | CPU s per million | p50 ms | p99 ms |\n|---|---|--:|--:|--:|--:|");
     let rig = Rig::start(ROWS.iter().map(|row| row.1))?;
     let subjects: Vec<Subject> = ["xs"].iter().chain(PEERS).map(|name| rig.subject(name)).collect::<Result<_, _>>()?;
-    for (row, size) in ROWS.iter().filter(|row| options.row.as_deref().is_none_or(|only| only == row.0)) {
+    for (row, size, seen) in ROWS.iter().filter(|row| options.row.as_deref().is_none_or(|only| only == row.0)) {
+        let subjects: Vec<&Subject> = subjects.iter().filter(|subject| subject.does(*seen)).collect();
         let mut runs = vec![Vec::new(); subjects.len()];
         for _ in 0..options.rounds {
             for (subject, runs) in subjects.iter().zip(&mut runs) {
-                runs.push(subject.measure(&format!("/{size}"), options.seconds)?);
+                runs.push(subject.measure(*seen, &format!("/{size}"), options.seconds)?);
             }
         }
         let medians: Vec<Measured> = runs.iter().map(|runs| median_of(runs)).collect();

@@ -24,11 +24,20 @@ pub(super) struct Rig {
     _endpoints: Running,
 }
 
+/// What a balancer sees of what it passes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    Requests,
+    Bytes,
+}
+
 /// A balancer at work.
 #[derive(Debug)]
 pub(super) struct Subject {
     pub(super) name: &'static str,
     port: u16,
+    /// Where it passes bytes on.
+    tcp: u16,
     process: Running,
 }
 
@@ -70,12 +79,12 @@ impl Rig {
 
     /// Starts a balancer.
     pub(super) fn subject(&self, name: &'static str) -> io::Result<Subject> {
-        let port = free_port()?;
+        let (port, tcp) = (free_port()?, free_port()?);
         let file = self.dir.path().join(format!("{name}.conf"));
         let path = file.display().to_string();
         let process = match name {
             "xs" => {
-                fs::write(&file, self.ours(port))?;
+                fs::write(&file, self.ours(port, tcp))?;
                 let program = std::env::current_exe()?.with_file_name("xs-load-balancer");
                 if !program.exists() {
                     return Err(io::Error::other(
@@ -85,7 +94,7 @@ impl Rig {
                 run("0", &program.display().to_string(), &["run", &path])?
             }
             "haproxy" => {
-                fs::write(&file, self.haproxy(port))?;
+                fs::write(&file, self.haproxy(port, tcp))?;
                 run("0", "haproxy", &["-f", &path])?
             }
             _ => {
@@ -94,10 +103,10 @@ impl Rig {
             }
         };
         wait_for(port, name)?;
-        Ok(Subject { name, port, process })
+        Ok(Subject { name, port, tcp, process })
     }
 
-    fn ours(&self, port: u16) -> String {
+    fn ours(&self, port: u16, tcp: u16) -> String {
         let [a, b, c] = self.ports;
         format!(
             "drain = \"1s\"
@@ -108,6 +117,11 @@ pool = \"app\"
 [[listener.route]]
 path = \"/api\"
 pool = \"api\"
+[[listener]]
+name = \"raw\"
+listen = \"127.0.0.1:{tcp}\"
+mode = \"tcp\"
+pool = \"app\"
 [pool.app]
 endpoints = [\"127.0.0.1:{a}\", \"127.0.0.1:{b}\", \"127.0.0.1:{c}\"]
 health = {{ http = \"/health\" }}
@@ -117,7 +131,7 @@ endpoints = [\"127.0.0.1:{a}\"]
         )
     }
 
-    fn haproxy(&self, port: u16) -> String {
+    fn haproxy(&self, port: u16, tcp: u16) -> String {
         let [a, b, c] = self.ports;
         format!(
             "global
@@ -140,6 +154,18 @@ frontend web
   http-request set-header Via \"1.1 lb\"
   use_backend api if api
   default_backend app
+frontend raw
+  mode tcp
+  option splice-auto
+  bind 127.0.0.1:{tcp}
+  default_backend raw
+backend raw
+  mode tcp
+  option splice-auto
+  balance random(2)
+  server a 127.0.0.1:{a} check inter 5s
+  server b 127.0.0.1:{b} check inter 5s
+  server c 127.0.0.1:{c} check inter 5s
 backend app
   balance random(2)
   option httpchk GET /health
@@ -198,13 +224,18 @@ fn nginx_kept(dir: &Path, name: &str) -> String {
 }
 
 impl Subject {
+    /// Whether it can be measured so.
+    pub(super) fn does(&self, seen: Seen) -> bool {
+        seen == Seen::Requests || self.name != "nginx"
+    }
+
     /// Runs wrk once.
-    pub(super) fn measure(&self, path: &str, seconds: usize) -> io::Result<Measured> {
+    pub(super) fn measure(&self, seen: Seen, path: &str, seconds: usize) -> io::Result<Measured> {
         let pid = self.process.0.id().to_string();
         let before = process::ticks(&pid)?;
         let output = Command::new("taskset")
             .args(["-c", "1", "wrk", "-t1", "-c64", "--latency", &format!("-d{seconds}s")])
-            .arg(format!("http://127.0.0.1:{}{path}", self.port))
+            .arg(format!("http://127.0.0.1:{}{path}", if seen == Seen::Bytes { self.tcp } else { self.port }))
             .output()?;
         let spent = process::ticks(&pid)? - before;
         let text = String::from_utf8_lossy(&output.stdout);

@@ -1,7 +1,6 @@
 //! The whole: threads, listeners and pools of one configuration, and the change to another one.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
@@ -17,11 +16,14 @@ use xs_net::reactors::{Thread, Threads, listen};
 use xs_net::serve::{ConnectionLimit, Drain, DrainSignal, ServeOptions, serve_with};
 use xs_net::{Addr, Conn, TcpListener};
 
+use crate::admin::{AdminPage, View};
 use crate::config::{Config, Listener, Mode};
 use crate::machine::Machine;
 use crate::proxy::HttpListener;
 use crate::stats::{ListenerStats, PoolStats};
+use crate::tcp::TcpRelay;
 use crate::upstream::Upstream;
+use crate::work::Work;
 
 /// Why a configuration cannot be put to work. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
@@ -56,10 +58,13 @@ pub enum StartError {
 pub struct Balancer {
     machine: Machine,
     config: Config,
-    upstreams: BTreeMap<String, Arc<Upstream>>,
+    pub(crate) upstreams: BTreeMap<String, Arc<Upstream>>,
     listeners: BTreeMap<String, Running>,
     orders: Vec<UnboundedSender<Order>>,
     threads: Threads,
+    admin: Option<AdminPage>,
+    /// What the admin page shows.
+    view: Arc<Mutex<View>>,
 }
 
 /// A listener at work.
@@ -81,7 +86,7 @@ impl Drop for Running {
     }
 }
 
-type Current = Arc<Mutex<Arc<HttpListener>>>;
+type Current = Arc<Mutex<Work>>;
 
 /// What a thread is told: to listen on a socket of its own as well.
 struct Order {
@@ -118,6 +123,8 @@ impl Balancer {
             listeners: BTreeMap::new(),
             orders,
             threads,
+            admin: None,
+            view: Arc::default(),
         };
         balancer.reload(config)?;
         Ok(balancer)
@@ -144,6 +151,13 @@ impl Balancer {
                 .map_err(|error| StartError::Bind { name: listener.name.clone(), error })?;
             sockets.insert(listener.name.clone(), bound);
         }
+        let admin = match config.admin {
+            Some(ref told) if self.admin.is_none() || self.config.admin != config.admin => {
+                let started = AdminPage::start(told.listen, self.view.clone(), &self.machine);
+                Some(started.map_err(|error| StartError::Bind { name: "admin".to_owned(), error })?)
+            }
+            _ => None,
+        };
         let mut upstreams = BTreeMap::new();
         for (name, pool) in &config.pools {
             let kept = self.upstreams.get(name).filter(|upstream| upstream.config == *pool).cloned();
@@ -153,7 +167,7 @@ impl Balancer {
         let mut listeners = BTreeMap::new();
         for listener in &config.listeners {
             let old = self.listeners.remove(&listener.name);
-            let stats = old.as_ref().map(|running| running.current.lock().stats.clone()).unwrap_or_default();
+            let stats = old.as_ref().map(|running| running.current.lock().stats().clone()).unwrap_or_default();
             let work = self.listener(listener, stats, &upstreams)?;
             let running = match (old, sockets.remove(&listener.name)) {
                 (Some(running), None) => {
@@ -167,7 +181,13 @@ impl Balancer {
             listeners.insert(listener.name.clone(), running);
         }
         self.listeners = listeners;
+        if admin.is_some() || config.admin.is_none() {
+            self.admin = admin;
+        }
         (self.upstreams, self.config) = (upstreams, config);
+        let listeners = self.listeners.values();
+        let shown = listeners.map(|running| (running.address, running.current.lock().clone(), running.limit.clone()));
+        *self.view.lock() = View { listeners: shown.collect(), upstreams: self.upstreams.clone(), ending: false };
         Ok(())
     }
 
@@ -176,15 +196,26 @@ impl Balancer {
         config: &Listener,
         stats: Arc<ListenerStats>,
         upstreams: &BTreeMap<String, Arc<Upstream>>,
-    ) -> Result<Arc<HttpListener>, StartError> {
+    ) -> Result<Work, StartError> {
         let unsupported = |what| StartError::Unsupported { name: config.name.clone(), what };
-        let Mode::Http(http) = &config.mode else { return Err(unsupported("mode = \"tcp\"")) };
-        let listener = HttpListener::new(config, http, stats, |name| upstreams.get(name).cloned(), &self.machine);
-        listener.map(Arc::new).map_err(|_| unsupported("a field that cannot be sent"))
+        match &config.mode {
+            Mode::Http(http) => {
+                let listener =
+                    HttpListener::new(config, http, stats, |name| upstreams.get(name).cloned(), &self.machine);
+                let listener = listener.map_err(|_| unsupported("a field that cannot be sent"))?;
+                Ok(Work::Http(Arc::new(listener)))
+            }
+            Mode::Tcp(tcp) => {
+                let upstream =
+                    upstreams.get(&tcp.pool).cloned().ok_or_else(|| unsupported("a pool that is not there"))?;
+                let relay = TcpRelay::new(config, tcp, stats, upstream, self.orders.len(), &self.machine);
+                Ok(Work::Tcp(Arc::new(relay)))
+            }
+        }
     }
 
     /// Gives each thread a socket.
-    fn begin(&self, config: &Listener, work: Arc<HttpListener>, sockets: Vec<StdListener>, drain: Duration) -> Running {
+    fn begin(&self, config: &Listener, work: Work, sockets: Vec<StdListener>, drain: Duration) -> Running {
         let told = config.listen;
         let address = sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(told);
         let (current, stop) = (Arc::new(Mutex::new(work)), DrainSignal::new());
@@ -213,9 +244,14 @@ impl Balancer {
         self.listeners.get(listener).map(|running| running.address)
     }
 
+    /// Where the admin page is, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.address)
+    }
+
     /// The numbers of a listener.
     pub fn listener_stats(&self, listener: &str) -> Option<Arc<ListenerStats>> {
-        self.listeners.get(listener).map(|running| running.current.lock().stats.clone())
+        self.listeners.get(listener).map(|running| running.current.lock().stats().clone())
     }
 
     /// The numbers of a pool.
@@ -229,6 +265,8 @@ impl Balancer {
     ///
     /// A thread has failed.
     pub async fn stop(self) -> io::Result<()> {
+        self.view.lock().ending = true;
+        // The admin page tells of the end, and goes with what is left of this.
         let Balancer { machine, threads, listeners, .. } = self;
         drop(listeners);
         threads.shutdown();
@@ -239,18 +277,19 @@ impl Balancer {
 fn supported(config: &Config) -> Result<(), StartError> {
     let unsupported = |name: &str, what| Err(StartError::Unsupported { name: name.to_owned(), what });
     for listener in &config.listeners {
-        match listener {
-            Listener { tls: Some(_), name, .. } => return unsupported(name, "tls"),
-            Listener { accept_proxy: true, name, .. } => return unsupported(name, "accept-proxy"),
-            Listener { mode: Mode::Tcp(_), name, .. } => return unsupported(name, "mode = \"tcp\""),
-            _ => {}
+        if listener.tls.is_some() {
+            return unsupported(&listener.name, "tls");
+        }
+        // The PROXY protocol's specification forbids it: the connections to endpoints are shared by many clients.
+        let Mode::Http(http) = &listener.mode else { continue };
+        let sends = |name: &String| config.pools.get(name).is_some_and(|pool| pool.send_proxy.is_some());
+        if http.routes.iter().any(|route| sends(&route.pool)) {
+            return unsupported(&listener.name, "a pool with `send-proxy` for requests");
         }
     }
     for (name, pool) in &config.pools {
-        match (&pool.tls, pool.send_proxy) {
-            (Some(_), _) => return unsupported(name, "tls"),
-            (_, Some(_)) => return unsupported(name, "send-proxy"),
-            _ => {}
+        if pool.tls.is_some() {
+            return unsupported(name, "tls");
         }
     }
     Ok(())
@@ -281,10 +320,9 @@ async fn serve(thread: usize, order: Order) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a socket cannot be used"),
     };
-    let connections = service_fn(move |conn: Conn<TcpStream, Addr>| {
-        let connection = current.lock().clone().connection(thread, conn);
-        async move { Ok::<_, Infallible>(connection.await) }
-    });
+    let timer = options.timer.clone();
+    let connections =
+        service_fn(move |conn: Conn<TcpStream, Addr>| current.lock().clone().connection(thread, conn, timer.clone()));
     match serve_with(listener, connections, async move { stop.drained().await }, options).await {
         Ok(drained) if drained.aborted > 0 => tracing::warn!(drained.aborted, "connections were cut"),
         Ok(_) => {}

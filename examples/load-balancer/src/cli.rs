@@ -1,14 +1,18 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
+use xs_net::BoxError;
 use xs_os::vfs::VfsExt;
 
 use crate::balancer::{Balancer, StartError};
 use crate::config::{Config, Faults};
+use crate::demo::{Demo, Outcome, demo};
 use crate::machine::Machine;
 
 const HELP: &str = "\
@@ -16,6 +20,7 @@ xs-load-balancer: a load balancer for HTTP/1.1 and TCP
 
   xs-load-balancer run FILE       works by the configuration in FILE
   xs-load-balancer --check FILE   says what is wrong with it, by line and column, and ends
+  xs-load-balancer demo           shows it at work: kills an endpoint and slows one down, in 16 seconds
   xs-load-balancer --help
 
 SIGHUP reads FILE again; if that is wrong, nothing changes. SIGTERM and SIGINT end it once every connection has finished
@@ -27,6 +32,7 @@ const LONGEST: usize = 16 << 20;
 
 enum Command {
     Help,
+    Demo,
     Check(PathBuf),
     Run(PathBuf),
 }
@@ -44,6 +50,10 @@ enum Failure {
     Start(#[from] StartError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    #[error("the demo has failed: {0}")]
+    Demo(BoxError),
+    #[error("{} requests were lost", .0.lost)]
+    Lost(Outcome),
 }
 
 /// Runs the program.
@@ -61,6 +71,15 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     let machine = Machine::system();
     match parse(args).map_err(|error| Failure::Usage(error.to_string()))? {
         Command::Help => print!("{HELP}"),
+        Command::Demo => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            // Nobody has to read it to the end.
+            let say = |line: &dyn Display| drop(writeln!(std::io::stdout(), "{line}"));
+            let outcome = runtime.block_on(demo(Demo::default(), say)).map_err(Failure::Demo)?;
+            if !outcome.is_good() {
+                return Err(Failure::Lost(outcome));
+            }
+        }
         Command::Check(file) => {
             read(&file, &machine)?;
             println!("{}: good", file.display());
@@ -83,6 +102,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Er
     let command = match parser.next()? {
         None | Some(Long("help") | Short('h')) => return Ok(Command::Help),
         Some(Long("check")) => Command::Check(parser.value()?.into()),
+        Some(Value(word)) if word == "demo" => Command::Demo,
         Some(Value(word)) if word == "run" => Command::Run(parser.value()?.into()),
         Some(other) => return Err(other.unexpected()),
     };

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo run -p xs-load-balancer -- --check balancer.toml
+//! cargo run -p xs-load-balancer -- demo
 //! ```
 //!
 //! Everything that it does stands in one [`Config`]:
@@ -26,14 +27,18 @@
 //! # Ok::<(), xs_load_balancer::Faults>(())
 //! ```
 
+mod admin;
 mod balancer;
 mod cli;
 mod config;
+mod demo;
 mod health;
 mod machine;
 mod proxy;
 mod stats;
+mod tcp;
 mod upstream;
+mod work;
 
 pub use balancer::{Balancer, StartError};
 pub use cli::main;
@@ -42,5 +47,6 @@ pub use config::{
     Forwarded, Health, Http, Key, Limit, Listener, ListenerTls, Mode, Network, Outlier, Policy, Pool, PoolTls, Probe,
     ProxyVersion, Rate, Retry, Route, Sticky, Tcp,
 };
+pub use demo::{Demo, Outcome, demo};
 pub use machine::Machine;
 pub use stats::{Counter, EndpointStats, Histogram, ListenerStats, PoolStats};

@@ -1,7 +1,10 @@
 //! What has happened so far, in numbers that anyone may read at any time.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+
+use xs_net::relay::Flow;
 
 /// A number that only grows, or, as a gauge, goes up and down.
 #[derive(Debug, Default)]
@@ -110,7 +113,9 @@ pub struct ListenerStats {
     pub received: Counter,
     /// Bytes of bodies that were sent.
     pub sent: Counter,
-    /// From a request's head to the end of its response.
+    /// Bytes that were relayed, counted while they pass: there from the client, back to it.
+    pub flow: Arc<Flow>,
+    /// From a request's head to the end of its response; in mode "tcp" until an endpoint has taken the connection.
     pub latency: Histogram,
 }
 
@@ -119,7 +124,7 @@ pub struct ListenerStats {
 pub struct PoolStats {
     /// Requests, or connections, that were for it.
     pub requests: Counter,
-    /// Requests that were tried again.
+    /// Requests, or connections, that were tried again.
     pub retries: Counter,
     /// Requests that would have been tried again, if the budget had allowed it.
     pub over_budget: Counter,
@@ -142,7 +147,7 @@ pub struct EndpointStats {
     pub breaks: Counter,
     /// Responses of 500 and above.
     pub errors: Counter,
-    /// From giving it a request to the end of its response.
+    /// From giving it a request to the end of its response; in mode "tcp" until it has taken the connection.
     pub latency: Histogram,
 }
 

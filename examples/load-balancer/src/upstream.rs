@@ -134,7 +134,6 @@ impl Upstream {
     }
 
     /// The hash of where a connection comes from, if that is what counts.
-    #[allow(dead_code)]
     pub(crate) fn hash_source(&self, address: IpAddr) -> Option<u64> {
         self.hashed().map(|_| source(address))
     }

@@ -64,6 +64,8 @@ pub struct Status {
     pub well: bool,
     /// Until when it is left out for failing.
     pub ejected_until: Option<Instant>,
+    /// How often it was left out so far.
+    pub ejections: u64,
     /// The calls under way.
     pub outstanding: u32,
     /// The peak average of its latency.
@@ -77,6 +79,8 @@ struct Member {
     ejected_until: Option<Instant>,
     /// How often it was ejected, less the intervals in which it wasn't.
     ejections: u32,
+    /// How often it was ejected in all.
+    ejected: u64,
     /// Since when it has been in; slow start counts from here.
     since: Instant,
 }
@@ -169,6 +173,7 @@ impl Cluster {
             endpoint: endpoint.clone(),
             well: member.well,
             ejected_until: member.ejected_until,
+            ejections: member.ejected,
             outstanding: member.load.outstanding(),
             latency: member.load.latency(now),
         })
@@ -192,7 +197,7 @@ impl Cluster {
                     tracing::info!(name = &*self.name, %endpoint, "a new member");
                     let load = Arc::new(Load::new(&self.options.load, now));
                     let well = self.options.well_unchecked;
-                    let member = Member { load, well, ejected_until: None, ejections: 0, since: now };
+                    let member = Member { load, well, ejected_until: None, ejections: 0, ejected: 0, since: now };
                     self.endpoints.insert(index, endpoint);
                     self.members.insert(index, member);
                     Applied::Inserted(index)
@@ -300,6 +305,7 @@ impl Cluster {
         // A term that no instant can hold never ends; the sweep's interval is as good as any then.
         member.ejected_until = now.checked_add(term).or(self.next_sweep);
         member.ejections = member.ejections.saturating_add(1);
+        member.ejected += 1;
         self.ejected += usize::from(member.ejected_until.is_some());
         tracing::warn!(name = &*self.name, endpoint, ?term, "ejected");
         count("xs_balance_ejections_total", &self.name);

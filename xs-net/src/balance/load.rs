@@ -160,6 +160,12 @@ impl Outstanding {
     /// looked fast, it would attract everything. A call that somebody stopped waiting for took at least as long as it was
     /// under way.
     pub fn end(self, now: Instant, outcome: Outcome) -> u32 {
+        self.answered(now, outcome)
+    }
+
+    /// Like [`end`](Outstanding::end), but the call goes on: a connection was taken, and lives. It counts as under way until
+    /// this is dropped, and how long that takes says nothing.
+    pub fn answered(&self, now: Instant, outcome: Outcome) -> u32 {
         let load = &self.load;
         load.record(now, now.saturating_duration_since(self.began), outcome == Outcome::Success);
         match outcome {

@@ -40,13 +40,13 @@ pub(super) trait Report: Send + Sync {
 
 impl<S: Send, P: Send> Report for Shared<S, P> {
     fn ended(&self, name: &Arc<str>, call: Outstanding, outcome: Outcome) {
-        self.note(name, call, outcome, self.timer.now());
+        self.note(name, &call, outcome, self.timer.now());
     }
 }
 
 impl<S, P> Shared<S, P> {
-    fn note(&self, name: &str, call: Outstanding, outcome: Outcome, now: Instant) {
-        let in_a_row = call.end(now, outcome);
+    fn note(&self, name: &str, call: &Outstanding, outcome: Outcome, now: Instant) {
+        let in_a_row = call.answered(now, outcome);
         if outcome == Outcome::Failure && in_a_row >= self.failures_to_report {
             self.state.lock().cluster.failed(name, in_a_row, now);
         }
@@ -125,6 +125,16 @@ impl<S, P> Members<S, P> {
         self.shared.state.lock().cluster.status(now).collect()
     }
 
+    /// What is known of each member, and its service.
+    pub fn look(&self) -> Vec<(Status, S)>
+    where
+        S: Clone,
+    {
+        let now = self.shared.timer.now();
+        let state = self.shared.state.lock();
+        state.cluster.status(now).zip(state.services.iter().cloned()).collect()
+    }
+
     /// Picks a member for a call that the caller makes, by what the policy says of `hash` and of those not in `tried`. From
     /// now on the call counts as under way. [`Balance`](super::Balance) does this for services; a proxy, whose call is not
     /// over with the response's head, does it here.
@@ -183,17 +193,23 @@ impl<S, P> Picked<S, P> {
     }
 
     /// [`end`](Picked::end) for those who know the time already.
-    pub fn end_at(mut self, outcome: Outcome, now: Instant) {
-        if let Some(call) = self.call.take() {
-            self.shared.note(&self.name, call, outcome, now);
-        }
+    pub fn end_at(self, outcome: Outcome, now: Instant) {
+        drop(self.answered_at(outcome, now));
+    }
+
+    /// It was answered so, and goes on, as a connection does that was taken. It counts as under way until what this answers
+    /// is dropped.
+    pub fn answered_at(mut self, outcome: Outcome, now: Instant) -> Option<Outstanding> {
+        let call = self.call.take()?;
+        self.shared.note(&self.name, &call, outcome, now);
+        Some(call)
     }
 }
 
 impl<S, P> Drop for Picked<S, P> {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            self.shared.note(&self.name, call, Outcome::Ignored, self.shared.timer.now());
+            self.shared.note(&self.name, &call, Outcome::Ignored, self.shared.timer.now());
         }
     }
 }

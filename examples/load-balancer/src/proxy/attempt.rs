@@ -14,7 +14,7 @@ use http::StatusCode;
 use http_body::Body;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
-use xs_net::balance::{Outcome, Token};
+use xs_net::balance::{Outcome, Outstanding, Token};
 use xs_net::breaker::Ticket;
 use xs_net::client::Retry;
 use xs_net::http::{ClientError, Incoming, Message, OnUpgrade, ResponseBody};
@@ -32,19 +32,54 @@ use crate::upstream::{Call, Lent, OpenError, Upstream};
 
 /// A call to an endpoint that has not ended. Dropped, it says nothing about the endpoint.
 #[derive(Debug)]
-pub(super) struct Trial {
-    pub(super) call: Option<Call>,
+pub(crate) struct Trial {
+    pub(crate) call: Option<Call>,
     ticket: Option<Ticket>,
 }
 
 impl Trial {
+    /// An endpoint whose breaker lets the call through. Those whose breakers don't are added to those tried.
+    pub(crate) fn pick(
+        upstream: &Upstream,
+        hash: Option<u64>,
+        tried: &mut Vec<Arc<str>>,
+        now: Instant,
+    ) -> Option<Trial> {
+        let mut refused: Vec<Arc<str>> = Vec::new();
+        loop {
+            let call = match upstream.members.pick(now, hash, tried) {
+                Some(call) => call,
+                // All were tried: then once more from the start, but for those whose breakers are open.
+                None if tried.len() > refused.len() => {
+                    tried.clone_from(&refused);
+                    continue;
+                }
+                None => return None,
+            };
+            let Some(breaker) = &call.service.breaker else { return Some(Trial { call: Some(call), ticket: None }) };
+            let begun = breaker.lock().begin(now);
+            match begun {
+                Ok(ticket) => return Some(Trial { call: Some(call), ticket: Some(ticket) }),
+                Err(_) => {
+                    refused.push(call.name.clone());
+                    tried.push(call.name.clone());
+                }
+            }
+        }
+    }
+
     /// It has ended so.
-    pub(super) fn end(mut self, outcome: Outcome, now: Instant) {
-        let Some(call) = self.call.take() else { return };
+    pub(crate) fn end(self, outcome: Outcome, now: Instant) {
+        drop(self.answered(outcome, now));
+    }
+
+    /// It was answered so, and goes on: it counts as under way until what this answers is dropped.
+    pub(crate) fn answered(mut self, outcome: Outcome, now: Instant) -> Option<Outstanding> {
+        let call = self.call.take()?;
         if let (Some(breaker), Some(ticket)) = (&call.service.breaker, self.ticket.take()) {
             breaker.lock().end(ticket, outcome, now);
         }
-        call.end_at(outcome, now);
+        call.answered_at(outcome, now)
     }
 }
 
@@ -271,29 +306,8 @@ impl Visit {
 }
 
 impl Exchange<'_> {
-    /// An endpoint whose breaker lets the call through.
     fn pick(&mut self, now: Instant) -> Option<Trial> {
-        let mut refused: Vec<Arc<str>> = Vec::new();
-        loop {
-            let call = match self.upstream.members.pick(now, self.hash, &self.tried) {
-                Some(call) => call,
-                // All were tried: then once more from the start, but for those whose breakers are open.
-                None if self.tried.len() > refused.len() => {
-                    self.tried.clone_from(&refused);
-                    continue;
-                }
-                None => return None,
-            };
-            let Some(breaker) = &call.service.breaker else { return Some(Trial { call: Some(call), ticket: None }) };
-            let begun = breaker.lock().begin(now);
-            match begun {
-                Ok(ticket) => return Some(Trial { call: Some(call), ticket: Some(ticket) }),
-                Err(_) => {
-                    refused.push(call.name.clone());
-                    self.tried.push(call.name.clone());
-                }
-            }
-        }
+        Trial::pick(self.upstream, self.hash, &mut self.tried, now)
     }
 
     /// A trial has failed: the next one goes elsewhere.

@@ -29,6 +29,12 @@ impl Limits {
         Limits { by: limit.by.clone(), keyed: Keyed::new(Gcra::new(rate, limit.burst.into()), KEYS, seed) }
     }
 
+    /// Whether a connection may pass, or when to come again. Connections have nothing to be told apart by but their source.
+    pub(crate) fn check_connection(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
+        let key = if self.by == Key::Source { source(address) } else { 0 };
+        self.keyed.check(&key, now, 1).map_err(|denied| denied.retry_after().unwrap_or_default())
+    }
+
     /// Whether a request may pass, or when to come again.
     pub(crate) fn check(&self, head: &RequestHead, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let key = key(&self.by, head, address).unwrap_or(0);

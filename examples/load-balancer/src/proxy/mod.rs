@@ -27,14 +27,15 @@ use xs_proto::http1::{CommandError, Limits, RequestHead, ResponseHead, Timeouts}
 
 use self::body::Answer;
 use self::heads::Introduction;
-use self::limit::Limits as Shares;
 use self::table::{Entry, Table};
 use crate::config::{self, Http};
 use crate::machine::Machine;
 use crate::stats::ListenerStats;
 use crate::upstream::Upstream;
 
+pub(crate) use self::attempt::Trial;
 pub(crate) use self::body::Sending;
+pub(crate) use self::limit::Limits as Shares;
 
 /// A listener of requests, at work.
 #[derive(Debug)]

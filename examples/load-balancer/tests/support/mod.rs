@@ -1,5 +1,5 @@
 //! Endpoints that behave as a test wants, and clients that see every byte.
-#![allow(dead_code)] // each test program uses a part of it
+#![allow(dead_code, unreachable_pub)] // each test program uses a part of it
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -196,6 +196,10 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
+    pub(crate) fn new(stream: TcpStream) -> Wire {
+        Wire { stream, read: Vec::new() }
+    }
+
     pub(crate) async fn send(&mut self, bytes: &str) {
         self.stream.write_all(bytes.as_bytes()).await.unwrap();
     }
