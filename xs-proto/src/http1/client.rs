@@ -64,7 +64,7 @@ impl Client {
     /// A connection that has just been opened.
     pub fn new(now: Instant, limits: Limits, timeouts: Timeouts) -> Client {
         let mut client = Client {
-            limits: Limits { receive_window: limits.receive_window.max(1), pipeline: limits.pipeline.max(1), ..limits },
+            limits: limits.sane(),
             parser: ResponseParser::default(),
             read: Read::Head,
             answered: false,
@@ -169,7 +169,8 @@ impl Client {
             self.events.push_back(ClientEvent::Informed { stream, head });
             return false;
         }
-        if switching && !slot.upgrade {
+        // Also in the middle of the request: what is left of it would be the first words of the other protocol.
+        if switching && (!slot.upgrade || slot.writer.is_some()) {
             self.fail(Error::UnexpectedResponse, Error::Abandoned);
             return true;
         }

@@ -19,7 +19,7 @@ pub struct Limits {
     pub trailers: usize,
     /// A body. Beyond it a server answers 413.
     pub body: u64,
-    /// How much of a body may be with the user, unconsumed, before the peer must wait.
+    /// How much of a body may be with the user, unconsumed, before the peer must wait. At least one, as the next two are.
     pub receive_window: usize,
     /// How much may wait in the machine to be sent before [`window`](crate::Machine::window) is zero.
     pub send_window: usize,
@@ -49,6 +49,18 @@ impl Limits {
     /// For a client: as for a server, but bodies of any length (they are streamed, and the user asked for them), and one
     /// request at a time: a pipelined request behind one that fails cannot be told from one that was executed.
     pub const CLIENT: Limits = Limits { body: u64::MAX, pipeline: 1, ..Limits::SERVER };
+}
+
+impl Limits {
+    /// With a window of nothing, nothing would ever move: these are at least one.
+    pub(super) fn sane(self) -> Limits {
+        Limits {
+            receive_window: self.receive_window.max(1),
+            send_window: self.send_window.max(1),
+            pipeline: self.pipeline.max(1),
+            ..self
+        }
+    }
 }
 
 /// How long the peer may take. `None` is for ever.

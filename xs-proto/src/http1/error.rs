@@ -172,7 +172,8 @@ pub enum CommandError {
     /// pipeline is full.
     #[error("the command is out of turn")]
     OutOfTurn,
-    /// The status cannot be sent so: 1xx as a response, another as an interim response, 101 where nobody asked.
+    /// The status cannot be sent so: 1xx as a response, another as an interim response, 101 where nobody asked
+    /// or where not all of the request has come.
     #[error("the status is not possible here")]
     Status,
     /// A field name that is no token, or a value with control characters.

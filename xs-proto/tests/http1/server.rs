@@ -276,6 +276,29 @@ fn an_upgrade_hands_over_the_undecoded_bytes() {
     assert_eq!(wire.events(), ["1 GET / None"]);
 }
 
+/// RFC 9110, section 7.8: the new protocol begins behind the request. Handed over before, the rest of the body would be
+/// taken for its first words.
+#[test]
+fn an_upgrade_waits_for_all_of_its_request() {
+    let mut wire = server();
+    wire.feed("POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 6\r\n\r\nbod");
+    assert_eq!(wire.respond(0, 101, Payload::Empty), Err(CommandError::Status));
+    assert_eq!((wire.sent(), wire.phase()), (String::new(), Phase::Open));
+    wire.feed("y..and more");
+    wire.respond(0, 101, Payload::Empty).unwrap();
+    wire.sent();
+    assert_eq!((wire.phase(), &wire.src[..]), (Phase::HandedOver, &b"and more"[..]));
+}
+
+#[test]
+fn a_window_of_nothing_counts_as_one_byte() {
+    let mut wire = server_with(Limits { send_window: 0, receive_window: 0, pipeline: 0, ..Limits::SERVER });
+    wire.feed(GET);
+    wire.respond(0, 200, Payload::Streamed).unwrap();
+    wire.sent();
+    assert_eq!(wire.machine.window(StreamId(0)), 1);
+}
+
 #[test]
 fn connect_hands_over_when_granted() {
     let asking = "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n";

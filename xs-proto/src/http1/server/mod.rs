@@ -113,7 +113,7 @@ impl Server {
     /// A connection that has just been accepted.
     pub fn new(now: Instant, limits: Limits, timeouts: Timeouts) -> Server {
         let mut server = Server {
-            limits: Limits { receive_window: limits.receive_window.max(1), pipeline: limits.pipeline.max(1), ..limits },
+            limits: limits.sane(),
             parser: RequestParser::default(),
             read: Read::Head,
             partial: false,

@@ -143,7 +143,9 @@ impl Server {
         }
         let status = head.status();
         let switching = status == StatusCode::SWITCHING_PROTOCOLS;
-        if status.is_informational() && !(switching && slot.upgrade && !slot.connect) {
+        // A protocol changes behind the request, not in its middle: the rest would be taken for the other one's.
+        let may_switch = slot.upgrade && !slot.connect && slot.received;
+        if status.is_informational() && !(switching && may_switch) {
             return Err(CommandError::Status);
         }
         let hand_over = switching || (slot.connect && status.is_success());
