@@ -73,7 +73,7 @@ impl Client {
             events: VecDeque::new(),
             out: Out::new(),
             held: 0,
-            timer: Timer::new(timeouts),
+            timer: Timer::new(Timeouts { body_rate: 0, ..timeouts }),
             last: false,
             phase: Phase::Open,
         };

@@ -71,20 +71,26 @@ pub struct Timeouts {
     pub head: Option<Duration>,
     /// Between two pieces of a body, counted only while the machine wants them.
     pub body: Option<Duration>,
+    /// How fast a request's body must come to a server at least, in bytes a second; 0: as slowly as it likes. It is the
+    /// average over the time for which the server waits, and each body has a credit of the length of `body` (30 s where
+    /// that is `None`), which what comes faster fills up again. Clients don't ask it of responses, some of which are
+    /// streams of rare events.
+    pub body_rate: u32,
     /// Between two exchanges, and before the first one.
     pub idle: Option<Duration>,
 }
 
 impl Timeouts {
-    /// Heads within 30 s, a piece of a body each 30 s, and 75 s between exchanges.
+    /// Heads within 30 s, a piece of a body each 30 s and 240 bytes of it a second, and 75 s between exchanges.
     pub const DEFAULT: Timeouts = Timeouts {
         head: Some(Duration::from_secs(30)),
         body: Some(Duration::from_secs(30)),
+        body_rate: 240,
         idle: Some(Duration::from_secs(75)),
     };
 
     /// For ever, for a driver that has deadlines of its own.
-    pub const NONE: Timeouts = Timeouts { head: None, body: None, idle: None };
+    pub const NONE: Timeouts = Timeouts { head: None, body: None, body_rate: 0, idle: None };
 }
 
 impl Default for Timeouts {

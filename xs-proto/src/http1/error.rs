@@ -109,7 +109,8 @@ pub enum Error {
     /// A head was not complete within [`Timeouts::head`](super::Timeouts::head).
     #[error("no complete head in time")]
     HeadTimeout,
-    /// No piece of a body came within [`Timeouts::body`](super::Timeouts::body).
+    /// No piece of a body came within [`Timeouts::body`](super::Timeouts::body), or the pieces came more slowly than
+    /// [`Timeouts::body_rate`](super::Timeouts::body_rate).
     #[error("no more of a body in time")]
     BodyTimeout,
     /// The input ended inside a message.

@@ -161,7 +161,8 @@
 //!   in a target.
 //! - `HTTP/0.9`, and minor versions above 1, which RFC 9110 would have a recipient treat as 1.1: nobody sends them, and
 //!   they have been used to get past filters.
-//! - A lower bound on a body's rate. A peer that sends a byte every 29 seconds stays within [`Timeouts::body`].
+//! - A lower bound on the rate at which a response is taken, or comes: a reader of a byte every 29 seconds is the driver's
+//!   business, and [`Timeouts::body_rate`] bounds requests only.
 //! - An absolute target in what the [`Client`] makes of the `http` crate's types, as a forward proxy is asked:
 //!   [`RequestHead::new`] takes one.
 //! - Whether a trailer was announced in `Trailer`, and whether the client wants any (`TE: trailers`).
