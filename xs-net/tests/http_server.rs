@@ -416,6 +416,19 @@ async fn a_client_that_leaves_cancels_unless_it_may_have_half_closed() {
         rig.client.shutdown().await.unwrap();
         match poke(connection.as_mut()) {
             Some(cause) => {
+#[tokio::test]
+async fn trailers_that_cannot_be_sent_cut_the_response_off() {
+    let (mut rig, connection) = rig(service_fn(|_| async {
+        let trailers = HeaderMap::from_iter([(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("4"))]);
+        let frames = [Frame::data(Bytes::from_static(b"body")), Frame::trailers(trailers)];
+        Ok(Response::new(StreamBody::new(futures::stream::iter(frames.map(Ok::<_, Infallible>)))))
+    }));
+    let mut connection = pin!(connection);
+    rig.send(GET).await;
+    assert!(matches!(poke(connection.as_mut()), Some(Cause::Encode(_))));
+    assert!(!rig.got().contains("0\r\n\r\n"), "nothing may look like the end");
+}
+
                 assert!(matches!(cause, Cause::Departed) && half_close == HalfClose::Cancel);
                 drop(connection);
                 assert_eq!(dropped.load(Ordering::SeqCst), 1);

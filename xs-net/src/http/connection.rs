@@ -479,9 +479,13 @@ where
             Some(Err(error)) => return self.give_up(Cause::Failed(error.into())),
             end => {
                 let trailers = end.and_then(Result::ok).and_then(|frame| frame.into_trailers().ok());
-                this.state.current = None;
                 this.body.set(None);
-                driver.command(ServerCommand::End { stream, trailers: trailers.map(AnyFields::Map) })
+                let ended = driver.command(ServerCommand::End { stream, trailers: trailers.map(AnyFields::Map) });
+                // One that was refused is still to be given up.
+                if ended.is_ok() {
+                    this.state.current = None;
+                }
+                ended
             }
         };
         if let Err(error) = obeyed {
