@@ -32,7 +32,7 @@ pub struct HedgeLayer<P> {
 
 impl<P> HedgeLayer<P> {
     /// - `name` is what events and counters call it.
-    /// - `budget` may be shared with a retry layer.
+    /// - `budget` may be shared with a retry layer; inside of that, take it [`nested`](SharedBudget::nested).
     /// - `replay`, `Fn(&R) -> Option<R>`, gives the second request before the first is gone: `None` says that this request
     ///   must not be sent twice, or cannot be.
     pub fn new(name: &str, options: HedgeOptions, budget: SharedBudget, timer: &Timer, replay: P) -> Self {
