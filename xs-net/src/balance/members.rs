@@ -40,9 +40,19 @@ pub(super) trait Report: Send + Sync {
 impl<S: Send, P: Send> Report for Shared<S, P> {
     fn ended(&self, name: &Arc<str>, call: Outstanding, outcome: Outcome) {
         let now = self.timer.now();
+        if outcome != Outcome::Failure {
+            call.end(now, outcome);
+            return;
+        }
+        let load = call.load().clone();
         let in_a_row = call.end(now, outcome);
-        if outcome == Outcome::Failure && in_a_row >= self.failures_to_report {
-            self.state.lock().cluster.failed(name, in_a_row, now);
+        if in_a_row >= self.failures_to_report {
+            let mut state = self.state.lock();
+            // Not if the member is gone, and another one has come under its name.
+            let same = |index| state.cluster.load(index).is_some_and(|its| Arc::ptr_eq(its, &load));
+            if state.cluster.find(name).is_some_and(same) {
+                state.cluster.failed(name, in_a_row, now);
+            }
         }
     }
 }
