@@ -221,6 +221,34 @@ async fn leave_to_send_is_given_when_the_body_is_first_waited_for() {
 }
 
 #[tokio::test]
+async fn leave_to_send_is_given_to_a_response_that_waits_for_it() {
+    // An echo answers before it has read anything: its response's body is what waits.
+    let (mut rig, connection) =
+        rig(service_fn(|request: Request<Incoming>| async move { Ok(Response::new(request.into_body())) }));
+    let mut connection = pin!(connection);
+    let expects = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    let got = rig.ask(connection.as_mut(), expects).await;
+    assert!(got.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), "{got}");
+    assert!(rig.ask(connection.as_mut(), "hello").await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn a_window_of_nothing_is_no_standstill() {
+    let mut options = ServerOptions::default();
+    (options.limits.send_window, options.limits.receive_window) = (0, 0);
+    let service = service_fn(|request: Request<Incoming>| async move { Ok(Response::new(request.into_body())) });
+    let (mut rig, connection) = rig_with(service, options, 1024);
+    let mut connection = pin!(connection);
+    rig.send(POST).await;
+    let mut got = String::new();
+    for _ in 0..20 {
+        assert!(poke(connection.as_mut()).is_none());
+        got += &rig.got();
+    }
+    assert!(got.ends_with("hello"), "{got}");
+}
+
+#[tokio::test]
 async fn a_body_that_nobody_reads_stops_its_client() {
     let (mut rig, connection) = rig(service_fn(|request: Request<Incoming>| async move {
         let _held = request;
@@ -389,6 +417,19 @@ async fn a_response_that_breaks_off_is_cut_off() {
 }
 
 #[tokio::test]
+async fn trailers_that_cannot_be_sent_cut_the_response_off() {
+    let (mut rig, connection) = rig(service_fn(|_| async {
+        let trailers = HeaderMap::from_iter([(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("4"))]);
+        let frames = [Frame::data(Bytes::from_static(b"body")), Frame::trailers(trailers)];
+        Ok(Response::new(StreamBody::new(futures::stream::iter(frames.map(Ok::<_, Infallible>)))))
+    }));
+    let mut connection = pin!(connection);
+    rig.send(GET).await;
+    assert!(matches!(poke(connection.as_mut()), Some(Cause::Encode(_))));
+    assert!(!rig.got().contains("0\r\n\r\n"), "nothing may look like the end");
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_cancels_unless_it_may_have_half_closed() {
     struct Dropped(Arc<AtomicUsize>);
     impl Drop for Dropped {
@@ -416,19 +457,6 @@ async fn a_client_that_leaves_cancels_unless_it_may_have_half_closed() {
         rig.client.shutdown().await.unwrap();
         match poke(connection.as_mut()) {
             Some(cause) => {
-#[tokio::test]
-async fn trailers_that_cannot_be_sent_cut_the_response_off() {
-    let (mut rig, connection) = rig(service_fn(|_| async {
-        let trailers = HeaderMap::from_iter([(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("4"))]);
-        let frames = [Frame::data(Bytes::from_static(b"body")), Frame::trailers(trailers)];
-        Ok(Response::new(StreamBody::new(futures::stream::iter(frames.map(Ok::<_, Infallible>)))))
-    }));
-    let mut connection = pin!(connection);
-    rig.send(GET).await;
-    assert!(matches!(poke(connection.as_mut()), Some(Cause::Encode(_))));
-    assert!(!rig.got().contains("0\r\n\r\n"), "nothing may look like the end");
-}
-
                 assert!(matches!(cause, Cause::Departed) && half_close == HalfClose::Cancel);
                 drop(connection);
                 assert_eq!(dropped.load(Ordering::SeqCst), 1);

@@ -170,7 +170,8 @@ impl Inlet {
         if !state.connection.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
             state.connection = Some(cx.waker().clone());
         }
-        let asks = state.asked && std::mem::take(&mut state.expects);
+        // Who has dropped the body waits for it no longer.
+        let asks = state.asked && Arc::strong_count(&self.shared) > 1 && std::mem::take(&mut state.expects);
         (std::mem::take(&mut state.consumed), asks)
     }
 }

@@ -401,8 +401,12 @@ where
                 _ => {}
             }
         }
+        if !whole && first.is_pending() {
+            // It may be the request's body that this one waits for. Leave to send that has no place behind the head.
+            self.as_mut().attend_body(cx);
+        }
         if whole {
-            this.body.set(None);
+            self.as_mut().project().body.set(None);
         }
         self.as_mut().respond_with(head, payload, None, hands_over);
         if let Poll::Ready(next) = first {
