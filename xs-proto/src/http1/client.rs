@@ -270,7 +270,6 @@ impl Client {
         encode::finish(&said, delimiter, persistence, None, out);
         match (payload, &mut writer) {
             (Payload::Full(bytes), Some(body)) => body.data(bytes, &mut self.out)?,
-            (Payload::External(chunk, len), Some(body)) => body.external(chunk, len, &mut self.out)?,
             _ => whole = false,
         }
         let writer = writer.filter(|_| !whole);
@@ -304,9 +303,6 @@ impl Client {
         match command {
             ClientCommand::Request { head, payload } => self.request(&head, payload),
             ClientCommand::Data { stream, bytes } => self.body(stream, |writer, out| writer.data(bytes, out)),
-            ClientCommand::External { stream, chunk, len } => {
-                self.body(stream, |writer, out| writer.external(chunk, len, out))
-            }
             ClientCommand::End { stream, trailers } => {
                 let ended = self.body(stream, |writer, out| writer.end(trailers, out));
                 if let (Ok(()), Ok(Some(index))) = (ended, self.index(stream)) {
@@ -343,7 +339,6 @@ fn frame(method: &Method, said: &Said, payload: &Payload) -> Result<(Delimiter, 
     let known = match payload {
         Payload::Empty => Some(0),
         Payload::Full(bytes) => Some(bytes.len() as u64),
-        Payload::External(_, len) => Some(*len as u64),
         Payload::Sized(len) => Some(*len),
         Payload::Streamed => said.content_length,
     };

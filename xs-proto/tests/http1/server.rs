@@ -453,21 +453,6 @@ fn trailers_go_out_in_chunks_only_and_never_frame() {
 }
 
 #[test]
-fn an_external_body_is_left_to_the_transport() {
-    let mut wire = server();
-    wire.feed(GET.repeat(2));
-    wire.respond(0, 200, Payload::External(Box::new("a file"), 1000)).unwrap();
-    wire.respond(1, 200, Payload::Empty).unwrap();
-    let mut out = xs_proto::Out::new();
-    wire.machine.poll_transmit(&mut out);
-    assert_eq!(out.front(), b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n");
-    out.advance(out.front().len());
-    assert_eq!(out.front_external().unwrap().left, 1000);
-    out.advance(1000);
-    assert_eq!(out.front(), b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-}
-
-#[test]
 fn every_limit_of_a_head_has_its_status() {
     let limits = Limits { start_line: 40, head: 100, fields: 3, body: 5, ..Limits::SERVER };
     for (input, status) in [
