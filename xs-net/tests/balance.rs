@@ -305,6 +305,36 @@ async fn checks_find_who_is_unwell_and_who_hangs() {
     task.abort();
 }
 
+/// Of two nobody can be ejected, so only the latency speaks against who fails at once.
+#[tokio::test]
+async fn who_fails_at_once_attracts_nothing() {
+    let (clock, timer) = timer();
+    let (policy, works) = (PowerOfTwoChoices::default(), Arc::new(AtomicUsize::new(1)));
+    let (its, state) = (timer.clone(), works.clone());
+    let make = move |endpoint: &Endpoint| {
+        let (bad, its, state) = (&*endpoint.name == "bad", its.clone(), state.clone());
+        service_fn(move |()| {
+            let fails = bad && state.load(Ordering::Relaxed) == 0;
+            let answer = its.sleep(Duration::from_millis(if fails { 1 } else { 10 }));
+            async move {
+                answer.await;
+                if fails { Err("refused") } else { Ok(()) }
+            }
+        })
+    };
+    let mut balance = Balance::new("test", ClusterOptions::default(), policy, &timer, Rng::from_seed(5), make);
+    insert(&balance, &["bad", "good"]);
+    // First it works, then it fails for two minutes.
+    let mut failed = 0;
+    for nth in 0..6_500 {
+        works.store(usize::from(nth < 500), Ordering::Relaxed);
+        let call = balance.ready().await.unwrap().call(());
+        let (answer, ()) = tokio::join!(call, run_for(&clock, Duration::from_millis(20)));
+        failed += usize::from(answer.is_err());
+    }
+    assert!(failed < 4_000, "{failed} of 6,000 failed");
+}
+
 #[tokio::test]
 async fn checks_that_hang_keep_nobody_from_being_checked() {
     let (clock, timer) = timer();
