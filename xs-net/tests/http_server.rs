@@ -269,6 +269,25 @@ async fn a_body_that_nobody_reads_stops_its_client() {
 }
 
 #[tokio::test]
+async fn a_byte_of_a_body_holds_no_read_buffer() {
+    let (mut rig, connection) = rig(service_fn(|request: Request<Incoming>| async move {
+        let mut body = request.into_body();
+        let mut pieces = Vec::new();
+        while let Some(frame) = body.frame().await {
+            pieces.extend(frame.map_err(io::Error::other)?.into_data().ok());
+        }
+        assert!(pieces.len() > 1 && pieces.iter().all(Bytes::is_unique));
+        Ok(full("unique"))
+    }));
+    let mut connection = pin!(connection);
+    for part in POST.as_bytes().chunks(2) {
+        rig.send(part).await;
+        assert!(poke(connection.as_mut()).is_none());
+    }
+    assert!(rig.got().ends_with("unique"));
+}
+
+#[tokio::test]
 async fn a_body_is_read_to_its_end_whatever_its_size() {
     let (mut rig, connection) = rig(service_fn(|request: Request<Incoming>| async move {
         let mut body = request.into_body();
