@@ -622,6 +622,36 @@ async fn an_upgrade_hands_the_connection_over_with_what_was_read() {
 }
 
 #[tokio::test]
+async fn a_connection_keeps_its_place_beyond_an_upgrade() {
+    let (tell, mut upgrades) = tokio::sync::mpsc::unbounded_channel();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        tell.send(request.extensions_mut().remove::<OnUpgrade>().unwrap()).unwrap();
+        let mut response = full("");
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let (listener, connector) = xs_net::MemoryListener::new(2);
+    let limit = xs_net::serve::ConnectionLimit::new(1);
+    let options = xs_net::serve::ServeOptions { limit: limit.clone(), ..Default::default() };
+    let timer = Timer::new(Arc::new(VirtualClock::new()));
+    let (_stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let connections = Server::new(&timer).serve_clones(service);
+    tokio::spawn(xs_net::serve::serve_with(listener, connections, stopped, options));
+    let asks = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    let mut clients = [connector.connect().await.unwrap(), connector.connect().await.unwrap()];
+    for client in &mut clients {
+        client.write_all(asks).await.unwrap();
+    }
+    let first = upgrades.recv().await.unwrap().await.unwrap();
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert!(upgrades.try_recv().is_err() && limit.open() == 1, "the limit is one");
+    drop(first);
+    assert!(upgrades.recv().await.unwrap().await.is_ok());
+}
+
+#[tokio::test]
 async fn heads_can_be_taken_and_given_as_they_are() {
     let clock = VirtualClock::new();
     let timer = Timer::new(Arc::new(clock.clone()));

@@ -99,7 +99,8 @@ impl<T: Transport + Unpin + Send + 'static> Stream for T {
 pub struct Upgraded {
     io: Box<dyn Stream>,
     input: BytesMut,
-    /// Tells when the server wants to end. The connection's future is over, and the server waits for it no longer.
+    /// Tells when the server wants to end. The connection's future is over, and the server waits for it no longer; but as long
+    /// as this is kept, the connection has its place under the server's limit.
     pub drain: Option<Drain>,
     /// The connection's entry in its registry.
     pub registration: Option<Registration>,
@@ -110,7 +111,8 @@ impl Upgraded {
         Upgraded { io: Box::new(io), input, drain: None, registration: None }
     }
 
-    /// The stream itself, and the bytes that come before what is read from it, if it is a `T`.
+    /// The stream itself, and the bytes that come before what is read from it, if it is a `T`. Take [`drain`](Self::drain)
+    /// out before, and keep it.
     ///
     /// # Errors
     ///
