@@ -46,6 +46,7 @@ pub struct BulkheadLayer {
 impl BulkheadLayer {
     /// Places for everything that this layer is put around, together; `name` is what events and counters call it.
     pub fn new(name: &str, options: BulkheadOptions, timer: &Timer) -> Self {
+        let options = BulkheadOptions { running: options.running.max(1), ..options };
         let places = Mutex::new(Places::new(options.running, options.waiting));
         BulkheadLayer { shared: Arc::new(Shared { name: name.into(), options, timer: timer.clone(), places }) }
     }

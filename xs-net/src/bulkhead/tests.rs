@@ -127,3 +127,14 @@ impl Drop for Out {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[test]
+fn no_places_are_one() {
+    let timer = Timer::new(Arc::new(VirtualClock::new()));
+    let options = BulkheadOptions { running: 0, waiting: 0, ..BulkheadOptions::default() };
+    let layer = BulkheadLayer::new("test", options, &timer);
+    let mut service = layer.layer(service_fn(|()| std::future::pending::<Result<(), &str>>()));
+    let _runs = service.call(());
+    let full = by_hand(service.call(())).poll();
+    assert!(matches!(full, std::task::Poll::Ready(Err(Error::Full(Full { running: 1, .. })))));
+}
