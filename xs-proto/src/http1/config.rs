@@ -9,7 +9,7 @@ pub struct Limits {
     pub start_line: usize,
     /// A head from its first byte to the empty line. Beyond it a server answers 431.
     pub head: usize,
-    /// How many fields a head may have, and a trailer section.
+    /// How many fields a head may have, and a trailer section. At most 16,384, which a `HeaderMap` can hold.
     pub fields: usize,
     /// The line in front of a chunk, its extensions and end included.
     pub chunk_line: usize,
@@ -52,9 +52,11 @@ impl Limits {
 }
 
 impl Limits {
-    /// With a window of nothing, nothing would ever move: these are at least one.
+    /// With a window of nothing, nothing would ever move: these are at least one. And a `HeaderMap` that cannot hold all
+    /// fields would panic.
     pub(super) fn sane(self) -> Limits {
         Limits {
+            fields: self.fields.min(1 << 14),
             receive_window: self.receive_window.max(1),
             send_window: self.send_window.max(1),
             pipeline: self.pipeline.max(1),

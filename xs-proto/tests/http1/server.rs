@@ -474,6 +474,19 @@ fn every_limit_of_a_head_has_its_status() {
 }
 
 #[test]
+fn no_limit_lets_more_fields_in_than_a_map_can_hold() {
+    let mut wire = server_with(Limits { fields: usize::MAX, head: 1 << 20, ..Limits::SERVER });
+    let fields = |count: usize| (0..count).map(|n| format!("x{n}:\r\n")).collect::<String>();
+    wire.feed(format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", fields(16_000)));
+    let Some(ServerEvent::Request { head, .. }) = wire.raw_events().pop() else { panic!() };
+    assert_eq!(head.into_parts().unwrap().headers.len(), 16_001);
+    wire.respond(0, 200, Payload::Empty).unwrap();
+    wire.sent();
+    wire.feed(format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", fields(40_000)));
+    assert_eq!(wire.events(), ["refused HeadTooLarge"]);
+}
+
+#[test]
 fn the_memory_of_fields_goes_round() {
     let mut wire = server();
     for round in 0..3 {
