@@ -1,0 +1,185 @@
+//! Whatever a client sends and a service does, a connection of HTTP comes to its end, in virtual time.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use futures::stream;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower::service_fn;
+use xs_net::http::{Incoming, Server, ServerOptions};
+use xs_net::listener::MemoryStream;
+use xs_net::session::HalfClose;
+use xs_net::{BoxError, Timer};
+use xs_os::VirtualClock;
+
+/// What the service does with a request, as its path says.
+const MANNERS: [&str; 12] =
+    ["ignore", "read", "echo", "early", "large", "error", "panic", "half", "short", "trailers", "wrong", "upgrade"];
+
+type Answer = Result<Response<BoxBody<Bytes, BoxError>>, BoxError>;
+
+fn whole(bytes: impl Into<Bytes>) -> BoxBody<Bytes, BoxError> {
+    Full::new(bytes.into()).map_err(Into::into).boxed()
+}
+
+fn pieces(frames: Vec<Result<Frame<Bytes>, BoxError>>) -> BoxBody<Bytes, BoxError> {
+    BodyExt::boxed(
+        StreamBody::new(stream::iter(frames.into_iter().map(|frame| frame.map_err(|e| e.to_string()))))
+            .map_err(Into::into),
+    )
+}
+
+async fn answer(request: Request<Incoming>) -> Answer {
+    let data = |len: usize| Ok(Frame::data(Bytes::from(vec![b'd'; len])));
+    let trailer = |name: &'static str| {
+        let fields = [(http::HeaderName::from_static(name), http::HeaderValue::from_static("1"))];
+        Ok(Frame::trailers(HeaderMap::from_iter(fields)))
+    };
+    let manner = request.uri().path()[1..].to_owned();
+    let mut response = Response::new(match &manner[..] {
+        "read" => {
+            tokio::task::yield_now().await;
+            let len = request.into_body().collect().await?.to_bytes().len();
+            whole(len.to_string())
+        }
+        "echo" => request.into_body().map_err(Into::into).boxed(),
+        "early" => {
+            drop(request);
+            pieces(vec![data(10), data(0), data(3000)])
+        }
+        "large" => pieces((0..100).map(|_| data(10_000)).collect()),
+        "error" => return Err("on purpose".into()),
+        "panic" => panic!("on purpose"),
+        "half" => pieces(vec![data(10), Err("on purpose".into())]),
+        "trailers" => pieces(vec![data(10), trailer("x-sum")]),
+        "wrong" => pieces(vec![data(10), trailer("content-length")]),
+        _ => whole("some text"),
+    });
+    match &manner[..] {
+        "short" => drop(response.headers_mut().insert("content-length", http::HeaderValue::from_static("3"))),
+        "upgrade" => {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            *response.body_mut() = whole("");
+        }
+        _ => {}
+    }
+    Ok(response)
+}
+
+#[derive(Debug, Clone)]
+struct Asked {
+    method: &'static str,
+    manner: &'static str,
+    fields: &'static str,
+    /// Its length and how it is sent; `None`: there is none.
+    body: Option<(usize, bool)>,
+}
+
+impl Asked {
+    fn bytes(&self) -> Vec<u8> {
+        let Asked { method, manner, fields, body } = self;
+        let mut bytes = format!("{method} /{manner} HTTP/1.1\r\nHost: h\r\n{fields}").into_bytes();
+        match body {
+            None => bytes.extend(b"\r\n"),
+            Some((len, false)) => {
+                bytes.extend(format!("Content-Length: {len}\r\n\r\n").bytes());
+                bytes.extend(vec![b'b'; *len]);
+            }
+            Some((len, true)) => {
+                bytes.extend(b"Transfer-Encoding: chunked\r\n\r\n");
+                for chunk in vec![b'b'; *len].chunks(777) {
+                    bytes.extend(format!("{:x}\r\n", chunk.len()).bytes());
+                    bytes.extend(chunk.iter().chain(b"\r\n"));
+                }
+                bytes.extend(b"0\r\nX-T: 1\r\n\r\n");
+            }
+        }
+        bytes
+    }
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let fields = prop_oneof![
+        6 => Just(""),
+        2 => Just("Expect: 100-continue\r\n"),
+        1 => Just("Connection: close\r\n"),
+        1 => Just("Connection: upgrade\r\nUpgrade: x\r\n"),
+        1 => Just("Connection: upgrade\r\nUpgrade: x\r\nExpect: 100-continue\r\n"),
+    ];
+    let len = prop_oneof![0..20_usize, Just(2000), Just(100_000), Just(400_000)];
+    let (method, manner) = (prop::sample::select(&["GET", "POST", "HEAD"][..]), prop::sample::select(&MANNERS[..]));
+    let body = prop::option::of((len, any::<bool>()));
+    (method, manner, fields, body).prop_map(|(method, manner, fields, body)| Asked { method, manner, fields, body })
+}
+
+fn poke<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+/// Sends what is `asked` up to `cut`, and then nothing; reads if it `reads`; and ends its side if it `ends`.
+async fn run(asked: &[Asked], cut: usize, reads: bool, ends: bool, options: ServerOptions, buffer: usize) {
+    let clock = VirtualClock::new();
+    let timer = Timer::new(Arc::new(clock.clone()));
+    let (mut client, server) = MemoryStream::pair(buffer);
+    let mut connection = Box::pin(Server::new(&timer).with_options(options).connection(server, service_fn(answer)));
+    let mut sent: Vec<u8> = asked.iter().flat_map(Asked::bytes).collect();
+    sent.truncate(cut);
+    let (mut at, mut over, mut buf) = (0, false, vec![0; 64 * 1024]);
+    let mut quiet = 0;
+    for _ in 0..20_000 {
+        tokio::task::yield_now().await;
+        if poke(connection.as_mut()).is_some() {
+            return;
+        }
+        let before = at;
+        if at < sent.len() {
+            let wrote: Option<io::Result<usize>> = poke(pin!(client.write(&sent[at..])));
+            match wrote {
+                Some(Ok(len)) => at += len,
+                Some(Err(_)) => at = sent.len(),
+                None => {}
+            }
+        } else if ends && !over {
+            over = poke(pin!(client.shutdown())).is_some();
+        }
+        let read = reads && matches!(poke(pin!(client.read(&mut buf))), Some(Ok(1..)));
+        quiet = if read || at > before { 0 } else { quiet + 1 };
+        // Nothing moves: then time does.
+        if quiet > 10
+            && let Some(next) = clock.next_deadline()
+        {
+            clock.advance(next.saturating_duration_since(xs_os::Clock::now(&clock)));
+            quiet = 5;
+        }
+    }
+    panic!("it never ends");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #[test]
+    fn every_connection_ends(
+        asked in proptest::collection::vec(asked(), 1..5),
+        cut in prop_oneof![3 => Just(usize::MAX), 1 => 0..3000_usize, 1 => 0..600_000_usize],
+        (reads, ends, cancels) in any::<(bool, bool, bool)>(),
+        (buffer, window) in (prop_oneof![Just(100_usize), Just(64 * 1024)], prop_oneof![Just(1000_usize), Just(256 * 1024)]),
+    ) {
+        let half_close = if cancels { HalfClose::Cancel } else { HalfClose::Answer };
+        let mut options = ServerOptions { half_close, ..ServerOptions::default() };
+        (options.limits.receive_window, options.limits.send_window) = (window, window);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(run(&asked, cut, reads, ends, options, buffer));
+    }
+}
