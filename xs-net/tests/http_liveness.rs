@@ -1,4 +1,5 @@
-//! Whatever a client sends and a service does, a connection of HTTP comes to its end, in virtual time.
+//! Whatever the other side does, a connection of HTTP comes to its end, and a request to its own answer or an error. In
+//! virtual time.
 
 use std::future::Future;
 use std::io;
@@ -14,8 +15,8 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower::service_fn;
-use xs_net::http::{Incoming, Server, ServerOptions};
+use tower::{Service, service_fn};
+use xs_net::http::{Client, ClientError, ClientOptions, Incoming, Server, ServerOptions};
 use xs_net::listener::MemoryStream;
 use xs_net::session::HalfClose;
 use xs_net::{BoxError, Timer};
@@ -56,7 +57,7 @@ async fn answer(request: Request<Incoming>) -> Answer {
             drop(request);
             pieces(vec![data(10), data(0), data(3000)])
         }
-        "large" => pieces((0..100).map(|_| data(10_000)).collect()),
+        "large" => pieces((0..30).map(|_| data(10_000)).collect()),
         "error" => return Err("on purpose".into()),
         "panic" => panic!("on purpose"),
         "half" => pieces(vec![data(10), Err("on purpose".into())]),
@@ -138,7 +139,7 @@ async fn run(asked: &[Asked], cut: usize, reads: bool, ends: bool, options: Serv
     sent.truncate(cut);
     let (mut at, mut over, mut buf) = (0, false, vec![0; 64 * 1024]);
     let mut quiet = 0;
-    for _ in 0..20_000 {
+    for _ in 0..60_000 {
         tokio::task::yield_now().await;
         if poke(connection.as_mut()).is_some() {
             return;
@@ -181,5 +182,122 @@ proptest! {
         (options.limits.receive_window, options.limits.send_window) = (window, window);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(run(&asked, cut, reads, ends, options, buffer));
+    }
+}
+
+/// What a server says to a request, with the request's number in place of `#`. Some of it is wrong.
+const WORDS: [&str; 16] = [
+    "HTTP/1.1 200 OK\r\nN: #\r\nContent-Length: 5\r\n\r\nhello",
+    "HTTP/1.1 200 OK\r\nN: #\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nT: 1\r\n\r\n",
+    "HTTP/1.1 204 No Content\r\nN: #\r\n\r\n",
+    "HTTP/1.1 304 Not Modified\r\nN: #\r\nContent-Length: 5\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nN: #\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+    "HTTP/1.0 200 OK\r\nN: #\r\n\r\nhello",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\nN: #\r\n\r\n",
+    "HTTP/1.1 413 Payload Too Large\r\nN: #\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nN: #\r\nContent-Length: 9\r\n\r\nhello",
+    "HTTP/1.1 200 OK\r\nN: #\r\nContent-Length: 3\r\n\r\nhello",
+    "HTTP/1.1 200 OK\r\nN: #\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    "HTTP/1.1 200 OK\r\nN: #\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "SSH-2.0-x\r\n",
+    "",
+];
+
+#[derive(Debug, Clone)]
+struct Exchange {
+    method: &'static str,
+    body: usize,
+    expects: bool,
+    says: Vec<&'static str>,
+    /// In pieces of so many bytes.
+    piece: usize,
+    /// Whether the server reads, speaks before the request, and leaves.
+    manners: (bool, bool, bool),
+}
+
+fn exchange() -> impl Strategy<Value = Exchange> {
+    let method = prop::sample::select(&["GET", "HEAD", "POST"][..]);
+    let body = prop_oneof![Just(0_usize), Just(10), Just(400_000)];
+    let says = proptest::collection::vec(prop::sample::select(&WORDS[..]), 1..4);
+    let manners = (prop::bool::weighted(0.8), prop::bool::weighted(0.2), prop::bool::weighted(0.3));
+    (method, body, any::<bool>(), says, prop_oneof![Just(1_usize), Just(1000)], manners).prop_map(
+        |(method, body, expects, says, piece, manners)| Exchange { method, body, expects, says, piece, manners },
+    )
+}
+
+/// Makes the requests one after the other, each on a new connection if the last one is not free.
+async fn ask(exchanges: &[Exchange]) {
+    let clock = VirtualClock::new();
+    let timer = Timer::new(Arc::new(clock.clone()));
+    let mut connected: Option<(Client<MemoryStream, Full<Bytes>>, MemoryStream)> = None;
+    for (nth, exchange) in exchanges.iter().enumerate() {
+        let Exchange { method, body, expects, says, piece, manners: (reads, early, leaves) } = exchange;
+        let says = says.concat().replace('#', &nth.to_string()).into_bytes();
+        let connection = connected.take().filter(|(client, _)| client.is_reusable());
+        let (client, server) = connection.unwrap_or_else(|| {
+            let (ours, theirs) = MemoryStream::pair(64 * 1024);
+            (Client::new(ours, &timer, ClientOptions::default()), theirs)
+        });
+        let mut server = Some(server);
+        if *early {
+            let _ = poke(pin!(server.as_mut().unwrap().write(&says)));
+        }
+        let mut request = Request::builder().method(*method).uri("http://h/");
+        if *expects {
+            request = request.header("expect", "100-continue");
+        }
+        let request = request.body(Full::new(Bytes::from(vec![b'b'; *body]))).unwrap();
+        let mut caller = client.clone();
+        let mut answer = pin!(async move {
+            let called: Result<Response<_>, ClientError> = caller.call(request).await;
+            let (head, body) = called?.into_parts();
+            // It is ours, or none.
+            assert_eq!(head.headers["n"], nth.to_string());
+            body.collect().await.map(drop)
+        });
+        let (mut at, mut quiet, mut buf) = (if *early { says.len() } else { 0 }, 0, vec![0; 64 * 1024]);
+        let mut over = false;
+        for _ in 0..5_000 {
+            tokio::task::yield_now().await;
+            over = poke(answer.as_mut()).is_some();
+            if over {
+                break;
+            }
+            let Some(io) = &mut server else {
+                quiet += 1;
+                if quiet > 10
+                    && let Some(next) = clock.next_deadline()
+                {
+                    clock.advance(next.saturating_duration_since(xs_os::Clock::now(&clock)));
+                }
+                continue;
+            };
+            let read = *reads && matches!(poke(pin!(io.read(&mut buf))), Some(Ok(1..)));
+            let end = says.len().min(at + piece);
+            let wrote =
+                at < end && matches!(poke(pin!(io.write(&says[at..end]))), Some(Ok(len)) if { at += len; true });
+            quiet = if read || wrote { 0 } else { quiet + 1 };
+            if at == says.len() && *leaves {
+                server = None;
+            } else if quiet > 10
+                && let Some(next) = clock.next_deadline()
+            {
+                clock.advance(next.saturating_duration_since(xs_os::Clock::now(&clock)));
+                quiet = 5;
+            }
+        }
+        assert!(over, "request {nth} has no answer and no error");
+        connected = server.map(|server| (client, server));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #[test]
+    fn every_request_has_its_own_answer_or_an_error(exchanges in proptest::collection::vec(exchange(), 1..5)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(ask(&exchanges));
     }
 }
