@@ -224,16 +224,16 @@ impl<K: Hash + Eq + Clone, T: Clone, E, C: cache::Cache<K, Stored<T>>> Seat<K, T
         }
         if seats.led {
             let waker = self.number.and_then(|number| seats.waiting.get_mut(&number));
-            if let Some(waker) = waker {
-                waker.clone_from(cx.waker());
-            }
+            let other = waker.filter(|waker| !waker.will_wake(cx.waker()));
+            let old = other.map(|waker| std::mem::replace(waker, cx.waker().clone()));
+            drop(seats);
+            drop(old);
             return Poll::Pending;
         }
         seats.led = true;
-        if let Some(number) = self.number.take() {
-            seats.waiting.remove(&number);
-        }
+        let old = self.number.take().and_then(|number| seats.waiting.remove(&number));
         drop(seats);
+        drop(old);
         let flight = Some(self.flight.clone());
         Poll::Ready(News::Lead(Lead { shared: self.shared.clone(), flight, key: self.key.clone() }))
     }

@@ -315,3 +315,37 @@ impl Drop for Call {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+/// A waker that holds another caller, as that of an executor may hold its task.
+struct Holds {
+    _held: parking_lot::Mutex<Box<dyn Send>>,
+}
+
+impl std::task::Wake for Holds {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn wakers_are_dropped_after_the_locks_are_given_back() {
+    let (_clock, layer, _calls, mut service) = world();
+    let mut leader = by_hand(service.call(1));
+    assert!(leader.poll().is_pending());
+    let mut waits = || {
+        let mut inner = by_hand(service.call(1));
+        assert!(inner.poll().is_pending());
+        let holds = Arc::new(Holds { _held: parking_lot::Mutex::new(Box::new(inner)) });
+        let mut outer = Box::pin(service.call(1));
+        let waker = std::task::Waker::from(holds);
+        assert!(outer.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+        outer
+    };
+    // Another waker comes, the caller leaves, or takes the lead: in each case the inner caller leaves the same flight.
+    let (mut other, left, mut leads) = (waits(), waits(), waits());
+    let mut noop = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(other.as_mut().poll(&mut noop).is_pending());
+    drop(left);
+    drop(leader);
+    assert!(leads.as_mut().poll(&mut noop).is_pending());
+    drop((other, leads));
+    assert_eq!(layer.in_flight(), 0);
+}
