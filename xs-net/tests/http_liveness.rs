@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::stream;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Frame;
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,14 +26,14 @@ use xs_os::VirtualClock;
 const MANNERS: [&str; 12] =
     ["ignore", "read", "echo", "early", "large", "error", "panic", "half", "short", "trailers", "wrong", "upgrade"];
 
-type Answer = Result<Response<BoxBody<Bytes, BoxError>>, BoxError>;
+type Answer = Result<Response<UnsyncBoxBody<Bytes, BoxError>>, BoxError>;
 
-fn whole(bytes: impl Into<Bytes>) -> BoxBody<Bytes, BoxError> {
-    Full::new(bytes.into()).map_err(Into::into).boxed()
+fn whole(bytes: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, BoxError> {
+    Full::new(bytes.into()).map_err(Into::into).boxed_unsync()
 }
 
-fn pieces(frames: Vec<Result<Frame<Bytes>, BoxError>>) -> BoxBody<Bytes, BoxError> {
-    BodyExt::boxed(
+fn pieces(frames: Vec<Result<Frame<Bytes>, BoxError>>) -> UnsyncBoxBody<Bytes, BoxError> {
+    BodyExt::boxed_unsync(
         StreamBody::new(stream::iter(frames.into_iter().map(|frame| frame.map_err(|e| e.to_string()))))
             .map_err(Into::into),
     )
@@ -52,7 +52,7 @@ async fn answer(request: Request<Incoming>) -> Answer {
             let len = request.into_body().collect().await?.to_bytes().len();
             whole(len.to_string())
         }
-        "echo" => request.into_body().map_err(Into::into).boxed(),
+        "echo" => request.into_body().map_err(Into::into).boxed_unsync(),
         "early" => {
             drop(request);
             pieces(vec![data(10), data(0), data(3000)])
@@ -74,6 +74,24 @@ async fn answer(request: Request<Incoming>) -> Answer {
         _ => {}
     }
     Ok(response)
+}
+
+/// Passes requests on to a server of the same kind, each over a connection of its own.
+async fn pass_on(request: Request<Incoming>, timer: Timer, options: ServerOptions, buffer: usize) -> Answer {
+    let (ours, theirs) = MemoryStream::pair(buffer);
+    tokio::spawn(Server::new(&timer).with_options(options).connection(theirs, service_fn(answer)));
+    let limits = xs_proto::http1::Limits { send_window: options.limits.send_window, ..xs_proto::http1::Limits::CLIENT };
+    let mut client = Client::new(ours, &timer, ClientOptions { limits, ..ClientOptions::default() });
+    let (mut parts, body) = request.into_parts();
+    for name in ["connection", "upgrade", "transfer-encoding"] {
+        parts.headers.remove(name);
+    }
+    let response: Response<_> = client.call(Request::from_parts(parts, body)).await?;
+    let (mut parts, body) = response.into_parts();
+    for name in ["connection", "transfer-encoding"] {
+        parts.headers.remove(name);
+    }
+    Ok(Response::from_parts(parts, body.map_err(Into::into).boxed_unsync()))
 }
 
 #[derive(Debug, Clone)]
@@ -130,11 +148,16 @@ fn poke<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
 }
 
 /// Sends what is `asked` up to `cut`, and then nothing; reads if it `reads`; and ends its side if it `ends`.
-async fn run(asked: &[Asked], cut: usize, reads: bool, ends: bool, options: ServerOptions, buffer: usize) {
+async fn run(asked: &[Asked], cut: usize, reads: bool, ends: bool, proxy: bool, options: ServerOptions, buffer: usize) {
     let clock = VirtualClock::new();
     let timer = Timer::new(Arc::new(clock.clone()));
     let (mut client, server) = MemoryStream::pair(buffer);
-    let mut connection = Box::pin(Server::new(&timer).with_options(options).connection(server, service_fn(answer)));
+    let passes = timer.clone();
+    let service = service_fn(move |request| {
+        let timer = passes.clone();
+        async move { if proxy { pass_on(request, timer, options, buffer).await } else { answer(request).await } }
+    });
+    let mut connection = Box::pin(Server::new(&timer).with_options(options).connection(server, service));
     let mut sent: Vec<u8> = asked.iter().flat_map(Asked::bytes).collect();
     sent.truncate(cut);
     let (mut at, mut over, mut buf) = (0, false, vec![0; 64 * 1024]);
@@ -174,14 +197,14 @@ proptest! {
     fn every_connection_ends(
         asked in proptest::collection::vec(asked(), 1..5),
         cut in prop_oneof![3 => Just(usize::MAX), 1 => 0..3000_usize, 1 => 0..600_000_usize],
-        (reads, ends, cancels) in any::<(bool, bool, bool)>(),
+        (reads, ends, cancels, proxy) in any::<(bool, bool, bool, bool)>(),
         (buffer, window) in (prop_oneof![Just(100_usize), Just(64 * 1024)], prop_oneof![Just(1000_usize), Just(256 * 1024)]),
     ) {
         let half_close = if cancels { HalfClose::Cancel } else { HalfClose::Answer };
         let mut options = ServerOptions { half_close, ..ServerOptions::default() };
         (options.limits.receive_window, options.limits.send_window) = (window, window);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(run(&asked, cut, reads, ends, options, buffer));
+        runtime.block_on(run(&asked, cut, reads, ends, proxy, options, buffer));
     }
 }
 
