@@ -305,6 +305,83 @@ async fn checks_find_who_is_unwell_and_who_hangs() {
     task.abort();
 }
 
+/// Of two nobody can be ejected, so only the latency speaks against who fails at once.
+#[tokio::test]
+async fn who_fails_at_once_attracts_nothing() {
+    let (clock, timer) = timer();
+    let (policy, works) = (PowerOfTwoChoices::default(), Arc::new(AtomicUsize::new(1)));
+    let (its, state) = (timer.clone(), works.clone());
+    let make = move |endpoint: &Endpoint| {
+        let (bad, its, state) = (&*endpoint.name == "bad", its.clone(), state.clone());
+        service_fn(move |()| {
+            let fails = bad && state.load(Ordering::Relaxed) == 0;
+            let answer = its.sleep(Duration::from_millis(if fails { 1 } else { 10 }));
+            async move {
+                answer.await;
+                if fails { Err("refused") } else { Ok(()) }
+            }
+        })
+    };
+    let mut balance = Balance::new("test", ClusterOptions::default(), policy, &timer, Rng::from_seed(5), make);
+    insert(&balance, &["bad", "good"]);
+    // First it works, then it fails for two minutes.
+    let mut failed = 0;
+    for nth in 0..6_500 {
+        works.store(usize::from(nth < 500), Ordering::Relaxed);
+        let call = balance.ready().await.unwrap().call(());
+        let (answer, ()) = tokio::join!(call, run_for(&clock, Duration::from_millis(20)));
+        failed += usize::from(answer.is_err());
+    }
+    assert!(failed < 4_000, "{failed} of 6,000 failed");
+}
+
+#[tokio::test]
+async fn checks_that_hang_keep_nobody_from_being_checked() {
+    let (clock, timer) = timer();
+    let options = ClusterOptions { well_unchecked: false, ..ClusterOptions::default() };
+    let balance = Balance::new("test", options, RoundRobin::new(), &timer, Rng::from_seed(1), backend);
+    insert(&balance, &["a", "b", "c", "d", "e", "z"]);
+    let members = balance.members().clone();
+    let task = tokio::spawn(async move {
+        // One at a time: those that hang are due again before the last one's turn has come.
+        let options = CheckOptions { interval: SECOND, at_once: 1, ..CheckOptions::default() };
+        let ask = |endpoint: Endpoint| async move {
+            if &*endpoint.name != "z" {
+                std::future::pending::<()>().await;
+            }
+            true
+        };
+        check(&members, options, Rng::from_seed(2), ask).await;
+    });
+    run_for(&clock, 20 * SECOND).await;
+    let well: Vec<_> = balance.members().status().into_iter().map(|status| status.well).collect();
+    assert_eq!(well, [false, false, false, false, false, true]);
+    task.abort();
+}
+
+#[tokio::test]
+async fn who_comes_back_under_its_name_does_not_pay_for_calls_of_before() {
+    let (_clock, timer) = timer();
+    let hangs = |_: &Endpoint| {
+        service_fn(|answer: tokio::sync::oneshot::Receiver<()>| async move { answer.await.map_err(|_| "broken") })
+    };
+    let options = ClusterOptions::default();
+    let mut balance = Balance::new("test", options, RoundRobin::new(), &timer, Rng::from_seed(1), hangs);
+    insert(&balance, &["a"]);
+    let mut calls = Vec::new();
+    for _ in 0..5 {
+        let (send, receive) = tokio::sync::oneshot::channel();
+        calls.push((send, balance.ready().await.unwrap().call(receive)));
+    }
+    balance.members().apply(Change::Remove("a".into()));
+    insert(&balance, &["a", "b", "c"]);
+    for (send, call) in calls {
+        drop(send);
+        call.await.unwrap_err();
+    }
+    assert!(balance.members().status().iter().all(|status| status.ejected_until.is_none()));
+}
+
 /// A call every 2 ms for 40 s to five that take 10 ms each. From second 5 on, `c` fails at once; from second 10 on it works
 /// again. Answers who was called and whether that went well.
 async fn outage(seed: u64) -> Vec<(Arc<str>, bool)> {

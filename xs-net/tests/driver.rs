@@ -304,6 +304,56 @@ async fn closing_drops_only_so_much() {
     assert!(dropped >= Options::DEFAULT.linger_bytes);
 }
 
+/// A transport that takes everything and holds it back, as TLS does when its peer reads nothing: it can neither be flushed
+/// nor say its end.
+struct HoldsBack(MemoryStream);
+
+impl AsyncRead for HoldsBack {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for HoldsBack {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(buf.len()))
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl Transport for HoldsBack {}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_is_given_up_wherever_the_bytes_wait() {
+    for last in ["", "NEXT\n", "BYE\n"] {
+        let clock = VirtualClock::new();
+        let timer = Timer::new(Arc::new(clock.clone()));
+        let (mut client, server) = MemoryStream::pair(1024);
+        // Before the machine loses its own patience.
+        let options = Options { write_timeout: Some(PATIENCE / 2), ..Options::DEFAULT };
+        let mut driver = Driver::with_options(Lines::new(timer.now()), HoldsBack(server), &timer, options);
+        let task = tokio::spawn(async move { echo(&mut driver).await.map_err(|error| error.kind()) });
+        client.write_all(format!("one\n{last}").as_bytes()).await.unwrap();
+        for _ in 0..4 {
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            clock.advance(PATIENCE / 5);
+        }
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+        }
+        assert!(task.is_finished(), "{last:?}: it hangs");
+        let expected = if last == "BYE\n" { Ok(1) } else { Err(io::ErrorKind::TimedOut) };
+        assert_eq!(task.await.unwrap(), expected, "{last:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_abort_resets_and_sends_nothing_more() {
     let (mut client, mut driver, counts, _clock) = rig(1024);

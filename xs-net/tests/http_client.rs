@@ -151,11 +151,12 @@ async fn failures_say_whether_to_ask_again() {
 #[tokio::test]
 async fn a_silent_server_runs_out_of_time() {
     let (client, _peer, clock) = rig();
-    let mut response = pin!(client.oneshot(get()));
+    let mut response = pin!(client.clone().oneshot(get()));
     assert!(poke(response.as_mut()).is_none());
     clock.advance(Duration::from_secs(31));
     let outcome: Result<Response<_>, ClientError> = poke(response).unwrap();
     assert_eq!(outcome.unwrap_err().protocol(), Some(Error::HeadTimeout));
+    assert!(client.is_closed(), "who waits for a turn must hear of it, though the future is still there");
 }
 
 #[tokio::test]

@@ -221,6 +221,34 @@ async fn leave_to_send_is_given_when_the_body_is_first_waited_for() {
 }
 
 #[tokio::test]
+async fn leave_to_send_is_given_to_a_response_that_waits_for_it() {
+    // An echo answers before it has read anything: its response's body is what waits.
+    let (mut rig, connection) =
+        rig(service_fn(|request: Request<Incoming>| async move { Ok(Response::new(request.into_body())) }));
+    let mut connection = pin!(connection);
+    let expects = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    let got = rig.ask(connection.as_mut(), expects).await;
+    assert!(got.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), "{got}");
+    assert!(rig.ask(connection.as_mut(), "hello").await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn a_window_of_nothing_is_no_standstill() {
+    let mut options = ServerOptions::default();
+    (options.limits.send_window, options.limits.receive_window) = (0, 0);
+    let service = service_fn(|request: Request<Incoming>| async move { Ok(Response::new(request.into_body())) });
+    let (mut rig, connection) = rig_with(service, options, 1024);
+    let mut connection = pin!(connection);
+    rig.send(POST).await;
+    let mut got = String::new();
+    for _ in 0..20 {
+        assert!(poke(connection.as_mut()).is_none());
+        got += &rig.got();
+    }
+    assert!(got.ends_with("hello"), "{got}");
+}
+
+#[tokio::test]
 async fn a_body_that_nobody_reads_stops_its_client() {
     let (mut rig, connection) = rig(service_fn(|request: Request<Incoming>| async move {
         let _held = request;
@@ -238,6 +266,25 @@ async fn a_body_that_nobody_reads_stops_its_client() {
         sent += wrote.map_or(0, Result::unwrap);
     }
     assert!(stopped && sent < 256 * 1024 + 3 * 256 * 1024, "{sent} bytes were taken");
+}
+
+#[tokio::test]
+async fn a_byte_of_a_body_holds_no_read_buffer() {
+    let (mut rig, connection) = rig(service_fn(|request: Request<Incoming>| async move {
+        let mut body = request.into_body();
+        let mut pieces = Vec::new();
+        while let Some(frame) = body.frame().await {
+            pieces.extend(frame.map_err(io::Error::other)?.into_data().ok());
+        }
+        assert!(pieces.len() > 1 && pieces.iter().all(Bytes::is_unique));
+        Ok(full("unique"))
+    }));
+    let mut connection = pin!(connection);
+    for part in POST.as_bytes().chunks(2) {
+        rig.send(part).await;
+        assert!(poke(connection.as_mut()).is_none());
+    }
+    assert!(rig.got().ends_with("unique"));
 }
 
 #[tokio::test]
@@ -386,6 +433,19 @@ async fn a_response_that_breaks_off_is_cut_off() {
     assert!(matches!(poke(connection.as_mut()), Some(Cause::Failed(_))));
     let got = rig.got();
     assert!(!got.contains("0\r\n\r\n"), "nothing may look like the end: {got}");
+}
+
+#[tokio::test]
+async fn trailers_that_cannot_be_sent_cut_the_response_off() {
+    let (mut rig, connection) = rig(service_fn(|_| async {
+        let trailers = HeaderMap::from_iter([(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("4"))]);
+        let frames = [Frame::data(Bytes::from_static(b"body")), Frame::trailers(trailers)];
+        Ok(Response::new(StreamBody::new(futures::stream::iter(frames.map(Ok::<_, Infallible>)))))
+    }));
+    let mut connection = pin!(connection);
+    rig.send(GET).await;
+    assert!(matches!(poke(connection.as_mut()), Some(Cause::Encode(_))));
+    assert!(!rig.got().contains("0\r\n\r\n"), "nothing may look like the end");
 }
 
 #[tokio::test]
@@ -559,6 +619,36 @@ async fn an_upgrade_hands_the_connection_over_with_what_was_read() {
     let mut got = String::new();
     rig.client.read_to_string(&mut got).await.unwrap();
     assert!(got.starts_with("HTTP/1.1 101 ") && got.ends_with("\r\n\r\nedcba"), "{got}");
+}
+
+#[tokio::test]
+async fn a_connection_keeps_its_place_beyond_an_upgrade() {
+    let (tell, mut upgrades) = tokio::sync::mpsc::unbounded_channel();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        tell.send(request.extensions_mut().remove::<OnUpgrade>().unwrap()).unwrap();
+        let mut response = full("");
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let (listener, connector) = xs_net::MemoryListener::new(2);
+    let limit = xs_net::serve::ConnectionLimit::new(1);
+    let options = xs_net::serve::ServeOptions { limit: limit.clone(), ..Default::default() };
+    let timer = Timer::new(Arc::new(VirtualClock::new()));
+    let (_stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let connections = Server::new(&timer).serve_clones(service);
+    tokio::spawn(xs_net::serve::serve_with(listener, connections, stopped, options));
+    let asks = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    let mut clients = [connector.connect().await.unwrap(), connector.connect().await.unwrap()];
+    for client in &mut clients {
+        client.write_all(asks).await.unwrap();
+    }
+    let first = upgrades.recv().await.unwrap().await.unwrap();
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert!(upgrades.try_recv().is_err() && limit.open() == 1, "the limit is one");
+    drop(first);
+    assert!(upgrades.recv().await.unwrap().await.is_ok());
 }
 
 #[tokio::test]

@@ -286,7 +286,12 @@ fn client_options(config: &Pool) -> ClientOptions {
     ClientOptions {
         limits: Limits::CLIENT,
         // How long a connection is kept is the pool's business.
-        timeouts: Timeouts { head: Some(config.timeouts.response), body: Some(config.timeouts.idle), idle: None },
+        timeouts: Timeouts {
+            head: Some(config.timeouts.response),
+            body: Some(config.timeouts.idle),
+            body_rate: 0,
+            idle: None,
+        },
         driver: driver::Options { write_timeout: Some(config.timeouts.idle), ..driver::Options::DEFAULT },
         ..ClientOptions::default()
     }

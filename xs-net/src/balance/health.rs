@@ -134,13 +134,16 @@ where
         }
         loop {
             let now = timer.now();
-            for member in checked.values_mut() {
-                if running.len() < options.at_once.max(1) && member.due.is_some_and(|due| due <= now) {
-                    member.due = None;
-                    let (endpoint, generation) = (member.endpoint.clone(), member.generation);
-                    let run = timer.timeout(options.timeout, check(endpoint.clone()));
-                    running.push(async move { (endpoint.name, generation, run.await.unwrap_or(false)) });
-                }
+            let room = options.at_once.max(1).saturating_sub(running.len());
+            // Who has waited longest comes first, whatever its name: where checks hang, there is not room for all.
+            let mut due: Vec<_> = checked.values_mut().filter(|_| room > 0).collect();
+            due.retain(|member| member.due.is_some_and(|due| due <= now));
+            due.sort_by_key(|member| member.due);
+            for member in due.into_iter().take(room) {
+                member.due = None;
+                let (endpoint, generation) = (member.endpoint.clone(), member.generation);
+                let run = timer.timeout(options.timeout, check(endpoint.clone()));
+                running.push(async move { (endpoint.name, generation, run.await.unwrap_or(false)) });
             }
             let room = running.len() < options.at_once.max(1);
             let next = checked.values().filter_map(|member| member.due).min().filter(|_| room);

@@ -118,8 +118,8 @@ impl Load {
         (-(nanos as f64) / self.tau).exp()
     }
 
-    /// An answer after `latency`. One that `may_lower` counts in full; another one only if it is slower than expected.
-    fn record(&self, now: Instant, latency: Duration, may_lower: bool) {
+    /// A call ended after `latency`. A success counts in full, all else only if it is slower than expected.
+    fn record(&self, now: Instant, latency: Duration, outcome: Outcome) {
         let nanos = self.nanos(now);
         // Whoever moves the stamp fades the average for exactly the time by which it was moved: each stretch of time
         // counts once, however many record at once.
@@ -128,11 +128,15 @@ impl Load {
         let sample = latency.as_nanos() as f64;
         let next = |bits| {
             let average = f64::from_bits(bits);
-            let next = match (sample >= average, may_lower) {
-                (true, _) => sample,
-                // The first answer of all was the peak above; this one is an average.
-                (false, true) => average * kept + sample * (1.0 - kept),
-                (false, false) => (average * kept).max(sample),
+            let next = match outcome {
+                // Nothing is known of who has only ever failed.
+                Outcome::Failure if average == 0.0 => sample.max(self.unknown),
+                // Nothing has healed: what was known before counts from now on again.
+                Outcome::Failure => average.max(sample),
+                Outcome::Ignored => (average * kept).max(sample),
+                // The first answer of all, too, is a peak.
+                Outcome::Success if sample >= average => sample,
+                Outcome::Success => average * kept + sample * (1.0 - kept),
             };
             Some(next.to_bits())
         };
@@ -157,7 +161,7 @@ impl Outstanding {
     /// The call has ended. Answers how many calls in a row have failed by now.
     ///
     /// Only a success can make the endpoint look faster than before: a broken one often fails in no time, and if that
-    /// looked fast, it would attract everything. A call that somebody stopped waiting for took at least as long as it was
+    /// looked fast, it would attract everything. It doesn't fade while it fails, either. A call that somebody stopped waiting for took at least as long as it was
     /// under way.
     pub fn end(self, now: Instant, outcome: Outcome) -> u32 {
         self.answered(now, outcome)
@@ -167,7 +171,7 @@ impl Outstanding {
     /// this is dropped, and how long that takes says nothing.
     pub fn answered(&self, now: Instant, outcome: Outcome) -> u32 {
         let load = &self.load;
-        load.record(now, now.saturating_duration_since(self.began), outcome == Outcome::Success);
+        load.record(now, now.saturating_duration_since(self.began), outcome);
         match outcome {
             Outcome::Success => {
                 load.successes.fetch_add(1, Relaxed);
@@ -245,6 +249,27 @@ mod tests {
     }
 
     #[test]
+    fn failing_for_long_does_not_look_fast_either() {
+        let clock = VirtualClock::new();
+        let load = Arc::new(Load::new(&LoadOptions::default(), clock.now()));
+        answer(&load, &clock, 50 * MS, Outcome::Success);
+        for _ in 0..10_000 {
+            clock.advance(9 * MS);
+            answer(&load, &clock, MS, Outcome::Failure);
+        }
+        assert_eq!(load.latency(clock.now()), 50 * MS);
+        // Left alone it may be tried again, and looks as before if it fails again.
+        clock.advance(Duration::from_secs(30));
+        assert!(load.latency(clock.now()) < 3 * MS);
+        answer(&load, &clock, MS, Outcome::Failure);
+        assert_eq!(load.latency(clock.now()), 50 * MS);
+        // Who has never worked looks like whoever is not known.
+        let load = Arc::new(Load::new(&LoadOptions::default(), clock.now()));
+        answer(&load, &clock, MS, Outcome::Failure);
+        assert_eq!(load.latency(clock.now()), LoadOptions::default().unknown);
+    }
+
+    #[test]
     fn who_has_not_answered_yet_is_taken_for_slow_while_it_is_asked() {
         let clock = VirtualClock::new();
         let load = Arc::new(Load::new(&LoadOptions::default(), clock.now()));
@@ -266,7 +291,7 @@ mod tests {
                     let call = load.begin(now);
                     // The peak of all comes in the middle of one thread's work; nothing fades, as no time passes.
                     let latency = if (thread, n) == (1, 1000) { 9 * MS } else { MS };
-                    load.record(now, latency, true);
+                    load.record(now, latency, Outcome::Success);
                     drop(call);
                 }
             }

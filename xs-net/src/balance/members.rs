@@ -48,7 +48,12 @@ impl<S, P> Shared<S, P> {
     fn note(&self, name: &str, call: &Outstanding, outcome: Outcome, now: Instant) {
         let in_a_row = call.answered(now, outcome);
         if outcome == Outcome::Failure && in_a_row >= self.failures_to_report {
-            self.state.lock().cluster.failed(name, in_a_row, now);
+            let mut state = self.state.lock();
+            // Not if the member is gone, and another one has come under its name.
+            let same = |index| state.cluster.load(index).is_some_and(|its| Arc::ptr_eq(its, call.load()));
+            if state.cluster.find(name).is_some_and(same) {
+                state.cluster.failed(name, in_a_row, now);
+            }
         }
     }
 }

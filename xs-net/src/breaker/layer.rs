@@ -77,9 +77,9 @@ impl BreakerHandle {
         }
     }
 
-    pub(super) fn refuses(&self) -> bool {
+    pub(super) fn rejection(&self) -> Option<Rejected> {
         let now = self.shared.timer.now();
-        self.shared.breaker.lock().refuses(now)
+        self.shared.breaker.lock().rejection(now)
     }
 
     fn rejected(&self, rejected: Rejected) -> Rejected {
@@ -190,7 +190,7 @@ impl<S, C: Clone> Layer<S> for BreakerLayer<C> {
     type Service = BreakerService<S, C>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BreakerService { inner, refused: false, handle: self.handle.clone(), classify: self.classify.clone() }
+        BreakerService { inner, refused: None, handle: self.handle.clone(), classify: self.classify.clone() }
     }
 }
 
@@ -198,8 +198,8 @@ impl<S, C: Clone> Layer<S> for BreakerLayer<C> {
 #[derive(Debug)]
 pub struct BreakerService<S, C = Errors> {
     inner: S,
-    /// Whether it said that it is ready although `inner` is not, because the breaker was open.
-    refused: bool,
+    /// Why it said that it is ready although `inner` is not: what the next call will hear.
+    refused: Option<Rejected>,
     handle: BreakerHandle,
     classify: C,
 }
@@ -214,7 +214,7 @@ impl<S, C> BreakerService<S, C> {
 impl<S: Clone, C: Clone> Clone for BreakerService<S, C> {
     fn clone(&self) -> Self {
         let (inner, handle, classify) = (self.inner.clone(), self.handle.clone(), self.classify.clone());
-        BreakerService { inner, refused: false, handle, classify }
+        BreakerService { inner, refused: None, handle, classify }
     }
 }
 
@@ -230,15 +230,13 @@ where
     /// Ready when the inner service is, or when a call would be rejected without it.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let inner = self.inner.poll_ready(cx);
-        self.refused = inner.is_pending() && self.handle.refuses();
-        if self.refused { Poll::Ready(Ok(())) } else { inner.map_err(Error::Inner) }
+        self.refused = if inner.is_pending() { self.handle.rejection() } else { None };
+        if self.refused.is_some() { Poll::Ready(Ok(())) } else { inner.map_err(Error::Inner) }
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        if std::mem::take(&mut self.refused) {
-            // Should it have become half open since: the inner service isn't ready to hear a trial call.
-            let state = self.handle.status().state;
-            let rejected = Rejected { state, retry_after: std::time::Duration::ZERO };
+        if let Some(rejected) = self.refused.take() {
+            // Also if it has become half open since: the inner service isn't ready to hear a trial call.
             return BreakerFuture { kind: Kind::Rejected { error: Some(self.handle.rejected(rejected)) } };
         }
         let kind = match self.handle.begin() {

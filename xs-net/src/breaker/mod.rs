@@ -35,7 +35,8 @@
 //! - Half open, never more calls are under way than there are trial places; a call that is dropped gives its place back
 //!   (`Permit`'s `Drop`).
 //! - Trial calls that hang don't keep it half open for ever ([`BreakerOptions::trial_most`]).
-//! - While it rejects, it doesn't wait for the inner service's readiness (`BreakerService::poll_ready`).
+//! - While it rejects, nobody begins to wait for the inner service's readiness, and who is rejected hears when to come again
+//!   (`BreakerService::poll_ready`). Who waited already when it opened goes on.
 //! - Its decisions are those of a model that keeps every outcome and counts anew each time (a property test).
 //!
 //! # Cost

@@ -135,11 +135,16 @@ impl Breaker {
 
     /// Whether [`begin`](Self::begin) would refuse a call at `now`, without asking for a place.
     pub fn refuses(&self, now: Instant) -> bool {
+        self.rejection(now).is_some()
+    }
+
+    /// What a call would hear at `now` if [`begin`](Self::begin) would refuse it, without asking for a place.
+    pub fn rejection(&self, now: Instant) -> Option<Rejected> {
         match self.status.state {
-            State::Closed | State::ForcedClosed => false,
-            State::Open => now < self.until,
-            State::HalfOpen => self.trial.given >= self.trials(),
-            State::ForcedOpen => true,
+            State::Closed | State::ForcedClosed => None,
+            State::Open => (now < self.until).then(|| self.reject(self.until - now)),
+            State::HalfOpen => (self.trial.given >= self.trials()).then(|| self.reject(self.options.open_for)),
+            State::ForcedOpen => Some(self.reject(self.options.open_for)),
         }
     }
 

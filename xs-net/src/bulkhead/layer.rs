@@ -30,6 +30,23 @@ impl Shared {
         }
     }
 
+    /// Whom to wake for a call that waits. False when it has got its place.
+    fn keep(&self, waiting: Waiting, waker: &Waker) -> bool {
+        let mut places = self.places.lock();
+        let Some(kept) = places.kept(waiting) else { return false };
+        let old = (!kept.will_wake(waker)).then(|| std::mem::replace(kept, waker.clone()));
+        // Dropped after the lock is given back, as well.
+        drop(places);
+        drop(old);
+        true
+    }
+
+    /// A call does not want to wait any longer. False when it has got its place.
+    fn give_up(&self, waiting: Waiting) -> bool {
+        let kept = self.places.lock().give_up(waiting);
+        kept.is_some()
+    }
+
     fn full(&self, full: Full) -> Full {
         count("xs_bulkhead_rejected_total", &self.name);
         tracing::debug!(name = &*self.name, running = full.running, waited = full.waited, "full");
@@ -46,6 +63,7 @@ pub struct BulkheadLayer {
 impl BulkheadLayer {
     /// Places for everything that this layer is put around, together; `name` is what events and counters call it.
     pub fn new(name: &str, options: BulkheadOptions, timer: &Timer) -> Self {
+        let options = BulkheadOptions { running: options.running.max(1), ..options };
         let places = Mutex::new(Places::new(options.running, options.waiting));
         BulkheadLayer { shared: Arc::new(Shared { name: name.into(), options, timer: timer.clone(), places }) }
     }
@@ -140,7 +158,7 @@ impl Drop for Place {
         if !self.held {
             return;
         }
-        let gave_up = self.waiting.is_some_and(|waiting| self.shared.places.lock().give_up(waiting).is_some());
+        let gave_up = self.waiting.is_some_and(|waiting| self.shared.give_up(waiting));
         // Either it ran, or its place came while nobody looked.
         if !gave_up {
             self.shared.leave();
@@ -184,15 +202,10 @@ impl<S: Service<R>, R> Future for BulkheadFuture<S, R> {
                 }
                 StateProjection::Waits { call, sleep } => {
                     let place = this.place.as_mut().expect("who waits has a claim");
-                    let waits = place.waiting.is_some_and(|waiting| {
-                        let mut places = place.shared.places.lock();
-                        let kept = places.kept(waiting);
-                        kept.map(|waker| waker.clone_from(cx.waker())).is_some()
-                    });
+                    let waits = place.waiting.is_some_and(|waiting| place.shared.keep(waiting, cx.waker()));
                     if waits {
                         ready!(sleep.poll(cx));
-                        let gave_up =
-                            place.waiting.is_some_and(|waiting| place.shared.places.lock().give_up(waiting).is_some());
+                        let gave_up = place.waiting.is_some_and(|waiting| place.shared.give_up(waiting));
                         if !gave_up {
                             continue; // its place came just now
                         }

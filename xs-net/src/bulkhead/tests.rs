@@ -127,3 +127,47 @@ impl Drop for Out {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[test]
+fn no_places_are_one() {
+    let timer = Timer::new(Arc::new(VirtualClock::new()));
+    let options = BulkheadOptions { running: 0, waiting: 0, ..BulkheadOptions::default() };
+    let layer = BulkheadLayer::new("test", options, &timer);
+    let mut service = layer.layer(service_fn(|()| std::future::pending::<Result<(), &str>>()));
+    let _runs = service.call(());
+    let full = by_hand(service.call(())).poll();
+    assert!(matches!(full, std::task::Poll::Ready(Err(Error::Full(Full { running: 1, .. })))));
+}
+
+/// A waker that holds another call, as that of an executor may hold its task.
+struct Holds {
+    _held: parking_lot::Mutex<Box<dyn Send>>,
+}
+
+impl std::task::Wake for Holds {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[tokio::test]
+async fn wakers_are_dropped_after_the_lock_is_given_back() {
+    let timer = Timer::system(); // the virtual clock would keep the wakers, too
+    let options = BulkheadOptions { running: 1, ..BulkheadOptions::default() };
+    let layer = BulkheadLayer::new("test", options, &timer);
+    let mut service = layer.layer(service_fn(|()| std::future::pending::<Result<(), &str>>()));
+    let runs = service.call(());
+    let mut waits = || {
+        let inner = service.call(());
+        let holds = Arc::new(Holds { _held: parking_lot::Mutex::new(Box::new(inner)) });
+        let mut outer = Box::pin(service.call(()));
+        let waker = std::task::Waker::from(holds);
+        assert!(outer.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+        outer
+    };
+    let (mut other, left) = (waits(), waits());
+    assert_eq!((layer.running(), layer.waiting()), (1, 4));
+    assert!(other.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending());
+    drop(left);
+    assert_eq!((layer.running(), layer.waiting()), (1, 1));
+    drop((runs, other));
+    assert_eq!((layer.running(), layer.waiting()), (0, 0));
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
@@ -154,16 +154,20 @@ pub(super) struct Lead<K: Hash + Eq + Clone, T: Clone, E, C: cache::Cache<K, Sto
 impl<K: Hash + Eq + Clone, T: Clone, E, C: cache::Cache<K, Stored<T>>> Lead<K, T, E, C> {
     /// The call has ended: everybody who waits gets its result.
     pub(super) fn finish(mut self, result: Result<T, E>, lifetime: impl FnOnce(&T) -> Lifetime) -> Result<T, Error<E>> {
-        let Some(flight) = self.flight.take() else { return result.map_err(Error::Inner) };
+        // The lead is held up to the end: what is the user's here (the lifetime, the clones, the store) may panic, and then
+        // it passes on.
+        let Some(flight) = self.flight.clone() else { return result.map_err(Error::Inner) };
         let stored =
             result.as_ref().ok().and_then(|value| Stored::new(value, lifetime(value), self.shared.timer.now()));
         self.shared.land(&self.key, &flight, stored);
         // Nobody can join from here on.
         let mut seats = flight.seats.lock();
-        let waiting = std::mem::take(&mut seats.waiting);
         let (landed, answer) = match result {
-            Ok(value) if waiting.is_empty() => return Ok(value),
-            Err(error) if waiting.is_empty() => return Err(Error::Inner(error)),
+            result if seats.waiting.is_empty() => {
+                drop(seats);
+                self.flight = None;
+                return result.map_err(Error::Inner);
+            }
             Ok(value) => (Ok(value.clone()), Ok(value)),
             Err(error) => {
                 let error = Arc::new(error);
@@ -171,7 +175,9 @@ impl<K: Hash + Eq + Clone, T: Clone, E, C: cache::Cache<K, Stored<T>>> Lead<K, T
             }
         };
         seats.landed = Some(landed);
+        let waiting = std::mem::take(&mut seats.waiting);
         drop(seats);
+        self.flight = None;
         waiting.into_values().for_each(Waker::wake);
         answer
     }
@@ -218,16 +224,16 @@ impl<K: Hash + Eq + Clone, T: Clone, E, C: cache::Cache<K, Stored<T>>> Seat<K, T
         }
         if seats.led {
             let waker = self.number.and_then(|number| seats.waiting.get_mut(&number));
-            if let Some(waker) = waker {
-                waker.clone_from(cx.waker());
-            }
+            let other = waker.filter(|waker| !waker.will_wake(cx.waker()));
+            let old = other.map(|waker| std::mem::replace(waker, cx.waker().clone()));
+            drop(seats);
+            drop(old);
             return Poll::Pending;
         }
         seats.led = true;
-        if let Some(number) = self.number.take() {
-            seats.waiting.remove(&number);
-        }
+        let old = self.number.take().and_then(|number| seats.waiting.remove(&number));
         drop(seats);
+        drop(old);
         let flight = Some(self.flight.clone());
         Poll::Ready(News::Lead(Lead { shared: self.shared.clone(), flight, key: self.key.clone() }))
     }
@@ -237,10 +243,11 @@ impl<K: Hash + Eq + Clone, T: Clone, E, C: cache::Cache<K, Stored<T>>> Drop for 
     fn drop(&mut self) {
         let Some(number) = self.number.take() else { return };
         let mut seats = self.flight.seats.lock();
-        seats.waiting.remove(&number);
+        let waker = seats.waiting.remove(&number);
         // Everybody else who waits knows that nobody leads, and will: each was woken for it.
         let last = !seats.led && seats.waiting.is_empty();
         drop(seats);
+        drop(waker);
         if last {
             self.shared.abandon(&self.key, &self.flight);
         }
@@ -249,8 +256,10 @@ impl<K: Hash + Eq + Clone, T: Clone, E, C: cache::Cache<K, Stored<T>>> Drop for 
 
 impl<T: Clone> Stored<T> {
     fn new(value: &T, lifetime: Lifetime, now: Instant) -> Option<Self> {
-        let fresh_until = now.checked_add(lifetime.fresh)?;
-        let stale_until = fresh_until.checked_add(lifetime.stale)?;
+        // What no instant can hold is for ever, and thirty years are as good.
+        const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+        let fresh_until = now.checked_add(lifetime.fresh.min(FOREVER))?;
+        let stale_until = fresh_until.checked_add(lifetime.stale.min(FOREVER))?;
         (stale_until > now).then(|| Stored { value: value.clone(), fresh_until, stale_until })
     }
 }

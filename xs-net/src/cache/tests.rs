@@ -93,6 +93,50 @@ fn when_the_leader_is_dropped_another_takes_over() {
     assert_eq!(layer.in_flight(), 0);
 }
 
+/// A closure that says how long a response is good may panic like any other code of the user's.
+#[test]
+fn a_panic_while_the_answer_is_stored_passes_the_lead_on() {
+    let clock = VirtualClock::new();
+    let timer = Timer::new(Arc::new(clock.clone()));
+    let lasts = |value: &u32| {
+        assert!(*value > 0, "on purpose");
+        Lifetime::fresh(10 * MS)
+    };
+    let store: LruCache<u32, Stored<u32>> = LruCache::new(2);
+    let layer = CacheLayer::new("test", store, lasts, &timer, |key: &u32| Some(*key));
+    let answers = Arc::new(parking_lot::Mutex::new(vec![7, 0]));
+    let mut service = layer.layer(service_fn(move |_: u32| {
+        let answer = answers.lock().pop();
+        async move { answer.ok_or("asked too often") }
+    }));
+    let mut callers = [by_hand(service.call(1)), by_hand(service.call(1))];
+    assert!(callers[1].poll().is_pending());
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callers[0].poll().is_ready()));
+    assert!(panicked.is_err());
+    assert_eq!(value(callers[1].poll()), Some(7));
+    assert_eq!(layer.in_flight(), 0);
+}
+
+#[test]
+fn what_is_good_for_ever_is_kept() {
+    let clock = VirtualClock::new();
+    let timer = Timer::new(Arc::new(clock.clone()));
+    for lifetime in [Lifetime::fresh(Duration::MAX), Lifetime { fresh: 10 * MS, stale: Duration::MAX }] {
+        let calls = Arc::new(AtomicU32::new(0));
+        let seen = calls.clone();
+        let store: LruCache<u32, Stored<u32>> = LruCache::new(2);
+        let layer = CacheLayer::new("test", store, lifetime, &timer, |key: &u32| Some(*key));
+        let mut service = layer.layer(service_fn(move |n: u32| {
+            seen.fetch_add(1, Ordering::SeqCst);
+            std::future::ready(Ok::<_, String>(n))
+        }));
+        for _ in 0..3 {
+            assert_eq!(value(by_hand(service.call(1)).poll()), Some(1));
+        }
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+    }
+}
+
 #[test]
 fn errors_are_shared_and_not_kept() {
     let (_clock, _layer, calls, mut service) = world();
@@ -270,4 +314,38 @@ impl Drop for Call {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+/// A waker that holds another caller, as that of an executor may hold its task.
+struct Holds {
+    _held: parking_lot::Mutex<Box<dyn Send>>,
+}
+
+impl std::task::Wake for Holds {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn wakers_are_dropped_after_the_locks_are_given_back() {
+    let (_clock, layer, _calls, mut service) = world();
+    let mut leader = by_hand(service.call(1));
+    assert!(leader.poll().is_pending());
+    let mut waits = || {
+        let mut inner = by_hand(service.call(1));
+        assert!(inner.poll().is_pending());
+        let holds = Arc::new(Holds { _held: parking_lot::Mutex::new(Box::new(inner)) });
+        let mut outer = Box::pin(service.call(1));
+        let waker = std::task::Waker::from(holds);
+        assert!(outer.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+        outer
+    };
+    // Another waker comes, the caller leaves, or takes the lead: in each case the inner caller leaves the same flight.
+    let (mut other, left, mut leads) = (waits(), waits(), waits());
+    let mut noop = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(other.as_mut().poll(&mut noop).is_pending());
+    drop(left);
+    drop(leader);
+    assert!(leads.as_mut().poll(&mut noop).is_pending());
+    drop((other, leads));
+    assert_eq!(layer.in_flight(), 0);
 }

@@ -43,8 +43,10 @@
 //!   and the deadline. Commands are the user's own doing: after some, the user polls again.
 //! - When the peer resets or stops reading while it has sent something, that is read and told before the error: the
 //!   reason is often in it (`fail`).
-//! - A peer that takes nothing for [`Options::write_timeout`] is an error, whatever it sends.
-//! - Closing takes at most [`Options::linger`] and [`Options::linger_bytes`], whatever the peer does.
+//! - A peer that takes nothing for [`Options::write_timeout`] is an error, whatever it sends, and wherever the bytes wait: here
+//!   or in a transport that has to be flushed.
+//! - Closing takes at most [`Options::linger`] for saying so and as long again for what still comes, of which at most
+//!   [`Options::linger_bytes`] are read, whatever the peer does.
 //!
 //! # Cost
 //!
@@ -156,8 +158,8 @@ pub struct Options {
     pub read_buffer_max: usize,
     /// How long the peer may take nothing of what waits to be written. `None` is for ever. Default 30 s.
     pub write_timeout: Option<Duration>,
-    /// How long to read and drop what the peer still sends after the end, so that it gets to read what was written last.
-    /// Default 1 s.
+    /// How long to read and drop what the peer still sends after the end, so that it gets to read what was written last; and
+    /// before that, how long a transport may take to say the end. Default 1 s.
     pub linger: Duration,
     /// How much of that at most, in bytes. Default 256 KiB.
     pub linger_bytes: usize,
@@ -215,7 +217,8 @@ pub struct Driver<M, T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Farewell {
     No,
-    Shutdown,
+    /// Until when the end is said.
+    Shutdown(Instant),
     /// Until when what comes is dropped, and how much of it.
     Linger(Instant, usize),
     Done,
@@ -427,17 +430,10 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                         self.fail(error);
                         continue;
                     }
-                    Poll::Pending => {
-                        let timeout = self.options.write_timeout;
-                        self.stuck = self.stuck.or_else(|| self.now.checked_add(timeout?));
-                        if self.stuck.is_some_and(|at| at <= self.now) {
-                            let why = "the peer takes nothing of what is sent";
-                            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)));
-                        }
-                    }
+                    Poll::Pending => self.wait_for_peer()?,
                 }
             } else {
-                self.rest(cx);
+                self.rest(cx)?;
             }
             let reads = !self.fresh && !self.eof && self.machine.phase() == Phase::Open && self.machine.wants_input();
             if reads {
@@ -454,12 +450,30 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                 return Poll::Ready(Err(error));
             }
             let next = [self.machine.poll_timeout(), self.stuck].into_iter().flatten().min();
-            if next.is_some_and(|at| self.alarm.poll(cx, &self.timer, self.now, at)) {
-                self.now = self.timer.now();
+            if next.is_some_and(|at| self.rings(cx, at)) {
                 continue;
             }
             return self.pending();
         }
+    }
+
+    /// Whether `at` has passed; if not, the task is woken then.
+    fn rings(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
+        let rings = self.alarm.poll(cx, &self.timer, self.now, at);
+        if rings {
+            self.now = self.timer.now();
+        }
+        rings
+    }
+
+    /// The peer has not taken what is there to be sent; an error if that has been so for too long.
+    fn wait_for_peer(&mut self) -> io::Result<()> {
+        let timeout = self.options.write_timeout;
+        self.stuck = self.stuck.or_else(|| self.now.checked_add(timeout?));
+        if self.stuck.is_some_and(|at| at <= self.now) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing of what is sent"));
+        }
+        Ok(())
     }
 
     fn pending<X>(&mut self) -> Poll<X> {
@@ -478,14 +492,19 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
     }
 
     /// With nothing to write: flushes what was written, and gives back memory.
-    fn rest(&mut self, cx: &mut Context<'_>) {
-        // A flush that fails fails the next write too.
-        if self.unflushed && Pin::new(&mut self.io).poll_flush(cx).is_ready() {
-            self.unflushed = false;
-        }
+    fn rest(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.out.capacity() > IDLE_OUT {
             self.out.shrink();
         }
+        if self.unflushed {
+            // A transport that holds bytes back, as TLS does, waits here for a peer that takes none.
+            if Pin::new(&mut self.io).poll_flush(cx).is_pending() {
+                return self.wait_for_peer();
+            }
+            // A flush that fails fails the next write too.
+            (self.unflushed, self.stuck) = (false, None);
+        }
+        Ok(())
     }
 
     /// Nothing can be written any more. What is already there to be read is still read, for the peer may have said why.
@@ -533,8 +552,11 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                 self.farewell = Farewell::Done;
             }
             Phase::HandedOver => {
-                if self.unflushed && Pin::new(&mut self.io).poll_flush(cx)?.is_pending() {
-                    return self.pending();
+                while self.unflushed && Pin::new(&mut self.io).poll_flush(cx)?.is_pending() {
+                    self.wait_for_peer()?;
+                    if !self.stuck.is_some_and(|at| self.rings(cx, at)) {
+                        return self.pending();
+                    }
                 }
                 self.unflushed = false;
                 self.farewell = Farewell::Done;
@@ -549,6 +571,11 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
         Poll::Ready(Ok(None))
     }
 
+    /// When to stop lingering that begins now.
+    fn in_a_while(&self) -> Instant {
+        self.now.checked_add(self.options.linger).unwrap_or(self.now)
+    }
+
     /// Says that nothing more will come, and hears the peer out for a while. Failures no longer matter: everything is sent.
     fn close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
@@ -556,17 +583,20 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                 Farewell::Done => return Poll::Ready(()),
                 Farewell::No => {
                     self.input.clear();
-                    self.farewell = Farewell::Shutdown;
+                    self.farewell = Farewell::Shutdown(self.in_a_while());
                 }
-                Farewell::Shutdown => {
+                Farewell::Shutdown(until) => {
                     if Pin::new(&mut self.io).poll_shutdown(cx).is_pending() {
+                        // Some transports have a last word of their own, and the peer may not take that either.
+                        if self.now >= until || self.rings(cx, until) {
+                            return Poll::Ready(());
+                        }
                         return Poll::Pending;
                     }
                     if self.eof {
                         return Poll::Ready(());
                     }
-                    let until = self.now.checked_add(self.options.linger).unwrap_or(self.now);
-                    self.farewell = Farewell::Linger(until, self.options.linger_bytes);
+                    self.farewell = Farewell::Linger(self.in_a_while(), self.options.linger_bytes);
                 }
                 Farewell::Linger(until, left) => {
                     if self.now >= until || left == 0 {
@@ -578,9 +608,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                             self.input.clear();
                         }
                         Poll::Ready(_) => return Poll::Ready(()),
-                        Poll::Pending if self.alarm.poll(cx, &self.timer, self.now, until) => {
-                            self.now = self.timer.now();
-                        }
+                        Poll::Pending if self.rings(cx, until) => {}
                         Poll::Pending => return Poll::Pending,
                     }
                 }

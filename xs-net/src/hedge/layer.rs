@@ -32,7 +32,7 @@ pub struct HedgeLayer<P> {
 
 impl<P> HedgeLayer<P> {
     /// - `name` is what events and counters call it.
-    /// - `budget` may be shared with a retry layer.
+    /// - `budget` may be shared with a retry layer; inside of that, take it [`nested`](SharedBudget::nested).
     /// - `replay`, `Fn(&R) -> Option<R>`, gives the second request before the first is gone: `None` says that this request
     ///   must not be sent twice, or cannot be.
     pub fn new(name: &str, options: HedgeOptions, budget: SharedBudget, timer: &Timer, replay: P) -> Self {
@@ -139,6 +139,8 @@ impl<S: Service<R>, R> Future for HedgeFuture<S, R> {
             match result {
                 Ok(response) => {
                     this.shared.record(*this.began);
+                    // Gone now, not when the caller gets round to dropping this future.
+                    this.second.set(Second::None);
                     return Poll::Ready(Ok(response));
                 }
                 // An error before the second call is an error: repeating is another layer's business.
@@ -182,6 +184,7 @@ impl<S: Service<R>, R> Future for HedgeFuture<S, R> {
                     Ok(response) => {
                         count("xs_hedge_won_total", &this.shared.name);
                         this.shared.record(*this.began);
+                        this.first.set(None);
                         return Poll::Ready(Ok(response));
                     }
                     Err(error) if this.first.is_none() => {

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use xs_proto::http1::{Error, Framing};
 
-/// The body of a request: a [`Body`] of [`Bytes`] that share the connection's read buffer.
+/// The body of a request: a [`Body`] of [`Bytes`] that share the connection's read buffer, but for small ones.
 ///
 /// The connection reads ahead by a window and no further: a body that nobody polls makes its client wait. If it is
 /// dropped before its end, the rest is read and dropped if it is short, and else the connection closes behind the
@@ -136,8 +136,13 @@ impl fmt::Debug for Incoming {
     }
 }
 
+/// A smaller piece is copied: it would hold the whole of the read buffer, which connections share, for as long as its user
+/// keeps it.
+const COPIED: usize = 1024;
+
 impl Inlet {
     pub(super) fn push(&self, cx: &Context<'_>, bytes: Bytes) {
+        let bytes = if bytes.len() < COPIED { Bytes::copy_from_slice(&bytes) } else { bytes };
         let mut state = self.shared.lock();
         state.chunks.push_back(bytes);
         wake(state.reader.take(), cx);
@@ -170,7 +175,8 @@ impl Inlet {
         if !state.connection.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
             state.connection = Some(cx.waker().clone());
         }
-        let asks = state.asked && std::mem::take(&mut state.expects);
+        // Who has dropped the body waits for it no longer.
+        let asks = state.asked && Arc::strong_count(&self.shared) > 1 && std::mem::take(&mut state.expects);
         (std::mem::take(&mut state.consumed), asks)
     }
 }

@@ -396,8 +396,12 @@ where
                 _ => {}
             }
         }
+        if !whole && first.is_pending() {
+            // It may be the request's body that this one waits for. Leave to send that has no place behind the head.
+            self.as_mut().attend_body(cx);
+        }
         if whole {
-            this.body.set(None);
+            self.as_mut().project().body.set(None);
         }
         self.as_mut().respond_with(head, payload, None, hands_over);
         if let Poll::Ready(next) = first {
@@ -474,9 +478,13 @@ where
             Some(Err(error)) => return self.give_up(Cause::Failed(error.into())),
             end => {
                 let trailers = end.and_then(Result::ok).and_then(|frame| frame.into_trailers().ok());
-                this.state.current = None;
                 this.body.set(None);
-                driver.command(ServerCommand::End { stream, trailers: trailers.map(AnyFields::Map) })
+                let ended = driver.command(ServerCommand::End { stream, trailers: trailers.map(AnyFields::Map) });
+                // One that was refused is still to be given up.
+                if ended.is_ok() {
+                    this.state.current = None;
+                }
+                ended
             }
         };
         if let Err(error) = obeyed {

@@ -59,7 +59,7 @@
 //! # Cost
 //!
 //! One read and one write a request, or a batch of pipelined ones. Allocations of this block: none for a request without
-//! a body, one for a body, one for an upgrade. An idle connection holds no read buffer and at most 2 KiB for writing.
+//! a body, one for a body and one for each small piece of it, one for an upgrade. An idle connection holds no read buffer and at most 2 KiB for writing.
 //! A client allocates a box for a request's body that is not empty, and nothing for its pieces.
 //! The `http` crate's request has its header map and its URI to build: [`Message`] does without.
 //!

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, BytesMut};
 use parking_lot::Mutex;
@@ -23,7 +23,14 @@ use crate::session::Registration;
 /// ready gets the connection.
 #[derive(Clone)]
 pub struct OnUpgrade {
-    promise: Arc<Mutex<oneshot::Receiver<Upgraded>>>,
+    promise: Arc<Mutex<Promise>>,
+}
+
+struct Promise {
+    /// Wakes whoever has asked it last.
+    receiver: oneshot::Receiver<Upgraded>,
+    /// Everybody who has asked.
+    waiting: Vec<Waker>,
 }
 
 /// The request was answered otherwise, or the connection ended before.
@@ -34,7 +41,21 @@ pub struct NotUpgraded;
 impl OnUpgrade {
     pub(super) fn new() -> (oneshot::Sender<Upgraded>, OnUpgrade) {
         let (sender, promise) = oneshot::channel();
+        let promise = Promise { receiver: promise, waiting: Vec::new() };
         (sender, OnUpgrade { promise: Arc::new(Mutex::new(promise)) })
+    }
+
+    /// Lets the other clones look again.
+    fn wake_others(&self) {
+        let waiting = std::mem::take(&mut self.promise.lock().waiting);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for OnUpgrade {
+    fn drop(&mut self) {
+        // It may be the one that would have been woken.
+        self.wake_others();
     }
 }
 
@@ -43,10 +64,17 @@ impl Future for OnUpgrade {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut promise = self.promise.lock();
-        if promise.is_terminated() {
+        if promise.receiver.is_terminated() {
             return Poll::Ready(Err(NotUpgraded));
         }
-        Pin::new(&mut *promise).poll(cx).map(|outcome| outcome.map_err(|_| NotUpgraded))
+        let outcome = Pin::new(&mut promise.receiver).poll(cx).map(|outcome| outcome.map_err(|_| NotUpgraded));
+        if outcome.is_ready() {
+            drop(promise);
+            self.wake_others();
+        } else if !promise.waiting.iter().any(|known| known.will_wake(cx.waker())) {
+            promise.waiting.push(cx.waker().clone());
+        }
+        outcome
     }
 }
 
@@ -71,7 +99,8 @@ impl<T: Transport + Unpin + Send + 'static> Stream for T {
 pub struct Upgraded {
     io: Box<dyn Stream>,
     input: BytesMut,
-    /// Tells when the server wants to end. The connection's future is over, and the server waits for it no longer.
+    /// Tells when the server wants to end. The connection's future is over, and the server waits for it no longer; but as long
+    /// as this is kept, the connection has its place under the server's limit.
     pub drain: Option<Drain>,
     /// The connection's entry in its registry.
     pub registration: Option<Registration>,
@@ -82,7 +111,8 @@ impl Upgraded {
         Upgraded { io: Box::new(io), input, drain: None, registration: None }
     }
 
-    /// The stream itself, and the bytes that come before what is read from it, if it is a `T`.
+    /// The stream itself, and the bytes that come before what is read from it, if it is a `T`. Take [`drain`](Self::drain)
+    /// out before, and keep it.
     ///
     /// # Errors
     ///
@@ -153,5 +183,33 @@ impl Transport for Upgraded {
 impl fmt::Debug for Upgraded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upgraded").field("unread", &self.input.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listener::MemoryStream;
+
+    #[tokio::test]
+    async fn every_clone_hears_how_it_ended_whoever_asked_last() {
+        for dropped in [false, true] {
+            let (sender, promise) = OnUpgrade::new();
+            let mut asks: Vec<_> = (0..3).map(|_| tokio::spawn(promise.clone())).collect();
+            tokio::task::yield_now().await;
+            if dropped {
+                let last = asks.pop().unwrap();
+                last.abort();
+                assert!(last.await.unwrap_err().is_cancelled());
+            }
+            let (stream, _theirs) = MemoryStream::pair(8);
+            assert!(sender.send(Upgraded::new(stream, BytesMut::new())).is_ok());
+            let mut got = 0;
+            for ask in asks {
+                let outcome = tokio::time::timeout(std::time::Duration::from_secs(5), ask).await;
+                got += usize::from(outcome.expect("it hangs").unwrap().is_ok());
+            }
+            assert_eq!(got, 1);
+        }
     }
 }

@@ -10,7 +10,8 @@ use super::rate::{Rate, later, nanos_from};
 /// At most `rate.amount()` in any stretch of `rate.period()`, exactly: every request that passed is remembered for a
 /// period.
 ///
-/// The price of exactness is memory: up to one entry (24 bytes) for each unit of the amount.
+/// The price of exactness is memory: up to one entry (24 bytes) for each unit of the amount, and one for each request that
+/// waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlidingLog {
     rate: Rate,

@@ -109,16 +109,29 @@ impl Budget {
 }
 
 /// A budget that several layers spend from. Clones share it.
+///
+/// Layers beside each other take clones, and each fills it with its own calls. Of layers on top of each other only the
+/// outermost does: the others take [`nested`](Self::nested), or a call would count once for each, and each repetition of
+/// it as another call.
 #[derive(Clone)]
 pub struct SharedBudget {
     budget: Arc<Mutex<Budget>>,
     timer: Timer,
+    /// Calls that come in through this one have been counted further out.
+    nested: bool,
 }
 
 impl SharedBudget {
     /// A budget by the clock of `timer`.
     pub fn new(options: BudgetOptions, timer: &Timer) -> Self {
-        SharedBudget { budget: Arc::new(Mutex::new(Budget::new(options, timer.now()))), timer: timer.clone() }
+        let budget = Arc::new(Mutex::new(Budget::new(options, timer.now())));
+        SharedBudget { budget, timer: timer.clone(), nested: false }
+    }
+
+    /// The same budget for a layer inside of one that fills it: it spends, and its deposits are none.
+    #[must_use]
+    pub fn nested(&self) -> Self {
+        SharedBudget { nested: true, ..self.clone() }
     }
 
     /// Notes a call: an original one, never a retry.
@@ -128,7 +141,9 @@ impl SharedBudget {
 
     /// [`deposit`](SharedBudget::deposit) for those who know the time already.
     pub fn deposit_at(&self, now: Instant) {
-        self.budget.lock().deposit(now);
+        if !self.nested {
+            self.budget.lock().deposit(now);
+        }
     }
 
     /// Takes out one retry, if there is one.

@@ -36,7 +36,8 @@ pub struct RetryLayer<P, C> {
 
 impl<P, C> RetryLayer<P, C> {
     /// - `name` is what events and counters call it.
-    /// - `budget` may be shared with other layers that cause calls of their own.
+    /// - `budget` may be shared with other layers that cause calls of their own; inside of one of them, take it
+    ///   [`nested`](SharedBudget::nested).
     /// - `replay`, `Fn(&R) -> Option<R>`, is asked before each attempt for what could be sent after it: `None` says that
     ///   this request must not be sent twice, or cannot be.
     /// - `classify`, `Fn(&Result<T, E>) -> Verdict`, says whether sending it again may help and does no harm.

@@ -43,7 +43,8 @@
 //!   everything).
 //! - No attempt is made before the other side's hint is over, nor after a hint longer than
 //!   [`RetryOptions::longest_hint`], nor on a service that has not said that it is ready.
-//! - Clones share the budget: it belongs to the layer, or is handed in to be shared by several.
+//! - Clones share the budget: it belongs to the layer, or is handed in to be shared by several. Layers on top of each other
+//!   that share it count a call once, if all but the outermost take it [`nested`](SharedBudget::nested).
 //!
 //! # Cost
 //!
@@ -93,7 +94,8 @@
 //! both deposited for the same request (its issue 956), which doubled what could be retried. tower's `retry` has a
 //! budget after Finagle's model, but leaves to each policy when to deposit and withdraw. Envoy's budget is a share of the
 //! requests under way. gRPC's throttle takes a token for each failure, gives back a part of one for each success, and stops
-//! retries below half. This layer deposits in one place, where a call comes in, so there is nothing to get wrong.
+//! retries below half. This layer deposits in one place, where a call comes in; what is left to get wrong is Finagle's case,
+//! for which there is [`SharedBudget::nested`].
 //!
 //! # What this leaves out
 //!

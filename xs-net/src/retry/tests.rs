@@ -116,3 +116,26 @@ async fn a_call_deposits_once_however_often_it_is_attempted() {
     }
     assert_eq!(world.sent(), 40 + 20);
 }
+
+/// Finagle's issue 956: two layers on top of each other, each of which counts a call, and the inner one each repetition of
+/// it as well.
+#[tokio::test]
+async fn a_call_through_two_layers_counts_once() {
+    let clock = VirtualClock::new();
+    let timer = Timer::new(Arc::new(clock.clone()));
+    let options = BudgetOptions { ratio: 0.2, per_second: 0, window: Duration::from_secs(3600) };
+    let budget = SharedBudget::new(options, &timer);
+    let (sent, replay) = (AtomicU32::new(0), |(): &()| Some(()));
+    let again = |result: &Result<(), ()>| if result.is_ok() { Verdict::Done } else { Verdict::Again };
+    let layer =
+        |budget| RetryLayer::new("test", RetryOptions::default(), budget, &timer, Rng::from_seed(1), replay, again);
+    let failing = service_fn(|()| {
+        sent.fetch_add(1, Ordering::SeqCst);
+        std::future::ready(Err::<(), ()>(()))
+    });
+    let mut service = layer(budget.clone()).layer(layer(budget.nested()).layer(failing));
+    for _ in 0..100 {
+        run(&clock, service.ready().await.unwrap().call(())).await.unwrap_err();
+    }
+    assert_eq!(sent.load(Ordering::SeqCst), 120);
+}

@@ -9,6 +9,8 @@ use std::task::{Poll, Waker};
 use parking_lot::Mutex;
 use slab::Slab;
 
+use super::limit::Place;
+
 #[derive(Default)]
 struct Shared {
     draining: AtomicBool,
@@ -36,7 +38,7 @@ impl DrainSignal {
 
     /// One more receiver.
     pub fn drain(&self) -> Drain {
-        Drain { shared: self.shared.clone(), slot: None }
+        Drain { shared: self.shared.clone(), slot: None, place: None }
     }
 }
 
@@ -46,9 +48,11 @@ impl fmt::Debug for DrainSignal {
     }
 }
 
-/// Receives the order to finish what has begun and to begin nothing new.
+/// Receives the order to finish what has begun and to begin nothing new. A connection's own keeps its place under the
+/// server's [`ConnectionLimit`](super::ConnectionLimit) taken, as its clones do: it goes where the connection goes.
 pub struct Drain {
     shared: Arc<Shared>,
+    place: Option<Arc<Place>>,
     /// Where the waker lies, and a copy to tell whether it is still the right one.
     slot: Option<(usize, Waker)>,
 }
@@ -57,6 +61,12 @@ impl Drain {
     /// One that never comes, for a connection without a server.
     pub fn never() -> Self {
         DrainSignal::new().drain()
+    }
+
+    /// The one of a connection that has this place.
+    pub(super) fn keeping(mut self, place: Option<Arc<Place>>) -> Self {
+        self.place = place;
+        self
     }
 
     /// Whether the order has been given.
@@ -98,7 +108,7 @@ impl Drain {
 
 impl Clone for Drain {
     fn clone(&self) -> Self {
-        Drain { shared: self.shared.clone(), slot: None }
+        Drain { shared: self.shared.clone(), slot: None, place: self.place.clone() }
     }
 }
 

@@ -37,7 +37,8 @@
 //! - Where connections beyond the limit are refused, nobody is who finds a place: it is looked for when the connection
 //!   is there, and the connection is kept until the service is ready for it (`kept`).
 //! - At most [`ConnectionLimit`] connections exist at once, over all `serve` loops that share the limit; a place is
-//!   given back when the connection's future is dropped, however that happens (`Place`).
+//!   given back when the connection's future is dropped, however that happens, and its [`Drain`] with it: a connection that
+//!   goes on in another task, as after an upgrade, takes both along (`Place`).
 //! - When `serve` returns, every connection's future has been dropped.
 //!
 //! # Cost
@@ -91,6 +92,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -220,9 +222,9 @@ where
         if ready && let Some((io, peer)) = kept.take() {
             ready = false;
             let local = io.local_end().unwrap_or_else(|| listener.local_addr());
-            let (descriptor, drain) = (io.descriptor(), signal.drain());
+            let place: Option<Arc<Place>> = place.take().map(Arc::new);
+            let (descriptor, drain) = (io.descriptor(), signal.drain().keeping(place.clone()));
             let answered = connections.call(Conn { io, peer, local, descriptor, drain });
-            let place: Option<Place> = place.take();
             tasks.spawn(async move {
                 let _place = place;
                 answered.await.map(drop).map_err(Into::into)

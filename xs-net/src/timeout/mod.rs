@@ -71,7 +71,8 @@
 //! # What this leaves out
 //!
 //! Telling the other side that nobody waits any more, which is the protocol's (dropping the call is what starts it); a
-//! limit on each chunk of a streamed answer.
+//! limit on each chunk of a streamed answer. Waiting for readiness, which comes before there is a request:
+//! [`Timer::timeout`] around it.
 //!
 //! # Try next
 //!

@@ -56,7 +56,7 @@ fn they_stack_over_a_function_and_a_fault_is_survived() {
             again,
             transient,
         ))
-        .layer(HedgeLayer::new("twice", HedgeOptions::default(), budget, timer, again))
+        .layer(HedgeLayer::new("twice", HedgeOptions::default(), budget.nested(), timer, again))
         .layer(BreakerLayer::new("backend", BreakerOptions::default(), timer))
         .layer(TimeoutLayer::new("backend", Duration::from_secs(1), timer).carry((
             |request: &Request| request.deadline,

@@ -323,21 +323,6 @@ impl BodyWriter {
         Ok(())
     }
 
-    /// The same for bytes that the transport fetches.
-    pub(super) fn external(
-        &mut self,
-        chunk: Box<dyn std::any::Any + Send>,
-        len: usize,
-        out: &mut Out,
-    ) -> Result<(), CommandError> {
-        if len > 0 {
-            self.begin(len as u64, out)?;
-            out.put_external(chunk, len);
-            self.finish_chunk(out);
-        }
-        Ok(())
-    }
-
     /// Writes the end.
     pub(super) fn end(self, trailers: Option<AnyFields>, out: &mut Out) -> Result<(), CommandError> {
         match self {

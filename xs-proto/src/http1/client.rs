@@ -65,7 +65,7 @@ impl Client {
     /// A connection that has just been opened.
     pub fn new(now: Instant, limits: Limits, timeouts: Timeouts) -> Client {
         let mut client = Client {
-            limits: Limits { receive_window: limits.receive_window.max(1), pipeline: limits.pipeline.max(1), ..limits },
+            limits: limits.sane(),
             parser: ResponseParser::default(),
             spare: Spare::default(),
             read: Read::Head,
@@ -75,7 +75,7 @@ impl Client {
             events: VecDeque::new(),
             out: Out::new(),
             held: 0,
-            timer: Timer::new(timeouts),
+            timer: Timer::new(Timeouts { body_rate: 0, ..timeouts }),
             last: false,
             phase: Phase::Open,
         };
@@ -171,7 +171,8 @@ impl Client {
             self.events.push_back(ClientEvent::Informed { stream, head });
             return false;
         }
-        if switching && !slot.upgrade {
+        // Also in the middle of the request: what is left of it would be the first words of the other protocol.
+        if switching && (!slot.upgrade || slot.writer.is_some()) {
             self.fail(Error::UnexpectedResponse, Error::Abandoned);
             return true;
         }
@@ -282,7 +283,6 @@ impl Client {
         encode::finish(&said, delimiter, persistence, None, out);
         match (payload, &mut writer) {
             (Payload::Full(bytes), Some(body)) => body.data(bytes, &mut self.out)?,
-            (Payload::External(chunk, len), Some(body)) => body.external(chunk, len, &mut self.out)?,
             _ => whole = false,
         }
         let writer = writer.filter(|_| !whole);
@@ -320,9 +320,6 @@ impl Client {
                 Ok(())
             }
             ClientCommand::Data { stream, bytes } => self.body(stream, |writer, out| writer.data(bytes, out)),
-            ClientCommand::External { stream, chunk, len } => {
-                self.body(stream, |writer, out| writer.external(chunk, len, out))
-            }
             ClientCommand::End { stream, trailers } => {
                 let ended = self.body(stream, |writer, out| writer.end(trailers, out));
                 if let (Ok(()), Ok(Some(index))) = (ended, self.index(stream)) {
@@ -359,7 +356,6 @@ fn frame(method: &Method, said: &Said, payload: &Payload) -> Result<(Delimiter, 
     let known = match payload {
         Payload::Empty => Some(0),
         Payload::Full(bytes) => Some(bytes.len() as u64),
-        Payload::External(_, len) => Some(*len as u64),
         Payload::Sized(len) => Some(*len),
         Payload::Streamed => said.content_length,
     };

@@ -9,7 +9,7 @@ pub struct Limits {
     pub start_line: usize,
     /// A head from its first byte to the empty line. Beyond it a server answers 431.
     pub head: usize,
-    /// How many fields a head may have, and a trailer section.
+    /// How many fields a head may have, and a trailer section. At most 16,384, which a `HeaderMap` can hold.
     pub fields: usize,
     /// The line in front of a chunk, its extensions and end included.
     pub chunk_line: usize,
@@ -19,7 +19,7 @@ pub struct Limits {
     pub trailers: usize,
     /// A body. Beyond it a server answers 413.
     pub body: u64,
-    /// How much of a body may be with the user, unconsumed, before the peer must wait.
+    /// How much of a body may be with the user, unconsumed, before the peer must wait. At least one, as the next two are.
     pub receive_window: usize,
     /// How much may wait in the machine to be sent before [`window`](crate::Machine::window) is zero.
     pub send_window: usize,
@@ -51,6 +51,20 @@ impl Limits {
     pub const CLIENT: Limits = Limits { body: u64::MAX, pipeline: 1, ..Limits::SERVER };
 }
 
+impl Limits {
+    /// With a window of nothing, nothing would ever move: these are at least one. And a `HeaderMap` that cannot hold all
+    /// fields would panic.
+    pub(super) fn sane(self) -> Limits {
+        Limits {
+            fields: self.fields.min(1 << 14),
+            receive_window: self.receive_window.max(1),
+            send_window: self.send_window.max(1),
+            pipeline: self.pipeline.max(1),
+            ..self
+        }
+    }
+}
+
 /// How long the peer may take. `None` is for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
@@ -59,20 +73,26 @@ pub struct Timeouts {
     pub head: Option<Duration>,
     /// Between two pieces of a body, counted only while the machine wants them.
     pub body: Option<Duration>,
+    /// How fast a request's body must come to a server at least, in bytes a second; 0: as slowly as it likes. It is the
+    /// average over the time for which the server waits, and each body has a credit of the length of `body` (30 s where
+    /// that is `None`), which what comes faster fills up again. Clients don't ask it of responses, some of which are
+    /// streams of rare events.
+    pub body_rate: u32,
     /// Between two exchanges, and before the first one.
     pub idle: Option<Duration>,
 }
 
 impl Timeouts {
-    /// Heads within 30 s, a piece of a body each 30 s, and 75 s between exchanges.
+    /// Heads within 30 s, a piece of a body each 30 s and 240 bytes of it a second, and 75 s between exchanges.
     pub const DEFAULT: Timeouts = Timeouts {
         head: Some(Duration::from_secs(30)),
         body: Some(Duration::from_secs(30)),
+        body_rate: 240,
         idle: Some(Duration::from_secs(75)),
     };
 
     /// For ever, for a driver that has deadlines of its own.
-    pub const NONE: Timeouts = Timeouts { head: None, body: None, idle: None };
+    pub const NONE: Timeouts = Timeouts { head: None, body: None, body_rate: 0, idle: None };
 }
 
 impl Default for Timeouts {

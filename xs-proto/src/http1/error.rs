@@ -109,7 +109,8 @@ pub enum Error {
     /// A head was not complete within [`Timeouts::head`](super::Timeouts::head).
     #[error("no complete head in time")]
     HeadTimeout,
-    /// No piece of a body came within [`Timeouts::body`](super::Timeouts::body).
+    /// No piece of a body came within [`Timeouts::body`](super::Timeouts::body), or the pieces came more slowly than
+    /// [`Timeouts::body_rate`](super::Timeouts::body_rate).
     #[error("no more of a body in time")]
     BodyTimeout,
     /// The input ended inside a message.
@@ -172,7 +173,8 @@ pub enum CommandError {
     /// pipeline is full.
     #[error("the command is out of turn")]
     OutOfTurn,
-    /// The status cannot be sent so: 1xx as a response, another as an interim response, 101 where nobody asked.
+    /// The status cannot be sent so: 1xx as a response, another as an interim response, 101 where nobody asked
+    /// or where not all of the request has come.
     #[error("the status is not possible here")]
     Status,
     /// A field name that is no token, or a value with control characters.

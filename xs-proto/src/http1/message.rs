@@ -1,6 +1,5 @@
 //! The vocabulary of both machines: events and commands, and what they carry.
 
-use std::any::Any;
 use std::fmt;
 
 use bytes::Bytes;
@@ -41,8 +40,6 @@ pub enum Payload {
     Empty,
     /// This is all of it.
     Full(Bytes),
-    /// All of it is a chunk of this many bytes that the transport fetches ([`Out::put_external`](crate::Out)).
-    External(Box<dyn Any + Send>, usize),
     /// This many bytes will follow as data commands, and then an end.
     Sized(u64),
     /// An unknown number will.
@@ -54,7 +51,6 @@ impl fmt::Debug for Payload {
         match self {
             Payload::Empty => f.write_str("Empty"),
             Payload::Full(bytes) => f.debug_tuple("Full").field(&bytes.len()).finish(),
-            Payload::External(_, len) => f.debug_tuple("External").field(len).finish(),
             Payload::Sized(len) => f.debug_tuple("Sized").field(len).finish(),
             Payload::Streamed => f.write_str("Streamed"),
         }
@@ -301,15 +297,6 @@ pub enum ServerCommand {
         /// The piece.
         bytes: Bytes,
     },
-    /// A piece of the response's body that the transport fetches.
-    External {
-        /// The exchange.
-        stream: StreamId,
-        /// What the transport knows it by.
-        chunk: Box<dyn Any + Send>,
-        /// How many bytes it has.
-        len: usize,
-    },
     /// The response's body is complete.
     End {
         /// The exchange.
@@ -403,15 +390,6 @@ pub enum ClientCommand {
         stream: StreamId,
         /// The piece.
         bytes: Bytes,
-    },
-    /// A piece of the request's body that the transport fetches.
-    External {
-        /// The exchange.
-        stream: StreamId,
-        /// What the transport knows it by.
-        chunk: Box<dyn Any + Send>,
-        /// How many bytes it has.
-        len: usize,
     },
     /// The request's body is complete.
     End {

@@ -1,6 +1,6 @@
 //! The one deadline that a connection has at any moment.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::config::Timeouts;
 
@@ -18,11 +18,44 @@ pub(super) struct Timer {
     timeouts: Timeouts,
     waits: Waits,
     deadline: Option<Instant>,
+    /// For how long the body may go on coming too slowly.
+    credit: Duration,
+    /// Since when its time runs, as far as it has not been taken off the credit.
+    since: Option<Instant>,
+    /// How much of it has come and was not added to the credit.
+    came: u64,
 }
+
+/// The most that a body has credit for where its pauses are not bounded.
+const CREDIT: Duration = Duration::from_secs(30);
 
 impl Timer {
     pub(super) fn new(timeouts: Timeouts) -> Timer {
-        Timer { timeouts, waits: Waits::None, deadline: None }
+        Timer { timeouts, waits: Waits::None, deadline: None, credit: Duration::MAX, since: None, came: 0 }
+    }
+
+    fn most_credit(&self) -> Duration {
+        if self.timeouts.body_rate == 0 { Duration::MAX } else { self.timeouts.body.unwrap_or(CREDIT) }
+    }
+
+    /// A body begins.
+    pub(super) fn begin_body(&mut self) {
+        (self.credit, self.since, self.came) = (self.most_credit(), None, 0);
+    }
+
+    /// So many bytes of it have come.
+    pub(super) fn came(&mut self, len: usize) {
+        self.came = self.came.saturating_add(len as u64);
+    }
+
+    /// Takes the time that was waited off the credit, and adds what has come in it.
+    fn settle_credit(&mut self, now: Instant, waits: Waits) {
+        let waited = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let nanos = u128::from(self.came) * 1_000_000_000 / u128::from(self.timeouts.body_rate.max(1));
+        let earned = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        self.credit = self.credit.saturating_sub(waited).saturating_add(earned).min(self.most_credit());
+        self.since = (waits == Waits::Body).then_some(now);
+        self.came = 0;
     }
 
     /// Waits for something: from now on if it is something else than before or if there was `progress`, which is more than
@@ -31,12 +64,15 @@ impl Timer {
         if self.waits == waits && !progress {
             return;
         }
+        if self.timeouts.body_rate > 0 && (self.waits == Waits::Body || waits == Waits::Body) {
+            self.settle_credit(now, waits);
+        }
         self.waits = waits;
         let timeout = match waits {
             Waits::None => None,
             Waits::Idle => self.timeouts.idle,
             Waits::Head => self.timeouts.head,
-            Waits::Body => self.timeouts.body,
+            Waits::Body => Some(self.timeouts.body.unwrap_or(Duration::MAX).min(self.credit)),
         };
         // A sum beyond what an instant can be is for ever.
         self.deadline = timeout.and_then(|timeout| now.checked_add(timeout));

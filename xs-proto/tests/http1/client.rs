@@ -150,6 +150,28 @@ fn upgrades_and_tunnels_hand_over() {
 }
 
 #[test]
+fn no_protocol_changes_in_the_middle_of_a_request() {
+    let mut wire = client();
+    let stream = wire.machine.next_stream();
+    let mut head = RequestHead::new(Method::POST, "/").unwrap();
+    for (name, value) in [("Host", "a"), ("Connection", "Upgrade"), ("Upgrade", "x")] {
+        head.fields_mut().append(name, value.as_bytes()).unwrap();
+    }
+    wire.command(ClientCommand::Request { head: head.into(), payload: Payload::Sized(6) }).unwrap();
+    wire.command(ClientCommand::Data { stream, bytes: Bytes::from_static(b"bod") }).unwrap();
+    wire.feed("HTTP/1.1 101 Switching Protocols\r\n\r\nframes");
+    assert_eq!((wire.events(), wire.phase()), (vec!["0 reset UnexpectedResponse".to_owned()], Phase::Aborted));
+}
+
+#[test]
+fn a_window_of_nothing_counts_as_one_byte() {
+    let mut wire = client_with(Limits { send_window: 0, ..Limits::CLIENT });
+    let stream = wire.request("PUT", "/", Payload::Streamed);
+    wire.sent();
+    assert_eq!(wire.machine.window(stream), 1);
+}
+
+#[test]
 fn a_server_that_closes_before_it_answers_is_told_apart() {
     let mut wire = client();
     wire.get("/");

@@ -62,15 +62,76 @@ fn each_pipelined_head_has_its_own_time() {
 #[test]
 fn a_body_may_pause_but_not_for_long() {
     let mut wire = server();
-    wire.feed("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n");
+    wire.feed("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
     for _ in 0..5 {
         wire.pass(29 * SECOND);
-        wire.feed("x");
+        wire.feed("x".repeat(8000));
     }
     wire.events();
     wire.pass(30 * SECOND);
     assert_eq!(wire.events(), ["0 reset BodyTimeout"]);
     assert!(wire.sent().starts_with("HTTP/1.1 408 "));
+}
+
+#[test]
+fn a_body_may_trickle_but_not_for_ever() {
+    // A byte every 29 seconds stays within the pause that is allowed, and would keep a connection for years.
+    let mut wire = server();
+    wire.feed("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    let mut last = Vec::new();
+    for second in 0..600 {
+        if second % 29 == 0 {
+            wire.feed("x");
+        }
+        wire.pass(SECOND);
+        last = wire.events();
+        if last.iter().any(|event| event.contains("reset")) {
+            break;
+        }
+    }
+    assert_eq!(last, ["0 reset BodyTimeout"]);
+    assert!(wire.sent().starts_with("HTTP/1.1 408 "));
+
+    // The rest of a body that nobody wants any more is no better.
+    let mut wire = server();
+    wire.feed("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n");
+    wire.respond(0, 200, Payload::Empty).unwrap();
+    wire.sent();
+    for _ in 0..20 {
+        wire.pass(29 * SECOND);
+        wire.feed("x");
+    }
+    assert_eq!(wire.phase(), Phase::Closing);
+}
+
+#[test]
+fn a_body_that_is_slow_but_fast_enough_has_all_the_time() {
+    let rate = usize::try_from(xs_proto::http1::Timeouts::DEFAULT.body_rate).unwrap();
+    let mut wire = server();
+    wire.feed("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let consumed = |len| ServerCommand::Consumed { stream: StreamId(0), len };
+    // With pauses, which what came before has paid for.
+    for _ in 0..300 {
+        wire.feed(format!("{:x}\r\n{}\r\n", 20 * rate, "x".repeat(20 * rate)));
+        wire.command(consumed(20 * rate)).unwrap();
+        wire.pass(20 * SECOND);
+    }
+    // And the time in which we want nothing doesn't count.
+    let window = wire.machine.limits().receive_window;
+    for _ in 0..5 {
+        wire.feed(format!("{window:x}\r\n{}\r\n", "x".repeat(window)));
+        wire.pass(1000 * SECOND);
+        wire.command(consumed(window)).unwrap();
+    }
+    assert!(wire.events().iter().all(|event| !event.contains("reset")));
+    assert_eq!(wire.phase(), Phase::Open);
+    // A burst is no credit for ever.
+    wire.feed("1\r\nx\r\n");
+    for _ in 0..40 {
+        wire.pass(SECOND);
+        wire.feed("1\r\nx\r\n");
+    }
+    assert_eq!(wire.events().last().unwrap(), "0 reset BodyTimeout");
 }
 
 #[test]

@@ -98,7 +98,12 @@ impl HttpListener {
         let Http { body, timeouts, .. } = &self.http;
         let options = ServerOptions {
             limits: Limits { body: *body, ..Limits::SERVER },
-            timeouts: Timeouts { head: Some(timeouts.head), body: Some(timeouts.body), idle: Some(timeouts.idle) },
+            timeouts: Timeouts {
+                head: Some(timeouts.head),
+                body: Some(timeouts.body),
+                idle: Some(timeouts.idle),
+                ..Timeouts::DEFAULT
+            },
             driver: driver::Options { write_timeout: Some(timeouts.write), ..driver::Options::DEFAULT },
             ..ServerOptions::default()
         };

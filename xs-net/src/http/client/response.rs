@@ -198,7 +198,11 @@ where
                     return Poll::Ready(Ok(R::from_head(head, ResponseBody { lent: Some(lent), left }, None)));
                 }
                 Ok(_) => {} // nothing else can come before a response
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(error) => {
+                    // Whoever keeps the finished future around keeps nobody waiting.
+                    this.lent.bring_home();
+                    return Poll::Ready(Err(error));
+                }
             }
         }
     }

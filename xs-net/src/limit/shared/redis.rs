@@ -278,14 +278,16 @@ where
         if verdict.is_err() {
             // The decision does not wait for it to be taken back. Somebody must: a call that is dropped may not be sent.
             let refund = vec![command!("DECRBY", this.clone(), cost.to_string()), command!("PEXPIRE", this, lives)];
-            let refunded = self.send(refund).await?;
-            tokio::spawn(async move {
-                if refunded.await.is_err() {
-                    tracing::debug!(
-                        "a refused cost was not taken back: the limit is stricter until its window is over"
-                    );
-                }
-            });
+            let why = "a refused cost was not taken back: the limit is stricter until its window is over";
+            match self.send(refund).await {
+                Ok(refunded) => drop(tokio::spawn(async move {
+                    if refunded.await.is_err() {
+                        tracing::debug!("{why}");
+                    }
+                })),
+                // The verdict stands: an error would be a store that didn't answer, and many let pass what that refuses.
+                Err(error) => tracing::debug!(%error, "{why}"),
+            }
         }
         Ok(verdict)
     }
@@ -389,6 +391,37 @@ mod tests {
         }
         // What can never pass doesn't even ask.
         assert_eq!(store.take(Bytes::from("a"), 11).await.unwrap(), Err(Denied::TooLarge { cost: 11, capacity: 10 }));
+    }
+
+    /// A connection that answers so many transactions, and is closed then.
+    #[derive(Clone)]
+    struct Answers(std::sync::Arc<Mutex<VecDeque<Frame>>>);
+
+    impl Service<Transaction> for Answers {
+        type Response = Frame;
+        type Error = BoxError;
+        type Future = std::future::Ready<Result<Frame, BoxError>>;
+
+        fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), BoxError>> {
+            let closed = self.0.lock().is_empty();
+            std::task::Poll::Ready(if closed { Err("closed".into()) } else { Ok(()) })
+        }
+
+        fn call(&mut self, _: Transaction) -> Self::Future {
+            std::future::ready(self.0.lock().pop_front().ok_or_else(|| "closed".into()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_stands_when_the_connection_ends_behind_it() {
+        let bulk = |text: &'static str| Frame::Bulk(Bytes::from(text));
+        let time = || Frame::Array(vec![bulk("1700000000"), bulk("0")]);
+        let over = Frame::Array(vec![Frame::Integer(11), Frame::Integer(1), Frame::Null, time()]);
+        let service = Answers(std::sync::Arc::new(Mutex::new([Frame::Array(vec![time()]), over].into())));
+        let timer = Timer::system();
+        let store = RedisStore::sliding_window(service, "l:", Rate::per_second(10).unwrap(), &timer).unwrap();
+        let verdict = store.take(Bytes::from("a"), 1).await.unwrap();
+        assert!(matches!(verdict, Err(Denied::Busy { .. })), "{verdict:?}");
     }
 
     #[tokio::test]

@@ -113,7 +113,7 @@ impl Server {
     /// A connection that has just been accepted.
     pub fn new(now: Instant, limits: Limits, timeouts: Timeouts) -> Server {
         let mut server = Server {
-            limits: Limits { receive_window: limits.receive_window.max(1), pipeline: limits.pipeline.max(1), ..limits },
+            limits: limits.sane(),
             parser: RequestParser::default(),
             spare: Spare::default(),
             read: Read::Head,
@@ -217,6 +217,9 @@ impl Server {
             blocked: false,
         });
         self.read = Read::Body(reader);
+        if !received {
+            self.timer.begin_body();
+        }
         self.events.push_back(ServerEvent::Request { stream: self.last_stream(), head });
         if received {
             self.end_of_request();
@@ -233,6 +236,7 @@ impl Server {
             Ok(Piece::More) => return false,
             Ok(Piece::Data(bytes)) => {
                 slot.waits = false;
+                self.timer.came(bytes.len());
                 slot.held += bytes.len();
                 self.held += bytes.len();
                 self.events.push_back(ServerEvent::Data { stream, bytes });
@@ -269,7 +273,10 @@ impl Server {
         let most = usize::try_from(*budget).unwrap_or(usize::MAX);
         match reader.read(src, most.max(1), &self.limits) {
             Ok(Piece::More) => return false,
-            Ok(Piece::Data(bytes)) if bytes.len() as u64 <= *budget => *budget -= bytes.len() as u64,
+            Ok(Piece::Data(bytes)) if bytes.len() as u64 <= *budget => {
+                *budget -= bytes.len() as u64;
+                self.timer.came(bytes.len());
+            }
             Ok(Piece::End(_)) => self.end_of_request(),
             Ok(Piece::Data(_)) | Err(_) => self.read = Read::Stopped,
         }

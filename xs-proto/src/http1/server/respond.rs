@@ -22,10 +22,6 @@ impl Server {
                 Some(index) => self.body(index, |writer, out| writer.data(bytes, out)),
                 None => Ok(()),
             },
-            ServerCommand::External { stream, chunk, len } => match self.index(stream)? {
-                Some(index) => self.body(index, |writer, out| writer.external(chunk, len, out)),
-                None => Ok(()),
-            },
             ServerCommand::End { stream, trailers } => {
                 let Some(index) = self.index(stream)? else { return Ok(()) };
                 let Stage::Body(writer, close) = self.slots[index].stage else { return self.ended(index) };
@@ -143,14 +139,16 @@ impl Server {
         }
         let status = head.status();
         let switching = status == StatusCode::SWITCHING_PROTOCOLS;
-        if status.is_informational() && !(switching && slot.upgrade && !slot.connect) {
+        // A protocol changes behind the request, not in its middle: the rest would be taken for the other one's.
+        let may_switch = slot.upgrade && !slot.connect && slot.received;
+        if status.is_informational() && !(switching && may_switch) {
             return Err(CommandError::Status);
         }
         let hand_over = switching || (slot.connect && status.is_success());
         // A body that was held back may or may not come now: there is no telling it from the next request.
         let unasked = slot.waits && !slot.received;
         // And a body that is too long to be dropped ends the connection; the client learns it now rather than later.
-        let whole = matches!(payload, Payload::Empty | Payload::Full(_) | Payload::External(..));
+        let whole = matches!(payload, Payload::Empty | Payload::Full(_));
         let endless = match &self.read {
             Read::Body(reader) if whole && !slot.received => reader.left().is_some_and(|left| left > self.limits.drain),
             _ => false,
@@ -180,7 +178,6 @@ impl Server {
         }
         match rest {
             Some(Payload::Full(bytes)) => self.whole(index, |writer, out| writer.data(bytes, out)),
-            Some(Payload::External(chunk, len)) => self.whole(index, |writer, out| writer.external(chunk, len, out)),
             _ => Ok(()),
         }
     }
@@ -261,7 +258,6 @@ impl Rules {
         let known = match &payload {
             Payload::Empty => Some(0),
             Payload::Full(bytes) => Some(bytes.len() as u64),
-            Payload::External(_, len) => Some(*len as u64),
             Payload::Sized(len) => Some(*len),
             Payload::Streamed => said.content_length,
         };
