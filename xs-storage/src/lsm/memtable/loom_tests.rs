@@ -1,5 +1,5 @@
 //! Models of what threads may do to each other around a memtable: readers in the tree while its one writer inserts and
-//! splits, and readers of a store while one memtable takes the place of another (`.ci/loom`).
+//! splits a leaf, and readers of a store while one memtable takes the place of another (`.ci/loom`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,9 +47,10 @@ fn tree_of(ids: &[u32]) -> (Arc<Tree>, TreeWriter) {
     (Arc::new(tree), writer)
 }
 
-/// A leaf holds two entries in a model: the third splits it, the next but one splits what is above.
+/// A leaf holds two entries in a model: the third splits it. Deeper trees are left to the test with threads: there a reader
+/// may come upon a new leaf by nothing but the standard library's cell that it lies in, and loom does not see that order.
 fn look_while_inserting(before: &'static [u32], inserted: u32, look: fn(&Tree, u32)) {
-    check(2, move || {
+    check(3, move || {
         let (tree, mut writer) = tree_of(before);
         let theirs = tree.clone();
         let reader = thread::spawn(move || look(&theirs, inserted));
@@ -83,11 +84,6 @@ fn a_walk_passes_all_that_was_there_while_a_leaf_splits() {
         }
         assert!(seen == [2, 6] || seen == [2, inserted, 6], "{seen:?}");
     });
-}
-
-#[test]
-fn what_was_there_is_found_while_the_root_splits() {
-    look_while_inserting(&[2, 4, 6, 8, 10], 12, |tree, _| assert_eq!(find(tree, 10), Some(10)));
 }
 
 /// A store reduced to the versions of one key: version `n` is write `n`. A memtable takes one, then another takes its
@@ -206,10 +202,12 @@ fn a_read_finds_what_was_acknowledged_while_memtables_change_places() {
         let store = Store::new();
         let (writer, flusher) = (store.clone(), store.clone());
         let writer = thread::spawn(move || {
-            let number = writer.put();
-            assert!(writer.get() >= Some(number), "a writer reads what it wrote, or what is newer");
+            for _ in 0..2 {
+                let number = writer.put();
+                assert!(writer.get() >= Some(number), "a writer reads what it wrote, or what is newer");
+            }
         });
-        let flusher = thread::spawn(move || flusher.flush_and_merge());
+        let flusher = thread::spawn(move || (0..2).for_each(|_| flusher.flush_and_merge()));
         let known = store.visible.load(Ordering::Acquire);
         let first = store.get();
         assert!(first >= Some(known), "read {first:?}, and knew of {known}");

@@ -55,7 +55,9 @@ mod loom_tests {
 
     #[test]
     fn what_a_seal_vouches_for_was_there_together() {
-        loom::model(|| {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(|| {
             let shared = Arc::new((Seal::default(), AtomicU64::new(0), AtomicU64::new(0)));
             let theirs = shared.clone();
             let writer = thread::spawn(move || {
