@@ -11,6 +11,13 @@ use crate::text::Format;
 /// Words from this length on are noted with their line: those of which an engine may say that they are too long.
 const LONG: usize = 1 << 10;
 
+struct Long {
+    line: u64,
+    /// As the engine calls it: `key` or `value`.
+    what: &'static str,
+    len: usize,
+}
+
 /// Reads writes, and hands them on `every` so many lines, or all at once. How many there were.
 pub(crate) fn read(
     from: &mut dyn BufRead,
@@ -19,9 +26,9 @@ pub(crate) fn read(
     apply: &mut dyn FnMut(WriteBatch) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let (mut batch, mut line, mut number, mut writes) = (WriteBatch::new(), Vec::new(), 0_u64, 0);
-    // Of the batch at hand: lines, and the bytes of their words.
-    let mut long: Vec<(u64, usize)> = Vec::new();
-    let mut apply = |batch, long: &mut Vec<(u64, usize)>| {
+    // Of the batch at hand.
+    let mut long: Vec<Long> = Vec::new();
+    let mut apply = |batch, long: &mut Vec<Long>| {
         apply(batch).map_err(|failure| at_its_line(failure, long))?;
         long.clear();
         Ok::<(), Failure>(())
@@ -37,9 +44,9 @@ pub(crate) fn read(
         if text.iter().all(u8::is_ascii_whitespace) || text.starts_with(b"#") {
             continue;
         }
-        let mut note = |len| {
+        let mut note = |what, len| {
             if len >= LONG {
-                long.push((number, len));
+                long.push(Long { line: number, what, len });
             }
         };
         add(&mut batch, format, text, &mut note)
@@ -56,20 +63,28 @@ pub(crate) fn read(
 }
 
 /// A refusal of a key or a value, with the first line that has one as long as that.
-fn at_its_line(failure: Failure, long: &[(u64, usize)]) -> Failure {
-    if let Failure::Store(Error::TooLarge { what: "key" | "value", len: refused, .. }) = &failure
-        && let Some((line, _)) = long.iter().find(|(_, len)| *len as u64 == *refused)
+fn at_its_line(failure: Failure, long: &[Long]) -> Failure {
+    if let Failure::Store(Error::TooLarge { what, len, .. }) = &failure
+        && let Some(Long { line, .. }) = long.iter().find(|word| word.what == *what && word.len as u64 == *len)
     {
         return Failure::Usage(format!("line {line} of the batch: {failure}"));
     }
     failure
 }
 
-fn add(batch: &mut WriteBatch, format: Format, line: &[u8], note: &mut dyn FnMut(usize)) -> Result<(), String> {
+fn add(
+    batch: &mut WriteBatch,
+    format: Format,
+    line: &[u8],
+    note: &mut dyn FnMut(&'static str, usize),
+) -> Result<(), String> {
     let mut words = line.splitn(3, |byte| matches!(byte, b' ' | b'\t'));
     let call = words.next().unwrap_or_default();
     let mut word = |what: &str| match words.next() {
-        Some(word) => format.parse(word).inspect(|word| note(word.len())),
+        Some(word) => {
+            let kind = if what == "a value" { "value" } else { "key" };
+            format.parse(word).inspect(|word| note(kind, word.len()))
+        }
         None => Err(format!("{} without {what}", call.escape_ascii())),
     };
     match call {

@@ -98,7 +98,7 @@ impl Walk<'_> {
             self.report.run_pages += u64::from(pages);
         } else {
             self.report.nodes += 1;
-            if self.report.nodes.is_multiple_of(256) {
+            if self.report.nodes.is_multiple_of(64) {
                 (self.told)((self.report.nodes + self.report.run_pages).min(self.of), self.of);
             }
         }
