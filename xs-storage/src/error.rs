@@ -43,6 +43,12 @@ pub enum Error {
         /// How it shows.
         what: String,
     },
+    /// The path has a file where a directory should be: in its middle, or at its end if it is a store's. Give another one.
+    #[error("{}: a file stands where a directory should be: name another path", path.display())]
+    NotADirectory {
+        /// What was to be opened.
+        path: PathBuf,
+    },
     /// A layer found entries in its engine that it did not write. Give it an engine of its own.
     #[error("the engine holds {what}: a layer needs an engine of its own")]
     Foreign {
@@ -99,6 +105,7 @@ impl Error {
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| match source.kind() {
             io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnly { path: path.to_owned() },
+            io::ErrorKind::NotADirectory => Error::NotADirectory { path: path.to_owned() },
             _ => Error::Io { action, path: path.to_owned(), source: Arc::new(source) },
         }
     }

@@ -2,10 +2,21 @@
 
 use std::io::BufRead;
 
+use xs_storage::Error;
 use xs_storage::engine::WriteBatch;
 
 use crate::failure::Failure;
 use crate::text::Format;
+
+/// Words from this length on are noted with their line: those of which an engine may say that they are too long.
+const LONG: usize = 1 << 10;
+
+struct Long {
+    line: u64,
+    /// As the engine calls it: `key` or `value`.
+    what: &'static str,
+    len: usize,
+}
 
 /// Reads writes, and hands them on `every` so many lines, or all at once. How many there were.
 pub(crate) fn read(
@@ -15,6 +26,13 @@ pub(crate) fn read(
     apply: &mut dyn FnMut(WriteBatch) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let (mut batch, mut line, mut number, mut writes) = (WriteBatch::new(), Vec::new(), 0_u64, 0);
+    // Of the batch at hand.
+    let mut long: Vec<Long> = Vec::new();
+    let mut apply = |batch, long: &mut Vec<Long>| {
+        apply(batch).map_err(|failure| at_its_line(failure, long))?;
+        long.clear();
+        Ok::<(), Failure>(())
+    };
     loop {
         line.clear();
         number += 1;
@@ -26,23 +44,47 @@ pub(crate) fn read(
         if text.iter().all(u8::is_ascii_whitespace) || text.starts_with(b"#") {
             continue;
         }
-        add(&mut batch, format, text).map_err(|why| Failure::Usage(format!("line {number} of the batch: {why}")))?;
+        let mut note = |what, len| {
+            if len >= LONG {
+                long.push(Long { line: number, what, len });
+            }
+        };
+        add(&mut batch, format, text, &mut note)
+            .map_err(|why| Failure::Usage(format!("line {number} of the batch: {why}")))?;
         writes += 1;
         if every.is_some_and(|every| batch.len() as u64 >= every) {
-            apply(std::mem::take(&mut batch))?;
+            apply(std::mem::take(&mut batch), &mut long)?;
         }
     }
     if !batch.is_empty() {
-        apply(batch)?;
+        apply(batch, &mut long)?;
     }
     Ok(writes)
 }
 
-fn add(batch: &mut WriteBatch, format: Format, line: &[u8]) -> Result<(), String> {
+/// A refusal of a key or a value, with the first line that has one as long as that.
+fn at_its_line(failure: Failure, long: &[Long]) -> Failure {
+    if let Failure::Store(Error::TooLarge { what, len, .. }) = &failure
+        && let Some(Long { line, .. }) = long.iter().find(|word| word.what == *what && word.len as u64 == *len)
+    {
+        return Failure::Usage(format!("line {line} of the batch: {failure}"));
+    }
+    failure
+}
+
+fn add(
+    batch: &mut WriteBatch,
+    format: Format,
+    line: &[u8],
+    note: &mut dyn FnMut(&'static str, usize),
+) -> Result<(), String> {
     let mut words = line.splitn(3, |byte| matches!(byte, b' ' | b'\t'));
     let call = words.next().unwrap_or_default();
     let mut word = |what: &str| match words.next() {
-        Some(word) => format.parse(word),
+        Some(word) => {
+            let kind = if what == "a value" { "value" } else { "key" };
+            format.parse(word).inspect(|word| note(kind, word.len()))
+        }
         None => Err(format!("{} without {what}", call.escape_ascii())),
     };
     match call {

@@ -7,7 +7,7 @@ use xs_storage::Result;
 use xs_storage::btree::{BTree, Options};
 use xs_storage::engine::Engine;
 
-use crate::{Admin, Machine, Opening, Store, check_by_reading};
+use crate::{Admin, Machine, Opening, Progress, Store, check_by_reading};
 
 pub(crate) fn open(dir: &Path, opening: Opening, machine: &Machine) -> Result<Store> {
     let options = Options {
@@ -23,13 +23,13 @@ pub(crate) fn open(dir: &Path, opening: Opening, machine: &Machine) -> Result<St
 struct Tree(Arc<BTree>);
 
 impl Admin for Tree {
-    fn check(&self, told: &mut dyn FnMut(u64)) -> Result<u64> {
-        self.0.check()?;
-        check_by_reading(&*self.0.snapshot()?, told)
+    fn check(&self, told: &mut dyn FnMut(Progress)) -> Result<u64> {
+        self.0.check_with(&mut Progress::of("looking at pages", told))?;
+        check_by_reading(&*self.0.snapshot()?, self.0.stats().entries, told)
     }
 
-    fn compact(&self, _: &mut dyn FnMut(u64)) -> Result<()> {
-        self.0.compact().map(drop)
+    fn compact(&self, told: &mut dyn FnMut(Progress)) -> Result<()> {
+        self.0.compact_with(&mut Progress::of("moving pages", told)).map(drop)
     }
 
     fn close(&self) -> Result<()> {

@@ -66,15 +66,14 @@ pub(crate) fn run(store: &Store, args: &Args, machine: &Machine) -> Result<(), F
         Command::Restore { file, merge } => restore(engine, file, *merge, machine),
         Command::Verify { file } => verify(file, machine),
         Command::Check => {
-            let progress = Progress::entries("checking", engine.stats().entries);
-            let entries = store.admin.check(&mut |entries| progress.at(entries)).map_err(Failure::Wrong)?;
+            let progress = Progress::share("checking");
+            let entries = store.admin.check(&mut |done| progress.part(&done)).map_err(Failure::Wrong)?;
             drop(progress);
             say(&format!("{entries} entries, nothing wrong\n"))
         }
         Command::Compact => {
-            let progress = Progress::entries("compacting", engine.stats().entries);
-            store.admin.compact(&mut |entries| progress.at(entries))?;
-            Ok(())
+            let progress = Progress::share("compacting");
+            Ok(store.admin.compact(&mut |done| progress.part(&done))?)
         }
         Command::Stats => stats(engine),
         Command::Bench { entries, value_bytes, threads, seed } => {

@@ -40,7 +40,7 @@ use xs_os::{Clock, Jobs, SystemClock, ThreadJobs};
 use xs_storage::engine::Engine;
 use xs_storage::{Error, Result};
 
-pub use admin::{Admin, check_by_reading};
+pub use admin::{Admin, Progress, check_by_reading};
 pub use stream::{FileReader, FileWriter};
 
 /// What keeps the entries.

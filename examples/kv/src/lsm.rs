@@ -7,7 +7,7 @@ use xs_storage::Result;
 use xs_storage::engine::Engine;
 use xs_storage::lsm::{Lsm, Options};
 
-use crate::{Admin, Machine, Opening, Store, check_by_reading};
+use crate::{Admin, Machine, Opening, Progress, Store, check_by_reading};
 
 pub(crate) fn open(dir: &Path, opening: Opening, machine: &Machine) -> Result<Store> {
     let options = Options {
@@ -24,13 +24,13 @@ pub(crate) fn open(dir: &Path, opening: Opening, machine: &Machine) -> Result<St
 struct Tree(Arc<Lsm>);
 
 impl Admin for Tree {
-    fn check(&self, told: &mut dyn FnMut(u64)) -> Result<u64> {
-        self.0.check()?;
-        check_by_reading(&*self.0.snapshot()?, told)
+    fn check(&self, told: &mut dyn FnMut(Progress)) -> Result<u64> {
+        self.0.check_with(&mut Progress::of("looking at tables", told))?;
+        check_by_reading(&*self.0.snapshot()?, self.0.stats().entries, told)
     }
 
-    fn compact(&self, _: &mut dyn FnMut(u64)) -> Result<()> {
-        self.0.compact_fully()
+    fn compact(&self, told: &mut dyn FnMut(Progress)) -> Result<()> {
+        self.0.compact_fully_with(&mut Progress::of("merging", told))
     }
 
     fn close(&self) -> Result<()> {

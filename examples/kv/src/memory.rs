@@ -11,7 +11,7 @@ use xs_storage::dump::{self, DumpError};
 use xs_storage::engine::{Engine, MemoryEngine};
 use xs_storage::{Error, Result, lock};
 
-use crate::{Admin, FileReader, FileWriter, Opening, Store, check_by_reading};
+use crate::{Admin, FileReader, FileWriter, Opening, Progress, Store, check_by_reading};
 
 const DUMP: &str = "memory.dump";
 const FRESH: &str = "memory.dump.new";
@@ -80,11 +80,11 @@ fn explain(error: DumpError, path: &Path) -> Error {
 }
 
 impl Admin for Loaded {
-    fn check(&self, told: &mut dyn FnMut(u64)) -> Result<u64> {
-        check_by_reading(&*self.engine.snapshot()?, told)
+    fn check(&self, told: &mut dyn FnMut(Progress)) -> Result<u64> {
+        check_by_reading(&*self.engine.snapshot()?, self.engine.stats().entries, told)
     }
 
-    fn compact(&self, _: &mut dyn FnMut(u64)) -> Result<()> {
+    fn compact(&self, _: &mut dyn FnMut(Progress)) -> Result<()> {
         // Versions go with their last reader: there is never anything to give back.
         Ok(())
     }

@@ -20,6 +20,21 @@ impl Progress {
         Self::new(what, total, "{bytes}, {bytes_per_sec}", "{bytes}/{total_bytes}, {eta} left")
     }
 
+    /// Work in parts, each of them from nothing to the end.
+    pub(crate) fn share(what: &'static str) -> Self {
+        Self::new(what, Some(0), "", "{percent}%, {eta} left")
+    }
+
+    /// What is done of a part.
+    pub(crate) fn part(&self, progress: &xs_kv::Progress) {
+        if self.bar.message() != progress.part {
+            self.bar.reset();
+            self.bar.set_message(progress.part);
+        }
+        self.bar.set_length(progress.of);
+        self.bar.set_position(progress.done);
+    }
+
     fn new(what: &'static str, total: Option<u64>, open: &str, closed: &str) -> Self {
         // Standard error that is no terminal shows nothing.
         let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);

@@ -35,20 +35,27 @@ struct Walk<'a> {
     used: u64,
     /// The last key that was met.
     last: Option<Vec<u8>>,
+    /// Hears of pages that were looked at, and of how many there are.
+    told: &'a mut dyn FnMut(u64, u64),
+    of: u64,
 }
 
 /// Looks at every page. See [`BTree::check`](super::BTree::check).
-pub(super) fn check(store: &Store) -> Result<Report> {
+pub(super) fn check(store: &Store, told: &mut dyn FnMut(u64, u64)) -> Result<Report> {
     let mut writer = store.writer.lock();
     store.fold(&mut writer)?;
     let version = store.version.load_full();
-    let mut walk = Walk { store, seen: Bits::default(), report: Report::default(), used: 0, last: None };
+    // Those that nothing reaches any more are in use as well, and are not read.
+    let left: u64 = writer.all_left().map(|left| u64::from(left.pages)).sum();
+    let of = writer.used().saturating_sub(left + writer.free_run.map_or(0, |(_, pages)| u64::from(pages)));
+    let mut walk = Walk { store, seen: Bits::default(), report: Report::default(), used: 0, last: None, told, of };
     if version.root != NONE {
         let root = walk.fetch(version.root, store.page_size, false)?;
         let level = Node::new(root.bytes()).level();
         walk.report.height = u32::from(level) + 1;
         walk.node(version.root, root, None, None)?;
     }
+    (walk.told)(of, of);
     let Walk { mut seen, mut report, used, .. } = walk;
     if report.entries != version.entries {
         let what = format!("{} entries counted, {} found", version.entries, report.entries);
@@ -91,6 +98,9 @@ impl Walk<'_> {
             self.report.run_pages += u64::from(pages);
         } else {
             self.report.nodes += 1;
+            if self.report.nodes.is_multiple_of(64) {
+                (self.told)((self.report.nodes + self.report.run_pages).min(self.of), self.of);
+            }
         }
         match self.store.table.peek(id).filter(Page::is_dirty) {
             Some(page) => Ok(page),

@@ -23,7 +23,10 @@ pub struct Options {
     /// Bytes of the log after which a checkpoint begins. More means fewer page writes and a longer opening; what has to
     /// be read then grows to at most twice this and a batch, then writers wait. 32 MiB.
     pub log_bytes: u64,
-    /// The most bytes in a batch. 256 MiB.
+    /// The most bytes in a batch. As many as one entry of the longest key and the longest value takes, 1 GiB and 64 KiB,
+    /// so that what is no longer than its own limit is never refused for this one. Whoever makes a batch holds it in
+    /// memory; it comes on top of [`Options::memory`], and what a crash leaves of it in the log takes as much when the
+    /// store is opened: set it to what you can spare.
     pub max_batch: u64,
     /// Bytes of a page of a store that is made: a power of two from 512 to 32 KiB. 4096. One that exists keeps its own.
     pub page_size: usize,
@@ -36,6 +39,8 @@ impl Options {
     pub const MAX_KEY: usize = 64 << 10;
     /// The most bytes in a value.
     pub const MAX_VALUE: usize = 1 << 30;
+    /// Bytes of a batch of one entry beside its key and its value, and to spare.
+    const AROUND: usize = 64;
 
     pub(super) fn is_page_size(size: usize) -> bool {
         size.is_power_of_two() && (512..=32 << 10).contains(&size)
@@ -69,7 +74,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock),
             memory: 256 << 20,
             log_bytes: 32 << 20,
-            max_batch: 256 << 20,
+            max_batch: (Self::MAX_KEY + Self::MAX_VALUE + Self::AROUND) as u64,
             page_size: 4096,
             must_exist: false,
         }

@@ -42,7 +42,7 @@ pub(super) struct Quiet {
 }
 
 impl Writer {
-    fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         u64::from(self.space.end() - self.space.first()) - self.space.free_pages()
     }
 
@@ -102,13 +102,19 @@ impl Store {
 }
 
 /// Moves pages from the end of the file to free places in front of them, as long as that makes the file shorter.
-/// Answers by how many bytes it did.
-pub(super) fn compact(store: &Store) -> Result<u64> {
+/// Answers by how many bytes it did. Tells of pages that were moved, and of those that lie too high.
+pub(super) fn compact(store: &Store, told: &mut dyn FnMut(u64, u64)) -> Result<u64> {
     let len = || store.file.len().map_err(Error::io("measure", &store.path));
     let before = len()?;
     // What the last checkpoint refers to is free after the next one.
     store.run_checkpoint()?;
-    let mut rounds = 0;
+    let of = {
+        let writer = store.writer.lock();
+        let (first, used) = (writer.space.first(), writer.used() as u32);
+        // There are as many as places for them.
+        (first..first + used).filter(|id| writer.space.is_free(*id)).count() as u64
+    };
+    let (mut rounds, mut done) = (0, 0);
     loop {
         let at_first = len()?;
         rounds += 1;
@@ -118,10 +124,13 @@ pub(super) fn compact(store: &Store) -> Result<u64> {
             let some = store.pack_some(&mut store.writer.lock(), Which::All, &key)?;
             moved += some.0;
             from = some.1;
+            done += some.0 as u64;
+            told(done.min(of), of);
         }
         store.run_checkpoint()?;
         // Nodes above those that were moved were copied as well, and took places in front: the next round moves the rest.
         if moved == 0 || (len()? >= at_first && rounds > 3) {
+            told(of, of);
             return Ok(before.saturating_sub(len()?));
         }
     }

@@ -171,7 +171,15 @@ impl BTree {
     /// # Errors
     /// Those of the disk.
     pub fn compact(&self) -> Result<u64> {
-        super::pack::compact(&self.store)
+        self.compact_with(&mut |_, _| {})
+    }
+
+    /// [`compact`](BTree::compact), which says now and then how many pages were moved, and of how many.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn compact_with(&self, told: &mut dyn FnMut(u64, u64)) -> Result<u64> {
+        super::pack::compact(&self.store, told)
     }
 
     /// Looks at every page that can be reached and at the free list, in the file where they are there, and verifies
@@ -180,7 +188,15 @@ impl BTree {
     /// # Errors
     /// [`Error::Corrupt`] for the first that is broken.
     pub fn check(&self) -> Result<super::Report> {
-        super::check::check(&self.store)
+        self.check_with(&mut |_, _| {})
+    }
+
+    /// [`check`](BTree::check), which says now and then how many pages were looked at, and of how many.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for the first that is broken.
+    pub fn check_with(&self, told: &mut dyn FnMut(u64, u64)) -> Result<super::Report> {
+        super::check::check(&self.store, told)
     }
 }
 

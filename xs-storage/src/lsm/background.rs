@@ -82,6 +82,7 @@ impl Core {
             Ok(Step::More) => return Ok(Work::Did),
             Ok(Step::Done(edit)) => {
                 self.install(&edit, Some(&waiting.mem))?;
+                self.traffic.flushed(run.written());
                 self.disk.options.tell(Event::FlushEnded { bytes: run.written() });
                 let log_end = waiting.log_end;
                 *slot = None;
@@ -126,8 +127,7 @@ impl Core {
         match run.step()? {
             Step::More => Ok(Work::Did),
             Step::Done(edit) => {
-                self.install_merged(&edit)?;
-                self.disk.options.tell(Event::CompactionEnded { bytes: run.written(), level: run.to() });
+                self.end_merge(run, &edit)?;
                 *slot = None;
                 Ok(Work::Did)
             }
@@ -135,11 +135,14 @@ impl Core {
     }
 
     /// Puts the outcome of a merge into the version.
-    fn install_merged(&self, edit: &Edit) -> Result<()> {
+    fn end_merge(&self, run: &Run, edit: &Edit) -> Result<()> {
         let mut merging = self.install.lock();
         // Should it fail, nothing is installed any more.
         *merging = None;
-        self.install_under(merging, edit, None)
+        self.install_under(merging, edit, None)?;
+        self.traffic.merged(run.to(), run.reads(), run.written());
+        self.disk.options.tell(Event::CompactionEnded { bytes: run.written(), level: run.to() });
+        Ok(())
     }
 
     /// Asks the policy, and does at once what needs no merge.
@@ -164,7 +167,8 @@ impl Core {
             }
             Choice::Move { tables, to } => {
                 let moves = version.tables().filter(|table| tables.contains(&table.info.id));
-                let add = moves.map(|table| (to, table.clone())).collect();
+                let add: Vec<_> = moves.map(|table| (to, table.clone())).collect();
+                self.traffic.moved(to, add.iter().map(|(_, table)| table.info.bytes).sum());
                 self.install(&Edit { remove: tables.into_iter().collect(), add, ..Edit::default() }, None)?;
                 Ok(Chosen::Done)
             }
@@ -214,7 +218,7 @@ impl Core {
     }
 
     /// Merges all tables into the last level.
-    pub(super) fn merge_all(&self) -> Result<()> {
+    pub(super) fn merge_all(&self, told: &mut dyn FnMut(u64, u64)) -> Result<()> {
         let mut slot = self.compaction.lock();
         // What is under way goes first: it holds tables that this needs.
         while slot.is_some() {
@@ -230,15 +234,20 @@ impl Core {
         let to = shape.deepest().max(1);
         *merging = Some(to);
         drop(merging);
-        let merge = || -> Result<()> {
+        let mut merge = || -> Result<()> {
             let plan = Plan::merge(&version, &tables, to, shape.wasteful_blobs(&self.context()))?;
             self.disk.options.tell(Event::CompactionBegun { tables: tables.len(), bytes: plan.bytes, level: to });
             let mut run = Run::new(self.disk.clone(), version.clone(), plan, self.readers());
             loop {
-                if let Step::Done(edit) = run.step()? {
-                    self.install_merged(&edit)?;
-                    self.disk.options.tell(Event::CompactionEnded { bytes: run.written(), level: to });
-                    return Ok(());
+                let step = run.step()?;
+                let (done, of) = run.progress();
+                match step {
+                    Step::More => told(done, of),
+                    Step::Done(edit) => {
+                        self.end_merge(&run, &edit)?;
+                        told(of, of);
+                        return Ok(());
+                    }
                 }
             }
         };

@@ -17,6 +17,9 @@ use super::version::{LevelCursor, Version};
 use super::{Kind, Seq};
 use crate::{Error, Result};
 
+/// Entries from one word about the progress to the next.
+const TOLD: u64 = 4096;
+
 /// What a check has seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -33,19 +36,31 @@ pub struct Checked {
     pub records: u64,
 }
 
+/// So many bytes as `done` of `of` entries have of all.
+fn share(bytes: u64, done: u64, of: u64) -> u64 {
+    (u128::from(bytes) * u128::from(done.min(of)) / u128::from(of.max(1))) as u64
+}
+
 impl Core {
-    pub(super) fn check(&self) -> Result<Checked> {
+    pub(super) fn check(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Checked> {
         let state = self.state.load_full();
         let mut checked = Checked::default();
-        let of = state.version.bytes();
+        let bytes: u64 = state.version.tables().map(|table| table.info.bytes).sum();
+        let mut tell = |done: u64| {
+            told(done, 2 * bytes);
+            self.disk.options.tell(Event::Progress { done, of: 2 * bytes });
+        };
         state.version.check_levels(&self.disk)?;
         for table in state.version.tables() {
-            self.check_table(&state, table, &mut checked)?;
+            let before = checked.bytes;
+            self.check_table(&state, table, &mut checked, &mut |part| tell(before + part))?;
             checked.tables += 1;
             checked.bytes += table.info.bytes;
-            self.disk.options.tell(Event::Progress { done: checked.bytes, of });
+            tell(checked.bytes);
         }
-        self.check_order(&state.version)?;
+        let entries = checked.entries;
+        self.check_order(&state.version, &mut |done| tell(bytes + share(bytes, done, entries)))?;
+        tell(2 * bytes);
         self.check_live_values(&state.version)?;
         self.check_manifest()?;
         let log = self.log.lock().clone();
@@ -55,7 +70,14 @@ impl Core {
         Ok(checked)
     }
 
-    fn check_table(&self, state: &Super, table: &Arc<Table>, checked: &mut Checked) -> Result<()> {
+    /// `told` hears how many of the table's bytes are done, about.
+    fn check_table(
+        &self,
+        state: &Super,
+        table: &Arc<Table>,
+        checked: &mut Checked,
+        told: &mut dyn FnMut(u64),
+    ) -> Result<()> {
         let wrong = |what: String| table.corrupt(0, &what);
         let mut cursor = TableCursor::new(table.clone(), Fill::Fresh)?;
         let (mut entries, mut deletes, mut seqs) = (0, 0, (Seq::MAX, 0));
@@ -92,6 +114,9 @@ impl Core {
                 None => return Err(wrong(format!("entry {entries} is of a kind that there is not"))),
             }
             entries += 1;
+            if entries % TOLD == 0 {
+                told(share(table.info.bytes, entries, table.info.entries));
+            }
             seqs = (seqs.0.min(seq), seqs.1.max(seq));
             last = Some((key.to_vec(), seq));
             cursor.next()?;
@@ -110,8 +135,8 @@ impl Core {
         Ok(())
     }
 
-    /// Of each key, what stands higher is newer: a read stops at the first answer.
-    pub(super) fn check_order(&self, version: &Version) -> Result<()> {
+    /// Of each key, what stands higher is newer: a read stops at the first answer. `told` hears how many entries are done.
+    pub(super) fn check_order(&self, version: &Version, told: &mut dyn FnMut(u64)) -> Result<()> {
         let mut children = Vec::new();
         for (number, level) in version.levels.iter().enumerate() {
             match number {
@@ -125,6 +150,7 @@ impl Core {
         }
         let mut merge = Merge::new(children);
         let (mut key, mut at): (Vec<u8>, _) = (Vec::new(), None);
+        let mut entries = 0;
         merge.first()?;
         while merge.valid() {
             let top = merge.top();
@@ -141,6 +167,10 @@ impl Core {
                 }
             }
             at = Some(top);
+            entries += 1;
+            if entries % TOLD == 0 {
+                told(entries);
+            }
             merge.next()?;
         }
         Ok(())

@@ -23,6 +23,7 @@ use super::Seq;
 use super::compaction::{Context, Run};
 use super::disk::Disk;
 use super::events::Event;
+use super::levels::Traffic;
 use super::manifest::Manifest;
 use super::memtable::{MemWriter, Memtable};
 use super::version::{Edit, Version};
@@ -57,6 +58,7 @@ pub(super) struct Core {
     /// the tree is closed.
     pub(super) log: Mutex<Option<Log>>,
     pub(super) user_bytes: AtomicU64,
+    pub(super) traffic: Traffic,
     pub(super) stalls: AtomicU64,
 }
 
@@ -129,6 +131,7 @@ impl Core {
             lock: Mutex::new(Some(lock)),
             log: trimmed,
             user_bytes: AtomicU64::new(0),
+            traffic: Traffic::default(),
             stalls: AtomicU64::new(0),
         }
     }

@@ -49,7 +49,7 @@ pub enum Event {
     },
     /// A [`check`](super::Lsm::check), an ingest or a checkpoint goes on.
     Progress {
-        /// What is done, in bytes.
+        /// What is done: bytes of a check, which reads each twice; tables of an ingest; files of a checkpoint.
         done: u64,
         /// Of how much.
         of: u64,

@@ -113,6 +113,8 @@ impl Core {
         if paths.is_empty() {
             return Ok(());
         }
+        // Whoever brings tables that overlap waits for their merges like every writer, and not only all the others.
+        self.wait_while_stopped();
         let mut numbers = Vec::new();
         for (done, path) in paths.iter().enumerate() {
             let number = self.disk.new_number();
@@ -153,6 +155,7 @@ impl Core {
             let table = Table::open(&self.disk, number, bytes, Some(seq))?;
             add.insert(0, (place(&version, &add, &table.info.span, deepest), table));
         }
+        add.iter().for_each(|(level, table)| self.traffic.moved(*level, table.info.bytes));
         let edit = Edit { add, flushed: Some(seq), ..Edit::default() };
         self.install_under(merging, &edit, None).map_err(|error| self.stop(error))?;
         writer.last = seq;

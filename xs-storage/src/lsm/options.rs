@@ -44,7 +44,10 @@ pub struct Options {
     pub blob_live_percent: u32,
     /// Bytes of log that a segment holds. A log that is empty takes one, and one more as a spare.
     pub log_segment_bytes: u64,
-    /// The longest batch that is taken, in bytes.
+    /// The longest batch that is taken, in bytes, at most 2 GiB. As many as one entry of the longest key and the longest
+    /// value takes, 1 GiB and 64 KiB, so that what is no longer than its own limit is never refused for this one. Whoever
+    /// makes a batch holds it in memory, and it stays there until it is flushed, on top of [`Options::memory`]: set it to
+    /// what you can spare.
     pub max_batch: usize,
     /// Tables and files of values that are kept open at once, at least 1; 1000 by default. Those beyond are opened when
     /// they are read. Readers that are at it at the same moment may hold as many more; the log has a few of its own.
@@ -113,14 +116,25 @@ impl Compression {
         }
     }
 
-    /// The raw bytes, if they are exactly `len`.
+    /// The most bytes that so many compressed ones can become. LZ4 lengthens a copy by up to 255 with each byte;
+    /// Zstandard makes at most a block of 128 KiB of a header of three bytes and one to be repeated.
+    #[cfg(any(feature = "lz4", feature = "zstd"))]
+    pub(super) fn most_from(self, packed: usize) -> u64 {
+        let packed = packed as u64;
+        match self {
+            Compression::None => packed,
+            #[cfg(feature = "lz4")]
+            Compression::Lz4 => packed * 255,
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => packed * (128 << 10) / 4,
+        }
+    }
+
+    /// The raw bytes, if they are exactly `len`, for which memory is taken.
     #[cfg(any(feature = "lz4", feature = "zstd"))]
     pub(super) fn decompress(self, packed: &[u8], len: usize) -> Option<Vec<u8>> {
-        // No codec here makes more than 255 times of what it is given but zstd, which is asked for the length again.
         let raw = match self {
             Compression::None => packed.to_vec(),
-            #[cfg(feature = "lz4")]
-            Compression::Lz4 if len / 256 > packed.len() => return None,
             #[cfg(feature = "lz4")]
             Compression::Lz4 => lz4_flex::block::decompress(packed, len).ok()?,
             #[cfg(feature = "zstd")]
@@ -153,7 +167,7 @@ impl Default for Options {
             separate_bytes: 4 << 10,
             blob_live_percent: 50,
             log_segment_bytes: 8 << 20,
-            max_batch: 1 << 30,
+            max_batch: Self::MAX_KEY + Self::MAX_VALUE + Self::AROUND,
             max_open_files: 1000,
             must_exist: false,
             events: None,
@@ -166,6 +180,10 @@ impl Options {
     pub const MAX_KEY: usize = 64 << 10;
     /// The longest value that is taken, in bytes.
     pub const MAX_VALUE: usize = 1 << 30;
+    /// The most that [`Options::block_bytes`] can be.
+    pub(super) const MAX_BLOCK: usize = 16 << 20;
+    /// Bytes of a batch or a block of one entry beside its key and its value, and to spare.
+    pub(super) const AROUND: usize = 64;
 
     /// Small sizes throughout: memtables, blocks, tables and logs that fill up after a few kilobytes, so that a short
     /// test passes through flushes and compactions.
@@ -195,7 +213,7 @@ impl Options {
         if self.memtable_limit() > self.memory / 2 {
             return refuse("`memtable_bytes` is more than half of `memory`: give less, or raise `memory`");
         }
-        if self.block_bytes == 0 || self.block_bytes > 16 << 20 {
+        if self.block_bytes == 0 || self.block_bytes > Self::MAX_BLOCK {
             return refuse("`block_bytes` is not between 1 and 16 MiB");
         }
         if self.table_bytes == 0 || self.log_segment_bytes == 0 || self.separate_bytes == 0 {

@@ -128,15 +128,10 @@ impl Core {
 
     /// Holds a write up for as long as the pressure asks: a little when it begins, more and more before it stops.
     fn throttle(&self, bytes: usize) {
-        let mut pressure = self.pressure();
-        if pressure == 0 {
+        if self.pressure() == 0 {
             return;
         }
-        while pressure >= 1000 && self.stopped.get().is_none() && !self.closed.load(Ordering::Acquire) {
-            self.stalls.fetch_add(1, Ordering::Relaxed);
-            self.wait_for_work();
-            pressure = self.pressure();
-        }
+        let pressure = self.wait_while_stopped();
         let seconds = bytes as f64 / (FULL_SPEED * 0.5_f64.powf(f64::from(pressure) / 100.0));
         let owed = (seconds * 1e9) as u64;
         // Small writes pay together: a wait of some microseconds would take fifty.
@@ -145,6 +140,17 @@ impl Core {
             self.debt.store(0, Ordering::Relaxed);
             self.wait_for_work_at_most(Duration::from_nanos(debt).min(MAX_DELAY));
         }
+    }
+
+    /// Waits until compactions are not so far behind that nothing may come; the pressure then.
+    pub(super) fn wait_while_stopped(&self) -> u32 {
+        let mut pressure = self.pressure();
+        while pressure >= 1000 && self.stopped.get().is_none() && !self.closed.load(Ordering::Acquire) {
+            self.stalls.fetch_add(1, Ordering::Relaxed);
+            self.wait_for_work();
+            pressure = self.pressure();
+        }
+        pressure
     }
 
     /// Does a step of the work that has to be done first, or waits for whoever does it.

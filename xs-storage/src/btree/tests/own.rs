@@ -369,6 +369,15 @@ fn entries_above_the_limits_are_refused_and_change_nothing() {
 }
 
 #[test]
+fn what_is_within_its_own_limit_fits_into_a_batch() {
+    let mut batch = WriteBatch::new();
+    batch.put(&vec![0; Options::MAX_KEY], b"");
+    // The length of the longest value takes four bytes more than that of an empty one.
+    let largest = batch.as_bytes().len() + Options::MAX_VALUE + 4;
+    assert!(Options::default().max_batch >= largest as u64);
+}
+
+#[test]
 fn a_transaction_that_fails_leaves_nothing() {
     let tree = open(&MemoryVfs::new(), 512);
     tree.put(b"a", b"1").unwrap();

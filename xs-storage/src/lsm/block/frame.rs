@@ -4,14 +4,17 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::super::options::Compression;
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+use super::super::options::Options;
 use crate::varint::put_varint;
 #[cfg(any(feature = "lz4", feature = "zstd"))]
 use crate::varint::take_varint;
 use crate::{Error, Result};
 
+/// What a piece may grow to when it is decompressed: a block ends with the entry that fills it, so it is at most one entry
+/// longer than a block may be. More is refused, whatever it claims.
 #[cfg(any(feature = "lz4", feature = "zstd"))]
-/// What a piece may grow to when it is decompressed. More is refused, whatever it claims.
-const MAX_RAW: u64 = 1 << 31;
+const MAX_RAW: u64 = (Options::MAX_BLOCK + Options::MAX_KEY + Options::MAX_VALUE + Options::AROUND) as u64;
 
 /// Appends a piece to `out`.
 pub(in super::super) fn close(raw: &[u8], compression: Compression, out: &mut Vec<u8>) {
@@ -47,7 +50,11 @@ pub(in super::super) fn open<'a>(framed: &'a [u8], path: &Path, offset: u64) -> 
         #[cfg(any(feature = "lz4", feature = "zstd"))]
         Some(how) => {
             let mut packed = body;
-            let len = take_varint(&mut packed).filter(|len| *len <= MAX_RAW).ok_or_else(|| corrupt("a wild length"))?;
+            let len = take_varint(&mut packed).ok_or_else(|| corrupt("it has no length"))?;
+            // Room is made for what the bytes can become, never for what they merely claim.
+            if len > MAX_RAW || len > how.most_from(packed.len()) {
+                return Err(corrupt(&format!("{} bytes claim to become {len}, which they cannot", packed.len())));
+            }
             let raw = how.decompress(packed, len as usize).ok_or_else(|| corrupt("it does not decompress"))?;
             Ok(Cow::Owned(raw))
         }

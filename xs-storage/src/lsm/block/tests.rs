@@ -104,3 +104,29 @@ proptest! {
         }
     }
 }
+
+/// A piece whose checksum fits, and whose length does not: by a bug, or on purpose.
+#[test]
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+fn a_length_that_cannot_be_is_refused_before_memory_is_taken_for_it() {
+    for compression in Compression::known().skip(1) {
+        let raw = [7; 100_000];
+        let mut packed = Vec::new();
+        compression.compress(&raw, &mut packed);
+        let claim = |len: u64, packed: &[u8]| {
+            let mut framed = Vec::new();
+            crate::varint::put_varint(&mut framed, len);
+            framed.extend_from_slice(packed);
+            framed.push(compression.code());
+            framed.extend_from_slice(&crc32c::crc32c(&framed).to_le_bytes());
+            open(&framed, Path::new("f"), 0).map(|raw| raw.len())
+        };
+        assert_eq!(claim(raw.len() as u64, &packed).unwrap(), raw.len());
+        // What few bytes cannot become, and what no block is long enough for, however many bytes there are.
+        let most = compression.most_from(packed.len());
+        for (len, packed) in [(most + 1, packed.clone()), (2 << 30, packed), (1200 << 20, vec![0; 5 << 20])] {
+            let error = claim(len, &packed).unwrap_err();
+            assert!(error.is_corrupt() && error.to_string().contains("which they cannot"), "{error}");
+        }
+    }
+}

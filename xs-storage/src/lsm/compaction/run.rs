@@ -176,6 +176,11 @@ impl Run {
         (self.done.min(self.bytes), self.bytes)
     }
 
+    /// Bytes of what goes in.
+    pub(in super::super) fn reads(&self) -> u64 {
+        self.bytes
+    }
+
     pub(in super::super) fn written(&self) -> u64 {
         self.written
     }

@@ -174,17 +174,19 @@ fn space_comes_back_without_a_full_level() {
         let table = model.table(span.clone(), bytes, 0, (seq, seq));
         Arc::new(TableInfo { deletes, range_deletes, ..(*table).clone() })
     };
-    let (old, few, many) = (table(1000, 0, 0, 1), table(499, 49, 0, 2), table(500, 0, 0, 2));
-    let (deletes, range) = (table(10, 50, 0, 2), table(10, 0, 1, 2));
+    let (old, few, many) = (table(1000, 0, 0, 1), table(699, 5, 0, 2), table(750, 0, 0, 2));
+    // An entry of the old table takes ten bytes.
+    let (deletes, range) = (table(10, 74, 0, 2), table(10, 0, 1, 2));
     for (top, level, merged) in [
-        // Half of the bytes, or as many deletes as half of the entries, in level 0; a deleted range.
+        // Three quarters of the bytes, or as many deletes as take back that much, in level 0; a deleted range.
         (&few, 0, false),
         (&many, 0, true),
         (&deletes, 0, true),
         (&range, 0, true),
         // Deeper, a share of the table itself.
         (&many, 1, false),
-        (&few, 1, true),
+        (&few, 1, false),
+        (&deletes, 1, true),
         (&range, 1, true),
     ] {
         let mut shape = Shape::default();
@@ -198,6 +200,16 @@ fn space_comes_back_without_a_full_level() {
         // Somebody still reads what a deeper table deletes.
         let choice = policy.choose(&shape, &Context { oldest: 1, ..context });
         assert_eq!(choice == Choice::Nothing, level > 0 || !merged || top.range_deletes > 0, "{top:?}");
+    }
+    // Where nothing is below, the oldest table of level 0 stands for it.
+    for (top, merged) in [(&few, false), (&many, true), (&deletes, true)] {
+        let mut shape = Shape::default();
+        shape.levels[0] = vec![top.clone(), old.clone()];
+        let expected = match merged {
+            true => Choice::Merge { tables: vec![top.id, old.id], to: 1 },
+            false => Choice::Nothing,
+        };
+        assert_eq!(policy.choose(&shape, &context), expected, "{top:?} over a table of level 0");
     }
 }
 

@@ -7,8 +7,12 @@
 mod chunks;
 mod cursor;
 mod filter;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod node;
-#[cfg(test)]
+mod seal;
+mod sync;
+#[cfg(all(test, not(loom)))]
 mod tests;
 mod tree;
 

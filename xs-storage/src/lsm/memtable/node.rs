@@ -3,10 +3,13 @@
 //! All fields are atomic, so reading one while it is being written is defined: it gives numbers that were there at some
 //! time, in a mixture that the reader throws away when the version turns out to have changed.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::Ordering;
 
-/// Entries in a leaf, keys in an inner node.
-pub(super) const FAN: usize = 64;
+use super::seal::Seal;
+use super::sync::{AtomicU32, AtomicU64};
+
+/// Entries in a leaf, keys in an inner node. In a model they are few, so that there is a split to be looked at.
+pub(super) const FAN: usize = if cfg!(loom) { 2 } else { 64 };
 
 /// No node, no entry.
 pub(super) const NIL: u32 = u32::MAX;
@@ -26,8 +29,8 @@ impl Slots {
         Slots {
             skip: AtomicU32::new(0),
             len: AtomicU32::new(0),
-            heads: [const { AtomicU64::new(0) }; FAN],
-            ids: [const { AtomicU32::new(NIL) }; FAN],
+            heads: std::array::from_fn(|_| AtomicU64::new(0)),
+            ids: std::array::from_fn(|_| AtomicU32::new(NIL)),
         }
     }
 
@@ -74,43 +77,6 @@ impl Slots {
     }
 }
 
-/// A number that is odd while something is being written, and greater afterwards.
-#[derive(Debug, Default)]
-pub(super) struct Seal(AtomicU64);
-
-impl Seal {
-    /// The number to compare with later; none while it is being written.
-    #[inline]
-    pub(super) fn begin(&self) -> Option<u64> {
-        let seen = self.0.load(Ordering::Acquire);
-        seen.is_multiple_of(2).then_some(seen)
-    }
-
-    /// Whether nothing was written since [`Seal::begin`] gave this number: then everything read in between is sound.
-    #[inline]
-    pub(super) fn holds(&self, seen: u64) -> bool {
-        // Reads in front of this must not move behind it.
-        fence(Ordering::Acquire);
-        self.0.load(Ordering::Relaxed) == seen
-    }
-
-    /// Before a write. There is one writer.
-    #[inline]
-    pub(super) fn open(&self) {
-        let now = self.0.load(Ordering::Relaxed);
-        self.0.store(now + 1, Ordering::Relaxed);
-        // Writes behind this must not move in front of it.
-        fence(Ordering::Release);
-    }
-
-    /// After a write.
-    #[inline]
-    pub(super) fn close(&self) {
-        let now = self.0.load(Ordering::Relaxed);
-        self.0.store(now + 1, Ordering::Release);
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Leaf {
     pub(super) seal: Seal,
@@ -134,7 +100,7 @@ pub(super) struct Inner {
 
 impl Inner {
     pub(super) fn new() -> Self {
-        Inner { slots: Slots::new(), kids: [const { AtomicU32::new(NIL) }; FAN + 1] }
+        Inner { slots: Slots::new(), kids: std::array::from_fn(|_| AtomicU32::new(NIL)) }
     }
 
     #[inline]

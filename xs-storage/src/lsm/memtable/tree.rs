@@ -11,11 +11,13 @@
 //! wait for a writer that was interrupted between open and close, some tens of nanoseconds of work; a writer never waits
 //! for a reader.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::super::codec::{common, head};
 use super::chunks::Chunks;
-use super::node::{FAN, Inner, Leaf, NIL, Seal, Slots};
+use super::node::{FAN, Inner, Leaf, NIL, Slots};
+use super::seal::Seal;
+use super::sync::{AtomicU64, pause};
 
 /// What entries are, to the tree: numbers that stand for keys in an order.
 pub(super) trait Keys {
@@ -61,12 +63,6 @@ pub(super) struct TreeWriter {
     path: Vec<(u32, usize)>,
     /// Memory that the nodes take.
     pub(super) bytes: usize,
-}
-
-/// Waiting for somebody who holds a seal open: a few turns, then let others run.
-fn pause(turn: &mut u32) {
-    *turn += 1;
-    if turn.is_multiple_of(64) { std::thread::yield_now() } else { std::hint::spin_loop() }
 }
 
 impl Tree {

@@ -81,6 +81,14 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
+fn what_is_within_its_own_limit_fits_into_a_batch() {
+    let mut batch = WriteBatch::new();
+    batch.put(&vec![0; Options::MAX_KEY], b"");
+    // The length of the longest value takes four bytes more than that of an empty one.
+    assert!(Options::default().max_batch >= batch.as_bytes().len() + Options::MAX_VALUE + 4);
+}
+
+#[test]
 fn limits_are_refused_and_nothing_is_written() {
     let store = Lsm::open(Path::new("db"), tiny(&MemoryVfs::new())).unwrap();
     let long = vec![0; Options::MAX_KEY + 1];

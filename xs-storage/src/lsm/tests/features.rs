@@ -453,8 +453,8 @@ fn a_check_notices_that_an_older_entry_hides_a_newer_one() {
     }
     let mut version = (*store.core.state.load().version).clone();
     assert_eq!(version.levels[0].len(), 2);
-    store.core.check_order(&version).unwrap();
+    store.core.check_order(&version, &mut |_| {}).unwrap();
     let reversed = version.levels[0].iter().rev().cloned().collect();
     version.levels[0] = Arc::new(reversed);
-    assert!(store.core.check_order(&version).unwrap_err().is_corrupt());
+    assert!(store.core.check_order(&version, &mut |_| {}).unwrap_err().is_corrupt());
 }

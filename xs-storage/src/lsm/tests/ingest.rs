@@ -158,6 +158,73 @@ fn tables_that_are_apart_hold_nobody_up() {
     store.check().unwrap();
 }
 
+/// Each is one more place to look for every reader. So at the limit they wait for merges as writers do, where they wait
+/// at all: an ingest that nobody holds up would let tables grow without a bound, and put the cost on writers alone.
+#[test]
+fn tables_that_overlap_wait_for_merges() {
+    let vfs = MemoryVfs::new();
+    let machine = Machine::stepped(Arc::new(vfs));
+    let options = on(&machine, Options::default());
+    let Policy::Leveled(policy) = &options.policy else { panic!("the default is leveled") };
+    let store = Lsm::open(Path::new("db"), options.clone()).unwrap();
+    let incoming = Path::new("incoming.table");
+    for round in 0..3 * policy.stop as u32 {
+        build(incoming, round, &options);
+        store.ingest(&[incoming]).unwrap();
+        assert!(store.shape().levels[0].len() <= policy.stop);
+    }
+    let stalls = store.stats().details.iter().find(|(name, _)| *name == "writes held up").unwrap().1;
+    assert!(stalls > 0, "nobody stepped the merges");
+    store.check().unwrap();
+}
+
+/// A merge of what lies left and right of a gap becomes one table over the gap. So as long as the merge is under way, an
+/// ingested table that fits into the gap must not go where the outcome will go.
+#[test]
+fn a_gap_that_a_merge_is_about_to_close_is_no_place() {
+    let vfs = MemoryVfs::new();
+    let machine = Machine::stepped(Arc::new(vfs));
+    let begun: Arc<Mutex<Vec<Event>>> = Arc::default();
+    let theirs = begun.clone();
+    let events = move |event: &Event| {
+        if matches!(event, Event::CompactionBegun { .. } | Event::CompactionEnded { .. }) {
+            theirs.lock().unwrap().push(event.clone());
+        }
+    };
+    let policy = Policy::Leveled(Leveled { tables: 3, slow: 3, stop: 5, top_percent: 0, ..Default::default() });
+    let options = on(&machine, Options { policy, events: Some(Arc::new(events)), ..Options::default() });
+    let store = Lsm::open(Path::new("db"), options.clone()).unwrap();
+    let write = |keys: std::ops::Range<u32>| {
+        let mut batch = WriteBatch::new();
+        keys.for_each(|n| _ = batch.put(&n.to_be_bytes(), &[b'o'; 4000]));
+        store.submit(batch, Durability::Buffered).unwrap().wait().unwrap();
+        store.flush().unwrap();
+    };
+    let incoming = Path::new("incoming.table");
+    let levels = || store.levels().map(|level| level.tables as usize);
+    write(0..100);
+    write(900..1000);
+    // Nothing is under way: the gap is a place.
+    build(incoming, 300, &options);
+    store.ingest(&[incoming]).unwrap();
+    assert_eq!(levels()[..2], [2, 1]);
+    write(50..150);
+    while begun.lock().unwrap().is_empty() {
+        assert!(machine.step(), "three tables of level 0 are to be merged");
+    }
+    assert!(matches!(begun.lock().unwrap()[..], [Event::CompactionBegun { tables: 4, level: 1, .. }]));
+    build(incoming, 500, &options);
+    store.ingest(&[incoming]).unwrap();
+    assert_eq!(levels()[..2], [4, 1], "the merge goes on, and what came stands above it");
+    machine.run_until_idle(10_000);
+    assert!(matches!(begun.lock().unwrap()[1..], [Event::CompactionEnded { level: 1, .. }, ..]));
+    store.check().unwrap();
+    let values = [(7_u32, 4000), (70, 4000), (350, 5), (550, 5), (950, 4000)];
+    for (key, len) in values {
+        assert_eq!(store.get(&key.to_be_bytes()).unwrap().map(|value| value.len()), Some(len), "{key}");
+    }
+}
+
 /// Wherever they are put, and whatever merge is under way then.
 #[test]
 fn what_is_ingested_between_writes_and_merges_counts_as_written_then() {

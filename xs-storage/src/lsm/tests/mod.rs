@@ -31,6 +31,7 @@ mod features;
 mod files;
 mod full;
 mod ingest;
+mod levels;
 
 /// The options of one kind each that the suites do not see otherwise.
 fn variants() -> Vec<(&'static str, Options)> {
