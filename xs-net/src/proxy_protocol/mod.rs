@@ -23,7 +23,7 @@
 //!
 //! It never reads more than the header still lacks ([`HeaderCodec::missing`]), so the stream that it hands on is the one
 //! that it was given: no wrapper with left-over bytes, and nothing that a relay could not splice. A [`Peer`] becomes the
-//! client's [`Addr`], so whatever lists or limits connections by address sees the client.
+//! client's [`Addr`](crate::Addr), so whatever lists or limits connections by address sees the client.
 //!
 //! # Invariants
 //!

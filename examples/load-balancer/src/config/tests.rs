@@ -172,5 +172,5 @@ fn several_faults_are_told_at_once_and_in_order() {
 #[test]
 fn the_configuration_that_is_shown_is_good() {
     let config = Config::parse(include_str!("../../balancer.toml")).unwrap_or_else(|faults| panic!("{faults}"));
-    assert_eq!((config.listeners.len(), config.pools.len()), (1, 2));
+    assert_eq!((config.listeners.len(), config.pools.len()), (2, 3));
 }
