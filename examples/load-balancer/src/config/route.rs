@@ -96,7 +96,7 @@ fn one(raw: RawRoute, known: &Known<'_>, findings: &mut Findings<'_>) -> Option<
     let response = edits(raw.set_response_header, raw.remove_response_header, findings);
     Some(Route {
         host: host.map_or(Some(None), |host| host.map(Some))?,
-        path: path.map_or_else(|| Some("/".to_owned()), |path| path)?,
+        path: path.unwrap_or_else(|| Some("/".to_owned()))?,
         methods,
         pool: pool?,
         set_host: set_host.map_or(Some(None), |host| host.map(Some))?,
