@@ -25,6 +25,7 @@
 //! 9. [`bridge`]: calls that block, off the reactor.
 #![cfg_attr(feature = "driver", doc = "10. [`driver`]: runs any protocol that is a `Machine`, on a transport.")]
 #![cfg_attr(feature = "http", doc = "11. [`mod@http`]: HTTP/1 on it, for services over the `http` crate's types.")]
+#![cfg_attr(feature = "tls", doc = "12. [`tls`]: TLS between a listener and a protocol.")]
 //!
 //! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
 #![cfg_attr(feature = "breaker", doc = "- [`breaker`]: stops calling what fails, and tries again with care.")]
@@ -77,6 +78,8 @@ pub mod shed;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 pub mod timer;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod transport;
 
 #[cfg(all(test, feature = "full"))]
@@ -94,7 +97,8 @@ mod caught;
     feature = "limit",
     feature = "retry",
     feature = "shed",
-    feature = "timeout"
+    feature = "timeout",
+    feature = "tls"
 ))]
 mod count;
 #[cfg(any(feature = "balance", feature = "discover"))]
