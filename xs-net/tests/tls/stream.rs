@@ -89,7 +89,7 @@ async fn a_peer_that_takes_nothing_is_noticed() {
 
 #[tokio::test]
 async fn halves_in_two_tasks_do_not_take_each_others_turn() {
-    for buffer in [64, 1000, 40_000] {
+    for buffer in [1000, 5000, 40_000] {
         let (client, server) = pair(buffer).await;
         let all = pattern(200_000);
         let mut tasks = Vec::new();
