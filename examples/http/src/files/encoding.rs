@@ -92,7 +92,7 @@ mod tests {
             ("gzip;q=1.0, br;q=0.5", &[Gzip, Brotli]),
             ("gzip; q=0.8", &[Gzip]),
             ("X-GZIP", &[Gzip]),
-            ("*", &[]), // identity is as good then
+            ("*", &[Brotli, Zstd, Gzip]),
             ("*;q=0.5, identity;q=0.1", &[Brotli, Zstd, Gzip]),
             ("br;q=0, *;q=0.5, identity;q=0", &[Zstd, Gzip]),
             ("identity, gzip;q=0.5", &[]),

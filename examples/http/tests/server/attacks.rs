@@ -1,14 +1,9 @@
 //! Clients that mean harm, and those beside them.
 
-use std::time::Instant;
-
 use http::StatusCode;
 use tokio::task::JoinSet;
 use xs_http::todos;
-use xs_net::http::ServerOptions;
-use xs_net::serve::ConnectionLimit;
-use xs_os::{Clock, SystemClock, VirtualClock};
-use xs_proto::http1::Timeouts;
+use xs_os::VirtualClock;
 
 use super::*;
 
@@ -126,61 +121,6 @@ fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
-/// Raises the limit of open files, and says how many there may be.
-#[cfg(target_os = "linux")]
-fn descriptors(wanted: u64) -> u64 {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    let raised = wanted.min(hard).max(soft);
-    setrlimit(Resource::RLIMIT_NOFILE, raised, hard).unwrap();
-    raised
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn ten_thousand_idle_connections_cost_little_and_harm_nobody() {
-    // Both ends of a connection are in this process.
-    let room = descriptors(21_000);
-    let count = usize::try_from((room.saturating_sub(1000)) / 2).unwrap().min(10_000);
-    assert!(count >= 100, "{room} descriptors are too few for this test");
-    let timeouts = Timeouts { idle: Some(Duration::from_secs(600)), ..Timeouts::DEFAULT };
-    let limit = ConnectionLimit::unlimited();
-    let server = Serve::new(todos().unwrap())
-        .http(ServerOptions { timeouts, ..ServerOptions::default() })
-        .connections(limit.clone())
-        .start()
-        .await
-        .unwrap();
-    let before = resident().unwrap();
-    let mut idle = Vec::with_capacity(count);
-    for _ in 0..count {
-        idle.push(TcpStream::connect(server.addr()).await.unwrap());
-        if idle.len() % 500 == 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-    // Each has been used once, as connections that are kept are.
-    for stream in &mut idle {
-        stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-        let mut heard = [0; 512];
-        assert!(soon(stream.read(&mut heard)).await.unwrap() > 0);
-    }
-    assert_eq!(limit.open(), count);
-    let each = resident().unwrap().saturating_sub(before) / count as u64;
-    println!("{each} bytes for each of {count} idle connections, both ends");
-    assert!(each < 16 * 1024, "{each} bytes each");
-
-    let clock = SystemClock;
-    let mut took = Vec::new();
-    for _ in 0..50 {
-        let start: Instant = clock.now();
-        assert_eq!(get(&server, "/health", &[]).await.status(), StatusCode::OK);
-        took.push(clock.now() - start);
-    }
-    took.sort();
-    assert!(took[25] < Duration::from_millis(250), "{:?}", took[25]);
 }
 
 #[tokio::test]
