@@ -76,8 +76,7 @@
 //!
 //! # Try next
 //!
-//! Put [`xs_net::breaker`](https://docs.rs/xs-net) or a limit around a router before it goes into [`Serve`], and look at it
-//! with `wrk`.
+//! Put a layer of xs-net, `limit` or `breaker`, around a router before it goes into [`Serve`], and look at it with `wrk`.
 //!
 //! # Sources
 //!

@@ -56,6 +56,8 @@ pub(super) fn answer(root: &Root, options: &FilesOptions, boundary: u64, query: 
     };
     found(root, options, boundary, query, &place).unwrap_or_else(|error| {
         Plan::Status(match error.kind() {
+            // Not the system's word: a link leads out of the root.
+            io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => StatusCode::NOT_FOUND,
             io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
                 StatusCode::NOT_FOUND

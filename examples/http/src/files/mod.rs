@@ -18,7 +18,7 @@
 //!   If-Range, Range ──▶ 200 all │ 206 one part │ 206 multipart │ 416
 //! ```
 //!
-//! All of that, and the first 128 KiB, is one call over the [`Bridge`](xs_net::Bridge): a reactor never waits for the
+//! All of that, and the first 128 KiB, is one call over the [`Bridge`]: a reactor never waits for the
 //! disk. What is longer follows piece by piece, each read when the one before has gone into the connection.
 //!
 //! The entity tag is made of the file's length and the nanoseconds of its date. It is strong once the file has rested for

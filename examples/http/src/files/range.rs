@@ -84,6 +84,7 @@ fn joined(parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // a list of one range is what is meant
 mod tests {
     use super::*;
     use proptest::prelude::*;

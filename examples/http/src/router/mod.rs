@@ -126,13 +126,14 @@ impl Params {
 }
 
 impl Index<&str> for Params {
-    type Output = str;
+    type Output = String;
 
     /// # Panics
     ///
     /// The pattern has no parameter of this name: the programmer's mistake, and not a client's.
-    fn index(&self, name: &str) -> &str {
-        self.get(name).unwrap_or_else(|| panic!("the pattern has no parameter {name:?}"))
+    fn index(&self, name: &str) -> &String {
+        let value = self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        value.unwrap_or_else(|| panic!("the pattern has no parameter {name:?}"))
     }
 }
 

@@ -182,7 +182,8 @@ mod tests {
     #[test]
     fn one_shape_with_two_sets_of_names_is_a_conflict() {
         let mut tree = Tree::new();
-        let mut put = |text: &str| tree.entry(text.parse().unwrap(), || ()).map(|()| ()).map_err(|p| p.to_string());
+        let mut put =
+            |text: &str| tree.entry(text.parse().unwrap(), || ()).map(|value| *value).map_err(|p| p.to_string());
         assert_eq!(put("/a/{id}"), Ok(()));
         assert_eq!(put("/a/{id}"), Ok(()));
         assert_eq!(put("/a/{name}"), Err("/a/{id}".to_owned()));

@@ -44,6 +44,7 @@ const REQUESTS: &str = r#"
 import requests, sys
 url, ca = sys.argv[1:]
 s = requests.Session()
+s.trust_env = False  # or a proxy, and another list of authorities
 s.verify = ca
 r = s.get(url + "/words.txt")
 assert r.text == "word " * 20000 and r.headers["content-encoding"] in ("gzip", "br", "zstd"), r.headers
