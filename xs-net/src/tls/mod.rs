@@ -3,8 +3,9 @@
 //! # The problem
 //!
 //! Encryption is a library's business, and rustls does it. What goes wrong is the place where it is put. A listener that
-//! shakes hands before it gives a connection out lets one silent client stop all others. A handshake costs a server
-//! hundreds of times what it costs a client, and a flood of them starves the connections that are there. Certificates run
+//! shakes hands before it gives a connection out lets one silent client stop all others. A handshake costs a
+//! server far more than a client that only pretends to make one, and a flood of them starves the connections that are
+//! there. Certificates run
 //! out every few weeks, and whoever restarts a server for that cuts its connections; whoever replaces a file by half a
 //! file takes the server down. And bytes that wait inside of the encryption, because nobody flushed, hang for ever.
 //!
@@ -40,10 +41,10 @@
 //!
 //! # Cost
 //!
-//! A full handshake is some 100 µs of a server's processor with an ECDSA key and about a millisecond with RSA, on the
-//! reactor that has the connection; a resumed one is less than half of that. Records are cut at 16 KiB without a copy of
-//! the plain text, and several leave in one system call. Up to 64 KiB of a connection wait encrypted. After the handshake
-//! its memory is given back.
+//! A full handshake with a P-256 key was 0.4 ms of a server's processor on a slow and busy core, and a resumed one 0.25 ms:
+//! many requests' worth, on the reactor that has the connection. Records are cut at 16 KiB without a copy of the plain
+//! text, and several leave in one system call. Up to 64 KiB of a connection wait encrypted. An idle connection holds about
+//! 8 KiB more than one without TLS (17 KiB were counted for both of its ends in memory, pipes included).
 //!
 //! # Example
 //!

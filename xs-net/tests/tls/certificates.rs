@@ -28,6 +28,39 @@ async fn each_name_gets_its_certificate_and_strangers_the_first() {
     }
 }
 
+#[tokio::test]
+async fn of_two_kinds_of_key_the_one_that_the_client_understands_is_shown() {
+    let authority = Authority::new("ca");
+    let kind = |algorithm| {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        let chain = params.signed_by(&key, &authority.issuer).unwrap().pem();
+        Identity::from_pem(chain.as_bytes(), key.serialize_pem().as_bytes()).unwrap()
+    };
+    let identities = vec![kind(&rcgen::PKCS_ED25519), kind(&rcgen::PKCS_ECDSA_P256_SHA256)];
+    let echo = Echo::start(Certificates::new(identities).unwrap(), AcceptorOptions::default());
+    let of_length = |stream: &[rustls::pki_types::CertificateDer<'_>]| stream[0].len();
+    let modern = echo.connect(&authority.trust(), "a.test").await.unwrap();
+
+    let mut provider = rustls::crypto::ring::default_provider();
+    let known = provider.signature_verification_algorithms.mapping.iter();
+    let known: Vec<_> = known.filter(|(scheme, _)| *scheme != rustls::SignatureScheme::ED25519).copied().collect();
+    provider.signature_verification_algorithms.mapping = Box::leak(known.into_boxed_slice());
+    let mut roots = rustls::RootCertStore::empty();
+    let pem = rustls::pki_types::pem::PemObject::from_pem_slice(authority.pem.as_bytes()).unwrap();
+    roots.add(pem).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let stream = connector.connect("a.test".try_into().unwrap(), echo.raw().await).await.unwrap();
+    let old = stream.get_ref().1.peer_certificates().unwrap();
+    // A P-256 key is the longer one.
+    assert!(of_length(old) > of_length(modern.peer_certificates().unwrap()));
+}
+
 struct Files {
     disk: Arc<dyn Vfs>,
     pair: CertificateFiles,
