@@ -3,11 +3,11 @@
 //! # The problem
 //!
 //! Encryption is a library's business, and rustls does it. What goes wrong is the place where it is put. A listener that
-//! shakes hands before it gives a connection out lets one silent client stop all others. A handshake costs a
-//! server far more than a client that only pretends to make one, and a flood of them starves the connections that are
-//! there. Certificates run
-//! out every few weeks, and whoever restarts a server for that cuts its connections; whoever replaces a file by half a
-//! file takes the server down. And bytes that wait inside of the encryption, because nobody flushed, hang for ever.
+//! shakes hands before it gives a connection out lets one silent client stop all others. A handshake costs a server far
+//! more than a client that only pretends to make one, and a flood of them starves the connections that are there.
+//! Certificates run out every few weeks, and whoever restarts a server for that cuts its connections; whoever replaces a
+//! file by half a file takes the server down. And bytes that wait inside of the encryption, because nobody flushed, hang
+//! for ever.
 //!
 //! # How it works
 //!
