@@ -27,6 +27,7 @@
 #![cfg_attr(feature = "http", doc = "11. [`mod@http`]: HTTP/1 on it, for services over the `http` crate's types.")]
 #![cfg_attr(feature = "relay", doc = "12. [`relay`]: bytes passed both ways between two connections.")]
 #![cfg_attr(feature = "proxy-protocol", doc = "13. [`proxy_protocol`]: whose connection a proxy passes on.")]
+#![cfg_attr(feature = "tls", doc = "14. [`tls`]: TLS between a listener and a protocol.")]
 //!
 //! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
 #![cfg_attr(feature = "breaker", doc = "- [`breaker`]: stops calling what fails, and tries again with care.")]
@@ -95,6 +96,8 @@ pub mod shed;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 pub mod timer;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod transport;
 
 #[cfg(all(test, feature = "full"))]
@@ -113,7 +116,8 @@ mod caught;
     feature = "proxy-protocol",
     feature = "retry",
     feature = "shed",
-    feature = "timeout"
+    feature = "timeout",
+    feature = "tls"
 ))]
 mod count;
 #[cfg(any(feature = "balance", feature = "discover"))]

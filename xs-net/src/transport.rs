@@ -58,7 +58,7 @@
 //! # What this leaves out
 //!
 //! `sendfile` and `MSG_ZEROCOPY`: a file range can travel in an [`Out`] as an external chunk, but nothing here sends it
-//! yet. TLS, which would be a transport around a transport.
+//! yet.
 //!
 //! # Try next
 //!
@@ -118,7 +118,7 @@ pub trait Transport: AsyncRead + AsyncWrite {
 }
 
 /// The default of [`Transport::poll_write_out`].
-fn write_out<T>(io: Pin<&mut T>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>>
+pub(crate) fn write_out<T>(io: Pin<&mut T>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>>
 where
     T: AsyncWrite + ?Sized,
 {

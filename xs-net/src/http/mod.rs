@@ -104,7 +104,7 @@
 //! Keeping a client's connections, which is `pool`'s. With nobody polling, an idle connection of a client does not learn that its server has
 //! closed it until it is asked ([`Client::is_reusable`]), and an upload whose response is not read stands still.
 //!
-//! Routing, files, compression, CORS: layers and services above. HTTP/2: a sibling machine. TLS: a transport below.
+//! Routing, files, compression, CORS: layers and services above. HTTP/2: a sibling machine. TLS: a transport below, the block `tls`.
 //! Interim responses other than 100 have no place in the function from request to response.
 //!
 //! # Try next

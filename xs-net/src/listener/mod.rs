@@ -56,8 +56,8 @@
 //!
 //! # What this leaves out
 //!
-//! Datagrams, sockets passed in by a supervisor (socket activation), and TLS, which belongs around the connection
-//! service so that a slow handshake never blocks accepting.
+//! Datagrams, sockets passed in by a supervisor (socket activation), and TLS, which the block `tls` puts around the
+//! connection service, so that a slow handshake never blocks accepting.
 //!
 //! # Try next
 //!
