@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use support::{Does, Endpoint, config, get, rig, status};
 use xs_load_balancer::{Config, StartError};
+use xs_os::{Clock, SystemClock};
 
 #[tokio::test]
 async fn a_new_configuration_cuts_no_connection_and_keeps_what_has_not_changed() {
@@ -66,7 +67,7 @@ async fn the_end_waits_for_what_is_under_way_and_for_nothing_else() {
     let (mut busy, _idle) = (rig.connect().await, rig.connect().await);
     busy.send(&get("/")).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let began = std::time::Instant::now();
+    let began = SystemClock.now();
     let (stopped, answer) = tokio::join!(rig.balancer.stop(), busy.answer(true));
     stopped.unwrap();
     assert_eq!(status(&answer), 204);

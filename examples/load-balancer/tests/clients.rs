@@ -5,10 +5,11 @@ mod support;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use support::nobody;
 use tempfile::TempDir;
+use xs_os::{Clock, SystemClock};
 
 /// A process, killed with the value.
 struct Running(Child);
@@ -27,9 +28,9 @@ fn start(program: &str, args: &[&str]) -> Running {
 }
 
 fn wait_for(port: u16) {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = SystemClock.now() + Duration::from_secs(10);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < until, "nobody listens on {port}");
+        assert!(SystemClock.now() < until, "nobody listens on {port}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -118,7 +118,7 @@ proptest! {
             idle_per_key,
             idle,
             idle_timeout: 5 * SECOND,
-            lifetime: lifetime.map(|seconds| Duration::from_secs(seconds)),
+            lifetime: lifetime.map(Duration::from_secs),
             per_key,
             waiting: 3,
         };
