@@ -64,6 +64,18 @@ fn open(engine: &str, dir: &Path) -> xs_storage::Result<Opened> {
     }
 }
 
+/// Opens what another process has just let go of. The other test may be between fork and exec right then, and the copy of
+/// that process holds every lock of this one for as long.
+fn open_patiently(engine: &str, dir: &Path) -> xs_storage::Result<Opened> {
+    for _ in 0..500 {
+        match open(engine, dir) {
+            Err(xs_storage::Error::Locked { .. }) => thread::sleep(Duration::from_millis(10)),
+            outcome => return outcome,
+        }
+    }
+    open(engine, dir)
+}
+
 fn key(thread: usize, slot: u64) -> Vec<u8> {
     format!("{thread}/{slot:04}").into_bytes()
 }
@@ -104,7 +116,7 @@ fn write(seed: u64, thread: usize, nth: u64, batch: &mut WriteBatch, model: &mut
 
 /// The life of a writer: it ends with the process.
 fn writer(engine: &str, dir: &Path, seed: u64) -> ! {
-    let (store, _) = open(engine, dir).expect("what a kill left opens");
+    let (store, _) = open_patiently(engine, dir).expect("what a kill left opens");
     let threads: Vec<_> = (0..THREADS).map(|thread| (thread, store.clone())).collect();
     thread::scope(|scope| {
         for (thread, store) in threads {
@@ -218,7 +230,7 @@ impl Tale {
 
     /// Everything that was told is there, every batch whole, and the store finds nothing wrong with itself.
     fn look(&mut self, dir: &Path) -> Result<(), String> {
-        let (store, check) = open(self.engine, dir).map_err(|error| format!("opening: {error}"))?;
+        let (store, check) = open_patiently(self.engine, dir).map_err(|error| format!("opening: {error}"))?;
         check().map_err(|error| format!("the engine's own check: {error}"))?;
         let mut expected = Model::new();
         for (thread, (at, model)) in self.found.iter_mut().enumerate() {

@@ -14,6 +14,7 @@ use tower::service_fn;
 use xs_net::listener::{BindError, TcpOptions};
 use xs_net::reactors::{Thread, Threads, listen};
 use xs_net::serve::{ConnectionLimit, Drain, DrainSignal, ServeOptions, serve_with};
+use xs_net::tls::{Acceptor, AcceptorOptions, CertificateError, CertificateFiles, Certificates, TlsError};
 use xs_net::{Addr, Conn, TcpListener};
 
 use crate::admin::{AdminPage, View};
@@ -23,7 +24,7 @@ use crate::proxy::HttpListener;
 use crate::stats::{ListenerStats, PoolStats};
 use crate::tcp::TcpRelay;
 use crate::upstream::Upstream;
-use crate::work::Work;
+use crate::work::{Protocol, Work};
 
 /// Why a configuration cannot be put to work. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,17 @@ pub enum StartError {
         /// Why.
         error: BindError,
     },
+    /// Its certificate or its key cannot be used.
+    #[error("listener `{name}`: {error}")]
+    Certificate {
+        /// The listener's name.
+        name: String,
+        /// Why.
+        error: CertificateError,
+    },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system gives no thread.
     #[error("no thread: {0}")]
     Thread(#[from] io::Error),
@@ -164,12 +176,12 @@ impl Balancer {
             let upstream = kept.unwrap_or_else(|| Upstream::start(name, pool, config.threads, &self.machine));
             upstreams.insert(name.clone(), upstream);
         }
+        let works = config.listeners.iter().map(|listener| self.work(listener, &upstreams));
+        let works: Vec<Work> = works.collect::<Result<_, _>>()?;
+        // From here on nothing fails.
         let mut listeners = BTreeMap::new();
-        for listener in &config.listeners {
-            let old = self.listeners.remove(&listener.name);
-            let stats = old.as_ref().map(|running| running.current.lock().stats().clone()).unwrap_or_default();
-            let work = self.listener(listener, stats, &upstreams)?;
-            let running = match (old, sockets.remove(&listener.name)) {
+        for (listener, work) in config.listeners.iter().zip(works) {
+            let running = match (self.listeners.remove(&listener.name), sockets.remove(&listener.name)) {
                 (Some(running), None) => {
                     *running.current.lock() = work;
                     running.limit.set_max(listener.connections);
@@ -191,27 +203,26 @@ impl Balancer {
         Ok(())
     }
 
-    fn listener(
-        &self,
-        config: &Listener,
-        stats: Arc<ListenerStats>,
-        upstreams: &BTreeMap<String, Arc<Upstream>>,
-    ) -> Result<Work, StartError> {
+    /// What is to be done with a listener's connections. One that is there already goes on counting.
+    fn work(&self, config: &Listener, upstreams: &BTreeMap<String, Arc<Upstream>>) -> Result<Work, StartError> {
         let unsupported = |what| StartError::Unsupported { name: config.name.clone(), what };
-        match &config.mode {
+        let known = self.listeners.get(&config.name);
+        let stats = known.map(|running| running.current.lock().stats().clone()).unwrap_or_default();
+        let protocol = match &config.mode {
             Mode::Http(http) => {
                 let listener =
                     HttpListener::new(config, http, stats, |name| upstreams.get(name).cloned(), &self.machine);
                 let listener = listener.map_err(|_| unsupported("a field that cannot be sent"))?;
-                Ok(Work::Http(Arc::new(listener)))
+                Protocol::Http(Arc::new(listener))
             }
             Mode::Tcp(tcp) => {
                 let upstream =
                     upstreams.get(&tcp.pool).cloned().ok_or_else(|| unsupported("a pool that is not there"))?;
                 let relay = TcpRelay::new(config, tcp, stats, upstream, self.orders.len(), &self.machine);
-                Ok(Work::Tcp(Arc::new(relay)))
+                Protocol::Tcp(Arc::new(relay))
             }
-        }
+        };
+        Ok(Work::new(protocol, acceptor(config, &self.machine)?))
     }
 
     /// Gives each thread a socket.
@@ -274,12 +285,33 @@ impl Balancer {
     }
 }
 
+/// Says whether a configuration could be put to work, but for its addresses, which are tried by nothing but listening.
+///
+/// # Errors
+///
+/// See [`StartError`].
+pub fn check(config: &Config, machine: &Machine) -> Result<(), StartError> {
+    supported(config)?;
+    config.listeners.iter().try_for_each(|listener| acceptor(listener, machine).map(drop))
+}
+
+/// What speaks TLS with a listener's clients, by the files as they are now.
+fn acceptor(config: &Listener, machine: &Machine) -> Result<Option<Acceptor>, StartError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let files = CertificateFiles { chain: tls.certificate.clone(), key: tls.key.clone() };
+    let certificates = Certificates::load(machine.disk.clone(), vec![files])
+        .map_err(|error| StartError::Certificate { name: config.name.clone(), error })?;
+    let alpn = match config.mode {
+        Mode::Http(_) => vec![b"http/1.1".to_vec()],
+        Mode::Tcp(_) => Vec::new(),
+    };
+    let options = AcceptorOptions { name: config.name.as_str().into(), alpn, ..AcceptorOptions::default() };
+    Ok(Some(Acceptor::new(certificates, options, &machine.timer)?))
+}
+
 fn supported(config: &Config) -> Result<(), StartError> {
     let unsupported = |name: &str, what| Err(StartError::Unsupported { name: name.to_owned(), what });
     for listener in &config.listeners {
-        if listener.tls.is_some() {
-            return unsupported(&listener.name, "tls");
-        }
         // The PROXY protocol's specification forbids it: the connections to endpoints are shared by many clients.
         let Mode::Http(http) = &listener.mode else { continue };
         let sends = |name: &String| config.pools.get(name).is_some_and(|pool| pool.send_proxy.is_some());
@@ -289,7 +321,7 @@ fn supported(config: &Config) -> Result<(), StartError> {
     }
     for (name, pool) in &config.pools {
         if pool.tls.is_some() {
-            return unsupported(name, "tls");
+            return unsupported(name, "tls towards endpoints");
         }
     }
     Ok(())

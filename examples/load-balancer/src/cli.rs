@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use xs_net::BoxError;
 use xs_os::vfs::VfsExt;
 
-use crate::balancer::{Balancer, StartError};
+use crate::balancer::{Balancer, StartError, check};
 use crate::config::{Config, Faults};
 use crate::demo::{Demo, Outcome, demo};
 use crate::machine::Machine;
@@ -23,7 +23,7 @@ xs-load-balancer: a load balancer for HTTP/1.1 and TCP
   xs-load-balancer demo           shows it at work: kills an endpoint and slows one down, in 16 seconds
   xs-load-balancer --help
 
-SIGHUP reads FILE again; if that is wrong, nothing changes. SIGTERM and SIGINT end it once every connection has finished
+SIGHUP reads FILE, and the certificates that it names, again; if that is wrong, nothing changes. SIGTERM and SIGINT end it once every connection has finished
 what it has begun; a second one ends it at once.
 ";
 
@@ -81,7 +81,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
             }
         }
         Command::Check(file) => {
-            read(&file, &machine)?;
+            check(&read(&file, &machine)?, &machine)?;
             println!("{}: good", file.display());
         }
         Command::Run(file) => {

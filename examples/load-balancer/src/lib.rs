@@ -40,7 +40,7 @@ mod tcp;
 mod upstream;
 mod work;
 
-pub use balancer::{Balancer, StartError};
+pub use balancer::{Balancer, StartError, check};
 pub use cli::main;
 pub use config::{
     Admin, Breaker, ClientTimeouts, Config, Connections, Edits, Endpoint, EndpointTimeouts, Endpoints, Fault, Faults,

@@ -93,7 +93,10 @@ impl TcpRelay {
     }
 
     /// A client's connection on a thread, until it ends.
-    pub(crate) async fn connection(self: Arc<Self>, thread: usize, conn: Conn<TcpStream, Peer>) {
+    pub(crate) async fn connection<Io>(self: Arc<Self>, thread: usize, conn: Conn<Io, Peer>)
+    where
+        Io: Transport + Unpin,
+    {
         let came = self.timer.now();
         self.stats.connections.add(1);
         self.stats.open.add(1);

@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tower::{Service, service_fn};
+use tower::{Layer, Service, service_fn};
 use xs_net::proxy_protocol::{Accept, AcceptOptions, Others, Peer};
-use xs_net::{Addr, Conn, Timer};
+use xs_net::tls::{Acceptor, TlsLayer};
+use xs_net::{Addr, Conn, Timer, Transport};
 
 use crate::config::{Listener, Network};
 use crate::proxy::HttpListener;
@@ -15,23 +16,35 @@ use crate::tcp::TcpRelay;
 
 /// A listener at work. Clones are the same one.
 #[derive(Debug, Clone)]
-pub(crate) enum Work {
+pub(crate) struct Work {
+    protocol: Protocol,
+    /// What its clients speak TLS with, if they do.
+    acceptor: Option<Acceptor>,
+}
+
+/// What is spoken with its clients.
+#[derive(Debug, Clone)]
+pub(crate) enum Protocol {
     Http(Arc<HttpListener>),
     Tcp(Arc<TcpRelay>),
 }
 
 impl Work {
+    pub(crate) fn new(protocol: Protocol, acceptor: Option<Acceptor>) -> Work {
+        Work { protocol, acceptor }
+    }
+
     pub(crate) fn config(&self) -> &Listener {
-        match self {
-            Work::Http(http) => &http.config,
-            Work::Tcp(tcp) => &tcp.config,
+        match &self.protocol {
+            Protocol::Http(http) => &http.config,
+            Protocol::Tcp(tcp) => &tcp.config,
         }
     }
 
     pub(crate) fn stats(&self) -> &Arc<ListenerStats> {
-        match self {
-            Work::Http(http) => &http.stats,
-            Work::Tcp(tcp) => &tcp.stats,
+        match &self.protocol {
+            Protocol::Http(http) => &http.stats,
+            Protocol::Tcp(tcp) => &tcp.stats,
         }
     }
 
@@ -58,12 +71,23 @@ impl Work {
     }
 
     async fn begin(self, thread: usize, conn: Conn<TcpStream, Peer>) -> Result<(), Infallible> {
-        match self {
-            Work::Http(http) => {
+        let Some(acceptor) = self.acceptor.clone() else { return self.serve(thread, conn).await };
+        let serve = service_fn(move |conn| self.clone().serve(thread, conn));
+        // Why a handshake has failed has been noted.
+        let _ = TlsLayer::new(acceptor).layer(serve).call(conn).await;
+        Ok(())
+    }
+
+    async fn serve<Io>(self, thread: usize, conn: Conn<Io, Peer>) -> Result<(), Infallible>
+    where
+        Io: Transport + Unpin + Send + 'static,
+    {
+        match self.protocol {
+            Protocol::Http(http) => {
                 let Conn { io, peer, local, descriptor, drain } = conn;
                 http.connection(thread, Conn { io, peer: peer.addr, local, descriptor, drain }).await;
             }
-            Work::Tcp(tcp) => tcp.connection(thread, conn).await,
+            Protocol::Tcp(tcp) => tcp.connection(thread, conn).await,
         }
         Ok(())
     }
