@@ -41,10 +41,10 @@
 //!
 //! # Cost
 //!
-//! A full handshake with a P-256 key was 0.4 ms of a server's processor on a slow and busy core, and a resumed one 0.25 ms:
+//! A full handshake with a P-256 key took a server about 0.4 ms on a slow and busy core, and a resumed one 0.25 to 0.34 ms:
 //! many requests' worth, on the reactor that has the connection. Records are cut at 16 KiB without a copy of the plain
-//! text, and several leave in one system call. Up to 64 KiB of a connection wait encrypted. An idle connection holds about
-//! 8 KiB more than one without TLS (17 KiB were counted for both of its ends in memory, pipes included).
+//! text, and several leave in one system call. Up to 64 KiB of a connection wait encrypted. Both
+//! ends of an idle connection in memory, pipes included, were counted to hold 17 KiB.
 //!
 //! # Example
 //!
