@@ -58,7 +58,16 @@ async fn everything_is_told_as_a_page_as_json_and_for_prometheus() {
     raw.write_all(get("/").as_bytes()).await.unwrap();
     Wire::new(raw).answer(false).await;
 
-    let stats = json(&look(&balancer, "/stats").await);
+    // What has come may not be counted yet: it is when the call that sent it is back.
+    let mut stats = json(&look(&balancer, "/stats").await);
+    for _ in 0..500 {
+        let [raw, web] = [0, 1].map(|at| &stats["listeners"][at]);
+        if raw["sent"] == GOOD.len() && web["responses"]["2xx"] == 5 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        stats = json(&look(&balancer, "/stats").await);
+    }
     let [raw, web] = &stats["listeners"].as_array().unwrap()[..] else { panic!("{stats}") };
     assert_eq!((&web["name"], &web["requests"], &web["responses"]["2xx"]), (&"web".into(), &5.into(), &5.into()));
     assert_eq!((&raw["mode"], &raw["connections"], &raw["sent"]), (&"tcp".into(), &1.into(), &GOOD.len().into()));
