@@ -28,7 +28,8 @@
 //!
 //! **Nobody waits for a sync?** Then bytes gather in the page cache, and the append that begins a new segment would wait
 //! until all of the old one is on the disk. So a job syncs behind the writers, each time that
-//! [`LogOptions::background_sync_bytes`] have come together. Its danger is the failure: after a failed sync the pages are
+//! [`LogOptions::background_sync_bytes`] have come together, and begins the new segment. While somebody is at that, appenders
+//! go on in memory, up to eight times [`LogOptions::buffer_bytes`]. Its danger is the failure: after a failed sync the pages are
 //! gone and the next sync of the same file succeeds. Hence all syncs of a log go through one lock, and the outcome is left
 //! in it: whoever syncs behind one that failed fails as well, whatever the disk says.
 //!
@@ -86,7 +87,7 @@
 //!
 //! # Cost
 //!
-//! An entry takes 8 bytes, a group 32. Memory: up to [`LogOptions::buffer_bytes`] that wait and as much under way, a
+//! An entry takes 8 bytes, a group 32. Memory: up to [`LogOptions::buffer_bytes`] that wait and as much under way (eight times that while the disk is busy), a
 //! waypoint of 24 bytes for 64 KiB of log that was written or read, one descriptor for a segment that was read. Opening
 //! reads the newest segment. A seek reads at most 64 KiB within what has a waypoint; the first into an old segment walks
 //! it from its front.
@@ -210,7 +211,8 @@ pub struct LogOptions {
     /// The length of a segment in bytes. An entry that is longer gets a segment of its own length. At least 4 KiB;
     /// 16 MiB by default.
     pub segment_bytes: u64,
-    /// Bytes that may wait in memory before whoever appends must write them itself; 1 MiB by default.
+    /// Bytes that may wait in memory before whoever appends must write them itself; 1 MiB by default. Up to eight times as
+    /// many while somebody else syncs, or begins a segment.
     pub buffer_bytes: u64,
     /// Bytes that may be written without a sync before one is made in the background, so that a segment that is full has
     /// little left to sync; 1 MiB by default, and `u64::MAX` for never.

@@ -212,6 +212,7 @@ impl<F: Framing> Shared<F> {
             filling: Vec::new(),
             filling_bytes: 0,
             flushing: Arc::default(),
+            busy: false,
             run: Vec::new(),
             stopped: false,
             watchers: Vec::new(),

@@ -30,6 +30,10 @@ use crate::{Error, Result};
 /// another slice in the write.
 const SHARE_FROM: usize = 4 << 10;
 
+/// So many times [`LogOptions::buffer_bytes`] may wait in memory while somebody syncs or begins a segment: some hundred
+/// milliseconds of appending, in which nobody who only appends waits for the disk.
+const SLACK: u64 = 8;
+
 /// How long a leader waits for others that are likely to come. Much less than a sync of most disks, much more than it
 /// takes to wake a thread.
 const GATHER: Duration = Duration::from_micros(50);
@@ -103,6 +107,32 @@ pub(super) enum Payload<'a> {
     Whole(Bytes),
 }
 
+/// What has to be done about the bytes that wait in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Full {
+    Nothing,
+    /// They are many, but somebody is at the disk, or a segment must begin first, which is the job's work: the appender
+    /// goes on.
+    Poke,
+    Write,
+}
+
+impl Full {
+    /// After an append that added some.
+    fn of(tail: &Tail, added: u64, options: &LogOptions) -> Self {
+        let buffers = |bytes| bytes / options.buffer_bytes;
+        match buffers(tail.filling_bytes) {
+            0 => Full::Nothing,
+            1..SLACK if tail.busy || tail.waits_for_segment() => {
+                // Now and then is enough.
+                let more = buffers(tail.filling_bytes) > buffers(tail.filling_bytes - added);
+                if more { Full::Poke } else { Full::Nothing }
+            }
+            _ => Full::Write,
+        }
+    }
+}
+
 impl<F: Framing> Shared<F> {
     /// Numbers an entry and leaves it for the next write. Durable when the commit says so.
     pub(super) fn append(self: &Arc<Self>, payload: Payload<'_>) -> Result<(Index, Commit)> {
@@ -148,7 +178,7 @@ impl<F: Framing> Shared<F> {
             tail.appended(&sealed, added);
             let arrived = tail.ticket;
             let gathered = tail.gathering.take_if(|(target, _)| arrived >= *target);
-            let full = tail.filling_bytes >= self.options.buffer_bytes;
+            let full = Full::of(&tail, added, &self.options);
             (sealed.index, tail.ticket, full, mem::take(&mut tail.watchers), gathered)
         };
         if let Some((_, leader)) = gathered {
@@ -156,9 +186,11 @@ impl<F: Framing> Shared<F> {
         }
         watchers.into_iter().for_each(std::task::Waker::wake);
         self.counts.payload.fetch_add(len, Ordering::Relaxed);
-        if full {
+        match full {
+            Full::Nothing => {}
+            Full::Poke => self.poke(),
             // Whoever fills the memory empties it, or waits for who does.
-            self.settle(Goal::Written(ticket))?;
+            Full::Write => self.settle(Goal::Written(ticket))?,
         }
         Ok((index, Commit::pending(self.clone(), ticket)))
     }
@@ -234,6 +266,7 @@ impl<F: Framing> Shared<F> {
             }
             let chunks = Arc::new(chunks);
             tail.flushing = chunks.clone();
+            tail.busy = true;
             (chunks, tail.next, tail.ticket, tail.last().epoch)
         };
         let bytes = chunks.iter().map(|chunk| chunk.len).sum();
@@ -243,6 +276,7 @@ impl<F: Framing> Shared<F> {
         {
             let mut tail = self.tail.lock();
             tail.flushing = Arc::default();
+            tail.busy = false;
             if sync {
                 tail.durable = next;
             }
@@ -316,6 +350,17 @@ impl<F: Framing> Shared<F> {
         synced.inspect_err(|error| *failed = Some(error.clone()))
     }
 
+    /// Writes what waits for a segment to begin: the sync of the one in front of it and of the directory are nobody's delay.
+    fn roll_behind(&self) {
+        if self.tail.lock().filling_bytes < self.options.buffer_bytes {
+            return;
+        }
+        let poke = || self.poke();
+        if let Some(_lead) = self.turn.try_take(&poke) {
+            self.flush(false);
+        }
+    }
+
     /// Syncs what was written, if it is much, while others go on writing: nobody is told of it, but who must wait for a
     /// sync later waits less.
     fn sync_behind(&self) {
@@ -363,6 +408,7 @@ impl<F: Framing> Shared<F> {
         if let Some(_lead) = self.turn.for_tasks(&poke) {
             self.flush(true);
         }
+        self.roll_behind();
         self.sync_behind();
         if let Some(watermark) = &self.watermark {
             // As above: what is not synced says nothing wrong.

@@ -37,6 +37,8 @@ pub(super) struct Tail {
     pub(super) filling_bytes: u64,
     /// What somebody is writing.
     pub(super) flushing: Arc<Vec<Chunk>>,
+    /// Somebody writes or syncs.
+    pub(super) busy: bool,
     /// Memory of a chunk that was written, for the next.
     pub(super) run: Vec<u8>,
     /// Set when the log has stopped: readers go no further.
@@ -52,6 +54,11 @@ impl Tail {
     /// The first index that readers do not get to.
     pub(super) fn end(&self) -> Index {
         if self.stopped { self.durable } else { self.next }
+    }
+
+    /// Whether something that nobody has started to write waits for its segment to begin.
+    pub(super) fn waits_for_segment(&self) -> bool {
+        self.filling.iter().any(|chunk| chunk.segment.begun().is_none())
     }
 
     pub(super) fn start(&self) -> Index {

@@ -127,6 +127,17 @@ impl Turn {
         }
     }
 
+    /// The turn, if nobody has it: for work that whoever has it does as well.
+    pub(super) fn try_take<'a>(&'a self, tasks_wait: &'a dyn Fn()) -> Option<Lead<'a>> {
+        let mut notes = self.notes.lock();
+        if notes.taken {
+            return None;
+        }
+        notes.taken = true;
+        drop(notes);
+        Some(Lead { turn: self, tasks_wait })
+    }
+
     /// The turn, if nobody has it and a task waits for something: for a job in the background.
     pub(super) fn for_tasks<'a>(&'a self, tasks_wait: &'a dyn Fn()) -> Option<Lead<'a>> {
         let mut notes = self.notes.lock();

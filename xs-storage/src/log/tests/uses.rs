@@ -350,3 +350,35 @@ fn ranges_of_a_file_outlive_the_entries_in_it() {
     }
     assert_eq!(sent, expected);
 }
+
+#[test]
+fn who_appends_waits_for_no_segment_to_begin_while_memory_lasts() {
+    let (disk, jobs) = (MemoryVfs::new(), SteppedJobs::new());
+    let log = Log::open(disk.vfs(), Path::new(DIR), small(&jobs)).unwrap();
+    let figures = |log: &Log| (log.stats().segments, log.stats().written_bytes, log.stats().syncs);
+    let append = |n: u64| drop(log.append(&[&[n as u8; 100]]).unwrap());
+    let mut n = 0;
+    while log.stats().segments == 1 {
+        append(n);
+        n += 1;
+    }
+    // Whoever goes on writes nothing and syncs nothing: both would have to wait for the new segment.
+    let (_, written, syncs) = figures(&log);
+    while log.stats().buffered_bytes < 7 << 10 {
+        append(n);
+        n += 1;
+    }
+    assert_eq!(figures(&log), (log.stats().segments, written, syncs));
+    // The job does, in one step.
+    jobs.step();
+    assert_eq!(log.stats().buffered_bytes, 0);
+    assert!(log.stats().syncs > syncs);
+    // If it never comes, memory has an end.
+    for _ in 0..200 {
+        append(n);
+        n += 1;
+        assert!(log.stats().buffered_bytes <= 8 << 10);
+    }
+    drop(log);
+    assert_eq!(open(&disk).bounds(), Index(0)..Index(n));
+}
