@@ -40,6 +40,12 @@ impl Source {
         self.clock.advance(time);
         self.says()
     }
+
+    /// What it says in so many seconds, of which it sees every half.
+    fn within(&mut self, seconds: u32) -> String {
+        let said: Vec<_> = (0..2 * seconds).map(|_| self.after(SECOND / 2)).filter(|said| !said.is_empty()).collect();
+        said.join(", then ")
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -53,7 +59,7 @@ fn a_file_is_followed_and_what_is_broken_changes_nothing() {
     let changes = Box::pin(watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options));
     let mut source = Source { clock, changes };
     assert_eq!(source.says(), "", "no file yet");
-    let steps: [(&[u8], &str); 11] = [
+    let steps: [(&[u8], &str); 12] = [
         (b"a\nb weight=2\n", "+a×1 +b×2"),
         (b"a\nb weight=2\n", ""),
         (b"a\nb weight=two\n", ""),
@@ -61,20 +67,45 @@ fn a_file_is_followed_and_what_is_broken_changes_nothing() {
         (b"# nobody\n", ""),
         (&[b'a'; 65], ""),
         (b"a\nb\nc\nd\n", ""),
-        (b"a\n\xff", ""),
+        (b"a\n\xff\n", ""),
+        (b"a\nb weight=2\nc", ""),
         (b"b\nc\n", "+b×1 +c×1 -a"),
-        (b"c # and no other\nb", ""),
-        (b"d", "+d×1 -b -c"),
+        (b"c # and no other\nb\n", ""),
+        (b"d\n", "+d×1 -b -c"),
     ];
     for (text, expected) in steps {
         disk.replace(path, text).unwrap();
-        assert_eq!(source.after(SECOND / 2), "", "{:?}", text.escape_ascii().to_string());
-        assert_eq!(source.after(SECOND / 2), expected, "{:?}", text.escape_ascii().to_string());
+        assert_eq!(source.within(3), expected, "{:?}", text.escape_ascii().to_string());
     }
     disk.remove(path).unwrap();
-    assert_eq!(source.after(SECOND), "");
-    disk.replace(path, b"d\ne").unwrap();
-    assert_eq!(source.after(SECOND), "+e×1");
+    assert_eq!(source.within(3), "");
+    disk.replace(path, b"d\ne\n").unwrap();
+    assert_eq!(source.within(3), "+e×1");
+}
+
+/// Somebody writes a list in place, so slowly that it is read at every length; then somebody stops in the midst of it.
+#[test]
+fn a_file_that_is_being_written_is_refused_whole_and_the_old_list_stays() {
+    let (clock, disk, path) = (VirtualClock::new(), MemoryVfs::new(), Path::new("list"));
+    let timer = Timer::new(Arc::new(clock.clone()));
+    let bridge = Bridge::inline(timer.clock().clone(), Default::default);
+    let options = FileOptions::default();
+    disk.replace(path, b"10.0.0.9:80\n").unwrap();
+    let changes = Box::pin(watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options));
+    let mut source = Source { clock, changes };
+    assert_eq!((source.says(), source.after(options.settle)), (String::new(), "+10.0.0.9:80×1".into()));
+    let list = b"10.0.0.1:80\n10.0.0.2:8080 weight=12\n";
+    for length in 0..=list.len() {
+        disk.replace(path, &list[..length]).unwrap();
+        // Just before each reading there is a byte more.
+        let time = if length % 2 == 0 { options.every } else { options.settle };
+        assert_eq!(source.after(time), "", "{length} bytes");
+    }
+    assert_eq!(source.within(3), "+10.0.0.1:80×1 +10.0.0.2:8080×12 -10.0.0.9:80");
+    disk.replace(path, &list[..list.len() - 2]).unwrap();
+    assert_eq!(source.within(60), "", "a weight of 1 is not what was meant");
+    disk.replace(path, b"10.0.0.3:80\n").unwrap();
+    assert_eq!(source.within(3), "+10.0.0.3:80×1 -10.0.0.1:80 -10.0.0.2:8080");
 }
 
 #[test]
@@ -83,12 +114,12 @@ fn an_empty_list_counts_where_it_may() {
     let timer = Timer::new(Arc::new(clock.clone()));
     let bridge = Bridge::inline(timer.clock().clone(), Default::default);
     let options = FileOptions { allow_empty: true, ..FileOptions::default() };
-    disk.replace(path, b"a").unwrap();
+    disk.replace(path, b"a\n").unwrap();
     let changes = Box::pin(watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options));
     let mut source = Source { clock, changes };
-    assert_eq!(source.says(), "+a×1");
+    assert_eq!((source.says(), source.within(1)), (String::new(), "+a×1".into()));
     disk.replace(path, b"").unwrap();
-    assert_eq!(source.after(SECOND), "-a");
+    assert_eq!(source.within(3), "-a");
 }
 
 #[test]

@@ -98,6 +98,8 @@
 
 mod flight;
 mod layer;
+#[cfg(all(test, xs_loom))]
+mod loom_tests;
 #[cfg(test)]
 mod tests;
 
