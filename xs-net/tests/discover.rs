@@ -11,7 +11,10 @@ use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use tower::{Service, ServiceExt, service_fn};
 use xs_net::balance::{Balance, ClusterOptions, RoundRobin};
-use xs_net::discover::{Change, DnsOptions, Endpoint, FileOptions, SystemResolver, fixed, watch_dns, watch_file};
+use xs_net::discover::{
+    Answer, Change, DnsOptions, Endpoint, FileOptions, SystemResolver, fixed, watch_dns, watch_file,
+};
+use xs_net::observe::Recorder;
 use xs_net::{Bridge, Timer};
 use xs_os::vfs::{MemoryVfs, Vfs, VfsExt};
 use xs_os::{Rng, VirtualClock};
@@ -134,7 +137,7 @@ fn a_name_is_looked_up_again_and_what_fails_or_hangs_changes_nothing() {
         let answer: Option<Result<Vec<&str>, io::ErrorKind>> = asked.lock().clone();
         async move {
             match answer {
-                Some(Ok(found)) => Ok(found.iter().map(|text| text.parse::<SocketAddr>().unwrap()).collect()),
+                Some(Ok(found)) => Ok(found.iter().map(|text| text.parse::<SocketAddr>().unwrap()).collect::<Vec<_>>()),
                 Some(Err(kind)) => Err(kind.into()),
                 None => std::future::pending().await,
             }
@@ -156,6 +159,77 @@ fn a_name_is_looked_up_again_and_what_fails_or_hangs_changes_nothing() {
     *answers.lock() = Some(Ok(vec!["[2001:db8::1]:80", "10.0.0.9:80", "10.0.0.2:80"]));
     assert_eq!(source.after(5 * SECOND), "", "the one that hung has failed now");
     assert_eq!(source.after(ten), "+10.0.0.9:80×1 -10.0.0.1:80", "the first two, IPv4 before IPv6");
+}
+
+/// A name server says for how long its answer holds, and is believed within bounds.
+#[test]
+fn a_name_is_looked_up_again_when_its_time_is_over() {
+    let clock = VirtualClock::new();
+    let timer = Timer::new(Arc::new(clock.clone()));
+    let options = DnsOptions::default();
+    // The time to live of the next answer; none: it fails.
+    let (next, looked_up) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(0)));
+    let (its, count) = (next.clone(), looked_up.clone());
+    let resolver = move |_| {
+        *count.lock() += 1;
+        let ttl: Option<Option<Duration>> = *its.lock();
+        std::future::ready(
+            ttl.map(|ttl| Answer { endpoints: vec![Endpoint::new("a")], ttl }).ok_or(io::ErrorKind::Other.into()),
+        )
+    };
+    let changes = Box::pin(watch_dns(resolver, "shop.example:80", &timer, options));
+    let mut source = Source { clock, changes };
+    assert_eq!((source.says(), *looked_up.lock()), (String::new(), 1));
+    let mut last = options.every;
+    for (ttl, expected) in [
+        (Some(Some(37 * SECOND)), 37 * SECOND),
+        (Some(Some(Duration::ZERO)), options.least_ttl),
+        (Some(Some(86_400 * SECOND)), options.most_ttl),
+        (Some(None), options.every),
+        (Some(Some(60 * SECOND)), 60 * SECOND),
+        (None, options.every),
+        (Some(Some(2 * SECOND)), 2 * SECOND),
+    ] {
+        *next.lock() = ttl;
+        let before = *looked_up.lock();
+        source.after(last - Duration::from_nanos(1));
+        assert_eq!(*looked_up.lock(), before, "{last:?} are not over");
+        source.after(Duration::from_nanos(1));
+        assert_eq!(*looked_up.lock(), before + 1, "{last:?} are over");
+        last = expected;
+    }
+}
+
+/// Each round that brings nothing is counted, and each once.
+#[test]
+fn failures_are_counted() {
+    let clock = VirtualClock::new();
+    let timer = Timer::new(Arc::new(clock.clone()));
+    let answers = Arc::new(Mutex::new(Ok(vec!["10.0.0.1:80"])));
+    let its = answers.clone();
+    let resolver = move |_| {
+        let answer: Result<Vec<&str>, io::ErrorKind> = its.lock().clone();
+        std::future::ready(match answer {
+            Ok(found) => Ok(found.iter().map(|text| text.parse::<SocketAddr>().unwrap()).collect::<Vec<_>>()),
+            Err(kind) => Err(kind.into()),
+        })
+    };
+    let options = DnsOptions::default();
+    let recorder = Recorder::new();
+    let counted = || recorder.total("xs_discover_failures_total", &[("name", "shop.example:80")]);
+    metrics::with_local_recorder(&recorder, || {
+        let changes = Box::pin(watch_dns(resolver, "shop.example:80", &timer, options));
+        let mut source = Source { clock, changes };
+        assert_eq!((source.says(), counted()), ("+10.0.0.1:80×1".into(), 0.0));
+        *answers.lock() = Err(io::ErrorKind::TimedOut);
+        (1..=3).for_each(|rounds| {
+            assert_eq!((source.after(options.every), counted()), (String::new(), f64::from(rounds)))
+        });
+        *answers.lock() = Ok(vec![]);
+        assert_eq!((source.after(options.every), counted()), (String::new(), 4.0));
+        *answers.lock() = Ok(vec!["10.0.0.1:80"]);
+        assert_eq!((source.after(options.every), counted()), (String::new(), 4.0));
+    });
 }
 
 #[tokio::test]

@@ -116,6 +116,8 @@ mod load;
 mod members;
 mod outlier;
 mod policy;
+#[cfg(test)]
+mod quality;
 mod slow_start;
 mod steer;
 mod sticky;

@@ -95,24 +95,27 @@ impl DnsResolver {
             RData::SRV(record) if !record.target.is_root() => Some(record),
             _ => None,
         });
-        let mut targets: Vec<&SRV> = records.collect();
+        let mut targets: Vec<SRV> = records.cloned().collect();
         let best = targets.iter().map(|target| target.priority).min();
         targets.retain(|target| Some(target.priority) == best);
         targets.sort_by(|a, b| (&a.target, a.port).cmp(&(&b.target, b.port)));
         targets.truncate(MOST_TARGETS);
-        let look_ups = targets.iter().map(|target| async {
-            let (addresses, ttl) = self.host(&target.target.to_ascii()).await?;
-            let weight = u32::from(target.weight).max(1);
-            let named = |address| Endpoint::new(SocketAddr::new(address, target.port).to_string()).weight(weight);
-            io::Result::Ok((addresses.into_iter().map(named).collect::<Vec<_>>(), ttl))
-        });
-        let found_all: Vec<_> = stream::iter(look_ups).buffered(AT_ONCE).try_collect().await?;
+        let look_ups = stream::iter(targets.into_iter().map(|target| self.target(target)));
+        let found_all: Vec<_> = look_ups.buffered(AT_ONCE).try_collect().await?;
         let mut answer = Answer { endpoints: Vec::new(), ttl: shortest(found.answers()) };
         for (endpoints, ttl) in found_all {
             answer.endpoints.extend(endpoints);
             answer.ttl = answer.ttl.into_iter().chain(ttl).min();
         }
         Ok(answer)
+    }
+
+    /// A service's target at each of its addresses.
+    async fn target(&self, target: SRV) -> io::Result<(Vec<Endpoint>, Option<Duration>)> {
+        let (addresses, ttl) = self.host(&target.target.to_ascii()).await?;
+        let weight = u32::from(target.weight).max(1);
+        let named = |address| Endpoint::new(SocketAddr::new(address, target.port).to_string()).weight(weight);
+        Ok((addresses.into_iter().map(named).collect(), ttl))
     }
 }
 

@@ -59,6 +59,8 @@
 //! - Nothing is taken in `poll_ready`: a service that was ready and is dropped costs nobody a place.
 //! - [`Keyed`] remembers no more keys than it was told to; a key is forgotten only when its state is as good as fresh, so
 //!   no answer changes (a property test against a map without a bound).
+//! - A rule that is changed while it is in use ([`Limiter::change`], [`Keyed::change`]) starts nobody anew: what was taken counts
+//!   (`limit::change`).
 //! - [`AtomicGcra`] is exact among threads: loom tries every interleaving (`.ci/loom`).
 //! - Whole numbers only: a bucket counts in shares of a unit, of which a nanosecond brings a whole number (`rate.rs`).
 //!   Three a second are three a second after a year. Whatever would not fit saturates to the strict side.
@@ -131,6 +133,8 @@ mod rate;
 mod token;
 mod window;
 
+#[cfg(all(test, not(xs_loom)))]
+mod change;
 #[cfg(all(test, not(xs_loom)))]
 mod model;
 
