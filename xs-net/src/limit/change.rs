@@ -122,6 +122,25 @@ fn who_waits_keeps_its_place_and_nobody_gets_before_it() {
 }
 
 #[test]
+fn a_window_of_another_length_counts_what_the_old_one_held() {
+    fn check<P: Policy>(windows: impl Fn(Rate) -> P) {
+        let (hour, minute) = (Duration::from_secs(3600), Duration::from_secs(60));
+        for [old, new] in [[hour, minute], [minute, hour]] {
+            let clock = VirtualClock::new();
+            let limit = Limiter::new(windows(Rate::new(10, old).unwrap()));
+            assert_eq!(pass(&limit, clock.now()), 10);
+            clock.advance(old * 3 / 4);
+            limit.change(windows(Rate::new(10, new).unwrap()), clock.now());
+            assert_eq!(pass(&limit, clock.now()), 0, "{old:?}, then {new:?}: {limit:?}");
+            clock.advance(2 * new);
+            assert_eq!(pass(&limit, clock.now()), 10, "{old:?}, then {new:?}: {limit:?}");
+        }
+    }
+    check(FixedWindow::new);
+    check(SlidingCounter::new);
+}
+
+#[test]
 fn keys_are_carried_over_and_become_idle_under_the_new_rule() {
     let clock = VirtualClock::new();
     let hourly = Rate::new(1, Duration::from_secs(3600)).unwrap();

@@ -71,6 +71,10 @@ impl Policy for FixedWindow {
         state.0 = state.0.take().filter(|count| nanos_from(count.start, now.max(count.seen)) < period);
         if let Some(count) = &mut state.0 {
             count.used = count.used.min(self.rate.amount());
+            if self.rate.period_nanos() != period {
+                // Of a window of another length it is not known which part of it came when: all of it just now.
+                count.start = count.start.max(now);
+            }
         }
     }
 }
@@ -185,9 +189,13 @@ impl Policy for SlidingCounter {
     }
 
     fn adopt(&self, before: &Self, state: &mut Windows, now: Instant) {
-        if state.0.is_some() {
+        if self.rate.period_nanos() != before.rate.period_nanos() && state.0.is_some() {
+            // Of a window of another length it is not known which part of it came when: all of it just now.
             let counts = before.turned(state, now);
-            state.0 = Some(Counts { used: counts.used.min(self.rate.amount()), ..counts });
+            state.0 = Some(Counts { start: counts.start.max(now), ..counts });
+        }
+        if let Some(counts) = &mut state.0 {
+            counts.used = counts.used.min(self.rate.amount());
         }
     }
 }
