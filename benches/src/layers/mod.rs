@@ -26,13 +26,11 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::Write;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use tower::Service;
 use xs_net::Timer;
-use xs_os::TickClock;
 
 use crate::median;
 
@@ -89,7 +87,7 @@ async fn echo(number: u64) -> Result<u64, Infallible> {
 
 /// By the system's clock, and by the processor's ticks.
 fn timers() -> [(Timer, usize); 2] {
-    [(Timer::system(), 0), (Timer::new(Arc::new(TickClock::new())), 1)]
+    [(Timer::system(), 0), (Timer::ticks(), 1)]
 }
 
 fn cases() -> Vec<Case> {
