@@ -90,8 +90,8 @@ impl Timer {
         Timer::new(Arc::new(SystemClock))
     }
 
-    /// A timer by the processor's counter, which is read at a fraction of the price: for layers that look at the time in each
-    /// call. What that costs is said at [`TickClock`](xs_os::TickClock). Its sleeps must be polled inside a tokio runtime.
+    /// A timer by the processor's counter, which is read in less time: for layers that look at the time in each call. What is
+    /// given up for that is said at [`TickClock`](xs_os::TickClock). Its sleeps must be polled inside a tokio runtime.
     #[cfg(feature = "ticks")]
     pub fn ticks() -> Self {
         Timer::new(Arc::new(xs_os::TickClock::new()))

@@ -6,7 +6,8 @@
 //!   here with both kinds: `by ticks` belongs beside `by ticks`, and the others ask the system.
 //! - *tower's rate limit* belongs to one clone, so it is a plain number; ours is one limit for all clones, which is an atomic
 //!   exchange more. tower's also counts in windows, and says nothing of when to come again.
-//! - *tower's concurrency limit* waits for a place in `poll_ready` and so takes it before there is a call; ours refuses.
+//! - *tower's concurrency limit* waits for a place in `poll_ready` and so takes it before there is a call; `ConcurrencyLayer`
+//!   refuses, `BulkheadLayer` waits as tower's does and bounds how many and how long, and `AdaptiveLayer` times each call.
 //! - *TraceLayer* makes spans and events and keeps no numbers. `ObserveLayer` makes a span, keeps a histogram for each outcome
 //!   and counts who is under way. `heard` is with a subscriber that takes everything and writes nothing. *A trace for each* reads
 //!   the request's headers, makes up an identifier and writes headers, which TraceLayer does not: it stands in a row of its own,

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{Clock, SystemClock};
 
-/// The system's clock by the processor's counter of ticks, over `quanta`: half the price of a reading, and good for what
-/// reads the time for each call, such as a limit or a measurement.
+/// The system's clock by the processor's counter of ticks, over `quanta`: a cheaper reading, for what reads the time
+/// for each call, such as a limit or a measurement.
 ///
 /// Making the first one of a process takes up to 200 ms, in which it compares ticks with the system's clock. From then on it
 /// goes by the ticks alone, at the speed that was found: off by some millionths, so don't compare its readings with those of
