@@ -9,10 +9,10 @@
 //! - *tower's concurrency limit* waits for a place in `poll_ready` and so takes it before there is a call; `ConcurrencyLayer`
 //!   refuses, `BulkheadLayer` waits as tower's does and bounds how many and how long, and `AdaptiveLayer` times each call.
 //! - *TraceLayer* makes spans and events and keeps no numbers. `ObserveLayer` makes a span, keeps a histogram for each outcome
-//!   and counts who is under way. `heard` is with a subscriber that takes everything and writes nothing. *A trace for each* reads
-//!   the request's headers, makes up an identifier and writes headers, which TraceLayer does not: it stands in a row of its own,
-//!   beside nobody.
-//! - *A breaker of tower-resilience* and *failsafe* have no future around a call, or keep other windows.
+//!   and counts who is under way. `heard` is with a subscriber that takes everything and writes nothing. *A place in a
+//!   trace* is a reading of headers, an identifier and a header written, none of which TraceLayer does: it stands in a row of its
+//!   own, beside nobody.
+//! - *failsafe* calls a closure: there is no future around a call.
 
 mod limit;
 mod observe;
