@@ -39,6 +39,9 @@
 //! xs-os = "0.1"
 //! ```
 //!
+//! A layer's error is its own refusal, or `Inner` with the service's error; a match needs an arm `_` for refusals to come. It can
+//! be shown (`Display`) where the service's error can.
+//!
 #![cfg_attr(feature = "breaker", doc = "- [`breaker`]: stops calling what fails, and tries again with care.")]
 #![cfg_attr(feature = "bulkhead", doc = "- [`bulkhead`]: so many calls at once, so many that wait, and no more.")]
 #![cfg_attr(feature = "fallback", doc = "- [`fallback`]: another answer for a call that failed.")]
