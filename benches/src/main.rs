@@ -8,7 +8,6 @@ mod layers;
 mod load_balancer;
 mod log;
 mod process;
-mod recovery;
 mod redis;
 mod relay;
 mod soak;
@@ -49,7 +48,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "layers",
-        about: "ns per call of limits of rate and concurrency beside tower's and, with --features peers-layers, governor's",
+        about: "ns per call of every layer beside tower's and, with --features peers-layers, governor's and others'",
         run: |args| layers::run(args),
     },
     Bench {
@@ -61,11 +60,6 @@ const BENCHES: &[Bench] = &[
         name: "log",
         about: "durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced",
         run: log::run,
-    },
-    Bench {
-        name: "recovery",
-        about: "ns per call of breakers, retries and their neighbours beside tower's and, with --features peers-layers, others'",
-        run: recovery::run,
     },
     Bench { name: "redis", about: "the Redis example beside redis-server and valkey-server", run: redis::run },
     Bench {

@@ -29,7 +29,19 @@
 #![cfg_attr(feature = "proxy-protocol", doc = "13. [`proxy_protocol`]: whose connection a proxy passes on.")]
 #![cfg_attr(feature = "tls", doc = "14. [`tls`]: TLS between a listener and a protocol.")]
 //!
-//! Then the layers, each behind a feature of its own, each over any [`tower::Service`]:
+//! Then the layers, each behind a feature of its own, each over any [`tower::Service`]. Whoever takes one needs this in
+//! `Cargo.toml`, and from `xs-os` a seeded `Rng` where a layer asks for chance (`Rng::from_entropy()`), or a clock other than the
+//! system's, which a [`Timer`] is made of:
+//!
+//! ```toml
+//! tower = { version = "0.5", features = ["util"] }
+//! xs-net = { version = "0.1", features = ["breaker", "limit", "retry"] }
+//! xs-os = "0.1"
+//! ```
+//!
+//! A layer's error is its own refusal, or `Inner` with the service's error; a match needs an arm `_` for refusals to come. It can
+//! be shown (`Display`) where the service's error can.
+//!
 #![cfg_attr(feature = "breaker", doc = "- [`breaker`]: stops calling what fails, and tries again with care.")]
 #![cfg_attr(feature = "bulkhead", doc = "- [`bulkhead`]: so many calls at once, so many that wait, and no more.")]
 #![cfg_attr(feature = "fallback", doc = "- [`fallback`]: another answer for a call that failed.")]

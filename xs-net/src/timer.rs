@@ -90,6 +90,13 @@ impl Timer {
         Timer::new(Arc::new(SystemClock))
     }
 
+    /// A timer by the processor's counter, which is read in less time: for layers that look at the time in each call. What is
+    /// given up for that is said at [`TickClock`](xs_os::TickClock). Its sleeps must be polled inside a tokio runtime.
+    #[cfg(feature = "ticks")]
+    pub fn ticks() -> Self {
+        Timer::new(Arc::new(xs_os::TickClock::new()))
+    }
+
     /// The clock behind it.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
@@ -248,6 +255,16 @@ mod tests {
         sleep.reset(timer.now() + Duration::from_millis(5));
         sleep.await;
         assert!(timer.now() - start >= Duration::from_millis(10));
+    }
+
+    #[cfg(feature = "ticks")]
+    #[tokio::test]
+    async fn ticks_sleep_on_the_runtime_as_well() {
+        let timer = Timer::ticks();
+        let (start, by_system) = (timer.now(), Timer::system().now());
+        timer.sleep(Duration::from_millis(20)).await;
+        assert!(timer.now() - start >= Duration::from_millis(20));
+        assert!(Timer::system().now() - by_system >= Duration::from_millis(19));
     }
 
     #[tokio::test]

@@ -11,7 +11,10 @@ use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use tower::{Service, ServiceExt, service_fn};
 use xs_net::balance::{Balance, ClusterOptions, RoundRobin};
-use xs_net::discover::{Change, DnsOptions, Endpoint, FileOptions, SystemResolver, fixed, watch_dns, watch_file};
+use xs_net::discover::{
+    Answer, Change, DnsOptions, Endpoint, FileOptions, SystemResolver, fixed, watch_dns, watch_file,
+};
+use xs_net::observe::Recorder;
 use xs_net::{Bridge, Timer};
 use xs_os::vfs::{MemoryVfs, Vfs, VfsExt};
 use xs_os::{Rng, VirtualClock};
@@ -40,6 +43,12 @@ impl Source {
         self.clock.advance(time);
         self.says()
     }
+
+    /// What it says in so many seconds, of which it sees every half.
+    fn within(&mut self, seconds: u32) -> String {
+        let said: Vec<_> = (0..2 * seconds).map(|_| self.after(SECOND / 2)).filter(|said| !said.is_empty()).collect();
+        said.join(", then ")
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -53,7 +62,7 @@ fn a_file_is_followed_and_what_is_broken_changes_nothing() {
     let changes = Box::pin(watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options));
     let mut source = Source { clock, changes };
     assert_eq!(source.says(), "", "no file yet");
-    let steps: [(&[u8], &str); 11] = [
+    let steps: [(&[u8], &str); 12] = [
         (b"a\nb weight=2\n", "+a×1 +b×2"),
         (b"a\nb weight=2\n", ""),
         (b"a\nb weight=two\n", ""),
@@ -61,20 +70,45 @@ fn a_file_is_followed_and_what_is_broken_changes_nothing() {
         (b"# nobody\n", ""),
         (&[b'a'; 65], ""),
         (b"a\nb\nc\nd\n", ""),
-        (b"a\n\xff", ""),
+        (b"a\n\xff\n", ""),
+        (b"a\nb weight=2\nc", ""),
         (b"b\nc\n", "+b×1 +c×1 -a"),
-        (b"c # and no other\nb", ""),
-        (b"d", "+d×1 -b -c"),
+        (b"c # and no other\nb\n", ""),
+        (b"d\n", "+d×1 -b -c"),
     ];
     for (text, expected) in steps {
         disk.replace(path, text).unwrap();
-        assert_eq!(source.after(SECOND / 2), "", "{:?}", text.escape_ascii().to_string());
-        assert_eq!(source.after(SECOND / 2), expected, "{:?}", text.escape_ascii().to_string());
+        assert_eq!(source.within(3), expected, "{:?}", text.escape_ascii().to_string());
     }
     disk.remove(path).unwrap();
-    assert_eq!(source.after(SECOND), "");
-    disk.replace(path, b"d\ne").unwrap();
-    assert_eq!(source.after(SECOND), "+e×1");
+    assert_eq!(source.within(3), "");
+    disk.replace(path, b"d\ne\n").unwrap();
+    assert_eq!(source.within(3), "+e×1");
+}
+
+/// Somebody writes a list in place, so slowly that it is read at every length; then somebody stops in the midst of it.
+#[test]
+fn a_file_that_is_being_written_is_refused_whole_and_the_old_list_stays() {
+    let (clock, disk, path) = (VirtualClock::new(), MemoryVfs::new(), Path::new("list"));
+    let timer = Timer::new(Arc::new(clock.clone()));
+    let bridge = Bridge::inline(timer.clock().clone(), Default::default);
+    let options = FileOptions::default();
+    disk.replace(path, b"10.0.0.9:80\n").unwrap();
+    let changes = Box::pin(watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options));
+    let mut source = Source { clock, changes };
+    assert_eq!((source.says(), source.after(options.settle)), (String::new(), "+10.0.0.9:80×1".into()));
+    let list = b"10.0.0.1:80\n10.0.0.2:8080 weight=12\n";
+    for length in 0..=list.len() {
+        disk.replace(path, &list[..length]).unwrap();
+        // Just before each reading there is a byte more.
+        let time = if length % 2 == 0 { options.every } else { options.settle };
+        assert_eq!(source.after(time), "", "{length} bytes");
+    }
+    assert_eq!(source.within(3), "+10.0.0.1:80×1 +10.0.0.2:8080×12 -10.0.0.9:80");
+    disk.replace(path, &list[..list.len() - 2]).unwrap();
+    assert_eq!(source.within(60), "", "a weight of 1 is not what was meant");
+    disk.replace(path, b"10.0.0.3:80\n").unwrap();
+    assert_eq!(source.within(3), "+10.0.0.3:80×1 -10.0.0.1:80 -10.0.0.2:8080");
 }
 
 #[test]
@@ -83,12 +117,12 @@ fn an_empty_list_counts_where_it_may() {
     let timer = Timer::new(Arc::new(clock.clone()));
     let bridge = Bridge::inline(timer.clock().clone(), Default::default);
     let options = FileOptions { allow_empty: true, ..FileOptions::default() };
-    disk.replace(path, b"a").unwrap();
+    disk.replace(path, b"a\n").unwrap();
     let changes = Box::pin(watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options));
     let mut source = Source { clock, changes };
-    assert_eq!(source.says(), "+a×1");
+    assert_eq!((source.says(), source.within(1)), (String::new(), "+a×1".into()));
     disk.replace(path, b"").unwrap();
-    assert_eq!(source.after(SECOND), "-a");
+    assert_eq!(source.within(3), "-a");
 }
 
 #[test]
@@ -103,7 +137,7 @@ fn a_name_is_looked_up_again_and_what_fails_or_hangs_changes_nothing() {
         let answer: Option<Result<Vec<&str>, io::ErrorKind>> = asked.lock().clone();
         async move {
             match answer {
-                Some(Ok(found)) => Ok(found.iter().map(|text| text.parse::<SocketAddr>().unwrap()).collect()),
+                Some(Ok(found)) => Ok(found.iter().map(|text| text.parse::<SocketAddr>().unwrap()).collect::<Vec<_>>()),
                 Some(Err(kind)) => Err(kind.into()),
                 None => std::future::pending().await,
             }
@@ -125,6 +159,77 @@ fn a_name_is_looked_up_again_and_what_fails_or_hangs_changes_nothing() {
     *answers.lock() = Some(Ok(vec!["[2001:db8::1]:80", "10.0.0.9:80", "10.0.0.2:80"]));
     assert_eq!(source.after(5 * SECOND), "", "the one that hung has failed now");
     assert_eq!(source.after(ten), "+10.0.0.9:80×1 -10.0.0.1:80", "the first two, IPv4 before IPv6");
+}
+
+/// A name server says for how long its answer holds, and is believed within bounds.
+#[test]
+fn a_name_is_looked_up_again_when_its_time_is_over() {
+    let clock = VirtualClock::new();
+    let timer = Timer::new(Arc::new(clock.clone()));
+    let options = DnsOptions::default();
+    // The time to live of the next answer; none: it fails.
+    let (next, looked_up) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(0)));
+    let (its, count) = (next.clone(), looked_up.clone());
+    let resolver = move |_| {
+        *count.lock() += 1;
+        let ttl: Option<Option<Duration>> = *its.lock();
+        std::future::ready(
+            ttl.map(|ttl| Answer { endpoints: vec![Endpoint::new("a")], ttl }).ok_or(io::ErrorKind::Other.into()),
+        )
+    };
+    let changes = Box::pin(watch_dns(resolver, "shop.example:80", &timer, options));
+    let mut source = Source { clock, changes };
+    assert_eq!((source.says(), *looked_up.lock()), (String::new(), 1));
+    let mut last = options.every;
+    for (ttl, expected) in [
+        (Some(Some(37 * SECOND)), 37 * SECOND),
+        (Some(Some(Duration::ZERO)), options.least_ttl),
+        (Some(Some(86_400 * SECOND)), options.most_ttl),
+        (Some(None), options.every),
+        (Some(Some(60 * SECOND)), 60 * SECOND),
+        (None, options.every),
+        (Some(Some(2 * SECOND)), 2 * SECOND),
+    ] {
+        *next.lock() = ttl;
+        let before = *looked_up.lock();
+        source.after(last - Duration::from_nanos(1));
+        assert_eq!(*looked_up.lock(), before, "{last:?} are not over");
+        source.after(Duration::from_nanos(1));
+        assert_eq!(*looked_up.lock(), before + 1, "{last:?} are over");
+        last = expected;
+    }
+}
+
+/// Each round that brings nothing is counted, and each once.
+#[test]
+fn failures_are_counted() {
+    let clock = VirtualClock::new();
+    let timer = Timer::new(Arc::new(clock.clone()));
+    let answers = Arc::new(Mutex::new(Ok(vec!["10.0.0.1:80"])));
+    let its = answers.clone();
+    let resolver = move |_| {
+        let answer: Result<Vec<&str>, io::ErrorKind> = its.lock().clone();
+        std::future::ready(match answer {
+            Ok(found) => Ok(found.iter().map(|text| text.parse::<SocketAddr>().unwrap()).collect::<Vec<_>>()),
+            Err(kind) => Err(kind.into()),
+        })
+    };
+    let options = DnsOptions::default();
+    let recorder = Recorder::new();
+    let counted = || recorder.total("xs_discover_failures_total", &[("name", "shop.example:80")]);
+    metrics::with_local_recorder(&recorder, || {
+        let changes = Box::pin(watch_dns(resolver, "shop.example:80", &timer, options));
+        let mut source = Source { clock, changes };
+        assert_eq!((source.says(), counted()), ("+10.0.0.1:80×1".into(), 0.0));
+        *answers.lock() = Err(io::ErrorKind::TimedOut);
+        (1..=3).for_each(|rounds| {
+            assert_eq!((source.after(options.every), counted()), (String::new(), f64::from(rounds)))
+        });
+        *answers.lock() = Ok(vec![]);
+        assert_eq!((source.after(options.every), counted()), (String::new(), 4.0));
+        *answers.lock() = Ok(vec!["10.0.0.1:80"]);
+        assert_eq!((source.after(options.every), counted()), (String::new(), 4.0));
+    });
 }
 
 #[tokio::test]

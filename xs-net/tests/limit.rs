@@ -224,7 +224,7 @@ async fn no_more_calls_than_places_whatever_is_cloned_or_dropped() {
 #[tokio::test]
 async fn a_learned_limit_is_shared_and_listens_to_its_classifier() {
     let (clock, timer) = virtual_time();
-    let policy = Aimd::new(AimdOptions { initial: 4, slow: ms(50), backoff: 0.5, ..AimdOptions::default() });
+    let policy = Aimd::new(AimdOptions { initial: 4, slow: ms(50), backoff: 0.5, ..AimdOptions::default() }).unwrap();
     let says = |result: &Result<u64, Infallible>| match result {
         Ok(13) => Load::Overload,
         Ok(14) => Load::Unknown,

@@ -33,7 +33,9 @@
 //!
 //! # Cost
 //!
-//! `SystemClock::now` is one vDSO call (about 20 ns). `VirtualClock::now` is one uncontended lock; arming is
+//! `SystemClock::now` is one vDSO call (about 20 ns). `TickClock::now` (feature `ticks`) reads the processor's counter and asks
+//! nobody, which saves a third of that or so, for whoever reads the clock for each of millions of calls; most of the rest is
+//! making an `Instant` of it. `VirtualClock::now` is one uncontended lock; arming is
 //! O(log armed).
 //!
 //! # Example
@@ -56,7 +58,8 @@
 //!
 //! # What this leaves out
 //!
-//! Clock skew between nodes and drift: they belong to the simulated world, which makes one clock per node.
+//! Following the system's clock where it is slewed: a `TickClock` keeps the speed that it measured at its start, and is off by
+//! some millionths. Clock skew between nodes and drift: they belong to the simulated world, which makes one clock per node.
 //!
 //! # Try next
 //!
@@ -68,6 +71,8 @@
 //! `clock_gettime(2)`; L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System" (1978) for why
 //! the two faces must not be mixed.
 
+#[cfg(feature = "ticks")]
+mod ticks;
 mod utc;
 
 use std::collections::BTreeMap;
@@ -78,6 +83,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
+#[cfg(feature = "ticks")]
+pub use ticks::TickClock;
 pub use utc::Utc;
 
 /// The time, as a block sees it.

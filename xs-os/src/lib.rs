@@ -20,6 +20,8 @@ pub mod signal;
 mod sync;
 pub mod vfs;
 
+#[cfg(feature = "ticks")]
+pub use clock::TickClock;
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use jobs::{Jobs, Progress, SteppedJobs, ThreadJobs};
 pub use rng::Rng;

@@ -3,6 +3,11 @@
 //! The latency is a *peak* average, exponentially weighted: a slower answer than expected is believed at once, a faster one
 //! by and by. So one slow answer is enough to be avoided, and time alone heals: the estimate of an endpoint that is not
 //! called fades, until somebody tries it again.
+//!
+//! Who was `k` times slower than the others and is well again gets its next call after about `tau · ln k`, while the others
+//! have nothing to wait for: 46 s for a hundredfold at 10 s. It comes back as soon as it is needed, because the cost of the
+//! others grows with each call that waits there. This is Finagle's rule, with its 10 s, and linkerd's; whoever would rather
+//! try again earlier, and pay for it with more slow calls, takes a shorter `tau`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -13,7 +18,8 @@ use crate::outcome::Outcome;
 /// How latencies are averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadOptions {
-    /// The time in which the weight of an old answer falls to 1/e. Default 10 s.
+    /// The time in which the weight of an old answer falls to 1/e. Default 10 s. Who was slow comes back after this times the
+    /// logarithm of how many times slower it was, or when it is needed.
     pub tau: Duration,
     /// What is assumed of an endpoint that is called and has not answered anything yet. Default 1 s: it gets a call, and
     /// more only after it has answered that, or when everybody else is busy.

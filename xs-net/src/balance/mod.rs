@@ -32,6 +32,35 @@
 //! | [`Hashed`] over [`Rendezvous`] | the key | as even as the hash | O(n) |
 //! | [`Bounded`] over any of these | the key and all loads | never more than its percentage | O(n) |
 //!
+//! How much the fullest member gets, as a multiple of the mean, when calls pile up or keys are spread: the worst of three
+//! simulations, beside what is published. A test writes this table and holds each line to its bound (`balance::quality`).
+//!
+//! | policy | members, calls each | the fullest | bound |
+//! |---|---|---:|---|
+//! | `RoundRobin` | 50, mean 100 | 1.000 | 1 |
+//! | `SmoothWeighted` | weights 1 to 10, mean 12 each | 1.000 | 1 |
+//! | `LeastConnections` | 50, mean 100 | 1.000 | 1 |
+//! | `Random` | 10,000, mean 1 | 7.000 | (1 + o(1)) ln n / ln ln n, 4.1 and more |
+//! |  | 100, mean 200 | 1.195 | 1 + √(2 ln n / mean), 1.21, about |
+//! | `PowerOfTwoChoices` | 10,000, mean 1 | 3.000 | ln ln n / ln 2 + O(1), 3.2 and more |
+//! |  | 100, mean 200 | 1.010 | 1 + (ln ln n / ln 2 + O(1)) / mean, 1.011 and more |
+//! | `Ring`, 10 points | 50, mean 1,000 | 1.763 | 1 + √(2 ln n (1 / points + 1 / mean)), 1.89, about |
+//! | `Ring`, 100 points | 50, mean 1,000 | 1.298 | 1.29, about |
+//! | `Ring`, 1,000 points | 50, mean 1,000 | 1.123 | 1.13, about |
+//! | `Maglev`, 251 places | 50, by places | 1.195 | 1 + n / places, 1.199 |
+//! | `Maglev`, 5,003 places | 50, by places | 1.009 | 1.010 |
+//! | `Maglev`, 65,537 places | 50, by places | 1.000 | 1.001 |
+//! | `Rendezvous` | 50, mean 1,000 | 1.086 | as chance: 1 + √(2 ln n / mean), 1.09, about |
+//! | `Ring`, nine of ten calls for one key | 50, mean 200 | 45.100 | none |
+//! | `Bounded` over it, 125 % | 50, mean 200 | 1.250 | 1 + ε, 1.25 |
+//!
+//! When one of 100 members leaves, a ring and rendezvous move its own keys and no other. Maglev moves some of the others' too,
+//! with 10,007, 65,537 and 655,373 places 1.8, 0.5 and 0.1 % of all.
+//!
+//! With one of ten endpoints ten times slower than the others, and half as many calls as the nine could answer, the 99th
+//! percentile is 144 s in turns, 192 ms by calls under way, 26 ms by peak average: in turns, the slow one's queue grows for as
+//! long as the simulation runs.
+//!
 //! Take [`PowerOfTwoChoices`] unless something speaks against it. Around any of them go [`Zoned`], which prefers the caller's
 //! own zone, and [`Sticky`], which keeps a client with the endpoint that it was with.
 //!
@@ -104,6 +133,8 @@
 //!
 //! M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing" (2001); P. Berenbrink et al., "Balanced
 //! Allocations: The Heavily Loaded Case" (2000); D. Karger et al., "Consistent Hashing and Random Trees" (1997);
+//! G. Gonnet, "Expected Length of the Longest Probe Sequence in Hash Code Searching" (1981), the fullest by chance; M. Raab and
+//! A. Steger, "Balls into Bins: A Simple and Tight Analysis" (1998);
 //! D. Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer" (NSDI 2016), section 3.4; D. Thaler and
 //! C. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates" (1998), rendezvous; V. Mirrokni, M. Thorup,
 //! M. Zadimoghaddam, "Consistent Hashing with Bounded Loads" (2018); the documentation of Finagle, Envoy and nginx.
@@ -116,6 +147,8 @@ mod load;
 mod members;
 mod outlier;
 mod policy;
+#[cfg(test)]
+mod quality;
 mod slow_start;
 mod steer;
 mod sticky;

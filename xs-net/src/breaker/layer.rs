@@ -176,6 +176,17 @@ impl BreakerLayer {
 
 impl<C> BreakerLayer<C> {
     /// The same breaker, with another idea of failure: any `Fn(&Result<T, E>) -> Outcome`.
+    ///
+    /// ```
+    /// # use std::io;
+    /// # use xs_net::{Timer, breaker::{BreakerLayer, BreakerOptions, Outcome}};
+    /// let layer = BreakerLayer::new("files", BreakerOptions::default(), &Timer::system());
+    /// // That there is no such file is a good answer.
+    /// let layer = layer.classify(|result: &io::Result<Vec<u8>>| match result {
+    ///     Err(error) if error.kind() != io::ErrorKind::NotFound => Outcome::Failure,
+    ///     _ => Outcome::Success,
+    /// });
+    /// ```
     pub fn classify<D>(self, classify: D) -> BreakerLayer<D> {
         BreakerLayer { handle: self.handle, classify }
     }

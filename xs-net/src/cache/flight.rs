@@ -7,9 +7,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
+#[cfg(not(xs_loom))]
 use parking_lot::Mutex;
 use xs_storage::cache;
 
+#[cfg(xs_loom)]
+use self::loom_mutex::Mutex;
 use super::{Error, Lifetime, Stored};
 use crate::{Timer, count::count};
 
@@ -261,5 +264,21 @@ impl<T: Clone> Stored<T> {
         let fresh_until = now.checked_add(lifetime.fresh.min(FOREVER))?;
         let stale_until = fresh_until.checked_add(lifetime.stale.min(FOREVER))?;
         (stale_until > now).then(|| Stored { value: value.clone(), fresh_until, stale_until })
+    }
+}
+
+/// A lock whose every interleaving is tried.
+#[cfg(xs_loom)]
+mod loom_mutex {
+    pub(super) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(super) fn new(value: T) -> Self {
+            Mutex(loom::sync::Mutex::new(value))
+        }
+
+        pub(super) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+            self.0.lock().expect("nobody panics with it")
+        }
     }
 }

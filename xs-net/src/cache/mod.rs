@@ -30,7 +30,8 @@
 //! - At most one call for a key is under way, whoever asks through whichever clone (`Shared::plan`), but for calls that were
 //!   under way when the key was forgotten.
 //! - A flight ends: its leader finishes, or passes the lead on when it is dropped, a panic included (`Lead`'s `Drop`); one
-//!   whom nobody waits for is forgotten.
+//!   whom nobody waits for is forgotten. Loom tries leaders that go, seats that are given up and callers that come in every order
+//!   (`cache::loom_tests`).
 //! - Errors are never stored. All who waited for a failed call get its error, shared ([`Error::Shared`]); they don't try
 //!   again one after another.
 //! - What was asked before [`CacheLayer::remove`] is not stored after it (`Shared::land`).
@@ -98,6 +99,8 @@
 
 mod flight;
 mod layer;
+#[cfg(all(test, xs_loom))]
+mod loom_tests;
 #[cfg(test)]
 mod tests;
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::Stream;
+use parking_lot::Mutex;
 use xs_os::vfs::{Vfs, VfsExt};
 
-use super::poll::poll;
+use super::poll::{Round, poll};
 use super::text::{InvalidList, parse};
 use crate::endpoint::Change;
 use crate::{Bridge, Timer};
@@ -18,18 +19,21 @@ use crate::{Bridge, Timer};
 pub struct FileOptions {
     /// How often it is read. Default 1 s.
     pub every: Duration,
+    /// A text that is new is read again after this time, and counts once it is twice the same: nobody is writing it. Default
+    /// 100 ms.
+    pub settle: Duration,
     /// A larger file is not read, in bytes. Default 1 MiB.
     pub most_bytes: usize,
     /// A list of more endpoints is wrong. Default 10,000.
     pub most_endpoints: usize,
-    /// Whether a list without endpoints is believed. By default it is taken for a mistake, such as a file that is being
-    /// written.
+    /// Whether a list without endpoints is believed. By default it is taken for a mistake.
     pub allow_empty: bool,
 }
 
 impl Default for FileOptions {
     fn default() -> Self {
-        FileOptions { every: Duration::from_secs(1), most_bytes: 1 << 20, most_endpoints: 10_000, allow_empty: false }
+        let (every, settle) = (Duration::from_secs(1), Duration::from_millis(100));
+        FileOptions { every, settle, most_bytes: 1 << 20, most_endpoints: 10_000, allow_empty: false }
     }
 }
 
@@ -37,15 +41,20 @@ impl Default for FileOptions {
 enum Error {
     #[error("it cannot be read: {0}")]
     Read(#[from] io::Error),
+    #[error("somebody is writing it")]
+    Moving,
     #[error(transparent)]
     Invalid(#[from] InvalidList),
 }
 
 /// The endpoints that stand in a file, as [`parse`] reads it, and every change of it, for ever.
 ///
-/// The file is read anew each time, whatever its time stamp: two writes in one tick of a clock share theirs. Replace it by
-/// renaming another one over it ([`VfsExt::replace`]): half a list is often a list as well, and is believed. The reads go
-/// over `bridge`.
+/// The file is read anew each time, whatever its time stamp: two writes in one tick of a clock share theirs. The reads go over
+/// `bridge`.
+///
+/// Replace it by renaming another one over it ([`VfsExt::replace`]). Of a file that is written in place, half a list is often a
+/// list as well; so a new text counts only when it is the same a little later ([`FileOptions::settle`]), and never if its last
+/// line has no end. Who stops for longer exactly between two lines is believed.
 pub fn watch_file(
     disk: Arc<dyn Vfs>,
     path: PathBuf,
@@ -54,11 +63,27 @@ pub fn watch_file(
     options: FileOptions,
 ) -> impl Stream<Item = Change> + Send + use<> {
     let name = path.to_string_lossy().into();
+    // What was read when it counted last. A failure is no text.
+    let known = Arc::new(Mutex::new(None));
+    let waits = timer.clone();
     let ask = move || {
         let (disk, path, bridge) = (disk.clone(), path.clone(), bridge.clone());
+        let (known, timer) = (known.clone(), waits.clone());
         async move {
-            let bytes = bridge.run(move || disk.read(&path, options.most_bytes)).await?;
-            Ok::<_, Error>(parse(&bytes, options.most_endpoints)?)
+            let read = || {
+                let (disk, path) = (disk.clone(), path.clone());
+                bridge.run(move || disk.read(&path, options.most_bytes))
+            };
+            let bytes = read().await?;
+            if known.lock().as_ref() != Some(&bytes) {
+                timer.sleep(options.settle).await;
+                if read().await? != bytes {
+                    return Err(Error::Moving);
+                }
+            }
+            let endpoints = parse(&bytes, options.most_endpoints)?;
+            *known.lock() = Some(bytes);
+            Ok(Round { endpoints, rest: options.every })
         }
     };
     poll(name, timer.clone(), options.every, options.allow_empty, ask)

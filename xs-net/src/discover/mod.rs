@@ -21,7 +21,8 @@
 //!
 //! - [`fixed`]: a list that never changes.
 //! - [`watch_file`]: a text file, one endpoint a line ([`parse`]), read again every second.
-//! - [`watch_dns`]: the addresses of a name, by the system's resolver or any other [`Resolve`].
+//! - [`watch_dns`]: the endpoints of a name, by the system's resolver, by `DnsResolver` with service records (SRV) and times to
+//!   live (feature `discover-dns`), or by any other [`Resolve`].
 //!
 //! Streams of several sources go together with `futures::stream::select`, if their names don't overlap.
 //!
@@ -31,6 +32,9 @@
 //! - In a round, who is new comes before who is gone: a set that is replaced is never empty on the way (the same test).
 //! - What cannot be read, is broken, or is empty without being allowed to, changes nothing. It is said as a warning once, and
 //!   counted each time (`poll`).
+//! - A file that is being written counts once it is twice the same, and never if its last line is cut off (`tests/discover.rs`
+//!   writes a list byte by byte, and cuts it everywhere).
+//! - A time to live is believed within its bounds: zero is no hurry, and a day no reason to sleep (`watch_dns`).
 //! - A file is never read beyond its limit of bytes, a list never beyond its limit of endpoints, and an answer of a name
 //!   server is cut at its limit.
 //! - A source rests for its interval between two rounds, and does nothing while nobody polls its stream.
@@ -38,12 +42,13 @@
 //! # Cost
 //!
 //! A round reads and parses everything, and compares it in O(n log n): for thousands of endpoints a millisecond or so. Only
-//! what has changed goes on to the consumer.
+//! what has changed goes on to the consumer. `discover-dns` compiles some thirty crates more, `hickory-resolver` and what it
+//! needs, for a second resolver in the process; it is off unless asked for.
 //!
 //! # Example
 //!
 //! ```
-//! use std::{path::Path, sync::Arc};
+//! use std::{path::Path, sync::Arc, time::Duration};
 //! use futures::StreamExt;
 //! use xs_net::discover::{Change, Endpoint, FileOptions, watch_file};
 //! use xs_net::{Bridge, Timer};
@@ -56,13 +61,15 @@
 //! let bridge = Bridge::inline(timer.clock().clone(), Default::default);
 //! disk.replace(path, b"10.0.0.1:80\n10.0.0.2:80 weight=3\n")?;
 //!
-//! let changes = watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, FileOptions::default());
+//! // Nobody writes this file in place, so there is nothing to wait for before it counts.
+//! let options = FileOptions { settle: Duration::ZERO, ..FileOptions::default() };
+//! let changes = watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options);
 //! let mut changes = std::pin::pin!(changes);
 //! assert_eq!(changes.next().await, Some(Change::Insert(Endpoint::new("10.0.0.1:80"))));
 //! assert_eq!(changes.next().await, Some(Change::Insert(Endpoint::new("10.0.0.2:80").weight(3))));
 //!
 //! disk.replace(path, b"10.0.0.2:80 weight=3\n")?;
-//! let later = async { clock.advance(FileOptions::default().every) };
+//! let later = async { clock.advance(options.every) };
 //! let (change, ()) = tokio::join!(changes.next(), later);
 //! assert_eq!(change, Some(Change::Remove("10.0.0.1:80".into())));
 //! # Ok(()) }
@@ -77,8 +84,7 @@
 //!
 //! # What this leaves out
 //!
-//! SRV records, which carry weights and ports: the system's resolver has no call for them; a resolver that has one can be a
-//! source by [`Known`]. Times to live, for the same reason. Registries (Consul, Kubernetes, xDS): each is a source like
+//! The second-best priority of service records while the best one is down; DNS over TLS. Registries (Consul, Kubernetes, xDS): each is a source like
 //! these, in a crate of its own. Being told of a file's change instead of looking.
 //!
 //! # Try next
@@ -87,20 +93,24 @@
 //!
 //! # Sources
 //!
-//! RFC 1034 and 1035; RFC 2782 (SRV); RFC 8305, section 3, why answers come in any order; the documentation of Envoy's
+//! RFC 1034 and 1035; RFC 2782 (SRV); RFC 2181, section 8 (times to live); RFC 8305, section 3, why answers come in any order; the documentation of Envoy's
 //! service discovery, "Consistency and eventual consistency": health checks decide who is called, discovery who is checked.
 
 mod diff;
 mod dns;
 mod file;
 mod poll;
+#[cfg(feature = "discover-dns")]
+mod resolver;
 mod text;
 
 use futures::stream::{Iter, iter};
 
 pub use diff::Known;
-pub use dns::{DnsOptions, Resolve, SystemResolver, watch_dns};
+pub use dns::{Answer, DnsOptions, Resolve, SystemResolver, watch_dns};
 pub use file::{FileOptions, watch_file};
+#[cfg(feature = "discover-dns")]
+pub use resolver::DnsResolver;
 pub use text::{Fault, InvalidList, parse};
 
 pub use crate::endpoint::{Change, Endpoint};

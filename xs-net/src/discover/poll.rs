@@ -13,7 +13,13 @@ use crate::Timer;
 use crate::count::count;
 use crate::endpoint::{Change, Endpoint};
 
-/// Asks every so often, and gives what has changed. What fails, and what is empty without being allowed to, changes
+/// What a source said, and when to ask it again.
+pub(super) struct Round {
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) rest: Duration,
+}
+
+/// Asks again and again, after a failure in `every`, and gives what has changed. What fails, and what is empty without being allowed to, changes
 /// nothing: the last good state is better than none. It is said once a failure, not once a round.
 pub(super) fn poll<A, F, E>(
     name: Arc<str>,
@@ -24,7 +30,7 @@ pub(super) fn poll<A, F, E>(
 ) -> impl Stream<Item = Change> + Send
 where
     A: FnMut() -> F + Send,
-    F: Future<Output = Result<Vec<Endpoint>, E>> + Send,
+    F: Future<Output = Result<Round, E>> + Send,
     E: Display,
 {
     struct Poller<A> {
@@ -32,25 +38,27 @@ where
         ready: VecDeque<Change>,
         /// What went wrong the last time.
         wrong: Option<String>,
-        asked: bool,
+        /// How long to leave it alone first.
+        rest: Option<Duration>,
         ask: A,
         timer: Timer,
         name: Arc<str>,
     }
-    let poller = Poller { known: Known::new(), ready: VecDeque::new(), wrong: None, asked: false, ask, timer, name };
+    let poller = Poller { known: Known::new(), ready: VecDeque::new(), wrong: None, rest: None, ask, timer, name };
     futures::stream::unfold(poller, move |mut poller| async move {
         loop {
             if let Some(change) = poller.ready.pop_front() {
                 return Some((change, poller));
             }
-            if std::mem::replace(&mut poller.asked, true) {
+            if let Some(rest) = poller.rest.replace(every) {
                 // Without a rest, a source that answers at once would keep the executor for itself.
-                poller.timer.sleep(every.max(Duration::from_millis(1))).await;
+                poller.timer.sleep(rest.max(Duration::from_millis(1))).await;
             }
             let name = &*poller.name;
             let wrong = match (poller.ask)().await {
-                Ok(endpoints) if endpoints.is_empty() && !allow_empty => "it names no endpoint".to_owned(),
-                Ok(endpoints) => {
+                Ok(round) if round.endpoints.is_empty() && !allow_empty => "it names no endpoint".to_owned(),
+                Ok(Round { endpoints, rest }) => {
+                    poller.rest = Some(rest);
                     poller.ready.extend(poller.known.replace(endpoints));
                     if poller.wrong.take().is_some() {
                         tracing::info!(name, "the source is good again");

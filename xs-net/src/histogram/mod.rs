@@ -190,6 +190,11 @@ impl AtomicHistogram {
         self.sum.fetch_add(value.min(slots::LARGEST).wrapping_mul(times), Ordering::Relaxed);
     }
 
+    /// How many values have been counted by now: a sum over all slots.
+    pub fn count(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.load(Ordering::Relaxed)).sum()
+    }
+
     /// What has been seen by now.
     pub fn snapshot(&self) -> Histogram {
         let mut seen = Histogram::new();

@@ -17,7 +17,8 @@ const TICKS: u64 = 16;
 /// [`Gcra`](super::Gcra) in one atomic word: no lock, and nobody waits for anybody who was interrupted.
 ///
 /// The time of a unit is rounded up to sixteenths of a nanosecond, so the rate is kept from above, and from below up to
-/// 0.007 % at a million a second. It counts for 36 years from its origin; after that, nothing passes.
+/// 0.007 % at a million a second. It counts for 36 years from its origin; after that, nothing passes. Its rate is for life: a
+/// [`Limiter`](super::Limiter) is for one that may [change](super::Limiter::change).
 ///
 /// ```
 /// use xs_net::limit::{AtomicGcra, Rate};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Denied;
 use super::policy::{Policy, fits, within};
-use super::rate::{LONGEST, Rate, later, nanos_from};
+use super::rate::{LONGEST, Rate, carry, later, nanos_from};
 
 /// The generic cell rate algorithm: all that is remembered is the *theoretical arrival time*, the moment at which the
 /// next request would come if all came evenly spaced. A request that comes earlier than that by more than the burst
@@ -35,9 +35,13 @@ struct Span {
 
 impl Span {
     fn of(rate: Rate, units: u64) -> Span {
-        let (price, amount) = (rate.price(units), u128::from(rate.amount()));
-        match u64::try_from(price / amount) {
-            Ok(nanos) if nanos <= LONGEST => Span { nanos, parts: (price % amount) as u64 },
+        Span::of_shares(rate, rate.price(units))
+    }
+
+    fn of_shares(rate: Rate, shares: u128) -> Span {
+        let amount = u128::from(rate.amount());
+        match u64::try_from(shares / amount) {
+            Ok(nanos) if nanos <= LONGEST => Span { nanos, parts: (shares % amount) as u64 },
             _ => Span { nanos: LONGEST, parts: 0 },
         }
     }
@@ -57,6 +61,15 @@ impl Gcra {
     /// Units at `rate`, up to `burst` of them at once.
     pub fn new(rate: Rate, burst: u64) -> Self {
         Gcra { rate, burst, unit: Span::of(rate, 1), tolerance: Span::of(rate, burst) }
+    }
+
+    /// How far the theoretical arrival lies ahead.
+    #[inline]
+    fn ahead(state: &Arrival, now: Instant) -> Span {
+        match &state.0 {
+            Some(tat) if tat.at >= now => Span { nanos: nanos_from(now, tat.at), parts: tat.parts },
+            _ => Span { nanos: 0, parts: 0 },
+        }
     }
 
     /// The sum. Both have at most [`LONGEST`] nanoseconds, and less than a nanosecond in parts.
@@ -84,12 +97,8 @@ impl Policy for Gcra {
             1 => self.unit,
             _ => Span::of(self.rate, cost),
         };
-        // How far the theoretical arrival lies ahead, and would after this request.
-        let (ahead, parts) = match &state.0 {
-            Some(tat) if tat.at >= now => (nanos_from(now, tat.at), tat.parts),
-            _ => (0, 0),
-        };
-        let after = self.add(Span { nanos: ahead, parts }, step);
+        // How far the theoretical arrival would lie ahead after this request.
+        let after = self.add(Self::ahead(state, now), step);
         let over = after.nanos.saturating_sub(self.tolerance.nanos);
         let wait = if after <= self.tolerance { 0 } else { over + u64::from(after.parts > self.tolerance.parts) };
         let granted = within(patience, u128::from(wait))?;
@@ -102,5 +111,13 @@ impl Policy for Gcra {
     fn fresh_at(&self, state: &Arrival) -> Option<Instant> {
         let tat = state.0.as_ref()?;
         Some(later(tat.at, u128::from(tat.parts > 0)))
+    }
+
+    fn adopt(&self, before: &Self, state: &mut Arrival, now: Instant) {
+        let ahead = Self::ahead(state, now);
+        let shares = before.rate.earned(ahead.nanos) + u128::from(ahead.parts);
+        let shares = carry(shares, (before.rate, before.burst), (self.rate, self.burst));
+        let ahead = Span::of_shares(self.rate, shares);
+        state.0 = (shares > 0).then(|| Tat { at: later(now, u128::from(ahead.nanos)), parts: ahead.parts });
     }
 }

@@ -43,22 +43,22 @@ const LOOKS: usize = 64;
 /// # Ok::<(), xs_net::limit::InvalidRate>(())
 /// ```
 pub struct Keyed<K, P: Policy> {
-    policy: P,
     hasher: FixedState,
-    shards: Box<[Mutex<Shard<K, P::State>>]>,
+    shards: Box<[Mutex<Shard<K, P>>]>,
     overflowed: AtomicU64,
 }
 
-struct Shard<K, T> {
+struct Shard<K, P: Policy> {
+    policy: P,
     /// Where in `entries` a key is.
     index: HashTable<u32>,
-    entries: Vec<(K, T)>,
+    entries: Vec<(K, P::State)>,
     /// Each entry once, by a moment before which it does not become idle. Taking moves the true moment on, and nothing is
     /// done about it here until the entry comes to the top.
     idle: BinaryHeap<Reverse<(Instant, u32)>>,
     room: usize,
     /// Whom there was no room for.
-    rest: T,
+    rest: P::State,
 }
 
 impl<K: Hash + Eq + Clone, P: Policy> Keyed<K, P> {
@@ -69,6 +69,7 @@ impl<K: Hash + Eq + Clone, P: Policy> Keyed<K, P> {
         // A power of two, so that choosing one is no division.
         let count = 1 << (max_keys / KEYS_A_SHARD).clamp(1, MAX_SHARDS).ilog2();
         let shard = |nth| Shard {
+            policy: policy.clone(),
             index: HashTable::new(),
             entries: Vec::new(),
             idle: BinaryHeap::new(),
@@ -76,12 +77,21 @@ impl<K: Hash + Eq + Clone, P: Policy> Keyed<K, P> {
             rest: P::State::default(),
         };
         let shards = (0..count).map(|nth| Mutex::new(shard(nth))).collect();
-        Keyed { policy, hasher: FixedState::with_seed(seed), shards, overflowed: AtomicU64::new(0) }
+        Keyed { hasher: FixedState::with_seed(seed), shards, overflowed: AtomicU64::new(0) }
     }
 
     /// The rule.
-    pub fn policy(&self) -> &P {
-        &self.policy
+    pub fn policy(&self) -> P {
+        self.shards[0].lock().policy.clone()
+    }
+
+    /// From now on the rule is another one, for all keys. What each has taken before counts ([`Policy::adopt`]): a
+    /// configuration that is read again hands nobody a new burst. It takes time in proportion to the number of keys, with one
+    /// shard locked after the other.
+    pub fn change(&self, policy: P, now: Instant) {
+        for shard in &self.shards {
+            shard.lock().change(policy.clone(), now);
+        }
     }
 
     /// How many keys are remembered.
@@ -111,7 +121,7 @@ impl<K: Hash + Eq + Clone, P: Policy> Keyed<K, P> {
     /// Forgets every idle key, gives their memory back, and answers how many they were. New keys find room without this;
     /// it takes time in proportion to the number of keys, with one shard locked after the other.
     pub fn forget_idle(&self, now: Instant) -> usize {
-        self.shards.iter().map(|shard| shard.lock().forget_idle(&self.policy, &self.hasher, now)).sum()
+        self.shards.iter().map(|shard| shard.lock().forget_idle(&self.hasher, now)).sum()
     }
 }
 
@@ -120,29 +130,30 @@ impl<K: Hash + Eq + Clone, P: Policy> Limit<K> for Keyed<K, P> {
         let hash = self.hasher.hash_one(key);
         // The table uses the lowest bits and the highest.
         let mut shard = self.shards[(hash >> 32) as usize & (self.shards.len() - 1)].lock();
-        let Shard { index, entries, .. } = &mut *shard;
+        let Shard { policy, index, entries, .. } = &mut *shard;
         if let Some(at) = index.find(hash, |at| entries[*at as usize].0 == *key) {
-            return self.policy.reserve(&mut entries[*at as usize].1, now, cost, patience);
+            return policy.reserve(&mut entries[*at as usize].1, now, cost, patience);
         }
         let mut state = P::State::default();
-        let wait = self.policy.reserve(&mut state, now, cost, patience)?;
-        let Some(fresh) = self.policy.fresh_at(&state) else { return Ok(wait) }; // nothing was taken
-        match shard.place(&self.policy, &self.hasher, now) {
+        let wait = policy.reserve(&mut state, now, cost, patience)?;
+        let Some(fresh) = policy.fresh_at(&state) else { return Ok(wait) }; // nothing was taken
+        match shard.place(&self.hasher, now) {
             Some(at) => {
                 shard.put(&self.hasher, at, (key.clone(), state), fresh);
                 Ok(wait)
             }
             None => {
                 self.overflowed.fetch_add(1, Ordering::Relaxed);
-                self.policy.reserve(&mut shard.rest, now, cost, patience)
+                let Shard { policy, rest, .. } = &mut *shard;
+                policy.reserve(rest, now, cost, patience)
             }
         }
     }
 }
 
-impl<K: Hash + Eq, T> Shard<K, T> {
+impl<K: Hash + Eq, P: Policy> Shard<K, P> {
     /// Where a new entry goes: behind the last one, or where an idle one was, which is forgotten.
-    fn place(&mut self, policy: &impl Policy<State = T>, hasher: &FixedState, now: Instant) -> Option<u32> {
+    fn place(&mut self, hasher: &FixedState, now: Instant) -> Option<u32> {
         if self.entries.len() < self.room {
             return Some(self.entries.len() as u32);
         }
@@ -153,7 +164,7 @@ impl<K: Hash + Eq, T> Shard<K, T> {
                 return None;
             }
             let (key, state) = &self.entries[at as usize];
-            match policy.fresh_at(state) {
+            match self.policy.fresh_at(state) {
                 Some(fresh) if fresh > now => *top = Reverse((fresh, at)),
                 _ => {
                     PeekMut::pop(top);
@@ -168,7 +179,7 @@ impl<K: Hash + Eq, T> Shard<K, T> {
     }
 
     /// Puts an entry where [`Shard::place`] said.
-    fn put(&mut self, hasher: &FixedState, at: u32, entry: (K, T), fresh: Instant) {
+    fn put(&mut self, hasher: &FixedState, at: u32, entry: (K, P::State), fresh: Instant) {
         let hash = hasher.hash_one(&entry.0);
         match self.entries.get_mut(at as usize) {
             Some(place) => *place = entry,
@@ -179,13 +190,25 @@ impl<K: Hash + Eq, T> Shard<K, T> {
         self.idle.push(Reverse((fresh, at)));
     }
 
-    fn forget_idle(&mut self, policy: &impl Policy<State = T>, hasher: &FixedState, now: Instant) -> usize {
+    fn change(&mut self, policy: P, now: Instant) {
+        let Shard { policy: before, entries, idle, rest, .. } = self;
+        policy.adopt(before, rest, now);
+        // Under the new rule keys may be idle earlier than was written down for them.
+        let entry = |(at, (_, state)): (usize, &mut (K, P::State))| {
+            policy.adopt(before, state, now);
+            Reverse((policy.fresh_at(state).unwrap_or(now), at as u32))
+        };
+        *idle = entries.iter_mut().enumerate().map(entry).collect();
+        *before = policy;
+    }
+
+    fn forget_idle(&mut self, hasher: &FixedState, now: Instant) -> usize {
         let before = self.entries.len();
         let entries = std::mem::take(&mut self.entries);
         self.index = HashTable::new();
         self.idle = BinaryHeap::new();
         for entry in entries {
-            if let Some(fresh) = policy.fresh_at(&entry.1).filter(|fresh| *fresh > now) {
+            if let Some(fresh) = self.policy.fresh_at(&entry.1).filter(|fresh| *fresh > now) {
                 self.put(hasher, self.entries.len() as u32, entry, fresh);
             }
         }
@@ -196,7 +219,8 @@ impl<K: Hash + Eq, T> Shard<K, T> {
 impl<K, P: Policy> fmt::Debug for Keyed<K, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: usize = self.shards.iter().map(|shard| shard.lock().entries.len()).sum();
-        f.debug_struct("Keyed").field("policy", &self.policy).field("keys", &keys).finish_non_exhaustive()
+        let policy = self.shards.first().map(|shard| shard.lock().policy.clone());
+        f.debug_struct("Keyed").field("policy", &policy).field("keys", &keys).finish_non_exhaustive()
     }
 }
 

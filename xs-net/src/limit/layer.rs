@@ -53,6 +53,32 @@ pub struct Refuse;
 pub struct Wait(Duration);
 
 /// Puts a limit around services. All services that it makes, and their clones, share the one limit.
+///
+/// ```
+/// use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+/// use xs_net::Timer;
+/// use xs_net::limit::{Error, Gcra, Keyed, Rate, RateLimitLayer};
+/// use xs_os::Rng;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// struct Request { user: String }
+///
+/// // Ten a second for each user, two of them at once; at most 10,000 users are remembered.
+/// let rule = Gcra::new(Rate::per_second(10)?, 2);
+/// let limit = Keyed::new(rule, 10_000, Rng::from_entropy().next_u64());
+/// let layer = RateLimitLayer::charging(limit, &Timer::system(), |request: &Request| (request.user.clone(), 1));
+///
+/// let greet = service_fn(|request: Request| async move { Ok::<_, std::io::Error>(format!("hello {}", request.user)) });
+/// let mut greet = ServiceBuilder::new().layer(layer).service(greet);
+/// for nth in 0..3 {
+///     match greet.ready().await?.call(Request { user: "ann".into() }).await {
+///         Ok(answer) => assert!(nth < 2 && answer == "hello ann"),
+///         Err(Error::Denied(denied)) => assert!(nth == 2 && denied.retry_after().is_some()),
+///         Err(error) => return Err(error.into()),
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct RateLimitLayer<L, F = Flat, M = Refuse> {
     handle: Handle<L, F>,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Denied;
 use super::policy::{Policy, fits, within};
-use super::rate::{Rate, later, nanos_from, nanos_of};
+use super::rate::{Rate, carry, later, nanos_from, nanos_of};
 
 /// The leaky bucket as a meter: each request pours in what it costs, the bucket leaks at a rate, and what would spill
 /// over may not pass.
@@ -51,6 +51,15 @@ impl LeakyBucket {
         }
     }
 
+    /// Brings over what stands in a bucket of another rule, of which as much as `most` units are kept.
+    fn refill(&self, before: &Self, state: &mut Water, now: Instant, most: u64) {
+        if state.0.is_some() {
+            let (shares, as_of) = before.level(state, now);
+            let shares = carry(shares, (before.rate, before.size), (self.rate, most));
+            state.0 = Some(Level { shares, as_of });
+        }
+    }
+
     /// How long until `cost` fits in, and what stands there then without what has leaked until then.
     fn pour(&self, level: u128, cost: u64) -> (u128, u128) {
         // Where this saturates, the wait is above every patience.
@@ -84,6 +93,10 @@ impl Policy for LeakyBucket {
     fn fresh_at(&self, state: &Water) -> Option<Instant> {
         let level = state.0.as_ref()?;
         Some(later(level.as_of, self.rate.time_for(level.shares)))
+    }
+
+    fn adopt(&self, before: &Self, state: &mut Water, now: Instant) {
+        self.refill(before, state, now, self.size);
     }
 }
 
@@ -121,5 +134,10 @@ impl Policy for LeakyQueue {
 
     fn fresh_at(&self, state: &Water) -> Option<Instant> {
         self.0.fresh_at(state)
+    }
+
+    fn adopt(&self, before: &Self, state: &mut Water, now: Instant) {
+        // All of it waits, and keeps its turn.
+        self.0.refill(&before.0, state, now, u64::MAX);
     }
 }

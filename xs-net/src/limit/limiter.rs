@@ -24,21 +24,41 @@ impl<K: ?Sized, L: Limit<K> + ?Sized> Limit<K> for Arc<L> {
     }
 }
 
-/// One state of any policy, behind a lock.
+/// One state of any policy, behind a lock. The policy can be [changed](Limiter::change) while it is in use.
 pub struct Limiter<P: Policy> {
-    policy: P,
-    state: Mutex<P::State>,
+    inner: Mutex<(P, P::State)>,
 }
 
 impl<P: Policy> Limiter<P> {
     /// A limit by `policy`, of which nothing has been taken.
     pub fn new(policy: P) -> Self {
-        Limiter { policy, state: Mutex::default() }
+        Limiter { inner: Mutex::new((policy, P::State::default())) }
     }
 
     /// The rule.
-    pub fn policy(&self) -> &P {
-        &self.policy
+    pub fn policy(&self) -> P {
+        self.inner.lock().0.clone()
+    }
+
+    /// From now on the rule is another one. What was taken before counts ([`Policy::adopt`]): a configuration that is read
+    /// again hands nobody a new burst.
+    ///
+    /// ```
+    /// use xs_net::limit::{Gcra, Limiter, Rate};
+    /// use xs_os::{Clock, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let limit = Limiter::new(Gcra::new(Rate::per_second(10)?, 3));
+    /// while limit.check(clock.now(), 1).is_ok() {}
+    /// limit.change(Gcra::new(Rate::per_second(20)?, 4), clock.now());
+    /// assert!(limit.check(clock.now(), 1).is_ok(), "three of the four are gone");
+    /// assert!(limit.check(clock.now(), 1).is_err());
+    /// # Ok::<(), xs_net::limit::InvalidRate>(())
+    /// ```
+    pub fn change(&self, policy: P, now: Instant) {
+        let (before, state) = &mut *self.inner.lock();
+        policy.adopt(before, state, now);
+        *before = policy;
     }
 
     /// Takes `cost` units now.
@@ -47,18 +67,21 @@ impl<P: Policy> Limiter<P> {
     ///
     /// [`Denied`], and nothing was taken.
     pub fn check(&self, now: Instant, cost: u64) -> Result<(), Denied> {
-        self.policy.check(&mut self.state.lock(), now, cost)
+        let (policy, state) = &mut *self.inner.lock();
+        policy.check(state, now, cost)
     }
 }
 
 impl<P: Policy> Limit for Limiter<P> {
     fn reserve(&self, (): &(), now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
-        self.policy.reserve(&mut self.state.lock(), now, cost, patience)
+        let (policy, state) = &mut *self.inner.lock();
+        policy.reserve(state, now, cost, patience)
     }
 }
 
 impl<P: Policy> fmt::Debug for Limiter<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limiter").field("policy", &self.policy).field("state", &*self.state.lock()).finish()
+        let (policy, state) = &*self.inner.lock();
+        f.debug_struct("Limiter").field("policy", policy).field("state", state).finish()
     }
 }

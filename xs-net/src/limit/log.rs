@@ -74,4 +74,8 @@ impl Policy for SlidingLog {
         let (last, _) = state.entries.back()?;
         Some(later(*last, u128::from(self.rate.period_nanos())))
     }
+
+    /// Nothing to do: it remembers what happened, and not what that meant. Only what the old rule has forgotten already is
+    /// not there for a longer period.
+    fn adopt(&self, _: &Self, _: &mut Log, _: Instant) {}
 }

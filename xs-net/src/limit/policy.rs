@@ -13,7 +13,7 @@ use super::rate::{duration, nanos_of};
 /// Time comes from the caller. A `now` that lies before one that was seen already, as two threads that read the clock and
 /// then queue for a lock may produce, lets no more through than that one would; all but [`Gcra`](super::Gcra) take it for
 /// that one.
-pub trait Policy: Debug {
+pub trait Policy: Debug + Clone {
     /// What is remembered. The default state is that of somebody who has never been seen.
     type State: Debug + Default + Clone + Send;
 
@@ -42,6 +42,12 @@ pub trait Policy: Debug {
     ///
     /// Taking moves this moment to a later one and never to an earlier one.
     fn fresh_at(&self, state: &Self::State) -> Option<Instant>;
+
+    /// Takes over at `now` a state that another rule of this kind, `before`, has left. Units that were taken there count as
+    /// taken here, up to all that may be; moments that were promised stay promised, and are waited for at the new rate.
+    ///
+    /// Taking over from an equal rule changes no answer.
+    fn adopt(&self, before: &Self, state: &mut Self::State, now: Instant);
 }
 
 /// The request may not pass.

@@ -123,6 +123,17 @@ impl Rate {
     }
 }
 
+/// What stands in a bucket, in shares, brought over from one rate and size to another: as many units, but no more than the new
+/// one holds, and on top of that what was promised beyond the old one.
+pub(super) fn carry(shares: u128, from: (Rate, u64), to: (Rate, u64)) -> u128 {
+    let held = shares.min(from.0.price(from.1));
+    let scale = |shares: u128| {
+        let (old, new) = (u128::from(from.0.period), u128::from(to.0.period));
+        (shares / old).saturating_mul(new).saturating_add((shares % old * new).div_ceil(old))
+    };
+    scale(held).min(to.0.price(to.1)).saturating_add(scale(shares - held))
+}
+
 /// From one instant to another in nanoseconds; zero if the second is not later.
 #[inline]
 pub(super) fn nanos_from(earlier: Instant, later: Instant) -> u64 {

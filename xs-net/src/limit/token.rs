@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Denied;
 use super::policy::{Policy, fits, within};
-use super::rate::{Rate, later, nanos_from, nanos_of};
+use super::rate::{Rate, carry, later, nanos_from, nanos_of};
 
 /// A bucket that holds `burst` tokens and is filled at a rate; a request takes as many tokens as it costs.
 ///
@@ -36,6 +36,13 @@ impl TokenBucket {
     fn full(&self) -> i128 {
         self.rate.price(self.burst) as i128 // below 2¹²⁷
     }
+
+    /// What is there at `now`, and `now` itself unless a later one has been seen.
+    #[inline]
+    fn level(&self, fill: &Fill, now: Instant) -> (i128, Instant) {
+        let earned = self.rate.earned(nanos_from(fill.as_of, now)) as i128;
+        (fill.shares.saturating_add(earned).min(self.full()), now.max(fill.as_of))
+    }
 }
 
 impl Policy for TokenBucket {
@@ -53,10 +60,7 @@ impl Policy for TokenBucket {
         }
         let (shares, now) = match &state.0 {
             None => (self.full(), now),
-            Some(fill) => {
-                let earned = self.rate.earned(nanos_from(fill.as_of, now)) as i128;
-                (fill.shares.saturating_add(earned).min(self.full()), now.max(fill.as_of))
-            }
+            Some(fill) => self.level(fill, now),
         };
         // Where this saturates, the wait is above every patience.
         let shares = shares.saturating_sub(self.rate.price(cost) as i128);
@@ -73,5 +77,13 @@ impl Policy for TokenBucket {
         let fill = state.0.as_ref()?;
         let missing = self.full().abs_diff(fill.shares);
         Some(later(fill.as_of, self.rate.time_for(missing)))
+    }
+
+    fn adopt(&self, before: &Self, state: &mut Tokens, now: Instant) {
+        if let Some(fill) = &mut state.0 {
+            let (shares, as_of) = before.level(fill, now);
+            let missing = carry(before.full().abs_diff(shares), (before.rate, before.burst), (self.rate, self.burst));
+            *fill = Fill { shares: self.full().saturating_sub_unsigned(missing), as_of };
+        }
     }
 }

@@ -64,6 +64,19 @@ impl Policy for FixedWindow {
         let count = state.0.as_ref()?;
         Some(later(count.start, u128::from(self.rate.period_nanos())))
     }
+
+    fn adopt(&self, before: &Self, state: &mut Window, now: Instant) {
+        // A window that is over under the old rule is none under the new one.
+        let period = before.rate.period_nanos();
+        state.0 = state.0.take().filter(|count| nanos_from(count.start, now.max(count.seen)) < period);
+        if let Some(count) = &mut state.0 {
+            count.used = count.used.min(self.rate.amount());
+            if self.rate.period_nanos() != period {
+                // Of a window of another length it is not known which part of it came when: all of it just now.
+                count.start = count.start.max(now);
+            }
+        }
+    }
 }
 
 /// At most `rate.amount()` in any stretch of `rate.period()`, by an estimate: two windows are counted, and of the one
@@ -173,5 +186,16 @@ impl Policy for SlidingCounter {
     fn fresh_at(&self, state: &Windows) -> Option<Instant> {
         let counts = state.0.as_ref()?;
         Some(later(counts.start, 2 * u128::from(self.rate.period_nanos())))
+    }
+
+    fn adopt(&self, before: &Self, state: &mut Windows, now: Instant) {
+        if self.rate.period_nanos() != before.rate.period_nanos() && state.0.is_some() {
+            // Of a window of another length it is not known which part of it came when: all of it just now.
+            let counts = before.turned(state, now);
+            state.0 = Some(Counts { start: counts.start.max(now), ..counts });
+        }
+        if let Some(counts) = &mut state.0 {
+            counts.used = counts.used.min(self.rate.amount());
+        }
     }
 }

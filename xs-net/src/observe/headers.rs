@@ -21,6 +21,9 @@ pub struct Headers;
 
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
+// A map looks for a name that is one already without reading it letter by letter.
+static PARENT: HeaderName = HeaderName::from_static(TRACEPARENT);
+static STATE: HeaderName = HeaderName::from_static(TRACESTATE);
 
 fn broken(error: super::InvalidTraceParent) -> Option<TraceContext> {
     tracing::debug!(%error, "beginning a new trace");
@@ -29,17 +32,17 @@ fn broken(error: super::InvalidTraceParent) -> Option<TraceContext> {
 
 impl Propagate<HeaderMap> for Headers {
     fn extract(&self, headers: &HeaderMap) -> Option<TraceContext> {
-        let all = |name: &'static str| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
-        TraceContext::parse(all(TRACEPARENT), all(TRACESTATE)).unwrap_or_else(broken)
+        let all = |name: &'static HeaderName| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+        TraceContext::parse(all(&PARENT), all(&STATE)).unwrap_or_else(broken)
     }
 
     fn inject(&self, headers: &mut HeaderMap, context: &TraceContext) {
         let value = |text: &[u8]| HeaderValue::from_bytes(text).expect("both are printable ASCII");
-        headers.insert(HeaderName::from_static(TRACEPARENT), value(&context.traceparent()));
+        headers.insert(&PARENT, value(&context.traceparent()));
         if context.state.is_empty() {
-            headers.remove(TRACESTATE);
+            headers.remove(&STATE);
         } else {
-            headers.insert(HeaderName::from_static(TRACESTATE), value(context.state.as_str().as_bytes()));
+            headers.insert(&STATE, value(context.state.as_str().as_bytes()));
         }
     }
 }

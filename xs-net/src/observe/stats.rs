@@ -36,7 +36,9 @@ struct Shared {
 /// What is counted of an operation.
 struct Counts {
     name: Arc<str>,
-    in_flight: AtomicU64,
+    /// How many have begun. How many have ended is known from the outcomes: a second counter would be one more atomic
+    /// operation for each call, for what is asked for once a second.
+    began: AtomicU64,
     /// Filled from the front, for an outcome that is seen for the first time.
     outcomes: [OnceLock<Series>; MOST_OUTCOMES],
     other: OnceLock<Series>,
@@ -79,7 +81,7 @@ impl Stats {
     #[inline]
     pub fn began(&self, operation: usize) {
         let counts = self.counts(operation);
-        counts.in_flight.fetch_add(1, Ordering::Relaxed);
+        counts.began.fetch_add(1, Ordering::Relaxed);
         #[cfg(feature = "metrics")]
         counts.gauge(self.name()).increment(1.0);
     }
@@ -88,7 +90,6 @@ impl Stats {
     #[inline]
     pub fn ended(&self, operation: usize, outcome: &'static str, took: Duration) {
         let counts = self.counts(operation);
-        counts.in_flight.fetch_sub(1, Ordering::Relaxed);
         let series = counts.series(self.name(), outcome);
         series.took.record(nanos(took));
         #[cfg(feature = "metrics")]
@@ -101,15 +102,16 @@ impl Stats {
 
     /// How many calls are under way.
     pub fn in_flight(&self) -> u64 {
-        self.shared.operations.iter().map(|counts| counts.in_flight.load(Ordering::Relaxed)).sum()
+        let of = |counts: &Counts| counts.in_flight(counts.all().map(|series| series.took.count()).sum());
+        self.shared.operations.iter().map(of).sum()
     }
 
     /// What has been counted by now, by operation, in their order.
     pub fn operations(&self) -> Vec<Operation> {
-        let read = |counts: &Counts| Operation {
-            name: counts.name.clone(),
-            in_flight: counts.in_flight.load(Ordering::Relaxed),
-            outcomes: counts.all().map(|series| (series.outcome, series.took.snapshot())).collect(),
+        let read = |counts: &Counts| {
+            let outcomes: Vec<_> = counts.all().map(|series| (series.outcome, series.took.snapshot())).collect();
+            let ended = outcomes.iter().map(|(_, took)| took.count()).sum();
+            Operation { name: counts.name.clone(), in_flight: counts.in_flight(ended), outcomes }
         };
         self.shared.operations.iter().map(read).collect()
     }
@@ -170,7 +172,7 @@ impl Counts {
     fn new(name: &str) -> Self {
         Counts {
             name: name.into(),
-            in_flight: AtomicU64::new(0),
+            began: AtomicU64::new(0),
             outcomes: Default::default(),
             other: OnceLock::new(),
             #[cfg(feature = "metrics")]
@@ -186,11 +188,17 @@ impl Counts {
         })
     }
 
+    /// Those that have begun by now, without those that had ended before that was asked.
+    fn in_flight(&self, ended: u64) -> u64 {
+        self.began.load(Ordering::Relaxed).saturating_sub(ended)
+    }
+
     fn series(&self, name: &str, outcome: &'static str) -> &Series {
         for slot in &self.outcomes {
             let series = slot.get_or_init(|| Series::new(name, &self.name, outcome));
             // Somebody may have taken the slot for another outcome.
-            if series.outcome == outcome {
+            // Most often it is the very same name, which is seen without reading it.
+            if std::ptr::eq(series.outcome, outcome) || series.outcome == outcome {
                 return series;
             }
         }

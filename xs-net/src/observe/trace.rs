@@ -135,15 +135,15 @@ impl TraceContext {
     /// The value of the field `traceparent`, in version 00.
     pub fn traceparent(&self) -> [u8; LEN] {
         let mut value = *b"00-................................-................-00";
-        let mut hex = |to: std::ops::Range<usize>, mut number: u128| {
-            for at in to.rev() {
-                value[at] = b"0123456789abcdef"[(number & 15) as usize];
-                number >>= 4;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut hex = |at: usize, bytes: &[u8]| {
+            for (digits, byte) in value[at..].chunks_exact_mut(2).zip(bytes) {
+                digits.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
             }
         };
-        hex(3..35, self.trace_id.0.get());
-        hex(36..52, u128::from(self.span_id.0.get()));
-        hex(53..55, u128::from(self.sampled) | u128::from(self.random) << 1);
+        hex(3, &self.trace_id.0.get().to_be_bytes());
+        hex(36, &self.span_id.0.get().to_be_bytes());
+        hex(53, &[u8::from(self.sampled) | u8::from(self.random) << 1]);
         value
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Adapt, Sample};
+use super::{Adapt, InvalidOptions, Sample, bounds};
 
 /// How [`Aimd`] moves.
 #[derive(Debug, Clone)]
 pub struct AimdOptions {
-    /// The first limit. Default 20.
+    /// The first limit, brought between the two others. Default 20.
     pub initial: usize,
     /// The lowest limit, at least 1. Default 1.
     pub min: usize,
@@ -15,7 +15,7 @@ pub struct AimdOptions {
     pub max: usize,
     /// A call that takes longer counts as a sign of overload. Default 1 s.
     pub slow: Duration,
-    /// What the limit is multiplied by at such a sign, between 0 and 1. Default 0.9.
+    /// What the limit is multiplied by at such a sign, from 0 up to but not 1. Default 0.9.
     pub backoff: f64,
 }
 
@@ -36,15 +36,23 @@ pub struct Aimd {
 
 impl Aimd {
     /// The policy at its first limit.
-    pub fn new(options: AimdOptions) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// The bounds are no bounds, or the back-off is no number below 1.
+    pub fn new(options: AimdOptions) -> Result<Self, InvalidOptions> {
+        bounds(options.min, options.max)?;
+        if !(0.0..1.0).contains(&options.backoff) {
+            let (value, expected) = (options.backoff, "from 0 up to but not 1");
+            return Err(InvalidOptions::Factor { option: "backoff", value, expected });
+        }
         let mut aimd = Aimd { limit: options.initial as f64, options, cut: None };
         aimd.set(aimd.limit);
-        aimd
+        Ok(aimd)
     }
 
     fn set(&mut self, limit: f64) {
-        let min = self.options.min.max(1);
-        self.limit = limit.clamp(min as f64, self.options.max.max(min) as f64);
+        self.limit = limit.clamp(self.options.min as f64, self.options.max as f64);
     }
 }
 
@@ -57,7 +65,7 @@ impl Adapt for Aimd {
         if sample.overload || sample.latency() > self.options.slow {
             if self.cut.is_none_or(|cut| sample.started >= cut) {
                 self.cut = Some(sample.ended);
-                self.set(self.limit * self.options.backoff.clamp(0.0, 1.0));
+                self.set(self.limit * self.options.backoff);
             }
         } else if sample.in_flight >= self.limit().div_ceil(2) {
             self.set(self.limit + 1.0 / self.limit);

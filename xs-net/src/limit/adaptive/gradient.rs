@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Adapt, Sample};
+use super::{Adapt, InvalidOptions, Sample, bounds};
 
 /// How [`Gradient`] moves.
 #[derive(Debug, Clone)]
 pub struct GradientOptions {
-    /// The first limit. Default 20.
+    /// The first limit, brought between the two others. Default 20.
     pub initial: usize,
     /// The lowest limit, at least 1. Default 4.
     pub min: usize,
@@ -68,12 +68,24 @@ struct Window {
 
 impl Gradient {
     /// The policy at its first limit. The first window is taken for one without a queue.
-    pub fn new(options: GradientOptions) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// The bounds are no bounds, or one of the factors is no number in its range.
+    pub fn new(options: GradientOptions) -> Result<Self, InvalidOptions> {
+        bounds(options.min, options.max)?;
+        let factor = |option, value, expected| Err(InvalidOptions::Factor { option, value, expected });
+        if !(options.tolerance >= 1.0 && options.tolerance.is_finite()) {
+            return factor("tolerance", options.tolerance, "of at least 1");
+        }
+        if !(options.smoothing > 0.0 && options.smoothing <= 1.0) {
+            return factor("smoothing", options.smoothing, "above 0 and up to 1");
+        }
         let window = Window::default();
         let limit = options.initial as f64;
         let mut gradient = Gradient { options, limit, baseline: None, window, probe: None, next_probe: None };
         gradient.limit = gradient.clamp(limit);
-        gradient
+        Ok(gradient)
     }
 
     /// The latency without a queue, as it was measured last.
@@ -82,8 +94,7 @@ impl Gradient {
     }
 
     fn clamp(&self, limit: f64) -> f64 {
-        let min = self.options.min.max(1);
-        limit.clamp(min as f64, self.options.max.max(min) as f64)
+        limit.clamp(self.options.min as f64, self.options.max as f64)
     }
 
     /// A window is over: the limit moves, or a probe ends or begins.
@@ -97,7 +108,7 @@ impl Gradient {
         }
         let baseline = *self.baseline.get_or_insert(latency.unwrap_or_default());
         let gradient = match latency {
-            Some(latency) if latency > 0.0 => (self.options.tolerance.max(1.0) * baseline / latency).clamp(0.5, 1.0),
+            Some(latency) if latency > 0.0 => (self.options.tolerance * baseline / latency).clamp(0.5, 1.0),
             _ => 1.0,
         };
         let gradient = if window.overloads > 0 { gradient.min(0.9) } else { gradient };
@@ -105,8 +116,7 @@ impl Gradient {
         if used || window.overloads > 0 {
             let room = if window.overloads > 0 { 0.0 } else { self.limit.sqrt() };
             let target = self.limit * gradient + room;
-            let step = self.options.smoothing.clamp(0.0, 1.0);
-            self.limit = self.clamp(self.limit + (target - self.limit) * step);
+            self.limit = self.clamp(self.limit + (target - self.limit) * self.options.smoothing);
         }
         if *self.next_probe.get_or_insert(now) <= now && used {
             self.probe = Some(now);

@@ -28,7 +28,8 @@
 //! # Invariants
 //!
 //! - The limit stays between its `min` and `max`, whatever the samples say (each policy clamps; a property test feeds them
-//!   nonsense).
+//!   nonsense). Options of which that could not be said, such as a factor that is no number, make no policy
+//!   ([`InvalidOptions`]).
 //! - A limit that isn't used doesn't grow: a quiet night proves nothing about the capacity.
 //! - Calls that began before a cut don't cause another one: they met the old limit (`Aimd`; `Gradient` decides once a
 //!   window).
@@ -45,13 +46,13 @@
 //! use xs_net::Timer;
 //! use xs_net::limit::adaptive::{AdaptiveLayer, Gradient, GradientOptions};
 //!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! let layer = AdaptiveLayer::new(Gradient::new(GradientOptions::default()), &Timer::system());
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let layer = AdaptiveLayer::new(Gradient::new(GradientOptions::default())?, &Timer::system());
 //! let echo = service_fn(|n: u32| async move { Ok::<_, std::io::Error>(n) });
 //! let service = ServiceBuilder::new().layer(layer.clone()).service(echo);
-//! assert_eq!(service.oneshot(7).await.unwrap(), 7);
+//! assert_eq!(service.oneshot(7).await?, 7);
 //! assert_eq!(layer.slots().in_flight(), 0);
-//! # }
+//! # Ok(()) }
 //! ```
 //!
 //! # How others do it
@@ -91,6 +92,35 @@ use std::time::{Duration, Instant};
 pub use aimd::{Aimd, AimdOptions};
 pub use gradient::{Gradient, GradientOptions};
 pub use layer::{Adaptive, AdaptiveLayer, Classify, Measuring, OkIsFine};
+
+/// What no adaptive limit can be made of. The mistake is in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidOptions {
+    /// The lowest limit is zero, which would let nothing through and learn nothing, or above the highest one.
+    #[error("a limit between {min} and {max}: the lower one must be at least 1, and not above the other")]
+    Bounds {
+        /// The lowest limit that was asked for.
+        min: usize,
+        /// The highest.
+        max: usize,
+    },
+    /// A factor is no number, or outside of what it can be.
+    #[error("{option} of {value}: it must be a number {expected}")]
+    Factor {
+        /// Which one.
+        option: &'static str,
+        /// What it is.
+        value: f64,
+        /// What it could be.
+        expected: &'static str,
+    },
+}
+
+/// The first thing that every policy checks.
+fn bounds(min: usize, max: usize) -> Result<(), InvalidOptions> {
+    if 1 <= min && min <= max { Ok(()) } else { Err(InvalidOptions::Bounds { min, max }) }
+}
 
 /// What a result says about the load of the one who gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

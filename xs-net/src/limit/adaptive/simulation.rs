@@ -117,19 +117,19 @@ fn finds_the_capacity(policy: &mut impl Adapt, most: impl Fn(f64) -> f64) {
 fn aimd_finds_the_capacity() {
     // Slow is a quarter longer than without a queue.
     let options = AimdOptions { slow: Duration::from_micros(15_000), ..AimdOptions::default() };
-    finds_the_capacity(&mut Aimd::new(options), |capacity| 1.5 * capacity);
+    finds_the_capacity(&mut Aimd::new(options).unwrap(), |capacity| 1.5 * capacity);
 }
 
 #[test]
 fn the_gradient_finds_the_capacity_without_being_told_what_slow_is() {
     let rests = |capacity: f64| 1.15 * capacity + 2.0 * capacity.sqrt();
-    finds_the_capacity(&mut Gradient::new(GradientOptions::default()), rests);
+    finds_the_capacity(&mut Gradient::new(GradientOptions::default()).unwrap(), rests);
 }
 
 #[test]
 fn a_first_limit_far_above_the_capacity_is_not_taken_for_normal() {
     let (mut start, mut server) = (VirtualClock::new().now(), Server::new(20, 2));
-    let mut policy = Gradient::new(GradientOptions { initial: 1000, ..GradientOptions::default() });
+    let mut policy = Gradient::new(GradientOptions { initial: 1000, ..GradientOptions::default() }).unwrap();
     let outcome = learn_and_run(&mut policy, &mut server, &mut start);
     assert!(outcome.limit < 40.0, "{outcome:?}");
     assert!(policy.baseline().is_some_and(|baseline| baseline < Duration::from_millis(13)), "{policy:?}");
@@ -138,11 +138,67 @@ fn a_first_limit_far_above_the_capacity_is_not_taken_for_normal() {
 #[test]
 fn a_quiet_night_does_not_raise_the_limit() {
     let start = VirtualClock::new().now();
-    let mut aimd = Aimd::new(AimdOptions::default());
-    let mut gradient = Gradient::new(GradientOptions::default());
+    let mut aimd = Aimd::new(AimdOptions::default()).unwrap();
+    let mut gradient = Gradient::new(GradientOptions::default()).unwrap();
     let hour = Duration::from_secs(3600);
     assert!(Server::new(100, 3).run(&mut aimd, start, hour, 0.01).limit < 21.0);
     assert!(Server::new(100, 3).run(&mut gradient, start, hour, 0.01).limit < 21.0);
+}
+
+#[test]
+fn what_is_no_number_makes_no_policy() {
+    let of = |error: InvalidOptions| error.to_string();
+    let aimd = |change: fn(&mut AimdOptions)| {
+        let mut options = AimdOptions::default();
+        change(&mut options);
+        Aimd::new(options).map(|aimd| aimd.limit()).map_err(of)
+    };
+    assert_eq!(aimd(|options| options.initial = 5000), Ok(1000));
+    for change in [
+        (|options| options.backoff = f64::NAN) as fn(&mut AimdOptions),
+        |options| options.backoff = 1.0,
+        |options| options.backoff = -0.1,
+        |options| options.backoff = f64::INFINITY,
+        |options| options.min = 0,
+        |options| options.max = 0,
+    ] {
+        assert!(aimd(change).is_err());
+    }
+    let gradient = |change: fn(&mut GradientOptions)| {
+        let mut options = GradientOptions::default();
+        change(&mut options);
+        Gradient::new(options).map(|gradient| gradient.limit()).map_err(of)
+    };
+    assert_eq!(gradient(|options| options.initial = 0), Ok(4));
+    let said = gradient(|options| options.tolerance = f64::NAN);
+    assert_eq!(said, Err("tolerance of NaN: it must be a number of at least 1".into()));
+    for change in [
+        (|options| options.tolerance = 0.9) as fn(&mut GradientOptions),
+        |options| options.tolerance = f64::INFINITY,
+        |options| options.smoothing = f64::NAN,
+        |options| options.smoothing = 0.0,
+        |options| options.smoothing = 1.1,
+        |options| (options.min, options.max) = (3, 2),
+    ] {
+        assert!(gradient(change).is_err());
+    }
+}
+
+#[test]
+fn endless_latencies_saturate() {
+    let (start, never) = (VirtualClock::new().now(), Duration::from_secs(u64::MAX >> 2));
+    // A clock that jumps by more than the age of the world, and calls that took no time at all.
+    let end = start.checked_add(never).unwrap_or(start);
+    let mut aimd = Aimd::new(AimdOptions::default()).unwrap();
+    let mut gradient = Gradient::new(GradientOptions { min_samples: 1, ..GradientOptions::default() }).unwrap();
+    for (started, ended) in [(start, start), (start, end), (end, start), (end, end), (start, end)].repeat(100) {
+        for in_flight in [0, usize::MAX] {
+            let sample = Sample { started, ended, in_flight, overload: false };
+            aimd.update(&sample);
+            gradient.update(&sample);
+            assert!((1..=1000).contains(&aimd.limit()) && (4..=1000).contains(&gradient.limit()));
+        }
+    }
 }
 
 proptest! {
@@ -152,8 +208,8 @@ proptest! {
     ) {
         let start = VirtualClock::new().now();
         let (initial, min, max) = (5, 3, 9);
-        let mut aimd = Aimd::new(AimdOptions { initial, min, max, ..AimdOptions::default() });
-        let mut gradient = Gradient::new(GradientOptions { initial, min, max, min_samples: 1, ..GradientOptions::default() });
+        let mut aimd = Aimd::new(AimdOptions { initial, min, max, ..AimdOptions::default() }).unwrap();
+        let mut gradient = Gradient::new(GradientOptions { initial, min, max, min_samples: 1, ..GradientOptions::default() }).unwrap();
         for (started, ended, in_flight, overload) in samples {
             let at = |micros| start + Duration::from_micros(u64::from(micros));
             let sample = Sample { started: at(started), ended: at(ended), in_flight: in_flight / 2, overload };
