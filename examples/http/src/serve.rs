@@ -286,7 +286,9 @@ where
     let service = TimeoutLayer::new("http", serve.timeout, &timer).layer(service);
     Server::new(&timer)
         .with_options(serve.options)
-        .serve(move |conn: &Conn<Io, Addr>| Front::new(service.clone(), front.clone(), conn.peer.clone()))
+        .serve(move |conn: &Conn<Io, Addr>| {
+            Front::new(service.clone(), front.clone(), conn.peer.clone(), conn.io.sends_files())
+        })
 }
 
 /// tower-http's, which knows the protocol.

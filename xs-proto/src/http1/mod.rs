@@ -41,7 +41,8 @@
 //! body counts against [`Limits::receive_window`] until it is [consumed](ServerCommand::Consumed), across all exchanges
 //! of the connection, and beyond it the machine leaves bytes where they are and wants no more. In the other direction
 //! [`window`](crate::Machine::window) says how much may be sent, and `Writable` when there is room again. Large pieces
-//! go by reference ([`Out`](crate::Out)).
+//! go by reference ([`Out`](crate::Out)), and what only the transport can fetch, such as a range of a file, as
+//! [`External`](ServerCommand::External).
 //!
 //! **The connection ends** after a request or response that says so, after a fault, and wherever it would be unclear
 //! what comes next:
@@ -161,10 +162,8 @@
 //!   in a target.
 //! - `HTTP/0.9`, and minor versions above 1, which RFC 9110 would have a recipient treat as 1.1: nobody sends them, and
 //!   they have been used to get past filters.
-//! - Files that the kernel moves by itself. An [`Out`](crate::Out) can carry them, but no body of the `http-body` crate can
-//!   say one, so no command does.
-//! - A lower bound on the rate at which a response is taken, or comes: a reader of a byte every 29 seconds is the driver's
-//!   business, and [`Timeouts::body_rate`] bounds requests only.
+//! - A lower bound on the rate at which a response is taken, or comes: a slow reader is the driver's business (that of
+//!   `xs-net` has a bound), and [`Timeouts::body_rate`] bounds requests only.
 //! - An absolute target in what the [`Client`] makes of the `http` crate's types, as a forward proxy is asked:
 //!   [`RequestHead::new`] takes one.
 //! - Whether a trailer was announced in `Trailer`, and whether the client wants any (`TE: trailers`).

@@ -492,7 +492,7 @@ fn the_memory_of_fields_goes_round() {
     for round in 0..3 {
         wire.feed("GET /path HTTP/1.1\r\nHost: a\r\nAccept: b\r\nX-C: d\r\nX-C: e\r\n\r\n");
         let Some(ServerEvent::Request { head, .. }) = wire.raw_events().pop() else { panic!() };
-        let parts = head.into_parts_with(wire.machine.spare()).unwrap();
+        let parts = head.into_request((), wire.machine.spare()).unwrap().into_parts().0;
         assert_eq!((parts.uri.path(), parts.headers.len()), ("/path", 4));
         assert_eq!(parts.headers.get_all("x-c").iter().collect::<Vec<_>>(), ["d", "e"]);
         wire.respond(round, 200, Payload::Empty).unwrap();

@@ -15,11 +15,19 @@ impl Server {
     pub(super) fn obey(&mut self, command: ServerCommand) -> Result<(), CommandError> {
         match command {
             ServerCommand::Respond { stream, head, payload } => match self.index(stream)? {
-                Some(index) => self.respond(index, head, payload),
+                Some(index) => {
+                    self.put_response(index, &head, payload)?;
+                    self.spare.put_response(head);
+                    Ok(())
+                }
                 None => Ok(()),
             },
             ServerCommand::Data { stream, bytes } => match self.index(stream)? {
                 Some(index) => self.body(index, |writer, out| writer.data(bytes, out)),
+                None => Ok(()),
+            },
+            ServerCommand::External { stream, chunk, len } => match self.index(stream)? {
+                Some(index) => self.body(index, |writer, out| writer.external(chunk, len, out)),
                 None => Ok(()),
             },
             ServerCommand::End { stream, trailers } => {
@@ -111,7 +119,7 @@ impl Server {
         if index == 0 {
             return write(&mut self.out);
         }
-        let out = &mut self.slots[index].out;
+        let out = self.slots[index].out.get_or_insert_default();
         let before = out.len();
         let outcome = write(out);
         self.behind = self.behind + out.len() - before;
@@ -132,7 +140,12 @@ impl Server {
         Ok(())
     }
 
-    fn respond(&mut self, index: usize, head: AnyResponse, payload: Payload) -> Result<(), CommandError> {
+    pub(super) fn put_response(
+        &mut self,
+        index: usize,
+        head: &AnyResponse,
+        payload: Payload,
+    ) -> Result<(), CommandError> {
         let slot = &self.slots[index];
         if slot.stage != Stage::Waiting {
             return self.ended(index);
@@ -161,36 +174,18 @@ impl Server {
             close: !slot.persistent || unasked || endless || (self.shutdown && index + 1 == self.slots.len()),
         };
         let date = self.date;
-        let (stage, rest) = self.write(index, |out| {
+        let stage = self.write(index, |out| {
             let mark = out.len();
-            let written = rules.write(&head, payload, date.as_ref(), out);
+            let written = rules.write(head, payload, date.as_ref(), out);
             if written.is_err() {
                 out.truncate(mark);
             }
             written
         })?;
-        head.give(&mut self.spare);
-        self.answered(index);
-        match stage {
-            Stage::Done(After::HandOver) => self.slots[index].stage = stage,
-            Stage::Done(after) => self.complete(index, after == After::Close),
-            stage => self.slots[index].stage = stage,
+        if self.slots[index].upgrade {
+            self.answered(index);
         }
-        match rest {
-            Some(Payload::Full(bytes)) => self.whole(index, |writer, out| writer.data(bytes, out)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes a body that is all there.
-    fn whole(
-        &mut self,
-        index: usize,
-        write: impl FnOnce(&mut BodyWriter, &mut Out) -> Result<(), CommandError>,
-    ) -> Result<(), CommandError> {
-        let Stage::Body(mut writer, close) = self.slots[index].stage else { return Ok(()) };
-        self.write(index, |out| write(&mut writer, out))?;
-        self.complete(index, close);
+        self.slots[index].stage = stage;
         Ok(())
     }
 
@@ -244,16 +239,16 @@ struct Rules {
 }
 
 impl Rules {
-    /// Writes the head, and says what the exchange is then at, and what is to be written as its body.
+    /// Writes the head, and the body if that is all there, and says what the exchange is then at.
     fn write(
         &self,
         head: &AnyResponse,
         payload: Payload,
         date: Option<&[u8; 29]>,
         out: &mut Out,
-    ) -> Result<(Stage, Option<Payload>), CommandError> {
-        let out = out.inline_mut();
-        let said = encode::response(head, out)?;
+    ) -> Result<Stage, CommandError> {
+        let inline = out.inline_mut();
+        let said = encode::response(head, inline)?;
         let close = self.close || said.close;
         let known = match &payload {
             Payload::Empty => Some(0),
@@ -285,14 +280,18 @@ impl Rules {
             (false, Version::HTTP_10) => Persistence::KeepAlive,
             (false, _) => Persistence::Usual,
         };
-        encode::finish(&said, delimiter, persistence, date, out);
+        encode::finish(&said, delimiter, persistence, date, inline);
         let done = if close { After::Close } else { After::Next };
         Ok(match writer {
-            _ if self.hand_over => (Stage::Done(After::HandOver), None),
-            None => (Stage::Done(done), None),
-            Some(writer) => match payload {
-                Payload::Empty => (Stage::Done(done), None),
-                payload => (Stage::Body(writer, close), Some(payload)),
+            _ if self.hand_over => Stage::Done(After::HandOver),
+            None => Stage::Done(done),
+            Some(mut writer) => match payload {
+                Payload::Empty => Stage::Done(done),
+                Payload::Full(bytes) => {
+                    writer.data(bytes, out)?;
+                    Stage::Done(done)
+                }
+                Payload::Sized(_) | Payload::Streamed => Stage::Body(writer, close),
             },
         })
     }
