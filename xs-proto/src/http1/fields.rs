@@ -324,6 +324,26 @@ impl Fields {
         }
     }
 
+    /// Reads field lines from `pos` on up to the empty one, and says where that ends. `None` if they are not whole, not right
+    /// or too many.
+    pub(super) fn read(&mut self, src: &[u8], mut pos: usize, most: usize) -> Option<(usize, Facts)> {
+        let mut facts = Facts::default();
+        self.lines.reserve(most.min(16));
+        loop {
+            let Some((line, value)) = field_line(src, pos) else {
+                return src[pos..].starts_with(b"\r\n").then_some((pos + 2, facts));
+            };
+            if self.lines.len() == most {
+                return None;
+            }
+            if line.known != Known::Other {
+                facts.note(&line, value).ok()?;
+            }
+            pos = line.end as usize;
+            self.lines.push(line);
+        }
+    }
+
     /// Writes the lines for whose kind `keep` says so. Lines that lie one behind the other are copied at once.
     pub(super) fn write(&self, out: &mut Vec<u8>, keep: impl Fn(Known) -> bool) {
         let mut run = (false, 0, 0);
@@ -497,6 +517,11 @@ pub(super) struct FieldLimits {
 }
 
 impl FieldParser {
+    /// Whether nothing is known of the next section.
+    pub(super) fn is_new(&self) -> bool {
+        self.pos == 0 && self.scanned == 0
+    }
+
     /// Where the section ends, once it is complete. Errors depend on complete lines alone, so that they do not depend
     /// on how the input was cut.
     pub(super) fn parse(&mut self, src: &[u8], limits: FieldLimits) -> Result<Option<usize>, Error> {

@@ -1,9 +1,9 @@
 //! [`RequestHead`]: a request's line and fields as they came, with what they mean; its parser and its conversions.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Uri, Version, request};
 
-use super::chars::{is_token, token_len, visible_len};
+use super::chars::{is_token, target_len, token_len, visible_len};
 use super::config::Limits;
 use super::error::{CommandError, Error};
 use super::fields::{Facts, FieldLimits, FieldParser, Fields};
@@ -223,6 +223,35 @@ impl RequestParser {
         self.fields.parse(src, FieldLimits { end, fields: limits.fields, error: Error::HeadTooLarge })
     }
 
+    /// A head that is all there and right, which nearly every one is: read in one pass, into the place where it stays.
+    /// Whatever else this is, [`parse`](RequestParser::parse) knows what to do about it.
+    pub(super) fn whole(
+        &mut self,
+        src: &mut BytesMut,
+        limits: &Limits,
+        spare: &mut Spare,
+    ) -> Option<Box<RequestHead>> {
+        if !self.is_new() {
+            return None;
+        }
+        let mut head = spare.take_head();
+        match head.read(src, limits) {
+            Some(len) => {
+                head.fields.bytes = src.split_to(len).freeze();
+                Some(head)
+            }
+            None => {
+                spare.put_head(head);
+                None
+            }
+        }
+    }
+
+    /// Whether nothing is known of the next head.
+    fn is_new(&self) -> bool {
+        self.line.is_none() && self.fields.is_new()
+    }
+
     /// Whether nothing of a head has come yet.
     pub(super) fn is_idle(&self, src: &[u8]) -> bool {
         self.line.is_none() && (src.is_empty() || src == b"\r\n" || src == b"\r")
@@ -236,24 +265,57 @@ impl RequestParser {
             return Err(Error::RequestLine);
         };
         let bytes = &head.fields.bytes[..];
-        let framing = facts.framing(version)?;
         check_host(&facts, version, form, &bytes[target.0..target.1], bytes)?;
+        (head.method, head.target) = (method, Target::Received(target.0, target.1));
+        (head.form, head.version) = (form, version);
+        head.judge(&facts)?;
+        Ok(head)
+    }
+}
+
+impl RequestHead {
+    /// Reads a head from the start of `src` and says how long it is. `None` for what is not whole, and for what is not
+    /// right or not usual, be it in a way that could be told or not: then what was read is worth nothing.
+    fn read(&mut self, src: &[u8], limits: &Limits) -> Option<usize> {
+        const END: &[u8; 11] = b" HTTP/1.1\r\n";
+        let src = &src[..src.len().min(limits.head).min(u32::MAX as usize)];
+        let method_len = token_len(src);
+        let target = src.get(method_len..)?.strip_prefix(b" ")?;
+        let target_len = target_len(target);
+        let (target, rest) = target.split_at(target_len);
+        let mut pos = method_len + 1 + target_len + END.len();
+        if !rest.starts_with(END) || !target.starts_with(b"/") || pos > limits.start_line {
+            return None;
+        }
+        self.method = Method::from_bytes(&src[..method_len]).ok()?;
+        if self.method == Method::CONNECT {
+            return None;
+        }
+        self.target = Target::Received(method_len + 1, method_len + 1 + target_len);
+        (self.form, self.version) = (TargetForm::Origin, Version::HTTP_11);
+        let (end, facts) = self.fields.read(src, pos, limits.fields)?;
+        pos = end;
+        check_host(&facts, self.version, self.form, target, src).ok()?;
+        self.judge(&facts).ok()?;
+        Some(pos)
+    }
+
+    /// Draws the conclusions from its line and what its fields say.
+    #[inline]
+    fn judge(&mut self, facts: &Facts) -> Result<(), Error> {
+        self.framing = facts.framing(self.version)?;
         // In HTTP/1.0 it could be ignored, but what is ignored here would be sent on in a message of HTTP/1.1.
         if facts.expects_other {
             return Err(Error::Expectation);
         }
-        if method == Method::CONNECT && !framing.is_empty() {
+        if self.method == Method::CONNECT && !self.framing.is_empty() {
             return Err(Error::UnexpectedFraming);
         }
-        head.method = method;
-        head.target = Target::Received(target.0, target.1);
-        head.form = form;
-        head.version = version;
-        head.framing = framing;
-        head.persistent = facts.persistent(version);
-        head.upgrade = facts.connection_upgrade && facts.upgrade && version == Version::HTTP_11;
-        head.expects_continue = facts.expects_continue && version == Version::HTTP_11 && !framing.is_empty();
-        Ok(head)
+        let modern = self.version == Version::HTTP_11;
+        self.persistent = facts.persistent(self.version);
+        self.upgrade = facts.connection_upgrade && facts.upgrade && modern;
+        self.expects_continue = facts.expects_continue && modern && !self.framing.is_empty();
+        Ok(())
     }
 }
 

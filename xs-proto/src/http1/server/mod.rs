@@ -23,6 +23,7 @@ use http::{Method, Version};
 
 use super::body::{BodyReader, BodyWriter, Piece};
 use super::config::{Limits, Timeouts};
+use super::encode::DateLine;
 use super::error::{CommandError, Error};
 use super::message::{AnyResponse, Payload, ServerCommand, ServerEvent, Spare, StreamId};
 use super::request::{RequestHead, RequestParser};
@@ -50,7 +51,7 @@ pub struct Server {
     behind: usize,
     /// How much of bodies is with the user.
     held: usize,
-    date: Option<[u8; 29]>,
+    date: Option<DateLine>,
     timer: Timer,
     shutdown: bool,
     phase: Phase,
@@ -200,6 +201,11 @@ impl Server {
     }
 
     fn read_head(&mut self, src: &mut BytesMut) -> bool {
+        if let Some(head) = self.parser.whole(src, &self.limits, &mut self.spare) {
+            self.partial = false;
+            self.start(head);
+            return true;
+        }
         let head = match self.parser.parse(src, &self.limits) {
             Ok(None) => {
                 self.partial = !self.parser.is_idle(src);
@@ -212,15 +218,20 @@ impl Server {
             Err(error) => Err(error),
         };
         match head {
-            Ok(head) => match BodyReader::new(head.framing(), &self.limits) {
-                Ok(reader) => self.begin(head, reader),
-                Err(error) => self.refuse(error),
-            },
+            Ok(head) => self.start(head),
             Err(error) => self.refuse(error),
         }
         true
     }
 
+    fn start(&mut self, head: Box<RequestHead>) {
+        match BodyReader::new(head.framing(), &self.limits) {
+            Ok(reader) => self.begin(head, reader),
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    #[inline]
     fn begin(&mut self, head: Box<RequestHead>, reader: BodyReader) {
         let received = head.framing().is_empty();
         self.slots.push_back(Slot {
@@ -236,8 +247,8 @@ impl Server {
             out: None,
             blocked: false,
         });
-        self.read = Read::Body(reader);
         if !received {
+            self.read = Read::Body(reader);
             self.timer.begin_body();
         }
         self.events.push_back(ServerEvent::Request { stream: self.last_stream(), head });

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{StatusCode, Version};
 
 use super::super::body::BodyWriter;
-use super::super::encode::{self, Delimiter, Persistence, Said};
+use super::super::encode::{self, DateLine, Delimiter, Persistence, Said};
 use super::super::error::CommandError;
 use super::super::message::{AnyResponse, Payload, ServerCommand};
 use super::super::response::is_interim;
@@ -75,7 +75,8 @@ impl Server {
                 }
                 self.write(index, |out| {
                     attempt(out, |out| {
-                        let said = encode::response(&head, out)?;
+                        let mut said = Said::default();
+                        encode::response(&head, &mut said, out)?;
                         encode::finish(&said, Delimiter::None, Persistence::Usual, None, out);
                         Ok(())
                     })
@@ -94,7 +95,7 @@ impl Server {
                 Ok(())
             }
             ServerCommand::Date(date) => {
-                self.date = Some(date);
+                self.date = Some(DateLine::new(&date));
                 Ok(())
             }
             ServerCommand::Shutdown => {
@@ -173,15 +174,16 @@ impl Server {
             version: slot.version,
             close: !slot.persistent || unasked || endless || (self.shutdown && index + 1 == self.slots.len()),
         };
-        let date = self.date;
-        let stage = self.write(index, |out| {
-            let mark = out.len();
-            let written = rules.write(head, payload, date.as_ref(), out);
-            if written.is_err() {
-                out.truncate(mark);
-            }
-            written
-        })?;
+        let date = self.date.as_ref();
+        let stage = if index == 0 {
+            rules.attempt(head, payload, date, &mut self.out)?
+        } else {
+            let out = self.slots[index].out.get_or_insert_default();
+            let before = out.len();
+            let stage = rules.attempt(head, payload, date, out)?;
+            self.behind = self.behind + out.len() - before;
+            stage
+        };
         if self.slots[index].upgrade {
             self.answered(index);
         }
@@ -208,8 +210,9 @@ impl Server {
         let head = AnyResponse::from(status);
         self.write(index, |out| {
             let out = out.inline_mut();
+            let mut said = Said::default();
             // A head without fields cannot be refused.
-            if let Ok(said) = encode::response(&head, out) {
+            if encode::response(&head, &mut said, out).is_ok() {
                 encode::finish(&said, Delimiter::Length(0), Persistence::Close, date.as_ref(), out);
             }
         });
@@ -239,16 +242,33 @@ struct Rules {
 }
 
 impl Rules {
+    /// Writes all of it or nothing.
+    fn attempt(
+        &self,
+        head: &AnyResponse,
+        payload: Payload,
+        date: Option<&DateLine>,
+        out: &mut Out,
+    ) -> Result<Stage, CommandError> {
+        let mark = out.len();
+        let written = self.write(head, payload, date, out);
+        if written.is_err() {
+            out.truncate(mark);
+        }
+        written
+    }
+
     /// Writes the head, and the body if that is all there, and says what the exchange is then at.
     fn write(
         &self,
         head: &AnyResponse,
         payload: Payload,
-        date: Option<&[u8; 29]>,
+        date: Option<&DateLine>,
         out: &mut Out,
     ) -> Result<Stage, CommandError> {
         let inline = out.inline_mut();
-        let said = encode::response(head, inline)?;
+        let mut said = Said::default();
+        encode::response(head, &mut said, inline)?;
         let close = self.close || said.close;
         let known = match &payload {
             Payload::Empty => Some(0),
@@ -285,10 +305,11 @@ impl Rules {
         Ok(match writer {
             _ if self.hand_over => Stage::Done(After::HandOver),
             None => Stage::Done(done),
-            Some(mut writer) => match payload {
+            Some(writer) => match payload {
                 Payload::Empty => Stage::Done(done),
+                // Its length is the one that was told.
                 Payload::Full(bytes) => {
-                    writer.data(bytes, out)?;
+                    out.put_bytes(bytes);
                     Stage::Done(done)
                 }
                 Payload::Sized(_) | Payload::Streamed => Stage::Body(writer, close),
