@@ -68,7 +68,7 @@ fn parts() -> response::Parts {
 fn with_types(request: &str, times: usize) -> usize {
     served(request, times, |server, head| {
         let Ok(request) = head.into_request((), server.spare()) else { return StatusCode::BAD_REQUEST.into() };
-        black_box(&parts);
+        black_box(&request);
         self::parts().into()
     })
 }

@@ -472,9 +472,7 @@ where
         let (Some(current), Some(driver)) = (&this.state.current, this.driver) else { return };
         let stream = current.stream;
         let obeyed = match next {
-            Some(Ok(Piece::External { chunk, len })) => {
-                driver.command(ServerCommand::External { stream, chunk, len })
-            }
+            Some(Ok(Piece::External { chunk, len })) => driver.command(ServerCommand::External { stream, chunk, len }),
             Some(Ok(Piece::Frame(frame))) if frame.is_data() => {
                 let bytes = bytes_of(frame);
                 if bytes.is_empty() { Ok(()) } else { driver.command(ServerCommand::Data { stream, bytes }) }

@@ -60,12 +60,15 @@ fn send_bytes(io: &TcpStream, out: &Out) -> io::Result<usize> {
 
 fn send_file(io: &TcpStream, out: &mut Out) -> io::Result<usize> {
     let external = out.front_external();
-    let known = external.as_ref().and_then(|next| Some((next.chunk.downcast_ref::<FileRange>()?, next.sent, next.left)));
+    let known =
+        external.as_ref().and_then(|next| Some((next.chunk.downcast_ref::<FileRange>()?, next.sent, next.left)));
     let Some((range, sent, left)) = known else {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "this transport cannot send the chunk that is next"));
     };
     let mut at = range.start + sent;
-    match io.try_io(Interest::WRITABLE, || Ok(retry_on_intr(|| sendfile(io, range.file.as_fd(), Some(&mut at), left))?))? {
+    match io
+        .try_io(Interest::WRITABLE, || Ok(retry_on_intr(|| sendfile(io, range.file.as_fd(), Some(&mut at), left))?))?
+    {
         0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent")),
         sent => Ok(sent),
     }

@@ -225,12 +225,7 @@ impl RequestParser {
 
     /// A head that is all there and right, which nearly every one is: read in one pass, into the place where it stays.
     /// Whatever else this is, [`parse`](RequestParser::parse) knows what to do about it.
-    pub(super) fn whole(
-        &mut self,
-        src: &mut BytesMut,
-        limits: &Limits,
-        spare: &mut Spare,
-    ) -> Option<Box<RequestHead>> {
+    pub(super) fn whole(&mut self, src: &mut BytesMut, limits: &Limits, spare: &mut Spare) -> Option<Box<RequestHead>> {
         if !self.is_new() {
             return None;
         }

@@ -100,7 +100,8 @@ pub(super) fn agrees(form: TargetForm, target: &[u8], host: &[u8]) -> bool {
     let Some(authority) = authority(form, target) else { return true };
     let ((name, port), (other, other_port)) = (split_port(authority), split_port(host));
     let default = default_port(form, target);
-    let meant = |port: Option<&'_ [u8]>| port.filter(|port| !port.is_empty() && Some(*port) != default).map(<[u8]>::to_vec);
+    let meant =
+        |port: Option<&'_ [u8]>| port.filter(|port| !port.is_empty() && Some(*port) != default).map(<[u8]>::to_vec);
     name.eq_ignore_ascii_case(other)
         && match (form, other_port) {
             (TargetForm::Authority, None) => true,
