@@ -67,8 +67,8 @@ fn parts() -> response::Parts {
 /// A server whose service sees and gives the `http` crate's types.
 fn with_types(request: &str, times: usize) -> usize {
     served(request, times, |server, head| {
-        let Ok(parts) = head.into_parts_with(server.spare()) else { return StatusCode::BAD_REQUEST.into() };
-        black_box(&parts);
+        let Ok(request) = head.into_request((), server.spare()) else { return StatusCode::BAD_REQUEST.into() };
+        black_box(&request);
         self::parts().into()
     })
 }
@@ -87,7 +87,7 @@ fn with_heads(request: &str, times: usize) -> usize {
 fn served(
     request: &str,
     times: usize,
-    answer: impl Fn(&mut Server, xs_proto::http1::RequestHead) -> xs_proto::http1::AnyResponse,
+    answer: impl Fn(&mut Server, Box<xs_proto::http1::RequestHead>) -> xs_proto::http1::AnyResponse,
 ) -> usize {
     let now = Instant::now();
     let mut server = Server::new(now, Limits::SERVER, Timeouts::DEFAULT);

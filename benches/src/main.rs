@@ -11,6 +11,7 @@ mod process;
 mod redis;
 mod relay;
 mod soak;
+mod web;
 
 use std::env::ArgsOs;
 use std::error::Error;
@@ -38,7 +39,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "http",
-        about: "the HTTP server under wrk, beside hyper (--features peers-http): throughput, processor time, latency",
+        about: "the HTTP server under wrk, beside hyper (--features peers-http) and nginx: throughput, processor time, latency",
         run: |args| http::run(args),
     },
     Bench {

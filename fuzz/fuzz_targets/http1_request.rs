@@ -49,9 +49,28 @@ fn serve(now: Instant, input: &[u8], step: usize) -> (Vec<Told>, Vec<u8>, Phase)
     (told, out.to_vec(), server.phase())
 }
 
+/// The next event, for which the server is shown again what it has left.
+fn next(server: &mut Server, now: Instant, src: &mut BytesMut, ended: bool) -> Option<ServerEvent> {
+    loop {
+        let event = server.poll_event();
+        if event.is_some() || !server.wants_input() || src.is_empty() {
+            return event;
+        }
+        let left = src.len();
+        if ended {
+            server.handle_eof(now, src);
+        } else {
+            server.handle_input(now, src);
+        }
+        if src.len() == left {
+            return server.poll_event();
+        }
+    }
+}
+
 /// Answers every request when it is complete.
 fn attend(server: &mut Server, now: Instant, src: &mut BytesMut, ended: bool, told: &mut Vec<Told>) {
-    while let Some(event) = server.poll_event() {
+    while let Some(event) = next(server, now, src, ended) {
         let command = match &event {
             ServerEvent::Request { stream, head } if head.framing().is_empty() => Some(respond(*stream)),
             ServerEvent::End { stream, .. } => Some(respond(*stream)),

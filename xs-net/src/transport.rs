@@ -17,14 +17,18 @@
 //!                  io_slices (up to 64)  ──▶ writev ──▶ n bytes taken ──▶ Out::advance(n)
 //! ```
 //!
-//! With a single piece, the common case, it is a plain write.
+//! With a single piece, the common case, it is a plain write. A range of a file ([`FileRange`]) goes from the page cache to
+//! a TCP socket by `sendfile`, and never enters the process; what comes before it waits in the kernel, so that the two
+//! leave together. [`Transport::sends_files`] says which transports can. A page that is not in memory is read while the
+//! call waits, so whoever puts a range into an [`Out`] has seen to that elsewhere.
 //!
 //! # Invariants
 //!
 //! - Bytes leave in order, and exactly those that the inner stream took are forgotten (`write_out`, the one place that
 //!   advances).
 //! - A stream that takes zero bytes is an error of kind `WriteZero`, so that no caller spins.
-//! - An external chunk that the transport doesn't know is an error of kind `Unsupported`: never skipped, never padded.
+//! - An external chunk that the transport doesn't know is an error of kind `Unsupported`: never skipped, never padded. So
+//!   is a file that has become shorter, of kind `UnexpectedEof`: what was announced cannot follow.
 //!
 //! # Cost
 //!
@@ -57,8 +61,8 @@
 //!
 //! # What this leaves out
 //!
-//! `sendfile` and `MSG_ZEROCOPY`: a file range can travel in an [`Out`] as an external chunk, but nothing here sends it
-//! yet.
+//! `MSG_ZEROCOPY`. Files to other sockets than TCP's, and on other systems than Linux: there they are read and written like
+//! everything else.
 //!
 //! # Try next
 //!
@@ -67,7 +71,13 @@
 //!
 //! # Sources
 //!
-//! `writev(2)`; `tokio::io::AsyncWrite::poll_write_vectored`.
+//! `writev(2)`, `sendfile(2)`, and `MSG_MORE` in `send(2)`; `tokio::io::AsyncWrite::poll_write_vectored`.
+
+#[cfg(all(feature = "sendfile", target_os = "linux"))]
+mod files;
+
+#[cfg(all(feature = "sendfile", target_os = "linux"))]
+pub use files::FileRange;
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -93,6 +103,11 @@ pub trait Transport: AsyncRead + AsyncWrite {
     /// some type of chunk overrides it.
     fn poll_write_out(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
         write_out(self, cx, out)
+    }
+
+    /// Whether ranges of files, as external chunks of the type [`FileRange`], can be sent. The default cannot.
+    fn sends_files(&self) -> bool {
+        false
     }
 
     /// This side's own end, where the stream has a name of its own for it: a TCP connection to a listener on every
@@ -155,6 +170,15 @@ pub async fn write_all<T: Transport + Unpin + ?Sized>(io: &mut T, out: &mut Out)
 }
 
 impl Transport for tokio::net::TcpStream {
+    #[cfg(all(feature = "sendfile", target_os = "linux"))]
+    fn poll_write_out(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
+        if out.has_external() { files::write_out(self.get_mut(), cx, out) } else { write_out(self, cx, out) }
+    }
+
+    fn sends_files(&self) -> bool {
+        cfg!(all(feature = "sendfile", target_os = "linux"))
+    }
+
     fn local_end(&self) -> Option<Addr> {
         self.local_addr().ok().map(Addr::Tcp)
     }
@@ -184,6 +208,10 @@ impl Transport for tokio::net::UnixStream {
 impl Transport for tokio::io::DuplexStream {}
 
 impl<T: Transport + Unpin + ?Sized> Transport for Box<T> {
+    fn sends_files(&self) -> bool {
+        (**self).sends_files()
+    }
+
     fn poll_write_out(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
         Pin::new(&mut **self).poll_write_out(cx, out)
     }
@@ -206,6 +234,10 @@ impl<T: Transport + Unpin + ?Sized> Transport for Box<T> {
 }
 
 impl<T: Transport + Unpin + ?Sized> Transport for &mut T {
+    fn sends_files(&self) -> bool {
+        (**self).sends_files()
+    }
+
     fn poll_write_out(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
         Pin::new(&mut **self).poll_write_out(cx, out)
     }

@@ -26,8 +26,8 @@
 //!
 //! 1. Something happened: bytes, the end of input, a deadline, or a command from the machine's user. Tell the machine.
 //! 2. Hand on all events ([`poll_event`](Machine::poll_event)); they may lead to commands at once.
-//! 3. If there were commands, and input is left over (or has ended), and the machine [wants it](Machine::wants_input):
-//!    once more.
+//! 3. If input is left over (or has ended), and the machine [wants it](Machine::wants_input) now that its events are taken
+//!    and its commands given: once more.
 //! 4. When what was to be written before is written, or little of it is left, [`poll_transmit`](Machine::poll_transmit)
 //!    into the driver's [`Out`] and write.
 //! 5. Look at the phase. Then wait for the socket (to read only if the machine wants input), for
@@ -223,12 +223,13 @@ pub trait Machine {
     type Error;
 
     /// Takes what it understands off the front of `src`: everything that has been read and was not taken before. Called
-    /// when bytes were added, and again when commands may have made the machine want what it had left.
+    /// when bytes were added, and again when the machine wants what it had left: after a command, or after an event, behind
+    /// which it may stop until that is taken.
     fn handle_input(&mut self, now: Instant, src: &mut BytesMut);
 
     /// Like [`handle_input`](Machine::handle_input), with the promise that no more bytes will come. The machine may
-    /// still have something to send. Called again, as `handle_input` is, after commands: the machine may not have wanted
-    /// the end when it came.
+    /// still have something to send. Called again, as `handle_input` is: the machine may not have wanted the end when it
+    /// came.
     fn handle_eof(&mut self, now: Instant, src: &mut BytesMut);
 
     /// Acts on every deadline that `now` has reached. Calls that come early, or for nothing, do nothing.

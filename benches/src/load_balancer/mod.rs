@@ -9,12 +9,10 @@ mod subjects;
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Write;
-use std::process::{Command, Stdio};
 
 use self::subjects::{PEERS, Rig, Seen, Subject};
-use crate::median;
+use crate::web::{self, Measured, Options};
 
 /// What `--help` prints.
 const HELP: &str = "\
@@ -40,34 +38,14 @@ const ROWS: &[(&str, usize, Seen)] = &[
     ("TCP 1 MiB", 1 << 20, Seen::Bytes),
 ];
 
-#[derive(Debug)]
-struct Options {
-    json: Option<File>,
-    rounds: usize,
-    seconds: usize,
-    row: Option<String>,
-}
-
-/// One run.
-#[derive(Debug, Clone, Copy)]
-struct Measured {
-    /// Requests a second.
-    rate: f64,
-    /// Processor seconds of the balancer a million requests.
-    cpu: f64,
-    /// Milliseconds.
-    p50: f64,
-    p99: f64,
-}
-
 /// Runs the benchmark with the arguments that follow its name.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
-    let Some(mut options) = parse(args)? else {
+    let Some(mut options) = Options::parse(args, ROWS.iter().map(|row| row.0))? else {
         print!("{HELP}");
         return Ok(());
     };
     for tool in ["wrk", "haproxy", "nginx"] {
-        if Command::new(tool).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+        if !web::is_installed(tool) {
             return Err(format!("{tool} isn't installed: .ci/tools installs it").into());
         }
     }
@@ -77,7 +55,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
     println!("| row | balancer | requests/s | CPU s per million | p50 ms | p99 ms |\n|---|---|--:|--:|--:|--:|");
     let rig = Rig::start(ROWS.iter().map(|row| row.1))?;
     let subjects: Vec<Subject> = ["xs"].iter().chain(PEERS).map(|name| rig.subject(name)).collect::<Result<_, _>>()?;
-    for (row, size, seen) in ROWS.iter().filter(|row| options.row.as_deref().is_none_or(|only| only == row.0)) {
+    for (row, size, seen) in ROWS.iter().filter(|row| options.wants(row.0)).collect::<Vec<_>>() {
         let subjects: Vec<&Subject> = subjects.iter().filter(|subject| subject.does(*seen)).collect();
         let mut runs = vec![Vec::new(); subjects.len()];
         for _ in 0..options.rounds {
@@ -85,9 +63,9 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
                 runs.push(subject.measure(*seen, &format!("/{size}"), options.seconds)?);
             }
         }
-        let medians: Vec<Measured> = runs.iter().map(|runs| median_of(runs)).collect();
+        let medians: Vec<Measured> = runs.iter().map(|runs| Measured::median_of(runs)).collect();
         for (subject, m) in subjects.iter().zip(&medians) {
-            println!("| {row} | {} | {:.0} | {:.2} | {:.2} | {:.2} |", subject.name, m.rate, m.cpu, m.p50, m.p99);
+            m.print(row, subject.name);
         }
         let Some((file, ours)) = options.json.as_mut().zip(medians.first()) else { continue };
         for (peer, theirs) in subjects.iter().zip(&medians).skip(1) {
@@ -101,47 +79,4 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
         }
     }
     Ok(())
-}
-
-fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Options>, Box<dyn Error>> {
-    use lexopt::prelude::{Long, ValueExt};
-    let mut options = Options { json: None, rounds: 5, seconds: 4, row: None };
-    let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Long("help") => return Ok(None),
-            Long("quick") => (options.rounds, options.seconds) = (2, 1),
-            Long("json") => options.json = Some(File::create(parser.value()?)?),
-            Long("rounds") => options.rounds = parser.value()?.parse()?,
-            Long("seconds") => options.seconds = parser.value()?.parse()?,
-            Long("row") => {
-                let row = parser.value()?.string()?;
-                if !ROWS.iter().any(|known| known.0 == row) {
-                    return Err(format!("no row is called {row}").into());
-                }
-                options.row = Some(row);
-            }
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    Ok(Some(options))
-}
-
-fn median_of(runs: &[Measured]) -> Measured {
-    let of = |figure: fn(&Measured) -> f64| median(runs.iter().map(figure).collect());
-    Measured { rate: of(|m| m.rate), cpu: of(|m| m.cpu), p50: of(|m| m.p50), p99: of(|m| m.p99) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line() {
-        let options = |line: &[&str]| parse(line.iter().map(OsString::from));
-        assert_eq!(options(&["--quick"]).unwrap().map(|options| (options.rounds, options.seconds)), Some((2, 1)));
-        assert_eq!(options(&["--row", "3 B"]).unwrap().and_then(|options| options.row).as_deref(), Some("3 B"));
-        assert!(options(&["--help"]).unwrap().is_none());
-        assert!(options(&["--row", "4 B"]).is_err() && options(&["--fast"]).is_err());
-    }
 }

@@ -2,16 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
-use super::Measured;
-use crate::http::figures;
-use crate::process;
+use crate::web::{self, Measured, Running, free_port, nginx_head, nginx_kept, wait_for};
 
 /// Who is measured beside ours.
 pub(super) const PEERS: &[&str] = &["haproxy", "nginx"];
@@ -39,17 +35,6 @@ pub(super) struct Subject {
     /// Where it passes bytes on.
     tcp: u16,
     process: Running,
-}
-
-/// A process, ended with the value.
-#[derive(Debug)]
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 impl Rig {
@@ -206,23 +191,6 @@ backend api
     }
 }
 
-fn nginx_head(dir: &Path, name: &str) -> String {
-    let dir = dir.display();
-    format!(
-        "daemon off; master_process off; pid {dir}/{name}.pid; error_log {dir}/{name}.log;
-events {{ worker_connections 4096; }}\n"
-    )
-}
-
-/// Connections are kept for as long as the run takes, and nothing is written outside of `dir`.
-fn nginx_kept(dir: &Path, name: &str) -> String {
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|kind| format!("{kind}_temp_path {}/{name}-{kind}; ", dir.display()))
-        .collect();
-    format!("keepalive_requests 1000000000; keepalive_timeout 1h; {temporary}")
-}
-
 impl Subject {
     /// Whether it can be measured so.
     pub(super) fn does(&self, seen: Seen) -> bool {
@@ -231,43 +199,12 @@ impl Subject {
 
     /// Runs wrk once.
     pub(super) fn measure(&self, seen: Seen, path: &str, seconds: usize) -> io::Result<Measured> {
-        let pid = self.process.0.id().to_string();
-        let before = process::ticks(&pid)?;
-        let output = Command::new("taskset")
-            .args(["-c", "1", "wrk", "-t1", "-c64", "--latency", &format!("-d{seconds}s")])
-            .arg(format!("http://127.0.0.1:{}{path}", if seen == Seen::Bytes { self.tcp } else { self.port }))
-            .output()?;
-        let spent = process::ticks(&pid)? - before;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let (requests, rate, p50, p99) =
-            figures(&text).ok_or_else(|| io::Error::other(format!("{}: wrk said:\n{text}", self.name)))?;
-        Ok(Measured { rate, cpu: spent / requests * 1e6, p50, p99 })
+        let port = if seen == Seen::Bytes { self.tcp } else { self.port };
+        web::wrk(&self.process, &format!("http://127.0.0.1:{port}{path}"), 1, seconds)
     }
 }
 
-/// Starts a program on a core. Not even a killed harness leaves it behind.
+/// Starts a program on a core.
 fn run(core: &str, program: &str, args: &[&str]) -> io::Result<Running> {
-    Command::new("setpriv")
-        .args(["--pdeathsig", "KILL", "taskset", "-c", core, program])
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map(Running)
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-fn wait_for(port: u16, name: &str) -> io::Result<()> {
-    let until = Instant::now() + Duration::from_secs(10);
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if Instant::now() > until {
-            return Err(io::Error::other(format!("{name} does not listen")));
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
+    web::run(core, Path::new(program), args, Stdio::null())
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 use xs_net::BoxError;
+use xs_net::http::{NextPiece, Piece};
 
 use crate::files::FileBody;
 
@@ -95,6 +96,15 @@ impl http_body::Body for Body {
             Kind::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::File(file) => file.size_hint(),
             Kind::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+impl xs_net::http::FileBody for Body {
+    fn poll_piece(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> NextPiece<Self> {
+        match &mut self.kind {
+            Kind::File(file) => xs_net::http::FileBody::poll_piece(Pin::new(file), cx),
+            _ => http_body::Body::poll_frame(self, cx).map(|next| next.map(|frame| frame.map(Piece::Frame))),
         }
     }
 }

@@ -13,11 +13,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body::{Body as _, Frame, SizeHint};
 use parking_lot::Mutex;
 use tower::Service;
+use xs_net::http::{FileBody, NextPiece, Piece, WithFiles};
 use xs_net::listener::Addr;
 use xs_net::{BoxError, Timer, timeout};
 use xs_os::Rng;
 
 use crate::body::Body;
+use crate::files::SendsFiles;
 use crate::problem::Problem;
 use crate::reply::Reply;
 
@@ -49,11 +51,13 @@ pub(crate) struct Front<S> {
     inner: S,
     shared: Arc<Shared>,
     peer: Arc<Addr>,
+    /// Whether the connection sends files by itself.
+    files: bool,
 }
 
 impl<S> Front<S> {
-    pub(crate) fn new(inner: S, shared: Arc<Shared>, peer: Addr) -> Self {
-        Front { inner, shared, peer: Arc::new(peer) }
+    pub(crate) fn new(inner: S, shared: Arc<Shared>, peer: Addr, files: bool) -> Self {
+        Front { inner, shared, peer: Arc::new(peer), files }
     }
 }
 
@@ -92,9 +96,9 @@ impl<B, S> Service<Request<B>> for Front<S>
 where
     S: Service<Request<B>, Response = Response<Body>, Error = timeout::Error<Infallible>, Future: Send + 'static>,
 {
-    type Response = Response<Logged>;
+    type Response = WithFiles<Logged>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Logged>, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<WithFiles<Logged>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // The time limit alone can fail, and only in a call.
@@ -110,6 +114,9 @@ where
             Line { method, uri, id, peer, timer, began, status: StatusCode::OK, bytes: 0, whole: false }
         });
         request.extensions_mut().insert(id.clone());
+        if self.files {
+            request.extensions_mut().insert(SendsFiles);
+        }
         let answered = self.inner.call(request);
         Box::pin(async move {
             let mut response = match answered.await {
@@ -119,10 +126,10 @@ where
             be_careful(response.headers_mut());
             response.headers_mut().insert(REQUEST_ID, id.0);
             let status = response.status();
-            Ok(response.map(|body| Logged {
+            Ok(WithFiles(response.map(|body| Logged {
                 line: line.map(|line| Line { status, whole: body.is_end_stream(), ..line }),
                 body,
-            }))
+            })))
         })
     }
 }
@@ -153,18 +160,8 @@ impl http_body::Body for Logged {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = &mut *self;
-        let next = Pin::new(&mut this.body).poll_frame(cx);
-        if let Some(line) = &mut this.line {
-            match &next {
-                Poll::Ready(Some(Ok(frame))) => {
-                    line.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                    line.whole = this.body.is_end_stream();
-                }
-                Poll::Ready(None) => line.whole = true,
-                _ => {}
-            }
-        }
+        let next = Pin::new(&mut self.body).poll_frame(cx);
+        self.count(&next, |frame| frame.data_ref().map_or(0, Bytes::len));
         next
     }
 
@@ -174,6 +171,32 @@ impl http_body::Body for Logged {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl FileBody for Logged {
+    fn poll_piece(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> NextPiece<Self> {
+        let next = Pin::new(&mut self.body).poll_piece(cx);
+        self.count(&next, |piece| match piece {
+            Piece::Frame(frame) => frame.data_ref().map_or(0, Bytes::len),
+            Piece::External { len, .. } => *len,
+        });
+        next
+    }
+}
+
+impl Logged {
+    /// Takes note of what comes next.
+    fn count<T>(&mut self, next: &Poll<Option<Result<T, BoxError>>>, len: impl Fn(&T) -> usize) {
+        let Some(line) = &mut self.line else { return };
+        match next {
+            Poll::Ready(Some(Ok(piece))) => {
+                line.bytes += len(piece) as u64;
+                line.whole = self.body.is_end_stream();
+            }
+            Poll::Ready(None) => line.whole = true,
+            _ => {}
+        }
     }
 }
 

@@ -284,9 +284,9 @@ where
     let service = Compress::new(serve.service, serve.compress);
     let service = tower::util::option_layer(cors(&serve.cors)).layer(service);
     let service = TimeoutLayer::new("http", serve.timeout, &timer).layer(service);
-    Server::new(&timer)
-        .with_options(serve.options)
-        .serve(move |conn: &Conn<Io, Addr>| Front::new(service.clone(), front.clone(), conn.peer.clone()))
+    Server::new(&timer).with_options(serve.options).serve(move |conn: &Conn<Io, Addr>| {
+        Front::new(service.clone(), front.clone(), conn.peer.clone(), conn.io.sends_files())
+    })
 }
 
 /// tower-http's, which knows the protocol.

@@ -43,8 +43,9 @@
 //!   and the deadline. Commands are the user's own doing: after some, the user polls again.
 //! - When the peer resets or stops reading while it has sent something, that is read and told before the error: the
 //!   reason is often in it (`fail`).
-//! - A peer that takes nothing for [`Options::write_timeout`] is an error, whatever it sends, and wherever the bytes wait: here
-//!   or in a transport that has to be flushed.
+//! - A peer that takes nothing for [`Options::write_timeout`], or takes what is sent more slowly than
+//!   [`Options::write_rate`], is an error, whatever it sends, and wherever the bytes wait: here or in a transport that has to
+//!   be flushed (`Patience`).
 //! - Closing takes at most [`Options::linger`] for saying so and as long again for what still comes, of which at most
 //!   [`Options::linger_bytes`] are read, whatever the peer does.
 //!
@@ -124,6 +125,7 @@
 //! the rustdoc of [`xs_proto::machine`].
 
 mod alarm;
+mod patience;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -138,6 +140,7 @@ use xs_proto::Out;
 use xs_proto::machine::{Machine, Phase};
 
 use self::alarm::Alarm;
+use self::patience::Patience;
 use crate::{Timer, Transport, spare};
 
 /// While more than this waits to be written, no further output is taken over from the machine.
@@ -158,6 +161,11 @@ pub struct Options {
     pub read_buffer_max: usize,
     /// How long the peer may take nothing of what waits to be written. `None` is for ever. Default 30 s.
     pub write_timeout: Option<Duration>,
+    /// How fast the peer must take what is sent, in bytes a second; 0: as slowly as it likes. It is the average over the
+    /// time for which the peer is waited for, with a credit of the length of `write_timeout` (30 s where that is `None`),
+    /// which what is taken fills up again. Default 240: a phone on the slowest network that there is takes ten times that,
+    /// and a stream of rare events is not waited for.
+    pub write_rate: u32,
     /// How long to read and drop what the peer still sends after the end, so that it gets to read what was written last; and
     /// before that, how long a transport may take to say the end. Default 1 s.
     pub linger: Duration,
@@ -171,6 +179,7 @@ impl Options {
         read_buffer: 16 * 1024,
         read_buffer_max: 256 * 1024,
         write_timeout: Some(Duration::from_secs(30)),
+        write_rate: 240,
         linger: Duration::from_secs(1),
         linger_bytes: 256 * 1024,
     };
@@ -198,8 +207,7 @@ pub struct Driver<M, T> {
     written: u64,
     /// Something was written since the last flush.
     unflushed: bool,
-    /// When the peer has taken nothing for too long.
-    stuck: Option<Instant>,
+    patience: Patience,
     /// How much room the next read gets.
     room: usize,
     now: Instant,
@@ -256,7 +264,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             out: Out::new(),
             written: 0,
             unflushed: false,
-            stuck: None,
+            patience: Patience::new(&options),
             room: options.read_buffer.max(1),
             now: timer.now(),
             stale: true,
@@ -283,10 +291,22 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
     /// The transport's. The driver is of no further use then.
     #[inline]
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<M::Event>>> {
-        match self.machine.poll_event() {
-            Some(event) => Poll::Ready(Ok(Some(event))),
-            None => self.pump(cx),
+        loop {
+            if let Some(event) = self.machine.poll_event() {
+                return Poll::Ready(Ok(Some(event)));
+            }
+            // What was read is understood before anything is written: the answers to all of it leave together.
+            if self.stale || !self.takes_more() {
+                return self.pump(cx);
+            }
+            self.feed();
         }
+    }
+
+    /// Whether the machine would take more of what was read.
+    #[inline]
+    fn takes_more(&self) -> bool {
+        self.fresh && self.machine.wants_input()
     }
 
     /// [`poll_event`](Driver::poll_event) as a future. Dropping it loses nothing.
@@ -396,6 +416,10 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                 self.machine.handle_timeout(self.now);
                 continue;
             }
+            if self.takes_more() {
+                self.feed();
+                continue;
+            }
             // The phase is told only when everything has been polled, so this comes first.
             let more = self.out.len() < HIGH_WATER && self.machine.poll_transmit(&mut self.out);
             if self.failed.is_some() {
@@ -409,8 +433,8 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             if more && let Some(event) = self.machine.poll_event() {
                 return Poll::Ready(Ok(Some(event)));
             }
-            if self.fresh && self.machine.wants_input() {
-                self.feed();
+            // What was taken over may have made room for more of the input.
+            if self.takes_more() {
                 continue;
             }
             if self.rounds >= ROUNDS_A_POLL {
@@ -423,7 +447,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                         self.rounds += 1;
                         self.written += taken as u64;
                         self.unflushed = true;
-                        self.stuck = None;
+                        self.patience.took(self.now, taken);
                         continue;
                     }
                     Poll::Ready(Err(error)) => {
@@ -449,7 +473,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             if let Some(error) = self.failed.take() {
                 return Poll::Ready(Err(error));
             }
-            let next = [self.machine.poll_timeout(), self.stuck].into_iter().flatten().min();
+            let next = [self.machine.poll_timeout(), self.patience.deadline()].into_iter().flatten().min();
             if next.is_some_and(|at| self.rings(cx, at)) {
                 continue;
             }
@@ -468,10 +492,9 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
 
     /// The peer has not taken what is there to be sent; an error if that has been so for too long.
     fn wait_for_peer(&mut self) -> io::Result<()> {
-        let timeout = self.options.write_timeout;
-        self.stuck = self.stuck.or_else(|| self.now.checked_add(timeout?));
-        if self.stuck.is_some_and(|at| at <= self.now) {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing of what is sent"));
+        self.patience.wait(self.now);
+        if self.patience.deadline().is_some_and(|at| at <= self.now) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes what is sent too slowly"));
         }
         Ok(())
     }
@@ -481,13 +504,15 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
         Poll::Pending
     }
 
-    /// Shows the machine what was read.
+    /// Shows the machine what was read. What it leaves because it has had enough for now is shown to it again.
+    #[inline]
     fn feed(&mut self) {
-        self.fresh = false;
         if self.eof {
             self.machine.handle_eof(self.now, &mut self.input);
+            self.fresh = !self.machine.wants_input();
         } else {
             self.machine.handle_input(self.now, &mut self.input);
+            self.fresh = !self.input.is_empty() && !self.machine.wants_input();
         }
     }
 
@@ -502,7 +527,8 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                 return self.wait_for_peer();
             }
             // A flush that fails fails the next write too.
-            (self.unflushed, self.stuck) = (false, None);
+            self.unflushed = false;
+            self.patience.took(self.now, 0);
         }
         Ok(())
     }
@@ -554,7 +580,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             Phase::HandedOver => {
                 while self.unflushed && Pin::new(&mut self.io).poll_flush(cx)?.is_pending() {
                     self.wait_for_peer()?;
-                    if !self.stuck.is_some_and(|at| self.rings(cx, at)) {
+                    if !self.patience.deadline().is_some_and(|at| self.rings(cx, at)) {
                         return self.pending();
                     }
                 }

@@ -25,7 +25,7 @@ use xs_proto::machine::Phase;
 
 use super::body::Inlet;
 use super::message::status_of;
-use super::{FromHead, Incoming, IntoHead, OnUpgrade, ServerOptions, Upgraded};
+use super::{FromHead, Incoming, IntoHead, NextPiece, OnUpgrade, Piece, ServerOptions, Upgraded};
 use crate::caught::caught;
 use crate::driver::HIGH_WATER;
 use crate::serve::Drain;
@@ -33,7 +33,6 @@ use crate::session::{Cause, HalfClose, Order, Registration};
 use crate::{BoxError, Driver, Timer, Transport};
 
 type BodyOf<S, Req> = <<S as Service<Req>>::Response as IntoHead>::Body;
-type NextFrame<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
 
 pin_project! {
     /// One connection and its service: a future that ends when the connection does, and says why. Dropping it cuts the
@@ -62,7 +61,7 @@ struct State {
     drain: Option<Drain>,
     registration: Option<Registration>,
     current: Option<Exchange>,
-    waiting: VecDeque<(RequestHead, Exchange)>,
+    waiting: VecDeque<(Box<RequestHead>, Exchange)>,
     /// For the user who gets the connection when the machine hands it over.
     upgrade: Option<oneshot::Sender<Upgraded>>,
     /// Until when the machine's `Date` is right.
@@ -221,7 +220,6 @@ where
                 let exchange = Exchange::new(stream, &head, state.options.limits.receive_window);
                 let first = state.current.is_none() && state.waiting.is_empty();
                 state.stir |= first;
-                // Not through the queue if there is none: it is a large value to move.
                 if first && self.as_mut().is_ready(cx) {
                     self.start(head, exchange);
                 } else {
@@ -329,7 +327,7 @@ where
     }
 
     /// Calls the service, after `is_ready`.
-    fn start(mut self: Pin<&mut Self>, head: RequestHead, mut exchange: Exchange) {
+    fn start(mut self: Pin<&mut Self>, head: Box<RequestHead>, mut exchange: Exchange) {
         let mut this = self.as_mut().project();
         let (state, Some(driver)) = (this.state, this.driver) else { return };
         let body = exchange.incoming.take().unwrap_or_default();
@@ -359,12 +357,13 @@ where
         let mut this = self.as_mut().project();
         let state = this.state;
         let (Some(current), Some(mut body)) = (&state.current, this.body.as_mut().as_pin_mut()) else { return };
+        let files = this.driver.as_ref().is_some_and(|driver| driver.io().sends_files());
         let status = status_of(&head);
         let hands_over = status == StatusCode::SWITCHING_PROTOCOLS || (current.connect && status.is_success());
         let none = hands_over || status == StatusCode::NO_CONTENT || body.is_end_stream();
         let told = current.head || status == StatusCode::NOT_MODIFIED;
         let length = if none { Some(0) } else { body.size_hint().exact() };
-        let mut first: NextFrame<BodyOf<S, Req>> = Poll::Pending;
+        let mut first: NextPiece<BodyOf<S, Req>> = Poll::Pending;
         let mut payload = match length {
             _ if none => Payload::Empty,
             Some(length) => Payload::Sized(length),
@@ -373,12 +372,12 @@ where
         let mut whole = none || told;
         if !whole {
             // What is there already leaves with the head.
-            first = match caught(|| body.as_mut().poll_frame(cx)) {
+            first = match caught(|| S::Response::poll_piece(body.as_mut(), cx, files)) {
                 Ok(first) => first,
                 Err(text) => return self.give_up(Cause::Panicked(text)),
             };
             match first {
-                Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                Poll::Ready(Some(Ok(Piece::Frame(frame)))) if frame.is_data() => {
                     let bytes = bytes_of(frame);
                     if length == Some(bytes.len() as u64) || (length.is_none() && body.is_end_stream()) {
                         whole = true;
@@ -424,7 +423,8 @@ where
         if hands_over {
             state.upgrade = current.upgrade.take();
         }
-        let mut obeyed = driver.command(ServerCommand::Respond { stream, head, payload });
+        let mut obeyed = driver.tell(|machine, now| machine.respond(now, stream, &head, payload));
+        driver.machine_mut().spare().put_response(head);
         if let Some(bytes) = first
             && obeyed.is_ok()
             && !bytes.is_empty()
@@ -449,7 +449,8 @@ where
             this.state.current = None;
             return true;
         };
-        match caught(|| body.poll_frame(cx)) {
+        let files = driver.io().sends_files();
+        match caught(|| S::Response::poll_piece(body, cx, files)) {
             Ok(Poll::Pending) => false,
             Ok(Poll::Ready(next)) => {
                 self.frame(next);
@@ -465,19 +466,23 @@ where
     /// Sends a piece of a response's body, or its end.
     fn frame(
         mut self: Pin<&mut Self>,
-        next: Option<Result<Frame<<BodyOf<S, Req> as Body>::Data>, <BodyOf<S, Req> as Body>::Error>>,
+        next: Option<Result<Piece<<BodyOf<S, Req> as Body>::Data>, <BodyOf<S, Req> as Body>::Error>>,
     ) {
         let mut this = self.as_mut().project();
         let (Some(current), Some(driver)) = (&this.state.current, this.driver) else { return };
         let stream = current.stream;
         let obeyed = match next {
-            Some(Ok(frame)) if frame.is_data() => {
+            Some(Ok(Piece::External { chunk, len })) => driver.command(ServerCommand::External { stream, chunk, len }),
+            Some(Ok(Piece::Frame(frame))) if frame.is_data() => {
                 let bytes = bytes_of(frame);
                 if bytes.is_empty() { Ok(()) } else { driver.command(ServerCommand::Data { stream, bytes }) }
             }
             Some(Err(error)) => return self.give_up(Cause::Failed(error.into())),
             end => {
-                let trailers = end.and_then(Result::ok).and_then(|frame| frame.into_trailers().ok());
+                let trailers = match end {
+                    Some(Ok(Piece::Frame(frame))) => frame.into_trailers().ok(),
+                    _ => None,
+                };
                 this.body.set(None);
                 let ended = driver.command(ServerCommand::End { stream, trailers: trailers.map(AnyFields::Map) });
                 // One that was refused is still to be given up.

@@ -25,7 +25,7 @@
 //! ```
 //!
 //! The service's future and the response's body are polled in place: no task, no channel. A response whose body is there
-//! already leaves with it in one piece.
+//! already leaves with it in one piece. A body that is a file ([`FileBody`]) is sent by the kernel where the transport can.
 //!
 //! [`Server`] makes connections, and its [`serve`](Server::serve) is a service for [`serve`](crate::serve::serve()), so
 //! that limits, draining and the registry are those of every other server here. A request can be asked for in two shapes:
@@ -127,6 +127,6 @@ mod upgrade;
 pub use body::Incoming;
 pub use client::{Begun, Client, ClientError, ClientOptions, FromResponseHead, ResponseBody, ResponseFuture};
 pub use connection::Connection;
-pub use message::{FromHead, IntoHead, Message};
+pub use message::{FileBody, FromHead, IntoHead, Message, NextPiece, Piece, WithFiles};
 pub use server::{Serve, ServeClones, Server, ServerOptions, Serving};
 pub use upgrade::{NotUpgraded, OnUpgrade, Upgraded};

@@ -1,5 +1,7 @@
 //! Where a body ends: [`BodyReader`] for what is received, [`BodyWriter`] for what is sent.
 
+use std::any::Any;
+
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
@@ -7,7 +9,7 @@ use super::chars::{token_len, trim};
 use super::config::Limits;
 use super::error::{CommandError, Error};
 use super::fields::{FieldLimits, FieldParser, Fields};
-use super::message::{AnyFields, Framing, Spare};
+use super::message::{AnyFields, Framing};
 use crate::Out;
 
 /// Chunks below this many bytes are joined where several arrive at once: a body in chunks of one byte must not make an
@@ -18,7 +20,7 @@ const JOINED: usize = 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     Data(Bytes),
-    End(Option<Fields>),
+    End(Option<Box<Fields>>),
     /// More input is needed.
     More,
 }
@@ -104,7 +106,7 @@ pub(super) struct ChunkReader {
     extensions: usize,
     trailers: FieldParser,
     /// What is due after data that was joined.
-    due: Option<Result<Option<Fields>, Error>>,
+    due: Option<Result<Option<Box<Fields>>, Error>>,
 }
 
 impl ChunkReader {
@@ -186,8 +188,9 @@ impl ChunkReader {
                     return Err(Error::Trailer);
                 }
                 let bytes = src.split_to(end).freeze();
-                let fields = self.trailers.finish(bytes, &mut Spare::default()).0;
-                return Ok(Some(Piece::End(Some(fields).filter(|fields| !fields.is_empty()))));
+                let mut fields = Fields::new();
+                self.trailers.finish(bytes, &mut fields);
+                return Ok(Some(Piece::End(Some(fields).filter(|fields| !fields.is_empty()).map(Box::new))));
             }
             Stage::Data(_) => {}
         }
@@ -318,6 +321,21 @@ impl BodyWriter {
         if !bytes.is_empty() {
             self.begin(bytes.len() as u64, out)?;
             out.put_bytes(bytes);
+            self.finish_chunk(out);
+        }
+        Ok(())
+    }
+
+    /// Writes a piece that only the transport can fetch.
+    pub(super) fn external(
+        &mut self,
+        chunk: Box<dyn Any + Send>,
+        len: usize,
+        out: &mut Out,
+    ) -> Result<(), CommandError> {
+        if len > 0 {
+            self.begin(len as u64, out)?;
+            out.put_external(chunk, len);
             self.finish_chunk(out);
         }
         Ok(())

@@ -150,7 +150,7 @@ impl Client {
                     self.events.push_back(ClientEvent::Data { stream, bytes });
                 }
                 Ok(Piece::End(trailers)) => {
-                    self.events.push_back(ClientEvent::End { stream, trailers });
+                    self.events.push_back(ClientEvent::End { stream, trailers: trailers.map(|fields| *fields) });
                     self.complete();
                 }
                 Err(error) => self.fail(error, Error::Abandoned),

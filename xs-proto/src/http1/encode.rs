@@ -68,8 +68,7 @@ fn is_ours(known: Known) -> bool {
     matches!(known, Known::ContentLength | Known::TransferEncoding | Known::Connection)
 }
 
-fn map(map: &HeaderMap, out: &mut Vec<u8>) -> Result<Said, CommandError> {
-    let mut said = Said::default();
+fn map(map: &HeaderMap, said: &mut Said, out: &mut Vec<u8>) -> Result<(), CommandError> {
     for (name, value) in map {
         let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
         let known = Known::of(name);
@@ -85,39 +84,38 @@ fn map(map: &HeaderMap, out: &mut Vec<u8>) -> Result<Said, CommandError> {
         out.extend_from_slice(value);
         out.extend_from_slice(b"\r\n");
     }
-    Ok(said)
+    Ok(())
 }
 
-fn fields(fields: &Fields, out: &mut Vec<u8>) -> Result<Said, CommandError> {
-    let mut said = Said::default();
+fn fields(fields: &Fields, said: &mut Said, out: &mut Vec<u8>) -> Result<(), CommandError> {
     for (known, value) in fields.known().filter(|(known, _)| *known != Known::Other) {
         said.hear(known, value)?;
     }
     out.reserve(fields.written_len());
     fields.write(out, |known| !is_ours(known));
-    Ok(said)
+    Ok(())
 }
 
 /// Writes a status line and the user's fields.
-pub(super) fn response(head: &AnyResponse, out: &mut Vec<u8>) -> Result<Said, CommandError> {
+pub(super) fn response(head: &AnyResponse, said: &mut Said, out: &mut Vec<u8>) -> Result<(), CommandError> {
+    out.reserve(128);
     match head {
         AnyResponse::Parts(parts) => {
-            status_line(parts.status, parts.status.canonical_reason().unwrap_or_default().as_bytes(), out);
-            map(&parts.headers, out)
+            if parts.status == StatusCode::OK {
+                out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+            } else {
+                status_line(parts.status, parts.status.canonical_reason().unwrap_or_default().as_bytes(), out);
+            }
+            if parts.headers.is_empty() { Ok(()) } else { map(&parts.headers, said, out) }
         }
         AnyResponse::Head(head) => {
             status_line(head.status(), head.reason(), out);
-            fields(head.fields(), out)
+            if head.fields().is_empty() { Ok(()) } else { fields(head.fields(), said, out) }
         }
     }
 }
 
 fn status_line(status: StatusCode, reason: &[u8], out: &mut Vec<u8>) {
-    out.reserve(128);
-    if status == StatusCode::OK && reason == b"OK" {
-        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-        return;
-    }
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
@@ -135,7 +133,8 @@ pub(super) fn request(head: RequestRef<'_>, out: &mut Vec<u8>) -> Result<Said, C
                 let authority = parts.uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
                 host = put_host(authority, out)?;
             }
-            let said = map(&parts.headers, out)?;
+            let mut said = Said::default();
+            map(&parts.headers, &mut said, out)?;
             if said.hosts + usize::from(host) == 1 { Ok(said) } else { Err(CommandError::Target) }
         }
         RequestRef::Head(head) => {
@@ -144,7 +143,8 @@ pub(super) fn request(head: RequestRef<'_>, out: &mut Vec<u8>) -> Result<Said, C
                 Ok(())
             })?;
             let host = head.fields().get("host").is_none() && put_host(head_host(head), out)?;
-            let said = fields(head.fields(), out)?;
+            let mut said = Said::default();
+            fields(head.fields(), &mut said, out)?;
             if said.hosts + usize::from(host) == 1 { Ok(said) } else { Err(CommandError::Target) }
         }
     }
@@ -219,18 +219,38 @@ pub(super) enum Persistence {
     KeepAlive,
 }
 
+/// The line of `Date`, ready to be written, with the name of the field that mostly follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DateLine([u8; 53]);
+
+impl DateLine {
+    pub(super) fn new(date: &[u8; 29]) -> DateLine {
+        let mut line = *b"date: -----------------------------\r\ncontent-length: ";
+        line[6..35].copy_from_slice(date);
+        DateLine(line)
+    }
+}
+
 /// Writes the machine's fields and the empty line.
+#[inline]
 pub(super) fn finish(
     said: &Said,
     delimiter: Delimiter,
     persistence: Persistence,
-    date: Option<&[u8; 29]>,
+    date: Option<&DateLine>,
     out: &mut Vec<u8>,
 ) {
+    let date = date.filter(|_| !said.date);
+    match (delimiter, date) {
+        (Delimiter::Length(_), Some(date)) => out.extend_from_slice(&date.0),
+        (Delimiter::Length(_), None) => out.extend_from_slice(b"content-length: "),
+        (_, Some(date)) => out.extend_from_slice(&date.0[..37]),
+        (_, None) => {}
+    }
     match delimiter {
         Delimiter::None => {}
+        Delimiter::Length(length @ 0..10) => out.extend_from_slice(&[b'0' + length as u8, b'\r', b'\n']),
         Delimiter::Length(length) => {
-            out.extend_from_slice(b"content-length: ");
             out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
             out.extend_from_slice(b"\r\n");
         }
@@ -250,11 +270,6 @@ pub(super) fn finish(
         // The first separator is the one behind the name.
         out[start + b"connection".len()] = b':';
     }
-    if let Some(date) = date.filter(|_| !said.date) {
-        out.extend_from_slice(b"date: ");
-        out.extend_from_slice(date);
-        out.extend_from_slice(b"\r\n");
-    }
     out.extend_from_slice(b"\r\n");
 }
 
@@ -269,7 +284,7 @@ pub(super) fn trailers(trailers: &AnyFields, out: &mut Vec<u8>) -> Result<(), Co
         return Err(CommandError::Field);
     }
     match trailers {
-        AnyFields::Map(fields) => map(fields, out).map(drop),
-        AnyFields::Fields(some) => fields(some, out).map(drop),
+        AnyFields::Map(fields) => map(fields, &mut Said::default(), out),
+        AnyFields::Fields(some) => fields(some, &mut Said::default(), out),
     }
 }

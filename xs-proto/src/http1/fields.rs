@@ -7,13 +7,12 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Version};
 use memchr::memchr;
 
 use super::chars::{decimal, is_token, is_value, list, token_len, trim, value_len};
 use super::error::{CommandError, Error};
-use super::message::Spare;
 
 /// The fields that the machines themselves must understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +36,15 @@ impl Known {
     pub(super) fn of(name: &[u8]) -> Known {
         let (known, full): (Known, &[u8]) = match name.len() {
             2 => (Known::Hop, b"te"),
-            4 if name[0] | 0x20 == b'h' => (Known::Host, b"host"),
-            4 => (Known::Date, b"date"),
+            4 => {
+                // No other byte of a token becomes a letter with this bit.
+                let word = u32::from_ne_bytes([name[0], name[1], name[2], name[3]]) | 0x2020_2020;
+                return match &word.to_ne_bytes() {
+                    b"host" => Known::Host,
+                    b"date" => Known::Date,
+                    _ => Known::Other,
+                };
+            }
             6 => (Known::Expect, b"expect"),
             7 if name[0] | 0x20 == b'u' => (Known::Upgrade, b"upgrade"),
             7 => (Known::Hop, b"trailer"),
@@ -52,9 +58,29 @@ impl Known {
         if name.eq_ignore_ascii_case(full) {
             return known;
         }
+        Known::alike(known, full, name)
+    }
+
+    /// What a name is that has the length of a known one.
+    #[cold]
+    fn alike(known: Known, full: &[u8], name: &[u8]) -> Known {
         let framing = matches!(known, Known::ContentLength | Known::TransferEncoding);
         let alike = |(&a, &b): (&u8, &u8)| a.eq_ignore_ascii_case(&b) || (a == b'_' && b == b'-');
         if framing && name.iter().zip(full).all(alike) { Known::Lookalike } else { Known::Other }
+    }
+
+    /// The one name of this kind, for most requests have it: it need not be looked up.
+    fn name(self) -> Option<HeaderName> {
+        match self {
+            Known::Host => Some(header::HOST),
+            Known::ContentLength => Some(header::CONTENT_LENGTH),
+            Known::TransferEncoding => Some(header::TRANSFER_ENCODING),
+            Known::Connection => Some(header::CONNECTION),
+            Known::Expect => Some(header::EXPECT),
+            Known::Upgrade => Some(header::UPGRADE),
+            Known::Date => Some(header::DATE),
+            Known::Other | Known::Hop | Known::Lookalike => None,
+        }
     }
 }
 
@@ -116,6 +142,12 @@ impl Fields {
     /// Empties itself, and has the memory of other fields from now on.
     pub(super) fn take_memory(&mut self, fields: Fields) {
         (self.lines, self.added) = (fields.lines, fields.added);
+        self.forget();
+    }
+
+    /// Forgets everything but its memory.
+    pub(super) fn forget(&mut self) {
+        self.bytes = Bytes::new();
         self.lines.clear();
         self.added.clear();
         if self.added.capacity() > 1024 {
@@ -281,10 +313,34 @@ impl Fields {
             } else {
                 HeaderValue::from_maybe_shared(self.bytes.slice(range))
             };
+            let name = match line.known.name() {
+                Some(name) => Ok(name),
+                None => HeaderName::from_bytes(self.name(line)),
+            };
             // Both were checked when they were parsed or appended, by the rules that the types have.
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(self.name(line)), value) {
+            if let (Ok(name), Ok(value)) = (name, value) {
                 map.append(name, value);
             }
+        }
+    }
+
+    /// Reads field lines from `pos` on up to the empty one, and says where that ends. `None` if they are not whole, not right
+    /// or too many.
+    pub(super) fn read(&mut self, src: &[u8], mut pos: usize, most: usize) -> Option<(usize, Facts)> {
+        let mut facts = Facts::default();
+        self.lines.reserve(most.min(16));
+        loop {
+            let Some((line, value)) = field_line(src, pos) else {
+                return src[pos..].starts_with(b"\r\n").then_some((pos + 2, facts));
+            };
+            if self.lines.len() == most {
+                return None;
+            }
+            if line.known != Known::Other {
+                facts.note(&line, value).ok()?;
+            }
+            pos = line.end as usize;
+            self.lines.push(line);
         }
     }
 
@@ -461,6 +517,11 @@ pub(super) struct FieldLimits {
 }
 
 impl FieldParser {
+    /// Whether nothing is known of the next section.
+    pub(super) fn is_new(&self) -> bool {
+        self.pos == 0 && self.scanned == 0
+    }
+
     /// Where the section ends, once it is complete. Errors depend on complete lines alone, so that they do not depend
     /// on how the input was cut.
     pub(super) fn parse(&mut self, src: &[u8], limits: FieldLimits) -> Result<Option<usize>, Error> {
@@ -523,16 +584,15 @@ impl FieldParser {
         }
     }
 
-    /// Hands over what was found, in the memory of `spare`'s fields, and is ready for the next section. `bytes` are the
+    /// Hands over what was found to `fields`, which are empty, and is ready for the next section. `bytes` are the
     /// section's.
-    pub(super) fn finish(&mut self, bytes: Bytes, spare: &mut Spare) -> (Fields, Facts) {
+    pub(super) fn finish(&mut self, bytes: Bytes, fields: &mut Fields) -> Facts {
         let facts = std::mem::take(&mut self.facts);
         (self.pos, self.scanned) = (0, 0);
-        let mut fields = spare.take_fields();
         // The lists change places: the next section's positions go where this message's fields were before.
         std::mem::swap(&mut fields.lines, &mut self.lines);
         fields.bytes = bytes;
-        (fields, facts)
+        facts
     }
 
     /// Whether some field must not stand in a trailer section.

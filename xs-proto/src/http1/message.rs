@@ -1,5 +1,6 @@
 //! The vocabulary of both machines: events and commands, and what they carry.
 
+use std::any::Any;
 use std::fmt;
 
 use bytes::Bytes;
@@ -61,6 +62,7 @@ impl fmt::Debug for Payload {
 /// types cost the machine no allocation.
 #[derive(Debug, Default)]
 pub struct Spare {
+    head: Option<Box<RequestHead>>,
     fields: Fields,
     map: HeaderMap,
 }
@@ -68,6 +70,32 @@ pub struct Spare {
 impl Spare {
     /// The memory of more fields than this is not kept.
     const MOST: usize = 64;
+
+    /// Keeps the memory of a request's head.
+    pub fn put_head(&mut self, mut head: Box<RequestHead>) {
+        if head.fields().capacity() <= Self::MOST {
+            head.forget();
+            self.head = Some(head);
+        }
+    }
+
+    /// A head to be filled, whose memory may be there already.
+    pub(super) fn take_head(&mut self) -> Box<RequestHead> {
+        let mut head = self.head.take().unwrap_or_default();
+        if head.fields().capacity() == 0 {
+            *head.fields_mut() = self.take_fields();
+        }
+        head
+    }
+
+    /// Keeps the memory of a response that was sent.
+    #[inline]
+    pub fn put_response(&mut self, head: AnyResponse) {
+        match head {
+            AnyResponse::Parts(parts) => self.put_map(parts.headers),
+            AnyResponse::Head(head) => self.put_fields(head.into_fields()),
+        }
+    }
 
     /// Keeps the memory of a head's fields, unless there is more already.
     pub fn put_fields(&mut self, fields: Fields) {
@@ -112,6 +140,12 @@ impl From<request::Parts> for AnyRequest {
 impl From<RequestHead> for AnyRequest {
     fn from(head: RequestHead) -> AnyRequest {
         AnyRequest::Head(head)
+    }
+}
+
+impl From<Box<RequestHead>> for AnyRequest {
+    fn from(head: Box<RequestHead>) -> AnyRequest {
+        AnyRequest::Head(*head)
     }
 }
 
@@ -175,16 +209,6 @@ impl AnyResponse {
     }
 }
 
-impl AnyResponse {
-    /// Gives its memory.
-    pub(super) fn give(self, spare: &mut Spare) {
-        match self {
-            AnyResponse::Parts(parts) => spare.put_map(parts.headers),
-            AnyResponse::Head(head) => spare.put_fields(head.into_fields()),
-        }
-    }
-}
-
 impl AnyRequest {
     /// Gives its memory.
     pub(super) fn give(self, spare: &mut Spare) {
@@ -224,8 +248,8 @@ pub enum ServerEvent {
     Request {
         /// The new exchange.
         stream: StreamId,
-        /// Its head.
-        head: RequestHead,
+        /// Its head, in memory that can be [given back](Spare::put_head).
+        head: Box<RequestHead>,
     },
     /// A piece of the request's body. It must be given back with [`ServerCommand::Consumed`], once it is used.
     Data {
@@ -239,7 +263,7 @@ pub enum ServerEvent {
         /// The exchange.
         stream: StreamId,
         /// What came behind the body. These are not the head's fields, and must not be taken for them.
-        trailers: Option<Fields>,
+        trailers: Option<Box<Fields>>,
     },
     /// There is room again for data of this exchange, after its [`window`](crate::Machine::window) had none.
     Writable {
@@ -296,6 +320,15 @@ pub enum ServerCommand {
         stream: StreamId,
         /// The piece.
         bytes: Bytes,
+    },
+    /// A piece of the response's body that only the transport can fetch: see [`Out::put_external`](crate::Out::put_external).
+    External {
+        /// The exchange.
+        stream: StreamId,
+        /// What the transport knows it by.
+        chunk: Box<dyn Any + Send>,
+        /// How many bytes it is.
+        len: usize,
     },
     /// The response's body is complete.
     End {

@@ -32,6 +32,10 @@
 //! nor URIs: it looks at a few fields, removes what concerns one hop ([`Fields::remove_hop_by_hop`]), adds its own, and
 //! what is left is copied to the other side in runs of lines.
 //!
+//! **One head at a time.** However many requests one read has brought, the next head is read when the event of the one
+//! before is taken, and its answer written in place if it comes before that. So a whole pipeline passes through one head's
+//! memory, and what nobody takes stays bytes.
+//!
 //! **Framing is the machine's.** `Content-Length`, `Transfer-Encoding` and `Connection` in a head to be sent are read,
 //! held against the [`Payload`], and written anew; if they contradict it the command is refused and nothing is sent.
 //! A length in the head of a streamed body frames it. A streamed body without one goes out in chunks, and to a client of
@@ -41,7 +45,8 @@
 //! body counts against [`Limits::receive_window`] until it is [consumed](ServerCommand::Consumed), across all exchanges
 //! of the connection, and beyond it the machine leaves bytes where they are and wants no more. In the other direction
 //! [`window`](crate::Machine::window) says how much may be sent, and `Writable` when there is room again. Large pieces
-//! go by reference ([`Out`](crate::Out)).
+//! go by reference ([`Out`](crate::Out)), and what only the transport can fetch, such as a range of a file, as
+//! [`External`](ServerCommand::External).
 //!
 //! **The connection ends** after a request or response that says so, after a fault, and wherever it would be unclear
 //! what comes next:
@@ -70,6 +75,9 @@
 //! - What is sent is read back the same (`tests/http1/encoding.rs`), and no name, value or target gets a line break into
 //!   a head: [`Fields::append`] and [`RequestHead::new`] refuse it, and the `http` crate's types have none.
 //! - Responses leave in the order of their requests (`Server::settle` is where an exchange gets its turn).
+//! - A head that is all there and usual is read in one pass (`RequestHead::read`), and everything else by the parser that
+//!   can wait and explain (`RequestParser::parse`). The first refuses to judge whatever it does not accept, so the second
+//!   alone decides what is wrong; any split of the input leads through it, and to the same events.
 //! - Nothing behind `CONNECT` or an `Upgrade` is looked at before it is answered (`Read::Paused`).
 //! - Memory is bounded by [`Limits`]: a head, the receive window, and two send windows, whatever the peer does. A byte
 //!   that waits for the end of its line is searched once, however many reads bring the line.
@@ -79,9 +87,9 @@
 //! With the types of the `http` crate, parsing, handing over and answering a request takes about as long as in hyper, and
 //! most of it is the map. With heads as they came it takes half as long for a browser's fourteen fields, and two thirds for
 //! four; a proxy, which does it twice, stays below one server with a map. `cargo run --release -p xs-benches --features
-//! peers-http -- http1` measures this beside httparse and hyper. The machine allocates one list of positions for a head,
-//! and none if it is given back ([`Server::spare`]), that of a response's `HeaderMap` too. Events and commands are a few
-//! hundred bytes and are moved.
+//! peers-http -- http1` measures this beside httparse and hyper. A request's head is a box with a list of positions, and
+//! none is allocated if they are given back ([`Server::spare`]), nor is a `HeaderMap` for which a response has brought one.
+//! Events are small; the largest command, a response, can be given by reference ([`Server::respond`]).
 //!
 //! # Example
 //!
@@ -161,10 +169,8 @@
 //!   in a target.
 //! - `HTTP/0.9`, and minor versions above 1, which RFC 9110 would have a recipient treat as 1.1: nobody sends them, and
 //!   they have been used to get past filters.
-//! - Files that the kernel moves by itself. An [`Out`](crate::Out) can carry them, but no body of the `http-body` crate can
-//!   say one, so no command does.
-//! - A lower bound on the rate at which a response is taken, or comes: a reader of a byte every 29 seconds is the driver's
-//!   business, and [`Timeouts::body_rate`] bounds requests only.
+//! - A lower bound on the rate at which a response is taken, or comes: a slow reader is the driver's business (that of
+//!   `xs-net` has a bound), and [`Timeouts::body_rate`] bounds requests only.
 //! - An absolute target in what the [`Client`] makes of the `http` crate's types, as a forward proxy is asked:
 //!   [`RequestHead::new`] takes one.
 //! - Whether a trailer was announced in `Trailer`, and whether the client wants any (`TE: trailers`).

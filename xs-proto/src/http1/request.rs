@@ -1,9 +1,9 @@
 //! [`RequestHead`]: a request's line and fields as they came, with what they mean; its parser and its conversions.
 
-use bytes::Bytes;
-use http::{Method, Uri, Version, request};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Uri, Version, request};
 
-use super::chars::{is_token, token_len, visible_len};
+use super::chars::{is_token, target_len, token_len, visible_len};
 use super::config::Limits;
 use super::error::{CommandError, Error};
 use super::fields::{Facts, FieldLimits, FieldParser, Fields};
@@ -15,10 +15,10 @@ use super::{Framing, Spare, version_of};
 /// It owns the bytes of the head (shared with the read buffer, not copied) and where everything in them lies.
 /// [`into_parts`](RequestHead::into_parts) makes the `http` crate's types of it; a proxy leaves it as it is, edits
 /// [`fields_mut`](RequestHead::fields_mut), and sends it on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RequestHead {
     method: Method,
-    target: Bytes,
+    target: Target,
     form: TargetForm,
     version: Version,
     framing: Framing,
@@ -28,20 +28,40 @@ pub struct RequestHead {
     fields: Fields,
 }
 
-impl RequestHead {
-    /// A request to be sent, without fields.
-    pub fn new(method: Method, target: &str) -> Result<RequestHead, CommandError> {
-        let form = target::form(&method, target.as_bytes()).map_err(|_| CommandError::Target)?;
-        Ok(RequestHead {
-            method,
-            target: Bytes::copy_from_slice(target.as_bytes()),
-            form,
+/// Where the target lies.
+#[derive(Debug, Clone)]
+enum Target {
+    /// In the bytes of the fields, between these places.
+    Received(usize, usize),
+    Own(Bytes),
+}
+
+impl Default for RequestHead {
+    /// `GET` of nothing, to be filled.
+    fn default() -> RequestHead {
+        RequestHead {
+            method: Method::GET,
+            target: Target::Received(0, 0),
+            form: TargetForm::Origin,
             version: Version::HTTP_11,
             framing: Framing::None,
             persistent: true,
             upgrade: false,
             expects_continue: false,
             fields: Fields::new(),
+        }
+    }
+}
+
+impl RequestHead {
+    /// A request to be sent, without fields.
+    pub fn new(method: Method, target: &str) -> Result<RequestHead, CommandError> {
+        let form = target::form(&method, target.as_bytes()).map_err(|_| CommandError::Target)?;
+        Ok(RequestHead {
+            method,
+            target: Target::Own(Bytes::copy_from_slice(target.as_bytes())),
+            form,
+            ..RequestHead::default()
         })
     }
 
@@ -53,7 +73,14 @@ impl RequestHead {
     /// The target as it came: `/path?query`, or another of the [forms](TargetForm).
     pub fn target(&self) -> &str {
         // Targets are ASCII: the parser and `set_target` see to it.
-        std::str::from_utf8(&self.target).unwrap_or_default()
+        std::str::from_utf8(self.target_bytes()).unwrap_or_default()
+    }
+
+    fn target_bytes(&self) -> &[u8] {
+        match &self.target {
+            Target::Received(start, end) => &self.fields.bytes[*start..*end],
+            Target::Own(bytes) => bytes,
+        }
     }
 
     /// Which of its forms the target has.
@@ -64,7 +91,7 @@ impl RequestHead {
     /// Replaces the target.
     pub fn set_target(&mut self, target: &str) -> Result<(), CommandError> {
         self.form = target::form(&self.method, target.as_bytes()).map_err(|_| CommandError::Target)?;
-        self.target = Bytes::copy_from_slice(target.as_bytes());
+        self.target = Target::Own(Bytes::copy_from_slice(target.as_bytes()));
         Ok(())
     }
 
@@ -95,7 +122,7 @@ impl RequestHead {
 
     /// The host and port that the request is for: those of the target where it has them, else those of `Host`.
     pub fn authority(&self) -> Option<&str> {
-        let bytes = target::authority(self.form, &self.target).or_else(|| self.fields.get("host"))?;
+        let bytes = target::authority(self.form, self.target_bytes()).or_else(|| self.fields.get("host"))?;
         std::str::from_utf8(bytes).ok()
     }
 
@@ -115,23 +142,52 @@ impl RequestHead {
 
     /// The request in the `http` crate's types. Refused is a target that those do not know as a URI, though its bytes
     /// are allowed: the answer to it is 400.
-    pub fn into_parts(self) -> Result<request::Parts, Error> {
-        self.into_parts_with(&mut Spare::default())
+    pub fn into_parts(mut self) -> Result<request::Parts, Error> {
+        Ok(self.fill((), HeaderMap::new())?.into_parts().0)
     }
 
-    /// Like [`into_parts`](RequestHead::into_parts), in memory that is at hand ([`Server::spare`](super::Server::spare)).
-    /// That of the head goes there.
-    pub fn into_parts_with(self, spare: &mut Spare) -> Result<request::Parts, Error> {
-        let mut parts = request::Request::new(()).into_parts().0;
-        parts.uri = Uri::from_maybe_shared(self.target).map_err(|_| Error::Target)?;
-        parts.method = self.method;
-        parts.version = self.version;
-        parts.headers = spare.take_map();
-        self.fields.extend_map(&mut parts.headers);
-        spare.put_fields(self.fields);
-        Ok(parts)
+    /// The same with its body, in memory that is at hand ([`Server::spare`](super::Server::spare)). That of the head goes
+    /// there.
+    pub fn into_request<B>(mut self: Box<Self>, body: B, spare: &mut Spare) -> Result<request::Request<B>, Error> {
+        let request = self.fill(body, spare.take_map())?;
+        spare.put_head(self);
+        Ok(request)
+    }
+
+    /// Puts everything but the fields into a request.
+    #[inline]
+    fn fill<B>(&mut self, body: B, map: HeaderMap) -> Result<request::Request<B>, Error> {
+        let target = match &self.target {
+            Target::Received(start, end) => self.fields.bytes.slice(*start..*end),
+            Target::Own(bytes) => bytes.clone(),
+        };
+        let mut request = request::Request::new(body);
+        *request.uri_mut() = Uri::from_maybe_shared(target).map_err(|_| Error::Target)?;
+        *request.method_mut() = std::mem::replace(&mut self.method, Method::GET);
+        *request.version_mut() = self.version;
+        *request.headers_mut() = map;
+        self.fields.extend_map(request.headers_mut());
+        Ok(request)
+    }
+
+    /// Forgets everything but its memory.
+    pub(super) fn forget(&mut self) {
+        self.target = Target::Received(0, 0);
+        self.fields.forget();
     }
 }
+
+impl PartialEq for RequestHead {
+    fn eq(&self, other: &RequestHead) -> bool {
+        let facts = |head: &RequestHead| {
+            (head.form, head.version, head.framing, head.persistent, head.upgrade, head.expects_continue)
+        };
+        facts(self) == facts(other)
+            && (&self.method, self.target_bytes(), &self.fields) == (&other.method, other.target_bytes(), &other.fields)
+    }
+}
+
+impl Eq for RequestHead {}
 
 /// Parses the head of a request, in bytes that may still grow.
 #[derive(Debug, Default)]
@@ -167,38 +223,94 @@ impl RequestParser {
         self.fields.parse(src, FieldLimits { end, fields: limits.fields, error: Error::HeadTooLarge })
     }
 
+    /// A head that is all there and right, which nearly every one is: read in one pass, into the place where it stays.
+    /// Whatever else this is, [`parse`](RequestParser::parse) knows what to do about it.
+    pub(super) fn whole(&mut self, src: &mut BytesMut, limits: &Limits, spare: &mut Spare) -> Option<Box<RequestHead>> {
+        if !self.is_new() {
+            return None;
+        }
+        let mut head = spare.take_head();
+        match head.read(src, limits) {
+            Some(len) => {
+                head.fields.bytes = src.split_to(len).freeze();
+                Some(head)
+            }
+            None => {
+                spare.put_head(head);
+                None
+            }
+        }
+    }
+
+    /// Whether nothing is known of the next head.
+    fn is_new(&self) -> bool {
+        self.line.is_none() && self.fields.is_new()
+    }
+
     /// Whether nothing of a head has come yet.
     pub(super) fn is_idle(&self, src: &[u8]) -> bool {
         self.line.is_none() && (src.is_empty() || src == b"\r\n" || src == b"\r")
     }
 
     /// Makes the head whose bytes [`parse`](RequestParser::parse) has found, and is ready for the next one.
-    pub(super) fn take(&mut self, bytes: Bytes, spare: &mut Spare) -> Result<RequestHead, Error> {
-        let (fields, facts) = self.fields.finish(bytes, spare);
+    pub(super) fn take(&mut self, bytes: Bytes, spare: &mut Spare) -> Result<Box<RequestHead>, Error> {
+        let mut head = spare.take_head();
+        let facts = self.fields.finish(bytes, &mut head.fields);
         let Some(RequestLine { method, target, form, version }) = self.line.take() else {
             return Err(Error::RequestLine);
         };
-        let target = fields.bytes.slice(target.0..target.1);
-        let framing = facts.framing(version)?;
-        check_host(&facts, version, form, &target, &fields.bytes)?;
+        let bytes = &head.fields.bytes[..];
+        check_host(&facts, version, form, &bytes[target.0..target.1], bytes)?;
+        (head.method, head.target) = (method, Target::Received(target.0, target.1));
+        (head.form, head.version) = (form, version);
+        head.judge(&facts)?;
+        Ok(head)
+    }
+}
+
+impl RequestHead {
+    /// Reads a head from the start of `src` and says how long it is. `None` for what is not whole, and for what is not
+    /// right or not usual, be it in a way that could be told or not: then what was read is worth nothing.
+    fn read(&mut self, src: &[u8], limits: &Limits) -> Option<usize> {
+        const END: &[u8; 11] = b" HTTP/1.1\r\n";
+        let src = &src[..src.len().min(limits.head).min(u32::MAX as usize)];
+        let method_len = token_len(src);
+        let target = src.get(method_len..)?.strip_prefix(b" ")?;
+        let target_len = target_len(target);
+        let (target, rest) = target.split_at(target_len);
+        let mut pos = method_len + 1 + target_len + END.len();
+        if !rest.starts_with(END) || !target.starts_with(b"/") || pos > limits.start_line {
+            return None;
+        }
+        self.method = Method::from_bytes(&src[..method_len]).ok()?;
+        if self.method == Method::CONNECT {
+            return None;
+        }
+        self.target = Target::Received(method_len + 1, method_len + 1 + target_len);
+        (self.form, self.version) = (TargetForm::Origin, Version::HTTP_11);
+        let (end, facts) = self.fields.read(src, pos, limits.fields)?;
+        pos = end;
+        check_host(&facts, self.version, self.form, target, src).ok()?;
+        self.judge(&facts).ok()?;
+        Some(pos)
+    }
+
+    /// Draws the conclusions from its line and what its fields say.
+    #[inline]
+    fn judge(&mut self, facts: &Facts) -> Result<(), Error> {
+        self.framing = facts.framing(self.version)?;
         // In HTTP/1.0 it could be ignored, but what is ignored here would be sent on in a message of HTTP/1.1.
         if facts.expects_other {
             return Err(Error::Expectation);
         }
-        if method == Method::CONNECT && !framing.is_empty() {
+        if self.method == Method::CONNECT && !self.framing.is_empty() {
             return Err(Error::UnexpectedFraming);
         }
-        Ok(RequestHead {
-            method,
-            target,
-            form,
-            version,
-            framing,
-            persistent: facts.persistent(version),
-            upgrade: facts.connection_upgrade && facts.upgrade && version == Version::HTTP_11,
-            expects_continue: facts.expects_continue && version == Version::HTTP_11 && !framing.is_empty(),
-            fields,
-        })
+        let modern = self.version == Version::HTTP_11;
+        self.persistent = facts.persistent(self.version);
+        self.upgrade = facts.connection_upgrade && facts.upgrade && modern;
+        self.expects_continue = facts.expects_continue && modern && !self.framing.is_empty();
+        Ok(())
     }
 }
 
@@ -210,10 +322,8 @@ fn check_host(facts: &Facts, version: Version, form: TargetForm, target: &[u8], 
     if !target::is_authority(host) {
         return Err(Error::HostInvalid);
     }
-    match target::authority(form, target) {
-        Some(named) if !target::same_authority(form, named, host) => Err(Error::HostMismatch),
-        _ => Ok(()),
-    }
+    let agrees = form == TargetForm::Origin || target::agrees(form, target, host);
+    if agrees { Ok(()) } else { Err(Error::HostMismatch) }
 }
 
 /// The request line that ends with the line feed at the end of `line`, which stands at `pos`.

@@ -127,7 +127,8 @@ impl ResponseParser {
     /// Makes the head whose bytes [`parse`](ResponseParser::parse) has found, and is ready for the next one. A response
     /// without a length of its own ends with the connection.
     pub(super) fn take(&mut self, bytes: Bytes, spare: &mut Spare) -> Result<ResponseHead, Error> {
-        let (fields, facts) = self.fields.finish(bytes, spare);
+        let mut fields = spare.take_fields();
+        let facts = self.fields.finish(bytes, &mut fields);
         let Some(StatusLine { status, reason, version }) = self.line.take() else { return Err(Error::StatusLine) };
         let mut framing = facts.framing(version)?;
         let contentless = status.is_informational() || status == StatusCode::NO_CONTENT;

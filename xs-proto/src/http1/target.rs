@@ -82,17 +82,30 @@ fn split_port(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Whether `Host` names what the target names. A port may be missing on one side where it is the scheme's own; for
-/// `CONNECT`, whose port is never the default, `Host` may leave it out, as some clients do.
-pub(super) fn same_authority(form: TargetForm, target: &[u8], host: &[u8]) -> bool {
-    let ((name, port), (other, other_port)) = (split_port(target), split_port(host));
-    let port_or_default =
-        |port: Option<&[u8]>| port.filter(|port| !matches!(*port, b"" | b"80" | b"443")).map(<[u8]>::to_vec);
+/// The port that a target means which names none (RFC 9110, sections 4.2.1 and 4.2.2).
+fn default_port(form: TargetForm, target: &[u8]) -> Option<&'static [u8]> {
+    let scheme = match form {
+        TargetForm::Absolute => &target[..token_len(target)],
+        _ => return None,
+    };
+    let known: [(&[u8], &[u8]); 2] = [(b"http", b"80"), (b"https", b"443")];
+    known.iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name)).map(|(_, port)| *port)
+}
+
+/// Whether `Host` names what the target names, or the target names nothing. RFC 9112, section 3.2.2, would have an origin
+/// server ignore `Host` beside an absolute target; whoever routes by the other one of the two would send the request
+/// elsewhere, so they have to agree. A port may be missing on one side where it is the scheme's own (RFC 9110, section
+/// 4.2.3); for `CONNECT`, whose port is never the default, `Host` may leave it out, as some clients do.
+pub(super) fn agrees(form: TargetForm, target: &[u8], host: &[u8]) -> bool {
+    let Some(authority) = authority(form, target) else { return true };
+    let ((name, port), (other, other_port)) = (split_port(authority), split_port(host));
+    let default = default_port(form, target);
+    let meant =
+        |port: Option<&'_ [u8]>| port.filter(|port| !port.is_empty() && Some(*port) != default).map(<[u8]>::to_vec);
     name.eq_ignore_ascii_case(other)
-        && match (form, port, other_port) {
-            (TargetForm::Authority, _, None) => true,
-            (_, Some(port), Some(other)) => port == other,
-            (_, port, other) => port_or_default(port) == port_or_default(other),
+        && match (form, other_port) {
+            (TargetForm::Authority, None) => true,
+            _ => meant(port) == meant(other_port),
         }
 }
 
@@ -146,11 +159,35 @@ mod tests {
     }
 
     #[test]
-    fn two_authorities_are_the_same_or_not() {
-        let same = |target: &str, host: &str| same_authority(TargetForm::Absolute, target.as_bytes(), host.as_bytes());
-        assert!(same("A.example", "a.EXAMPLE") && same("a:80", "a") && same("a", "a:443") && same("a:", "a"));
-        assert!(!same("a", "b") && !same("a:81", "a") && !same("a:80", "a:443") && !same("a", "a:81"));
-        assert!(same_authority(TargetForm::Authority, b"a:5222", b"a"));
-        assert!(!same_authority(TargetForm::Authority, b"a:5222", b"a:443"));
+    fn a_host_agrees_with_the_target_or_not() {
+        let agrees = |target: &str, host: &str| super::agrees(TargetForm::Absolute, target.as_bytes(), host.as_bytes());
+        for (target, host) in [
+            ("http://A.example/", "a.EXAMPLE"),
+            ("http://a:80/", "a"),
+            ("http://a/", "a:80"),
+            ("http://a:/", "a"),
+            ("http://a:81/", "a:81"),
+            ("HTTPS://a:443/", "a"),
+            ("https://a", "a:443"),
+            ("ws://a:1?x", "a:1"),
+        ] {
+            assert!(agrees(target, host), "{target} {host}");
+        }
+        for (target, host) in [
+            ("http://a/", "b"),
+            ("http://a:81/", "a"),
+            // Another scheme's port is a port like any other.
+            ("http://a:443/", "a"),
+            ("http://a/", "a:443"),
+            ("https://a:80/", "a"),
+            ("http://a:80/", "a:443"),
+            ("ws://a:80/", "a"),
+            ("http://a/", ""),
+        ] {
+            assert!(!agrees(target, host), "{target} {host}");
+        }
+        assert!(super::agrees(TargetForm::Authority, b"a:5222", b"a"));
+        assert!(!super::agrees(TargetForm::Authority, b"a:5222", b"a:443"));
+        assert!(super::agrees(TargetForm::Origin, b"/", b"a:443"));
     }
 }

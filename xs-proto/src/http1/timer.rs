@@ -17,7 +17,8 @@ pub(super) enum Waits {
 pub(super) struct Timer {
     timeouts: Timeouts,
     waits: Waits,
-    deadline: Option<Instant>,
+    /// Since when.
+    began: Option<Instant>,
     /// For how long the body may go on coming too slowly.
     credit: Duration,
     /// Since when its time runs, as far as it has not been taken off the credit.
@@ -31,7 +32,7 @@ const CREDIT: Duration = Duration::from_secs(30);
 
 impl Timer {
     pub(super) fn new(timeouts: Timeouts) -> Timer {
-        Timer { timeouts, waits: Waits::None, deadline: None, credit: Duration::MAX, since: None, came: 0 }
+        Timer { timeouts, waits: Waits::None, began: None, credit: Duration::MAX, since: None, came: 0 }
     }
 
     fn most_credit(&self) -> Duration {
@@ -64,27 +65,19 @@ impl Timer {
         if self.waits == waits && !progress {
             return;
         }
-        if self.timeouts.body_rate > 0 && (self.waits == Waits::Body || waits == Waits::Body) {
+        if (self.waits == Waits::Body || waits == Waits::Body) && self.timeouts.body_rate > 0 {
             self.settle_credit(now, waits);
         }
-        self.waits = waits;
-        let timeout = match waits {
-            Waits::None => None,
-            Waits::Idle => self.timeouts.idle,
-            Waits::Head => self.timeouts.head,
-            Waits::Body => Some(self.timeouts.body.unwrap_or(Duration::MAX).min(self.credit)),
-        };
-        // A sum beyond what an instant can be is for ever.
-        self.deadline = timeout.and_then(|timeout| now.checked_add(timeout));
+        (self.waits, self.began) = (waits, Some(now));
     }
 
     pub(super) fn stop(&mut self) {
-        (self.waits, self.deadline) = (Waits::None, None);
+        (self.waits, self.began) = (Waits::None, None);
     }
 
     /// What was waited for in vain, if `now` is late enough. It is waited for no longer.
     pub(super) fn expired(&mut self, now: Instant) -> Waits {
-        if self.deadline.is_none_or(|deadline| now < deadline) {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
             return Waits::None;
         }
         let waits = self.waits;
@@ -92,7 +85,15 @@ impl Timer {
         waits
     }
 
+    /// When patience ends. It is asked for once a round, and what is waited for changes twice a request.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        let timeout = match self.waits {
+            Waits::None => None,
+            Waits::Idle => self.timeouts.idle,
+            Waits::Head => self.timeouts.head,
+            Waits::Body => Some(self.timeouts.body.unwrap_or(Duration::MAX).min(self.credit)),
+        };
+        // A sum beyond what an instant can be is for ever.
+        self.began?.checked_add(timeout?)
     }
 }

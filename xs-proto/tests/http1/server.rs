@@ -492,9 +492,59 @@ fn the_memory_of_fields_goes_round() {
     for round in 0..3 {
         wire.feed("GET /path HTTP/1.1\r\nHost: a\r\nAccept: b\r\nX-C: d\r\nX-C: e\r\n\r\n");
         let Some(ServerEvent::Request { head, .. }) = wire.raw_events().pop() else { panic!() };
-        let parts = head.into_parts_with(wire.machine.spare()).unwrap();
+        let parts = head.into_request((), wire.machine.spare()).unwrap().into_parts().0;
         assert_eq!((parts.uri.path(), parts.headers.len()), ("/path", 4));
         assert_eq!(parts.headers.get_all("x-c").iter().collect::<Vec<_>>(), ["d", "e"]);
         wire.respond(round, 200, Payload::Empty).unwrap();
     }
+}
+
+#[test]
+fn what_only_the_transport_can_fetch_is_framed_like_other_data() {
+    let mut wire = server();
+    wire.feed(GET.repeat(2));
+    let external = |stream, len| ServerCommand::External { stream: StreamId(stream), chunk: Box::new("a file"), len };
+    wire.respond(0, 200, Payload::Sized(10)).unwrap();
+    assert_eq!(wire.command(external(0, 11)), Err(CommandError::TooMuch));
+    wire.command(external(0, 10)).unwrap();
+    wire.command(end(0)).unwrap();
+    wire.respond(1, 200, Payload::Streamed).unwrap();
+    wire.command(external(1, 20)).unwrap();
+    wire.command(end(1)).unwrap();
+
+    let mut out = xs_proto::Out::new();
+    wire.machine.poll_transmit(&mut out);
+    let mut seen = String::new();
+    while !out.is_empty() {
+        let len = match out.front_external() {
+            Some(external) => {
+                assert_eq!(external.chunk.downcast_ref::<&str>(), Some(&"a file"));
+                seen.push_str(&format!("<{}>", external.left));
+                external.left
+            }
+            None => {
+                seen.push_str(std::str::from_utf8(out.front()).unwrap());
+                out.front().len()
+            }
+        };
+        out.advance(len);
+    }
+    assert_eq!(
+        seen,
+        "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n<10>\
+         HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n14\r\n<20>\r\n0\r\n\r\n"
+    );
+}
+
+#[test]
+fn the_next_head_is_read_when_the_one_before_is_taken() {
+    let mut machine = xs_proto::http1::Server::new(server().now, Limits::SERVER, Default::default());
+    let (now, mut src) = (server().now, bytes::BytesMut::from(GET.repeat(2).as_bytes()));
+    machine.handle_input(now, &mut src);
+    assert_eq!((src.len(), machine.wants_input()), (GET.len(), false));
+    assert!(matches!(machine.poll_event(), Some(ServerEvent::Request { stream: StreamId(0), .. })));
+    assert!(machine.wants_input() && machine.poll_event().is_none());
+    machine.handle_input(now, &mut src);
+    assert!(src.is_empty());
+    assert!(matches!(machine.poll_event(), Some(ServerEvent::Request { stream: StreamId(1), .. })));
 }

@@ -323,6 +323,9 @@ fn absolute_targets() {
     let ask = |target: &str, host: &str| format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n{HIDDEN}");
     refused_whole(&ask("http://a/", "b"), Error::HostMismatch);
     refused_whole(&ask("http://a:81/", "a"), Error::HostMismatch);
+    // The port that `Host` leaves out is that of the target's scheme, and no other's (RFC 9110, section 4.2.3).
+    refused_whole(&ask("http://a:443/", "a"), Error::HostMismatch);
+    refused_whole(&ask("https://a/", "a:80"), Error::HostMismatch);
     refused_whole(&ask("http://u@a/", "a"), Error::Target);
     refused_whole(&ask("http:///", "a"), Error::Target);
     refused_whole(&ask("a", "a"), Error::Target);

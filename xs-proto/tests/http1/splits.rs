@@ -1,7 +1,6 @@
 //! How the input is cut into reads changes nothing but where data is cut.
 
 use proptest::prelude::*;
-use xs_proto::Machine;
 use xs_proto::http1::{
     Client, ClientCommand, ClientEvent, Limits, Payload, ResponseHead, Server, ServerCommand, ServerEvent,
 };
@@ -54,7 +53,7 @@ fn serve(input: &[u8], cuts: &[usize]) -> (Vec<String>, String, Phase) {
 }
 
 fn attend(wire: &mut Wire<Server>, lines: &mut Vec<String>) {
-    while let Some(event) = wire.machine.poll_event() {
+    while let Some(event) = wire.next() {
         lines.push(server_line(&event));
         let complete = match event {
             ServerEvent::Request { stream, head } if head.framing().is_empty() => stream,
@@ -89,7 +88,7 @@ fn ask(input: &[u8], cuts: &[usize]) -> (Vec<String>, Phase) {
 }
 
 fn consume(wire: &mut Wire<Client>, lines: &mut Vec<String>) {
-    while let Some(event) = wire.machine.poll_event() {
+    while let Some(event) = wire.next() {
         lines.push(client_line(&event));
         if let ClientEvent::Data { stream, bytes } = event {
             wire.command(ClientCommand::Consumed { stream, len: bytes.len() }).unwrap();

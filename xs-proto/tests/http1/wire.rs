@@ -1,5 +1,6 @@
 //! A driver without a socket, and events as lines of text.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -12,40 +13,57 @@ use xs_proto::machine::Phase;
 use xs_proto::{Machine, Out};
 
 /// A machine, its read buffer, and a time that passes when told to.
-pub(crate) struct Wire<M> {
+pub(crate) struct Wire<M: Machine> {
     pub(crate) machine: M,
     pub(crate) now: Instant,
     pub(crate) src: BytesMut,
     ended: bool,
+    told: VecDeque<M::Event>,
 }
 
 impl<M: Machine<Error = CommandError>> Wire<M> {
     fn over(machine: M, now: Instant) -> Wire<M> {
-        Wire { machine, now, src: BytesMut::new(), ended: false }
+        Wire { machine, now, src: BytesMut::new(), ended: false, told: VecDeque::new() }
     }
 
     pub(crate) fn feed(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.src.extend_from_slice(bytes.as_ref());
         self.machine.handle_input(self.now, &mut self.src);
+        self.pump();
         self
     }
 
     pub(crate) fn eof(&mut self) -> &mut Self {
         self.ended = true;
         self.machine.handle_eof(self.now, &mut self.src);
+        self.pump();
         self
     }
 
     pub(crate) fn command(&mut self, command: M::Command) -> Result<(), CommandError> {
         let outcome = self.machine.command(self.now, command);
-        if self.machine.wants_input() && (self.ended || !self.src.is_empty()) {
+        self.pump();
+        outcome
+    }
+
+    /// Takes the events, and shows the machine again what it has left in the buffer.
+    fn pump(&mut self) {
+        loop {
+            let before = (self.told.len(), self.src.len());
+            self.told.extend(std::iter::from_fn(|| self.machine.poll_event()));
+            if !self.machine.wants_input() || (self.src.is_empty() && !self.ended) {
+                return;
+            }
             if self.ended {
                 self.machine.handle_eof(self.now, &mut self.src);
             } else {
                 self.machine.handle_input(self.now, &mut self.src);
             }
+            self.told.extend(std::iter::from_fn(|| self.machine.poll_event()));
+            if (self.told.len(), self.src.len()) == before {
+                return;
+            }
         }
-        outcome
     }
 
     /// Lets time pass, the machine's deadlines included.
@@ -69,8 +87,13 @@ impl<M: Machine<Error = CommandError>> Wire<M> {
         out.to_vec()
     }
 
+    pub(crate) fn next(&mut self) -> Option<M::Event> {
+        self.pump();
+        self.told.pop_front()
+    }
+
     pub(crate) fn raw_events(&mut self) -> Vec<M::Event> {
-        std::iter::from_fn(|| self.machine.poll_event()).collect()
+        std::iter::from_fn(|| self.next()).collect()
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, response};
 use xs_proto::http1::http_date;
 
-use super::body::{PIECE, Part, read};
+use super::body::{self, PIECE, Part, SENT_MIN, SENT_PIECE, read};
 use super::conditional::{Tag, Validators, Verdict, judge, may_be_cut};
 use super::encoding::{Coding, wanted};
 use super::path::{Place, Refused, place};
@@ -36,7 +36,13 @@ pub(super) enum Plan {
     /// All of it is here.
     Whole(Response<Bytes>),
     /// The rest is in a file.
-    Parts(Response<()>, File, VecDeque<Part>),
+    Parts {
+        head: Response<()>,
+        file: File,
+        parts: VecDeque<Part>,
+        /// Up to which byte the first part can be sent without waiting for the disk.
+        warm: u64,
+    },
 }
 
 /// What is asked for.
@@ -46,6 +52,8 @@ pub(super) struct Query<'a> {
     pub(super) headers: &'a HeaderMap,
     /// The calendar's time.
     pub(super) now: SystemTime,
+    /// Whether the connection sends files by itself.
+    pub(super) files: bool,
 }
 
 pub(super) fn answer(root: &Root, options: &FilesOptions, boundary: u64, query: &Query<'_>) -> Plan {
@@ -185,7 +193,7 @@ fn send(
     }
     let cuts = *query.method == Method::GET && may_be_cut(query.headers, &validators);
     match if cuts { range::wanted(query.headers, len) } else { Wanted::Whole } {
-        Wanted::Whole => content(query.method, head.header(header::CONTENT_TYPE, kind), form.file.file, 0..len),
+        Wanted::Whole => content(query, head.header(header::CONTENT_TYPE, kind), form.file.file, 0..len),
         Wanted::Nothing => {
             let head = head.header(header::CONTENT_RANGE, format!("bytes */{len}"));
             Ok(Plan::Whole(done(head.status(StatusCode::RANGE_NOT_SATISFIABLE), Bytes::new())?))
@@ -196,13 +204,14 @@ fn send(
                 [part] => {
                     let told = content_range(part, len);
                     let head = head.header(header::CONTENT_TYPE, kind).header(header::CONTENT_RANGE, told);
-                    content(query.method, head, form.file.file, part.clone())
+                    content(query, head, form.file.file, part.clone())
                 }
                 parts => {
                     let boundary = format!("xs-{boundary:016x}-{len:x}");
                     let told = format!("multipart/byteranges; boundary={boundary}");
                     let head = head.header(header::CONTENT_TYPE, told);
-                    Ok(Plan::Parts(done(head, ())?, form.file.file, multipart(&boundary, &kind, parts, len)))
+                    let parts = multipart(&boundary, &kind, parts, len);
+                    Ok(Plan::Parts { head: done(head, ())?, file: form.file.file, parts, warm: 0 })
                 }
             }
         }
@@ -259,12 +268,19 @@ fn content_range(part: &Range<u64>, len: u64) -> String {
 }
 
 /// One run of bytes: at once where it is short.
-fn content(method: &Method, head: response::Builder, file: File, range: Range<u64>) -> io::Result<Plan> {
+fn content(query: &Query<'_>, head: response::Builder, file: File, range: Range<u64>) -> io::Result<Plan> {
     let len = range.end - range.start;
-    if len <= PIECE && *method == Method::GET {
+    let is_get = *query.method == Method::GET;
+    let sent = query.files && len >= SENT_MIN;
+    if is_get && !sent && len <= PIECE {
         return Ok(Plan::Whole(done(head, read(&file, &range)?)?));
     }
-    Ok(Plan::Parts(done(head, ())?, file, VecDeque::from([Part::Range(range)])))
+    let mut warm = 0;
+    if is_get && sent {
+        warm = range.end.min(range.start + SENT_PIECE);
+        body::warm(&file, &(range.start..warm))?;
+    }
+    Ok(Plan::Parts { head: done(head, ())?, file, parts: VecDeque::from([Part::Range(range)]), warm })
 }
 
 /// Several runs of bytes, each with a head of its own (section 14.6).

@@ -19,7 +19,9 @@
 //! ```
 //!
 //! All of that, and the first 128 KiB, is one call over the [`Bridge`]: a reactor never waits for the
-//! disk. What is longer follows piece by piece, each read when the one before has gone into the connection.
+//! disk. What is longer follows piece by piece, each read when the one before has gone into the connection. Over plain TCP
+//! files of more than 16 KiB stay in the kernel (`sendfile`): what the bridge does then is to bring the next mebibyte into
+//! the page cache.
 //!
 //! The entity tag is made of the file's length and the nanoseconds of its date. It is strong once the file has rested for
 //! two seconds; before, another change could leave both as they are, and the tag is weak: good for a cache's question, and
@@ -37,8 +39,8 @@
 //!
 //! # Cost
 //!
-//! A file of up to 128 KiB: one way over the bridge (two wake-ups, some 5 µs), three system calls, a copy into memory.
-//! With [`FilesOptions::precompressed`], a look for each sibling that could be. Beyond that, a way a piece.
+//! A file of up to 128 KiB: one way over the bridge (two wake-ups, some 5 µs), three system calls, a copy into memory, or
+//! none over plain TCP. With [`FilesOptions::precompressed`], a look for each sibling that could be. Beyond that, a way a piece.
 //!
 //! # Example
 //!
@@ -75,7 +77,8 @@
 //!
 //! # What this leaves out
 //!
-//! `sendfile`, io_uring, and a cache of open files. Uploads. Tags by content. Languages. Downloads of directories. Whoever
+//! io_uring, and a cache of open files. Files of which the kernel has dropped a page between its being fetched and its being
+//! sent: the reactor waits for that page. Uploads. Tags by content. Languages. Downloads of directories. Whoever
 //! can write below the root can still make a hard link to a file elsewhere.
 //!
 //! # Try next
@@ -85,7 +88,8 @@
 //!
 //! # Sources
 //!
-//! RFC 9110, sections 8.8 (validators), 12.5.3 (encodings), 13 (conditions), 14 (ranges); RFC 8615; `openat2(2)`.
+//! RFC 9110, sections 8.8 (validators), 12.5.3 (encodings), 13 (conditions), 14 (ranges); RFC 8615; `openat2(2)`, `sendfile(2)`,
+//! `posix_fadvise(2)`.
 
 mod answer;
 mod body;
@@ -116,7 +120,7 @@ use crate::body::Body;
 use crate::problem::Problem;
 use crate::reply::Reply;
 
-pub(crate) use body::FileBody;
+pub(crate) use body::{FileBody, SendsFiles};
 
 /// How a directory is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,8 +185,8 @@ impl Shared {
         match plan {
             Plan::Status(status) => Problem::new(status).reply(),
             Plan::Whole(response) => response.map(Body::from),
-            Plan::Parts(response, file, parts) => {
-                response.map(|()| Body::file(FileBody::new(file, parts, self.bridge.clone())))
+            Plan::Parts { head, file, parts, warm } => {
+                head.map(|()| Body::file(FileBody::new(file, parts, warm, self.bridge.clone())))
             }
         }
     }
@@ -212,7 +216,8 @@ impl<B> Service<Request<B>> for Files {
             let asked = shared.clone();
             let plan = shared.bridge.run(move || {
                 let now = asked.timer.wall();
-                let query = Query { method: &head.method, uri: &head.uri, headers: &head.headers, now };
+                let files = head.extensions.get::<SendsFiles>().is_some();
+                let query = Query { method: &head.method, uri: &head.uri, headers: &head.headers, now, files };
                 answer(&asked.root, &asked.options, asked.boundary, &query)
             });
             Ok(shared.response(plan.await))

@@ -23,8 +23,9 @@ use http::{Method, Version};
 
 use super::body::{BodyReader, BodyWriter, Piece};
 use super::config::{Limits, Timeouts};
+use super::encode::DateLine;
 use super::error::{CommandError, Error};
-use super::message::{ServerCommand, ServerEvent, Spare, StreamId};
+use super::message::{AnyResponse, Payload, ServerCommand, ServerEvent, Spare, StreamId};
 use super::request::{RequestHead, RequestParser};
 use super::timer::{Timer, Waits};
 use crate::Out;
@@ -50,7 +51,7 @@ pub struct Server {
     behind: usize,
     /// How much of bodies is with the user.
     held: usize,
-    date: Option<[u8; 29]>,
+    date: Option<DateLine>,
     timer: Timer,
     shutdown: bool,
     phase: Phase,
@@ -85,8 +86,8 @@ struct Slot {
     received: bool,
     /// How much of the request's body is with the user.
     held: usize,
-    /// What waits behind earlier exchanges.
-    out: Out,
+    /// What waits behind earlier exchanges; mostly nothing does.
+    out: Option<Box<Out>>,
     /// Whether the user has filled the window.
     blocked: bool,
 }
@@ -148,6 +149,27 @@ impl Server {
         &mut self.spare
     }
 
+    /// [`ServerCommand::Respond`] with a head that stays the caller's: a large value need not be moved.
+    ///
+    /// # Errors
+    ///
+    /// As for the command.
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        head: &AnyResponse,
+        payload: Payload,
+    ) -> Result<(), CommandError> {
+        let outcome = match self.index(stream) {
+            Ok(Some(index)) => self.put_response(index, head, payload),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.settle(now, false);
+        outcome
+    }
+
     fn index(&self, stream: StreamId) -> Result<Option<usize>, CommandError> {
         match stream.0.checked_sub(self.first).map(|index| index as usize) {
             Some(index) if index < self.slots.len() => Ok(Some(index)),
@@ -179,6 +201,11 @@ impl Server {
     }
 
     fn read_head(&mut self, src: &mut BytesMut) -> bool {
+        if let Some(head) = self.parser.whole(src, &self.limits, &mut self.spare) {
+            self.partial = false;
+            self.start(head);
+            return true;
+        }
         let head = match self.parser.parse(src, &self.limits) {
             Ok(None) => {
                 self.partial = !self.parser.is_idle(src);
@@ -190,18 +217,22 @@ impl Server {
             }
             Err(error) => Err(error),
         };
-        let read = head.and_then(|head| {
-            let reader = BodyReader::new(head.framing(), &self.limits)?;
-            Ok((head, reader))
-        });
-        match read {
-            Ok((head, reader)) => self.begin(head, reader),
+        match head {
+            Ok(head) => self.start(head),
             Err(error) => self.refuse(error),
         }
         true
     }
 
-    fn begin(&mut self, head: RequestHead, reader: BodyReader) {
+    fn start(&mut self, head: Box<RequestHead>) {
+        match BodyReader::new(head.framing(), &self.limits) {
+            Ok(reader) => self.begin(head, reader),
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    #[inline]
+    fn begin(&mut self, head: Box<RequestHead>, reader: BodyReader) {
         let received = head.framing().is_empty();
         self.slots.push_back(Slot {
             stage: Stage::Waiting,
@@ -213,11 +244,11 @@ impl Server {
             waits: head.expects_continue(),
             received,
             held: 0,
-            out: Out::new(),
+            out: None,
             blocked: false,
         });
-        self.read = Read::Body(reader);
         if !received {
+            self.read = Read::Body(reader);
             self.timer.begin_body();
         }
         self.events.push_back(ServerEvent::Request { stream: self.last_stream(), head });
@@ -318,7 +349,7 @@ impl Server {
             waits: false,
             received: true,
             held: 0,
-            out: Out::new(),
+            out: None,
             blocked: false,
         });
         self.answer(self.slots.len() - 1, error.status());
@@ -335,8 +366,10 @@ impl Server {
             match after {
                 After::Next => {
                     if let Some(next) = self.slots.front_mut() {
-                        self.behind -= next.out.len();
-                        self.out.append(&mut next.out);
+                        if let Some(mut out) = next.out.take() {
+                            self.behind -= out.len();
+                            self.out.append(&mut out);
+                        }
                         // It may have seen a window that others had filled.
                         next.blocked = true;
                     }
@@ -443,7 +476,9 @@ impl Machine for Server {
     fn poll_transmit(&mut self, out: &mut Out) -> bool {
         let any = !self.out.is_empty();
         let full = self.out.len() >= self.limits.send_window;
-        out.append(&mut self.out);
+        if any {
+            out.append(&mut self.out);
+        }
         if let Some(slot) = self.slots.front_mut()
             && matches!(slot.stage, Stage::Body(..))
             && (std::mem::take(&mut slot.blocked) || full)
@@ -460,7 +495,11 @@ impl Machine for Server {
     fn wants_input(&self) -> bool {
         self.phase == Phase::Open
             && match self.read {
-                Read::Head => self.slots.len() < self.limits.pipeline,
+                Read::Head => {
+                    self.events.is_empty()
+                        && self.slots.len() < self.limits.pipeline
+                        && self.out.len() < self.limits.send_window
+                }
                 Read::Body(_) => self.held < self.limits.receive_window,
                 Read::Drain(..) => true,
                 Read::Paused | Read::Stopped => false,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{StatusCode, Version};
 
 use super::super::body::BodyWriter;
-use super::super::encode::{self, Delimiter, Persistence, Said};
+use super::super::encode::{self, DateLine, Delimiter, Persistence, Said};
 use super::super::error::CommandError;
 use super::super::message::{AnyResponse, Payload, ServerCommand};
 use super::super::response::is_interim;
@@ -15,11 +15,19 @@ impl Server {
     pub(super) fn obey(&mut self, command: ServerCommand) -> Result<(), CommandError> {
         match command {
             ServerCommand::Respond { stream, head, payload } => match self.index(stream)? {
-                Some(index) => self.respond(index, head, payload),
+                Some(index) => {
+                    self.put_response(index, &head, payload)?;
+                    self.spare.put_response(head);
+                    Ok(())
+                }
                 None => Ok(()),
             },
             ServerCommand::Data { stream, bytes } => match self.index(stream)? {
                 Some(index) => self.body(index, |writer, out| writer.data(bytes, out)),
+                None => Ok(()),
+            },
+            ServerCommand::External { stream, chunk, len } => match self.index(stream)? {
+                Some(index) => self.body(index, |writer, out| writer.external(chunk, len, out)),
                 None => Ok(()),
             },
             ServerCommand::End { stream, trailers } => {
@@ -67,7 +75,8 @@ impl Server {
                 }
                 self.write(index, |out| {
                     attempt(out, |out| {
-                        let said = encode::response(&head, out)?;
+                        let mut said = Said::default();
+                        encode::response(&head, &mut said, out)?;
                         encode::finish(&said, Delimiter::None, Persistence::Usual, None, out);
                         Ok(())
                     })
@@ -86,7 +95,7 @@ impl Server {
                 Ok(())
             }
             ServerCommand::Date(date) => {
-                self.date = Some(date);
+                self.date = Some(DateLine::new(&date));
                 Ok(())
             }
             ServerCommand::Shutdown => {
@@ -111,7 +120,7 @@ impl Server {
         if index == 0 {
             return write(&mut self.out);
         }
-        let out = &mut self.slots[index].out;
+        let out = self.slots[index].out.get_or_insert_default();
         let before = out.len();
         let outcome = write(out);
         self.behind = self.behind + out.len() - before;
@@ -132,7 +141,12 @@ impl Server {
         Ok(())
     }
 
-    fn respond(&mut self, index: usize, head: AnyResponse, payload: Payload) -> Result<(), CommandError> {
+    pub(super) fn put_response(
+        &mut self,
+        index: usize,
+        head: &AnyResponse,
+        payload: Payload,
+    ) -> Result<(), CommandError> {
         let slot = &self.slots[index];
         if slot.stage != Stage::Waiting {
             return self.ended(index);
@@ -160,37 +174,20 @@ impl Server {
             version: slot.version,
             close: !slot.persistent || unasked || endless || (self.shutdown && index + 1 == self.slots.len()),
         };
-        let date = self.date;
-        let (stage, rest) = self.write(index, |out| {
-            let mark = out.len();
-            let written = rules.write(&head, payload, date.as_ref(), out);
-            if written.is_err() {
-                out.truncate(mark);
-            }
-            written
-        })?;
-        head.give(&mut self.spare);
-        self.answered(index);
-        match stage {
-            Stage::Done(After::HandOver) => self.slots[index].stage = stage,
-            Stage::Done(after) => self.complete(index, after == After::Close),
-            stage => self.slots[index].stage = stage,
+        let date = self.date.as_ref();
+        let stage = if index == 0 {
+            rules.attempt(head, payload, date, &mut self.out)?
+        } else {
+            let out = self.slots[index].out.get_or_insert_default();
+            let before = out.len();
+            let stage = rules.attempt(head, payload, date, out)?;
+            self.behind = self.behind + out.len() - before;
+            stage
+        };
+        if self.slots[index].upgrade {
+            self.answered(index);
         }
-        match rest {
-            Some(Payload::Full(bytes)) => self.whole(index, |writer, out| writer.data(bytes, out)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes a body that is all there.
-    fn whole(
-        &mut self,
-        index: usize,
-        write: impl FnOnce(&mut BodyWriter, &mut Out) -> Result<(), CommandError>,
-    ) -> Result<(), CommandError> {
-        let Stage::Body(mut writer, close) = self.slots[index].stage else { return Ok(()) };
-        self.write(index, |out| write(&mut writer, out))?;
-        self.complete(index, close);
+        self.slots[index].stage = stage;
         Ok(())
     }
 
@@ -213,8 +210,9 @@ impl Server {
         let head = AnyResponse::from(status);
         self.write(index, |out| {
             let out = out.inline_mut();
+            let mut said = Said::default();
             // A head without fields cannot be refused.
-            if let Ok(said) = encode::response(&head, out) {
+            if encode::response(&head, &mut said, out).is_ok() {
                 encode::finish(&said, Delimiter::Length(0), Persistence::Close, date.as_ref(), out);
             }
         });
@@ -244,16 +242,33 @@ struct Rules {
 }
 
 impl Rules {
-    /// Writes the head, and says what the exchange is then at, and what is to be written as its body.
+    /// Writes all of it or nothing.
+    fn attempt(
+        &self,
+        head: &AnyResponse,
+        payload: Payload,
+        date: Option<&DateLine>,
+        out: &mut Out,
+    ) -> Result<Stage, CommandError> {
+        let mark = out.len();
+        let written = self.write(head, payload, date, out);
+        if written.is_err() {
+            out.truncate(mark);
+        }
+        written
+    }
+
+    /// Writes the head, and the body if that is all there, and says what the exchange is then at.
     fn write(
         &self,
         head: &AnyResponse,
         payload: Payload,
-        date: Option<&[u8; 29]>,
+        date: Option<&DateLine>,
         out: &mut Out,
-    ) -> Result<(Stage, Option<Payload>), CommandError> {
-        let out = out.inline_mut();
-        let said = encode::response(head, out)?;
+    ) -> Result<Stage, CommandError> {
+        let inline = out.inline_mut();
+        let mut said = Said::default();
+        encode::response(head, &mut said, inline)?;
         let close = self.close || said.close;
         let known = match &payload {
             Payload::Empty => Some(0),
@@ -285,14 +300,19 @@ impl Rules {
             (false, Version::HTTP_10) => Persistence::KeepAlive,
             (false, _) => Persistence::Usual,
         };
-        encode::finish(&said, delimiter, persistence, date, out);
+        encode::finish(&said, delimiter, persistence, date, inline);
         let done = if close { After::Close } else { After::Next };
         Ok(match writer {
-            _ if self.hand_over => (Stage::Done(After::HandOver), None),
-            None => (Stage::Done(done), None),
+            _ if self.hand_over => Stage::Done(After::HandOver),
+            None => Stage::Done(done),
             Some(writer) => match payload {
-                Payload::Empty => (Stage::Done(done), None),
-                payload => (Stage::Body(writer, close), Some(payload)),
+                Payload::Empty => Stage::Done(done),
+                // Its length is the one that was told.
+                Payload::Full(bytes) => {
+                    out.put_bytes(bytes);
+                    Stage::Done(done)
+                }
+                Payload::Sized(_) | Payload::Streamed => Stage::Body(writer, close),
             },
         })
     }
