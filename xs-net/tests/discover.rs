@@ -49,7 +49,7 @@ fn a_file_is_followed_and_what_is_broken_changes_nothing() {
     let (clock, disk, path) = (VirtualClock::new(), MemoryVfs::new(), Path::new("list"));
     let timer = Timer::new(Arc::new(clock.clone()));
     let bridge = Bridge::inline(timer.clock().clone(), Default::default);
-    let options = FileOptions { most_bytes: 64, most_endpoints: 3, ..FileOptions::default() };
+    let options = FileOptions { most_bytes: 64, most_endpoints: 3, settle: Duration::ZERO, ..FileOptions::default() };
     let changes = Box::pin(watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options));
     let mut source = Source { clock, changes };
     assert_eq!(source.says(), "", "no file yet");
@@ -63,8 +63,8 @@ fn a_file_is_followed_and_what_is_broken_changes_nothing() {
         (b"a\nb\nc\nd\n", ""),
         (b"a\n\xff", ""),
         (b"b\nc\n", "+b×1 +c×1 -a"),
-        (b"c # and no other\nb", ""),
-        (b"d", "+d×1 -b -c"),
+        (b"c # and no other\nb\n", ""),
+        (b"d\n", "+d×1 -b -c"),
     ];
     for (text, expected) in steps {
         disk.replace(path, text).unwrap();
@@ -73,8 +73,37 @@ fn a_file_is_followed_and_what_is_broken_changes_nothing() {
     }
     disk.remove(path).unwrap();
     assert_eq!(source.after(SECOND), "");
-    disk.replace(path, b"d\ne").unwrap();
+    disk.replace(path, b"d\ne\n").unwrap();
     assert_eq!(source.after(SECOND), "+e×1");
+}
+
+/// A file that is written in place, as it should not be, and looked at meanwhile.
+#[test]
+fn half_a_file_changes_nothing_until_it_is_whole() {
+    let (clock, disk, path) = (VirtualClock::new(), MemoryVfs::new(), Path::new("list"));
+    let timer = Timer::new(Arc::new(clock.clone()));
+    let bridge = Bridge::inline(timer.clock().clone(), Default::default);
+    let options = FileOptions::default();
+    disk.replace(path, b"10.0.0.1:8080\n10.0.0.2:8080\n").unwrap();
+    let changes = Box::pin(watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options));
+    let mut source = Source { clock, changes };
+    assert_eq!(source.says(), "+10.0.0.1:8080×1 +10.0.0.2:8080×1", "the first text is believed at once");
+
+    // Cut off within a line: what stands there is a good line, and a wrong one.
+    disk.replace(path, b"10.0.0.1:8080\n10.0.0.2:80").unwrap();
+    assert_eq!(source.after(SECOND), "");
+    // Cut off between two lines, and written on before the second look.
+    disk.replace(path, b"10.0.0.1:8080\n").unwrap();
+    assert_eq!(source.after(SECOND), "");
+    disk.replace(path, b"10.0.0.1:8080\n10.0.0.3:8080\n").unwrap();
+    assert_eq!(source.after(options.settle), "", "another text at the second look");
+    assert_eq!(source.after(SECOND), "", "there may be more to come");
+    assert_eq!(source.after(options.settle), "+10.0.0.3:8080×1 -10.0.0.2:8080");
+    // Who never ends the last line is believed a round later.
+    disk.replace(path, b"10.0.0.4:8080").unwrap();
+    assert_eq!(source.after(SECOND), "");
+    assert_eq!(source.after(SECOND), "");
+    assert_eq!(source.after(options.settle), "+10.0.0.4:8080×1 -10.0.0.1:8080 -10.0.0.3:8080");
 }
 
 #[test]

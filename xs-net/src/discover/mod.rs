@@ -31,6 +31,8 @@
 //! - In a round, who is new comes before who is gone: a set that is replaced is never empty on the way (the same test).
 //! - What cannot be read, is broken, or is empty without being allowed to, changes nothing. It is said as a warning once, and
 //!   counted each time (`poll`).
+//! - A file that is seen while it is written changes nothing (`Reader::is_whole`), as far as that can be seen: see
+//!   [`watch_file`].
 //! - A file is never read beyond its limit of bytes, a list never beyond its limit of endpoints, and an answer of a name
 //!   server is cut at its limit.
 //! - A source rests for its interval between two rounds, and does nothing while nobody polls its stream.
