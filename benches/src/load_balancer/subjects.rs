@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,19 @@ use crate::http::figures;
 use crate::process;
 
 /// Who is measured beside ours.
-pub(super) const PEERS: &[&str] = &["haproxy", "nginx"];
+pub(super) const PEERS: &[&str] = &["haproxy", "nginx", "pingora"];
+
+/// Whether there is somebody of this name to be measured. The others are installed, or it was said that they aren't.
+pub(super) fn is_there(name: &str) -> bool {
+    name != "pingora" || pingora().is_some()
+}
+
+/// The program that has a workspace of its own: beside this one, or where it is built.
+fn pingora() -> Option<PathBuf> {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("pingora/target/release/bench-pingora");
+    let beside = std::env::current_exe().ok()?.with_file_name("bench-pingora");
+    [beside, built].into_iter().find(|program| program.exists())
+}
 
 /// The endpoints, and where all configurations lie.
 #[derive(Debug)]
@@ -92,6 +104,11 @@ impl Rig {
                     ));
                 }
                 run("0", &program.display().to_string(), &["run", &path])?
+            }
+            "pingora" => {
+                let ports = [port, self.ports[0], self.ports[1], self.ports[2]].map(|port| port.to_string());
+                let program = pingora().ok_or_else(|| io::Error::other("pingora is not built"))?;
+                run("0", &program.display().to_string(), &ports.each_ref().map(String::as_str))?
             }
             "haproxy" => {
                 fs::write(&file, self.haproxy(port, tcp))?;
@@ -226,7 +243,7 @@ fn nginx_kept(dir: &Path, name: &str) -> String {
 impl Subject {
     /// Whether it can be measured so.
     pub(super) fn does(&self, seen: Seen) -> bool {
-        seen == Seen::Requests || self.name != "nginx"
+        seen == Seen::Requests || !["nginx", "pingora"].contains(&self.name)
     }
 
     /// Runs wrk once.

@@ -10,7 +10,7 @@ use xs_net::tls::{Acceptor, TlsLayer};
 use xs_net::{Addr, Conn, Timer, Transport};
 
 use crate::config::{Listener, Network};
-use crate::proxy::HttpListener;
+use crate::proxy::{HttpListener, Shares};
 use crate::stats::ListenerStats;
 use crate::tcp::TcpRelay;
 
@@ -45,6 +45,14 @@ impl Work {
         match &self.protocol {
             Protocol::Http(http) => &http.stats,
             Protocol::Tcp(tcp) => &tcp.stats,
+        }
+    }
+
+    /// The rate that its clients share, if there is one.
+    pub(crate) fn shares(&self) -> Option<&Arc<Shares>> {
+        match &self.protocol {
+            Protocol::Http(http) => http.shares.as_ref(),
+            Protocol::Tcp(tcp) => tcp.shares.as_ref(),
         }
     }
 
