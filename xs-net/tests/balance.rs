@@ -338,7 +338,8 @@ async fn who_fails_at_once_attracts_nothing() {
 #[tokio::test]
 async fn a_check_that_panics_has_failed_and_the_others_go_on() {
     let (clock, timer) = timer();
-    let balance = Balance::new("test", ClusterOptions::default(), RoundRobin::new(), &timer, Rng::from_seed(1), backend);
+    let balance =
+        Balance::new("test", ClusterOptions::default(), RoundRobin::new(), &timer, Rng::from_seed(1), backend);
     insert(&balance, &["at once", "good", "later"]);
     let members = balance.members().clone();
     let checks = Arc::new(AtomicUsize::new(0));

@@ -81,8 +81,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
     println!("| row | balancer | requests/s | CPU s per million | p50 ms | p99 ms |\n|---|---|--:|--:|--:|--:|");
     let rig = Rig::start(ROWS.iter().map(|row| row.1))?;
     let (there, missing): (Vec<_>, Vec<_>) = PEERS.iter().partition(|name| is_there(name));
-    let subjects: Vec<Subject> =
-        ["xs"].iter().chain(there).map(|name| rig.subject(name)).collect::<Result<_, _>>()?;
+    let subjects: Vec<Subject> = ["xs"].iter().chain(there).map(|name| rig.subject(name)).collect::<Result<_, _>>()?;
     for (row, size, seen) in ROWS.iter().filter(|row| options.row.as_deref().is_none_or(|only| only == row.0)) {
         let subjects: Vec<&Subject> = subjects.iter().filter(|subject| subject.does(*seen)).collect();
         let mut runs = vec![Vec::new(); subjects.len()];

@@ -229,8 +229,15 @@ impl Balancer {
         let shares = Shares::of(config, known.as_ref().and_then(Work::shares), &self.machine);
         let protocol = match &config.mode {
             Mode::Http(http) => {
-                let listener =
-                    HttpListener::new(config, http, stats, shares, |name| upstreams.get(name).cloned(), self.orders.len(), &self.machine);
+                let listener = HttpListener::new(
+                    config,
+                    http,
+                    stats,
+                    shares,
+                    |name| upstreams.get(name).cloned(),
+                    self.orders.len(),
+                    &self.machine,
+                );
                 let listener = listener.map_err(|_| unsupported("a field that cannot be sent"))?;
                 Protocol::Http(Arc::new(listener))
             }

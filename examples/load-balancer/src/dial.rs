@@ -18,7 +18,9 @@ use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use xs_net::Timer;
 use xs_net::proxy_protocol::{Header, Version, write};
-use xs_net::tls::{Authorities, CertificateError, Connector, ConnectorOptions, HandshakeError, MaybeTls, TlsError, Trust};
+use xs_net::tls::{
+    Authorities, CertificateError, Connector, ConnectorOptions, HandshakeError, MaybeTls, TlsError, Trust,
+};
 
 use crate::config::{Pool, PoolTls, ProxyVersion};
 use crate::machine::Machine;

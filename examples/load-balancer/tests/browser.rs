@@ -3,10 +3,11 @@
 mod support;
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use support::{Does, Endpoint, Wire, get, status};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 use xs_load_balancer::{Balancer, Config, Machine};
 
 const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -59,7 +60,7 @@ with sync_playwright() as p:
 print("good")
 "#;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 #[ignore = "needs chromium and Python's playwright"]
 async fn the_page_loads_and_its_numbers_move() {
     let endpoints = [Endpoint::start(Does::Says(GOOD.into())).await, Endpoint::start(Does::Says(GOOD.into())).await];
@@ -70,16 +71,14 @@ async fn the_page_loads_and_its_numbers_move() {
     );
     let balancer = Balancer::start(Config::parse(&text).unwrap(), Machine::system()).unwrap();
     let (web, admin) = (balancer.address("web").unwrap(), balancer.admin_address().unwrap());
-    let script = tokio::task::spawn_blocking(move || {
-        let own = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.cache/venv/bin/python3"));
-        let python = if own.exists() { own } else { "python3".into() };
-        Command::new(python)
-            .args(["-c", SCRIPT, &format!("http://{admin}/"), &format!("http://{web}/")])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
-    });
-    let output = script.await.unwrap();
+    let own = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.cache/venv/bin/python3"));
+    let python = if own.exists() { own } else { "python3".into() };
+    let output = Command::new(python)
+        .args(["-c", SCRIPT, &format!("http://{admin}/"), &format!("http://{web}/")])
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && output.stdout == b"good\n", "{said}");
     let mut wire = Wire::new(TcpStream::connect(web).await.unwrap());

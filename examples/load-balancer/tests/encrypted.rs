@@ -45,7 +45,8 @@ impl Secure {
         std::fs::write(&ca, &chain).unwrap();
         std::fs::write(dir.path().join("key.pem"), &key).unwrap();
         let identity = Identity::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
-        let options = AcceptorOptions { alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec()], ..AcceptorOptions::default() };
+        let options =
+            AcceptorOptions { alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec()], ..AcceptorOptions::default() };
         let certificates = Certificates::new(vec![identity]).unwrap();
         let acceptor = Acceptor::new(certificates, options, &Timer::system()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -222,7 +223,10 @@ async fn an_upgraded_connection_goes_on_over_tls() {
     assert_eq!(status(&wire.until("\r\n\r\n").await), 101);
     assert_eq!(wire.until("hello").await, "hello");
     wire.send("GET / HTTP/1.1\r\nHost: b\r\n\r\n").await;
-    assert!(wire.answer(false).await.contains("|GET / HTTP/1.1\r\nHost: b\r\n"), "as it was sent, for it is no request");
+    assert!(
+        wire.answer(false).await.contains("|GET / HTTP/1.1\r\nHost: b\r\n"),
+        "as it was sent, for it is no request"
+    );
 }
 
 #[tokio::test]

@@ -39,7 +39,9 @@ async fn attack(address: std::net::SocketAddr, each: usize) -> JoinSet<bool> {
         attackers.spawn(async move {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let slow = nth % 2 == 0;
-            let begin = if slow { "GET / HTTP/1.1\r\nHost: a\r\nX: " } else {
+            let begin = if slow {
+                "GET / HTTP/1.1\r\nHost: a\r\nX: "
+            } else {
                 "POST /endless HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
             };
             stream.write_all(begin.as_bytes()).await.unwrap();

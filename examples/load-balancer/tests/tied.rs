@@ -137,7 +137,11 @@ async fn none_is_kept_for_longer_than_it_may_be() {
 #[tokio::test]
 async fn there_are_no_more_than_there_may_be_and_a_client_that_goes_makes_room() {
     let told = Told::start(usize::MAX).await;
-    let rig = rig(&[told.address], "", &format!("{POOL}\nconnections = {{ max = 1, wait = \"5s\" }}\nretry = {{ attempts = 1 }}"));
+    let rig = rig(
+        &[told.address],
+        "",
+        &format!("{POOL}\nconnections = {{ max = 1, wait = \"5s\" }}\nretry = {{ attempts = 1 }}"),
+    );
     let mut first = rig.connect().await;
     first.send(&get("/")).await;
     assert_eq!(status(&first.answer(false).await), 200);

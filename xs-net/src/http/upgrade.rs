@@ -14,9 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use xs_proto::Out;
 
-use crate::{Addr, Transport};
 use crate::serve::Drain;
 use crate::session::Registration;
+use crate::{Addr, Transport};
 
 /// The way to the connection once the response has said that it changes its protocol: 101 to an `Upgrade`, a success to a
 /// `CONNECT`. It lies in the extensions of a request that asks for that. Clones are the same one, and the first that is

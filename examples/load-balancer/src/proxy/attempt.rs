@@ -14,13 +14,13 @@ use std::time::Instant;
 use http::StatusCode;
 use http_body::Body;
 use parking_lot::Mutex;
+use xs_net::Addr;
 use xs_net::balance::{Outcome, Outstanding, Token};
 use xs_net::breaker::Ticket;
 use xs_net::client::Retry;
 use xs_net::http::{ClientError, Incoming, Message, OnUpgrade, ResponseBody};
 use xs_net::pool::Checkout;
 use xs_net::proxy_protocol::Header;
-use xs_net::Addr;
 use xs_proto::http1::{CommandError, RequestHead, ResponseHead};
 
 use super::body::{Answer, Held, Sending, Use};

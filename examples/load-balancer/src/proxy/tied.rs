@@ -42,7 +42,8 @@ impl Tied {
         drop(kept);
         let options = &upstream.config.connections;
         let over = |since: Instant, most| now.saturating_duration_since(since) >= most;
-        let old = over(since, options.idle_timeout) || options.lifetime.is_some_and(|most| over(lent.opened_at(), most));
+        let old =
+            over(since, options.idle_timeout) || options.lifetime.is_some_and(|most| over(lent.opened_at(), most));
         (!fresh && !old && lent.is_reusable()).then_some(lent)
     }
 
