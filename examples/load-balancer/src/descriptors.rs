@@ -6,13 +6,13 @@ use crate::config::Config;
 const OWN: u64 = 1024;
 
 /// Makes room for the connections that a configuration allows, each with one to an endpoint, as far as the system lets us;
-/// and says so if that is not far enough.
+/// and says so if there is no room even for the clients' ends.
 pub(crate) fn make_room(config: &Config) {
     let connections = config.listeners.iter().map(|listener| listener.connections as u64);
-    let wanted = connections.fold(0_u64, u64::saturating_add).saturating_mul(2).saturating_add(OWN);
-    let there = raise(wanted);
-    if there < wanted {
-        tracing::warn!(there, wanted, "fewer files may be open than connections may need: see `ulimit -n`");
+    let connections = connections.fold(0_u64, u64::saturating_add);
+    let there = raise(connections.saturating_mul(2).saturating_add(OWN));
+    if there < connections.saturating_add(OWN) {
+        tracing::warn!(there, connections, "fewer files may be open than `connections` allows: see `ulimit -n`");
     }
 }
 

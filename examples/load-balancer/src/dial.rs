@@ -149,7 +149,11 @@ impl Dialer {
             (if spoken == Spoken::Http { http.clone() } else { bytes.clone() }, name.clone())
         };
         let name = name.unwrap_or_else(|| address.ip().to_string().into());
-        Ok(MaybeTls::Tls(Box::new(connector.connect(&name, stream).await?)))
+        match connector.connect(&name, stream).await {
+            Ok(stream) => Ok(MaybeTls::Tls(Box::new(stream))),
+            Err(HandshakeError::TimedOut { .. }) => Err(DialError::TimedOut),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Says what is wrong with an endpoint's TLS: once, until it is something else.
