@@ -15,7 +15,7 @@ const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /// Looks at the page as a user does. What it finds wrong is an exception; what the browser complains of, too.
 const SCRIPT: &str = r#"
 import sys, urllib.request
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 page_url, web_url = sys.argv[1:]
 with sync_playwright() as p:
@@ -33,28 +33,23 @@ with sync_playwright() as p:
     # Nobody loads the page again.
     for n in range(7):
         urllib.request.urlopen(web_url, timeout=5).read()
-    page.wait_for_function("[...document.querySelectorAll('td')].some(cell => cell.innerText === '7')", timeout=10000)
-    assert cell.inner_text() == "7", cell.inner_text()
+    expect(cell).to_have_text("7", timeout=10000)
 
-    assert page.locator("span.well").count() == 2
+    expect(page.locator("span.well")).to_have_count(2)
     page.locator("form button").first.click()
-    page.wait_for_selector("span.draining", timeout=10000)
-    assert page.locator("span.well").count() == 1
+    expect(page.locator("span.draining")).to_have_count(1, timeout=10000)
+    expect(page.locator("span.well")).to_have_count(1)
     assert page.url == page_url, page.url
     page.locator("form button", has_text="enable").click()
-    page.wait_for_function("document.querySelectorAll('span.well').length === 2", timeout=10000)
+    expect(page.locator("span.well")).to_have_count(2, timeout=10000)
 
     # Without scripts the browser loads it again by itself.
     plain = browser.new_context(java_script_enabled=False).new_page()
     plain.goto(page_url)
     cell = plain.locator("table").first.locator("td").nth(names.index("requests"))
-    assert cell.inner_text() == "7"
+    expect(cell).to_have_text("7")
     urllib.request.urlopen(web_url, timeout=5).read()
-    for _ in range(100):
-        if cell.inner_text() == "8":
-            break
-        plain.wait_for_timeout(100)
-    assert cell.inner_text() == "8", cell.inner_text()
+    expect(cell).to_have_text("8", timeout=10000)
     assert not complaints, complaints
     browser.close()
 print("good")

@@ -160,8 +160,15 @@ async fn whoever_is_not_believed_is_told_nothing() {
         assert_eq!(secure.connections() - before, usize::from(expected == 200), "{pool}");
     }
     // Somebody who does not speak TLS at all, and somebody who says nothing.
-    let plain = Endpoint::start(Does::Names).await;
-    assert_eq!(status(&rig(&[plain.address], "", "tls = { verify = false }").get("/").await), 502);
+    let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = plain.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = plain.accept().await {
+            stream.write_all(b"220 mail.example ready\r\n").await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+        }
+    });
+    assert_eq!(status(&rig(&[address], "", "tls = { verify = false }").get("/").await), 502);
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let pool = "tls = { verify = false }\ntimeouts = { connect = \"200ms\" }\nretry = { attempts = 1 }";
     assert_eq!(status(&rig(&[silent.local_addr().unwrap()], "", pool).get("/").await), 504);
@@ -303,14 +310,10 @@ async fn the_systems_authorities_are_believed_and_it_is_said_once_who_is_not() {
     }
     let said = process.says("the endpoint is not spoken to");
     let lines: Vec<_> = said.lines().filter(|line| line.contains("the endpoint is not spoken to")).collect();
-    assert!(
-        lines.len() == 1
-            && lines[0].contains("WARN")
-            && lines[0].contains(&secure.address.to_string())
-            && lines[0].contains("app"),
-        "{said}"
-    );
-    assert!(lines[0].contains("UnknownIssuer") || lines[0].contains("unknown issuer"), "it says why: {said}");
+    assert!(lines.len() == 1 && lines[0].contains("WARN"), "{said}");
+    let address = secure.address.to_string();
+    let told = ["pool=\"app\"", address.as_str(), "invalid peer certificate"];
+    assert!(told.iter().all(|what| lines[0].contains(what)), "{said}");
 }
 
 #[tokio::test]

@@ -267,7 +267,8 @@ mod tests {
     async fn whoever_stops_waiting_for_a_busy_connection_leaves_nothing_behind() {
         let (ours, _theirs) = MemoryStream::pair(64);
         let client = Client::<_, Empty>::new(ours, &Timer::system(), ClientOptions::default());
-        let head = RequestHead::new(http::Method::GET, "/").unwrap();
+        let mut head = RequestHead::new(http::Method::GET, "/").unwrap();
+        head.fields_mut().append("host", b"h").unwrap();
         let busy = client.begin::<Message<ResponseHead, _>>(&head, Empty::empty()).unwrap();
         let waiting = || client.home.inside.lock().waiting.len();
         let patience = Duration::from_millis(1);
