@@ -111,7 +111,8 @@ impl TcpRelay {
             (Addr::Tcp(source), Addr::Tcp(destination)) => Header::proxied(*source, *destination),
             _ => Header::unknown(),
         };
-        let Some(mut taken) = self.endpoint(thread, source, &header, came).await else {
+        // In a box, for what it takes to open a connection is not needed as long as that lives.
+        let Some(mut taken) = Box::pin(self.endpoint(thread, source, &header, came)).await else {
             // There is nothing that could be said in a protocol that is not known.
             return client.reset_on_close();
         };
