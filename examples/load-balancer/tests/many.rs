@@ -119,7 +119,7 @@ async fn ten_thousand_idle_ones_the_slow_and_the_endless_harm_nobody() {
          under attack as well {attacked:.2?}; {} KiB more at most for 200 attackers",
         peak - with
     );
-    assert!(each < 8.0, "{each} KiB for each");
+    assert!(each < 12.0, "{each} KiB for each");
     // A laptop that does something else may be slow as well; but not for as long as ten thousand connections would take.
     assert!(beside.1 < quiet.1 * 3.0 + 20.0, "{quiet:?}, then {beside:?}");
     assert!(attacked.0 < quiet.0 * 10.0 + 20.0, "{quiet:?}, then {attacked:?}");
