@@ -6,11 +6,11 @@
 //! says is a part of the key by which it shares connections. A client that stays pays for one more connection, as with
 //! mode "tcp"; one that comes for a single request pays for opening it too.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use std::net::SocketAddr;
 
 use crate::upstream::{Lent, Upstream};
 
