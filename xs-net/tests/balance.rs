@@ -336,6 +336,35 @@ async fn who_fails_at_once_attracts_nothing() {
 }
 
 #[tokio::test]
+async fn a_check_that_panics_has_failed_and_the_others_go_on() {
+    let (clock, timer) = timer();
+    let balance =
+        Balance::new("test", ClusterOptions::default(), RoundRobin::new(), &timer, Rng::from_seed(1), backend);
+    insert(&balance, &["at once", "good", "later"]);
+    let members = balance.members().clone();
+    let checks = Arc::new(AtomicUsize::new(0));
+    let counted = checks.clone();
+    let task = tokio::spawn(async move {
+        let ask = |endpoint: Endpoint| {
+            assert_ne!(&*endpoint.name, "at once", "a bug in what makes the check");
+            let counted = counted.clone();
+            async move {
+                assert_ne!(&*endpoint.name, "later", "a bug in the check");
+                counted.fetch_add(1, Ordering::Relaxed);
+                true
+            }
+        };
+        check(&members, CheckOptions { interval: SECOND, ..CheckOptions::default() }, Rng::from_seed(2), ask).await;
+    });
+    run_for(&clock, 20 * SECOND).await;
+    let well: Vec<_> = balance.members().status().into_iter().map(|status| status.well).collect();
+    assert_eq!(well, [false, true, false]);
+    assert!(checks.load(Ordering::Relaxed) >= 15, "the good one is asked as often as ever");
+    assert!(!task.is_finished());
+    task.abort();
+}
+
+#[tokio::test]
 async fn checks_that_hang_keep_nobody_from_being_checked() {
     let (clock, timer) = timer();
     let options = ClusterOptions { well_unchecked: false, ..ClusterOptions::default() };

@@ -1,9 +1,11 @@
-//! The load balancer under wrk, beside haproxy and nginx: throughput, processor seconds a million requests, and latency.
+//! The load balancer under wrk, beside haproxy, nginx and pingora: throughput, processor seconds a million requests, and
+//! latency.
 //!
 //! Every balancer is a process of its own on the first core with one thread. wrk and the endpoints, one nginx behind three
 //! ports, run on the second. The rounds of a row are interleaved, and what is printed is their median. All of them route
 //! by path, check the endpoints, keep connections to them, retry, add the same fields, and count. In the rows of TCP they
 //! pass bytes on without a look at them: ours and haproxy, each with its splicing on, for nginx has no such module here.
+//! pingora is a library, and what is measured is `benches/pingora`, if it has been built.
 
 mod subjects;
 
@@ -11,15 +13,17 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write;
 
-use self::subjects::{PEERS, Rig, Seen, Subject};
+use self::subjects::{PEERS, Rig, Seen, Subject, is_there};
 use crate::web::{self, Measured, Options};
 
 /// What `--help` prints.
 const HELP: &str = "\
-load-balancer: the HTTP balancer under wrk, beside haproxy and nginx
+load-balancer: the HTTP balancer under wrk, beside haproxy, nginx and pingora
 
 Needs wrk, haproxy and nginx, and xs-load-balancer built beside this program:
   cargo build --release -p xs-load-balancer
+pingora takes part if it is built; its crates have versions of their own, so it stands outside of the workspace:
+  cargo build --release --manifest-path benches/pingora/Cargo.toml
 
   --quick            one second a run and two rounds
   --json FILE        one object a line: bench, row, subject, peer, ratio, unit, ours, theirs, rounds
@@ -54,7 +58,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
     );
     println!("| row | balancer | requests/s | CPU s per million | p50 ms | p99 ms |\n|---|---|--:|--:|--:|--:|");
     let rig = Rig::start(ROWS.iter().map(|row| row.1))?;
-    let subjects: Vec<Subject> = ["xs"].iter().chain(PEERS).map(|name| rig.subject(name)).collect::<Result<_, _>>()?;
+    let (there, missing): (Vec<_>, Vec<_>) = PEERS.iter().partition(|name| is_there(name));
+    let subjects: Vec<Subject> = ["xs"].iter().chain(there).map(|name| rig.subject(name)).collect::<Result<_, _>>()?;
     for (row, size, seen) in ROWS.iter().filter(|row| options.wants(row.0)).collect::<Vec<_>>() {
         let subjects: Vec<&Subject> = subjects.iter().filter(|subject| subject.does(*seen)).collect();
         let mut runs = vec![Vec::new(); subjects.len()];
@@ -66,6 +71,9 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
         let medians: Vec<Measured> = runs.iter().map(|runs| Measured::median_of(runs)).collect();
         for (subject, m) in subjects.iter().zip(&medians) {
             m.print(row, subject.name);
+        }
+        for name in missing.iter().filter(|_| *seen == Seen::Requests) {
+            println!("| {row} | {name} | not built | | | |");
         }
         let Some((file, ours)) = options.json.as_mut().zip(medians.first()) else { continue };
         for (peer, theirs) in subjects.iter().zip(&medians).skip(1) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tempfile::TempDir;
@@ -10,7 +10,19 @@ use tempfile::TempDir;
 use crate::web::{self, Measured, Running, free_port, nginx_head, nginx_kept, wait_for};
 
 /// Who is measured beside ours.
-pub(super) const PEERS: &[&str] = &["haproxy", "nginx"];
+pub(super) const PEERS: &[&str] = &["haproxy", "nginx", "pingora"];
+
+/// Whether there is somebody of this name to be measured. The others are installed, or it was said that they aren't.
+pub(super) fn is_there(name: &str) -> bool {
+    name != "pingora" || pingora().is_some()
+}
+
+/// The program that has a workspace of its own: beside this one, or where it is built.
+fn pingora() -> Option<PathBuf> {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("pingora/target/release/bench-pingora");
+    let beside = std::env::current_exe().ok()?.with_file_name("bench-pingora");
+    [beside, built].into_iter().find(|program| program.exists())
+}
 
 /// The endpoints, and where all configurations lie.
 #[derive(Debug)]
@@ -77,6 +89,11 @@ impl Rig {
                     ));
                 }
                 run("0", &program.display().to_string(), &["run", &path])?
+            }
+            "pingora" => {
+                let ports = [port, self.ports[0], self.ports[1], self.ports[2]].map(|port| port.to_string());
+                let program = pingora().ok_or_else(|| io::Error::other("pingora is not built"))?;
+                run("0", &program.display().to_string(), &ports.each_ref().map(String::as_str))?
             }
             "haproxy" => {
                 fs::write(&file, self.haproxy(port, tcp))?;
@@ -194,7 +211,7 @@ backend api
 impl Subject {
     /// Whether it can be measured so.
     pub(super) fn does(&self, seen: Seen) -> bool {
-        seen == Seen::Requests || self.name != "nginx"
+        seen == Seen::Requests || !["nginx", "pingora"].contains(&self.name)
     }
 
     /// Runs wrk once.

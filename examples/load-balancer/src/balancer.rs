@@ -18,9 +18,10 @@ use xs_net::tls::{Acceptor, AcceptorOptions, CertificateError, CertificateFiles,
 use xs_net::{Addr, Conn, TcpListener};
 
 use crate::admin::{AdminPage, View};
-use crate::config::{Config, Listener, Mode};
+use crate::config::{Config, Listener, Mode, Pool};
+use crate::dial::{Connectors, ConnectorsError};
 use crate::machine::Machine;
-use crate::proxy::HttpListener;
+use crate::proxy::{HttpListener, Shares};
 use crate::stats::{ListenerStats, PoolStats};
 use crate::tcp::TcpRelay;
 use crate::upstream::Upstream;
@@ -46,6 +47,14 @@ pub enum StartError {
         /// Why.
         error: CertificateError,
     },
+    /// The authorities that are to vouch for a pool's endpoints cannot be used.
+    #[error("pool `{name}`: {error}")]
+    Authorities {
+        /// The pool's name.
+        name: String,
+        /// Why.
+        error: CertificateError,
+    },
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -56,9 +65,9 @@ pub enum StartError {
     #[error("`threads` cannot change from {0} to {1} without a new start")]
     Threads(usize, usize),
     /// It asks for something that this build does not do.
-    #[error("listener or pool `{name}`: {what} is not part of this build")]
+    #[error("listener `{name}`: {what} is not part of this build")]
     Unsupported {
-        /// Which listener or pool.
+        /// Which listener.
         name: String,
         /// What it asks for.
         what: &'static str,
@@ -152,7 +161,6 @@ impl Balancer {
         if config.threads != self.config.threads {
             return Err(StartError::Threads(self.config.threads, config.threads));
         }
-        supported(&config)?;
         // First all that can fail. A listener that keeps its name and its address keeps its sockets.
         let mut sockets = BTreeMap::new();
         for listener in &config.listeners {
@@ -170,15 +178,24 @@ impl Balancer {
             }
             _ => None,
         };
-        let mut upstreams = BTreeMap::new();
-        for (name, pool) in &config.pools {
+        let connectors = config.pools.iter().map(|(name, pool)| connectors(name, pool, &self.machine));
+        let connectors: Vec<Option<Connectors>> = connectors.collect::<Result<_, _>>()?;
+        let (mut upstreams, mut renewed) = (BTreeMap::new(), Vec::new());
+        for ((name, pool), tls) in config.pools.iter().zip(connectors) {
             let kept = self.upstreams.get(name).filter(|upstream| upstream.config == *pool).cloned();
-            let upstream = kept.unwrap_or_else(|| Upstream::start(name, pool, config.threads, &self.machine));
+            let upstream = match kept {
+                Some(kept) => {
+                    renewed.push((kept.dialer.clone(), tls));
+                    kept
+                }
+                None => Upstream::start(name, pool, tls, config.threads, &self.machine),
+            };
             upstreams.insert(name.clone(), upstream);
         }
         let works = config.listeners.iter().map(|listener| self.work(listener, &upstreams));
         let works: Vec<Work> = works.collect::<Result<_, _>>()?;
         // From here on nothing fails.
+        renewed.into_iter().for_each(|(dialer, tls)| dialer.renew(tls));
         let mut listeners = BTreeMap::new();
         for (listener, work) in config.listeners.iter().zip(works) {
             let running = match (self.listeners.remove(&listener.name), sockets.remove(&listener.name)) {
@@ -206,19 +223,28 @@ impl Balancer {
     /// What is to be done with a listener's connections. One that is there already goes on counting.
     fn work(&self, config: &Listener, upstreams: &BTreeMap<String, Arc<Upstream>>) -> Result<Work, StartError> {
         let unsupported = |what| StartError::Unsupported { name: config.name.clone(), what };
-        let known = self.listeners.get(&config.name);
-        let stats = known.map(|running| running.current.lock().stats().clone()).unwrap_or_default();
+        let known = self.listeners.get(&config.name).map(|running| running.current.lock().clone());
+        let stats = known.as_ref().map(|known| known.stats().clone()).unwrap_or_default();
+        // Whoever has used up a rate has still done so.
+        let shares = Shares::of(config, known.as_ref().and_then(Work::shares), &self.machine);
         let protocol = match &config.mode {
             Mode::Http(http) => {
-                let listener =
-                    HttpListener::new(config, http, stats, |name| upstreams.get(name).cloned(), &self.machine);
+                let listener = HttpListener::new(
+                    config,
+                    http,
+                    stats,
+                    shares,
+                    |name| upstreams.get(name).cloned(),
+                    self.orders.len(),
+                    &self.machine,
+                );
                 let listener = listener.map_err(|_| unsupported("a field that cannot be sent"))?;
                 Protocol::Http(Arc::new(listener))
             }
             Mode::Tcp(tcp) => {
                 let upstream =
                     upstreams.get(&tcp.pool).cloned().ok_or_else(|| unsupported("a pool that is not there"))?;
-                let relay = TcpRelay::new(config, tcp, stats, upstream, self.orders.len(), &self.machine);
+                let relay = TcpRelay::new(config, tcp, stats, shares, upstream, self.orders.len(), &self.machine);
                 Protocol::Tcp(Arc::new(relay))
             }
         };
@@ -291,7 +317,7 @@ impl Balancer {
 ///
 /// See [`StartError`].
 pub fn check(config: &Config, machine: &Machine) -> Result<(), StartError> {
-    supported(config)?;
+    config.pools.iter().try_for_each(|(name, pool)| connectors(name, pool, machine).map(drop))?;
     config.listeners.iter().try_for_each(|listener| acceptor(listener, machine).map(drop))
 }
 
@@ -309,22 +335,13 @@ fn acceptor(config: &Listener, machine: &Machine) -> Result<Option<Acceptor>, St
     Ok(Some(Acceptor::new(certificates, options, &machine.timer)?))
 }
 
-fn supported(config: &Config) -> Result<(), StartError> {
-    let unsupported = |name: &str, what| Err(StartError::Unsupported { name: name.to_owned(), what });
-    for listener in &config.listeners {
-        // The PROXY protocol's specification forbids it: the connections to endpoints are shared by many clients.
-        let Mode::Http(http) = &listener.mode else { continue };
-        let sends = |name: &String| config.pools.get(name).is_some_and(|pool| pool.send_proxy.is_some());
-        if http.routes.iter().any(|route| sends(&route.pool)) {
-            return unsupported(&listener.name, "a pool with `send-proxy` for requests");
-        }
-    }
-    for (name, pool) in &config.pools {
-        if pool.tls.is_some() {
-            return unsupported(name, "tls towards endpoints");
-        }
-    }
-    Ok(())
+/// What speaks TLS with a pool's endpoints, by the files as they are now.
+fn connectors(name: &str, pool: &Pool, machine: &Machine) -> Result<Option<Connectors>, StartError> {
+    let Some(tls) = &pool.tls else { return Ok(None) };
+    Connectors::load(tls, pool.timeouts.connect, machine).map(Some).map_err(|error| match error {
+        ConnectorsError::Authorities(error) => StartError::Authorities { name: name.to_owned(), error },
+        ConnectorsError::Tls(error) => StartError::Tls(error),
+    })
 }
 
 /// What a thread does: serves the sockets that it is given, until it is told to end and all connections have.

@@ -13,6 +13,7 @@ use xs_os::vfs::VfsExt;
 use crate::balancer::{Balancer, StartError, check};
 use crate::config::{Config, Faults};
 use crate::demo::{Demo, Outcome, demo};
+use crate::descriptors;
 use crate::machine::Machine;
 
 const HELP: &str = "\
@@ -23,8 +24,8 @@ xs-load-balancer: a load balancer for HTTP/1.1 and TCP
   xs-load-balancer demo           shows it at work: kills an endpoint and slows one down, in 16 seconds
   xs-load-balancer --help
 
-SIGHUP reads FILE, and the certificates that it names, again; if that is wrong, nothing changes. SIGTERM and SIGINT end it once every connection has finished
-what it has begun; a second one ends it at once.
+SIGHUP reads FILE, and the certificates and authorities that it names, again; if that is wrong, nothing changes. SIGTERM
+and SIGINT end it once every connection has finished what it has begun; a second one ends it at once.
 ";
 
 /// No configuration is longer.
@@ -89,6 +90,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
             let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
             tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
             let config = read(&file, &machine)?;
+            descriptors::make_room(&config);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(balance(&file, config, machine))?;
         }
@@ -129,7 +131,10 @@ async fn balance(file: &Path, config: Config, machine: Machine) -> Result<(), Fa
             _ = term.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
-                let changed = read(file, &machine).and_then(|config| Ok(balancer.reload(config)?));
+                let changed = read(file, &machine).and_then(|config| {
+                    descriptors::make_room(&config);
+                    Ok(balancer.reload(config)?)
+                });
                 match changed {
                     Ok(()) => tracing::info!("the new configuration is at work"),
                     Err(failure) => tracing::error!("nothing has changed: {failure}"),

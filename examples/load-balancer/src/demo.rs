@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::{Service, service_fn};
+use xs_net::histogram::{Histogram, nanos};
 use xs_net::http::{Client, ClientOptions, Incoming, Server};
 use xs_net::listener::TcpOptions;
 use xs_net::{BoxError, TcpListener, Timer, serve};
@@ -25,7 +26,7 @@ use xs_net::{BoxError, TcpListener, Timer, serve};
 use crate::balancer::Balancer;
 use crate::config::Config;
 use crate::machine::Machine;
-use crate::stats::Histogram;
+use crate::stats::quantile;
 
 /// So many clients ask, one request after the other each.
 const CLIENTS: usize = 16;
@@ -216,7 +217,7 @@ fn report(
         }
     }
     let by = endpoints.each_ref().map(|endpoint| seen.by.get(endpoint.name).copied().unwrap_or(0));
-    let millis = |part| seen.latency.quantile(part).as_secs_f64() * 1e3;
+    let millis = |part| quantile(&seen.latency, part).as_secs_f64() * 1e3;
     say(&format_args!(
         "{:6.1} s {:9.0} {:6} {:6} {:6} {:9.1} {:8.1} {:9} {:6}   {}",
         (demo.tick * tick).as_secs_f64(),
@@ -252,7 +253,7 @@ async fn client(address: SocketAddr, timer: Timer, seen: Arc<Mutex<Seen>>, stop:
                     connection = None;
                 }
             }
-            seen.latency.record(took);
+            seen.latency.record(nanos(took));
         }
         timer.sleep(Duration::from_millis(5)).await;
     }

@@ -1,23 +1,26 @@
 //! Asking endpoints whether they are well.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::Method;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tower::Service;
 use xs_net::balance::{CheckOptions, Endpoint, Members, Policy, check};
 use xs_net::http::{Client, ClientOptions, Incoming, Message};
+use xs_net::proxy_protocol::Header;
 use xs_net::{BoxError, Timer};
 use xs_proto::http1::RequestHead;
 
 use crate::config::{Health, Probe};
+use crate::dial::{Dialer, Spoken};
 use crate::machine::Machine;
 
 /// Checks a pool's members for as long as the tasks run.
 pub(crate) fn watch<S, P>(
     members: Members<S, P>,
     health: &Health,
+    dialer: &Arc<Dialer>,
     machine: &Machine,
     name: &str,
     work: &mut JoinSet<()>,
@@ -33,11 +36,12 @@ pub(crate) fn watch<S, P>(
         ..CheckOptions::default()
     };
     let (probe, timer, rng) = (Arc::new(health.probe.clone()), machine.timer.clone(), machine.rng.fork(name));
+    let dialer = dialer.clone();
     work.spawn(async move {
         let ask = move |endpoint: Endpoint| {
-            let (probe, timer) = (probe.clone(), timer.clone());
+            let (probe, dialer, timer) = (probe.clone(), dialer.clone(), timer.clone());
             async move {
-                match ask(&endpoint, &probe, &timer).await {
+                match ask(&endpoint, &probe, &dialer, &timer).await {
                     Ok(good) => good,
                     Err(error) => {
                         tracing::debug!(endpoint = &*endpoint.name, error, "a check failed");
@@ -51,8 +55,11 @@ pub(crate) fn watch<S, P>(
 }
 
 /// Asks once. How long that may take is the caller's business.
-async fn ask(endpoint: &Endpoint, probe: &Probe, timer: &Timer) -> Result<bool, BoxError> {
-    let stream = TcpStream::connect(&*endpoint.name).await?;
+async fn ask(endpoint: &Endpoint, probe: &Probe, dialer: &Dialer, timer: &Timer) -> Result<bool, BoxError> {
+    let address: SocketAddr = endpoint.name.parse()?;
+    let spoken = if matches!(probe, Probe::Tcp) { Spoken::Bytes } else { Spoken::Http };
+    // The balancer asks for itself.
+    let stream = dialer.dial(address, &Header::Local, spoken).await?;
     let Probe::Http { path, host } = probe else { return Ok(true) };
     let mut head = RequestHead::new(Method::GET, path)?;
     head.fields_mut().append("host", host.as_deref().unwrap_or(&endpoint.name).as_bytes())?;

@@ -32,6 +32,8 @@ mod balancer;
 mod cli;
 mod config;
 mod demo;
+mod descriptors;
+mod dial;
 mod health;
 mod machine;
 mod proxy;
@@ -49,4 +51,4 @@ pub use config::{
 };
 pub use demo::{Demo, Outcome, demo};
 pub use machine::Machine;
-pub use stats::{Counter, EndpointStats, Histogram, ListenerStats, PoolStats};
+pub use stats::{Counter, EndpointStats, Latency, ListenerStats, PoolStats};

@@ -1,33 +1,29 @@
 //! Bytes in, bytes out: what a listener of mode "tcp" does.
 //!
 //! ```text
-//!   accept ──▶ limit ──▶ pick ──▶ connect ──▶ PROXY header? ──▶ relay, until both sides have ended
+//!   accept ──▶ limit ──▶ pick ──▶ dial (PROXY header? TLS?) ──▶ relay, until both sides have ended
 //!                         ▲  nobody: reset    │ refused, late: the next one, within attempts and budget
 //!                         └───────────────────┘
 //! ```
 //!
 //! Nothing of the client's is read before an endpoint has taken the connection, so trying another one is always safe.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::net::TcpStream;
 use xs_net::balance::{Outcome, Outstanding};
 use xs_net::pool::{Checkout, Opening};
-use xs_net::proxy_protocol::{Header, Peer, Version, write};
+use xs_net::proxy_protocol::{Header, Peer};
 use xs_net::relay::{End, Options, Pipes, Relay, Side};
 use xs_net::{Addr, Conn, Timer, Transport};
 
-use crate::config::{self, ProxyVersion, Tcp};
+use crate::config::{self, Tcp};
+use crate::dial::{DialError, Spoken, Stream};
 use crate::machine::Machine;
-use crate::proxy::{Shares, Trial};
+use crate::proxy::{PIPES, Shares, Trial};
 use crate::stats::ListenerStats;
 use crate::upstream::{Backend, Connection, Upstream};
-
-/// So many connections of a thread are spliced at the same moment; others are copied meanwhile.
-const PIPES: usize = 128;
 
 /// A listener of bytes, at work.
 #[derive(Debug)]
@@ -35,7 +31,7 @@ pub(crate) struct TcpRelay {
     pub(crate) config: config::Listener,
     tcp: Tcp,
     pub(crate) upstream: Arc<Upstream>,
-    limit: Option<Shares>,
+    pub(crate) shares: Option<Arc<Shares>>,
     pub(crate) stats: Arc<ListenerStats>,
     timer: Timer,
     /// Those of each thread.
@@ -53,7 +49,7 @@ impl Drop for Open<'_> {
 
 /// An endpoint that has taken a connection, and what counts as long as that lives.
 struct Taken {
-    stream: TcpStream,
+    stream: Stream,
     backend: Arc<Backend>,
     _place: Option<Opening<SocketAddr, Connection>>,
     _ongoing: Option<Outstanding>,
@@ -62,10 +58,8 @@ struct Taken {
 /// Why an endpoint has not taken a connection.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
-    #[error("it did not take a connection in time")]
-    TimedOut,
-    #[error("it takes no connection: {0}")]
-    Io(#[from] io::Error),
+    #[error(transparent)]
+    Dial(#[from] DialError),
     #[error("its name is no address")]
     NoAddress,
     #[error("it has all the connections that it may have")]
@@ -77,6 +71,7 @@ impl TcpRelay {
         config: &config::Listener,
         tcp: &Tcp,
         stats: Arc<ListenerStats>,
+        shares: Option<Arc<Shares>>,
         upstream: Arc<Upstream>,
         threads: usize,
         machine: &Machine,
@@ -85,7 +80,7 @@ impl TcpRelay {
             config: config.clone(),
             tcp: tcp.clone(),
             upstream,
-            limit: tcp.limit.as_ref().map(|limit| Shares::new(limit, machine)),
+            shares,
             stats,
             timer: machine.timer.clone(),
             pipes: (0..threads).map(|_| Pipes::new(PIPES)).collect(),
@@ -106,33 +101,22 @@ impl TcpRelay {
             Addr::Tcp(address) => address.ip(),
             _ => IpAddr::from([0; 4]),
         };
-        if let Some(limit) = &self.limit
-            && limit.check_connection(source, came).is_err()
+        if let Some(shares) = &self.shares
+            && shares.check_connection(source, came).is_err()
         {
             self.stats.limited.add(1);
             return client.reset_on_close();
         }
-        let Some(mut taken) = self.endpoint(thread, source, came).await else {
+        let header = match (&peer.addr, &local) {
+            (Addr::Tcp(source), Addr::Tcp(destination)) => Header::proxied(*source, *destination),
+            _ => Header::unknown(),
+        };
+        // In a box, for what it takes to open a connection is not needed as long as that lives.
+        let Some(mut taken) = Box::pin(self.endpoint(thread, source, &header, came)).await else {
             // There is nothing that could be said in a protocol that is not known.
             return client.reset_on_close();
         };
         self.stats.latency.record(self.timer.now().saturating_duration_since(came));
-        if let Some(version) = self.upstream.config.send_proxy {
-            let header = match (&peer.addr, &local) {
-                (Addr::Tcp(source), Addr::Tcp(destination)) => Header::proxied(*source, *destination),
-                _ => Header::unknown(),
-            };
-            let version = match version {
-                ProxyVersion::V1 => Version::V1,
-                ProxyVersion::V2 => Version::V2,
-            };
-            // It is shorter than any socket's buffer: nobody waits here.
-            if let Err(error) = write(&mut taken.stream, &header, version).await {
-                taken.backend.stats.breaks.add(1);
-                tracing::debug!(listener = self.config.name, %error, "the endpoint took no PROXY header");
-                return client.reset_on_close();
-            }
-        }
         let options =
             Options { idle: Some(self.tcp.idle), pipes: self.pipes.get(thread).cloned(), ..Options::default() };
         let relay = Relay::new(client, &mut taken.stream, &self.timer, options).counted(self.stats.flow.clone());
@@ -147,7 +131,7 @@ impl TcpRelay {
     }
 
     /// An endpoint that takes the connection, if there is one. The numbers of all who were asked are brought up to date.
-    async fn endpoint(&self, thread: usize, source: IpAddr, came: Instant) -> Option<Taken> {
+    async fn endpoint(&self, thread: usize, source: IpAddr, header: &Header, came: Instant) -> Option<Taken> {
         let upstream = &*self.upstream;
         upstream.stats.requests.add(1);
         upstream.budget.deposit_at(came);
@@ -162,7 +146,7 @@ impl TcpRelay {
             let backend = call.service.clone();
             tried.push(call.name.clone());
             backend.stats.requests.add(1);
-            let connected = self.connect(thread, &backend).await;
+            let connected = self.connect(thread, &backend, header).await;
             let began = std::mem::replace(&mut now, self.timer.now());
             match connected {
                 Ok((stream, _place)) => {
@@ -192,25 +176,18 @@ impl TcpRelay {
         &self,
         thread: usize,
         backend: &Backend,
-    ) -> Result<(TcpStream, Option<Opening<SocketAddr, Connection>>), Refused> {
+        header: &Header,
+    ) -> Result<(Stream, Option<Opening<SocketAddr, Connection>>), Refused> {
         let address = backend.address.ok_or(Refused::NoAddress)?;
         let config = &self.upstream.config;
         let place = if config.connections.max.is_some() { Some(self.place(thread, address).await?) } else { None };
         backend.stats.connects.add(1);
-        let connected = self.timer.timeout(config.timeouts.connect, TcpStream::connect(address)).await;
-        let stream = match connected {
-            Some(Ok(stream)) => stream,
-            Some(Err(error)) => {
-                backend.stats.connect_failures.add(1);
-                return Err(error.into());
-            }
-            None => {
-                backend.stats.connect_failures.add(1);
+        let stream = self.upstream.dialer.dial(address, header, Spoken::Bytes).await.inspect_err(|error| {
+            backend.stats.connect_failures.add(1);
+            if matches!(error, DialError::TimedOut) {
                 backend.stats.timeouts.add(1);
-                return Err(Refused::TimedOut);
             }
-        };
-        stream.set_nodelay(true)?;
+        })?;
         Ok((stream, place))
     }
 

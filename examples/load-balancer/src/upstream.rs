@@ -1,13 +1,11 @@
 //! A pool at work: its endpoints, who gets the next request, and the connections that are kept.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use xs_net::balance::{
     self, Balance, Bounded, ClusterOptions, Hashed, LeastConnections, Maglev, Members, OutlierOptions, Picked,
@@ -17,17 +15,19 @@ use xs_net::breaker::{Breaker, BreakerOptions, Window};
 use xs_net::discover::{DnsOptions, FileOptions, Known, SystemResolver, watch_dns, watch_file};
 use xs_net::http::{Client, ClientOptions};
 use xs_net::pool::{self, Checkout, PoolOptions};
+use xs_net::proxy_protocol::Header;
 use xs_net::retry::{BudgetOptions, SharedBudget};
 use xs_net::{Timer, driver};
 use xs_proto::http1::{Limits, Timeouts};
 
 use crate::config::{Endpoints, Key, Policy, Pool, Sticky};
+use crate::dial::{Connectors, DialError, Dialer, Spoken, Stream};
 use crate::machine::Machine;
 use crate::proxy::{Refusal, Sending};
 use crate::stats::{EndpointStats, PoolStats};
 
 /// A connection to an endpoint.
-pub(crate) type Connection = Client<TcpStream, Sending>;
+pub(crate) type Connection = Client<Stream, Sending>;
 /// The connections of a thread.
 pub(crate) type Connections = pool::Pool<SocketAddr, Connection>;
 /// One that is in use.
@@ -65,6 +65,8 @@ pub(crate) struct Upstream {
     /// Those of each thread.
     pub(crate) connections: Vec<Connections>,
     pub(crate) budget: SharedBudget,
+    /// What opens connections to its endpoints.
+    pub(crate) dialer: Arc<Dialer>,
     pub(crate) client: ClientOptions,
     pub(crate) stats: Arc<PoolStats>,
     pub(crate) timer: Timer,
@@ -74,7 +76,13 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     /// Starts a pool's work on the runtime that this is called in.
-    pub(crate) fn start(name: &str, config: &Pool, threads: usize, machine: &Machine) -> Arc<Upstream> {
+    pub(crate) fn start(
+        name: &str,
+        config: &Pool,
+        tls: Option<Connectors>,
+        threads: usize,
+        machine: &Machine,
+    ) -> Arc<Upstream> {
         let timer = &machine.timer;
         let key = match &config.sticky {
             Some(Sticky::Cookie { key, .. }) => Some(balance::Key::new(key.unwrap_or_else(|| machine.secret()))),
@@ -94,12 +102,13 @@ impl Upstream {
         let rng = machine.rng.fork(&name);
         let balance = Balance::new(name.clone(), options, policy(config, key), timer, rng, make);
         let members = balance.members().clone();
+        let dialer = Arc::new(Dialer::new(name.clone(), config, tls, timer));
         let connections: Vec<Connections> =
             (0..threads).map(|_| Connections::new(pool_options(config), timer)).collect();
         let mut work = JoinSet::new();
         discover(&members, config, machine, &mut work);
         if let Some(health) = &config.health {
-            crate::health::watch(members.clone(), health, machine, &name, &mut work);
+            crate::health::watch(members.clone(), health, &dialer, machine, &name, &mut work);
         }
         for connections in &connections {
             work.spawn(connections.reaper());
@@ -115,6 +124,7 @@ impl Upstream {
             members,
             connections,
             budget: SharedBudget::new(budget, timer),
+            dialer,
             client: client_options(config),
             stats: Arc::default(),
             timer: timer.clone(),
@@ -144,10 +154,8 @@ impl Upstream {
 pub(crate) enum OpenError {
     #[error(transparent)]
     Busy(pool::Error),
-    #[error("it did not take a connection in time")]
-    TimedOut,
-    #[error("it takes no connection: {0}")]
-    Refused(#[from] io::Error),
+    #[error(transparent)]
+    Dial(#[from] DialError),
 }
 
 impl OpenError {
@@ -155,8 +163,11 @@ impl OpenError {
     pub(crate) fn refusal(&self) -> Refusal {
         let (status, text) = match self {
             OpenError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "all connections to the endpoint are in use"),
-            OpenError::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "the endpoint did not take a connection in time"),
-            OpenError::Refused(_) => (StatusCode::BAD_GATEWAY, "the endpoint takes no connection"),
+            OpenError::Dial(DialError::TimedOut) => {
+                (StatusCode::GATEWAY_TIMEOUT, "the endpoint did not take a connection in time")
+            }
+            OpenError::Dial(DialError::Refused(_)) => (StatusCode::BAD_GATEWAY, "the endpoint takes no connection"),
+            OpenError::Dial(DialError::Tls(_)) => (StatusCode::BAD_GATEWAY, "there is no TLS with the endpoint"),
         };
         Refusal::new(status, text)
     }
@@ -169,12 +180,14 @@ impl Upstream {
         connections.checkout(address)
     }
 
-    /// A connection where none was kept: a new one, or, where there may be no more, whichever is free first.
+    /// A connection where none was kept: a new one, or, where there may be no more, whichever is free first. `header` says
+    /// on whose behalf.
     pub(crate) async fn open(
         &self,
         connections: &Connections,
         checkout: Checkout<SocketAddr, Connection>,
         address: SocketAddr,
+        header: &Header,
         stats: &EndpointStats,
     ) -> Result<Lent, OpenError> {
         let opening = match checkout {
@@ -188,16 +201,8 @@ impl Upstream {
             },
         };
         stats.connects.add(1);
-        let connected = self.timer.timeout(self.config.timeouts.connect, TcpStream::connect(address)).await;
-        let stream = match connected.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())) {
-            Ok(stream) => stream,
-            Err(error) => {
-                stats.connect_failures.add(1);
-                let late = error.kind() == io::ErrorKind::TimedOut;
-                return Err(if late { OpenError::TimedOut } else { OpenError::Refused(error) });
-            }
-        };
-        stream.set_nodelay(true)?;
+        let dialled = self.dialer.dial(address, header, Spoken::Http).await;
+        let stream = dialled.inspect_err(|_| stats.connect_failures.add(1))?;
         Ok(opening.opened(Client::new(stream, &self.timer, self.client)))
     }
 }
@@ -273,7 +278,8 @@ fn zoned<P: balance::Policy + Clone + 'static>(config: &Pool, policy: P) -> Boxe
 fn pool_options(config: &Pool) -> PoolOptions {
     let connections = &config.connections;
     PoolOptions {
-        idle_per_key: connections.idle,
+        // One that has told whose it is can be nobody else's: the client's visit keeps it.
+        idle_per_key: if config.send_proxy.is_some() { 0 } else { connections.idle },
         idle: usize::MAX,
         idle_timeout: connections.idle_timeout,
         lifetime: connections.lifetime,

@@ -103,7 +103,7 @@ async fn chunks_without_end_are_held_back_and_then_refused() {
 
 #[tokio::test]
 async fn idle_connections_cost_little_and_nobody_else_anything() {
-    const MANY: usize = 400; // twice as many descriptors, within the usual limit
+    const MANY: usize = 400; // twice as many descriptors, within the usual limit; `many` has 10,000
     let endpoint = Endpoint::start(Does::Says(GOOD.into())).await;
     let rig = rig(&[endpoint.address], "timeouts = { idle = \"2s\" }", "");
     let mut idle = vec![rig.connect().await];

@@ -4,7 +4,9 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Does, Endpoint, config, get, rig, status};
+use support::{Does, Endpoint, Wire, config, get, rig, status};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use xs_load_balancer::{Config, StartError};
 use xs_os::{Clock, SystemClock};
 
@@ -72,4 +74,32 @@ async fn the_end_waits_for_what_is_under_way_and_for_nothing_else() {
     stopped.unwrap();
     assert_eq!(status(&answer), 204);
     assert!((200..1500).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_rate_that_is_used_up_stays_so_over_a_reload_unless_it_is_another_one() {
+    let endpoint = Endpoint::start(Does::Names).await;
+    for (mode, endless) in [("http", ""), ("tcp", "mode = \"tcp\"\n")] {
+        let limits = |burst: u32| format!("{endless}limits = {{ rate = \"1/h\", burst = {burst} }}");
+        let mut rig = rig(&[endpoint.address], &limits(2), "");
+        let passes = async |rig: &support::Rig| {
+            // What is too much for mode "tcp" is cut, which may be faster than the client.
+            let Ok(stream) = TcpStream::connect(rig.address).await else { return false };
+            let mut wire = Wire::new(stream);
+            if wire.stream.write_all(get("/").as_bytes()).await.is_err() {
+                return false;
+            }
+            let answer = wire.answer(false).await;
+            !answer.starts_with("(closed)") && status(&answer) == 200
+        };
+        assert!(passes(&rig).await && passes(&rig).await && !passes(&rig).await, "{mode}");
+        // The same, and something else about the listener.
+        let other = format!("{}\ntimeouts = {{ idle = \"9s\" }}", limits(2));
+        for listener in [&limits(2), &other] {
+            rig.balancer.reload(config(&[endpoint.address], listener, "")).unwrap();
+            assert!(!passes(&rig).await, "{mode}: the rate is used up as before");
+        }
+        rig.balancer.reload(config(&[endpoint.address], &limits(3), "")).unwrap();
+        assert!(passes(&rig).await, "{mode}: another rate begins anew");
+    }
 }

@@ -97,7 +97,8 @@ async fn a_body_that_breaks_off_is_not_passed_on_as_a_whole_one() {
         let liar = Endpoint::start(Does::Leaves(said.into())).await;
         let rig = rig(&[liar.address], "", "");
         let answer = rig.get("/").await;
-        assert!(answer.starts_with("(closed)"), "{answer}");
+        // What had come by then may have been passed on.
+        assert!(answer.contains("(closed)"), "{answer}");
         let stats = rig.balancer.listener_stats("web").unwrap();
         assert_eq!((stats.responses[0].get(), stats.responses[2].get()), (1, 0));
     }

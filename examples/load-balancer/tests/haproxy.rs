@@ -63,3 +63,32 @@ async fn the_client_stays_who_it_is() {
         assert!(answer.ends_with(&format!("\r\n\r\n{own}")), "{send}, {version}: {own} became {answer}");
     }
 }
+
+#[tokio::test]
+#[ignore = "needs haproxy"]
+async fn requests_of_each_client_come_as_its_own() {
+    for version in ["v1", "v2"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (front, behind) = (nobody().await, nobody().await);
+        let health = "health = { http = \"/\", interval = \"50ms\", rise = 1, fall = 1 }\npanic = 0.0";
+        let rig = rig(&[behind], "", &format!("send-proxy = \"{version}\"\n{health}"));
+        let _haproxy = haproxy(dir.path(), front, rig.address, "", behind);
+        let listens = async {
+            while TcpStream::connect(behind).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            // A check must have found it well, which takes a header too.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        };
+        tokio::time::timeout(Duration::from_secs(10), listens).await.expect("haproxy listens");
+        let mut clients = vec![rig.connect().await, rig.connect().await, rig.connect().await];
+        for _ in 0..3 {
+            for wire in &mut clients {
+                let own = wire.stream.local_addr().unwrap();
+                wire.send(&get("/")).await;
+                let answer = wire.answer(false).await;
+                assert!(answer.ends_with(&format!("\r\n\r\n{own}")), "{version}: {own} became {answer}");
+            }
+        }
+    }
+}

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use support::{Does, Endpoint, field, get, rig, status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -217,4 +219,49 @@ async fn a_cookie_brings_a_client_back() {
     let lie = rig.ask("GET / HTTP/1.1\r\nHost: a\r\nCookie: lb=0123456789abcdef\r\n\r\n").await;
     assert!(field(&lie, "set-cookie").is_some());
     assert!(endpoints.iter().all(|endpoint| endpoint.requests() > 0 || !endpoint.address.to_string().eq(name)));
+}
+
+#[tokio::test]
+async fn what_passes_after_an_upgrade_is_counted_and_silence_ends_it() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let large = 3 << 20;
+    let endpoint = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while support::find(&head, b"\r\n\r\n").is_none() {
+            assert!(stream.read_buf(&mut head).await.unwrap() > 0);
+        }
+        // What the client has sent early may be in it already.
+        let early = head.split_off(support::find(&head, b"\r\n\r\n").unwrap() + 4);
+        let yes = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: bytes\r\n\r\nat once";
+        stream.write_all(yes).await.unwrap();
+        let mut came = early.len();
+        let mut piece = vec![0; 1 << 16];
+        while came < large + 5 {
+            came += stream.read(&mut piece).await.unwrap();
+        }
+        stream.write_all(&vec![b'y'; large]).await.unwrap();
+        // And nothing more, without an end.
+        (stream, came)
+    });
+    let rig = rig(&[address], "timeouts = { upgraded = \"400ms\" }", "");
+    let stats = rig.balancer.listener_stats("web").unwrap();
+    let mut wire = rig.connect().await;
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: bytes\r\n\r\nearly").await;
+    assert_eq!(status(&wire.until("\r\n\r\n").await), 101);
+    assert_eq!(wire.until("at once").await, "at once");
+    wire.stream.write_all(&vec![b'x'; large]).await.unwrap();
+    let mut got = 0;
+    let mut piece = vec![0; 1 << 16];
+    while got < large {
+        let n = wire.stream.read(&mut piece).await.unwrap();
+        assert!(n > 0 && piece[..n].iter().all(|&byte| byte == b'y'));
+        got += n;
+    }
+    let (_kept, came) = endpoint.await.unwrap();
+    assert_eq!((came, got), (large + 5, large));
+    let ended = tokio::time::timeout(Duration::from_secs(5), wire.stream.read(&mut piece)).await.expect("it idles on");
+    assert!(ended.is_err(), "it is cut, which is not an end");
+    assert_eq!((stats.flow.there(), stats.flow.back()), (large as u64 + 5, large as u64 + 7));
 }

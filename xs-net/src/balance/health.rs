@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use xs_os::Rng;
 
 use super::members::Members;
+use crate::caught::{caught, message};
 use crate::count::count;
 use crate::endpoint::Endpoint;
 
@@ -104,7 +106,8 @@ struct Checked {
     generation: u64,
 }
 
-/// Checks all members for ever, by `check`: true is good. Those that come are checked at once, those that go no longer.
+/// Checks all members for ever, by `check`: true is good. Those that come are checked at once, those that go no longer. One
+/// that takes too long, or panics, has failed.
 ///
 /// It runs inside the caller's task; spawn it, and abort it to stop. Say [`ClusterOptions::well_unchecked`]: false to wait
 /// for a member's first check before it gets calls.
@@ -142,8 +145,15 @@ where
             for member in due.into_iter().take(room) {
                 member.due = None;
                 let (endpoint, generation) = (member.endpoint.clone(), member.generation);
-                let run = timer.timeout(options.timeout, check(endpoint.clone()));
-                running.push(async move { (endpoint.name, generation, run.await.unwrap_or(false)) });
+                let run = caught(|| timer.timeout(options.timeout, check(endpoint.clone())));
+                running.push(async move {
+                    // One that panics has failed, is not polled again, and the others go on.
+                    let ended = match run {
+                        Ok(run) => AssertUnwindSafe(run).catch_unwind().await.map_err(message),
+                        Err(panic) => Err(panic),
+                    };
+                    (endpoint.name, generation, ended)
+                });
             }
             let room = running.len() < options.at_once.max(1);
             let next = checked.values().filter_map(|member| member.due).min().filter(|_| room);
@@ -153,12 +163,17 @@ where
                     None => std::future::pending().await,
                 }
             };
-            let (ended, generation, good) = tokio::select! {
+            let (ended, generation, outcome) = tokio::select! {
                 biased;
                 Some(ended) = running.next() => ended,
                 () = changed.as_mut() => break,
                 () = rest => continue,
             };
+            let good = outcome.unwrap_or_else(|panic| {
+                tracing::error!(name = &**name, endpoint = &*ended, panic, "a check panicked");
+                Some(false)
+            });
+            let good = good.unwrap_or(false);
             let Some(member) = checked.get_mut(&ended).filter(|member| member.generation == generation) else {
                 continue;
             };

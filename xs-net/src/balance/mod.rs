@@ -80,6 +80,7 @@
 //! - A call counts as under way until its token is gone, whatever happens to it ([`Outstanding`]).
 //! - A call that is dropped before its end gives its place back, and the time it took is believed (`Watch`).
 //! - Clones of a [`Balance`] share members, loads and turns (`tests/balance.rs`).
+//! - A check that takes too long or panics has failed, and the checks go on ([`check`]).
 //! - Only a success lowers an endpoint's latency: failing fast attracts nothing, for how long ever ([`Outstanding::end`]).
 //! - The members' order, and every order of preference, is the same in all processes that know the same members.
 //!

@@ -32,8 +32,8 @@
 //! - In a round, who is new comes before who is gone: a set that is replaced is never empty on the way (the same test).
 //! - What cannot be read, is broken, or is empty without being allowed to, changes nothing. It is said as a warning once, and
 //!   counted each time (`poll`).
-//! - A file that is being written counts once it is twice the same, and never if its last line is cut off (`tests/discover.rs`
-//!   writes a list byte by byte, and cuts it everywhere).
+//! - A file that is seen while it is written changes nothing (`Reader::is_whole`), as far as that can be seen: see
+//!   [`watch_file`].
 //! - A time to live is believed within its bounds: zero is no hurry, and a day no reason to sleep (`watch_dns`).
 //! - A file is never read beyond its limit of bytes, a list never beyond its limit of endpoints, and an answer of a name
 //!   server is cut at its limit.

@@ -14,9 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use xs_proto::Out;
 
-use crate::Transport;
 use crate::serve::Drain;
 use crate::session::Registration;
+use crate::{Addr, Transport};
 
 /// The way to the connection once the response has said that it changes its protocol: 101 to an `Upgrade`, a success to a
 /// `CONNECT`. It lies in the extensions of a request that asks for that. Clones are the same one, and the first that is
@@ -111,6 +111,11 @@ impl Upgraded {
         Upgraded { io: Box::new(io), input, drain: None, registration: None }
     }
 
+    /// What has been read already and not been taken. The stream goes on behind it.
+    pub fn take_input(&mut self) -> BytesMut {
+        std::mem::take(&mut self.input)
+    }
+
     /// The stream itself, and the bytes that come before what is read from it, if it is a `T`. Take [`drain`](Self::drain)
     /// out before, and keep it.
     ///
@@ -173,6 +178,19 @@ impl AsyncWrite for Upgraded {
 impl Transport for Upgraded {
     fn poll_write_out(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
         Pin::new(&mut *self.io).poll_write_out(cx, out)
+    }
+
+    fn local_end(&self) -> Option<Addr> {
+        self.io.local_end()
+    }
+
+    fn descriptor(&self) -> Option<i32> {
+        self.io.descriptor()
+    }
+
+    /// As long as something lies in front of the stream, its bytes are not the socket's.
+    fn as_tcp(&self) -> Option<&tokio::net::TcpStream> {
+        if self.input.is_empty() { self.io.as_tcp() } else { None }
     }
 
     fn reset_on_close(&self) {

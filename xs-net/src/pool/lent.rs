@@ -249,6 +249,11 @@ impl<K: Ord + Clone, T: Reusable> Pooled<K, T> {
         &self.key
     }
 
+    /// Since when it has been there.
+    pub fn opened_at(&self) -> Instant {
+        self.opened
+    }
+
     /// Takes it out for good: it counts no longer.
     pub fn detach(mut self) -> Option<T> {
         let item = self.item.take();

@@ -54,7 +54,7 @@ pub enum CertificateError {
 }
 
 impl CertificateError {
-    fn unusable(file: &str, reason: impl fmt::Display) -> Self {
+    pub(super) fn unusable(file: &str, reason: impl fmt::Display) -> Self {
         CertificateError::Unusable { file: file.to_owned(), reason: reason.to_string() }
     }
 }

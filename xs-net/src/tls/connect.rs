@@ -55,6 +55,29 @@ impl Authorities {
         Ok(Authorities { roots: Arc::new(roots) })
     }
 
+    /// Those that the operating system believes: on Unix its bundle of PEM files, or what `SSL_CERT_FILE` and `SSL_CERT_DIR`
+    /// name. Reads the disk where it is called, and past any [`Vfs`]: where they stand is the system's business. Single
+    /// ones that cannot be used are left out, as systems have some.
+    ///
+    /// # Errors
+    ///
+    /// There is none that can be used.
+    #[cfg(feature = "tls-system")]
+    pub fn system() -> Result<Authorities, CertificateError> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        let (used, unused) = roots.add_parsable_certificates(found.certs);
+        for error in &found.errors {
+            tracing::debug!(%error, "authorities of the system that cannot be read");
+        }
+        if used == 0 {
+            let why = found.errors.first().map_or_else(|| "it has none".to_owned(), ToString::to_string);
+            return Err(CertificateError::unusable("the system's list of authorities", why));
+        }
+        tracing::debug!(used, unused, "the system's authorities");
+        Ok(Authorities { roots: Arc::new(roots) })
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.roots.len()
@@ -130,6 +153,11 @@ impl Connector {
         };
         config.alpn_protocols = options.alpn;
         Ok(Connector { config: Arc::new(config), timeout: options.timeout, timer: timer.clone() })
+    }
+
+    /// Whether a server can be asked for by this name: a host name without a port, or an IP address.
+    pub fn is_name(name: &str) -> bool {
+        ServerName::try_from(name).is_ok()
     }
 
     /// Makes a TLS connection of one that has just been opened. `name` is what the server must prove to be, a host name or

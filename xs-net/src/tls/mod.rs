@@ -24,7 +24,8 @@
 //! ```
 //!
 //! [`TlsStream`] is a [`Transport`](crate::Transport) again, so everything above works unchanged. A client does the same
-//! with a stream that it has opened: [`Connector::connect`], with the name that the server must prove.
+//! with a stream that it has opened: [`Connector::connect`], with the name that the server must prove. Where it is only
+//! known at run time whether there is encryption, [`MaybeTls`] is either.
 //!
 //! # Invariants
 //!
@@ -94,9 +95,10 @@
 //! # What this leaves out
 //!
 //! Handshakes on threads of their own. Giving up the oldest handshake for a new one when all places are taken by clients
-//! that stop half-way: until their timeout they keep them. OCSP stapling, revocation lists, ACME, early data, and the
-//! system's own list of authorities. Encryption in the kernel, which would bring `sendfile` back. The date on which a
-//! certificate runs out is not looked at when it is loaded.
+//! that stop half-way: until their timeout they keep them. OCSP stapling, revocation lists, ACME and early data.
+//! Encryption in the kernel, which would bring `sendfile` back. The date on which a certificate runs out is not looked at
+//! when it is loaded. The system's list of authorities is read from its files (feature `tls-system`); macOS and Windows
+//! would rather be asked about each certificate, which `rustls-platform-verifier` does.
 //!
 //! # Try next
 //!
@@ -112,6 +114,7 @@ mod accept;
 mod certificates;
 mod connect;
 mod layer;
+mod maybe;
 mod names;
 mod stream;
 
@@ -122,6 +125,7 @@ pub use accept::{Acceptor, AcceptorOptions, Clients};
 pub use certificates::{CertificateError, CertificateFiles, Certificates, Identity, Reloaded};
 pub use connect::{Authorities, Connector, ConnectorOptions, Trust};
 pub use layer::{Tls, TlsFuture, TlsLayer};
+pub use maybe::MaybeTls;
 pub use stream::TlsStream;
 
 /// Why TLS cannot be set up with what it was given.

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use xs_net::Transport;
+use xs_net::tls::MaybeTls;
 use xs_net::transport::write_all;
 use xs_proto::Out;
 
@@ -157,4 +158,34 @@ async fn a_reset_goes_through_to_the_stream_below() {
     };
     let ((), outcome) = soon(async { tokio::join!(server, client) }).await;
     assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+/// Whether there is encryption is no business of whoever uses the stream.
+#[tokio::test]
+async fn a_stream_that_may_be_encrypted_is_used_in_the_same_way() {
+    let (client, server) = pair(10_000).await;
+    let encrypted = (MaybeTls::Tls(Box::new(client)), MaybeTls::Tls(Box::new(server)));
+    let plain = MemoryStream::pair(10_000);
+    for ((mut ours, mut theirs), tls) in
+        [(encrypted, true), ((MaybeTls::Plain(plain.0), MaybeTls::Plain(plain.1)), false)]
+    {
+        assert_eq!((ours.is_tls(), ours.as_tcp().is_none()), (tls, true));
+        let mut out = Out::new();
+        out.put_slice(b"head");
+        out.put_bytes(Bytes::from(pattern(50_000)));
+        let writing = async {
+            write_all(&mut ours, &mut out).await.unwrap();
+            ours.write_all(b"tail").await.unwrap();
+            ours.shutdown().await.unwrap();
+        };
+        let mut heard = Vec::new();
+        let (_, read) = soon(async { tokio::join!(writing, theirs.read_to_end(&mut heard)) }).await;
+        read.unwrap();
+        assert!(heard == [&b"head"[..], &pattern(50_000), b"tail"].concat());
+    }
+    // A plain socket stays one for those who can do more with it.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let socket = MaybeTls::Plain(socket);
+    assert!(socket.as_tcp().is_some() && socket.descriptor().is_some() && socket.local_end().is_some());
 }

@@ -30,6 +30,7 @@ use tower::service_fn;
 use xs_net::balance::{Change, Endpoint};
 use xs_net::http::{Incoming, Server};
 use xs_net::listener::{BindError, TcpOptions};
+use xs_net::observe::PROMETHEUS_TEXT;
 use xs_net::serve::{ConnectionLimit, ServeOptions, serve_with};
 use xs_net::{Addr, Conn, TcpListener};
 
@@ -104,7 +105,11 @@ impl Desk {
             (&Method::GET | &Method::HEAD, "/tables") => answer("text/html; charset=utf-8", page::tables(&seen())),
             (&Method::GET | &Method::HEAD, "/stats") => answer("application/json", seen().json().to_string()),
             (&Method::GET | &Method::HEAD, "/metrics") => {
-                answer("text/plain; version=0.0.4; charset=utf-8", metrics::text(&self.view.lock()))
+                match metrics::text(&self.view.lock()) {
+                    Ok(text) => answer(PROMETHEUS_TEXT, text),
+                    // Names that are written here, each once.
+                    Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+                }
             }
             (&Method::GET | &Method::HEAD, "/healthz") => match self.view.lock().ending {
                 false => answer("text/plain", "ok\n".to_owned()),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use xs_net::serve::ConnectionLimit;
 
 use crate::config::Mode;
-use crate::stats::{Histogram, ListenerStats};
+use crate::stats::{Latency, ListenerStats, quantile};
 use crate::upstream::Upstream;
 use crate::work::Work;
 
@@ -102,8 +102,9 @@ pub(crate) fn state(status: &xs_net::balance::Status) -> &'static str {
     }
 }
 
-fn quantiles(histogram: &Histogram) -> (Duration, Duration) {
-    (histogram.quantile(0.5), histogram.quantile(0.99))
+fn quantiles(latency: &Latency) -> (Duration, Duration) {
+    let all = latency.snapshot();
+    (quantile(&all, 0.5), quantile(&all, 0.99))
 }
 
 impl Rates {

@@ -165,6 +165,8 @@ fn listener(raw: Spanned<RawListener>, known: &mut Known<'_>, findings: &mut Fin
                 (raw.limits.body.map(|body| body.span()), "`body`"),
                 (raw.timeouts.head.map(|time| time.span()), "`head`"),
                 (raw.timeouts.body.map(|time| time.span()), "`body`"),
+                (raw.timeouts.write.map(|time| time.span()), "`write`"),
+                (raw.timeouts.upgraded.map(|time| time.span()), "`upgraded`"),
             ];
             for (at, name) in only_http {
                 if let Some(at) = at {
@@ -205,7 +207,8 @@ fn listener(raw: Spanned<RawListener>, known: &mut Known<'_>, findings: &mut Fin
                 head: own(raw.timeouts.head, seconds(10)),
                 body: own(raw.timeouts.body, seconds(30)),
                 idle: idle.unwrap_or(seconds(60)),
-                write: raw.timeouts.write.map_or(seconds(30), |time| time.0),
+                write: own(raw.timeouts.write, seconds(30)),
+                upgraded: own(raw.timeouts.upgraded, seconds(3600)),
             };
             let forwarded = raw.forwarded.map_or(Forwarded { x: true, standard: false }, |forwarded| {
                 use super::raw::RawForwarded::{Both, None, Rfc7239, X};

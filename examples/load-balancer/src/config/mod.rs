@@ -135,6 +135,8 @@ pub struct ClientTimeouts {
     pub idle: Duration,
     /// Without taking anything of a response. Default 30 s.
     pub write: Duration,
+    /// On an upgraded connection, such as a WebSocket, without anything moving in either direction. Default 1 h.
+    pub upgraded: Duration,
 }
 
 /// Which fields tell the endpoint who asks. Those that an untrusted client has sent are removed in any case.
@@ -207,9 +209,9 @@ pub struct Pool {
     pub timeouts: EndpointTimeouts,
     /// The connections that are kept.
     pub connections: Connections,
-    /// Whether connections begin with a PROXY header.
+    /// Whether connections, those of checks included, begin with a PROXY header. Each then serves one client alone.
     pub send_proxy: Option<ProxyVersion>,
-    /// Whether connections speak TLS.
+    /// Whether connections, those of checks included, speak TLS. Behind the PROXY header, if there is one.
     pub tls: Option<PoolTls>,
 }
 
@@ -338,7 +340,7 @@ pub struct Retry {
 /// How long endpoints may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndpointTimeouts {
-    /// To take a connection. Default 3 s.
+    /// To take a connection, with TLS to the end of its handshake. Default 3 s.
     pub connect: Duration,
     /// From the end of the request to the end of the response's head. Default 60 s.
     pub response: Duration,
@@ -349,7 +351,8 @@ pub struct EndpointTimeouts {
 /// The connections to the endpoints of a pool. Counts are for each thread, as the connections are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
-    /// How many idle ones are kept for each endpoint. Default 64.
+    /// How many idle ones are kept for each endpoint. Default 64. With `send-proxy` a connection is one client's: requests
+    /// of others never go on it, it ends with the client's own at the latest, and a client has at most five idle ones.
     pub idle: usize,
     /// How long an idle one is kept. Default 30 s, which is less than most servers wait.
     pub idle_timeout: Duration,
@@ -386,7 +389,7 @@ pub struct PoolTls {
     pub ca: Option<PathBuf>,
     /// Whether certificates are checked. Default yes.
     pub verify: bool,
-    /// The name that is asked for; `None` is the address.
+    /// The name that is asked for (SNI), and that certificates must be for; `None` is each endpoint's address.
     pub name: Option<String>,
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use toml::Spanned;
+use xs_net::tls::Connector;
 
 use super::check::{head, key, wrong_address};
 use super::fault::Findings;
@@ -347,6 +348,9 @@ fn tls(raw: Spanned<RawPoolTls>, findings: &mut Findings<'_>) -> PoolTls {
     let verify = raw.verify.unwrap_or(true);
     if let Some(ca) = raw.ca.as_ref().filter(|_| !verify) {
         findings.add(ca.span(), "nobody asks these authorities where verify = false: remove one of the two");
+    }
+    if let Some(name) = raw.name.as_ref().filter(|name| !Connector::is_name(name.get_ref())) {
+        findings.add(name.span(), "`name` is a host name without a port, or an IP address: \"app.internal\"");
     }
     PoolTls { ca: raw.ca.map(|ca| ca.into_inner().into()), verify, name: raw.name.map(Spanned::into_inner) }
 }

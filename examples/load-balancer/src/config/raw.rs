@@ -78,7 +78,8 @@ pub(super) struct RawListenerTimeouts {
     pub(super) head: Option<Spanned<Time>>,
     pub(super) body: Option<Spanned<Time>>,
     pub(super) idle: Option<Time>,
-    pub(super) write: Option<Time>,
+    pub(super) write: Option<Spanned<Time>>,
+    pub(super) upgraded: Option<Spanned<Time>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -13,7 +13,7 @@ listen = "0.0.0.0:8080"
 trusted = ["10.0.0.0/8"]
 accept-proxy = true
 limits = { connections = 100, rate = "100/s", burst = 200, by = "header:x-api-key", body = 1048576 }
-timeouts = { head = "5s", body = "6s", idle = "7s", write = "8s" }
+timeouts = { head = "5s", body = "6s", idle = "7s", write = "8s", upgraded = "9s" }
 forwarded = "both"
 via = "edge"
 pool = "app"
@@ -126,6 +126,7 @@ fn each_fault_is_told_with_its_place_and_what_to_do() {
         ("set-host = \"api.internal\"", "set-host = \"a b\"", "\"a b\"", "a name"),
         ("mode = \"tcp\"\npool = \"db\"", "mode = \"tcp\"", "[[listener]]\nname = \"db\"", "needs a `pool`"),
         ("mode = \"tcp\"\npool = \"db\"", "mode = \"tcp\"\npool = \"app\" ", "\"app\" ", "not bytes"),
+        ("idle = \"2h\"", "write = \"2h\"", "\"2h\"", "mode = \"http\""),
         ("idle = \"2h\"", "head = \"2h\"", "\"2h\"", "mode = \"http\""),
         ("[\"127.0.0.1:9001\"", "[\"app:9001\"", "\"app:9001\"", "dns"),
         ("\"127.0.0.1:9002\"", "\"127.0.0.1:9001\" ", "{ address", "was there before"),
@@ -142,6 +143,7 @@ fn each_fault_is_told_with_its_place_and_what_to_do() {
         ("policy = \"bounded-load\"\npercent = 150\n", "policy = \"random\"\n", "\"cookie:user\"", "maglev"),
         ("\"api.internal:80\"", "\"api.internals\"", "\"api.internals\"", "port"),
         ("dns = \"api.internal:80\"", "", "[pool.api]", "no endpoints"),
+        ("\"api\" }\n\n[pool.db]", "\"api:443\" }\n\n[pool.db]", "\"api:443\"", "without a port"),
         ("name = \"api\"", "verify = false", "\"ca.pem\"", "remove one"),
         ("file = \"db.endpoints\"", "file = \"db.endpoints\"\ndns = \"a:1\"", "\"a:1\"", "one place"),
     ] {

@@ -7,18 +7,20 @@
 //!    └───────────────┴────────────────┴───────────────┘  if it is safe, and the budget allows it
 //! ```
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::StatusCode;
 use http_body::Body;
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
+use xs_net::Addr;
 use xs_net::balance::{Outcome, Outstanding, Token};
 use xs_net::breaker::Ticket;
 use xs_net::client::Retry;
 use xs_net::http::{ClientError, Incoming, Message, OnUpgrade, ResponseBody};
 use xs_net::pool::Checkout;
+use xs_net::proxy_protocol::Header;
 use xs_proto::http1::{CommandError, RequestHead, ResponseHead};
 
 use super::body::{Answer, Held, Sending, Use};
@@ -27,8 +29,9 @@ use super::limit::key;
 use super::table::Entry;
 use super::{Asked, Refusal, Reply, Visit};
 use crate::config::Sticky;
-use crate::stats::ListenerStats;
-use crate::upstream::{Call, Lent, OpenError, Upstream};
+use crate::dial::Stream;
+use crate::stats::{EndpointStats, ListenerStats};
+use crate::upstream::{Call, Connection, Lent, OpenError, Upstream};
 
 /// A call to an endpoint that has not ended. Dropped, it says nothing about the endpoint.
 #[derive(Debug)]
@@ -142,7 +145,7 @@ impl Parcel {
 /// A request while it is tried.
 struct Exchange<'a> {
     entry: &'a Entry,
-    upstream: &'a Upstream,
+    upstream: &'a Arc<Upstream>,
     came: Instant,
     parcel: Parcel,
     upgrade: Option<OnUpgrade>,
@@ -158,7 +161,7 @@ struct Exchange<'a> {
 impl Visit {
     /// Sends a request to an endpoint of its pool, and to another one if that fails and is safe.
     pub(super) async fn exchange(self: &Arc<Self>, entry: &Entry, asked: Asked) -> Result<Reply, Refusal> {
-        let upstream = &*entry.upstream;
+        let upstream = &entry.upstream;
         let Asked { came, head, body, upgrade } = asked;
         upstream.stats.requests.add(1);
         upstream.budget.deposit_at(came);
@@ -199,13 +202,16 @@ impl Visit {
             return Err(Failed::before(Refusal::new(StatusCode::BAD_GATEWAY, "the endpoint has no address")));
         };
         let connections = &upstream.connections[self.thread];
-        let checkout = match exchange.fresh {
-            false => connections.checkout_at(&address, now),
-            true => upstream.fresh(connections, &address),
+        let tied = upstream.dialer.tells();
+        let own = if tied { self.tied.take(upstream, &address, exchange.fresh, now) } else { None };
+        let checkout = match (own, exchange.fresh) {
+            (Some(own), _) => Checkout::Idle(own),
+            (None, false) => connections.checkout_at(&address, now),
+            (None, true) => upstream.fresh(connections, &address),
         };
         let (lent, kept): (Lent, bool) = match checkout {
             Checkout::Idle(lent) => (lent, true),
-            other => match Box::pin(upstream.open(connections, other, address, &backend.stats)).await {
+            other => match Box::pin(self.open(upstream, other, address, &backend.stats)).await {
                 Ok(lent) => (lent, false),
                 Err(error) => {
                     // Too few connections are the balancer's own rule.
@@ -220,7 +226,10 @@ impl Visit {
         let body = exchange.parcel.body();
         let error = match lent.begin(&exchange.parcel.head, body) {
             Ok(begun) => match begun.await {
-                Ok(response) => return self.respond(exchange, response, Use { trial, lent, began: now }),
+                Ok(response) => {
+                    let tied = tied.then(|| upstream.clone());
+                    return self.respond(exchange, response, Use { trial, lent, began: now, tied });
+                }
                 Err(error) => error,
             },
             Err(error) => error,
@@ -241,11 +250,26 @@ impl Visit {
         Err(failed)
     }
 
+    /// A connection that was not kept, on this client's behalf.
+    async fn open(
+        &self,
+        upstream: &Upstream,
+        checkout: Checkout<SocketAddr, Connection>,
+        address: SocketAddr,
+        stats: &EndpointStats,
+    ) -> Result<Lent, OpenError> {
+        let header = match (&self.peer, &self.local) {
+            (Addr::Tcp(source), Addr::Tcp(destination)) => Header::proxied(*source, *destination),
+            _ => Header::unknown(),
+        };
+        upstream.open(&upstream.connections[self.thread], checkout, address, &header, stats).await
+    }
+
     /// The response as the client gets it; unless its status is one that is tried again.
     fn respond(
         self: &Arc<Self>,
         exchange: &mut Exchange<'_>,
-        response: Message<ResponseHead, ResponseBody<TcpStream, Sending>>,
+        response: Message<ResponseHead, ResponseBody<Stream, Sending>>,
         using: Use,
     ) -> Result<Reply, Failed> {
         let Message { mut head, body, mut extensions } = response;

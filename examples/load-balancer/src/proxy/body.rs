@@ -9,15 +9,15 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 use xs_net::balance::Outcome;
 use xs_net::http::{ClientError, Incoming, ResponseBody};
 use xs_proto::http1;
 
 use super::Visit;
 use super::attempt::Trial;
+use crate::dial::Stream;
 use crate::stats::ListenerStats;
-use crate::upstream::{Lent, Stuck};
+use crate::upstream::{Lent, Stuck, Upstream};
 
 /// A request's body as it goes to an endpoint.
 #[derive(Debug)]
@@ -101,18 +101,30 @@ pub(super) struct Use {
     pub(super) lent: Lent,
     /// When the endpoint got the request.
     pub(super) began: Instant,
+    /// The pool, if the connection is the client's own.
+    pub(super) tied: Option<Arc<Upstream>>,
 }
 
 impl Use {
     /// It is over. The connection goes home, if it can.
-    fn end(self, now: Instant, outcome: Outcome) {
-        let Use { trial, lent, began } = self;
+    fn end(self, visit: &Visit, now: Instant, outcome: Outcome) {
+        let Use { trial, lent, began, tied } = self;
         if let Some(call) = &trial.call {
             let stats = &call.service.stats;
             stats.latency.record(now.saturating_duration_since(began));
         }
         trial.end(outcome, now);
-        lent.give_back_at(now);
+        match tied {
+            None => lent.give_back_at(now),
+            Some(upstream) => visit.tied.keep(upstream.name.clone(), lent, upstream.config.connections.idle, now),
+        }
+    }
+
+    /// The endpoint has done so.
+    pub(super) fn broke_off(&self) {
+        if let Some(call) = &self.trial.call {
+            call.service.stats.breaks.add(1);
+        }
     }
 
     /// What brings the client back to this endpoint.
@@ -133,7 +145,7 @@ enum Part {
     /// Our own.
     Own(Bytes),
     /// The endpoint's. In this order: dropped in the middle, the connection is cut before it is looked at.
-    Theirs(ResponseBody<TcpStream, Sending>, Option<Use>),
+    Theirs(ResponseBody<Stream, Sending>, Option<Use>),
 }
 
 impl Answer {
@@ -147,7 +159,7 @@ impl Answer {
     }
 
     pub(super) fn theirs(
-        body: ResponseBody<TcpStream, Sending>,
+        body: ResponseBody<Stream, Sending>,
         using: Use,
         visit: Arc<Visit>,
         came: Instant,
@@ -167,7 +179,7 @@ impl Answer {
             let now = self.visit.timer().now();
             let outcome = if status.is_server_error() { Outcome::Failure } else { Outcome::Success };
             if let Some(using) = using.take() {
-                using.end(now, outcome);
+                using.end(&self.visit, now, outcome);
             }
             self.visit.note(came, now, status.as_u16() / 100);
         }
@@ -180,10 +192,8 @@ impl Answer {
         if let Part::Theirs(_, using) = &mut self.part
             && let Some(using) = using.take()
         {
-            if let Some(call) = &using.trial.call {
-                call.service.stats.breaks.add(1);
-            }
-            using.end(now, Outcome::Failure);
+            using.broke_off();
+            using.end(&self.visit, now, Outcome::Failure);
         }
         if let Some((came, _)) = self.open.take() {
             self.visit.note(came, now, 0);

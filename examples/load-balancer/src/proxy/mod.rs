@@ -9,6 +9,7 @@ mod body;
 mod heads;
 mod limit;
 mod table;
+mod tied;
 mod upgrade;
 
 use std::convert::Infallible;
@@ -21,6 +22,7 @@ use http::{Method, StatusCode};
 use smallvec::SmallVec;
 use tower::service_fn;
 use xs_net::http::{Incoming, Message, OnUpgrade, Server, ServerOptions};
+use xs_net::relay::Pipes;
 use xs_net::session::Cause;
 use xs_net::{Addr, Conn, Timer, Transport, driver};
 use xs_proto::http1::{CommandError, Limits, RequestHead, ResponseHead, Timeouts};
@@ -28,6 +30,7 @@ use xs_proto::http1::{CommandError, Limits, RequestHead, ResponseHead, Timeouts}
 use self::body::Answer;
 use self::heads::Introduction;
 use self::table::{Entry, Table};
+use self::tied::Tied;
 use crate::config::{self, Http};
 use crate::machine::Machine;
 use crate::stats::ListenerStats;
@@ -37,15 +40,20 @@ pub(crate) use self::attempt::Trial;
 pub(crate) use self::body::Sending;
 pub(crate) use self::limit::Limits as Shares;
 
+/// So many connections of a thread are spliced at the same moment; others are copied meanwhile.
+pub(crate) const PIPES: usize = 128;
+
 /// A listener of requests, at work.
 #[derive(Debug)]
 pub(crate) struct HttpListener {
     pub(crate) config: config::Listener,
     http: Http,
     table: Table,
-    limit: Option<Shares>,
+    pub(crate) shares: Option<Arc<Shares>>,
     pub(crate) stats: Arc<ListenerStats>,
     timer: Timer,
+    /// For upgraded connections, those of each thread.
+    pipes: Vec<Pipes>,
 }
 
 /// A client's connection.
@@ -54,7 +62,12 @@ pub(crate) struct Visit {
     listener: Arc<HttpListener>,
     thread: usize,
     source: IpAddr,
+    /// Both ends of its connection.
+    peer: Addr,
+    local: Addr,
     introduction: Introduction,
+    /// The connections to endpoints that are its own.
+    tied: Tied,
 }
 
 /// A request on its way, with what is to be known of it besides its head.
@@ -72,7 +85,9 @@ impl HttpListener {
         config: &config::Listener,
         http: &Http,
         stats: Arc<ListenerStats>,
+        shares: Option<Arc<Shares>>,
         upstream: impl Fn(&str) -> Option<Arc<Upstream>>,
+        threads: usize,
         machine: &Machine,
     ) -> Result<HttpListener, CommandError> {
         let routes = http.routes.iter().filter_map(|route| Some((route.clone(), upstream(&route.pool)?)));
@@ -80,9 +95,10 @@ impl HttpListener {
             config: config.clone(),
             http: http.clone(),
             table: Table::new(routes)?,
-            limit: http.limit.as_ref().map(|limit| Shares::new(limit, machine)),
+            shares,
             stats,
             timer: machine.timer.clone(),
+            pipes: (0..threads).map(|_| Pipes::new(PIPES)).collect(),
         })
     }
 
@@ -107,19 +123,19 @@ impl HttpListener {
             driver: driver::Options { write_timeout: Some(timeouts.write), ..driver::Options::DEFAULT },
             ..ServerOptions::default()
         };
-        let source = match conn.peer {
-            Addr::Tcp(address) => address.ip(),
-            _ => IpAddr::from([0; 4]),
-        };
         let server = Server::new(&self.timer).with_options(options);
-        let visit = Arc::new(Visit::new(self, thread, source));
+        let visit = Arc::new(Visit::new(self, thread, conn.peer, conn.local));
         let answer = service_fn(move |message: Message<RequestHead>| visit.clone().answer(message));
         server.connection(conn.io, answer).with_drain(conn.drain)
     }
 }
 
 impl Visit {
-    fn new(listener: Arc<HttpListener>, thread: usize, source: IpAddr) -> Visit {
+    fn new(listener: Arc<HttpListener>, thread: usize, peer: Addr, local: Addr) -> Visit {
+        let source = match &peer {
+            Addr::Tcp(address) => address.ip(),
+            _ => IpAddr::from([0; 4]),
+        };
         let Http { forwarded, via, .. } = &listener.http;
         let trusted = listener.config.trusted.iter().any(|network| network.contains(source));
         let introduction = Introduction::new(source, listener.config.tls.is_some(), trusted, *forwarded, via);
@@ -127,7 +143,7 @@ impl Visit {
         let introduction = introduction.unwrap_or_else(|_| unreachable!("an address can be said in a field"));
         listener.stats.connections.add(1);
         listener.stats.open.add(1);
-        Visit { listener, thread, source, introduction }
+        Visit { listener, thread, source, peer, local, introduction, tied: Tied::default() }
     }
 
     fn timer(&self) -> &Timer {
@@ -163,8 +179,8 @@ impl Visit {
         let Some(entry) = listener.table.find(&asked.head, heads::path_of(asked.head.target())) else {
             return Err(Refusal::new(StatusCode::NOT_FOUND, "no route leads there"));
         };
-        if let Some(limit) = &listener.limit
-            && let Err(after) = limit.check(&asked.head, self.source, asked.came)
+        if let Some(shares) = &listener.shares
+            && let Err(after) = shares.check(&asked.head, self.source, asked.came)
         {
             listener.stats.limited.add(1);
             return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many requests").after(after));

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use tokio::io::copy_bidirectional;
 use xs_net::balance::Outcome;
 use xs_net::http::OnUpgrade;
+use xs_net::relay::{End, Options, Relay, Side};
 
 use super::Visit;
 use super::body::Use;
 
 /// Waits for both streams and carries bytes between them. What `using` holds counts as in use meanwhile.
 pub(super) async fn relay(ours: OnUpgrade, theirs: OnUpgrade, using: Use, visit: Arc<Visit>) {
+    let mut outcome = Outcome::Success;
     // Either fails only if its connection has ended before, and then there is nobody to tell.
     if let (Ok(mut client), Ok(mut endpoint)) = tokio::join!(ours, theirs) {
+        let listener = &*visit.listener;
         let mut drain = client.drain.take();
         let stop = async {
             match &mut drain {
@@ -20,18 +22,29 @@ pub(super) async fn relay(ours: OnUpgrade, theirs: OnUpgrade, using: Use, visit:
                 None => std::future::pending().await,
             }
         };
+        // What each side has said too early goes first; behind it a plain stream is the socket's own, and can be spliced.
+        let (first, second) = (client.take_input(), endpoint.take_input());
+        let options = Options {
+            idle: Some(listener.http.timeouts.upgraded),
+            pipes: listener.pipes.get(visit.thread).cloned(),
+            ..Options::default()
+        };
+        let relay = Relay::new(client, endpoint, visit.timer(), options);
+        let relay = relay.preloaded(first, second).counted(listener.stats.flow.clone());
         tokio::select! {
-            moved = copy_bidirectional(&mut client, &mut endpoint) => match moved {
-                Ok((received, sent)) => {
-                    visit.listener.stats.received.add(received);
-                    visit.listener.stats.sent.add(sent);
+            relayed = relay => match relayed.end {
+                End::Complete => {}
+                End::Failed(Side::B, error) => {
+                    tracing::debug!(listener = listener.config.name, %error, "the endpoint of an upgraded connection broke off");
+                    using.broke_off();
+                    outcome = Outcome::Failure;
                 }
-                Err(error) => tracing::debug!(%error, "an upgraded connection broke off"),
+                end => tracing::debug!(listener = listener.config.name, ?end, "an upgraded connection was cut"),
             },
             // There is no way to tell another protocol to come to an end.
             () = stop => {}
         }
     }
     let now = visit.timer().now();
-    using.trial.end(Outcome::Success, now);
+    using.trial.end(outcome, now);
 }

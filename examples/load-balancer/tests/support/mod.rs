@@ -1,6 +1,8 @@
 //! Endpoints that behave as a test wants, and clients that see every byte.
 #![allow(dead_code, unreachable_pub)] // each test program uses a part of it
 
+pub(crate) mod process;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -58,6 +58,8 @@ impl Default for ClientOptions {
 /// been read to its end, and it is cut when it is dropped before.
 pub struct Client<Io, B: Body> {
     home: Arc<Home<Io, B>>,
+    /// Its place among those who wait.
+    ticket: Option<u64>,
 }
 
 /// Where a connection is while nobody uses it.
@@ -69,7 +71,9 @@ struct Inside<Io, B: Body> {
     core: Option<Box<Core<Io, B>>>,
     /// It will not come back.
     gone: bool,
-    waiting: Vec<Waker>,
+    /// Who waits, by ticket: one that is dropped takes its waker along.
+    waiting: Vec<(u64, Waker)>,
+    tickets: u64,
 }
 
 impl<Io, B> Client<Io, B>
@@ -80,7 +84,8 @@ where
     /// A connection on a stream that has just been opened, by `timer`'s clock.
     pub fn new(io: Io, timer: &Timer, options: ClientOptions) -> Self {
         let core = Some(Box::new(Core::new(io, timer, options)));
-        Client { home: Arc::new(Home { inside: Mutex::new(Inside { core, gone: false, waiting: Vec::new() }) }) }
+        let inside = Inside { core, gone: false, waiting: Vec::new(), tickets: 0 };
+        Client { home: Arc::new(Home { inside: Mutex::new(inside) }), ticket: None }
     }
 
     /// Whether it is free, and could take a request: the server has not closed it, as far as can be seen now. A pool asks
@@ -150,7 +155,14 @@ impl<Io, B: Body> Home<Io, B> {
             inside.core = core;
             std::mem::take(&mut inside.waiting)
         };
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Whoever had this ticket waits no longer.
+    fn leave(&self, ticket: Option<u64>) {
+        if let Some(ticket) = ticket {
+            self.inside.lock().waiting.retain(|(other, _)| *other != ticket);
+        }
     }
 }
 
@@ -167,15 +179,21 @@ where
         if inside.gone {
             return Poll::Ready(Err(ClientError::closed()));
         }
-        inside.wait(cx);
+        inside.wait(cx, &mut self.ticket);
         Poll::Pending
     }
 }
 
 impl<Io, B: Body> Inside<Io, B> {
-    fn wait(&mut self, cx: &Context<'_>) {
-        if !self.waiting.iter().any(|known| known.will_wake(cx.waker())) {
-            self.waiting.push(cx.waker().clone());
+    /// Wakes this task when something has changed.
+    fn wait(&mut self, cx: &Context<'_>, ticket: &mut Option<u64>) {
+        let mine = *ticket.get_or_insert_with(|| {
+            self.tickets += 1;
+            self.tickets
+        });
+        match self.waiting.iter_mut().find(|(other, _)| *other == mine) {
+            Some((_, known)) => known.clone_from(cx.waker()),
+            None => self.waiting.push((mine, cx.waker().clone())),
         }
     }
 }
@@ -220,7 +238,13 @@ where
 
 impl<Io, B: Body> Clone for Client<Io, B> {
     fn clone(&self) -> Self {
-        Client { home: self.home.clone() }
+        Client { home: self.home.clone(), ticket: None }
+    }
+}
+
+impl<Io, B: Body> Drop for Client<Io, B> {
+    fn drop(&mut self) {
+        self.home.leave(self.ticket);
     }
 }
 
@@ -228,5 +252,44 @@ impl<Io, B: Body> fmt::Debug for Client<Io, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inside = self.home.inside.lock();
         f.debug_struct("Client").field("free", &inside.core.is_some()).field("gone", &inside.gone).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listener::MemoryStream;
+    use tower::ServiceExt;
+
+    type Empty = crate::http::Incoming;
+
+    #[tokio::test]
+    async fn whoever_stops_waiting_for_a_busy_connection_leaves_nothing_behind() {
+        let (ours, _theirs) = MemoryStream::pair(64);
+        let client = Client::<_, Empty>::new(ours, &Timer::system(), ClientOptions::default());
+        let mut head = RequestHead::new(http::Method::GET, "/").unwrap();
+        head.fields_mut().append("host", b"h").unwrap();
+        let busy = client.begin::<Message<ResponseHead, _>>(&head, Empty::empty()).unwrap();
+        let waiting = || client.home.inside.lock().waiting.len();
+        let patience = Duration::from_millis(1);
+        for _ in 0..50 {
+            let mut other = client.clone();
+            // Half of them wait for their turn, the others have asked already.
+            let ready = ServiceExt::<Message<RequestHead, Empty>>::ready(&mut other);
+            assert!(tokio::time::timeout(patience, ready).await.is_err());
+            let called = other.call(Message::new(head.clone(), Empty::empty()));
+            assert!(tokio::time::timeout(patience, called).await.is_err());
+            assert_eq!(waiting(), 1, "the clone that still waits");
+        }
+        assert_eq!(waiting(), 0);
+        let patient = tokio::spawn({
+            let mut other = client.clone();
+            async move { other.ready().await.map(drop) }
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(waiting(), 1);
+        drop(busy);
+        assert!(patient.await.unwrap().is_err(), "it is woken, and learns that the connection was cut");
+        assert_eq!(waiting(), 0);
     }
 }

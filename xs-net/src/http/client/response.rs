@@ -62,6 +62,8 @@ pub struct Begun<Io, B: Body, R> {
 struct Lent<Io, B: Body> {
     home: Arc<Home<Io, B>>,
     core: Option<Box<Core<Io, B>>>,
+    /// Its place among those who wait for it.
+    ticket: Option<u64>,
 }
 
 impl<Io, B> Lent<Io, B>
@@ -76,7 +78,7 @@ where
             if inside.look(cx) {
                 self.core = inside.core.take();
             } else if !inside.gone {
-                inside.wait(cx);
+                inside.wait(cx, &mut self.ticket);
                 return Poll::Pending;
             }
         }
@@ -96,6 +98,7 @@ impl<Io, B: Body> Drop for Lent<Io, B> {
         if self.core.take().is_some() {
             self.home.give_back(None);
         }
+        self.home.leave(self.ticket);
     }
 }
 
@@ -107,7 +110,7 @@ impl<Io, B: Body, R> ResponseFuture<Io, B, R> {
 
 impl<Io, B: Body, R> Begun<Io, B, R> {
     fn new(home: Arc<Home<Io, B>>) -> Self {
-        Begun { lent: Lent { home, core: None }, upgrading: None, response: PhantomData }
+        Begun { lent: Lent { home, core: None, ticket: None }, upgrading: None, response: PhantomData }
     }
 }
 
@@ -194,7 +197,7 @@ where
                         Framing::Sized(len) => Some(len),
                         _ => None,
                     };
-                    let lent = Lent { home: this.lent.home.clone(), core: this.lent.core.take() };
+                    let lent = Lent { home: this.lent.home.clone(), core: this.lent.core.take(), ticket: None };
                     return Poll::Ready(Ok(R::from_head(head, ResponseBody { lent: Some(lent), left }, None)));
                 }
                 Ok(_) => {} // nothing else can come before a response
