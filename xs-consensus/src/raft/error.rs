@@ -93,6 +93,16 @@ pub enum Lookup<T> {
     NotAtHand,
 }
 
+impl<T> Lookup<T> {
+    pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> Lookup<U> {
+        match self {
+            Lookup::Found(found) => Lookup::Found(f(found)),
+            Lookup::Compacted => Lookup::Compacted,
+            Lookup::NotAtHand => Lookup::NotAtHand,
+        }
+    }
+}
+
 /// Where a log begins and ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {

@@ -172,11 +172,20 @@ impl World {
         let membership = self.c.raft(leader).status().membership.1;
         for node in membership.nodes() {
             let status = self.c.raft(node.0).status();
-            assert!(status.applied >= index, "seed {}: {node} stays behind: {status:?}", self.c.seed);
+            let seed = self.c.seed;
+            assert!(
+                status.applied >= index,
+                "XS_SEED={seed}: {node} stays behind: {status:?}\n{:?}\n{:?}",
+                self.c.raft(leader).status(),
+                self.c.options
+            );
         }
         assert_eq!(self.c.raft(leader).role(), RoleName::Leader);
     }
 }
+
+/// Things that happen in a run.
+const STEPS: usize = 2000;
 
 fn run(seed: u64, steps: usize) -> (u64, usize) {
     let mut world = World::new(seed);
@@ -204,12 +213,12 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn the_four_properties_hold_and_things_move_on() {
     if let Some(seed) = number("XS_SEED") {
-        run(seed, 3000);
+        run(seed, STEPS);
         return;
     }
     let (mut reads, mut applied) = (0, 0);
     for seed in 0..number("XS_SEEDS").unwrap_or(200) {
-        let (answered, entries) = run(seed, 2000);
+        let (answered, entries) = run(seed, STEPS);
         reads += answered;
         applied += entries;
     }
