@@ -61,6 +61,9 @@ pub enum Rejected {
     /// Another change of membership is under way, or the leader is so new that it may not know of one; try again.
     #[error("another change of membership is under way")]
     ChangeUnderWay,
+    /// The node must be a learner first, and hold the log up to the entry that said so; try again when it does.
+    #[error("{0} must be a learner, and catch up, before it votes")]
+    Behind(NodeId),
     /// The change asks for something that can't be.
     #[error("membership: {0}")]
     BadChange(&'static str),

@@ -158,7 +158,11 @@ impl World {
         let index = loop {
             self.c.run(100);
             waited += 100;
-            assert!(waited < 20_000, "seed {}: no progress in 20 s", self.c.seed);
+            if waited >= 20_000 {
+                let up = self.c.machines.values().filter_map(|machine| machine.raft.as_ref());
+                let all: Vec<_> = up.map(|raft| format!("{:?}", raft.status())).collect();
+                panic!("XS_SEED={}: no progress in 20 s\n{}\n{:?}", self.c.seed, all.join("\n"), self.c.options);
+            }
             let Some(leader) = self.c.leader() else { continue };
             if let Ok((_, index)) = self.c.propose(leader, "healed") {
                 self.c.run(300);
