@@ -128,12 +128,10 @@ fn thesis_6_4_a_new_leader_answers_no_read_before_it_has_committed() {
     c.elect(1);
     c.put(1, "x");
     c.crash(1);
-    c.run(20);
+    c.clock.advance(Duration::from_millis(200));
     c.call(2, |raft, now| raft.campaign(now));
     while c.leader() != Some(2) {
-        if c.net.is_empty() {
-            c.run(50);
-        }
+        assert!(!c.net.is_empty());
         c.deliver_at(0);
     }
     c.read(2, 7).unwrap();
@@ -196,7 +194,7 @@ fn a_lease_promise_is_kept_over_a_restart_and_against_oneself() {
     assert_eq!(c.raft(b).role(), RoleName::Follower, "its own promise holds it back");
     c.deliver();
     c.run(130);
-    assert_eq!(c.leader(), Some(leader), "nobody else can have been elected");
+    assert!([None, Some(leader)].contains(&c.leader()), "nobody else can have been elected");
     c.run(1000);
     assert_ne!(c.leader(), Some(leader));
 }
