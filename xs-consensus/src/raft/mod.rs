@@ -158,7 +158,8 @@
 //! A disk that lies about syncs, and nodes that lie: Raft stands neither. A machine that lost its disk must come back
 //! under a new id. If it returns under its old one with an empty [`Initial::membership`], it votes for nobody until a
 //! leader has told it of the cluster; that makes a double vote improbable, and not impossible. Automatic promotion of
-//! learners, weights of votes, a received part of a snapshot that outlives a restart, batching across many groups in one process (multi-Raft), and compressing entries.
+//! learners, weights of votes, a received part of a snapshot that outlives a restart, batching across many groups in one
+//! process (multi-Raft), and compressing entries.
 //!
 //! # Try next
 //!
