@@ -90,7 +90,7 @@ fn scenarios_show_the_bugs_that_chance_seldom_finds() {
 }
 
 /// Seeds that a bug may take.
-const SEEDS: u64 = 1000;
+const SEEDS: u64 = 5000;
 
 #[test]
 #[ignore = "minutes"]
