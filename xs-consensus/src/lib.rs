@@ -1,7 +1,13 @@
-//! **Agreement between machines**, sans-I/O: messages, ticks and `now` in, messages and decisions out. No socket, no
-//! clock and no thread, so that a simulator can run a whole cluster from one seed and replay it.
+//! **Agreement between machines**, sans-I/O: messages and `now` in, messages and decisions out. No socket, no clock and
+//! no thread, so that a simulator can run a whole cluster from one seed and replay it.
 //!
-//! This crate is the next floor to be built. Its reading order will be: the log and its terms; election; replication;
-//! membership; snapshots and linearizable reads; then the simulator that breaks each of them. Nothing stands here yet
-//! that could be used, and nothing is exported that pretends to.
+//! Read in this order, each behind the feature of its name:
+//!
+//! 1. [`raft_lite`]: Raft on three pages, for reading.
+//! 2. [`raft`]: Raft with everything that a system needs of it.
 #![forbid(unsafe_code)]
+
+#[cfg(feature = "raft")]
+pub mod raft;
+#[cfg(feature = "raft-lite")]
+pub mod raft_lite;
