@@ -57,6 +57,7 @@ pub struct Context<'a, M> {
     pub(super) node: NodeId,
     pub(super) nodes: u32,
     pub(super) life: u32,
+    pub(super) world_time: Duration,
     pub(super) clock: &'a VirtualClock,
     pub(super) rng: &'a mut Rng,
     pub(super) disk: &'a FaultyVfs,
@@ -88,6 +89,12 @@ impl<M> Context<'_, M> {
     /// The node's calendar, which may be stepped.
     pub fn wall(&self) -> SystemTime {
         self.clock.wall()
+    }
+
+    /// The time since the beginning of the world, by no node's clock: for those who watch and record. A program that acts
+    /// by it knows what no program can.
+    pub fn world_time(&self) -> Duration {
+        self.world_time
     }
 
     /// The node's clock, for blocks that take one.

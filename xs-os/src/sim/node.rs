@@ -85,6 +85,7 @@ impl<A: Actor> Slot<A> {
             node: self.node,
             nodes,
             life: self.life,
+            world_time: self.true_time,
             clock: &self.clock,
             rng: &mut self.rng,
             disk: &self.disk,

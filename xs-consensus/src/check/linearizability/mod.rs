@@ -26,8 +26,8 @@
 //! under way are in it, and the object's state. From here it is a depth-first search over configurations, pruned:
 //!
 //! - A configuration that was seen is not entered again, whatever sequence led to it.
-//! - An operation that fits and changes nothing, as a read of the present value does, is put in at once: no completion
-//!   can need it later.
+//! - An operation that only looks ([`Model::changes`]), as a read does, is put in as soon as it fits: no completion can
+//!   need it later.
 //! - Operations whose outcome is unknown may be put in at any time or never. One whose effect the next operation does not
 //!   see might as well be left out, and is. A configuration that has used more of them than another one, and is otherwise
 //!   the same, is not entered; of equal ones only the first is tried.
@@ -128,6 +128,13 @@ pub trait Model {
     /// The state after an operation that was answered so; none if the object would not have answered that. Without an
     /// answer (`ret` is none) nobody knows what it was, and the operation takes effect in any case.
     fn step(&self, state: &Self::State, op: &Self::Op, ret: Option<&Self::Ret>) -> Option<Self::State>;
+
+    /// Whether an operation that was answered so may have changed the state, in whatever state it was: a read has not, nor
+    /// has a compare-and-set that failed. The checker puts in at once what only looks; true is always right, and slower.
+    fn changes(&self, op: &Self::Op, ret: &Self::Ret) -> bool {
+        let _ = (op, ret);
+        true
+    }
 
     /// The part of the object that an operation is about; none if it is about more than one. If every operation of a
     /// history has a key, each part is checked alone, from [`Model::init`].

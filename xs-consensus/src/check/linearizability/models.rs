@@ -35,6 +35,10 @@ impl<K: Clone + Ord + Debug, M: Model> Model for Keyed<K, M> {
         self.object.step(state, &op.1, ret)
     }
 
+    fn changes(&self, op: &(K, M::Op), ret: &M::Ret) -> bool {
+        self.object.changes(&op.1, ret)
+    }
+
     fn key(&self, op: &(K, M::Op)) -> Option<K> {
         Some(op.0.clone())
     }
@@ -95,6 +99,10 @@ impl<V: Clone + Eq + Hash + Debug> Model for Register<V> {
             RegisterOp::CompareAndSet(..) => (state, RegisterRet::Swapped(false)),
         };
         ret.is_none_or(|ret| *ret == answer).then(|| after.clone())
+    }
+
+    fn changes(&self, _: &RegisterOp<V>, ret: &RegisterRet<V>) -> bool {
+        !matches!(ret, RegisterRet::Value(_) | RegisterRet::Swapped(false))
     }
 
     fn key(&self, _: &RegisterOp<V>) -> Option<()> {
@@ -181,6 +189,11 @@ impl<K: Clone + Ord + Hash + Debug, V: Clone + Eq + Hash + Debug> Model for Map<
         Some(after)
     }
 
+    fn changes(&self, op: &MapOp<K, V>, ret: &MapRet<K, V>) -> bool {
+        let looks = matches!(op, MapOp::Get(_) | MapOp::All);
+        !looks && !matches!(ret, MapRet::Value(None) | MapRet::Swapped(false))
+    }
+
     fn key(&self, op: &MapOp<K, V>) -> Option<K> {
         match op {
             MapOp::Get(key) | MapOp::Put(key, _) | MapOp::Delete(key) | MapOp::CompareAndSet(key, ..) => {
@@ -253,6 +266,10 @@ impl<V: Clone + Eq + Hash + Debug> Model for Queue<V> {
         Some(after)
     }
 
+    fn changes(&self, _: &QueueOp<V>, ret: &QueueRet<V>) -> bool {
+        !matches!(ret, QueueRet::Value(None))
+    }
+
     fn key(&self, _: &QueueOp<V>) -> Option<()> {
         None
     }
@@ -288,6 +305,10 @@ impl Model for Lock {
             LockOp::Release(owner) => (*state == Some(*owner), None),
         };
         ret.is_none_or(|ret| *ret == fits).then_some(if fits { after } else { *state })
+    }
+
+    fn changes(&self, _: &LockOp, ret: &bool) -> bool {
+        *ret
     }
 
     fn key(&self, _: &LockOp) -> Option<()> {
@@ -340,6 +361,10 @@ impl Model for Counter {
             (CounterOp::Read, Some(CounterRet::Done)) => false,
         };
         fits.then_some(after)
+    }
+
+    fn changes(&self, op: &CounterOp, _: &CounterRet) -> bool {
+        *op != CounterOp::Read
     }
 
     fn key(&self, _: &CounterOp) -> Option<()> {

@@ -106,7 +106,7 @@ impl<'a, M: Model> Search<'a, M> {
         let mut stuck: Option<(usize, Vec<(usize, u32)>)> = None;
         let mut states_at_stuck: Vec<u32> = Vec::new();
         match self.settle(start) {
-            None => return Found::Order(Vec::new()),
+            None => return Found::Order(self.order.into_iter().map(|(nth, _)| nth).collect()),
             Some(start) => stack.push(start),
         }
         while let Some(top) = stack.last_mut() {
@@ -150,7 +150,7 @@ impl<'a, M: Model> Search<'a, M> {
         })
     }
 
-    /// Puts in what fits and changes nothing, and passes every return whose operation is in. None at the end.
+    /// Puts in what fits and only looks, and passes every return whose operation is in. None at the end.
     fn settle(&mut self, mut at: Configuration) -> Option<Configuration> {
         loop {
             let next = self.returns.get(at.at)?;
@@ -160,7 +160,9 @@ impl<'a, M: Model> Search<'a, M> {
                 }
                 let state = &self.states[at.state as usize];
                 let operation = &self.history[nth];
-                if self.model.step(state, &operation.op, operation.ret()).is_some_and(|after| after == *state) {
+                let Some(ret) = operation.ret() else { continue };
+                if !self.model.changes(&operation.op, ret) && self.model.step(state, &operation.op, Some(ret)).is_some()
+                {
                     at.known.set(slot);
                     at.unseen = None;
                     self.order.push((nth, at.state));
@@ -199,8 +201,8 @@ impl<'a, M: Model> Search<'a, M> {
             };
             let state = &self.states[from.state as usize];
             let Some(after) = self.model.step(state, &self.history[place].op, ret) else { continue };
-            // What has no answer and no effect may as well not have happened.
-            if after == *state {
+            // What has no answer and no effect may as well not have happened here.
+            if ret.is_none() && after == *state {
                 continue;
             }
             // Nor may what has no answer be in front of an operation that does the same without it.

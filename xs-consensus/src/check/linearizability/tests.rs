@@ -133,7 +133,10 @@ fn both_verdicts<Op, Ret, M: Model<Op = Op, Ret = Ret>>(
 {
     let mut seen: BTreeMap<bool, u32> = BTreeMap::new();
     let cell = std::cell::RefCell::new(&mut seen);
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(1500));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(1500)
+    });
     runner
         .run(&rows, |rows| {
             let verdict = agree(model(), &history(rows))?;

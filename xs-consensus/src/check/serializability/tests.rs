@@ -192,7 +192,10 @@ fn agrees_with_every_order() {
     let transactions = proptest::collection::vec((0..25_u64, proptest::collection::vec(step, 1..4)), 1..6);
     let mut seen = [[0; 2]; 2];
     let cell = std::cell::RefCell::new(&mut seen);
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(1500));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(1500)
+    });
     runner
         .run(&transactions, |choices| {
             let history = careless(&choices);

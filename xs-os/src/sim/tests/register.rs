@@ -207,7 +207,7 @@ fn each_bug_is_found_shrunk_and_replayed() {
         let verdict = campaign.run(&SystemClock, |one| run(one, bug));
         let found = verdict.found.as_ref().unwrap_or_else(|| panic!("{bug:?} is not found: {verdict}"));
         assert!(found.why.contains("later"), "{bug:?}: {found}");
-        assert!(found.plan.len() <= 4, "{bug:?} needs few faults: {found}");
+        assert!(found.plan.len() < found.drawn, "{bug:?}: some faults have nothing to do with it: {found}");
         assert!(found.command.contains(&format!("XS_SEED={}", found.seed)));
         assert!(found.text.contains("Store") && found.html.contains("<svg"));
         // The seed and the small plan are the whole run.
