@@ -1,12 +1,16 @@
-//! **Agreement between machines**, sans-I/O: messages, ticks and `now` in, messages and decisions out. No socket, no
-//! clock and no thread, so that a simulator can run a whole cluster from one seed and replay it.
+//! **Agreement between machines**, sans-I/O: messages and `now` in, messages and decisions out. No socket, no clock and
+//! no thread, so that a simulator can run a whole cluster from one seed and replay it.
 //!
-//! This crate is the next floor to be built. Its reading order will be: the log and its terms; election; replication;
-//! membership; snapshots and linearizable reads; then the simulator that breaks each of them.
+//! Read in this order, each behind the feature of its name:
 //!
-//! What stands is the other end: [`check`] finds out from outside whether a system, this one or another, kept its
-//! promises.
+//! 1. [`raft_lite`]: Raft on three pages, for reading.
+//! 2. [`raft`]: Raft with everything that a system needs of it.
+//! 3. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "check")]
 pub mod check;
+#[cfg(feature = "raft")]
+pub mod raft;
+#[cfg(feature = "raft-lite")]
+pub mod raft_lite;

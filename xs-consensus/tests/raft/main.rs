@@ -1,0 +1,9 @@
+//! Raft, whole: against the paper, against the bugs of others, told as transcripts, and in a random network.
+
+mod checks;
+mod cluster;
+mod features;
+mod paper;
+mod peers;
+mod random;
+mod transcripts;

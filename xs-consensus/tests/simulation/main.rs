@@ -1,0 +1,53 @@
+//! A Raft cluster in the simulated world: five servers with disks, clients that record what they see, an operator that
+//! moves the cluster about, and everything that can go wrong.
+//!
+//! `XS_SEEDS=2000` runs more seeds, `XS_SEED=42` runs one.
+
+mod client;
+mod disk;
+mod machine;
+mod observer;
+mod run;
+mod server;
+
+use std::time::Duration;
+
+use run::{Mode, campaign, run};
+use xs_os::SystemClock;
+use xs_os::sim::{Campaign, Keep, Kind, Run};
+
+#[test]
+fn raft_stands_everything() {
+    let mode = Mode { fixed: true, ..Mode::default() };
+    let verdict = campaign(200, mode, "raft_stands_everything").run(&SystemClock, |one| run(one, mode));
+    println!("{verdict}");
+    if let Some(found) = &verdict.found
+        && let Ok(path) = std::env::var("XS_DIAGRAM")
+    {
+        // The one place where this test touches the real disk: a drawing that was asked for.
+        #[allow(clippy::disallowed_methods)]
+        std::fs::write(path, &found.html).expect("the drawing can be written");
+    }
+    verdict.expect_clean();
+    if verdict.runs >= 200 {
+        // Every kind of fault was there, and the clients were busy.
+        assert_eq!(verdict.tally.faults.len(), Kind::ALL.len() - 1, "{verdict}");
+        assert!(verdict.tally.sent > 1000 * verdict.runs, "{verdict}");
+    }
+}
+
+#[test]
+fn the_same_seed_does_the_same_twice() {
+    let mode = Mode { fixed: true, ..Mode::default() };
+    let campaign = Campaign { twice: true, ..campaign(40, mode, "the_same_seed_does_the_same_twice") };
+    campaign.run(&SystemClock, |one| run(one, mode)).expect_clean();
+}
+
+/// A run in fair weather, for the eye: `cargo test … fair -- --nocapture`.
+#[test]
+fn in_fair_weather_a_leader_is_elected_and_clients_are_served() {
+    let report = run(&Run { seed: 1, plan: Vec::new(), keep: Keep::Last(50) }, Mode::default());
+    println!("{}", report.text);
+    assert_eq!(report.result, Ok(()));
+    assert!(report.simulated < Duration::from_secs(4), "clients get answers at once: {:?}", report.simulated);
+}
