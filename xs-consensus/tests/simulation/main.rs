@@ -6,6 +6,8 @@
 mod client;
 mod disk;
 mod machine;
+#[cfg(feature = "mutations")]
+mod mutations;
 mod observer;
 mod run;
 mod server;
@@ -50,4 +52,16 @@ fn in_fair_weather_a_leader_is_elected_and_clients_are_served() {
     println!("{}", report.text);
     assert_eq!(report.result, Ok(()));
     assert!(report.simulated < Duration::from_secs(4), "clients get answers at once: {:?}", report.simulated);
+}
+/// Leases answer from one clock, so they promise nothing beyond the drift that they were told. That limit is real: a
+/// campaign beyond it finds stale reads.
+#[test]
+fn clocks_beyond_the_bound_break_leases() {
+    let mode = Mode { beyond_skew: true, fixed: true, ..Mode::default() };
+    let mut campaign = campaign(1000, mode, "clocks_beyond_the_bound_break_leases");
+    campaign.shrink = 50;
+    let verdict = campaign.run(&SystemClock, |one| run(one, mode));
+    println!("{verdict}");
+    let found = verdict.found.expect("a stale read under a lease");
+    assert!(found.why.contains("not linearizable"), "nothing but reads is lost: {}", found.why);
 }

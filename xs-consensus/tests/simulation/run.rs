@@ -80,7 +80,7 @@ impl Settings {
 enum Node {
     Server(Box<Server>),
     Client(Box<Client>),
-    Operator(Operator),
+    Operator(Box<Operator>),
 }
 
 impl Actor for Node {
@@ -144,7 +144,7 @@ pub(crate) fn run(run: &Run, mode: Mode) -> Report {
         Ok(match cx.node().0 {
             node if node < SERVERS => Node::Server(Box::new(Server::start(cx, &with, watch.clone())?)),
             node if node < SERVERS + CLIENTS => Node::Client(Box::new(Client::start(cx, &with, record.clone()))),
-            _ => Node::Operator(Operator::start(cx, &with)),
+            _ => Node::Operator(Box::new(Operator::start(cx, &with))),
         })
     });
     world.plan(run.plan.iter().cloned());

@@ -1,0 +1,43 @@
+//! The proof that the checkers bite: Raft with one deliberate bug after another, and how many seeds it takes to find it.
+
+use std::fmt::Write;
+
+use xs_consensus::raft::Mutation;
+use xs_os::SystemClock;
+use xs_os::sim::Campaign;
+
+use super::run::{Mode, nemesis, run};
+
+fn hunt(mutation: Mutation, seeds: u64) -> (u64, Option<String>) {
+    // What is wrong with changes of membership shows only where there are some.
+    let needs_changes =
+        matches!(mutation, Mutation::OverlappingMembership | Mutation::OneStepMembership | Mutation::CountLearners);
+    let mode = Mode { fixed: !needs_changes, mutation: Some(mutation), ..Mode::default() };
+    let campaign = Campaign { shrink: 0, ..Campaign::new(seeds, Some(nemesis(mode)), "") };
+    let verdict = campaign.run(&SystemClock, |one| run(one, mode));
+    let why = verdict.found.map(|found| (found.seed, found.why.lines().next().unwrap_or_default().to_owned()));
+    why.map_or((seeds, None), |(seed, why)| (seed, Some(why)))
+}
+
+#[test]
+fn every_mutation_is_found_within_a_thousand_seeds() {
+    let only = std::env::var("XS_MUTATION").ok();
+    let mut table = String::from("| mutation | seeds | what was seen |\n|---|---|---|\n");
+    let mut missed = Vec::new();
+    for mutation in Mutation::ALL {
+        let name = format!("{mutation:?}");
+        if only.as_ref().is_some_and(|only| *only != name) {
+            continue;
+        }
+        let (seeds, why) = hunt(mutation, 1000);
+        if why.is_none() {
+            missed.push(name.clone());
+        }
+        let why: String = why.unwrap_or_else(|| "nothing".to_owned()).chars().take(110).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(table, "| {name} | {seeds} | {why} |");
+        println!("| {name} | {seeds} | {why} |");
+    }
+    println!("{table}");
+    assert!(missed.is_empty(), "nobody noticed {missed:?}");
+}
