@@ -48,7 +48,7 @@ fn the_same_seed_does_the_same_twice() {
 /// A run in fair weather, for the eye: `cargo test … fair -- --nocapture`.
 #[test]
 fn in_fair_weather_a_leader_is_elected_and_clients_are_served() {
-    let report = run(&Run { seed: 1, plan: Vec::new(), keep: Keep::Last(50) }, Mode::default());
+    let report = run(&Run { seed: 1, weather: 2, plan: Vec::new(), keep: Keep::Last(50) }, Mode::default());
     println!("{}", report.text);
     assert_eq!(report.result, Ok(()));
     assert!(report.simulated < Duration::from_secs(4), "clients get answers at once: {:?}", report.simulated);

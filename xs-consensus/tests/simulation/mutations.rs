@@ -6,14 +6,14 @@ use xs_consensus::raft::Mutation;
 use xs_os::SystemClock;
 use xs_os::sim::Campaign;
 
-use super::run::{Mode, nemesis, run};
+use super::run::{Mode, nemeses, run};
 
 fn hunt(mutation: Mutation, seeds: u64) -> (u64, Option<String>) {
     // What is wrong with changes of membership shows only where there are some.
     let needs_changes =
         matches!(mutation, Mutation::OverlappingMembership | Mutation::OneStepMembership | Mutation::CountLearners);
     let mode = Mode { fixed: !needs_changes, mutation: Some(mutation), ..Mode::default() };
-    let campaign = Campaign { shrink: 0, ..Campaign::new(seeds, Some(nemesis(mode)), "") };
+    let campaign = Campaign { shrink: 0, ..Campaign::new(seeds, nemeses(mode), "") };
     let verdict = campaign.run(&SystemClock, |one| run(one, mode));
     let why = verdict.found.map(|found| (found.seed, found.why.lines().next().unwrap_or_default().to_owned()));
     why.map_or((seeds, None), |(seed, why)| (seed, Some(why)))

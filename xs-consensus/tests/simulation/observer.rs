@@ -47,8 +47,11 @@ impl Observer {
         }
     }
 
-    /// A node's state is that of a snapshot.
-    pub(crate) fn installed(&mut self, node: NodeId, index: Index, state: &Bytes) {
+    /// A node's state is that of a snapshot from now on; it had applied entries up to `before`.
+    pub(crate) fn installed(&mut self, node: NodeId, before: Index, index: Index, state: &Bytes) {
+        if index < before {
+            self.breaks(format!("state machine safety: {node} goes back from {before} to a snapshot at {index}"));
+        }
         if self.applied.get(&index).is_some_and(|(_, _, seen)| seen != state) {
             self.breaks(format!("state machine safety: the snapshot of {node} at {index} is another state"));
         }

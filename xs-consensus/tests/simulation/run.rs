@@ -18,6 +18,8 @@ use super::server::{Cx, Msg, Server};
 const MS: Duration = Duration::from_millis(1);
 const SERVERS: u32 = 5;
 const CLIENTS: u32 = 4;
+/// When the last fault has ended.
+const UNTIL: Duration = Duration::from_secs(3);
 
 /// What a seed decides about a run beside the faults.
 #[derive(Clone, Debug)]
@@ -47,17 +49,19 @@ pub(crate) struct Mode {
 }
 
 impl Settings {
-    fn draw(seed: u64, mode: Mode) -> Settings {
-        let mut rng = Rng::from_seed(seed).fork("settings");
+    fn draw(run: &Run, mode: Mode) -> Settings {
+        let mut rng = Rng::from_seed(run.seed).fork("settings");
         let rng = &mut rng;
-        let lease = (rng.chance(0.5) || mode.beyond_skew).then_some(40 * MS);
+        let storm = run.weather < 2 && !mode.beyond_skew;
+        let lease = (rng.chance(if storm { 0.2 } else { 0.5 }) || mode.beyond_skew).then_some(40 * MS);
         let raft = Options {
             cluster: ClusterId(7),
-            pre_vote: rng.chance(0.8),
-            check_quorum: lease.is_some() || rng.chance(0.8),
+            pre_vote: rng.chance(if storm { 0.3 } else { 0.8 }),
+            check_quorum: lease.is_some() || rng.chance(if storm { 0.3 } else { 0.8 }),
+            election_jitter: if storm { 60 * MS } else { 150 * MS },
             lease_skew: lease,
             eager_commit: rng.chance(0.5),
-            max_append_bytes: [200, 1000, 1 << 20][rng.index(3)],
+            max_append_bytes: [1, 200, 1 << 20][rng.index(3)],
             max_inflight: [1, 4, 128][rng.index(3)],
             cache_bytes: [0, 1 << 20][rng.index(2)],
             snapshot_chunk_bytes: [64, 1 << 20][rng.index(2)],
@@ -65,14 +69,19 @@ impl Settings {
             mutation: mode.mutation,
             ..Options::default()
         };
+        let founders = match run.weather {
+            0 if storm => u64::from(SERVERS),
+            1 if storm => 3,
+            _ => 3 + rng.below(3),
+        };
         Settings {
             servers: SERVERS,
-            founders: 3 + rng.below(3),
+            founders,
             raft,
-            sync_after: rng.chance(0.5).then_some(10 * MS),
+            sync_after: rng.chance(0.5).then(|| [10 * MS, 50 * MS][rng.index(2)]),
             snapshot_at: rng.chance(0.6).then(|| 8 + rng.index(40)),
-            faults_until: 3000 * MS,
-            changes: !mode.fixed && rng.chance(0.5),
+            faults_until: UNTIL,
+            changes: !mode.fixed && !storm,
         }
     }
 }
@@ -103,32 +112,49 @@ impl Actor for Node {
     }
 }
 
-/// What goes wrong: everything that Raft promises to stand.
-pub(crate) fn nemesis(mode: Mode) -> Nemesis {
-    let mut nemesis = Nemesis::new((0..SERVERS).map(sim::NodeId).collect(), 3000 * MS);
-    nemesis.bystanders = (SERVERS..SERVERS + CLIENTS).map(sim::NodeId).collect();
-    nemesis.gap = 30 * MS..300 * MS;
-    nemesis.lasts = 20 * MS..700 * MS;
+/// What goes wrong: everything that Raft promises to stand, in three kinds of weather.
+pub(crate) fn nemeses(mode: Mode) -> Vec<Nemesis> {
+    let nodes = |servers: u32| (0..servers).map(sim::NodeId).collect();
+    let mut all = Nemesis::new(nodes(SERVERS), UNTIL);
+    all.bystanders = (SERVERS..SERVERS + CLIENTS).map(sim::NodeId).collect();
+    all.gap = 30 * MS..300 * MS;
+    all.lasts = 20 * MS..1000 * MS;
     // A tenth: two clocks then differ by 30 ms in an election timeout, and leases allow for 40.
-    nemesis.drift = if mode.beyond_skew { 600_000 } else { 100_000 };
+    all.drift = 100_000;
     if mode.beyond_skew {
-        nemesis.gap = 20 * MS..100 * MS;
-        nemesis.lasts = 300 * MS..900 * MS;
-        nemesis = nemesis.only(&[Kind::Drift, Kind::Split, Kind::Drift, Kind::Pause]);
+        all.drift = 600_000;
+        all.gap = 20 * MS..100 * MS;
+        return vec![all.only(&[Kind::Drift, Kind::Split, Kind::Drift, Kind::Pause])];
     }
-    nemesis
+    // Machines that come and go all the time, and a network that never settles: one election after another.
+    let storm = |servers| {
+        let mut storm = Nemesis { nodes: nodes(servers), bystanders: Vec::new(), ..all.clone() };
+        storm.gap = 5 * MS..80 * MS;
+        storm.lasts = MS..200 * MS;
+        storm.only(&[
+            Kind::Crash,
+            Kind::Crash,
+            Kind::CrashInStep,
+            Kind::Kill,
+            Kind::Split,
+            Kind::Cut,
+            Kind::Pause,
+            Kind::Lossy,
+        ])
+    };
+    vec![storm(SERVERS), storm(3), all]
 }
 
 pub(crate) fn campaign(seeds: u64, mode: Mode, test: &str) -> Campaign {
     let command = format!(
         "XS_SEED={{seed}} cargo test -p xs-consensus --test simulation {test} -- --nocapture --include-ignored"
     );
-    Campaign::from_env(seeds, Some(nemesis(mode)), &command)
+    Campaign::from_env(seeds, nemeses(mode), &command)
 }
 
 /// Runs a seed.
 pub(crate) fn run(run: &Run, mode: Mode) -> Report {
-    let settings = Settings::draw(run.seed, mode);
+    let settings = Settings::draw(run, mode);
     let mut rng = Rng::from_seed(run.seed).fork("world");
     let observer: Rc<RefCell<Observer>> = Rc::default();
     let history: Recorder = Rc::new(RefCell::new(History::new()));
@@ -136,7 +162,12 @@ pub(crate) fn run(run: &Run, mode: Mode) -> Report {
         keep: run.keep,
         drift: 200,
         pace: if rng.chance(0.3) { Pace::flash() } else { Pace::default() },
-        link: if rng.chance(0.3) { sim::Link::connection() } else { sim::Link::datagrams() },
+        link: match rng.below(4) {
+            0 => sim::Link::connection(),
+            1 => sim::Link { latency: sim::Latency::Uniform(MS, 20 * MS), ..sim::Link::datagrams() },
+            _ => sim::Link::datagrams(),
+        },
+        respawn: if rng.chance(0.5) { 5 * MS } else { 100 * MS },
         ..sim::Options::new(SERVERS + CLIENTS + 1)
     };
     let (watch, record, with) = (observer.clone(), history.clone(), settings.clone());

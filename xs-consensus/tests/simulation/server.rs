@@ -224,7 +224,8 @@ impl Server {
             for record in records {
                 if let Record::Install(meta, data) = &record {
                     self.machine = Machine::decode(data).ok_or(std::io::ErrorKind::InvalidData)?;
-                    self.observer.borrow_mut().installed(self.raft.status().id, meta.index, data);
+                    let status = self.raft.status();
+                    self.observer.borrow_mut().installed(status.id, status.applied, meta.index, data);
                 }
                 self.raft.view_mut().apply(record);
             }

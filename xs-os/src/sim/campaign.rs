@@ -15,6 +15,8 @@ use crate::{Clock, Rng};
 pub struct Run {
     /// What everything follows from.
     pub seed: u64,
+    /// Which of [`Campaign::nemeses`] drew the plan: 0 without any.
+    pub weather: usize,
     /// What goes wrong.
     pub plan: Vec<Episode>,
     /// How much of the trace is wanted.
@@ -79,8 +81,8 @@ pub struct Campaign {
     pub seeds: u64,
     /// On how many threads; each world has one to itself.
     pub threads: usize,
-    /// Draws what goes wrong, from each seed; none for fair weather.
-    pub nemesis: Option<Nemesis>,
+    /// They draw what goes wrong, one seed each in turn; none for fair weather.
+    pub nemeses: Vec<Nemesis>,
     /// Whether each seed is run twice and must do the same.
     pub twice: bool,
     /// How many runs may be spent on making a failing plan smaller.
@@ -91,25 +93,27 @@ pub struct Campaign {
 
 impl Campaign {
     /// So many seeds from 1, on two threads.
-    pub fn new(seeds: u64, nemesis: Option<Nemesis>, command: &str) -> Self {
-        let command = command.to_owned();
-        Campaign { first: 1, seeds, threads: 2, nemesis, twice: false, shrink: 300, command }
+    pub fn new(seeds: u64, nemeses: impl IntoIterator<Item = Nemesis>, command: &str) -> Self {
+        let (nemeses, command) = (nemeses.into_iter().collect(), command.to_owned());
+        Campaign { first: 1, seeds, threads: 2, nemeses, twice: false, shrink: 300, command }
     }
 
     /// The same, with `XS_SEEDS` in the environment as the number of seeds, or `XS_SEED` as the only one.
-    pub fn from_env(seeds: u64, nemesis: Option<Nemesis>, command: &str) -> Self {
+    pub fn from_env(seeds: u64, nemeses: impl IntoIterator<Item = Nemesis>, command: &str) -> Self {
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.trim().parse().ok());
-        let mut campaign = Self::new(number("XS_SEEDS").unwrap_or(seeds), nemesis, command);
+        let mut campaign = Self::new(number("XS_SEEDS").unwrap_or(seeds), nemeses, command);
         if let Some(seed) = number("XS_SEED") {
             (campaign.first, campaign.seeds) = (seed, 1);
         }
         campaign
     }
 
-    /// What goes wrong in a seed's run.
-    pub fn plan(&self, seed: u64) -> Vec<Episode> {
+    /// A seed's run.
+    pub fn one(&self, seed: u64) -> Run {
         let mut rng = Rng::from_seed(seed).fork("nemesis");
-        self.nemesis.as_ref().map_or_else(Vec::new, |nemesis| nemesis.draw(&mut rng))
+        let weather = (seed % self.nemeses.len().max(1) as u64) as usize;
+        let plan = self.nemeses.get(weather).map_or_else(Vec::new, |nemesis| nemesis.draw(&mut rng));
+        Run { seed, weather, plan, keep: Keep::Hash }
     }
 
     /// Runs all seeds, or until one fails; makes that one's plan small and tells its story.
@@ -142,7 +146,7 @@ impl Campaign {
                 progress.next += 1;
                 seed
             };
-            let one = Run { seed, plan: self.plan(seed), keep: Keep::Hash };
+            let one = self.one(seed);
             let report = guarded(run, &one);
             let again = self.twice.then(|| guarded(run, &one));
             let mut progress = progress.lock();
@@ -169,18 +173,18 @@ impl Campaign {
     }
 
     fn tell(&self, seed: u64, why: String, run: &impl Fn(&Run) -> Report) -> Found {
-        let plan = self.plan(seed);
-        let small = shrink(&plan, self.shrink, |plan| {
-            let report = guarded(run, &Run { seed, plan: plan.to_vec(), keep: Keep::Hash });
-            report.map_or(true, |report| report.result.is_err())
+        let whole = self.one(seed);
+        let with = |plan: &[Episode], keep| guarded(run, &Run { plan: plan.to_vec(), keep, ..whole.clone() });
+        let small = shrink(&whole.plan, self.shrink, |plan| {
+            with(plan, Keep::Hash).map_or(true, |report| report.result.is_err())
         });
-        let story = guarded(run, &Run { seed, plan: small.clone(), keep: Keep::Last(400) });
+        let story = with(&small, Keep::Last(400));
         let (small_why, text, html) = match story {
             Ok(report) => (report.result.err().unwrap_or_else(|| why.clone()), report.text, report.html),
             Err(panic) => (panic, String::new(), String::new()),
         };
         let command = self.command.replace("{seed}", &seed.to_string());
-        Found { seed, why, drawn: plan.len(), plan: small, small_why, text, html, command }
+        Found { seed, why, drawn: whole.plan.len(), plan: small, small_why, text, html, command }
     }
 }
 

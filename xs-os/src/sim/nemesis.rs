@@ -29,7 +29,7 @@ pub struct Nemesis {
     pub until: Duration,
     /// The time between the beginnings of two faults.
     pub gap: Range<Duration>,
-    /// How long a fault lasts.
+    /// How long a fault lasts; short ones come more often.
     pub lasts: Range<Duration>,
     /// The most that a clock may drift, in millionths: within what the system's leases allow for.
     pub drift: i32,
@@ -75,7 +75,8 @@ impl Nemesis {
         let mut at = between(&self.gap, rng);
         let weights: u64 = self.kinds.iter().map(|(_, weight)| u64::from(*weight)).sum();
         while at < self.until && weights > 0 && !self.nodes.is_empty() {
-            let lasts = between(&self.lasts, rng).min(self.until - at);
+            // The least of three: half of all last less than a fifth of what they may.
+            let lasts = (0..3).map(|_| between(&self.lasts, rng)).min().unwrap_or_default().min(self.until - at);
             let mut ticket = rng.below(weights);
             let kind = self.kinds.iter().find(|(_, weight)| {
                 let mine = ticket < u64::from(*weight);

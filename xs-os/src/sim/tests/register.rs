@@ -211,7 +211,7 @@ fn each_bug_is_found_shrunk_and_replayed() {
         assert!(found.command.contains(&format!("XS_SEED={}", found.seed)));
         assert!(found.text.contains("Store") && found.html.contains("<svg"));
         // The seed and the small plan are the whole run.
-        let again = || run(&Run { seed: found.seed, plan: found.plan.clone(), keep: Keep::Hash }, bug);
+        let again = || run(&Run { plan: found.plan.clone(), ..campaign.one(found.seed) }, bug);
         let (one, two) = (again(), again());
         assert_eq!((one.digest, &one.result), (two.digest, &Err(found.small_why.clone())));
     }
