@@ -14,7 +14,7 @@ use super::quorum::Tally;
 use super::reads::LeaderReads;
 use super::ready::Sealed;
 use super::replication::Uncommitted;
-use super::{LogView, NodeId, Payload, Term};
+use super::{LogView, Membership, NodeId, Payload, Term};
 
 impl<L: LogView> Raft<L> {
     /// Draws a new waiting time. It is drawn anew for every campaign: two nodes that once drew the same would collide
@@ -35,9 +35,12 @@ impl<L: LogView> Raft<L> {
         self.draw_deadline();
     }
 
-    /// Whether the node may lead.
+    /// Whether the node may lead. As long as its removal is not committed, it must be able to: it may be the only one
+    /// that has the entry (thesis, 4.2.2).
     fn may_lead(&self) -> bool {
-        self.membership().is_voter(self.id) && self.log.restoring.is_none()
+        let votes = |membership: &Membership| membership.is_voter(self.id);
+        let voter = votes(self.membership()) || self.memberships.replaced(self.commit).is_some_and(votes);
+        voter && self.log.restoring.is_none()
     }
 
     pub(super) fn election_due(&mut self) {

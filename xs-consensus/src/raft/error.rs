@@ -61,6 +61,9 @@ pub enum Rejected {
     /// Another change of membership is under way, or the leader is so new that it may not know of one; try again.
     #[error("another change of membership is under way")]
     ChangeUnderWay,
+    /// The node must be a learner first, and hold the log up to the entry that said so; try again when it does.
+    #[error("{0} must be a learner, and catch up, before it votes")]
+    Behind(NodeId),
     /// The change asks for something that can't be.
     #[error("membership: {0}")]
     BadChange(&'static str),
@@ -91,6 +94,16 @@ pub enum Lookup<T> {
     /// It is there, but not in memory: the view fetches it, and is asked again at the next call of
     /// [`Raft::ready`](super::Raft::ready).
     NotAtHand,
+}
+
+impl<T> Lookup<T> {
+    pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> Lookup<U> {
+        match self {
+            Lookup::Found(found) => Lookup::Found(f(found)),
+            Lookup::Compacted => Lookup::Compacted,
+            Lookup::NotAtHand => Lookup::NotAtHand,
+        }
+    }
 }
 
 /// Where a log begins and ends.

@@ -32,9 +32,9 @@ pub struct Membership {
 /// One step of a change of membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A new voter, or a learner that becomes one.
+    /// A learner that has caught up becomes a voter (thesis, 4.2.1).
     AddVoter(NodeId),
-    /// A voter that keeps the log and no state machine.
+    /// A learner that has caught up becomes a voter that keeps the log and no state machine.
     AddWitness(NodeId),
     /// A node that gets everything and doesn't count; a voter that becomes one.
     AddLearner(NodeId),
@@ -221,6 +221,12 @@ impl Memberships {
         &found.unwrap_or(&self.all[0]).1
     }
 
+    /// The one that held before the latest, if that is not known to be committed.
+    pub(super) fn replaced(&self, commit: Index) -> Option<&Membership> {
+        let (index, _) = self.latest();
+        (*index > commit && self.all.len() > 1).then(|| &*self.all[self.all.len() - 2].1)
+    }
+
     pub(super) fn push(&mut self, index: Index, membership: Arc<Membership>) {
         self.all.push((index, membership));
     }
@@ -244,7 +250,7 @@ impl<L: LogView> Raft<L> {
     /// [`Status::membership`](super::Status::membership).
     ///
     /// # Errors
-    /// Those of [`Raft::propose`], [`Rejected::ChangeUnderWay`] and [`Rejected::BadChange`].
+    /// Those of [`Raft::propose`], [`Rejected::ChangeUnderWay`], [`Rejected::Behind`] and [`Rejected::BadChange`].
     pub fn propose_membership(
         &mut self,
         now: std::time::Instant,
@@ -264,6 +270,14 @@ impl<L: LogView> Raft<L> {
             return Err(Rejected::ChangeUnderWay);
         }
         let mut next = membership.changed(changes).map_err(Rejected::BadChange)?;
+        // Else the next election could depend on a node that has nothing, knows nobody, and so votes for nobody.
+        let behind = next.voters().iter().find(|id| {
+            let progress = leader.progress.iter().find(|progress| progress.id == **id);
+            !membership.is_voter(**id) && progress.is_none_or(|progress| progress.matched < *index)
+        });
+        if let Some(behind) = behind {
+            return Err(Rejected::Behind(*behind));
+        }
         if mutated!(self, OneStepMembership) {
             next = next.left();
         }

@@ -109,7 +109,10 @@ impl Progress {
             self.inflight_bytes -= bytes;
         }
         match &self.mode {
-            Mode::Probe { .. } if index.next() >= self.next => self.enter(Mode::Replicate),
+            // With a probe on its way its own answer is awaited: another one says less.
+            Mode::Probe { waiting } if index >= self.next || !waiting && index.next() == self.next => {
+                self.enter(Mode::Replicate);
+            }
             Mode::Snapshot(sending) if index >= sending.meta.index => self.enter(Mode::Replicate),
             _ => {}
         }

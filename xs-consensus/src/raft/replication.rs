@@ -108,25 +108,24 @@ impl<L: LogView> Raft<L> {
         let news_of_commit =
             self.options.eager_commit && progress.mode == Mode::Replicate && progress.told_commit < commit;
         let mut entries = Vec::new();
-        let mut fetching = false;
-        if progress.next <= last && progress.may_send(&self.options) {
-            match self.log.entries(progress.next, last, progress.room(&self.options), &mut entries) {
-                Lookup::Found(()) => {}
-                Lookup::NotAtHand => fetching = true,
-                Lookup::Compacted => self.begin_snapshot(progress, snapshots),
+        let mut prev = self.log.term(progress.next.before());
+        if progress.next <= last && progress.may_send(&self.options) && matches!(prev, Lookup::Found(_)) {
+            let found = self.log.entries(progress.next, last, progress.room(&self.options), &mut entries);
+            if found != Lookup::Found(()) {
+                prev = found.map(|()| Term(0));
             }
         }
-        if entries.is_empty() && !news_of_round && (!news_of_commit || fetching) {
+        // Also with a window that is full: what is on its way may be lost, and no heartbeat could find that out.
+        if prev == Lookup::Compacted && !matches!(progress.mode, Mode::Snapshot(_)) {
+            self.begin_snapshot(progress, snapshots);
+        }
+        if entries.is_empty() && !news_of_round && !news_of_commit {
             return None;
         }
-        let prev_index = progress.next.before();
-        let (prev_index, prev_term) = match (&progress.mode, self.log.term(prev_index)) {
-            (Mode::Probe { .. } | Mode::Replicate, Lookup::Found(term)) => (prev_index, term),
+        let (prev_index, prev_term) = match (&progress.mode, prev) {
+            (Mode::Probe { .. } | Mode::Replicate, Lookup::Found(term)) => (progress.next.before(), term),
             // A heartbeat that fits every log.
-            _ if news_of_round => {
-                entries.clear();
-                (Index(0), Term(0))
-            }
+            _ if news_of_round => (Index(0), Term(0)),
             _ => return None,
         };
         if let Some(last) = entries.last() {

@@ -43,6 +43,8 @@ pub(crate) struct Machine {
     part: Vec<u8>,
     membership: Membership,
     restarts: u64,
+    /// What it was when it was last looked at.
+    role: Option<(RoleName, Term)>,
 }
 
 pub(crate) struct Cluster {
@@ -106,6 +108,7 @@ impl Cluster {
             part: Vec::new(),
             membership,
             restarts: 0,
+            role: None,
         };
         self.machines.insert(id(node), machine);
         self.restart(node);
@@ -183,7 +186,6 @@ impl Cluster {
 
     fn drive(&mut self, node: u64) {
         let me = id(node);
-        let role = self.machines[&me].raft.as_ref().map(|raft| (raft.role(), raft.status().term));
         loop {
             let now = self.clock.now();
             let machine = self.machines.get_mut(&me).unwrap();
@@ -221,11 +223,11 @@ impl Cluster {
                 self.persist(node);
             }
         }
-        let machine = &self.machines[&me];
+        let Some(machine) = self.machines.get_mut(&me) else { return };
         let Some(raft) = &machine.raft else { return };
-        let status = raft.status();
-        if role != Some((status.role, status.term)) {
-            self.story.push(format!("{me} is {} of {}", status.role, status.term));
+        let role = (raft.role(), raft.status().term);
+        if machine.role.replace(role).is_some_and(|before| before != role) {
+            self.story.push(format!("{me} is {} of {}", role.0, role.1));
         }
         let outcome = self.checks.node(raft);
         self.complain(outcome);

@@ -3,6 +3,8 @@
 mod checks;
 mod cluster;
 mod features;
+#[cfg(feature = "mutations")]
+mod mutations;
 mod paper;
 mod peers;
 mod random;
