@@ -57,16 +57,19 @@ impl Observer {
         }
     }
 
-    /// A node has done something.
-    pub(crate) fn looked_at<L: LogView>(&mut self, raft: &Raft<L>) {
+    /// A node has done something; says whether it was elected by that.
+    pub(crate) fn looked_at<L: LogView>(&mut self, raft: &Raft<L>) -> bool {
         if raft.role() != RoleName::Leader {
-            return;
+            return false;
         }
         let status = raft.status();
         let (node, term) = (status.id, status.term);
         match self.leaders.get(&term) {
-            Some(other) if *other == node => return,
-            Some(other) => return self.breaks(format!("election safety: {other} and {node} both lead in {term}")),
+            Some(other) if *other == node => return false,
+            Some(other) => {
+                self.breaks(format!("election safety: {other} and {node} both lead in {term}"));
+                return true;
+            }
             None => self.leaders.insert(term, node),
         };
         // Leader completeness: what was committed in an earlier term is in the new leader's log. An entry that a node
@@ -79,5 +82,6 @@ impl Observer {
             let there = raft.term_at(*index);
             self.breaks(format!("leader completeness: {node} leads in {term} and has {there:?} in place of {entry:?}"));
         }
+        true
     }
 }

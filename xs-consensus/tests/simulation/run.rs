@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     /// The log is compacted at so many entries.
     pub(crate) snapshot_at: Option<usize>,
     pub(crate) faults_until: Duration,
+    /// Leaders die so soon after their election at the latest.
+    pub(crate) cursed: Option<Duration>,
     /// Whether the operator changes the membership.
     pub(crate) changes: bool,
 }
@@ -81,6 +83,7 @@ impl Settings {
             sync_after: rng.chance(0.5).then(|| [10 * MS, 50 * MS][rng.index(2)]),
             snapshot_at: rng.chance(0.6).then(|| 8 + rng.index(40)),
             faults_until: UNTIL,
+            cursed: (storm && rng.chance(0.5)).then_some(80 * MS),
             changes: !mode.fixed && !storm,
         }
     }
@@ -122,7 +125,7 @@ pub(crate) fn nemeses(mode: Mode) -> Vec<Nemesis> {
     // A tenth: two clocks then differ by 30 ms in an election timeout, and leases allow for 40.
     all.drift = 100_000;
     if mode.beyond_skew {
-        all.drift = 600_000;
+        all.drift = 900_000;
         all.gap = 20 * MS..100 * MS;
         return vec![all.only(&[Kind::Drift, Kind::Split, Kind::Drift, Kind::Pause])];
     }
@@ -131,6 +134,7 @@ pub(crate) fn nemeses(mode: Mode) -> Vec<Nemesis> {
         let mut storm = Nemesis { nodes: nodes(servers), bystanders: Vec::new(), ..all.clone() };
         storm.gap = 5 * MS..80 * MS;
         storm.lasts = MS..200 * MS;
+        storm.loss = 700;
         storm.only(&[
             Kind::Crash,
             Kind::Crash,

@@ -44,6 +44,7 @@ pub(crate) type Cx<'a> = sim::Context<'a, Msg>;
 
 const TICK: sim::Timer = sim::Timer(0);
 const SYNC: sim::Timer = sim::Timer(1);
+const CURSE: sim::Timer = sim::Timer(2);
 
 pub(crate) struct Server {
     pub(crate) raft: Raft<DiskLog>,
@@ -133,6 +134,9 @@ impl Server {
     }
 
     pub(crate) fn timer(&mut self, timer: sim::Timer, cx: &mut Cx<'_>) {
+        if timer == CURSE {
+            return cx.exit("the curse of leaders");
+        }
         if timer == SYNC {
             if let Err(error) = self.sync() {
                 return cx.exit(error);
@@ -163,7 +167,14 @@ impl Server {
         if let Err(error) = self.snapshot() {
             return cx.exit(error);
         }
-        self.observer.borrow_mut().looked_at(&self.raft);
+        let elected = self.observer.borrow_mut().looked_at(&self.raft);
+        if let Some(most) = self.settings.cursed
+            && elected
+            && cx.world_time() < self.settings.faults_until
+        {
+            let after = Duration::from_micros(cx.rng().below(most.as_micros() as u64));
+            cx.set_timer_after(CURSE, after);
+        }
         cx.set_timer(TICK, self.raft.next_deadline());
     }
 

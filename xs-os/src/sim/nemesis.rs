@@ -33,6 +33,8 @@ pub struct Nemesis {
     pub lasts: Range<Duration>,
     /// The most that a clock may drift, in millionths: within what the system's leases allow for.
     pub drift: i32,
+    /// How many messages in a thousand a lossy network loses at most.
+    pub loss: u32,
     /// What is drawn, and how often beside one another.
     pub kinds: Vec<(Kind, u32)>,
 }
@@ -53,6 +55,7 @@ impl Nemesis {
             gap: Duration::from_millis(50)..Duration::from_millis(500),
             lasts: Duration::from_millis(20)..Duration::from_secs(1),
             drift: 20_000,
+            loss: 300,
             kinds: Kind::ALL.into_iter().map(|kind| (kind, weight(kind))).filter(|(_, weight)| *weight > 0).collect(),
         }
     }
@@ -126,7 +129,7 @@ impl Nemesis {
                 }
             }
             Kind::Lossy => Fault::Lossy {
-                loss: rng.below(300) as u32,
+                loss: rng.below(u64::from(self.loss)) as u32,
                 duplicate: rng.below(200) as u32,
                 reorder: rng.below(200) as u32,
             },
