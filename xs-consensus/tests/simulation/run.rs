@@ -8,7 +8,7 @@ use xs_consensus::check::history::History;
 use xs_consensus::check::linearizability::{Checker, Map, Verdict};
 use xs_consensus::raft::{ClusterId, Options};
 use xs_os::Rng;
-use xs_os::sim::{self, Actor, Campaign, Kind, Nemesis, Report, Run, World};
+use xs_os::sim::{self, Actor, Campaign, Episode, Fault, Kind, Nemesis, Report, Run, World};
 use xs_os::vfs::faulty::Pace;
 
 use super::client::{Client, Operator, Recorder};
@@ -44,6 +44,8 @@ pub(crate) struct Settings {
 pub(crate) struct Mode {
     /// Clocks drift beyond what leases allow for.
     pub(crate) beyond_skew: bool,
+    /// Disks say that they synced, and did not.
+    pub(crate) lying: bool,
     /// Nobody changes the membership.
     pub(crate) fixed: bool,
     #[cfg(feature = "mutations")]
@@ -54,7 +56,7 @@ impl Settings {
     fn draw(run: &Run, mode: Mode) -> Settings {
         let mut rng = Rng::from_seed(run.seed).fork("settings");
         let rng = &mut rng;
-        let storm = run.weather < 2 && !mode.beyond_skew;
+        let storm = run.weather < 2 && !mode.beyond_skew && !mode.lying;
         let lease = (rng.chance(if storm { 0.2 } else { 0.5 }) || mode.beyond_skew).then_some(40 * MS);
         let raft = Options {
             cluster: ClusterId(7),
@@ -124,10 +126,12 @@ pub(crate) fn nemeses(mode: Mode) -> Vec<Nemesis> {
     all.lasts = 20 * MS..1000 * MS;
     // A tenth: two clocks then differ by 30 ms in an election timeout, and leases allow for 40.
     all.drift = 100_000;
+    if mode.lying {
+        all.gap = 5 * MS..80 * MS;
+        return vec![all.only(&[Kind::LyingDisk, Kind::LyingDisk, Kind::Crash])];
+    }
     if mode.beyond_skew {
-        all.drift = 900_000;
-        all.gap = 20 * MS..100 * MS;
-        return vec![all.only(&[Kind::Drift, Kind::Split, Kind::Drift, Kind::Pause])];
+        return Vec::new();
     }
     // Machines that come and go all the time, and a network that never settles: one election after another.
     let storm = |servers| {
@@ -147,6 +151,20 @@ pub(crate) fn nemeses(mode: Mode) -> Vec<Nemesis> {
         ])
     };
     vec![storm(SERVERS), storm(3), all]
+}
+
+/// Two nodes whose clocks nearly stand still, and soon nobody else hears them but half of the clients.
+fn slow_clocks(rng: &mut Rng) -> Vec<Episode> {
+    let mut others: Vec<sim::NodeId> = (0..SERVERS).map(sim::NodeId).collect();
+    rng.shuffle(&mut others);
+    let mut slow = others.split_off(3);
+    let episode = |at: u32, fault| Episode { at: at * MS, lasts: 1000 * MS, fault };
+    let mut plan: Vec<Episode> =
+        slow.iter().map(|node| episode(1000, Fault::Drift { node: *node, ppm: -800_000 })).collect();
+    slow.extend((SERVERS..SERVERS + CLIENTS / 2).map(sim::NodeId));
+    others.extend((SERVERS + CLIENTS / 2..SERVERS + CLIENTS).map(sim::NodeId));
+    plan.push(episode(1050, Fault::Split { one: slow, other: others }));
+    plan
 }
 
 pub(crate) fn campaign(seeds: u64, mode: Mode, test: &str) -> Campaign {
@@ -183,6 +201,9 @@ pub(crate) fn run(run: &Run, mode: Mode) -> Report {
         })
     });
     world.plan(run.plan.iter().cloned());
+    if mode.beyond_skew {
+        world.plan(slow_clocks(&mut rng));
+    }
     let result = judge(&mut world, &settings, &observer, &history);
     world.report(result)
 }
