@@ -1,7 +1,7 @@
 //! A Raft cluster in the simulated world: five servers with disks, clients that record what they see, an operator that
 //! moves the cluster about, and everything that can go wrong.
 //!
-//! `XS_SEEDS=2000` runs more seeds, `XS_SEED=42` runs one.
+//! `XS_SEEDS=2000` runs more seeds, `XS_SEED=42` runs one, `XS_STORY=file` writes down the whole run that failed.
 
 mod client;
 mod disk;
@@ -19,16 +19,19 @@ use xs_os::SystemClock;
 use xs_os::sim::{Campaign, Keep, Kind, Run};
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a story that was asked for goes to the real disk")]
 fn raft_stands_everything() {
     let mode = Mode::default();
-    let verdict = campaign(200, mode, "raft_stands_everything").run(&SystemClock, |one| run(one, mode));
+    let campaign = campaign(200, mode, "raft_stands_everything");
+    let verdict = campaign.run(&SystemClock, |one| run(one, mode));
     println!("{verdict}");
     if let Some(found) = &verdict.found
-        && let Ok(path) = std::env::var("XS_DIAGRAM")
+        && let Ok(path) = std::env::var("XS_STORY")
     {
-        // The one place where this test touches the real disk: a drawing that was asked for.
-        #[allow(clippy::disallowed_methods)]
-        std::fs::write(path, &found.html).expect("the drawing can be written");
+        // The whole story of the run, as it was drawn and as a drawing.
+        let whole = run(&Run { keep: Keep::All, ..campaign.one(found.seed) }, mode);
+        let write = |ending: &str, text: &str| std::fs::write(format!("{path}.{ending}"), text);
+        write("txt", &whole.text).and_then(|()| write("html", &whole.html)).expect("the story can be written");
     }
     verdict.expect_clean();
     if verdict.runs >= 200 {

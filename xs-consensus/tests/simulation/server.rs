@@ -81,6 +81,7 @@ impl Server {
             machine = Machine::decode(data).ok_or("a snapshot that was synced is damaged")?;
             applied = meta.index;
         }
+        cx.note(format_args!("finds {:?}, log {:?}", log.hard_state, log.bounds()));
         let initial = Initial { hard_state: log.hard_state, membership: log.front.clone(), applied };
         let rng = cx.rng().fork("raft");
         let options = Options { ..settings.raft.clone() };
@@ -202,6 +203,7 @@ impl Server {
         }
         if let Some(last) = apply.last() {
             let index = last.index;
+            cx.note(format_args!("applies up to {index} of {}", last.term));
             apply.iter().for_each(|entry| self.apply(entry, cx));
             self.raft.applied(index);
         }

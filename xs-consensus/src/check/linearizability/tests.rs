@@ -303,6 +303,20 @@ fn long_right_histories_are_right_and_one_stale_read_is_found() {
     }
 }
 
+/// `cargo test --release -p xs-consensus ten_thousand -- --nocapture` prints the figures of the module page.
+#[test]
+fn ten_thousand_operations_are_checked_in_no_time() {
+    use xs_os::{Clock, SystemClock};
+    for (clients, keys) in [(8, 1), (8, 10), (16, 1), (16, 10), (16, 100)] {
+        let history = right_history(7, 10_000, clients, keys);
+        let began = SystemClock.now();
+        let verdict = Checker::new(Map::new()).check(&history);
+        let took = SystemClock.now() - began;
+        println!("10,000 operations, {clients} clients, {keys} keys: {took:?}");
+        assert!(verdict.is_linearizable());
+    }
+}
+
 #[test]
 fn a_bound_ends_an_endless_search() {
     // Concurrent enqueues whose order shows long after: nothing but trying decides it.

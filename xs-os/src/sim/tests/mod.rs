@@ -120,7 +120,7 @@ fn a_crash_takes_the_process_and_what_was_not_synced() {
 /// that n is on the disk.
 #[test]
 fn what_was_sent_was_synced_whenever_the_power_goes() {
-    for seed in 0..200 {
+    for seed in 0..90 {
         let mut world = pingers(seed, Options::new(2), true);
         let calls = seed % 30;
         world.plan([Episode { at: 25 * MS, lasts: 200 * MS, fault: Fault::CrashInStep { node: NodeId(0), calls } }]);
@@ -183,7 +183,7 @@ fn a_partition_has_sides_and_ends() {
 
 #[test]
 fn everything_is_healed_behind_the_plan() {
-    for seed in 0..100 {
+    for seed in 0..40 {
         let nemesis = Nemesis::new((0..3).map(NodeId).collect(), 3000 * MS);
         let mut world = pingers(seed, Options::new(3), true);
         world.plan(nemesis.draw(&mut crate::Rng::from_seed(seed)));
@@ -199,7 +199,7 @@ fn everything_is_healed_behind_the_plan() {
 #[test]
 fn twice() {
     let nemesis = Nemesis::new((0..3).map(NodeId).collect(), 2000 * MS);
-    let campaign = Campaign { twice: true, ..Campaign::new(200, Some(nemesis), "") };
+    let campaign = Campaign { twice: true, ..Campaign::new(60, Some(nemesis), "") };
     let digests = parking_lot::Mutex::new(std::collections::BTreeSet::new());
     let verdict = campaign.run(&SystemClock, |run| {
         let mut world = pingers(run.seed, Options { keep: run.keep, ..Options::new(3) }, true);
@@ -209,8 +209,8 @@ fn twice() {
         world.report(result)
     });
     verdict.expect_clean();
-    assert_eq!(digests.lock().len(), 200, "every seed has a run of its own");
-    assert_eq!(verdict.runs, 200);
+    assert_eq!(digests.lock().len(), 60, "every seed has a run of its own");
+    assert_eq!(verdict.runs, 60);
     // Every kind that is drawn by default was there.
     assert_eq!(verdict.tally.faults.len(), Kind::ALL.len() - 1, "{verdict}");
 }
