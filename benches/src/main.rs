@@ -8,6 +8,7 @@ mod layers;
 mod load_balancer;
 mod log;
 mod process;
+mod raft;
 mod recovery;
 mod redis;
 mod relay;
@@ -61,6 +62,11 @@ const BENCHES: &[Bench] = &[
         name: "log",
         about: "durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced",
         run: log::run,
+    },
+    Bench {
+        name: "raft",
+        about: "Raft in memory: proposals per CPU-second beside, with --features peers-raft, raft-rs",
+        run: |args| raft::run(args),
     },
     Bench {
         name: "recovery",

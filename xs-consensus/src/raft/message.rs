@@ -185,13 +185,15 @@ impl Message {
             Body::PreVote(vote) | Body::Vote(vote) => low(vote.last_index.0) && vote.last_term <= self.term,
             Body::Append(append) => {
                 let mut expected = (append.prev_index, append.prev_term);
-                let in_order = append.entries.iter().all(|entry| {
-                    let fits = entry.index == expected.0.next() && entry.term >= expected.1 && entry.term <= self.term;
-                    expected = (entry.index, entry.term);
-                    fits
-                });
+                let in_order = low(append.prev_index.0)
+                    && append.entries.iter().all(|entry| {
+                        let fits =
+                            entry.index == expected.0.next() && entry.term >= expected.1 && entry.term <= self.term;
+                        expected = (entry.index, entry.term);
+                        fits
+                    });
                 let origin = append.prev_index.0 > 0 || append.prev_term.0 == 0;
-                low(append.prev_index.0) && low(append.commit.0) && origin && append.prev_term <= self.term && in_order
+                low(append.commit.0) && origin && append.prev_term <= self.term && in_order
             }
             Body::AppendReply(reply) => match reply.outcome {
                 AppendOutcome::Matched(index) => low(index.0),

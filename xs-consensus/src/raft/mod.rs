@@ -199,6 +199,7 @@ macro_rules! mutated_in {
     };
 }
 
+mod codec;
 mod election;
 mod error;
 mod log;
@@ -219,6 +220,7 @@ mod status;
 mod transfer;
 mod types;
 
+pub use codec::DecodeError;
 pub use error::{Bounds, Error, Lookup, ReadLost, Refused, Rejected};
 pub use log::LogView;
 pub use membership::{Change, MAX_NODES, Membership};

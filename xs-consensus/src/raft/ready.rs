@@ -103,8 +103,9 @@ impl Drop for Guard {
     }
 }
 
-/// What must become durable, all of it together and after every earlier one. It holds back what the node may say only
-/// then; dropping it stops the node.
+/// What must become durable, after every earlier one. A crash may leave a part of it: then the hard state before the
+/// snapshot, that before the entries, and of these the first ones. It holds back what the node may say only when all of it
+/// is durable; dropping it stops the node.
 #[must_use = "a dropped `Persist` stops the node"]
 #[derive(Debug)]
 pub struct Persist {

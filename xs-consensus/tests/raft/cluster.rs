@@ -395,13 +395,18 @@ fn pack(state: &[(Index, Bytes)]) -> Bytes {
     packed.into()
 }
 
-fn unpack(mut packed: &[u8]) -> Vec<(Index, Bytes)> {
+/// What `pack` has packed; of nonsense, as much as makes sense.
+fn unpack(packed: &[u8]) -> Vec<(Index, Bytes)> {
     let mut state = Vec::new();
-    while !packed.is_empty() {
-        let index = u64::from_le_bytes(packed[..8].try_into().unwrap());
-        let len = u32::from_le_bytes(packed[8..12].try_into().unwrap()) as usize;
-        state.push((Index(index), Bytes::copy_from_slice(&packed[12..12 + len])));
-        packed = &packed[12 + len..];
+    let mut rest = packed;
+    while let Some((index, behind)) = rest.split_first_chunk() {
+        let Some((len, behind)) = behind.split_first_chunk() else { break };
+        let len = u32::from_le_bytes(*len) as usize;
+        if len > behind.len() {
+            break;
+        }
+        state.push((Index(u64::from_le_bytes(*index)), Bytes::copy_from_slice(&behind[..len])));
+        rest = &behind[len..];
     }
     state
 }

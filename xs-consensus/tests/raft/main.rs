@@ -8,4 +8,5 @@ mod mutations;
 mod paper;
 mod peers;
 mod random;
+mod strangers;
 mod transcripts;

@@ -1,6 +1,6 @@
 //! Every deliberate bug must be found by the random network, or it would find no accidental one either.
 //!
-//! `cargo test -p xs-consensus --features mutations --test raft mutations -- --nocapture` prints in which seed each is.
+//! `cargo test -p xs-consensus --features mutations --test raft mutations -- --ignored --nocapture` prints in which seed each is.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,6 +12,7 @@ use crate::random::{STEPS, run_with};
 const SEEDS: u64 = 1000;
 
 #[test]
+#[ignore = "minutes"]
 fn every_deliberate_bug_is_found() {
     let only = std::env::var("XS_MUTATION").ok();
     let mut missed = Vec::new();

@@ -32,7 +32,7 @@ impl World {
             max_inflight: [1, 4, 128][rng.index(3)],
             max_apply_bytes: [1, 1 << 20][rng.index(2)],
             cache_bytes: [0, 1 << 20][rng.index(2)],
-            snapshot_chunk_bytes: [7, 64][rng.index(2)],
+            snapshot_chunk_bytes: [7, 64, 1 << 20][rng.index(3)],
             ..Options::default()
         };
         let mut options = options;
@@ -61,7 +61,7 @@ impl World {
 
     fn step(&mut self) {
         let node = self.any();
-        match self.rng.below(100) {
+        match self.rng.below(106) {
             0..45 if !self.c.net.is_empty() => {
                 let place = if self.rng.chance(0.7) { 0 } else { self.rng.index(self.c.net.len()) };
                 if self.rng.chance(0.05) {
@@ -77,7 +77,14 @@ impl World {
             45..60 => {
                 self.c.persist_one(node);
             }
-            60..75 => self.c.tick(Duration::from_millis(self.rng.below(30))),
+            // Some hang while time goes on.
+            60..65 => {
+                self.c.clock.advance(Duration::from_millis(self.rng.below(60)));
+                if self.is_up(node) {
+                    self.c.call(node, |raft, now| raft.tick(now));
+                }
+            }
+            65..75 => self.c.tick(Duration::from_millis(self.rng.below(30))),
             75..88 if self.is_up(node) => {
                 self.next += 1;
                 let command = format!("{}", self.next);
@@ -101,7 +108,7 @@ impl World {
                 let other = self.any();
                 let change = [Change::AddVoter(id(other)), Change::Remove(id(other)), Change::AddLearner(id(other))];
                 let first = change[self.rng.index(3)];
-                let second = Change::AddVoter(id(self.any()));
+                let second = if self.rng.chance(0.5) { Change::AddVoter } else { Change::Remove }(id(self.any()));
                 let both = [first, second];
                 let count = 1 + self.rng.index(2);
                 let _ = self.c.change(node, &both[..count]);
@@ -114,6 +121,18 @@ impl World {
                 let keep = self.rng.below(3);
                 self.c.compact(node, keep);
             }
+            99 => {
+                self.c.cut.clear();
+                self.c.isolate(node);
+            }
+            // A restart that takes no time.
+            101 | 102 if self.is_up(node) => {
+                let written = self.rng.index(3);
+                self.c.crash_after(node, written);
+                self.asked.retain(|(asker, ..)| *asker != node);
+                self.c.restart(node);
+            }
+            100 | 103..106 => self.c.cut.clear(),
             98 => {
                 let other = self.any();
                 if self.rng.chance(0.5) {
@@ -232,7 +251,7 @@ fn the_four_properties_hold_and_things_move_on() {
         return;
     }
     let (mut reads, mut applied) = (0, 0);
-    for seed in 0..number("XS_SEEDS").unwrap_or(200) {
+    for seed in 0..number("XS_SEEDS").unwrap_or(400) {
         let (answered, entries) = run(seed);
         reads += answered;
         applied += entries;
