@@ -179,12 +179,15 @@ impl<'a, M: Model> Search<'a, M> {
         }
     }
 
-    /// Puts in one more operation: the one that returns first of all, and those without an answer last.
+    /// Puts in one more operation: first those behind which the one that returns now fits, then the others; of both, those
+    /// that return first, and those without an answer last.
     fn child(&mut self, from: &mut Configuration) -> Option<Configuration> {
         let next = &self.returns[from.at];
         let known = next.known.len();
-        while from.next < known + next.unknown {
-            let nth = from.next;
+        let all = known + next.unknown;
+        let target = &self.history[next.known[next.target].0];
+        while from.next < 2 * all {
+            let (nth, enables) = (from.next % all, from.next < all);
             from.next += 1;
             let (place, ret) = if nth < known {
                 let (place, slot) = next.known[nth];
@@ -210,6 +213,10 @@ impl<'a, M: Model> Search<'a, M> {
                 && let Some(without) = self.model.step(&self.states[before as usize], &self.history[place].op, ret)
                 && without == after
             {
+                continue;
+            }
+            let is_target = nth == next.target;
+            if enables != (is_target || self.model.step(&after, &target.op, target.ret()).is_some()) {
                 continue;
             }
             let unseen = (nth >= known).then_some(from.state);

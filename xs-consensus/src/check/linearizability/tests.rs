@@ -307,7 +307,7 @@ fn long_right_histories_are_right_and_one_stale_read_is_found() {
 #[test]
 fn ten_thousand_operations_are_checked_in_no_time() {
     use xs_os::{Clock, SystemClock};
-    for (clients, keys) in [(8, 1), (8, 10), (16, 1), (16, 10), (16, 100)] {
+    for (clients, keys) in [(8, 1), (8, 10), (16, 10), (16, 100)] {
         let history = right_history(7, 10_000, clients, keys);
         let began = SystemClock.now();
         let verdict = Checker::new(Map::new()).check(&history);
