@@ -59,7 +59,8 @@
 //! # What this leaves out
 //!
 //! Following the system's clock where it is slewed: a `TickClock` keeps the speed that it measured at its start, and is off by
-//! some millionths. Clock skew between nodes and drift: they belong to the simulated world, which makes one clock per node.
+//! some millionths. Clock skew between nodes and drift: they belong to the simulated world (`sim`), which
+//! makes one clock per node.
 //!
 //! # Try next
 //!
@@ -153,12 +154,12 @@ impl VirtualClock {
     // An `Instant` can only be made by reading one; it serves as an anchor and nothing ever compares it with real time.
     #[allow(clippy::disallowed_methods)]
     pub fn new() -> Self {
-        let state = VirtualTime {
-            now: Instant::now(),
-            wall: SystemTime::UNIX_EPOCH + VIRTUAL_EPOCH,
-            armed: BTreeMap::new(),
-            next: 0,
-        };
+        Self::starting_at(Instant::now(), SystemTime::UNIX_EPOCH + VIRTUAL_EPOCH)
+    }
+
+    /// A clock that starts where it is told: several with one anchor, or one that goes on where another stood.
+    pub fn starting_at(now: Instant, wall: SystemTime) -> Self {
+        let state = VirtualTime { now, wall, armed: BTreeMap::new(), next: 0 };
         VirtualClock { state: Arc::new(Mutex::new(state)) }
     }
 

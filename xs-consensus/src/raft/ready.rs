@@ -309,7 +309,9 @@ impl<L: LogView> Raft<L> {
     }
 
     pub(super) fn hard_state(&self) -> HardState {
-        HardState { term: self.term, vote: self.vote, commit: self.commit }
+        // No further than the durable log: if a crash tears this from the entries that come with it, the hint must not
+        // vouch for those that they were to replace.
+        HardState { term: self.term, vote: self.vote, commit: self.commit.min(self.log.stable()) }
     }
 
     /// When [`Raft::tick`] must be called at the latest.

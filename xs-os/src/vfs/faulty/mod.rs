@@ -29,6 +29,9 @@
 //!   open. A write takes what fits and fails.
 //! - *Bits rot* at rest, where told, or at random.
 //! - *Any call fails* by script or by chance; a call about names that fails has done nothing.
+//! - *The power goes* behind a number of calls: from then on every call fails, and nothing reaches the disk any more. Who
+//!   drives the disk asks ([`FaultyVfs::is_off`]) and takes the image of the crash.
+//! - *Syncs lie*, where told: they say yes, and what they should have made durable is still on its way.
 //! - *Calls are slow*, in virtual time: by call, by byte, and now and then much slower. Or a call stands still until told
 //!   to go on, in real time, for tests with threads.
 //!
@@ -86,12 +89,12 @@
 //!
 //! # What this leaves out
 //!
-//! Sectors that are torn themselves; stale bytes of other files in new space; writes that land in another place;
-//! caches that lie about a sync. A store that should stand those needs more than one disk.
+//! Sectors that are torn themselves; stale bytes of other files in new space; writes that land in another place. A store
+//! that should stand those, or a sync that lies, needs more than one disk.
 //!
 //! # Try next
 //!
-//! Let a sync lie: answer yes and leave the changes pending. Which of an engine's promises still hold?
+//! Let syncs lie ([`FaultyVfs::lie`]) under an engine. Which of its promises still hold?
 //!
 //! # Sources
 //!
@@ -164,6 +167,21 @@ impl FaultyVfs {
     /// Disarms every failure.
     pub fn heal(&self) {
         self.shared.state.lock().faults.clear();
+    }
+
+    /// Takes the power away behind so many more calls, in the middle of whatever is under way; none gives it back.
+    pub fn power_off_after(&self, calls: Option<u64>) {
+        self.shared.state.lock().set_power(calls);
+    }
+
+    /// Whether the power has gone.
+    pub fn is_off(&self) -> bool {
+        self.shared.state.lock().off()
+    }
+
+    /// Makes syncs say yes and do nothing, or ends that.
+    pub fn lie(&self, lies: bool) {
+        self.shared.state.lock().lies = lies;
     }
 
     /// Bounds the sum of all files' lengths, in bytes; none for no bound.

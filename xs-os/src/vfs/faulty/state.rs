@@ -21,6 +21,12 @@ pub(super) struct State {
     pub(super) clock: Option<VirtualClock>,
     pub(super) spent: Duration,
     pub(super) digest: u64,
+    /// Calls until the power goes, if it does. The one that finds none left fails in the middle, and all behind it do
+    /// nothing.
+    power: Option<u64>,
+    /// Calls that found no power.
+    dark: u64,
+    pub(super) lies: bool,
     rng: Rng,
     /// The names as the running process sees them.
     names: BTreeMap<PathBuf, Node>,
@@ -50,6 +56,9 @@ impl State {
             clock: None,
             spent: Duration::ZERO,
             digest: mix(seed),
+            power: None,
+            dark: 0,
+            lies: false,
             rng: Rng::from_seed(seed).fork("disk"),
             names: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -88,9 +97,28 @@ impl State {
         let cost = self.pace.of(operation, bytes, &mut self.rng);
         self.spent += cost;
         let struck = self.faults.strike(operation, path, &mut self.rng);
+        let struck = match &mut self.power {
+            Some(0) => {
+                self.dark += 1;
+                Some(io::Error::other("injected: the power is gone"))
+            }
+            Some(calls) => {
+                *calls -= 1;
+                struck
+            }
+            None => struck,
+        };
         let words = [operation as u64, hash(path.as_os_str().as_encoded_bytes()), bytes, u64::from(struck.is_some())];
         words.into_iter().for_each(|word| self.digest_word(word));
         (self.clock.clone().filter(|_| !cost.is_zero()).map(|clock| (clock, cost)), struck)
+    }
+
+    pub(super) fn off(&self) -> bool {
+        self.power == Some(0) && self.dark > 0
+    }
+
+    pub(super) fn set_power(&mut self, calls: Option<u64>) {
+        (self.power, self.dark) = (calls, 0);
     }
 
     pub(super) fn digest_word(&mut self, word: u64) {
@@ -197,6 +225,8 @@ impl State {
         let room = self.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used));
         let space = live.len.saturating_add(room).saturating_sub(offset).min(data.len() as u64) as usize;
         let (taken, answer) = match entered {
+            // The call that the power went in may have written something; none behind it has.
+            Err(error) if self.dark > 1 => (0, Err(error)),
             Err(error) => (self.rng.index(space + 1), Err(error)),
             Ok(()) if space < data.len() => (space, Err(io::ErrorKind::StorageFull.into())),
             Ok(()) => (space, Ok(())),
@@ -241,7 +271,9 @@ impl State {
         if let Some(live) = self.files.get_mut(&inode) {
             live.dirty = 0;
         }
-        if entered.is_err() {
+        if self.dark > 0 || (self.lies && entered.is_ok()) {
+            // What is on its way stays so: a crash decides.
+        } else if entered.is_err() {
             self.disk.fail_sync(inode, &mut self.rng);
             self.note_disk();
         } else {
@@ -252,6 +284,9 @@ impl State {
     }
 
     pub(super) fn sync_dir(&mut self, dir: &Path, entered: io::Result<()>) -> io::Result<()> {
+        if self.dark > 0 || (self.lies && entered.is_ok()) {
+            return entered;
+        }
         if entered.is_err() {
             self.disk.fail_sync_dir(dir, &mut self.rng);
             self.note_disk();
