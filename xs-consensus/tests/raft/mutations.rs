@@ -8,17 +8,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use xs_consensus::raft::{
-    Append, AppendOutcome, AppendReply, Body, ClusterId, Entry, Index, Message, Mutation, Options, Payload, Term,
-    VoteRequest,
+    Append, AppendOutcome, AppendReply, Body, Change, ClusterId, Entry, Index, Message, Mutation, Options, Payload,
+    Term, VoteRequest,
 };
 
 use crate::cluster::{Cluster, id};
 use crate::random::{STEPS, run_with};
 
 /// Those that a scenario shows; whether it does with these options.
-const SCENARIOS: [(Mutation, fn(Options) -> bool); 4] = [
+const SCENARIOS: [(Mutation, fn(Options) -> bool); 5] = [
     (Mutation::ForgetVote, votes_again_after_a_restart),
     (Mutation::CommitOldTerms, commits_an_old_terms_entry),
+    (Mutation::OverlappingMembership, two_of_five_commit),
     (Mutation::LeaseWithoutSkew, reads_after_the_lease),
     (Mutation::SnapshotOverNewer, goes_back_to_a_snapshot),
 ];
@@ -48,6 +49,18 @@ fn commits_an_old_terms_entry(options: Options) -> bool {
     let outcome = AppendOutcome::Matched(Index(1));
     c.hand_over(message(3, 2, Body::AppendReply(AppendReply { round: 1, outcome })));
     c.raft(1).status().commit == Index(1)
+}
+
+/// Each of two changes leaves a majority in common with the membership before it, and both together don't: the three that
+/// the leader can't reach are a majority of what they know.
+fn two_of_five_commit(options: Options) -> bool {
+    let mut c = Cluster::with(&[1, 2, 3, 4, 5], options);
+    c.elect(1);
+    (3..=5).for_each(|far| c.isolate(far));
+    let first = c.change(1, &[Change::Remove(id(5))]);
+    let second = first.and_then(|_| c.change(1, &[Change::Remove(id(4))]));
+    c.deliver();
+    second.is_ok_and(|(_, index)| c.raft(1).status().commit >= index)
 }
 
 fn reads_after_the_lease(options: Options) -> bool {
