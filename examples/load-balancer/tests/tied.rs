@@ -154,7 +154,7 @@ async fn none_is_kept_for_longer_than_it_may_be() {
 async fn none_stays_that_its_client_will_not_need_or_not_in_time() {
     let switch = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: words\r\n\r\n";
     for (next, expected, connections) in
-        [(switch, 101, ""), (&*get("/"), 200, "connections = { idle-timeout = \"200ms\" }")]
+        [(&*get("/"), 200, "connections = { idle-timeout = \"200ms\" }"), (switch, 101, "")]
     {
         let two = [Told::start(usize::MAX).await, Told::start(usize::MAX).await];
         let addresses = two.each_ref().map(|told| told.address);
