@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use support::{Does, Endpoint, get, nobody, rig, status};
+use support::{Does, Endpoint, Rig, Wire, field, get, nobody, rig, status};
 use xs_os::{Clock, SystemClock};
 
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
 const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const BAD: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno";
+const SWITCH: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: words\r\n\r\n";
+const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: words\r\n\r\n";
 
 #[tokio::test]
 async fn whoever_takes_no_connection_costs_no_request() {
@@ -161,6 +163,81 @@ async fn a_breaker_opens_for_the_endpoint_that_fails() {
         failed += usize::from(status(&rig.get("/").await) == 503);
     }
     assert_eq!((failed, bad.requests()), (10, 10));
+}
+
+#[tokio::test]
+async fn a_breaker_closes_after_answers_that_go_on_for_long() {
+    let endless = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegun";
+    for (going_on, expected) in [(endless, 200), (SWITCHED, 101)] {
+        let endpoint = Endpoint::start(Does::InTurn(vec![BAD.into(), BAD.into(), going_on.into()])).await;
+        let pool = "outlier = { failures = 0 }\nretry = { attempts = 1 }\n\
+                    breaker = { calls = 2, failures = 0.5, open = \"500ms\" }";
+        let rig = rig(&[endpoint.address], "", pool);
+        for _ in 0..3 {
+            assert_eq!(status(&rig.get("/").await), 503);
+        }
+        assert_eq!(endpoint.requests(), 2, "it is open");
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        // More than it tries while it is half open, and none of them ends.
+        let mut wires = Vec::new();
+        for _ in 0..5 {
+            let mut wire = rig.connect().await;
+            wire.send(SWITCH).await;
+            assert_eq!(status(&wire.until("\r\n\r\n").await), expected);
+            wires.push(wire);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_breaker_takes_no_socket_for_slow_because_it_lives() {
+    let endpoint = Endpoint::start(Does::Says(SWITCHED.into())).await;
+    let slow = "breaker = { calls = 2, slow = \"500ms\", open = \"1h\" }\nretry = { attempts = 1 }";
+    let one = rig(&[endpoint.address], "", slow);
+    let sockets = [switched(&one).await, switched(&one).await];
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    drop(sockets);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    switched(&one).await;
+}
+
+#[tokio::test]
+async fn an_endpoint_is_as_fast_as_it_answers_however_long_its_sockets_live() {
+    let name = |name| SWITCHED.replace("words\r\n", &format!("words\r\nX-Name: {name}\r\n"));
+    let fast = Endpoint::start(Does::Says(name("fast"))).await;
+    let slow = Endpoint::start(Does::Waits(Duration::from_millis(400), name("slow"))).await;
+    let two = rig(&[fast.address, slow.address], "", "policy = \"p2c\"");
+    let mut sockets = [switched(&two).await, switched(&two).await];
+    sockets.sort_by_key(|(_, head)| field(head, "x-name") == Some("fast"));
+    let [(slow, _), (fast, head)] = sockets;
+    assert_eq!(field(&head, "x-name"), Some("fast"), "each has got one");
+    drop(slow);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(fast);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(field(&switched(&two).await.1, "x-name"), Some("fast"));
+}
+
+#[tokio::test]
+async fn a_socket_counts_as_long_as_it_lives() {
+    let endpoints =
+        [Endpoint::start(Does::Says(SWITCHED.into())).await, Endpoint::start(Does::Says(SWITCHED.into())).await];
+    let addresses = endpoints.each_ref().map(|endpoint| endpoint.address);
+    let rig = rig(&addresses, "", "policy = \"least-connections\"");
+    let mut sockets = Vec::new();
+    for _ in 0..8 {
+        sockets.push(switched(&rig).await);
+    }
+    assert_eq!(endpoints.each_ref().map(Endpoint::requests), [4, 4]);
+}
+
+/// A socket, and the head that it began with.
+async fn switched(rig: &Rig) -> (Wire, String) {
+    let mut wire = rig.connect().await;
+    wire.send(SWITCH).await;
+    let head = wire.until("\r\n\r\n").await;
+    assert_eq!(status(&head), 101, "{head}");
+    (wire, head)
 }
 
 #[tokio::test]

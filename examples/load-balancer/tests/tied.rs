@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use support::{find, get, rig, status};
+use support::{field, find, get, rig, status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 struct Told {
     address: SocketAddr,
     headers: Arc<Mutex<Vec<String>>>,
+    /// Connections, of which each one holds one.
+    open: Arc<()>,
     _tasks: JoinSet<()>,
 }
 
@@ -25,16 +27,26 @@ impl Told {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let headers = Arc::<Mutex<Vec<String>>>::default();
-        let noted = headers.clone();
+        let open = Arc::new(());
+        let (noted, counted) = (headers.clone(), open.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            let mut open = JoinSet::new();
+            let mut all = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                open.spawn(converse(stream, noted.clone(), most));
+                let (headers, counted) = (noted.clone(), counted.clone());
+                all.spawn(async move {
+                    converse(stream, headers, most).await;
+                    drop(counted);
+                });
             }
         });
-        Told { address, headers, _tasks: tasks }
+        Told { address, headers, open, _tasks: tasks }
+    }
+
+    /// How many connections are open: two of those who hold `open` are no connections.
+    fn open(&self) -> usize {
+        Arc::strong_count(&self.open) - 2
     }
 
     fn headers(&self) -> Vec<String> {
@@ -58,7 +70,11 @@ async fn converse(mut stream: TcpStream, headers: Arc<Mutex<Vec<String>>>, most:
     let header = header.trim_end().to_owned();
     headers.lock().unwrap().push(header.clone());
     for nth in 0..most {
-        if until(&mut stream, b"\r\n\r\n").await.is_none() {
+        let Some(head) = until(&mut stream, b"\r\n\r\n").await else { return };
+        if field(&head, "upgrade").is_some() {
+            let yes = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: words\r\n\r\n";
+            let _ = stream.write_all(yes).await;
+            let _ = stream.read(&mut [0; 64]).await;
             return;
         }
         let body = format!("{nth}|{header}");
@@ -131,6 +147,34 @@ async fn none_is_kept_for_longer_than_it_may_be() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert_eq!(told.headers().len(), expected, "{connections}");
+    }
+}
+
+#[tokio::test]
+async fn none_stays_that_its_client_will_not_need_or_not_in_time() {
+    let switch = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: words\r\n\r\n";
+    for (next, expected, connections) in
+        [(&*get("/"), 200, "connections = { idle-timeout = \"200ms\" }"), (switch, 101, "")]
+    {
+        let two = [Told::start(usize::MAX).await, Told::start(usize::MAX).await];
+        let addresses = two.each_ref().map(|told| told.address);
+        let rig = rig(&addresses, "", &format!("{POOL}\npolicy = \"round-robin\"\n{connections}"));
+        let mut wire = rig.connect().await;
+        wire.send(&get("/")).await;
+        assert_eq!(status(&wire.answer(false).await), 200);
+        let first = usize::from(two[0].open() == 0);
+        assert_eq!((two[first].open(), two[1 - first].open()), (1, 0));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        // It goes to the other endpoint.
+        wire.send(next).await;
+        assert_eq!(status(&wire.until("\r\n\r\n").await), expected);
+        let gone = async {
+            while two[first].open() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), gone).await.expect("the first one is kept");
+        assert_eq!(two[1 - first].open(), 1);
     }
 }
 

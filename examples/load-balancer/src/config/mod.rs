@@ -311,14 +311,15 @@ pub struct Outlier {
     pub most_percent: u8,
 }
 
-/// When an endpoint gets nothing for a while, as in `xs_net::breaker`.
+/// When an endpoint gets nothing for a while, as in `xs_net::breaker`. A response counts as soon as its head has come: how
+/// long its body or an upgraded connection goes on says nothing, and a body that breaks off is a failure for `outlier` only.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Breaker {
     /// How many of the last calls count. Default 100.
     pub calls: usize,
     /// The part of them that may fail, from 0 to 1. Default 0.5.
     pub failures: f64,
-    /// What counts as slow, and with that as a failure.
+    /// How long until the response's head counts as slow, and with that as a failure.
     pub slow: Option<Duration>,
     /// How long it gets nothing. Default 10 s.
     pub open: Duration,
@@ -354,7 +355,9 @@ pub struct Connections {
     /// How many idle ones are kept for each endpoint. Default 64. With `send-proxy` a connection is one client's: requests
     /// of others never go on it, it ends with the client's own at the latest, and a client has at most five idle ones.
     pub idle: usize,
-    /// How long an idle one is kept. Default 30 s, which is less than most servers wait.
+    /// How long an idle one is kept. Default 30 s, which is less than most servers wait. With `send-proxy` this and
+    /// `lifetime` are looked at when the client asks for something and when it was answered: an idle one alone doesn't free
+    /// its place among `max` before its client asks again, switches to another protocol or goes.
     pub idle_timeout: Duration,
     /// How old one may become. Default: any age.
     pub lifetime: Option<Duration>,

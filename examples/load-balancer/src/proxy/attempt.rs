@@ -78,11 +78,18 @@ impl Trial {
 
     /// It was answered so, and goes on: it counts as under way until what this answers is dropped.
     pub(crate) fn answered(mut self, outcome: Outcome, now: Instant) -> Option<Outstanding> {
-        let call = self.call.take()?;
-        if let (Some(breaker), Some(ticket)) = (&call.service.breaker, self.ticket.take()) {
+        self.judge(outcome, || now);
+        self.call.take()?.answered_at(outcome, now)
+    }
+
+    /// The breaker need not wait any longer: so it was. The call goes on.
+    pub(super) fn judge(&mut self, outcome: Outcome, now: impl FnOnce() -> Instant) {
+        if let (Some(call), Some(ticket)) = (&self.call, self.ticket.take())
+            && let Some(breaker) = &call.service.breaker
+        {
+            let now = now();
             breaker.lock().end(ticket, outcome, now);
         }
-        call.answered_at(outcome, now)
     }
 }
 
@@ -294,8 +301,9 @@ impl Visit {
             return Err(Failed { refusal, again: false, stale: false });
         }
         if let Some((ours, theirs)) = upgrades {
-            tokio::spawn(super::upgrade::relay(ours, theirs, using, self.clone()));
-            self.note(exchange.came, self.timer().now(), status.as_u16() / 100);
+            let now = self.timer().now();
+            tokio::spawn(super::upgrade::relay(ours, theirs, using.switch(now), self.clone()));
+            self.note(exchange.came, now, status.as_u16() / 100);
             return Ok(Message::new(head, Answer::nothing(self.clone())));
         }
         Ok(Message::new(head, Answer::theirs(body, using, self.clone(), exchange.came, status)))

@@ -15,6 +15,7 @@ use xs_proto::http1;
 
 use super::Visit;
 use super::attempt::Trial;
+use super::upgrade::Switched;
 use crate::dial::Stream;
 use crate::stats::ListenerStats;
 use crate::upstream::{Lent, Stuck, Upstream};
@@ -116,8 +117,18 @@ impl Use {
         trial.end(outcome, now);
         match tied {
             None => lent.give_back_at(now),
-            Some(upstream) => visit.tied.keep(upstream.name.clone(), lent, upstream.config.connections.idle, now),
+            Some(upstream) => visit.tied.keep(&upstream, lent, now),
         }
+    }
+
+    /// The connection leaves HTTP, which is the answer.
+    pub(super) fn switch(self, now: Instant) -> Switched {
+        let Use { trial, lent, began, .. } = self;
+        let backend = trial.call.as_ref().map(|call| call.service.clone());
+        if let Some(backend) = &backend {
+            backend.stats.latency.record(now.saturating_duration_since(began));
+        }
+        Switched { backend, _lent: lent, _ongoing: trial.answered(Outcome::Success, now) }
     }
 
     /// The endpoint has done so.
@@ -131,6 +142,11 @@ impl Use {
     pub(super) fn stuck(&self) -> Option<&Stuck> {
         self.trial.call.as_ref()?.service.cookie.as_ref()
     }
+}
+
+/// What a status says of its endpoint.
+fn outcome(status: StatusCode) -> Outcome {
+    if status.is_server_error() { Outcome::Failure } else { Outcome::Success }
 }
 
 /// The body of the response to a client.
@@ -160,11 +176,13 @@ impl Answer {
 
     pub(super) fn theirs(
         body: ResponseBody<Stream, Sending>,
-        using: Use,
+        mut using: Use,
         visit: Arc<Visit>,
         came: Instant,
         status: StatusCode,
     ) -> Answer {
+        // A body may go on for hours, and a breaker that is half open would let nobody else through.
+        using.trial.judge(outcome(status), || visit.timer().now());
         let mut answer = Answer { part: Part::Theirs(body, Some(using)), visit, open: Some((came, status)) };
         answer.settle();
         answer
@@ -177,9 +195,8 @@ impl Answer {
             && let Some((came, status)) = self.open.take()
         {
             let now = self.visit.timer().now();
-            let outcome = if status.is_server_error() { Outcome::Failure } else { Outcome::Success };
             if let Some(using) = using.take() {
-                using.end(&self.visit, now, outcome);
+                using.end(&self.visit, now, outcome(status));
             }
             self.visit.note(came, now, status.as_u16() / 100);
         }

@@ -28,7 +28,13 @@ struct Kept {
     /// The pool's name, the very one: two pools may know the same endpoint, and speak to it in different ways.
     pool: Arc<str>,
     lent: Lent,
-    since: Instant,
+    /// From when on it is too old, or has been idle for too long.
+    over: Option<Instant>,
+}
+
+/// Takes out those whose time is over, so that they can be dropped once the lock is free.
+fn sweep(kept: &mut Vec<Kept>, now: Instant) -> Vec<Kept> {
+    kept.extract_if(.., |one| one.over.is_some_and(|over| over <= now)).collect()
 }
 
 impl Tied {
@@ -36,26 +42,33 @@ impl Tied {
     /// closed.
     pub(super) fn take(&self, upstream: &Upstream, address: &SocketAddr, fresh: bool, now: Instant) -> Option<Lent> {
         let mut kept = self.kept.lock();
+        let old = sweep(&mut kept, now);
         let same = |kept: &Kept| Arc::ptr_eq(&kept.pool, &upstream.name) && kept.lent.key() == address;
-        let at = kept.iter().position(same)?;
-        let Kept { lent, since, .. } = kept.remove(at);
+        let found = kept.iter().position(same).map(|at| kept.remove(at).lent);
         drop(kept);
-        let options = &upstream.config.connections;
-        let over = |since: Instant, most| now.saturating_duration_since(since) >= most;
-        let old =
-            over(since, options.idle_timeout) || options.lifetime.is_some_and(|most| over(lent.opened_at(), most));
-        (!fresh && !old && lent.is_reusable()).then_some(lent)
+        drop(old);
+        found.filter(|lent| !fresh && lent.is_reusable())
     }
 
     /// One is free again.
-    pub(super) fn keep(&self, pool: Arc<str>, lent: Lent, most: usize, now: Instant) {
-        if most == 0 || !lent.is_free() {
-            return;
-        }
+    pub(super) fn keep(&self, upstream: &Upstream, lent: Lent, now: Instant) {
+        let options = &upstream.config.connections;
         let mut kept = self.kept.lock();
-        let oldest = (kept.len() >= MOST).then(|| kept.remove(0));
-        kept.push(Kept { pool, lent, since: now });
+        let old = sweep(&mut kept, now);
+        let mut oldest = None;
+        if options.idle > 0 && lent.is_free() {
+            oldest = (kept.len() >= MOST).then(|| kept.remove(0));
+            let aged = options.lifetime.and_then(|most| lent.opened_at().checked_add(most));
+            let over = now.checked_add(options.idle_timeout).into_iter().chain(aged).min();
+            kept.push(Kept { pool: upstream.name.clone(), lent, over });
+        }
         drop(kept);
-        drop(oldest);
+        drop((old, oldest));
+    }
+
+    /// Drops all of them: the client will ask for nothing more.
+    pub(super) fn clear(&self) {
+        let kept = std::mem::take(&mut *self.kept.lock());
+        drop(kept);
     }
 }

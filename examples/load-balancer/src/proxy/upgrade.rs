@@ -2,16 +2,26 @@
 
 use std::sync::Arc;
 
-use xs_net::balance::Outcome;
+use xs_net::balance::Outstanding;
 use xs_net::http::OnUpgrade;
 use xs_net::relay::{End, Options, Relay, Side};
 
 use super::Visit;
-use super::body::Use;
+use crate::upstream::{Backend, Lent};
+
+/// What is used as long as the connection lives. The endpoint has answered: how long that is says nothing of its health,
+/// and only its share of the work is still counted.
+#[derive(Debug)]
+pub(super) struct Switched {
+    pub(super) backend: Option<Arc<Backend>>,
+    pub(super) _lent: Lent,
+    pub(super) _ongoing: Option<Outstanding>,
+}
 
 /// Waits for both streams and carries bytes between them. What `using` holds counts as in use meanwhile.
-pub(super) async fn relay(ours: OnUpgrade, theirs: OnUpgrade, using: Use, visit: Arc<Visit>) {
-    let mut outcome = Outcome::Success;
+pub(super) async fn relay(ours: OnUpgrade, theirs: OnUpgrade, using: Switched, visit: Arc<Visit>) {
+    // The client's connection carries no more requests.
+    visit.tied.clear();
     // Either fails only if its connection has ended before, and then there is nobody to tell.
     if let (Ok(mut client), Ok(mut endpoint)) = tokio::join!(ours, theirs) {
         let listener = &*visit.listener;
@@ -36,8 +46,9 @@ pub(super) async fn relay(ours: OnUpgrade, theirs: OnUpgrade, using: Use, visit:
                 End::Complete => {}
                 End::Failed(Side::B, error) => {
                     tracing::debug!(listener = listener.config.name, %error, "the endpoint of an upgraded connection broke off");
-                    using.broke_off();
-                    outcome = Outcome::Failure;
+                    if let Some(backend) = &using.backend {
+                        backend.stats.breaks.add(1);
+                    }
                 }
                 end => tracing::debug!(listener = listener.config.name, ?end, "an upgraded connection was cut"),
             },
@@ -45,6 +56,4 @@ pub(super) async fn relay(ours: OnUpgrade, theirs: OnUpgrade, using: Use, visit:
             () = stop => {}
         }
     }
-    let now = visit.timer().now();
-    using.trial.end(outcome, now);
 }

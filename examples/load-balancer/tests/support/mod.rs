@@ -28,6 +28,8 @@ pub(crate) enum Does {
     Resets,
     /// Says these bytes, and closes.
     Leaves(String),
+    /// Answers the first request with the first of these, and so on; all that come later with the last.
+    InTurn(Vec<String>),
     /// Answers so after a while.
     Waits(Duration, String),
 }
@@ -89,14 +91,13 @@ async fn converse(mut stream: TcpStream, does: Does, requests: Arc<AtomicUsize>,
         };
         let head = String::from_utf8_lossy(&read[..end]).into_owned();
         let is_check = head.starts_with("GET /health ");
-        if !is_check {
-            requests.fetch_add(1, Ordering::SeqCst);
-        }
+        let nth = requests.fetch_add(usize::from(!is_check), Ordering::SeqCst);
         let length: usize = field(&head, "content-length").map_or(0, |text| text.parse().unwrap());
         let text = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let answer = match &does {
             _ if is_check => text("well"),
             Does::Says(answer) => answer.clone(),
+            Does::InTurn(answers) => answers[nth.min(answers.len() - 1)].clone(),
             Does::Names => text(&address.to_string()),
             Does::Echoes => {
                 if field(&head, "expect").is_some() {
