@@ -223,7 +223,7 @@ impl<L: LogView> Raft<L> {
         if self.now >= leader.heartbeat_at {
             leader.heartbeat_at = self.now + self.options.heartbeat;
             leader.reads.begin_round(self.now);
-            leader.nudge();
+            leader.nudge(self.now, self.options.election_timeout);
         }
         leader.expire_transfer(self.now);
         if self.now >= leader.check_at {

@@ -159,7 +159,9 @@ impl Membership {
             if stays && self.is_voter(id) && was_witness != matches!(change, Change::AddWitness(_)) {
                 // A witness has nothing that could become a state machine, and the snapshot that it would need is not
                 // sent to a node whose log is complete.
-                return Err("a witness can't become something else, nor anything else a witness: remove it first");
+                return Err(
+                    "a witness can't become something else, nor anything else a witness: remove it, and add a node of another id",
+                );
             }
             for list in [&mut next.voters, &mut next.learners, &mut next.witnesses] {
                 list.retain(|other| *other != id);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::error::Refused;
 use super::types::IMPOSSIBLE;
-use super::{ClusterId, Entry, Index, NodeId, SnapshotMeta, Term};
+use super::{ClusterId, Entry, Index, NodeId, Payload, SnapshotMeta, Term};
 
 /// A message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,7 +190,11 @@ impl Message {
                         let fits =
                             entry.index == expected.0.next() && entry.term >= expected.1 && entry.term <= self.term;
                         expected = (entry.index, entry.term);
-                        fits
+                        let sound = match &entry.payload {
+                            Payload::Membership(membership) => membership.check().is_ok(),
+                            Payload::Noop | Payload::Command(_) => true,
+                        };
+                        fits && sound
                     });
                 let origin = append.prev_index.0 > 0 || append.prev_term.0 == 0;
                 low(append.commit.0) && origin && append.prev_term <= self.term && in_order

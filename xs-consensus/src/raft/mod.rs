@@ -76,7 +76,7 @@
 //! They keep the *whole* log, commands included. Only an entry's term and index would do for voting; but if the leader
 //! and the witness alone hold an entry and the leader dies, nobody could bring it to the other machine, and the cluster
 //! would wait for the dead one. So a witness may even be elected, last of all; it takes no proposals, brings the others up
-//! to date and hands on. It lets go of entries only when the other voters have them.
+//! to date and hands on. It never makes a snapshot, so it never lets go of an entry: [`Raft::snapshot_meta`] is `None`.
 //!
 //! **Learners** get the log and count for nothing, until a change of membership makes them voters. A node votes when it
 //! is asked, whatever it believes to be itself: it may have been made a voter and not know it yet.

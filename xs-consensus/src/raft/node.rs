@@ -17,6 +17,9 @@ use super::snapshot::Receiving;
 use super::transfer::Transfer;
 use super::{Entry, HardState, Index, LogView, Membership, Message, NodeId, Options, Payload, SnapshotMeta, Term};
 
+/// How far a term may be ahead of ours: more elections than a cluster holds in a node's absence.
+const TERMS_AT_ONCE: u64 = 1 << 32;
+
 /// What a node starts with: nothing, or what an earlier run of it has made durable.
 #[derive(Clone, Debug, Default)]
 pub struct Initial {
@@ -130,7 +133,11 @@ impl<L: LogView> Raft<L> {
         if last.1 > term || before > last {
             return Err(Error::State("the log is newer than the hard state"));
         }
-        let commit = commit.min(last.0).max(before.0).max(initial.applied);
+        // A commit index is persisted behind the entries that it speaks of.
+        if commit > last.0 {
+            return Err(Error::State("the log has lost entries that were committed"));
+        }
+        let commit = commit.max(before.0).max(initial.applied);
         if initial.applied > last.0 || initial.applied < before.0 {
             return Err(Error::State("the state machine is behind the log's front, or ahead of its end"));
         }
@@ -240,6 +247,10 @@ impl<L: LogView> Raft<L> {
             return Err(Refused::Impossible("a message from ourselves"));
         }
         message.check()?;
+        // Terms rise by ones. A leap would leave none for those who come after.
+        if message.term.0 > self.term.0.saturating_add(TERMS_AT_ONCE) {
+            return Err(Refused::Impossible("a term that no cluster reaches"));
+        }
         self.set_now(now);
         let Message { from, term, body, .. } = message;
         if matches!((&body, &self.role), (Body::Append(_) | Body::SnapshotChunk(_), Role::Leader(_)))

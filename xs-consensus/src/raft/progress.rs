@@ -34,6 +34,23 @@ pub(super) struct Sending {
     pub(super) next: Option<u64>,
     /// The piece at `next` was asked for or sent.
     pub(super) waiting: bool,
+    /// When it is offered anew if no answer comes, and the number of election timeouts that this is.
+    pub(super) again_at: Instant,
+    pub(super) patience: u32,
+}
+
+impl Sending {
+    pub(super) fn new(meta: SnapshotMeta, now: Instant) -> Self {
+        Sending { meta, next: None, waiting: false, again_at: now, patience: 1 }
+    }
+
+    /// A heartbeat is due.
+    fn nudge(&mut self, now: Instant) {
+        if self.waiting && now >= self.again_at {
+            (self.next, self.waiting) = (None, false);
+            self.patience = (self.patience * 2).min(64);
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +96,22 @@ impl Progress {
             }
             Mode::Snapshot(_) => false,
         }
+    }
+
+    /// A heartbeat is due: what got lost is sent again. A snapshot is not kept ready for who was not heard for `silence`.
+    pub(super) fn nudge(&mut self, now: Instant, silence: std::time::Duration) {
+        let silent = !self.is_heard(now, silence);
+        match &mut self.mode {
+            Mode::Probe { waiting } => *waiting = false,
+            Mode::Snapshot(_) if silent => self.enter(Mode::Probe { waiting: false }),
+            Mode::Snapshot(sending) => sending.nudge(now),
+            Mode::Replicate => {}
+        }
+    }
+
+    /// Whether the follower was heard within `silence`.
+    pub(super) fn is_heard(&self, now: Instant, silence: std::time::Duration) -> bool {
+        self.heard + silence > now
     }
 
     /// How many bytes the window has room for.

@@ -293,7 +293,8 @@ impl<L: LogView> Raft<L> {
         if self.log.restoring.is_some() || to <= self.apply_handed {
             return;
         }
-        if self.memberships.latest().1.is_witness(self.id) {
+        // By the membership of what is committed: one that isn't may still be cut off.
+        if self.memberships.at(to).is_witness(self.id) {
             self.apply_handed = to;
             self.applied = to;
             return;

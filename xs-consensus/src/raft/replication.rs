@@ -116,7 +116,8 @@ impl<L: LogView> Raft<L> {
             }
         }
         // Also with a window that is full: what is on its way may be lost, and no heartbeat could find that out.
-        if prev == Lookup::Compacted && !matches!(progress.mode, Mode::Snapshot(_)) {
+        let heard = progress.is_heard(self.now, self.options.election_timeout);
+        if prev == Lookup::Compacted && heard && !matches!(progress.mode, Mode::Snapshot(_)) {
             self.begin_snapshot(progress, snapshots);
         }
         if entries.is_empty() && !news_of_round && !news_of_commit {
@@ -166,7 +167,7 @@ impl<L: LogView> Raft<L> {
         Ok(())
     }
 
-    fn log_fits(&self, index: Index, term: Term) -> Lookup<bool> {
+    pub(super) fn log_fits(&self, index: Index, term: Term) -> Lookup<bool> {
         if index > self.log.last().0 {
             return Lookup::Found(false);
         }
@@ -258,13 +259,18 @@ impl<L: LogView> Raft<L> {
                     self.continue_transfer(from);
                 }
             }
+            AppendOutcome::Rejected { prev_index, .. } if prev_index > last => {
+                return Err(Refused::Impossible("a refusal of what was never sent"));
+            }
             AppendOutcome::Rejected { prev_index, hint_index, hint_term } => {
                 progress.heard = now;
                 progress.acked_round = progress.acked_round.max(reply.round);
                 // Ours may have entries of terms that the follower's hint rules out, too.
                 let agreed = match self.log.agreement(hint_index, hint_term) {
                     Lookup::Found((agreed, _)) => agreed,
-                    Lookup::Compacted | Lookup::NotAtHand => hint_index,
+                    // It needs a snapshot: what stands in front of the log.
+                    Lookup::Compacted => self.log.before().0.before(),
+                    Lookup::NotAtHand => hint_index,
                 };
                 let Role::Leader(leader) = &mut self.role else { return Ok(()) };
                 if let Some(progress) = leader.progress_of(from) {
@@ -347,14 +353,8 @@ impl Uncommitted {
 }
 
 impl Leader {
-    /// A heartbeat is due: what got lost is sent again.
-    pub(super) fn nudge(&mut self) {
-        for progress in &mut self.progress {
-            match &mut progress.mode {
-                Mode::Probe { waiting } => *waiting = false,
-                Mode::Snapshot(sending) => sending.waiting = false,
-                Mode::Replicate => {}
-            }
-        }
+    /// A heartbeat is due.
+    pub(super) fn nudge(&mut self, now: Instant, silence: std::time::Duration) {
+        self.progress.iter_mut().for_each(|progress| progress.nudge(now, silence));
     }
 }

@@ -11,14 +11,15 @@
 //!     │ ◀──────────── matched: the snapshot's index ──│  sealed until it is durable
 //! ```
 //!
-//! One piece is on its way at a time. The offer makes it resumable: whoever leads, and whatever broke, a follower that
+//! One piece is on its way at a time. When no answer comes for an election timeout, and then twice as long each time, the
+//! snapshot is offered anew. A follower that isn't heard gives its place to others. The offer makes it resumable: whoever leads, and whatever broke, a follower that
 //! has a part of this very snapshot goes on from there.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::error::Refused;
+use super::error::{Lookup, Refused};
 use super::log::RaftLog;
 use super::message::{AppendOutcome, AppendReply, Body, SnapshotChunk, SnapshotReply};
 use super::node::{Raft, Role};
@@ -45,7 +46,7 @@ impl<L: LogView> Raft<L> {
             return;
         }
         *snapshots -= 1;
-        progress.enter(Mode::Snapshot(Sending { meta, next: None, waiting: false }));
+        progress.enter(Mode::Snapshot(Sending::new(meta, self.now)));
         self.continue_snapshot(progress);
     }
 
@@ -60,6 +61,7 @@ impl<L: LogView> Raft<L> {
             return progress.enter(Mode::Probe { waiting: false });
         }
         sending.waiting = true;
+        sending.again_at = self.now + self.options.election_timeout * sending.patience;
         let meta = sending.meta.clone();
         match sending.next {
             Some(offset) if offset < meta.bytes => {
@@ -98,22 +100,13 @@ impl<L: LogView> Raft<L> {
             return Err(Refused::Impossible("a snapshot larger than the limit"));
         }
         self.seen_round = self.seen_round.max(round);
-        let behind = self.commit >= meta.index && !mutated!(self, SnapshotOverNewer);
-        if behind
-            || self.log.term(meta.index.min(self.log.last().0)) == super::error::Lookup::Found(meta.term)
-                && meta.index <= self.log.last().0
-                && !mutated!(self, SnapshotOverNewer)
-        {
-            // All of it is in our log, so it is committed here as well (Figure 13, 6, without throwing state away).
-            self.commit_to(meta.index);
-            let durable = self.hard_state_durable() && self.log.stable() >= meta.index;
-            let reply = AppendReply { round: self.seen_round, outcome: AppendOutcome::Matched(meta.index) };
-            if durable {
-                self.say(from, Body::AppendReply(reply));
-            } else {
-                self.promise(from, Body::AppendReply(reply));
+        match self.holds(&meta) {
+            Lookup::Found(true) => {
+                self.needs_no_snapshot(&meta, from);
+                return Ok(());
             }
-            return Ok(());
+            Lookup::Found(false) => {}
+            Lookup::Compacted | Lookup::NotAtHand => return Ok(()),
         }
         if self.log.restoring.is_some() {
             // The last one is being installed; its acknowledgement will come.
@@ -134,6 +127,26 @@ impl<L: LogView> Raft<L> {
         receiving.given += data.len() as u64;
         self.chunks_received.push(ChunkReceived { meta, offset, data });
         Ok(())
+    }
+
+    /// Whether all that a snapshot stands for is in our log.
+    fn holds(&self, meta: &SnapshotMeta) -> Lookup<bool> {
+        if mutated!(self, SnapshotOverNewer) {
+            return Lookup::Found(false);
+        }
+        if self.commit >= meta.index { Lookup::Found(true) } else { self.log_fits(meta.index, meta.term) }
+    }
+
+    /// All of it is in our log, so it is committed here as well (Figure 13, 6, without throwing state away).
+    fn needs_no_snapshot(&mut self, meta: &SnapshotMeta, from: NodeId) {
+        self.commit_to(meta.index);
+        let durable = self.hard_state_durable() && self.log.stable() >= meta.index;
+        let reply = AppendReply { round: self.seen_round, outcome: AppendOutcome::Matched(meta.index) };
+        if durable {
+            self.say(from, Body::AppendReply(reply));
+        } else {
+            self.promise(from, Body::AppendReply(reply));
+        }
     }
 
     fn reply_snapshot(&mut self) {
@@ -164,8 +177,12 @@ impl<L: LogView> Raft<L> {
             return self.reply_snapshot();
         }
         let Some(receiving) = self.receiving.take() else { return };
-        if receiving.meta.index > self.commit || mutated!(self, SnapshotOverNewer) {
-            self.restore(receiving.meta, receiving.from);
+        // Since the first piece came, another leader may have sent the entries themselves, and more: acknowledged entries
+        // behind the snapshot must not go.
+        match self.holds(&receiving.meta) {
+            Lookup::Found(true) => self.needs_no_snapshot(&receiving.meta, receiving.from),
+            Lookup::Found(false) => self.restore(receiving.meta, receiving.from),
+            Lookup::Compacted | Lookup::NotAtHand => {}
         }
     }
 
@@ -209,19 +226,28 @@ impl<L: LogView> Raft<L> {
             if reply.next > sending.meta.bytes {
                 return Err(Refused::Impossible("more of a snapshot than there is"));
             }
-            sending.next = Some(reply.next);
-            sending.waiting = false;
+            // What was said before is no news: an answer to a piece that came twice must not send the next one twice.
+            if sending.next.is_none_or(|next| reply.next > next) {
+                sending.next = Some(reply.next);
+                sending.waiting = false;
+                sending.patience = 1;
+            }
         }
         self.confirm_reads();
         Ok(())
     }
 
     /// What a snapshot of the state machine at its present state says about itself, if it has `bytes` bytes: the driver
-    /// keeps it, shows it in its [`LogView`], and may let go of entries in front of it.
+    /// keeps it, shows it in its [`LogView`], and may let go of entries in front of it. `None` while nothing is applied, and
+    /// on a witness, which has no state machine and keeps the whole log.
     pub fn snapshot_meta(&self, bytes: u64) -> Option<SnapshotMeta> {
+        let membership = self.membership_at(self.applied);
+        if membership.is_witness(self.id) || self.membership().is_witness(self.id) {
+            return None;
+        }
         match self.log.term(self.applied) {
-            super::error::Lookup::Found(term) if self.applied.0 > 0 => {
-                Some(SnapshotMeta { index: self.applied, term, membership: self.membership_at(self.applied), bytes })
+            Lookup::Found(term) if self.applied.0 > 0 => {
+                Some(SnapshotMeta { index: self.applied, term, membership, bytes })
             }
             _ => None,
         }

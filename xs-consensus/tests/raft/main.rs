@@ -3,6 +3,7 @@
 mod checks;
 mod cluster;
 mod features;
+mod late;
 #[cfg(feature = "mutations")]
 mod mutations;
 mod paper;
