@@ -15,9 +15,13 @@ impl<F: Framing> Shared<F> {
     /// Runs `edit` while nobody else writes. A failure stops the log.
     fn alone<T>(&self, edit: impl FnOnce() -> Result<T>) -> Result<T> {
         let poke = || self.poke();
-        let _lead = self.turn.take(&poke);
+        let lead = self.turn.take(&poke);
         self.check_running()?;
-        edit().inspect_err(|error| self.stop(error.clone()))
+        let edited = edit().inspect_err(|error| self.stop(error.clone()));
+        drop(lead);
+        // For what was appended meanwhile, as behind every flush.
+        self.poke();
+        edited
     }
 
     pub(super) fn truncate_from(&self, index: Index) -> Result<()> {

@@ -198,12 +198,16 @@ impl<F: Framing> Shared<F> {
     /// Waits for the goal, and works towards it if nobody else does.
     pub(super) fn settle(&self, goal: Goal) -> Result<()> {
         let poke = || self.poke();
-        while let Some(_lead) = self.turn.wait(goal, &poke) {
+        while let Some(lead) = self.turn.wait(goal, &poke) {
             let sync = matches!(goal, Goal::Durable(_));
             if sync {
                 self.gather();
             }
-            self.flush(sync);
+            let more = self.flush(sync);
+            drop(lead);
+            if more {
+                self.poke();
+            }
         }
         self.verdict(goal)
     }
@@ -251,10 +255,11 @@ impl<F: Framing> Shared<F> {
     }
 
     /// Writes what was appended so far and, if asked to, syncs. Only who has the turn may call it; a failure stops the
-    /// log, and settles every ticket.
-    pub(super) fn flush(&self, sync: bool) {
+    /// log, and settles every ticket. Whether much was appended meanwhile by those who went on and may never come again:
+    /// then the job is to be poked once the turn is given back.
+    pub(super) fn flush(&self, sync: bool) -> bool {
         if self.stopped.get().is_some() {
-            return;
+            return false;
         }
         let (chunks, next, ticket, epoch) = {
             let mut tail = self.tail.lock();
@@ -271,9 +276,10 @@ impl<F: Framing> Shared<F> {
         };
         let bytes = chunks.iter().map(|chunk| chunk.len).sum();
         if let Err(error) = self.put(&chunks, sync) {
-            return self.stop(error);
+            self.stop(error);
+            return false;
         }
-        {
+        let more = {
             let mut tail = self.tail.lock();
             tail.flushing = Arc::default();
             tail.busy = false;
@@ -285,7 +291,8 @@ impl<F: Framing> Shared<F> {
             if let Some(run) = last.filter(|run| run.capacity() as u64 <= self.options.buffer_bytes * 2) {
                 tail.run = run;
             }
-        }
+            tail.filling_bytes >= self.options.buffer_bytes
+        };
         if sync {
             self.safe.fetch_max(ticket, Ordering::AcqRel);
             self.turn.settle(Goal::Durable(ticket));
@@ -293,6 +300,7 @@ impl<F: Framing> Shared<F> {
         } else {
             self.turn.settle(Goal::Written(ticket));
         }
+        more
     }
 
     /// Brings chunks to their files.
@@ -356,8 +364,12 @@ impl<F: Framing> Shared<F> {
             return;
         }
         let poke = || self.poke();
-        if let Some(_lead) = self.turn.try_take(&poke) {
-            self.flush(false);
+        if let Some(lead) = self.turn.try_take(&poke) {
+            let more = self.flush(false);
+            drop(lead);
+            if more {
+                self.poke();
+            }
         }
     }
 

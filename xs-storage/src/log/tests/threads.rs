@@ -1,6 +1,7 @@
 //! Many threads, one log.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use xs_os::vfs::faulty::{Fault, FaultyVfs, Operation};
 use xs_os::{Rng, ThreadJobs};
@@ -189,4 +190,35 @@ fn a_closed_log_can_be_opened_again_at_once() {
         assert_eq!(log.bounds().end, Index(n));
         log.append(&[&[b'x'; 500]]).unwrap().1.wait().unwrap();
     }
+}
+
+/// Whoever appends while somebody syncs goes on in memory; what it left there is written though nobody comes again.
+#[test]
+fn what_came_while_the_disk_was_busy_is_written_behind_it() {
+    let disk = FaultyVfs::new(1);
+    let options = LogOptions {
+        jobs: Arc::new(ThreadJobs::new()),
+        segment_bytes: 1 << 20,
+        background_sync_bytes: u64::MAX,
+        ..small(&SteppedJobs::new())
+    };
+    let log = Log::open(disk.vfs(), Path::new(DIR), options).unwrap();
+    let until = |holds: &dyn Fn(&Log) -> bool| {
+        let holds = (0..10_000).any(|_| holds(&log) || (std::thread::sleep(Duration::from_millis(1)), false).1);
+        assert!(holds, "not in ten seconds");
+    };
+    std::thread::scope(|scope| {
+        let (_, commit) = log.append(&[b"awaited"]).unwrap();
+        disk.hold(Operation::Sync);
+        scope.spawn(|| commit.wait().unwrap());
+        until(&|log| log.stats().buffered_bytes == 0);
+        for n in 0..5 {
+            drop(log.append(&[&[n; 1000]]).unwrap());
+        }
+        // Its job has looked by now, and found somebody at the disk.
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(log.stats().buffered_bytes > 5000);
+        disk.release();
+    });
+    until(&|log| log.stats().buffered_bytes == 0);
 }
