@@ -430,7 +430,11 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                 phase if self.out.is_empty() || phase == Phase::Aborted => return self.part(cx, phase),
                 _ => {}
             }
-            if more && let Some(event) = self.machine.poll_event() {
+            // Whoever has nobody to write to is not told to write more: it could go on for ever.
+            if more
+                && self.failed.is_none()
+                && let Some(event) = self.machine.poll_event()
+            {
                 return Poll::Ready(Ok(Some(event)));
             }
             // What was taken over may have made room for more of the input.

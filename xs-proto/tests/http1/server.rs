@@ -548,3 +548,30 @@ fn the_next_head_is_read_when_the_one_before_is_taken() {
     assert!(src.is_empty());
     assert!(matches!(machine.poll_event(), Some(ServerEvent::Request { stream: StreamId(1), .. })));
 }
+
+const HEAD: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The client sends the rest of a head while nothing is read, because the response in front waits to be taken.
+#[test]
+fn a_head_is_not_late_while_the_server_does_not_read() {
+    let mut wire = server_with(Limits { send_window: 100, ..Limits::SERVER });
+    wire.feed("GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HT");
+    wire.events();
+    wire.respond(0, 200, Payload::Streamed).unwrap();
+    for _ in 0..5 {
+        wire.command(data(0, vec![b'x'; 200])).unwrap();
+        wire.pass(HEAD);
+        assert!(!wire.machine.wants_input());
+        assert!(wire.sent().contains('x'));
+    }
+    wire.command(end(0)).unwrap();
+    wire.sent();
+    wire.feed("TP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(wire.events().last().unwrap(), "1 GET /b None");
+    // Once it reads, a head that stays away is late.
+    wire.respond(1, 200, Payload::Empty).unwrap();
+    wire.feed("GET /c");
+    wire.sent();
+    wire.pass(HEAD);
+    assert!(wire.sent().starts_with("HTTP/1.1 408 "));
+}

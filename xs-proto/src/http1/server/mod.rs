@@ -455,6 +455,8 @@ impl Machine for Server {
         match self.timer.expired(now) {
             Waits::None => return,
             Waits::Idle => self.read = Read::Stopped,
+            // Nothing is read while the responses in front wait to be taken: the rest of the head may be there.
+            Waits::Head if self.out.len() >= self.limits.send_window => {}
             Waits::Head => self.refuse(Error::HeadTimeout),
             Waits::Body if matches!(self.read, Read::Body(_)) => self.break_off(Error::BodyTimeout),
             Waits::Body => self.read = Read::Stopped,
