@@ -110,7 +110,7 @@ async fn a_small_answer_is_one_head_and_its_body() {
     let (mut rig, connection) = rig(service_fn(|_| async { Ok(full("hey")) }));
     let mut connection = pin!(connection);
     let got = rig.ask(connection.as_mut(), GET).await;
-    assert_eq!(got, "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nhey");
+    assert_eq!(got, "HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-length: 3\r\n\r\nhey");
     rig.clock.advance(Duration::from_secs(2));
     let got = rig.ask(connection.as_mut(), GET).await;
     assert!(got.contains("08:49:39 GMT"), "{got}");
