@@ -130,6 +130,10 @@ impl<L: LogView> Raft<L> {
         if self.memberships.latest().1.is_witness(self.id) {
             return Err(Rejected::NotLeader { hint: self.leader.filter(|leader| *leader != self.id) });
         }
+        if self.reads.confirmed.len() >= self.options.max_pending_reads {
+            // The state machine is behind.
+            return Err(Rejected::Overloaded);
+        }
         if matches!(self.role, Role::Leader(_)) {
             return if self.ask(Asker::Here(id)) { Ok(()) } else { Err(Rejected::Overloaded) };
         }
@@ -190,6 +194,10 @@ impl<L: LogView> Raft<L> {
         let (now, commit) = (self.now, self.commit);
         let early = mutated!(self, ReadBeforeNoop);
         let alone = self.memberships.latest().1.reached(|id| id == self.id);
+        if alone {
+            // The others whose answers a read waited for may be gone from the membership.
+            self.confirm_reads();
+        }
         let Role::Leader(leader) = &mut self.role else { return };
         if leader.reads.waiting.is_empty() || commit < leader.noop && !early {
             return;

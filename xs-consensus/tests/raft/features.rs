@@ -597,3 +597,20 @@ fn a_node_that_knows_no_cluster_votes_for_nobody() {
     assert_eq!(c.raft(1).role(), RoleName::Follower);
     let _ = Bytes::new();
 }
+
+#[test]
+fn a_read_is_answered_when_those_whom_it_waited_for_are_removed() {
+    let mut c = Cluster::of(&[1, 2]);
+    c.elect(1);
+    c.put(1, "x");
+    c.isolate(2);
+    c.read(1, 7).unwrap();
+    c.deliver();
+    assert!(c.machine(1).reads.is_empty());
+    c.heal();
+    c.change(1, &[Change::Remove(id(2))]).unwrap();
+    // The other one takes the change, and its answers to the read's round are lost.
+    c.net.retain(|message| !matches!(&message.body, Body::Append(append) if append.entries.is_empty()));
+    c.deliver();
+    assert_eq!(c.machine(1).reads.len(), 1);
+}

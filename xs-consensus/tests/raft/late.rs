@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use xs_consensus::raft::{
     Append, Body, Change, ChunkReceived, ClusterId, Entry, Index, Initial, Membership, MemoryLog, Message, NodeId,
-    Options, Payload, Raft, SnapshotChunk, SnapshotMeta, Term,
+    Options, Payload, Raft, ReadId, Rejected, SnapshotChunk, SnapshotMeta, Term,
 };
 use xs_os::{Clock, Rng, VirtualClock};
 
@@ -17,15 +17,21 @@ struct Node {
     clock: VirtualClock,
     pieces: Vec<ChunkReceived>,
     applied: Vec<Index>,
+    /// The state machine takes its time.
+    slow: bool,
 }
 
 impl Node {
     fn new(membership: Membership, node: u64) -> Node {
+        Node::with(membership, node, Options::default())
+    }
+
+    fn with(membership: Membership, node: u64, options: Options) -> Node {
         let clock = VirtualClock::new();
         let initial = Initial { membership, ..Initial::default() };
         let log = MemoryLog::new();
-        let raft = Raft::new(id(node), log, initial, Options::default(), Rng::from_seed(1), clock.now()).unwrap();
-        Node { raft, clock, pieces: Vec::new(), applied: Vec::new() }
+        let raft = Raft::new(id(node), log, initial, options, Rng::from_seed(1), clock.now()).unwrap();
+        Node { raft, clock, pieces: Vec::new(), applied: Vec::new(), slow: false }
     }
 
     fn drive(&mut self) {
@@ -33,7 +39,9 @@ impl Node {
             self.pieces.extend(ready.chunks_received);
             for entry in ready.apply {
                 self.applied.push(entry.index);
-                self.raft.applied(entry.index);
+                if !self.slow {
+                    self.raft.applied(entry.index);
+                }
             }
             if let Some(persist) = ready.persist {
                 self.raft.view_mut().persist(&persist, Bytes::from_static(b"state"));
@@ -101,4 +109,20 @@ fn who_is_not_a_witness_yet_applies() {
     assert_eq!(learner.applied, [Index(1)]);
     learner.append(2, 2, (1, 1), vec![entry(2, 2, Payload::Noop)], 2);
     assert_eq!(learner.applied, [Index(1), Index(2)]);
+}
+
+#[test]
+fn reads_that_wait_for_a_slow_state_machine_are_bounded() {
+    let mut leader = Node::with(voters(&[1]), 1, Options { max_pending_reads: 3, ..Options::default() });
+    let now = leader.clock.now();
+    leader.raft.campaign(now);
+    leader.drive();
+    leader.slow = true;
+    leader.raft.propose(now, Bytes::from_static(b"x")).unwrap();
+    leader.drive();
+    for n in 0..9 {
+        let outcome = leader.raft.read(now, ReadId(n));
+        assert_eq!(outcome, if n < 3 { Ok(()) } else { Err(Rejected::Overloaded) }, "{n}");
+        leader.drive();
+    }
 }

@@ -89,6 +89,11 @@ where
                 let from_outside = answer.len().checked_sub(appended.len()).map(|at| answer.split_at(at));
                 match from_outside {
                     Some((before, after)) if after.iter().eq(appended.iter().copied()) => {
+                        if let Some(value) = before.iter().find(|value| self.is_writer(nth, key, value)) {
+                            let what = format!("reads {value:?} in {key:?} before it has appended it");
+                            self.report(Anomaly::Internal, &[nth], what);
+                            continue;
+                        }
                         if *outside.entry(key).or_insert(before) != before {
                             self.report(
                                 Anomaly::Internal,
@@ -110,6 +115,25 @@ where
         Ok(())
     }
 
+    fn is_writer(&self, nth: usize, key: &K, value: &V) -> bool {
+        let writer = self.writers.get(key).and_then(|writers| writers.get(value));
+        writer.is_some_and(|writer| writer.transaction == nth)
+    }
+
+    /// Which transactions were committed: those that returned, and those of which something was read.
+    fn committed(&self) -> Vec<bool> {
+        let mut committed: Vec<bool> = self.history.operations().iter().map(|one| one.ret().is_some()).collect();
+        for (key, reads) in &self.reads {
+            let Some(writers) = self.writers.get(*key) else { continue };
+            for value in reads.iter().flat_map(|(_, list)| *list) {
+                if let Some(writer) = writers.get(value) {
+                    committed[writer.transaction] = true;
+                }
+            }
+        }
+        committed
+    }
+
     fn report(&mut self, anomaly: Anomaly, transactions: &[usize], what: String) {
         let mut explanation = format!("  T{} {what}\n", transactions[0]);
         for nth in transactions {
@@ -121,6 +145,7 @@ where
 
     fn into_graph(mut self) -> Inferred<K, V> {
         let transactions = self.history.len();
+        let committed = self.committed();
         let mut graph = Graph::new(transactions);
         let mut reasons: Vec<(K, Option<V>)> = Vec::new();
         let mut edge = |from: usize, to: usize, kind, key: &K, value: Option<&V>| {
@@ -181,10 +206,7 @@ where
             // Lists only grow: what was committed and is in no list comes behind everything that is.
             let unseen: Vec<(&V, usize)> = writers
                 .iter()
-                .filter(|(value, writer)| {
-                    let committed = self.history.operations()[writer.transaction].ret().is_some();
-                    committed && sorted.binary_search(value).is_err()
-                })
+                .filter(|(value, writer)| committed[writer.transaction] && sorted.binary_search(value).is_err())
                 .map(|(value, writer)| (*value, writer.transaction))
                 .collect();
             for (value, transaction) in &unseen {

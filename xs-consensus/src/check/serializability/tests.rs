@@ -74,7 +74,28 @@ fn each_anomaly_has_its_name() {
         [Anomaly::IncompatibleReads]
     );
     assert_eq!(named(vec![ok(vec![Append("x", 1), Read("x")], &[&[]])]), [Anomaly::Internal]);
+    assert_eq!(
+        named(vec![ok(vec![Read("x"), Append("x", 5)], &[&[5]]), ok(vec![Read("x")], &[&[5]])]),
+        [Anomaly::Internal]
+    );
     assert_eq!(named(vec![ok(vec![Read("x")], &[&[7]])]), [Anomaly::Garbage]);
+}
+
+/// Nobody told its client that it was committed, and somebody saw half of it.
+#[test]
+fn a_transaction_of_unknown_outcome_was_committed_if_somebody_saw_it() {
+    let mut history = History::new();
+    history.invoke(0, 0, vec![Append("x", 1), Append("y", 2)]);
+    let reader = history.invoke(1, 1, vec![Read("x"), Read("y")]);
+    history.returned(reader, 2, vec![vec![1], vec![]]);
+    let found = check(&history, Options::default()).unwrap();
+    assert_eq!(found[0].anomaly, Anomaly::SingleAntiDependency);
+    // Who saw nothing of it proves nothing.
+    let mut history = History::new();
+    history.invoke(0, 0, vec![Append("x", 1), Append("y", 2)]);
+    let reader = history.invoke(1, 1, vec![Read("x"), Read("y")]);
+    history.returned(reader, 2, vec![vec![], vec![]]);
+    assert_eq!(check(&history, Options::default()).unwrap().len(), 0);
 }
 
 #[test]
