@@ -46,8 +46,9 @@
 //! - A peer that takes nothing for [`Options::write_timeout`], or takes what is sent more slowly than
 //!   [`Options::write_rate`], is an error, whatever it sends, and wherever the bytes wait: here or in a transport that has to
 //!   be flushed (`Patience`).
-//! - Closing takes at most [`Options::linger`] for saying so and as long again for what still comes, of which at most
-//!   [`Options::linger_bytes`] are read, whatever the peer does.
+//! - Closing takes at most [`Options::linger`] for saying so, and then lasts until nothing has come for as long again, but
+//!   no longer than [`Options::linger_most`], whatever the peer does. Less would lose answers: a client that is in the middle
+//!   of a large upload reads the refusal behind it, and a reset before that discards what it has received.
 //!
 //! # Cost
 //!
@@ -166,11 +167,11 @@ pub struct Options {
     /// which what is taken fills up again. Default 240: a phone on the slowest network that there is takes ten times that,
     /// and a stream of rare events is not waited for.
     pub write_rate: u32,
-    /// How long to read and drop what the peer still sends after the end, so that it gets to read what was written last; and
-    /// before that, how long a transport may take to say the end. Default 1 s.
+    /// How long a transport may take to say the end; and how long nothing may come after that until the connection is let
+    /// go. What comes meanwhile is read and dropped, so that the peer gets to read what was written last. Default 1 s.
     pub linger: Duration,
-    /// How much of that at most, in bytes. Default 256 KiB.
-    pub linger_bytes: usize,
+    /// For how long in all, however much comes. Default 30 s, as in Apache's and nginx's lingering close.
+    pub linger_most: Duration,
 }
 
 impl Options {
@@ -181,7 +182,7 @@ impl Options {
         write_timeout: Some(Duration::from_secs(30)),
         write_rate: 240,
         linger: Duration::from_secs(1),
-        linger_bytes: 256 * 1024,
+        linger_most: Duration::from_secs(30),
     };
 }
 
@@ -227,8 +228,8 @@ enum Farewell {
     No,
     /// Until when the end is said.
     Shutdown(Instant),
-    /// Until when what comes is dropped, and how much of it.
-    Linger(Instant, usize),
+    /// Until when something must come to be dropped, and until when it is.
+    Linger(Instant, Instant),
     Done,
 }
 
@@ -601,9 +602,8 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
         Poll::Ready(Ok(None))
     }
 
-    /// When to stop lingering that begins now.
-    fn in_a_while(&self) -> Instant {
-        self.now.checked_add(self.options.linger).unwrap_or(self.now)
+    fn after(&self, duration: Duration) -> Instant {
+        self.now.checked_add(duration).unwrap_or(self.now)
     }
 
     /// Says that nothing more will come, and hears the peer out for a while. Failures no longer matter: everything is sent.
@@ -613,7 +613,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                 Farewell::Done => return Poll::Ready(()),
                 Farewell::No => {
                     self.input.clear();
-                    self.farewell = Farewell::Shutdown(self.in_a_while());
+                    self.farewell = Farewell::Shutdown(self.after(self.options.linger));
                 }
                 Farewell::Shutdown(until) => {
                     if Pin::new(&mut self.io).poll_shutdown(cx).is_pending() {
@@ -626,15 +626,17 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                     if self.eof {
                         return Poll::Ready(());
                     }
-                    self.farewell = Farewell::Linger(self.in_a_while(), self.options.linger_bytes);
+                    let (quiet, most) = (self.after(self.options.linger), self.after(self.options.linger_most));
+                    self.farewell = Farewell::Linger(quiet.min(most), most);
                 }
-                Farewell::Linger(until, left) => {
-                    if self.now >= until || left == 0 {
+                Farewell::Linger(until, most) => {
+                    if self.now >= until {
                         return Poll::Ready(());
                     }
                     match self.read(cx) {
                         Poll::Ready(Ok(())) if !self.eof => {
-                            self.farewell = Farewell::Linger(until, left.saturating_sub(self.input.len()));
+                            self.now = self.timer.now();
+                            self.farewell = Farewell::Linger(self.after(self.options.linger).min(most), most);
                             self.input.clear();
                         }
                         Poll::Ready(_) => return Poll::Ready(()),
