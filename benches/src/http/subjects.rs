@@ -85,8 +85,8 @@ impl Rig {
             }
             "xs-http" => {
                 let port = free_port()?;
-                let (listen, www) = (format!("127.0.0.1:{port}"), www.display().to_string());
-                let args = ["serve", &www, "--listen", &listen, "--threads", "1", "--quiet"];
+                let (at, www) = (port.to_string(), www.display().to_string());
+                let args = ["serve", &www, "--port", &at, "--threads", "1", "--quiet"];
                 let process = web::run("0", &Rig::xs_http()?, &args, Stdio::null())?;
                 wait_for(port, name)?;
                 Ok(Subject { name, port, process })

@@ -26,7 +26,7 @@ impl Program {
     async fn start(args: &[&str]) -> Program {
         let mut child = Command::new(env!("CARGO_BIN_EXE_xs-http"))
             .args(args)
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--port", "0"])
             .env("NO_COLOR", "1")
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())

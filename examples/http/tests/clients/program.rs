@@ -17,8 +17,8 @@ async fn it_ends_when_it_is_told_to_and_finishes_what_was_begun() {
     program.signal(Signal::SIGTERM);
     let mut heard = Vec::new();
     soon(stream.read_to_end(&mut heard)).await.unwrap();
-    assert!(heard.len() > 19_999_900, "{}", heard.len());
     let (code, log) = program.ended().await;
+    assert!(heard.len() > 19_999_900, "{}: {log}", heard.len());
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("SIGTERM") && log.contains("method=GET") && log.contains("bytes=20000000"), "{log}");
 }
@@ -48,14 +48,14 @@ async fn what_cannot_be_is_said_with_the_right_code() {
     let program = env!("CARGO_BIN_EXE_xs-http");
     let dir = tempfile::tempdir().unwrap();
     let taken = Program::start(&["api"]).await;
-    let taken = taken.url.strip_prefix("http://").unwrap();
+    let (_, taken) = taken.url.rsplit_once(':').unwrap();
     let cert = write(dir.path(), "cert.pem", b"no certificate");
     for (args, code, words) in [
         (&["serve", "/no/such/directory"][..], 1, "cannot serve /no/such/directory"),
-        (&["api", "--listen", taken], 1, "somebody else listens there"),
+        (&["api", "--port", taken], 1, "somebody else listens there"),
         (&["api", "--tls-cert", text(&cert), "--tls-key", text(&cert)], 1, "there is no certificate in it"),
         (&["api", "--cors=here"], 1, "an origin looks like"),
-        (&["api", "--listen", "nowhere"], 2, "not an address"),
+        (&["api", "--bind", "nowhere"], 2, "invalid IP address"),
         (&["api", "--tls-cert", "x"], 2, "--tls-key"),
         (&["frobnicate"], 2, "frobnicate"),
     ] {
