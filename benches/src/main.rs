@@ -11,6 +11,7 @@ mod process;
 mod raft;
 mod redis;
 mod relay;
+mod replicated;
 mod soak;
 mod web;
 
@@ -32,6 +33,11 @@ const BENCHES: &[Bench] = &[
         name: "caches",
         about: "the caches on three traces beside the optimum and, with --features peers, moka and quick_cache",
         run: caches::run,
+    },
+    Bench {
+        name: "distributed-kv",
+        about: "three replicated nodes that sync every write, beside etcd (--features peers-etcd): rates, latencies, failover",
+        run: |args| replicated::run(args),
     },
     Bench {
         name: "engines",
@@ -87,7 +93,7 @@ fn main() -> ExitCode {
     let outcome = match BENCHES.iter().find(|bench| name == bench.name) {
         Some(bench) => (bench.run)(args),
         None if name == "list" => {
-            BENCHES.iter().for_each(|bench| println!("{:<13} {}", bench.name, bench.about));
+            BENCHES.iter().for_each(|bench| println!("{:<14} {}", bench.name, bench.about));
             Ok(())
         }
         None => Err("usage: xs-benches NAME [--quick] [--json FILE] [--help]; `list` names the benchmarks".into()),
