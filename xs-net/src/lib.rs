@@ -105,6 +105,8 @@ pub mod serve;
 pub mod session;
 #[cfg(feature = "shed")]
 pub mod shed;
+#[cfg(feature = "signals")]
+pub mod signals;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 pub mod timer;

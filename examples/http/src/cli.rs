@@ -64,10 +64,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use http::{HeaderValue, Request, Response};
+use tokio::runtime::Runtime;
 use tower::Service;
 use xs_net::http::Incoming;
 use xs_net::reactors::Reactors;
 use xs_net::serve::ConnectionLimit;
+use xs_net::signals::{Asked, Signals};
 use xs_net::tls::{CertificateFiles, Certificates};
 use xs_net::{Bridge, Timer};
 use xs_os::{Rng, ThreadJobs};
@@ -261,90 +263,50 @@ where
         server = server.tls(loaded);
     }
     let scheme = server.scheme();
+    // Asked for before anything listens: who sees it listen may send a signal.
+    let foreground = Foreground::new().map_err(|error| error.to_string())?;
     let reactors = server.run().map_err(|error| error.to_string())?;
     let url = format!("{scheme}://{}/", reactors.local_addr());
     tracing::info!("serving {what} at {url} (ctrl-c ends it; try: curl -i {url})");
-    wait(reactors, certificates.as_ref(), common.drain).map_err(|error| error.to_string())
+    foreground.wait(reactors, certificates.as_ref(), common.drain).map_err(|error| error.to_string())
 }
 
-/// Waits until the process is asked to end, and then until it has. Reads certificates again where it is asked for that,
-/// here on a thread where nobody else waits.
-fn wait(reactors: Reactors, certificates: Option<&Certificates>, drain: u64) -> io::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut signals = Signals::new()?;
-        let name = loop {
-            match signals.next().await {
-                Asked::End(name) => break name,
-                Asked::Reload => match certificates {
-                    // It says itself what came of it.
-                    Some(certificates) => drop(certificates.reload()),
-                    None => tracing::info!("SIGHUP: there are no certificates to read again"),
-                },
-            }
-        };
-        tracing::info!("{name}: connections have {drain} s to end; a second signal ends it now");
-        reactors.shutdown();
-        let (done, ended) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || done.send(reactors.join()));
-        let mut ended = std::pin::pin!(ended);
-        loop {
+/// The thread that no connection waits for.
+struct Foreground {
+    runtime: Runtime,
+    signals: Signals,
+}
+
+impl Foreground {
+    fn new() -> io::Result<Foreground> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let signals = runtime.block_on(async { Signals::new() })?;
+        Ok(Foreground { runtime, signals })
+    }
+
+    /// Waits until the process is asked to end, and then until it has. Reads certificates again where it is asked for that.
+    fn wait(self, reactors: Reactors, certificates: Option<&Certificates>, drain: u64) -> io::Result<ExitCode> {
+        let Foreground { runtime, mut signals } = self;
+        runtime.block_on(async {
+            let name = loop {
+                match signals.next().await {
+                    Asked::End(name) => break name,
+                    Asked::Reload => match certificates {
+                        // It says itself what came of it.
+                        Some(certificates) => drop(certificates.reload()),
+                        None => tracing::info!("SIGHUP: there are no certificates to read again"),
+                    },
+                }
+            };
+            tracing::info!("{name}: connections have {drain} s to end; a second signal ends it now");
+            reactors.shutdown();
+            let (done, ended) = tokio::sync::oneshot::channel();
+            std::thread::spawn(move || done.send(reactors.join()));
             tokio::select! {
-                ended = &mut ended => return ended.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS),
-                asked = signals.next() => if let Asked::End(_) = asked { return Ok(ExitCode::from(130)) },
+                ended = ended => ended.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS),
+                _ = signals.end() => Ok(ExitCode::from(130)),
             }
-        }
-    })
-}
-
-/// What a signal asks for.
-enum Asked {
-    End(&'static str),
-    #[cfg_attr(not(unix), allow(dead_code))]
-    Reload,
-}
-
-#[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
         })
-    }
-
-    async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.terminate.recv() => Asked::End("SIGTERM"),
-            _ = self.interrupt.recv() => Asked::End("SIGINT"),
-            _ = self.hangup.recv() => Asked::Reload,
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        Ok(Signals)
-    }
-
-    async fn next(&mut self) -> Asked {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        Asked::End("SIGINT")
     }
 }
 

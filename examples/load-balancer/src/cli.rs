@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
 use xs_net::BoxError;
+use xs_net::signals::{Asked, Signals};
 use xs_os::vfs::VfsExt;
 
 use crate::balancer::{Balancer, StartError, check};
@@ -123,30 +123,22 @@ fn read(file: &Path, machine: &Machine) -> Result<Config, Failure> {
 
 async fn balance(file: &Path, config: Config, machine: Machine) -> Result<(), Failure> {
     // Asked for before anything listens: who sees it listen may send a signal.
-    let (mut hangup, mut term) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::new()?;
     let mut balancer = Balancer::start(config, machine.clone())?;
-    loop {
-        tokio::select! {
-            _ = term.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => {
-                let changed = read(file, &machine).and_then(|config| {
-                    descriptors::make_room(&config);
-                    Ok(balancer.reload(config)?)
-                });
-                match changed {
-                    Ok(()) => tracing::info!("the new configuration is at work"),
-                    Err(failure) => tracing::error!("nothing has changed: {failure}"),
-                }
-            }
+    while signals.next().await == Asked::Reload {
+        let changed = read(file, &machine).and_then(|config| {
+            descriptors::make_room(&config);
+            Ok(balancer.reload(config)?)
+        });
+        match changed {
+            Ok(()) => tracing::info!("the new configuration is at work"),
+            Err(failure) => tracing::error!("nothing has changed: {failure}"),
         }
     }
     tracing::info!("ending");
     tokio::select! {
         ended = balancer.stop() => ended?,
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = signals.end() => {}
     }
     Ok(())
 }

@@ -63,6 +63,7 @@ use std::sync::Arc;
 
 use xs_net::listener::{Addr, Listener};
 use xs_net::serve::serve_with;
+use xs_net::signals::Signals;
 use xs_os::SystemClock;
 
 use crate::config::Config;
@@ -194,52 +195,80 @@ fn logo(port: u16, pid: u32) -> String {
     )
 }
 
-/// Says that the server at `addrs` is ready, serves the socket file where one is configured, does the housekeeping, and
-/// returns once a signal or a client tells it to stop.
-///
-/// # Errors
-///
-/// When it listens nowhere, or the operating system refuses a reactor.
-pub fn run_until_told_to_stop(redis: &Redis, config: &Config, mut addrs: Vec<Addr>) -> Result<(), StartError> {
-    if addrs.is_empty() && config.unixsocket.is_none() {
-        return Err(StartError::Config("Configured to not listen anywhere, exiting.".to_owned()));
+/// The thread that serves no client: housekeeping, the socket file, signals.
+#[derive(Debug)]
+pub struct Foreground {
+    runtime: tokio::runtime::Runtime,
+    signals: Signals,
+}
+
+impl Foreground {
+    /// From here on the process is asked to end, not killed. SIGHUP is caught and ignored: the server outlives the terminal
+    /// that it was started from.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses.
+    pub fn new() -> Result<Self, StartError> {
+        let start = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let signals = runtime.block_on(async { Signals::new() })?;
+            Ok(Foreground { runtime, signals })
+        };
+        start().map_err(|error: std::io::Error| StartError::Config(error.to_string()))
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| StartError::Config(error.to_string()))?;
-    let mut socket_file = None;
-    #[cfg(unix)]
-    runtime.block_on(async {
-        if let Some(listener) = config.listen_unix()? {
-            addrs.push(listener.local_addr());
-            let connections = redis.connections(config.codec());
-            socket_file = Some(tokio::spawn(serve_with(listener, connections, redis.stopped(), redis.serving())));
+
+    /// Says that the server at `addrs` is ready, serves the socket file where one is configured, does the housekeeping, and
+    /// returns once a signal or a client tells it to stop.
+    ///
+    /// # Errors
+    ///
+    /// When it listens nowhere, or the operating system refuses a reactor.
+    pub fn run_until_told_to_stop(
+        self,
+        redis: &Redis,
+        config: &Config,
+        mut addrs: Vec<Addr>,
+    ) -> Result<(), StartError> {
+        if addrs.is_empty() && config.unixsocket.is_none() {
+            return Err(StartError::Config("Configured to not listen anywhere, exiting.".to_owned()));
         }
-        Ok::<(), StartError>(())
-    })?;
-    redis.listening(&addrs);
-    tracing::warn!("Server initialized");
-    let port = addrs.iter().find_map(|addr| if let Addr::Tcp(addr) = addr { Some(addr.port()) } else { None });
-    let hint = port.map(|port| format!("; try: redis-cli -p {port}")).unwrap_or_default();
-    tracing::info!("Ready to accept connections{hint}");
-    let told = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            () = redis.stopped() => None,
-            name = signal() => Some(name),
-            () = redis.housekeeping() => None,
+        let Foreground { runtime, mut signals } = self;
+        let mut socket_file = None;
+        #[cfg(unix)]
+        runtime.block_on(async {
+            if let Some(listener) = config.listen_unix()? {
+                addrs.push(listener.local_addr());
+                let connections = redis.connections(config.codec());
+                socket_file = Some(tokio::spawn(serve_with(listener, connections, redis.stopped(), redis.serving())));
+            }
+            Ok::<(), StartError>(())
+        })?;
+        redis.listening(&addrs);
+        tracing::warn!("Server initialized");
+        let port = addrs.iter().find_map(|addr| if let Addr::Tcp(addr) = addr { Some(addr.port()) } else { None });
+        let hint = port.map(|port| format!("; try: redis-cli -p {port}")).unwrap_or_default();
+        tracing::info!("Ready to accept connections{hint}");
+        let told = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = redis.stopped() => None,
+                name = signals.end() => Some(name),
+                () = redis.housekeeping() => None,
+            }
+        });
+        match told {
+            Some(name) => tracing::warn!("Received {name} scheduling shutdown..."),
+            None => tracing::warn!("User requested shutdown..."),
         }
-    });
-    match told {
-        Some(name) => tracing::warn!("Received {name} scheduling shutdown..."),
-        None => tracing::warn!("User requested shutdown..."),
+        redis.stop();
+        if let Some(served) = socket_file
+            && let Err(error) = runtime.block_on(served)
+        {
+            tracing::error!(%error, "the socket file's listener failed");
+        }
+        Ok(())
     }
-    redis.stop();
-    if let Some(served) = socket_file
-        && let Err(error) = runtime.block_on(served)
-    {
-        tracing::error!(%error, "the socket file's listener failed");
-    }
-    Ok(())
 }
 
 /// The log's lines for a server that could not start.
@@ -248,33 +277,4 @@ fn failed(error: StartError, port: u16) -> String {
     let why = crate::config::reason(&error.source);
     tracing::warn!("Warning: Could not create server TCP listening socket {}: bind: {why}", error.addr);
     format!("Failed listening on port {port} (TCP), aborting.")
-}
-
-/// Ready when the process is asked to end; the signal's name.
-#[cfg(unix)]
-async fn signal() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            // Without a handler the signal ends the process by itself.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    // Caught and ignored: the server outlives the terminal that it was started from.
-    let _hangup = signal(SignalKind::hangup());
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => "SIGTERM",
-        () = wait(SignalKind::interrupt()) => "SIGINT",
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() -> &'static str {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    "SIGINT"
 }

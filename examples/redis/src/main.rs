@@ -21,6 +21,9 @@ fn serve(config: Config) -> Result<(), StartError> {
     // The machine: real time, real chance, real threads. A test hands over a virtual clock, a seed and stepped jobs.
     let (clock, rng, jobs) = (Arc::new(SystemClock), Rng::from_entropy(), Arc::new(ThreadJobs::new()));
 
+    // Signals, asked for before anything listens: who can connect may send one.
+    let foreground = cli::Foreground::new()?;
+
     // The store, behind one lock that is taken once for each batch of pipelined commands.
     let store = config.store(&rng);
 
@@ -35,9 +38,9 @@ fn serve(config: Config) -> Result<(), StartError> {
         async move { served.await.map(drop) }
     })?;
 
-    // Expiry and signals on this thread, until it is told to stop; then every reactor drains its connections.
+    // Expiry on this thread, until it is told to stop; then every reactor drains its connections.
     let addrs = reactors.iter().map(|reactor| reactor.local_addr().into()).collect();
-    let outcome = cli::run_until_told_to_stop(&redis, &config, addrs);
+    let outcome = foreground.run_until_told_to_stop(&redis, &config, addrs);
     redis.stop();
     for reactor in reactors {
         if let Err(error) = reactor.join() {

@@ -23,6 +23,24 @@ async fn it_ends_when_it_is_told_to_and_finishes_what_was_begun() {
     assert!(log.contains("SIGTERM") && log.contains("method=GET") && log.contains("bytes=20000000"), "{log}");
 }
 
+/// Who can connect may send a signal: the handlers are there before anybody can.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_signal_kills_it_once_it_listens() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_xs-http"));
+    command.args(["api", "--quiet", "--port", &port.to_string()]).kill_on_drop(true);
+    let program = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let tries = async { while TcpStream::connect(("127.0.0.1", port)).await.is_err() {} };
+    soon(tries).await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id().unwrap())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        assert!(caught & 1 << (signal as u32 - 1) != 0, "{signal}");
+    }
+}
+
 #[tokio::test]
 async fn a_second_signal_is_obeyed_at_once() {
     let program = Program::start(&["api", "--drain", "1000", "--quiet"]).await;
