@@ -141,7 +141,10 @@ mod tests {
         let one = format!("{:?}", segment(b"the same beginning and one end"));
         let other = format!("{:?}", segment(b"the same beginning, another end"));
         let same_length = format!("{:?}", segment(b"the same beginning and two end"));
-        assert!(one.starts_with("50000→80 0.5/2.1 12+30 #") && one.ends_with(" \"the same beginni…\" ack 7 ≤100 fin"), "{one}");
+        assert!(
+            one.starts_with("50000→80 0.5/2.1 12+30 #") && one.ends_with(" \"the same beginni…\" ack 7 ≤100 fin"),
+            "{one}"
+        );
         assert!(one != other && one != same_length);
     }
 
