@@ -196,10 +196,7 @@ impl Connection {
                 Verdict::Fine
             }
             (Phase::Calling, Body::SynAck { limit }) => {
-                if self.rtt.doubled == 0 {
-                    self.rtt.sample(now.saturating_duration_since(self.waiting_since.unwrap_or(now)), limits);
-                }
-                self.begin(limits);
+                self.begin(now, limits);
                 self.limit = limit;
                 self.must_ack = true;
                 wakers.extend(self.writer.take());
@@ -218,7 +215,7 @@ impl Connection {
             (Phase::Answering, Body::SynAck { .. }) => Verdict::Fine,
             (Phase::Answering | Phase::Open, Body::Segment { seq, data, fin, ack, limit, ask }) => {
                 if self.phase == Phase::Answering {
-                    self.begin(limits);
+                    self.begin(now, limits);
                 }
                 self.must_ack |= ask || fin || !data.is_empty();
                 let news = !data.is_empty() || fin;
@@ -228,12 +225,14 @@ impl Connection {
         }
     }
 
-    fn begin(&mut self, limits: &Limits) {
+    fn begin(&mut self, now: Instant, limits: &Limits) {
+        if let Some(since) = self.waiting_since.filter(|_| self.rtt.doubled == 0) {
+            self.rtt.sample(now.saturating_duration_since(since), limits);
+        }
         self.phase = Phase::Open;
         self.greet = false;
         self.retry_at = None;
         self.waiting_since = None;
-        self.rtt.settle(limits);
     }
 
     /// What the other side says of what we sent.
@@ -256,7 +255,6 @@ impl Connection {
             self.waiting_since = self.waiting_since.map(|_| now);
             if opened {
                 self.retry_at = None;
-                self.rtt.settle(limits);
             }
             return;
         }
@@ -271,7 +269,6 @@ impl Connection {
                 self.flight.pop_front();
             }
             self.repeats = 0;
-            self.rtt.settle(limits);
             match self.recover {
                 Some(recover) if ack < recover => self.resend = true,
                 _ => self.recover = None,
@@ -300,10 +297,10 @@ impl Connection {
         if self.owner == Owner::Nobody && end > self.received {
             return Verdict::Refuse; // nobody will ever read it
         }
+        let before = (self.received, self.has_ended());
         if fin && self.fin_at.is_none() {
             self.fin_at = Some(end);
         }
-        let before = (self.received, self.has_ended());
         if seq > self.received {
             if !data.is_empty() && self.early.get(&seq).is_none_or(|old| old.len() < data.len()) {
                 self.early.insert(seq, data);
@@ -550,16 +547,10 @@ impl Rtt {
                 self.smooth = Some((smooth * 7 + took) / 8);
             }
         }
-        self.settle(limits);
-    }
-
-    /// Something was answered: the doubling is over.
-    fn settle(&mut self, limits: &Limits) {
+        // Only now the doubling is over: the answer to something that was sent twice tells nothing (Karn).
         self.doubled = 0;
-        self.retry = match self.smooth {
-            None => limits.first_retry,
-            Some(smooth) => (smooth + 4 * self.varies).clamp(limits.least_retry, limits.most_retry),
-        };
+        let smooth = self.smooth.unwrap_or(took);
+        self.retry = (smooth + 4 * self.varies).clamp(limits.least_retry, limits.most_retry);
     }
 
     fn double(&mut self, limits: &Limits) {
