@@ -12,6 +12,7 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 use xs_os::sim::{Actor, Context, NodeId, Timer};
+use xs_os::vfs::faulty::FaultyVfs;
 use xs_os::{Rng, SteppedJobs, VirtualClock};
 
 use super::node::{Node, Shared};
@@ -32,6 +33,7 @@ pub struct Host {
     resting: Arc<Resting>,
     shared: Arc<Shared>,
     clock: VirtualClock,
+    disk: FaultyVfs,
     jobs: SteppedJobs,
     /// When the last step was.
     stepped: Instant,
@@ -100,6 +102,7 @@ impl Host {
             resting,
             shared: shared.clone(),
             clock: node.clock.clone(),
+            disk: node.disk.clone(),
             jobs: node.jobs.clone(),
             stepped: cx.now(),
             alarm: None,
@@ -209,8 +212,25 @@ impl Host {
         if let Some(why) = exit {
             cx.exit(why);
         } else if ended {
-            self.runtime = None;
+            self.end();
         }
+    }
+
+    /// Drops everything that the program still has. Its destructors run in an order that the runtime chooses by numbers of this
+    /// process's tasks, so nothing of the world may depend on it: the disk does nothing, and connections end in their own order.
+    fn end(&mut self) {
+        self.disk.freeze(true);
+        self.runtime = None;
+        self.jobs = SteppedJobs::new();
+        self.disk.freeze(false);
+        self.shared.with(Stack::sort);
+        self.shared.told.lock().notes.clear();
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -224,6 +244,12 @@ impl Actor for Host {
     fn timer(&mut self, _: Timer, cx: &mut Context<'_, Packet>) {
         self.alarm = None;
         self.step(None, cx);
+    }
+
+    /// A kernel closes what a dead process left open: whoever it talked to hears of it, if they hear anything.
+    fn killed(mut self, cx: &mut Context<'_, Packet>) {
+        self.end();
+        self.shared.with(|stack| stack.flush(cx.now(), |to, packet| cx.send(to, packet)));
     }
 
     fn size(packet: &Packet) -> usize {

@@ -30,14 +30,17 @@
 //! acknowledgements of the same offset are taken for a loss. *fin* ends one direction. So a partition looks to a
 //! program as it looks above TCP: silence, and then it goes on, or breaks with `TimedOut`.
 //!
-//! A **crash** drops the host with all its tasks, and nobody is told. Each end of a connection has a number that no life uses twice;
-//! a packet for a number that isn't there is answered with *reset*, which the program at the other end sees as `ConnectionReset`.
+//! A **crash** drops the host with all its tasks, and nobody is told. A process that is **killed** or exits leaves a kernel behind
+//! that closes its connections: once each, and what is lost of that is not sent again. Each end of a connection has a number
+//! that no life uses twice; a packet for a number that isn't there is answered with *reset*, which the program at the other end
+//! sees as `ConnectionReset`.
 //!
 //! # Invariants
 //!
 //! - Bytes arrive once and in order, or the connection breaks (`connection.rs`; a property over many seeds in the tests).
 //! - The same seed gives the same run: a step depends on the packet, the node's clock and chance, and on nothing else; tasks run
-//!   in the order in which they were woken (`Host::run_tasks`).
+//!   in the order in which they were woken (`Host::run_tasks`). Only destructors at the end of a life have none, and so they reach
+//!   neither disk nor trace (`Host::end`).
 //! - Time stands still in a step, and no runtime advances it: the only timer is the world's (`Host::step`).
 //! - A connection holds at most [`Limits::send_buffer`] and [`Limits::receive_buffer`], whatever the other side says
 //!   (`Connection::poll_write`, `Connection::take`).
@@ -100,8 +103,8 @@
 //!
 //! Of RFC 9293: congestion control (a window is all that holds a sender back), urgent data, options, delayed and selective
 //! acknowledgements, simultaneous opening of one connection from both sides, TIME-WAIT (numbers that are never used twice make it
-//! needless), keep-alives, addresses other than a node's one. When a process is killed, a real kernel tells its peers at once; here they
-//! learn it from silence, or from the next life. A lost connection in the middle of an end is seen by one side only, as with TCP.
+//! needless), keep-alives, addresses other than a node's one. While a process is down, nobody answers for its machine: a caller hears
+//! nothing where a real kernel would refuse.
 //!
 //! Of the runtime: `tokio::time`, `tokio::net` and `tokio::fs` panic or leave the world, and `spawn_blocking` starts a thread whose end
 //! nobody can foresee; a `select!` that isn't `biased` draws from outside of the seed. A task that never waits is never

@@ -184,6 +184,12 @@ impl Stack {
         }
     }
 
+    /// Puts what is to leave into an order that doesn't depend on that in which it was asked for.
+    pub(super) fn sort(&mut self) {
+        self.dirty.sort_unstable();
+        self.loose.sort_by_key(|(to, packet)| (*to, packet.opener, packet.to_acceptor));
+    }
+
     /// Everything that is to leave now.
     pub(super) fn flush(&mut self, now: Instant, mut send: impl FnMut(NodeId, Packet)) {
         for (to, packet) in self.loose.drain(..) {

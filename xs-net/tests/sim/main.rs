@@ -5,6 +5,7 @@ mod common;
 
 mod bytes;
 mod faults;
+mod http;
 mod server;
 
 use std::fmt;
