@@ -6,11 +6,20 @@
 //! 1. [`raft_lite`]: Raft on three pages, for reading.
 //! 2. [`raft`]: Raft with everything that a system needs of it.
 //! 3. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
+//!
+//! Where no agreement is needed, or one to stand on is there:
+//!
+//! 4. [`clock`]: what happened before what, by counters, vectors and calendars.
+//! 5. [`snowflake`]: unique 64-bit numbers, without asking anybody.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "check")]
 pub mod check;
+#[cfg(feature = "clock")]
+pub mod clock;
 #[cfg(feature = "raft")]
 pub mod raft;
 #[cfg(feature = "raft-lite")]
 pub mod raft_lite;
+#[cfg(feature = "snowflake")]
+pub mod snowflake;
