@@ -10,13 +10,16 @@
 //! Where no agreement is needed, or one to stand on is there:
 //!
 //! 4. [`clock`]: what happened before what, by counters, vectors and calendars.
-//! 5. [`snowflake`]: unique 64-bit numbers, without asking anybody.
+//! 5. [`crdt`]: values that replicas change at the same time, and that end up equal.
+//! 6. [`snowflake`]: unique 64-bit numbers, without asking anybody.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "check")]
 pub mod check;
 #[cfg(feature = "clock")]
 pub mod clock;
+#[cfg(feature = "crdt")]
+pub mod crdt;
 #[cfg(feature = "raft")]
 pub mod raft;
 #[cfg(feature = "raft-lite")]
