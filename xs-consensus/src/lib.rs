@@ -11,7 +11,9 @@
 //!
 //! 4. [`clock`]: what happened before what, by counters, vectors and calendars.
 //! 5. [`crdt`]: values that replicas change at the same time, and that end up equal.
-//! 6. [`snowflake`]: unique 64-bit numbers, without asking anybody.
+//! 6. [`merkle`]: which of a million keys two replicas differ in, found with a few kilobytes.
+//! 7. [`lease`]: a right that ends by itself, and the number that keeps out those who missed its end.
+//! 8. [`snowflake`]: unique 64-bit numbers, without asking anybody.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "check")]
@@ -20,6 +22,10 @@ pub mod check;
 pub mod clock;
 #[cfg(feature = "crdt")]
 pub mod crdt;
+#[cfg(feature = "lease")]
+pub mod lease;
+#[cfg(feature = "merkle")]
+pub mod merkle;
 #[cfg(feature = "raft")]
 pub mod raft;
 #[cfg(feature = "raft-lite")]
