@@ -229,7 +229,7 @@ fn replicas_that_have_heard_everything_are_equal() {
         Kind::Step,
     ]);
     let network = Nemesis::new(all, STORM).only(&[Kind::Pause, Kind::Cut, Kind::Split, Kind::Lossy, Kind::Slow]);
-    let campaign = Campaign::from_env(60, [stormy, network], &command("replicas_that_have_heard"));
+    let campaign = Campaign::from_env(40, [stormy, network], &command("replicas_that_have_heard"));
     let verdict = Campaign { twice: true, ..campaign }.run(&SystemClock, run);
     println!("{verdict}");
     verdict.expect_clean();

@@ -11,7 +11,8 @@ use xs_consensus::check::linearizability::{Checker, Counter, CounterOp, CounterR
 use xs_consensus::lease::{self, FencedStore, Grant, Holder, Lease, Refused, Table, Token};
 use xs_os::SystemClock;
 use xs_os::sim::{
-    Actor, Campaign, Context, Kind, Nemesis, NodeId, Options, Report, Run, Timer, Verdict as Outcome, World,
+    Actor, Campaign, Context, Episode, Fault, Keep, Kind, Nemesis, NodeId, Options, Report, Run, Timer,
+    Verdict as Outcome, World,
 };
 use xs_os::vfs::{Open, Vfs, VfsExt};
 
@@ -230,19 +231,30 @@ fn campaign(seeds: u64, mode: Mode, test: &str) -> Outcome {
 #[test]
 fn with_tokens_nothing_is_lost() {
     let mode = Mode { fenced: true, careful: false };
-    let verdict = campaign(300, mode, "with_tokens");
+    let verdict = campaign(200, mode, "with_tokens");
     println!("{verdict}");
     verdict.expect_clean();
 }
 
-/// Kleppmann's story: paused between looking at the clock and writing.
 #[test]
-fn without_tokens_one_pause_loses_a_count() {
+fn without_tokens_counts_are_lost() {
     let mode = Mode { fenced: false, careful: false };
     let found = campaign(300, mode, "without_tokens").found.expect("a count is lost");
-    println!("{found}");
     assert!(found.why.contains("not linearizable"), "{}", found.why);
-    assert_eq!(found.plan.len(), 1, "one pause is enough: {found}");
+}
+
+/// Kleppmann's story: one client is paused between looking at the clock and writing, at whichever moment that is.
+#[test]
+fn one_pause_is_enough() {
+    let lost = |fenced, careful| {
+        let paused_at = |at: u32| Episode { at: at * MS, lasts: 150 * MS, fault: Fault::Pause { node: NodeId(4) } };
+        let one = |at| Run { seed: 1, weather: 0, plan: vec![paused_at(at)], keep: Keep::Hash };
+        (100..200).step_by(3).filter(|at| run(&one(*at), Mode { fenced, careful }).result.is_err()).count()
+    };
+    assert!(lost(false, false) > 0);
+    assert_eq!(lost(true, false), 0);
+    // It happens to help if nothing but pauses goes wrong.
+    assert_eq!(lost(false, true), 0);
 }
 
 /// Looking at the clock directly before the write helps against pauses, and not against a network that holds the write up.
@@ -250,6 +262,5 @@ fn without_tokens_one_pause_loses_a_count() {
 fn care_without_tokens_is_not_enough() {
     let mode = Mode { fenced: false, careful: true };
     let found = campaign(1000, mode, "care_without").found.expect("a count is lost");
-    println!("{found}");
     assert!(found.why.contains("not linearizable"), "{}", found.why);
 }

@@ -13,7 +13,7 @@ use super::{MS, command};
 
 const REPLICAS: u32 = 4;
 const STORM: Duration = Duration::from_secs(2);
-const QUIET: Duration = Duration::from_secs(6);
+const QUIET: Duration = Duration::from_secs(4);
 const OPTIONS: merkle::Options = merkle::Options { depth: 2, key: 8, message: 1200, answers: 4 };
 
 type Value = LwwRegister<Option<u64>>;
@@ -87,13 +87,13 @@ impl Actor for Replica {
             return;
         }
         // A removal is a write too: a tombstone.
-        let (key, value) = (cx.rng().below(500), cx.rng().below(4));
+        let (key, value) = (cx.rng().below(300), cx.rng().below(4));
         let stamp = Stamp::from_bits(cx.world_time().as_micros() as u64);
         let by = ReplicaId(cx.node().0.into());
         let mut written = Value::default();
         written.write(stamp, by, Some(value).filter(|value| *value > 0));
         self.merge(key, &written);
-        cx.set_timer_after(WRITE, 5 * MS);
+        cx.set_timer_after(WRITE, 10 * MS);
     }
 
     fn size(message: &Message) -> usize {
@@ -141,7 +141,7 @@ fn replicas_become_equal_by_comparing_alone() {
         Kind::Lossy,
         Kind::Slow,
     ]);
-    let campaign = Campaign::from_env(60, [nemesis], &command("replicas_become_equal"));
+    let campaign = Campaign::from_env(12, [nemesis], &command("replicas_become_equal"));
     let verdict = Campaign { twice: true, ..campaign }.run(&SystemClock, run);
     println!("{verdict}");
     verdict.expect_clean();
