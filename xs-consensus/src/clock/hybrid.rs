@@ -38,7 +38,7 @@ impl Stamp {
     /// The first stamp of a millisecond; none behind the year 10889, where 48 bits end.
     fn first(wall: SystemTime) -> Option<Stamp> {
         let millis = wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        (millis >> (64 - COUNT_BITS) == 0).then(|| Stamp((millis as u64) << COUNT_BITS))
+        (millis >> (64 - COUNT_BITS) == 0).then_some(Stamp((millis as u64) << COUNT_BITS))
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
         Stamp::from_bits((ms << 16) | count)
     }
 
-    /// Figure 6 of the paper: two machines whose calendars are 10 and 0, and a message each way.
+    /// As in the paper's example, two machines whose calendars are 10 and 0, and a message each way.
     #[test]
     fn it_follows_the_calendar_when_that_moves_and_counts_when_not() {
         let (mut a, mut b) = (Hybrid::new(BOUND), Hybrid::new(BOUND));

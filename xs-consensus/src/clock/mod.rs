@@ -42,8 +42,8 @@
 //! - Vectors are ordered exactly as events happened (`version::tests::the_order_is_exactly_what_happened_before`).
 //! - Equal sets are equal values: no vector keeps a zero, ranges of [`Dots`] neither touch nor overlap (`dots::normal`).
 //! - A [`Hybrid`] stamp is never below the calendar at which it was made, and never more than the bound above it
-//!   ([`Hybrid::tick`]); a remote one that is further ahead is refused and changes nothing ([`Hybrid::observe`]). So while
-//!   all calendars are within ε of the truth, so are all stamps, plus the bound at the very most.
+//!   ([`Hybrid::tick`]); a remote one that is further ahead is refused and changes nothing ([`Hybrid::observe`]). While all
+//!   calendars are within ε of the truth, so are all stamps, and a bound of 2ε refuses nobody (`tests/blocks/clock.rs`).
 //!
 //! # Cost
 //!

@@ -170,3 +170,38 @@ fn a_text_is_edited() {
     assert!(copies[0].0.iter().eq(copies[1].0.iter()) && copies[1].0.iter().eq(copies[2].0.iter()));
     assert!(edits > 10_000 && copies[0].0.elements() > copies[0].0.len());
 }
+
+/// A text that was recorded while people wrote it, in the format of <https://github.com/josephg/editing-traces>:
+/// `XS_TRACE=automerge-paper.json cargo test -p xs-consensus --lib recorded -- --ignored --nocapture`.
+#[cfg(feature = "check-json")]
+#[test]
+#[ignore = "it needs a recording, which is large and not part of this project"]
+#[allow(clippy::disallowed_methods, reason = "a recording that was asked for is on the real disk")]
+fn a_recorded_text_is_edited() {
+    use xs_os::{Clock, SystemClock};
+    let file = std::env::var("XS_TRACE").expect("XS_TRACE names a recording");
+    let bytes = std::fs::read(file).expect("the recording can be read");
+    let trace: serde_json::Value = serde_json::from_slice(&bytes).expect("it is JSON");
+    let (mut text, mut deltas) = (Text::default(), Vec::new());
+    let began = SystemClock.now();
+    text.insert_all(A, 0, trace["startContent"].as_str().unwrap().chars()).unwrap();
+    for patch in trace["txns"].as_array().unwrap().iter().flat_map(|txn| txn["patches"].as_array().unwrap()) {
+        let (place, gone) = (patch[0].as_u64().unwrap() as usize, patch[1].as_u64().unwrap());
+        (0..gone).for_each(|_| deltas.push(text.remove(place).unwrap()));
+        for (place, letter) in (place..).zip(patch[2].as_str().unwrap().chars()) {
+            deltas.push(text.insert(A, place, letter).unwrap());
+        }
+    }
+    let edited = SystemClock.now();
+    assert!(text.iter().copied().eq(trace["endContent"].as_str().unwrap().chars()));
+    let mut copy = Text::default();
+    deltas.iter().for_each(|delta| copy.merge(delta));
+    assert!(copy == text && copy.waiting() == 0);
+    let (here, there) = (edited - began, SystemClock.now() - edited);
+    println!(
+        "{} edits in {here:?}, merged elsewhere in {there:?}: {} of {} left",
+        deltas.len(),
+        text.len(),
+        text.elements()
+    );
+}
