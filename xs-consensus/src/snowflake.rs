@@ -29,7 +29,7 @@
 //!
 //! - Each number of a generator is larger than the one before, whatever the calendar does ([`Generator::next`] compares
 //!   with the last one; `tests::numbers_only_grow`).
-//! - Generators with different nodes never give out the same number: the node is part of it ([`Layout::put`]).
+//! - Generators with different nodes never give out the same number: the node is part of it (`Layout::put`).
 //! - Whoever waits until [`Refused::until`] gets a number (`tests::waiting_helps`).
 //!
 //! What the generator cannot see it cannot promise: that no other process uses the node's number (take it from a

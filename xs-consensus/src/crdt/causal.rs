@@ -373,6 +373,35 @@ mod tests {
         assert!(both(&after, &theirs).is_empty(), "and now it was seen");
     }
 
+    /// One removes a value, another one adds it again at the same time: removal wins, addition wins, or the clock decides.
+    #[test]
+    fn the_same_story_ends_in_three_ways() {
+        use crate::clock::Stamp;
+        use crate::crdt::{LwwMap, TwoPhaseSet};
+        let mut two_phase = TwoPhaseSet::default();
+        two_phase.insert('x');
+        let (mut ours, mut theirs) = (two_phase.clone(), two_phase);
+        ours.remove(&'x');
+        theirs.insert('x');
+        assert!(!both(&ours, &theirs).contains(&'x'));
+
+        let mut observed = OrSet::default();
+        observed.insert(A, 'x').unwrap();
+        let (mut ours, mut theirs) = (observed.clone(), observed);
+        ours.remove(&'x');
+        theirs.insert(B, 'x').unwrap();
+        assert!(both(&ours, &theirs).contains(&'x'));
+
+        for (removed, added, there) in [(8, 9, true), (9, 8, false)] {
+            let mut last = LwwMap::default();
+            last.write(Stamp::from_bits(1), A, 'x', ());
+            let (mut ours, mut theirs) = (last.clone(), last);
+            ours.remove(Stamp::from_bits(removed), A, 'x');
+            theirs.write(Stamp::from_bits(added), B, 'x', ());
+            assert_eq!(both(&ours, &theirs).get(&'x').is_some(), there);
+        }
+    }
+
     #[test]
     fn nothing_is_left_of_what_was_removed() {
         let mut set = OrSet::default();

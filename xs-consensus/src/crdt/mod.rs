@@ -61,7 +61,8 @@
 //!
 //! # Cost
 //!
-//! A delta is as large as the change. [`Causal`] values merge in the number of pieces of both copies. A [`Sequence`] takes
+//! A delta is as large as the change; [`Merge::delta_since`] looks at all that both copies have, and so does a merge of
+//! [`Causal`] values. A [`Sequence`] takes
 //! O(log n) for each edit and element merged, beside walks over concurrent runs at one place, and some 200 bytes an
 //! element, **removed ones too**: they are freed by nothing here. A text of which 90 % was rubbed out again is ten times
 //! its length. So are [`LwwMap`]'s and [`TwoPhaseSet`]'s removed keys kept. Freeing them takes the knowledge that every

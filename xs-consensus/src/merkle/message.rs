@@ -125,8 +125,8 @@ impl Message {
 
     /// Reads bytes from anybody. It allocates no more than they are long, some times.
     pub fn decode(bytes: &[u8], options: &Options) -> Result<Message, BadMessage> {
-        if bytes.len() > options.message() {
-            return Err(BadMessage::TooLarge { len: bytes.len(), most: options.message() });
+        if bytes.len() > options.longest() {
+            return Err(BadMessage::TooLarge { len: bytes.len(), most: options.longest() });
         }
         let mut rest = Reader(bytes);
         let message = match rest.number::<1>()? {
@@ -170,14 +170,14 @@ impl Message {
         let fits = match self {
             Message::Root(_) | Message::Rest { .. } => true,
             Message::Sums { level, nodes } => {
-                *level < options.depth()
+                *level < options.levels()
                     && nodes.iter().all(|node| u64::from(node.index) < 1 << (BITS * level))
                     && nodes.windows(2).all(|pair| pair[0].index < pair[1].index)
             }
             Message::Keys { first, last, entries } => {
                 first <= last
-                    && node_at(*first, options.depth()) == node_at(*last, options.depth())
-                    && entries.iter().all(|entry| entry.key.len() <= options.key())
+                    && node_at(*first, options.levels()) == node_at(*last, options.levels())
+                    && entries.iter().all(|entry| entry.key.len() <= options.longest_key())
             }
         };
         if fits { Ok(()) } else { Err(BadMessage::Shape) }

@@ -152,17 +152,17 @@ impl Default for Options {
 }
 
 impl Options {
-    fn depth(&self) -> u32 {
+    fn levels(&self) -> u32 {
         self.depth.clamp(1, 6)
     }
 
-    fn key(&self) -> usize {
+    fn longest_key(&self) -> usize {
         self.key.min(usize::from(u16::MAX))
     }
 
     /// Bytes of a message at most, with room for what cannot be split.
-    fn message(&self) -> usize {
-        self.message.max(message::HEAD + message::NODE).max(message::HEAD + message::ENTRY + self.key())
+    fn longest(&self) -> usize {
+        self.message.max(message::HEAD + message::NODE).max(message::HEAD + message::ENTRY + self.longest_key())
     }
 }
 
@@ -219,13 +219,13 @@ pub struct Tree {
 impl Tree {
     /// An empty tree. `secret` is the replicas' common key, and must stay theirs.
     pub fn new(options: Options, secret: [u8; 16]) -> Self {
-        let sums = (0..=options.depth()).map(|level| vec![0; 1 << (BITS * level)]).collect();
+        let sums = (0..=options.levels()).map(|level| vec![0; 1 << (BITS * level)]).collect();
         Tree { options, hasher: SipHasher24::new_with_key(&secret), sums, entries: BTreeMap::new() }
     }
 
     /// Takes in a key in a version, in place of the version before.
     pub fn insert(&mut self, key: &[u8], version: &[u8]) -> Result<(), KeyTooLong> {
-        let most = self.options.key();
+        let most = self.options.longest_key();
         if key.len() > most {
             return Err(KeyTooLong { len: key.len(), most });
         }
@@ -274,13 +274,13 @@ impl Tree {
             Message::Sums { level, nodes } => {
                 let below = self.differing(*level, nodes);
                 let mut send = Vec::new();
-                if level + 1 < self.options.depth() {
-                    let fit = (self.options.message() - message::HEAD) / message::NODE;
+                if level + 1 < self.options.levels() {
+                    let fit = (self.options.longest() - message::HEAD) / message::NODE;
                     send.extend(
                         below.chunks(fit).take(self.options.answers).map(|nodes| self.sums_below(level + 1, nodes)),
                     );
                 } else {
-                    let begin = |leaf: &u32| places(*leaf, self.options.depth()).0;
+                    let begin = |leaf: &u32| places(*leaf, self.options.levels()).0;
                     send.extend(below.iter().take(self.options.answers).map(|leaf| self.keys_from(begin(leaf))));
                 }
                 Answer { send, ..Answer::default() }
@@ -321,7 +321,7 @@ impl Tree {
         for ((place, key), hash) in self.range(first, last) {
             bytes += message::ENTRY + key.len();
             // Keys at one place are not parted; it takes a collision of 64 secret bits for there to be two.
-            if bytes > self.options.message() && before.is_some_and(|before| before < *place) {
+            if bytes > self.options.longest() && before.is_some_and(|before| before < *place) {
                 last = place - 1;
                 break;
             }
@@ -332,7 +332,7 @@ impl Tree {
     }
 
     fn leaf_end(&self, place: u64) -> u64 {
-        places(node_at(place, self.options.depth()) as u32, self.options.depth()).1
+        places(node_at(place, self.options.levels()) as u32, self.options.levels()).1
     }
 
     fn compare(&self, first: u64, last: u64, theirs: &[Entry]) -> Vec<Difference> {

@@ -25,7 +25,7 @@ fn round(ours: &Tree, theirs: &Tree) -> (Vec<(Vec<u8>, bool, bool)>, usize) {
     let mut under_way = vec![(ours.begin(), true)];
     while let Some((message, to_theirs)) = under_way.pop() {
         let encoded = message.encode();
-        assert!(encoded.len() <= ours.options.message(), "{} bytes", encoded.len());
+        assert!(encoded.len() <= ours.options.longest(), "{} bytes", encoded.len());
         assert_eq!(Message::decode(&encoded, &ours.options).as_ref(), Ok(&message));
         bytes += encoded.len();
         let here = if to_theirs { theirs } else { ours };
@@ -175,7 +175,7 @@ fn what_no_tree_of_this_shape_sends_is_refused() {
         assert_eq!(ours.answer(&bad), Err(BadMessage::Shape), "{bad:?}");
         assert_eq!(Message::decode(&bad.encode(), &ours.options), Err(BadMessage::Shape));
     }
-    let most = ours.options.message();
+    let most = ours.options.longest();
     assert_eq!(Message::decode(&vec![0; most + 1], &ours.options), Err(BadMessage::TooLarge { len: most + 1, most }));
     // A count of four thousand million entries, and none of them.
     let mut claim = Message::Keys { first: 0, last: 1, entries: Vec::new() }.encode();

@@ -182,13 +182,24 @@ impl Actor for Replica {
     }
 }
 
-fn run(run: &Run) -> Report {
+/// Whether a process that was restarted takes a new name.
+#[derive(Clone, Copy)]
+enum Name {
+    New,
+    Old,
+}
+
+fn run(run: &Run, name: Name) -> Report {
     let options = Options { keep: run.keep, ..Options::new(REPLICAS) };
-    let mut world = World::new(run.seed, options, |cx| {
+    let mut world = World::new(run.seed, options, move |cx| {
         cx.set_timer_after(CHANGE, 20 * MS);
         cx.set_timer_after(TELL, 50 * MS);
         // A process that was restarted has forgotten what it had counted: it is a new replica.
-        let id = ReplicaId(u64::from(cx.node().0) | u64::from(cx.life()) << 32);
+        let life = match name {
+            Name::New => cx.life(),
+            Name::Old => 0,
+        };
+        let id = ReplicaId(u64::from(cx.node().0) | (u64::from(life) << 32));
         let (value, fresh) = Default::default();
         Ok(Replica { id, clock: Hybrid::new(500 * MS), value, fresh, rounds: 0, added: 0 })
     });
@@ -215,8 +226,7 @@ fn run(run: &Run) -> Report {
     world.report(result)
 }
 
-#[test]
-fn replicas_that_have_heard_everything_are_equal() {
+fn campaign(seeds: u64, test: &str) -> Campaign {
     let all: Vec<NodeId> = (0..REPLICAS).map(NodeId).collect();
     let stormy = Nemesis::new(all.clone(), STORM).only(&[
         Kind::Kill,
@@ -229,8 +239,21 @@ fn replicas_that_have_heard_everything_are_equal() {
         Kind::Step,
     ]);
     let network = Nemesis::new(all, STORM).only(&[Kind::Pause, Kind::Cut, Kind::Split, Kind::Lossy, Kind::Slow]);
-    let campaign = Campaign::from_env(40, [stormy, network], &command("replicas_that_have_heard"));
-    let verdict = Campaign { twice: true, ..campaign }.run(&SystemClock, run);
+    Campaign::from_env(seeds, [stormy, network], &command(test))
+}
+
+#[test]
+fn replicas_that_have_heard_everything_are_equal() {
+    let campaign = Campaign { twice: true, ..campaign(40, "replicas_that_have_heard") };
+    let verdict = campaign.run(&SystemClock, |one| run(one, Name::New));
     println!("{verdict}");
     verdict.expect_clean();
+}
+
+/// A replica that has forgotten what it counted, and goes on under its name, makes the same dots again for other things.
+#[test]
+fn a_name_that_is_used_again_is_found() {
+    let campaign = Campaign { shrink: 20, ..campaign(40, "a_name_that_is_used_again") };
+    let found = campaign.run(&SystemClock, |one| run(one, Name::Old)).found.expect("copies differ for ever");
+    assert!(found.plan.iter().any(|episode| matches!(episode.fault.kind(), Kind::Kill | Kind::Crash)), "{found}");
 }
