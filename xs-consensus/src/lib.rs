@@ -6,11 +6,29 @@
 //! 1. [`raft_lite`]: Raft on three pages, for reading.
 //! 2. [`raft`]: Raft with everything that a system needs of it.
 //! 3. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
+//!
+//! Where no agreement is needed, or one to stand on is there:
+//!
+//! 4. [`clock`]: what happened before what, by counters, vectors and calendars.
+//! 5. [`crdt`]: values that replicas change at the same time, and that end up equal.
+//! 6. [`merkle`]: which of a million keys two replicas differ in, found with a few kilobytes.
+//! 7. [`lease`]: a right that ends by itself, and the number that keeps out those who missed its end.
+//! 8. [`snowflake`]: unique 64-bit numbers, without asking anybody.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "check")]
 pub mod check;
+#[cfg(feature = "clock")]
+pub mod clock;
+#[cfg(feature = "crdt")]
+pub mod crdt;
+#[cfg(feature = "lease")]
+pub mod lease;
+#[cfg(feature = "merkle")]
+pub mod merkle;
 #[cfg(feature = "raft")]
 pub mod raft;
 #[cfg(feature = "raft-lite")]
 pub mod raft_lite;
+#[cfg(feature = "snowflake")]
+pub mod snowflake;
