@@ -29,6 +29,7 @@
 #![cfg_attr(feature = "proxy-protocol", doc = "13. [`proxy_protocol`]: whose connection a proxy passes on.")]
 #![cfg_attr(feature = "tls", doc = "14. [`tls`]: TLS between a listener and a protocol.")]
 #![cfg_attr(feature = "sim", doc = "15. [`sim`]: whole servers in the simulated world.")]
+#![cfg_attr(feature = "signals", doc = "16. [`signals`]: what the operating system asks a server for.")]
 //!
 //! Then the layers, each behind a feature of its own, each over any [`tower::Service`]. Whoever takes one needs this in
 //! `Cargo.toml`, and from `xs-os` a seeded `Rng` where a layer asks for chance (`Rng::from_entropy()`), or a clock other than the
