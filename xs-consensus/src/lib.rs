@@ -5,11 +5,14 @@
 //!
 //! 1. [`raft_lite`]: Raft on three pages, for reading.
 //! 2. [`raft`]: Raft with everything that a system needs of it.
-//! 3. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
+//! 3. [`paxos`]: the same agreement by the older way, one value and then a log of them, and both ways side by side.
+//! 4. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "check")]
 pub mod check;
+#[cfg(feature = "paxos")]
+pub mod paxos;
 #[cfg(feature = "raft")]
 pub mod raft;
 #[cfg(feature = "raft-lite")]

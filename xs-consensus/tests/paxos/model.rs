@@ -1,0 +1,275 @@
+//! Every state of a small synod: a search, breadth first, over all that three acceptors, two of which are proposers too,
+//! can come to by any order of deliveries, losses, doublings and crashes.
+//!
+//! The network is the set of all that was ever said. Nothing leaves it: so a message may arrive at any time, again, or
+//! never, and a step that delivers is all that is needed for late, lost and doubled ones. A delivery and the write that
+//! follows from it are one step: a crash in between leaves the disk as if the message had never come, and its answer is
+//! sealed; one behind it is a crash and a message that does not arrive.
+//!
+//! What the paper derives is checked in every state, from what was said (P1a, P2c) and from the votes in it (P2, P2a, P2b).
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+
+use xs_consensus::paxos::single::{Acceptor, Kept, Message, Proposer};
+use xs_consensus::paxos::{Ballot, Cluster, NodeId, Vote};
+
+type Value = char;
+type Said = Message<Value>;
+
+/// What is searched.
+#[derive(Clone, Debug)]
+struct Config {
+    cluster: Cluster,
+    /// Who proposes what, and how many ballots it may begin.
+    proposers: Vec<(NodeId, Value, u32)>,
+    /// How many crashes there may be in all.
+    crashes: u32,
+    /// No further than so many steps.
+    depth: u32,
+}
+
+/// A machine: its acceptor, perhaps a proposer, and its disk.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Machine {
+    acceptor: Acceptor<Value>,
+    kept: Kept<Value>,
+    proposer: Option<Proposer<Value>>,
+    used: Ballot,
+    begun: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct State {
+    machines: Vec<Machine>,
+    /// Who has said what to whom; nobody: to all.
+    net: BTreeSet<(NodeId, Option<NodeId>, Said)>,
+    crashes: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Begin(usize),
+    Deliver(usize, NodeId, Said),
+    Crash(usize),
+}
+
+impl Config {
+    fn start(&self) -> State {
+        let machine = |id: &NodeId| {
+            let acceptor = Acceptor::new(self.cluster.clone(), *id, Kept::default());
+            let proposer = self.proposer(*id, Ballot::NONE);
+            Machine { acceptor, kept: Kept::default(), proposer, used: Ballot::NONE, begun: 0 }
+        };
+        let machines = self.cluster.nodes().iter().map(machine).collect();
+        State { machines, net: BTreeSet::new(), crashes: 0 }
+    }
+
+    fn proposer(&self, id: NodeId, used: Ballot) -> Option<Proposer<Value>> {
+        let (_, value, _) = self.proposers.iter().find(|(node, ..)| *node == id)?;
+        Some(Proposer::new(self.cluster.clone(), id, *value, used))
+    }
+
+    fn ballots(&self, id: NodeId) -> u32 {
+        self.proposers.iter().find(|(node, ..)| *node == id).map_or(0, |(.., ballots)| *ballots)
+    }
+
+    fn steps(&self, state: &State) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for (at, machine) in state.machines.iter().enumerate() {
+            let id = machine.acceptor.id();
+            if machine.begun < self.ballots(id) {
+                steps.push(Step::Begin(at));
+            }
+            if state.crashes < self.crashes {
+                steps.push(Step::Crash(at));
+            }
+            for (from, to, message) in &state.net {
+                let for_acceptor = matches!(message, Message::Prepare(_) | Message::Accept(_));
+                // Votes are counted by whoever looks at the network.
+                let for_proposer = *to == Some(id) && !matches!(message, Message::Accepted(_));
+                if for_acceptor || for_proposer {
+                    steps.push(Step::Deliver(at, *from, message.clone()));
+                }
+            }
+        }
+        steps
+    }
+
+    fn take(&self, state: &State, step: &Step) -> State {
+        let mut state = state.clone();
+        match step {
+            Step::Begin(at) => {
+                let machine = &mut state.machines[*at];
+                machine.begun += 1;
+                let id = machine.acceptor.id();
+                if let Some(proposer) = &mut machine.proposer {
+                    // A crash in front of the write is as if it had not begun.
+                    let begun = proposer.prepare();
+                    machine.used = *begun.kept();
+                    state.net.insert((id, None, begun.done()));
+                }
+            }
+            Step::Deliver(at, from, message) => {
+                let machine = &mut state.machines[*at];
+                let id = machine.acceptor.id();
+                if matches!(message, Message::Prepare(_) | Message::Accept(_)) {
+                    // Nobody here is a stranger, so nothing is refused.
+                    let answer = machine.acceptor.step(*from, message).expect("said by a correct node");
+                    machine.kept = answer.kept().clone();
+                    state.net.insert((id, Some(*from), answer.done()));
+                } else if let Some(proposer) = &mut machine.proposer {
+                    let said = proposer.step(*from, message).expect("said by a correct node");
+                    state.net.extend(said.map(|said| (id, None, said)));
+                }
+            }
+            Step::Crash(at) => {
+                let machine = &mut state.machines[*at];
+                let id = machine.acceptor.id();
+                let before = machine.clone();
+                machine.acceptor = Acceptor::new(self.cluster.clone(), id, machine.kept.clone());
+                machine.proposer = self.proposer(id, machine.used);
+                state.crashes += u32::from(*machine != before);
+            }
+        }
+        state
+    }
+
+    /// The paper's claims.
+    fn check(&self, state: &State) -> Result<(), String> {
+        let (nodes, most) = (self.cluster.nodes(), self.cluster.nodes().len() / 2 + 1);
+        let mut votes: BTreeMap<Ballot, BTreeMap<NodeId, Value>> = BTreeMap::new();
+        let mut issued: BTreeMap<Ballot, Value> = BTreeMap::new();
+        for (from, _, message) in &state.net {
+            match message {
+                Message::Accepted(vote) => {
+                    votes.entry(vote.ballot).or_default().insert(*from, vote.value);
+                }
+                Message::Accept(Vote { ballot, value }) => {
+                    if issued.insert(*ballot, *value).is_some_and(|other| other != *value) {
+                        return Err(format!("ballot {ballot} has two values"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        // P2, P2a, P2b: above a chosen proposal, all that are chosen, accepted or issued have its value.
+        for (ballot, voters) in &votes {
+            let (Some(value), true) = (voters.values().next(), voters.len() >= most) else { continue };
+            if let Some((above, other)) = issued.range(ballot..).find(|(_, other)| *other != value) {
+                return Err(format!("P2b: {value} is chosen in {ballot}, and {other} is issued in {above}"));
+            }
+        }
+        // P1a, and nobody votes below what it has promised afterwards: a promise tells of every lower vote.
+        for (from, _, message) in &state.net {
+            if let Message::Promise { ballot, voted } = message {
+                let mut below = votes.range(..*ballot).filter(|(_, voters)| voters.contains_key(from));
+                let last = below.next_back().map(|(below, _)| *below);
+                if last > voted.as_ref().map(|vote| vote.ballot) {
+                    return Err(format!("P1a: {from} promised {ballot} and told {voted:?}, and voted in {last:?}"));
+                }
+            }
+        }
+        // P2c, for every issued proposal: there is a quorum which either never votes below it, or whose highest vote is its.
+        for (ballot, value) in &issued {
+            let quorum = (0_u32..1 << nodes.len()).filter(|set| set.count_ones() as usize == most).any(|set| {
+                let inside = |node: &NodeId| nodes.iter().position(|n| n == node).is_some_and(|at| set >> at & 1 == 1);
+                let mut below = votes.range(..*ballot).rev();
+                let highest = below.find_map(|(_, voters)| voters.iter().find(|(node, _)| inside(node)));
+                highest.is_none_or(|(_, voted)| voted == value)
+            });
+            if !quorum {
+                return Err(format!("P2c: no quorum stands for {value} in {ballot}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether two votes stand for different values, each of a quorum: the thing itself.
+    fn chosen(&self, state: &State) -> BTreeSet<Value> {
+        let most = self.cluster.nodes().len() / 2 + 1;
+        let mut votes: BTreeMap<&Vote<Value>, BTreeSet<NodeId>> = BTreeMap::new();
+        for (from, _, message) in &state.net {
+            if let Message::Accepted(vote) = message {
+                votes.entry(vote).or_default().insert(*from);
+            }
+        }
+        votes.into_iter().filter(|(_, voters)| voters.len() >= most).map(|(vote, _)| vote.value).collect()
+    }
+}
+
+#[derive(Debug)]
+struct Outcome {
+    states: usize,
+    /// Whether all there is was seen, and not only what is near.
+    whole: bool,
+    chosen: BTreeSet<Value>,
+    wrong: Option<(String, Vec<Step>)>,
+}
+
+/// Visits every state, nearest first. States are known by 64 bits of hash: two that share them are one chance in millions.
+fn search(config: &Config) -> Outcome {
+    let mut seen: HashSet<u64, BuildHasherDefault<DefaultHasher>> = HashSet::default();
+    let mut fingerprint = |state: &State| {
+        let mut hasher = DefaultHasher::new();
+        state.hash(&mut hasher);
+        seen.insert(hasher.finish())
+    };
+    let start = config.start();
+    fingerprint(&start);
+    // How each state was reached: the one before, and by which step.
+    let mut ways: Vec<(usize, Step)> = vec![(0, Step::Crash(0))];
+    let mut queue = VecDeque::from([(start, 0_usize, 0_u32)]);
+    let mut outcome = Outcome { states: 0, whole: true, chosen: BTreeSet::new(), wrong: None };
+    while let Some((state, way, depth)) = queue.pop_front() {
+        outcome.states += 1;
+        outcome.chosen.extend(config.chosen(&state));
+        let two = config.chosen(&state).len() > 1;
+        let wrong = if two { Err("two values are chosen".to_owned()) } else { config.check(&state) };
+        if let Err(wrong) = wrong {
+            let mut steps = Vec::new();
+            let mut at = way;
+            while at != 0 {
+                steps.push(ways[at].1.clone());
+                at = ways[at].0;
+            }
+            steps.reverse();
+            outcome.wrong = Some((wrong, steps));
+            return outcome;
+        }
+        if depth == config.depth {
+            outcome.whole = false;
+            continue;
+        }
+        for step in config.steps(&state) {
+            let after = config.take(&state, &step);
+            if fingerprint(&after) {
+                ways.push((way, step));
+                queue.push_back((after, ways.len() - 1, depth + 1));
+            }
+        }
+    }
+    outcome
+}
+
+fn config(proposers: &[(u64, Value, u32)], crashes: u32, depth: u32) -> Config {
+    let cluster = Cluster::majorities([1, 2, 3].map(NodeId)).unwrap();
+    let proposers = proposers.iter().map(|(node, value, ballots)| (NodeId(*node), *value, *ballots)).collect();
+    Config { cluster, proposers, crashes, depth }
+}
+
+#[test]
+fn no_state_of_a_small_synod_breaks_a_claim_of_the_paper() {
+    let table = [
+        ("one proposer, two ballots, one crash", config(&[(1, 'x', 2)], 1, 40)),
+        ("two proposers, a ballot each", config(&[(1, 'x', 1), (2, 'y', 1)], 0, 40)),
+        ("and a crash", config(&[(1, 'x', 1), (2, 'y', 1)], 1, 40)),
+        ("one of them twice", config(&[(1, 'x', 2), (2, 'y', 1)], 0, 12)),
+        ("both twice, two crashes", config(&[(1, 'x', 2), (2, 'y', 2)], 2, 8)),
+    ];
+    for (name, config) in table {
+        let outcome = search(&config);
+        println!("{name}: {} states, whole: {}, chosen {:?}", outcome.states, outcome.whole, outcome.chosen);
+        assert!(outcome.wrong.is_none(), "{name}: {:#?}", outcome.wrong);
+    }
+}
