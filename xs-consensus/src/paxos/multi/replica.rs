@@ -94,7 +94,7 @@ impl Replica {
         options.check()?;
         cluster.member(id).map_err(|_| Error::Cluster("the node itself does not belong to it"))?;
         let Kept { mut promised, mut votes, commit } = kept;
-        if votes.range(Slot(1)..=commit).count() as u64 != commit.0 || votes.contains_key(&Slot(0)) {
+        if votes.contains_key(&Slot(0)) || votes.range(..=commit).count() as u64 != commit.0 {
             return Err(Error::State("a slot below the commit has no value"));
         }
         let beyond = |vote: &Vote<Value>| vote.ballot > promised && vote.ballot != Ballot::CHOSEN;
