@@ -211,7 +211,7 @@ fn every_mutation_is_found_within_a_thousand_seeds() {
         if only.as_ref().is_some_and(|only| *only != name) {
             continue;
         }
-        let campaign = Campaign { shrink: 0, ..Campaign::new(1000, nemeses(), "") };
+        let campaign = Campaign { shrink: 0, threads: 1, ..Campaign::new(1000, nemeses(), "") };
         let verdict = campaign.run(&SystemClock, |one| run(one, Mode { mutation: Some(mutation) }));
         match verdict.found {
             Some(found) => {

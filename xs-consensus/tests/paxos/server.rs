@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use xs_consensus::paxos::NodeId;
-use xs_consensus::paxos::multi::{Message, Persist, Ready, Replica, RoleName, Slot, Value};
+use xs_consensus::paxos::multi::{Message, Persist, Ready, Record, Replica, RoleName, Slot, Value};
 use xs_os::sim;
 
 use super::disk::Store;
@@ -62,6 +62,10 @@ impl Server {
     pub(crate) fn start(cx: &mut Cx<'_>, settings: &Settings, observer: Rc<RefCell<Observer>>) -> Result<Self, String> {
         let (store, kept) = Store::open(cx.disk()).map_err(|error| error.to_string())?;
         cx.note(format_args!("finds promise {}, {} votes, commit {}", kept.promised, kept.votes.len(), kept.commit));
+        // What a killed process had written and not synced is there all the same, and it is durable by now.
+        for (slot, vote) in &kept.votes {
+            observer.borrow_mut().durable(paxos_id(cx.node()), &Record::Voted(*slot, vote.clone()));
+        }
         let (options, rng, now) = (settings.paxos.clone(), cx.rng().fork("paxos"), cx.now());
         let replica = Replica::new(paxos_id(cx.node()), settings.cluster.clone(), kept, options, rng, now);
         let replica = replica.map_err(|error| error.to_string())?;
