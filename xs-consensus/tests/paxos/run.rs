@@ -56,17 +56,21 @@ impl Settings {
         let mut cluster = Cluster::flexible(nodes, prepare, accept).expect("quorums that meet");
         #[cfg(feature = "mutations")]
         (cluster.mutation = mode.mutation);
+        // Many clusters are hasty: leaders come and go, and come back while their old messages are on the way.
+        let (hasty, usual) = (run.weather < 2 && rng.chance(0.7), Options::default());
         let paxos = Options {
+            patience: if hasty { 25 * MS } else { usual.patience },
+            heartbeat: if hasty { 10 * MS } else { usual.heartbeat },
             jitter: [60 * MS, 150 * MS][rng.index(2)],
             max_open: [1, 4, 1024][rng.index(3)],
             max_batch_bytes: [1, 200, 1 << 20][rng.index(3)],
-            ..Options::default()
+            ..usual
         };
         Settings {
             cluster,
             accept,
             paxos,
-            sync_after: rng.chance(0.5).then(|| [10 * MS, 50 * MS][rng.index(2)]),
+            sync_after: rng.chance(0.5).then(|| if hasty { 10 * MS } else { 50 * MS }),
             faults_until: UNTIL,
             cursed: (run.weather < 2 && rng.chance(0.5)).then_some(80 * MS),
         }
@@ -128,11 +132,14 @@ pub(crate) fn run(run: &Run, mode: Mode) -> Report {
     // Counted by what a quorum is, and not by what a mutated replica takes for one.
     let observer = Rc::new(RefCell::new(Observer::new(settings.accept)));
     let history: Recorder = Rc::new(RefCell::new(History::new()));
+    let long_tail = sim::Latency::HeavyTail { least: MS / 2, scale: 10 * MS, most: 1000 * MS };
     let options = sim::Options {
         keep: run.keep,
         pace: if rng.chance(0.3) { Pace::flash() } else { Pace::default() },
-        link: match rng.below(4) {
+        link: match rng.below(5) {
             0 => sim::Link::connection(),
+            // Some messages take longer than leaders last.
+            2 | 3 => sim::Link { latency: long_tail, ..sim::Link::datagrams() },
             1 => sim::Link { latency: sim::Latency::Uniform(MS, 20 * MS), ..sim::Link::datagrams() },
             _ => sim::Link::datagrams(),
         },
