@@ -2,7 +2,7 @@
 //!
 //! # The problem
 //!
-//! It is that of [`raft`](https://docs.rs/xs-consensus/latest/xs_consensus/raft): machines that stop and come back, and a
+//! It is that of [`raft`](crate::raft): machines that stop and come back, and a
 //! network that loses, doubles and reorders, are to agree on what comes first, second and third, and never to go back on
 //! it. Paxos is the older answer, and the one that other answers are explained by. It is told bottom up: first how to
 //! agree on *one* value when anybody may propose at any time; then a log as many such values, and a leader as no more
@@ -90,8 +90,8 @@
 //!
 //! # Try next
 //!
-//! Make `Cluster::flexible` take quorums that do not meet, and run the model check of `tests/paxos/model.rs`: it prints the
-//! shortest way to two decisions. Then read `raft`'s `advance_commit`, and see why no line of `multi` corresponds to it.
+//! Switch `Mutation::SmallQuorum` on in the model check of `tests/paxos/model.rs`: it prints the shortest way to two
+//! decisions. Then read `raft`'s `advance_commit`, and see why no line of `multi` corresponds to it.
 //!
 //! # Sources
 //!

@@ -45,16 +45,15 @@ impl Synod {
         }
     }
 
-    fn to_all(&mut self, from: NodeId, message: &Message<String>) {
-        let to_all = self.cluster.nodes().iter().map(|to| (from, *to, message.clone()));
-        self.net.extend(to_all);
+    fn tell_all(&mut self, from: NodeId, message: &Message<String>) {
+        self.net.extend(self.cluster.nodes().iter().map(|to| (from, *to, message.clone())));
     }
 
     fn begin(&mut self, id: NodeId, value: &str) {
         let (cluster, value) = (self.cluster.clone(), value.to_owned());
         let proposer = self.proposers.entry(id).or_insert_with(|| Proposer::new(cluster, id, value, Ballot::NONE));
         let prepare = proposer.prepare().done();
-        self.to_all(id, &prepare);
+        self.tell_all(id, &prepare);
     }
 
     fn deliver_one(&mut self) -> bool {
@@ -80,7 +79,7 @@ impl Synod {
         } else if let Some(proposer) = self.proposers.get_mut(&to)
             && let Some(accept) = proposer.step(from, &message).unwrap()
         {
-            self.to_all(to, &accept);
+            self.tell_all(to, &accept);
         }
         true
     }

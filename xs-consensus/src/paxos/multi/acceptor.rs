@@ -49,7 +49,8 @@ impl Replica {
         if values.iter().any(other) {
             return Err(Refused::Impossible("a second value for a slot and ballot, or for what is chosen"));
         }
-        if !(mutated!(self.cluster, AcceptWithoutPromise) && ballot < self.promised) && !self.obey(from, ballot) {
+        let anyway = mutated!(self.cluster, AcceptWithoutPromise) && ballot < self.promised;
+        if !anyway && !self.obey(from, ballot) {
             return Ok(());
         }
         self.led = true;

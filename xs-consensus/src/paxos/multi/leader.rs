@@ -64,9 +64,9 @@ impl Replica {
             found = self.votes.range(first..).map(|(slot, vote)| (*slot, vote.clone())).collect();
             first = self.votes.last_key_value().map_or(first, |(slot, _)| slot.next().max(first));
         }
-        let pages = self.nodes().into_iter().map(|node| (node, Some(first))).collect();
+        let pages = self.nodes().iter().map(|node| (*node, Some(first))).collect();
         self.role = Role::Candidate(Candidate { pages, found });
-        for node in self.nodes() {
+        for &node in &*self.nodes() {
             self.promise(node, Body::Prepare { ballot: self.promised, first });
         }
     }
@@ -163,7 +163,7 @@ impl Replica {
             let values = self.batch(unsent, |(_, value)| value.size());
             let Some((last, _)) = values.last() else { return };
             let last = *last;
-            for node in self.nodes() {
+            for &node in &*self.nodes() {
                 let body = Body::Accept { ballot: self.promised, values: values.clone(), commit: self.commit };
                 self.say(node, body);
             }
@@ -176,7 +176,7 @@ impl Replica {
     /// Tells all that it is there, and each again what it has not voted for.
     pub(super) fn beat(&mut self) {
         self.deadline = self.now + self.options.heartbeat;
-        for node in self.nodes() {
+        for &node in &*self.nodes() {
             let Role::Leader(leader) = &self.role else { return };
             if node == self.id {
                 continue;

@@ -1,6 +1,7 @@
 //! A replica: what it knows, and the way of everything that comes in.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -304,7 +305,7 @@ impl Replica {
         batch
     }
 
-    pub(super) fn nodes(&self) -> BTreeSet<NodeId> {
-        self.cluster.nodes().iter().copied().collect()
+    pub(super) fn nodes(&self) -> Arc<[NodeId]> {
+        self.cluster.nodes.clone()
     }
 }
