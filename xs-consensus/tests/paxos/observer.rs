@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use xs_consensus::paxos::multi::{Record, Slot, Value};
 use xs_consensus::paxos::{Ballot, NodeId, Vote};
 
+use super::machine::Command;
+
 /// Everything that was ever seen, of all replicas and all their lives.
 #[derive(Debug, Default)]
 pub(crate) struct Observer {
@@ -36,7 +38,8 @@ impl Observer {
         }
         let seen = self.votes.entry((*slot, *ballot)).or_insert_with(|| (value.clone(), BTreeSet::new()));
         if seen.0 != *value {
-            let what = format!("{slot} has two values in ballot {ballot}: {value:?} of {node}, and {:?}", seen.0);
+            let what =
+                format!("{slot} has two values in ballot {ballot}: {} of {node}, and {}", told(value), told(&seen.0));
             return self.breaks(what);
         }
         seen.1.insert(node);
@@ -45,8 +48,10 @@ impl Observer {
             chosen.0 = chosen.0.min(*ballot);
             if chosen.1 != *value {
                 let what = format!(
-                    "agreement: {slot} is decided for {:?} in {}, and for {value:?} in {ballot}",
-                    chosen.1, chosen.0
+                    "agreement: {slot} is decided for {} in {}, and for {} in {ballot}",
+                    told(&chosen.1),
+                    chosen.0,
+                    told(value)
                 );
                 return self.breaks(what);
             }
@@ -56,9 +61,9 @@ impl Observer {
             let above = self.votes.range((*slot, decided)..=(*slot, Ballot::CHOSEN));
             let other = above.into_iter().find(|(_, (value, _))| *value != chosen);
             if let Some(((_, ballot), (value, _))) = other {
-                let what = format!(
-                    "P2a: {slot} was decided for {chosen:?} in {decided}, and {value:?} got a vote in {ballot}"
-                );
+                let (chosen, other) = (told(&chosen), told(value));
+                let what =
+                    format!("P2a: {slot} was decided for {chosen} in {decided}, and {other} got a vote in {ballot}");
                 self.breaks(what);
             }
         }
@@ -68,13 +73,23 @@ impl Observer {
     pub(crate) fn applied(&mut self, node: NodeId, slot: Slot, value: &Value) {
         let first = self.applied.entry(slot).or_insert_with(|| value.clone());
         if first != value {
-            let what = format!("agreement: {node} applied {value:?} in {slot}, and another {first:?}");
+            let what = format!("agreement: {node} applied {} in {slot}, and another {}", told(value), told(first));
             return self.breaks(what);
         }
         // What is applied was chosen: a quorum holds it durably, all in one ballot.
-        if self.chosen.get(&slot).is_none_or(|(_, chosen)| chosen != value) {
-            let what = format!("{node} applied {value:?} in {slot}, where {:?} is decided", self.chosen.get(&slot));
+        let decided = self.chosen.get(&slot).map(|(_, chosen)| chosen);
+        if decided != Some(value) {
+            let decided = decided.map_or("nothing".to_owned(), told);
+            let what = format!("{node} applied {} in {slot}, where {decided} is decided", told(value));
             self.breaks(what);
         }
     }
+}
+
+fn told(value: &Value) -> String {
+    let command = match value {
+        Value::Noop => return "a no-op".to_owned(),
+        Value::Command(bytes) => Command::decode(bytes),
+    };
+    command.map_or("no command".to_owned(), |command| format!("{:?} of c{}", command.op, command.client))
 }

@@ -101,6 +101,8 @@ impl Replica {
             }
         }
         self.advance();
+        // It goes on, so there is no reason to begin anew: a long log would never be told to the end.
+        self.wait();
         match next {
             Some(first) => self.say(from, Body::Prepare { ballot, first }),
             None if told >= self.cluster.prepare() => self.elect(),
