@@ -5,15 +5,16 @@
 //!
 //! 1. [`raft_lite`]: Raft on three pages, for reading.
 //! 2. [`raft`]: Raft with everything that a system needs of it.
-//! 3. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
+//! 3. [`paxos`]: the same agreement by the older way, one value and then a log of them, and both ways side by side.
+//! 4. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
 //!
 //! Where no agreement is needed, or one to stand on is there:
 //!
-//! 4. [`clock`]: what happened before what, by counters, vectors and calendars.
-//! 5. [`crdt`]: values that replicas change at the same time, and that end up equal.
-//! 6. [`merkle`]: which of a million keys two replicas differ in, found with a few kilobytes.
-//! 7. [`lease`]: a right that ends by itself, and the number that keeps out those who missed its end.
-//! 8. [`snowflake`]: unique 64-bit numbers, without asking anybody.
+//! 5. [`clock`]: what happened before what, by counters, vectors and calendars.
+//! 6. [`crdt`]: values that replicas change at the same time, and that end up equal.
+//! 7. [`merkle`]: which of a million keys two replicas differ in, found with a few kilobytes.
+//! 8. [`lease`]: a right that ends by itself, and the number that keeps out those who missed its end.
+//! 9. [`snowflake`]: unique 64-bit numbers, without asking anybody.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "check")]
@@ -26,6 +27,8 @@ pub mod crdt;
 pub mod lease;
 #[cfg(feature = "merkle")]
 pub mod merkle;
+#[cfg(feature = "paxos")]
+pub mod paxos;
 #[cfg(feature = "raft")]
 pub mod raft;
 #[cfg(feature = "raft-lite")]

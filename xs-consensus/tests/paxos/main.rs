@@ -1,0 +1,16 @@
+//! Paxos: every state of a small synod, stories, what strangers say, and a replicated map in the simulated world.
+//!
+//! `XS_SEEDS=2000` runs more seeds, `XS_SEED=42` runs one, `XS_MUTATION=OwnValue` looks for one bug.
+
+mod client;
+mod cluster;
+mod disk;
+#[allow(dead_code, reason = "shared with the simulation of Raft, which makes snapshots of it")]
+#[path = "../simulation/machine.rs"]
+mod machine;
+mod model;
+mod observer;
+mod run;
+mod server;
+mod strangers;
+mod transcripts;
