@@ -313,12 +313,11 @@ impl Fields {
             } else {
                 HeaderValue::from_maybe_shared(self.bytes.slice(range))
             };
-            let name = match line.known.name() {
-                Some(name) => Ok(name),
-                None => HeaderName::from_bytes(self.name(line)),
-            };
             // Both were checked when they were parsed or appended, by the rules that the types have.
-            if let (Ok(name), Ok(value)) = (name, value) {
+            let Ok(value) = value else { continue };
+            if let Some(name) = line.known.name() {
+                map.append(name, value);
+            } else if let Ok(name) = HeaderName::from_bytes(self.name(line)) {
                 map.append(name, value);
             }
         }
@@ -602,7 +601,7 @@ impl FieldParser {
 }
 
 /// The field line at `pos`, if there is a right and complete one.
-#[inline]
+#[inline(always)] // what it finds is written where it stays
 fn field_line(src: &[u8], pos: usize) -> Option<(Line, &[u8])> {
     let line = src.get(pos..)?;
     let name_len = token_len(line);

@@ -143,31 +143,38 @@ impl RequestHead {
     /// The request in the `http` crate's types. Refused is a target that those do not know as a URI, though its bytes
     /// are allowed: the answer to it is 400.
     pub fn into_parts(mut self) -> Result<request::Parts, Error> {
-        Ok(self.fill((), HeaderMap::new())?.into_parts().0)
+        let uri = self.uri()?;
+        Ok(self.fill(uri, (), &mut HeaderMap::new()).into_parts().0)
     }
 
     /// The same with its body, in memory that is at hand ([`Server::spare`](super::Server::spare)). That of the head goes
     /// there.
     pub fn into_request<B>(mut self: Box<Self>, body: B, spare: &mut Spare) -> Result<request::Request<B>, Error> {
-        let request = self.fill(body, spare.take_map())?;
+        let uri = self.uri()?;
+        let request = self.fill(uri, body, spare.map());
         spare.put_head(self);
         Ok(request)
     }
 
-    /// Puts everything but the fields into a request.
     #[inline]
-    fn fill<B>(&mut self, body: B, map: HeaderMap) -> Result<request::Request<B>, Error> {
+    fn uri(&self) -> Result<Uri, Error> {
         let target = match &self.target {
             Target::Received(start, end) => self.fields.bytes.slice(*start..*end),
             Target::Own(bytes) => bytes.clone(),
         };
+        Uri::from_maybe_shared(target).map_err(|_| Error::Target)
+    }
+
+    /// Makes the request, in the memory of `map`. Values change places, for those that they replace need no dropping then.
+    #[inline]
+    fn fill<B>(&mut self, uri: Uri, body: B, map: &mut HeaderMap) -> request::Request<B> {
         let mut request = request::Request::new(body);
-        *request.uri_mut() = Uri::from_maybe_shared(target).map_err(|_| Error::Target)?;
-        *request.method_mut() = std::mem::replace(&mut self.method, Method::GET);
+        *request.uri_mut() = uri;
+        std::mem::swap(request.method_mut(), &mut self.method);
         *request.version_mut() = self.version;
-        *request.headers_mut() = map;
+        std::mem::swap(request.headers_mut(), map);
         self.fields.extend_map(request.headers_mut());
-        Ok(request)
+        request
     }
 
     /// Forgets everything but its memory.
@@ -274,7 +281,13 @@ impl RequestHead {
     fn read(&mut self, src: &[u8], limits: &Limits) -> Option<usize> {
         const END: &[u8; 11] = b" HTTP/1.1\r\n";
         let src = &src[..src.len().min(limits.head).min(u32::MAX as usize)];
-        let method_len = token_len(src);
+        // What nearly every request begins with need not be looked up.
+        let (method_len, method) = if src.starts_with(b"GET ") {
+            (3, Method::GET)
+        } else {
+            let len = token_len(src);
+            (len, Method::from_bytes(&src[..len]).ok()?)
+        };
         let target = src.get(method_len..)?.strip_prefix(b" ")?;
         let target_len = target_len(target);
         let (target, rest) = target.split_at(target_len);
@@ -282,7 +295,7 @@ impl RequestHead {
         if !rest.starts_with(END) || !target.starts_with(b"/") || pos > limits.start_line {
             return None;
         }
-        self.method = Method::from_bytes(&src[..method_len]).ok()?;
+        self.method = method;
         if self.method == Method::CONNECT {
             return None;
         }
