@@ -215,7 +215,7 @@ pub struct Driver<M, T> {
     stale: bool,
     /// `now` has moved since deadlines were last looked at.
     moved: bool,
-    /// The last read left room, so the transport has most likely nothing more.
+    /// The last read of this poll left room, so the transport has most likely nothing more.
     drained: bool,
     /// Reads and writes in this poll.
     rounds: usize,
@@ -407,7 +407,8 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
     fn freshen(&mut self) {
         if self.stale {
             self.now = self.timer.now();
-            (self.stale, self.moved) = (false, true);
+            // Whoever is woken mostly has something to read.
+            (self.stale, self.moved, self.drained) = (false, true, false);
             self.rounds = 0;
         }
     }

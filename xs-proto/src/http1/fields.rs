@@ -98,6 +98,21 @@ pub(super) struct Line {
     added: bool,
 }
 
+impl Line {
+    /// The same line in a section that begins at `to` rather than at `from`. Both lie in a head of less than 4 GiB.
+    #[inline]
+    pub(super) fn moved(&self, from: usize, to: usize) -> Line {
+        let moved = |at: u32| at.wrapping_sub(from as u32).wrapping_add(to as u32);
+        Line {
+            start: moved(self.start),
+            value: moved(self.value),
+            value_end: moved(self.value_end),
+            end: moved(self.end),
+            ..*self
+        }
+    }
+}
+
 /// The fields of a message in their order, in the case in which they came. Names compare without regard to case.
 ///
 /// ```
@@ -115,7 +130,7 @@ pub(super) struct Line {
 pub struct Fields {
     pub(super) bytes: Bytes,
     added: Vec<u8>,
-    lines: Vec<Line>,
+    pub(super) lines: Vec<Line>,
 }
 
 impl Fields {
@@ -315,11 +330,14 @@ impl Fields {
             };
             // Both were checked when they were parsed or appended, by the rules that the types have.
             let Ok(value) = value else { continue };
-            if let Some(name) = line.known.name() {
-                map.append(name, value);
-            } else if let Ok(name) = HeaderName::from_bytes(self.name(line)) {
-                map.append(name, value);
-            }
+            let name = match line.known.name() {
+                Some(name) => name,
+                None => match HeaderName::from_bytes(self.name(line)) {
+                    Ok(name) => name,
+                    Err(_) => continue,
+                },
+            };
+            map.append(name, value);
         }
     }
 

@@ -195,6 +195,7 @@ mod date;
 mod encode;
 mod error;
 mod fields;
+mod memo;
 mod message;
 mod request;
 mod response;
