@@ -311,6 +311,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_socket_tells_without_a_buffer_whether_there_is_something() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connect = tokio::net::TcpStream::connect(listener.local_addr().unwrap());
+        let (peer, ours) = tokio::join!(connect, listener.accept());
+        let (mut peer, mut ours) = (peer.unwrap(), Box::new(ours.unwrap().0));
+        let readable = |cx: &mut Context<'_>| ours.poll_readable(cx);
+        assert!(poll_fn(|cx| Poll::Ready(readable(cx))).await.is_pending());
+        let (written, ()) = tokio::join!(tokio::io::AsyncWriteExt::write_all(&mut peer, b"x"), poll_fn(readable));
+        written.unwrap();
+        assert_eq!(ours.read_u8().await.unwrap(), b'x');
+        // The end can be read too.
+        drop(peer);
+        poll_fn(|cx| ours.poll_readable(cx)).await;
+        assert_eq!(ours.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
     async fn an_unknown_external_chunk_is_an_error_and_not_a_gap() {
         let (mut ours, _theirs) = tokio::io::duplex(1000);
         let mut out = Out::new();

@@ -51,7 +51,9 @@
 //!
 //! # Cost
 //!
-//! No allocation in a round. One read of the clock for each read of the transport. The timer is armed once and left alone
+//! No allocation in a round. One read of the clock a poll, and one look at what it makes due. A transport that gave less
+//! than there was room for has nothing more, and is only asked to wake the task ([`Transport::poll_readable`]): on a socket a
+//! request costs one call that reads and one that writes. The timer is armed once and left alone
 //! while deadlines only move away: it fires early then, and is armed again. An idle connection has no read buffer (they
 //! are borrowed from one of the thread) and at most [`IDLE_OUT`] bytes for writing.
 //!
@@ -560,12 +562,21 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
         self.failed = Some(error);
     }
 
+    /// Nothing can be read now.
+    #[inline]
+    fn nothing<X>(&mut self) -> Poll<X> {
+        if self.input.is_empty() && self.input.capacity() > 0 {
+            spare::put(std::mem::take(&mut self.input));
+        }
+        Poll::Pending
+    }
+
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // No buffer is taken in hand only to hear that there is nothing.
+        if self.drained && self.io.poll_readable(cx).is_pending() {
+            return self.nothing();
+        }
         if self.input.capacity() == 0 {
-            // No buffer is taken in hand only to hear that there is nothing.
-            if self.drained && self.io.poll_readable(cx).is_pending() {
-                return Poll::Pending;
-            }
             self.input = spare::take();
         }
         // Not always the whole room: what was taken from the front is only got back when nobody holds it any more.
@@ -574,10 +585,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
         }
         let free = self.input.capacity() - self.input.len();
         let Poll::Ready(read) = pin!(self.io.read_buf(&mut self.input)).poll(cx) else {
-            if self.input.is_empty() {
-                spare::put(std::mem::take(&mut self.input));
-            }
-            return Poll::Pending;
+            return self.nothing();
         };
         let read = read?;
         (self.eof, self.fresh, self.drained) = (read == 0, true, read < free);
