@@ -225,15 +225,18 @@ impl Server {
     }
 
     fn start(&mut self, head: Box<RequestHead>) {
+        if head.framing().is_empty() {
+            return self.begin(head, None);
+        }
         match BodyReader::new(head.framing(), &self.limits) {
-            Ok(reader) => self.begin(head, reader),
+            Ok(reader) => self.begin(head, Some(reader)),
             Err(error) => self.refuse(error),
         }
     }
 
     #[inline]
-    fn begin(&mut self, head: Box<RequestHead>, reader: BodyReader) {
-        let received = head.framing().is_empty();
+    fn begin(&mut self, head: Box<RequestHead>, reader: Option<BodyReader>) {
+        let received = reader.is_none();
         self.slots.push_back(Slot {
             stage: Stage::Waiting,
             head: *head.method() == Method::HEAD,
@@ -247,7 +250,7 @@ impl Server {
             out: None,
             blocked: false,
         });
-        if !received {
+        if let Some(reader) = reader {
             self.read = Read::Body(reader);
             self.timer.begin_body();
         }
