@@ -55,7 +55,7 @@ impl Known {
             17 => (Known::TransferEncoding, b"transfer-encoding"),
             _ => return Known::Other,
         };
-        if name.eq_ignore_ascii_case(full) {
+        if is_same(name, full) {
             return known;
         }
         Known::alike(known, full, name)
@@ -81,6 +81,21 @@ impl Known {
             Known::Date => Some(header::DATE),
             Known::Other | Known::Hop | Known::Lookalike => None,
         }
+    }
+}
+
+/// Whether a name in some case is this one of the same length, which is of small letters and dashes: no other byte of a
+/// token becomes one of those with the bit that makes letters small.
+#[inline]
+fn is_same(name: &[u8], small: &[u8]) -> bool {
+    let all = |name: &[u8; 8], small: &[u8; 8]| {
+        u64::from_ne_bytes(*name) | u64::from_ne_bytes([0x20; 8]) == u64::from_ne_bytes(*small)
+    };
+    let ((names, _), (smalls, _)) = (name.as_chunks::<8>(), small.as_chunks::<8>());
+    match (name.last_chunk(), small.last_chunk()) {
+        // The last eight may overlap with others.
+        (Some(name), Some(small)) => all(name, small) && names.iter().zip(smalls).all(|(name, small)| all(name, small)),
+        _ => name.eq_ignore_ascii_case(small),
     }
 }
 
@@ -232,6 +247,9 @@ impl Fields {
         }
         let end = start + name.len() + 2 + value_len + 2;
         let end = u32::try_from(end).map_err(|_| CommandError::Field)?;
+        // Who adds one field mostly adds some more.
+        let first = if self.added.capacity() == 0 { 256 } else { 0 };
+        self.added.reserve((end as usize - start).max(first));
         self.added.extend_from_slice(name.as_bytes());
         self.added.extend_from_slice(b": ");
         self.added.extend_from_slice(value);
@@ -320,7 +338,10 @@ impl Fields {
 
     /// Appends the fields to a map that is at hand, such as one that was used before and cleared.
     pub fn extend_map(&self, map: &mut HeaderMap) {
-        map.reserve(self.lines.len());
+        // So few fit in what the first one allocates.
+        if self.lines.len() > 6 {
+            map.reserve(self.lines.len());
+        }
         for line in &self.lines {
             let range = line.value as usize..line.value_end as usize;
             let value = if line.added {

@@ -30,6 +30,7 @@ impl Memo {
         if self.section.is_empty() || !src.get(pos..)?.starts_with(&self.section) {
             return None;
         }
+        fields.lines.reserve(self.lines.len().max(16));
         fields.lines.extend(self.lines.iter().map(|line| line.moved(self.pos, pos)));
         Some((pos + self.section.len(), &self.facts))
     }

@@ -77,7 +77,7 @@ impl RequestHead {
         std::str::from_utf8(self.target_bytes()).unwrap_or_default()
     }
 
-    fn target_bytes(&self) -> &[u8] {
+    pub(super) fn target_bytes(&self) -> &[u8] {
         match &self.target {
             Target::Received(start, end) => &self.fields.bytes[*start..*end],
             Target::Own(bytes) => bytes,

@@ -318,6 +318,7 @@ impl Server {
     }
 
     /// Gives up the exchange whose body cannot be read any further.
+    #[cold]
     fn break_off(&mut self, error: Error) {
         let stream = self.last_stream();
         self.read = Read::Stopped;
@@ -336,6 +337,7 @@ impl Server {
     }
 
     /// Answers what was no request, behind everything else.
+    #[cold]
     fn refuse(&mut self, error: Error) {
         self.read = Read::Stopped;
         self.events.push_back(ServerEvent::Refused { error });
@@ -403,6 +405,7 @@ impl Server {
     }
 
     /// The response is complete and its request is not: reads and drops the rest if it is short.
+    #[cold]
     fn drop_rest(&mut self) {
         self.read = match std::mem::replace(&mut self.read, Read::Stopped) {
             Read::Body(reader) if reader.left().is_none_or(|left| left <= self.limits.drain) => {
@@ -414,6 +417,7 @@ impl Server {
     }
 
     /// Nothing more is read or answered.
+    #[cold]
     fn stop(&mut self, phase: Phase) {
         self.read = Read::Stopped;
         if self.phase == Phase::Open {
