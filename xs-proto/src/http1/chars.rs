@@ -43,22 +43,9 @@ const ADDRESS: u8 = 4;
 /// A request's target: ASCII, visible, without a fragment.
 const TARGET: u8 = 8;
 
-/// Four at a time while all four belong, then one by one.
 #[inline]
 fn len_of(class: u8, bytes: &[u8]) -> usize {
-    let belongs = |b: u8| CLASSES[b as usize] & class;
-    let mut rest = bytes;
-    while let [a, b, c, d, more @ ..] = rest
-        && belongs(*a) & belongs(*b) & belongs(*c) & belongs(*d) != 0
-    {
-        rest = more;
-    }
-    while let [b, more @ ..] = rest
-        && belongs(*b) != 0
-    {
-        rest = more;
-    }
-    bytes.len() - rest.len()
+    bytes.iter().position(|&b| CLASSES[b as usize] & class == 0).unwrap_or(bytes.len())
 }
 
 /// How many bytes at the start belong to a token.
