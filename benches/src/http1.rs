@@ -53,8 +53,13 @@ struct Subject {
 
 fn subjects() -> Vec<Subject> {
     let ours = |name, run| Subject { name, ours: true, run };
-    let all =
-        [ours("xs, http types", with_types), ours("xs, heads as they came", with_heads), ours("xs, proxied", proxied)];
+    let all = [
+        ours("xs, http types", with_types),
+        ours("xs, http types, new fields", with_types_anew),
+        ours("xs, heads as they came", with_heads),
+        ours("xs, heads as they came, new fields", with_heads_anew),
+        ours("xs, proxied", proxied),
+    ];
     all.into_iter().chain(peers::subjects()).collect()
 }
 
@@ -66,7 +71,21 @@ fn parts() -> response::Parts {
 
 /// A server whose service sees and gives the `http` crate's types.
 fn with_types(request: &str, times: usize) -> usize {
-    served(request, times, |server, head| {
+    typed([request; 2], times)
+}
+
+/// The same with fields that are never those of the head before, for a connection knows those again.
+fn with_types_anew(request: &str, times: usize) -> usize {
+    typed([request, &other(request)], times)
+}
+
+/// The same fields in other bytes.
+fn other(request: &str) -> String {
+    request.replacen("Host", "host", 1)
+}
+
+fn typed(requests: [&str; 2], times: usize) -> usize {
+    served(requests, times, |server, head| {
         let Ok(request) = head.into_request((), server.spare()) else { return StatusCode::BAD_REQUEST.into() };
         black_box(&request);
         self::parts().into()
@@ -75,7 +94,16 @@ fn with_types(request: &str, times: usize) -> usize {
 
 /// A server whose service looks at the head as it came.
 fn with_heads(request: &str, times: usize) -> usize {
-    served(request, times, |_, head| {
+    plain([request; 2], times)
+}
+
+/// The same with fields that are never those of the head before.
+fn with_heads_anew(request: &str, times: usize) -> usize {
+    plain([request, &other(request)], times)
+}
+
+fn plain(requests: [&str; 2], times: usize) -> usize {
+    served(requests, times, |_, head| {
         black_box(head.target());
         let mut head = ResponseHead::new(StatusCode::OK);
         // The name and value are constants that can be sent.
@@ -84,8 +112,9 @@ fn with_heads(request: &str, times: usize) -> usize {
     })
 }
 
+/// Serves two requests in turn.
 fn served(
-    request: &str,
+    requests: [&str; 2],
     times: usize,
     answer: impl Fn(&mut Server, Box<xs_proto::http1::RequestHead>) -> xs_proto::http1::AnyResponse,
 ) -> usize {
@@ -93,9 +122,9 @@ fn served(
     let mut server = Server::new(now, Limits::SERVER, Timeouts::DEFAULT);
     let _ = server.command(now, ServerCommand::Date(*DATE));
     let (mut src, mut out, mut sent) = (BytesMut::with_capacity(8192), Out::new(), 0);
-    for _ in 0..times {
+    for time in 0..times {
         src.reserve(4096);
-        src.extend_from_slice(request.as_bytes());
+        src.extend_from_slice(requests[time % 2].as_bytes());
         server.handle_input(now, &mut src);
         let Some(ServerEvent::Request { stream, head }) = server.poll_event() else { return 0 };
         let head = answer(&mut server, head);

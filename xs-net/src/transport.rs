@@ -105,6 +105,13 @@ pub trait Transport: AsyncRead + AsyncWrite {
         write_out(self, cx, out)
     }
 
+    /// Pending only if a read would be: the task is woken then when one may give something. For a stream that can tell it
+    /// without a buffer at hand. The default cannot, and is always ready.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = cx;
+        Poll::Ready(())
+    }
+
     /// Whether ranges of files, as external chunks of the type [`FileRange`], can be sent. The default cannot.
     fn sends_files(&self) -> bool {
         false
@@ -175,6 +182,12 @@ impl Transport for tokio::net::TcpStream {
         if out.has_external() { files::write_out(self.get_mut(), cx, out) } else { write_out(self, cx, out) }
     }
 
+    #[inline]
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // What is wrong with it is the read's to say.
+        self.poll_read_ready(cx).map(drop)
+    }
+
     fn sends_files(&self) -> bool {
         cfg!(all(feature = "sendfile", target_os = "linux"))
     }
@@ -200,6 +213,11 @@ impl Transport for tokio::net::TcpStream {
 
 #[cfg(unix)]
 impl Transport for tokio::net::UnixStream {
+    #[inline]
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(cx).map(drop)
+    }
+
     fn descriptor(&self) -> Option<i32> {
         Some(self.as_raw_fd())
     }
@@ -208,6 +226,10 @@ impl Transport for tokio::net::UnixStream {
 impl Transport for tokio::io::DuplexStream {}
 
 impl<T: Transport + Unpin + ?Sized> Transport for Box<T> {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        (**self).poll_readable(cx)
+    }
+
     fn sends_files(&self) -> bool {
         (**self).sends_files()
     }
@@ -234,6 +256,10 @@ impl<T: Transport + Unpin + ?Sized> Transport for Box<T> {
 }
 
 impl<T: Transport + Unpin + ?Sized> Transport for &mut T {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        (**self).poll_readable(cx)
+    }
+
     fn sends_files(&self) -> bool {
         (**self).sends_files()
     }
@@ -282,6 +308,28 @@ mod tests {
         wrote.unwrap();
         assert_eq!(got.unwrap(), all);
         assert!(out.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_socket_tells_without_a_buffer_whether_there_is_something() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connect = tokio::net::TcpStream::connect(listener.local_addr().unwrap());
+        let (peer, ours) = tokio::join!(connect, listener.accept());
+        let (mut peer, mut ours) = (peer.unwrap(), Box::new(ours.unwrap().0));
+        for _ in 0..2 {
+            let (written, ()) = tokio::join!(
+                tokio::io::AsyncWriteExt::write_all(&mut peer, b"x"),
+                poll_fn(|cx| ours.poll_readable(cx)),
+            );
+            written.unwrap();
+            // A read that leaves room has taken everything, and the socket knows that.
+            assert_eq!(ours.read(&mut [0; 2]).await.unwrap(), 1);
+            assert!(poll_fn(|cx| Poll::Ready(ours.poll_readable(cx))).await.is_pending());
+        }
+        // The end can be read too.
+        drop(peer);
+        poll_fn(|cx| ours.poll_readable(cx)).await;
+        assert_eq!(ours.read(&mut [0; 1]).await.unwrap(), 0);
     }
 
     #[tokio::test]

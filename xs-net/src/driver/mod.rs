@@ -52,7 +52,9 @@
 //!
 //! # Cost
 //!
-//! No allocation in a round. One read of the clock for each read of the transport. The timer is armed once and left alone
+//! No allocation in a round. One read of the clock a poll, and one look at what it makes due. A transport that gave less
+//! than there was room for has nothing more, and is only asked to wake the task ([`Transport::poll_readable`]): on a socket a
+//! request costs one call that reads and one that writes. The timer is armed once and left alone
 //! while deadlines only move away: it fires early then, and is armed again. An idle connection has no read buffer (they
 //! are borrowed from one of the thread) and at most [`IDLE_OUT`] bytes for writing.
 //!
@@ -214,6 +216,10 @@ pub struct Driver<M, T> {
     now: Instant,
     /// `now` is of an earlier poll.
     stale: bool,
+    /// `now` has moved since deadlines were last looked at.
+    moved: bool,
+    /// The last read of this poll left room, so the transport has most likely nothing more.
+    drained: bool,
     /// Reads and writes in this poll.
     rounds: usize,
     alarm: Alarm,
@@ -269,6 +275,8 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             room: options.read_buffer.max(1),
             now: timer.now(),
             stale: true,
+            moved: true,
+            drained: false,
             rounds: 0,
             alarm: Alarm::default(),
             failed: None,
@@ -402,7 +410,8 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
     fn freshen(&mut self) {
         if self.stale {
             self.now = self.timer.now();
-            self.stale = false;
+            // Whoever is woken mostly has something to read.
+            (self.stale, self.moved, self.drained) = (false, true, false);
             self.rounds = 0;
         }
     }
@@ -413,7 +422,10 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             if let Some(event) = self.machine.poll_event() {
                 return Poll::Ready(Ok(Some(event)));
             }
-            if self.machine.poll_timeout().is_some_and(|deadline| deadline <= self.now) {
+            // One that the machine sets in this very moment and has passed already rings below.
+            if std::mem::take(&mut self.moved)
+                && self.machine.poll_timeout().is_some_and(|deadline| deadline <= self.now)
+            {
                 self.machine.handle_timeout(self.now);
                 continue;
             }
@@ -422,14 +434,14 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                 continue;
             }
             // The phase is told only when everything has been polled, so this comes first.
-            let more = self.out.len() < HIGH_WATER && self.machine.poll_transmit(&mut self.out);
+            let held_back = self.out.len() >= HIGH_WATER;
+            let more = !held_back && self.machine.poll_transmit(&mut self.out);
             if self.failed.is_some() {
                 self.out.clear();
             }
-            match self.machine.phase() {
-                Phase::Open => {}
-                phase if self.out.is_empty() || phase == Phase::Aborted => return self.part(cx, phase),
-                _ => {}
+            let phase = self.machine.phase();
+            if phase != Phase::Open && (self.out.is_empty() || phase == Phase::Aborted) {
+                return self.part(cx, phase);
             }
             // Whoever has nobody to write to is not told to write more: it could go on for ever.
             if more
@@ -453,7 +465,10 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                         self.written += taken as u64;
                         self.unflushed = true;
                         self.patience.took(self.now, taken);
-                        continue;
+                        // Where everything was taken over and is written now, the machine has nothing to add.
+                        if !self.out.is_empty() || held_back || phase != Phase::Open {
+                            continue;
+                        }
                     }
                     Poll::Ready(Err(error)) => {
                         self.fail(error);
@@ -461,14 +476,15 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                     }
                     Poll::Pending => self.wait_for_peer()?,
                 }
-            } else {
+            }
+            if self.out.is_empty() {
                 self.rest(cx)?;
             }
-            let reads = !self.fresh && !self.eof && self.machine.phase() == Phase::Open && self.machine.wants_input();
-            if reads {
+            if !self.fresh && !self.eof && phase == Phase::Open && self.machine.wants_input() {
                 match self.read(cx) {
                     Poll::Ready(Ok(())) => {
                         self.rounds += 1;
+                        self.feed();
                         continue;
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed.take().unwrap_or(error))),
@@ -478,7 +494,10 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             if let Some(error) = self.failed.take() {
                 return Poll::Ready(Err(error));
             }
-            let next = [self.machine.poll_timeout(), self.patience.deadline()].into_iter().flatten().min();
+            let next = match (self.machine.poll_timeout(), self.patience.deadline()) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
             if next.is_some_and(|at| self.rings(cx, at)) {
                 continue;
             }
@@ -490,7 +509,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
     fn rings(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
         let rings = self.alarm.poll(cx, &self.timer, self.now, at);
         if rings {
-            self.now = self.timer.now();
+            (self.now, self.moved) = (self.timer.now(), true);
         }
         rings
     }
@@ -544,7 +563,20 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
         self.failed = Some(error);
     }
 
+    /// Nothing can be read now.
+    #[inline]
+    fn nothing<X>(&mut self) -> Poll<X> {
+        if self.input.is_empty() && self.input.capacity() > 0 {
+            spare::put(std::mem::take(&mut self.input));
+        }
+        Poll::Pending
+    }
+
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // No buffer is taken in hand only to hear that there is nothing.
+        if self.drained && self.io.poll_readable(cx).is_pending() {
+            return self.nothing();
+        }
         if self.input.capacity() == 0 {
             self.input = spare::take();
         }
@@ -554,14 +586,10 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
         }
         let free = self.input.capacity() - self.input.len();
         let Poll::Ready(read) = pin!(self.io.read_buf(&mut self.input)).poll(cx) else {
-            if self.input.is_empty() {
-                spare::put(std::mem::take(&mut self.input));
-            }
-            return Poll::Pending;
+            return self.nothing();
         };
         let read = read?;
-        self.eof = read == 0;
-        self.fresh = true;
+        (self.eof, self.fresh, self.drained) = (read == 0, true, read < free);
         if read == free {
             self.room = (self.room * 2).min(self.options.read_buffer_max.max(1));
         } else if read < self.room / 4 {

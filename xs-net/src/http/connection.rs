@@ -283,7 +283,10 @@ where
                         this.call.set(None);
                         let (head, body) = response.into_head();
                         this.body.set(Some(body));
-                        self.as_mut().respond(cx, head);
+                        self.as_mut().respond(cx, &head);
+                        if let Some(driver) = self.as_mut().project().driver {
+                            driver.machine_mut().spare().put_response(head);
+                        }
                     }
                     Ok(Poll::Ready(Err(error))) => self.as_mut().give_up(Cause::Failed(error.into())),
                     Err(text) => self.as_mut().give_up(Cause::Panicked(text)),
@@ -353,12 +356,12 @@ where
     }
 
     /// Sends the head of a response, with as much of its body as is there.
-    fn respond(mut self: Pin<&mut Self>, cx: &mut Context<'_>, head: AnyResponse) {
+    fn respond(mut self: Pin<&mut Self>, cx: &mut Context<'_>, head: &AnyResponse) {
         let mut this = self.as_mut().project();
         let state = this.state;
         let (Some(current), Some(mut body)) = (&state.current, this.body.as_mut().as_pin_mut()) else { return };
         let files = this.driver.as_ref().is_some_and(|driver| driver.io().sends_files());
-        let status = status_of(&head);
+        let status = status_of(head);
         let hands_over = status == StatusCode::SWITCHING_PROTOCOLS || (current.connect && status.is_success());
         let none = hands_over || status == StatusCode::NO_CONTENT || body.is_end_stream();
         let told = current.head || status == StatusCode::NOT_MODIFIED;
@@ -411,7 +414,7 @@ where
     /// Gives the machine the head; a body that is not set is complete.
     fn respond_with(
         mut self: Pin<&mut Self>,
-        head: AnyResponse,
+        head: &AnyResponse,
         payload: Payload,
         first: Option<Bytes>,
         hands_over: bool,
@@ -423,8 +426,7 @@ where
         if hands_over {
             state.upgrade = current.upgrade.take();
         }
-        let mut obeyed = driver.tell(|machine, now| machine.respond(now, stream, &head, payload));
-        driver.machine_mut().spare().put_response(head);
+        let mut obeyed = driver.tell(|machine, now| machine.respond(now, stream, head, payload));
         if let Some(bytes) = first
             && obeyed.is_ok()
             && !bytes.is_empty()

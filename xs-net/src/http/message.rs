@@ -52,10 +52,9 @@ impl FromHead for Request<Incoming> {
         upgrade: Option<OnUpgrade>,
         spare: &mut Spare,
     ) -> Result<Self, Error> {
+        let Some(upgrade) = upgrade else { return head.into_request(body, spare) };
         let mut request = head.into_request(body, spare)?;
-        if let Some(upgrade) = upgrade {
-            request.extensions_mut().insert(upgrade);
-        }
+        request.extensions_mut().insert(upgrade);
         Ok(request)
     }
 }

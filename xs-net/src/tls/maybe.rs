@@ -37,6 +37,15 @@ impl<Io> MaybeTls<Io> {
 
 impl<Io: Transport + Unpin> Transport for MaybeTls<Io> {
     #[inline]
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            MaybeTls::Plain(io) => io.poll_readable(cx),
+            // Plaintext may wait here while the socket has nothing.
+            MaybeTls::Tls(tls) => tls.poll_readable(cx),
+        }
+    }
+
+    #[inline]
     fn poll_write_out(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut Out) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             MaybeTls::Plain(io) => Pin::new(io).poll_write_out(cx, out),

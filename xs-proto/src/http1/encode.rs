@@ -139,7 +139,7 @@ pub(super) fn request(head: RequestRef<'_>, out: &mut Vec<u8>) -> Result<Said, C
         }
         RequestRef::Head(head) => {
             request_line(head.method(), out, |out| {
-                out.extend_from_slice(head.target().as_bytes());
+                out.extend_from_slice(head.target_bytes());
                 Ok(())
             })?;
             let host = head.fields().get("host").is_none() && put_host(head_host(head), out)?;

@@ -55,7 +55,7 @@ impl Known {
             17 => (Known::TransferEncoding, b"transfer-encoding"),
             _ => return Known::Other,
         };
-        if name.eq_ignore_ascii_case(full) {
+        if is_same(name, full) {
             return known;
         }
         Known::alike(known, full, name)
@@ -84,6 +84,21 @@ impl Known {
     }
 }
 
+/// Whether a name in some case is this one of the same length, which is of small letters and dashes: no other byte of a
+/// token becomes one of those with the bit that makes letters small.
+#[inline]
+fn is_same(name: &[u8], small: &[u8]) -> bool {
+    let all = |name: &[u8; 8], small: &[u8; 8]| {
+        u64::from_ne_bytes(*name) | u64::from_ne_bytes([0x20; 8]) == u64::from_ne_bytes(*small)
+    };
+    let ((names, _), (smalls, _)) = (name.as_chunks::<8>(), small.as_chunks::<8>());
+    match (name.last_chunk(), small.last_chunk()) {
+        // The last eight may overlap with others.
+        (Some(name), Some(small)) => all(name, small) && names.iter().zip(smalls).all(|(name, small)| all(name, small)),
+        _ => name.eq_ignore_ascii_case(small),
+    }
+}
+
 /// Where one field line lies.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
@@ -96,6 +111,21 @@ pub(super) struct Line {
     known: Known,
     /// Whether it lies in what was added rather than in what was received.
     added: bool,
+}
+
+impl Line {
+    /// The same line in a section that begins at `to` rather than at `from`. Both lie in a head of less than 4 GiB.
+    #[inline]
+    pub(super) fn moved(&self, from: usize, to: usize) -> Line {
+        let moved = |at: u32| at.wrapping_sub(from as u32).wrapping_add(to as u32);
+        Line {
+            start: moved(self.start),
+            value: moved(self.value),
+            value_end: moved(self.value_end),
+            end: moved(self.end),
+            ..*self
+        }
+    }
 }
 
 /// The fields of a message in their order, in the case in which they came. Names compare without regard to case.
@@ -115,7 +145,7 @@ pub(super) struct Line {
 pub struct Fields {
     pub(super) bytes: Bytes,
     added: Vec<u8>,
-    lines: Vec<Line>,
+    pub(super) lines: Vec<Line>,
 }
 
 impl Fields {
@@ -217,6 +247,9 @@ impl Fields {
         }
         let end = start + name.len() + 2 + value_len + 2;
         let end = u32::try_from(end).map_err(|_| CommandError::Field)?;
+        // Who adds one field mostly adds some more.
+        let first = if self.added.capacity() == 0 { 256 } else { 0 };
+        self.added.reserve((end as usize - start).max(first));
         self.added.extend_from_slice(name.as_bytes());
         self.added.extend_from_slice(b": ");
         self.added.extend_from_slice(value);
@@ -305,7 +338,10 @@ impl Fields {
 
     /// Appends the fields to a map that is at hand, such as one that was used before and cleared.
     pub fn extend_map(&self, map: &mut HeaderMap) {
-        map.reserve(self.lines.len());
+        // So few fit in what the first one allocates.
+        if self.lines.len() > 6 {
+            map.reserve(self.lines.len());
+        }
         for line in &self.lines {
             let range = line.value as usize..line.value_end as usize;
             let value = if line.added {
@@ -313,14 +349,16 @@ impl Fields {
             } else {
                 HeaderValue::from_maybe_shared(self.bytes.slice(range))
             };
-            let name = match line.known.name() {
-                Some(name) => Ok(name),
-                None => HeaderName::from_bytes(self.name(line)),
-            };
             // Both were checked when they were parsed or appended, by the rules that the types have.
-            if let (Ok(name), Ok(value)) = (name, value) {
-                map.append(name, value);
-            }
+            let Ok(value) = value else { continue };
+            let name = match line.known.name() {
+                Some(name) => name,
+                None => match HeaderName::from_bytes(self.name(line)) {
+                    Ok(name) => name,
+                    Err(_) => continue,
+                },
+            };
+            map.append(name, value);
         }
     }
 
@@ -602,7 +640,7 @@ impl FieldParser {
 }
 
 /// The field line at `pos`, if there is a right and complete one.
-#[inline]
+#[inline(always)] // what it finds is written where it stays
 fn field_line(src: &[u8], pos: usize) -> Option<(Line, &[u8])> {
     let line = src.get(pos..)?;
     let name_len = token_len(line);

@@ -117,9 +117,9 @@ impl Spare {
         std::mem::take(&mut self.fields)
     }
 
-    /// An empty map, whose memory may be there already.
-    pub fn take_map(&mut self) -> HeaderMap {
-        std::mem::take(&mut self.map)
+    /// An empty map, whose memory may be there already. Who takes it puts another one in its place.
+    pub(super) fn map(&mut self) -> &mut HeaderMap {
+        &mut self.map
     }
 }
 

@@ -78,6 +78,8 @@
 //! - A head that is all there and usual is read in one pass (`RequestHead::read`), and everything else by the parser that
 //!   can wait and explain (`RequestParser::parse`). The first refuses to judge whatever it does not accept, so the second
 //!   alone decides what is wrong; any split of the input leads through it, and to the same events.
+//! - Fields that are those of the connection's last head, byte by byte and to the empty line, are not read again (`Memo`).
+//!   What came before changes nothing of what is found (a property test beside it).
 //! - Nothing behind `CONNECT` or an `Upgrade` is looked at before it is answered (`Read::Paused`).
 //! - Memory is bounded by [`Limits`]: a head, the receive window, and two send windows, whatever the peer does. A byte
 //!   that waits for the end of its line is searched once, however many reads bring the line.
@@ -89,6 +91,9 @@
 //! four; a proxy, which does it twice, stays below one server with a map. `cargo run --release -p xs-benches --features
 //! peers-http -- http1` measures this beside httparse and hyper. A request's head is a box with a list of positions, and
 //! none is allocated if they are given back ([`Server::spare`]), nor is a `HeaderMap` for which a response has brought one.
+//! A server keeps up to a kilobyte of the last head's fields for the next, which mostly has the same, and saves most of the
+//! parsing then; load generators always send the same, so what is measured with them says nothing of fields that change,
+//! and the benchmark has a column for either.
 //! Events are small; the largest command, a response, can be given by reference ([`Server::respond`]).
 //!
 //! # Example
@@ -195,6 +200,7 @@ mod date;
 mod encode;
 mod error;
 mod fields;
+mod memo;
 mod message;
 mod request;
 mod response;

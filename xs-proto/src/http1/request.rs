@@ -7,6 +7,7 @@ use super::chars::{is_token, target_len, token_len, visible_len};
 use super::config::Limits;
 use super::error::{CommandError, Error};
 use super::fields::{Facts, FieldLimits, FieldParser, Fields};
+use super::memo::Memo;
 use super::target::{self, TargetForm};
 use super::{Framing, Spare, version_of};
 
@@ -76,7 +77,7 @@ impl RequestHead {
         std::str::from_utf8(self.target_bytes()).unwrap_or_default()
     }
 
-    fn target_bytes(&self) -> &[u8] {
+    pub(super) fn target_bytes(&self) -> &[u8] {
         match &self.target {
             Target::Received(start, end) => &self.fields.bytes[*start..*end],
             Target::Own(bytes) => bytes,
@@ -143,31 +144,39 @@ impl RequestHead {
     /// The request in the `http` crate's types. Refused is a target that those do not know as a URI, though its bytes
     /// are allowed: the answer to it is 400.
     pub fn into_parts(mut self) -> Result<request::Parts, Error> {
-        Ok(self.fill((), HeaderMap::new())?.into_parts().0)
+        let uri = self.uri()?;
+        let mut request = request::Request::new(());
+        self.fill(&mut request, uri, &mut HeaderMap::new());
+        Ok(request.into_parts().0)
     }
 
     /// The same with its body, in memory that is at hand ([`Server::spare`](super::Server::spare)). That of the head goes
     /// there.
     pub fn into_request<B>(mut self: Box<Self>, body: B, spare: &mut Spare) -> Result<request::Request<B>, Error> {
-        let request = self.fill(body, spare.take_map())?;
+        let uri = self.uri()?;
+        let mut request = request::Request::new(body);
+        self.fill(&mut request, uri, spare.map());
         spare.put_head(self);
         Ok(request)
     }
 
-    /// Puts everything but the fields into a request.
     #[inline]
-    fn fill<B>(&mut self, body: B, map: HeaderMap) -> Result<request::Request<B>, Error> {
+    fn uri(&self) -> Result<Uri, Error> {
         let target = match &self.target {
             Target::Received(start, end) => self.fields.bytes.slice(*start..*end),
             Target::Own(bytes) => bytes.clone(),
         };
-        let mut request = request::Request::new(body);
-        *request.uri_mut() = Uri::from_maybe_shared(target).map_err(|_| Error::Target)?;
-        *request.method_mut() = std::mem::replace(&mut self.method, Method::GET);
+        Uri::from_maybe_shared(target).map_err(|_| Error::Target)
+    }
+
+    /// Fills a new request, in the memory of `map`. Values change places: those that they replace need no dropping then.
+    #[inline]
+    fn fill<B>(&mut self, request: &mut request::Request<B>, uri: Uri, map: &mut HeaderMap) {
+        *request.uri_mut() = uri;
+        std::mem::swap(request.method_mut(), &mut self.method);
         *request.version_mut() = self.version;
-        *request.headers_mut() = map;
+        std::mem::swap(request.headers_mut(), map);
         self.fields.extend_map(request.headers_mut());
-        Ok(request)
     }
 
     /// Forgets everything but its memory.
@@ -194,6 +203,7 @@ impl Eq for RequestHead {}
 pub(super) struct RequestParser {
     line: Option<RequestLine>,
     pub(super) fields: FieldParser,
+    memo: Memo,
 }
 
 #[derive(Debug)]
@@ -230,7 +240,7 @@ impl RequestParser {
             return None;
         }
         let mut head = spare.take_head();
-        match head.read(src, limits) {
+        match head.read(src, limits, &mut self.memo) {
             Some(len) => {
                 head.fields.bytes = src.split_to(len).freeze();
                 Some(head)
@@ -240,6 +250,12 @@ impl RequestParser {
                 None
             }
         }
+    }
+
+    /// Whether these fields would be recalled.
+    #[cfg(test)]
+    pub(super) fn knows(&self, section: &[u8]) -> bool {
+        self.memo.recall(section, 0, &mut Fields::new()).is_some()
     }
 
     /// Whether nothing is known of the next head.
@@ -271,28 +287,38 @@ impl RequestParser {
 impl RequestHead {
     /// Reads a head from the start of `src` and says how long it is. `None` for what is not whole, and for what is not
     /// right or not usual, be it in a way that could be told or not: then what was read is worth nothing.
-    fn read(&mut self, src: &[u8], limits: &Limits) -> Option<usize> {
+    fn read(&mut self, src: &[u8], limits: &Limits, memo: &mut Memo) -> Option<usize> {
         const END: &[u8; 11] = b" HTTP/1.1\r\n";
         let src = &src[..src.len().min(limits.head).min(u32::MAX as usize)];
-        let method_len = token_len(src);
+        // What nearly every request begins with need not be looked up.
+        let (method_len, method) = if src.starts_with(b"GET ") {
+            (3, Method::GET)
+        } else {
+            let len = token_len(src);
+            (len, Method::from_bytes(&src[..len]).ok()?)
+        };
         let target = src.get(method_len..)?.strip_prefix(b" ")?;
         let target_len = target_len(target);
         let (target, rest) = target.split_at(target_len);
-        let mut pos = method_len + 1 + target_len + END.len();
+        let pos = method_len + 1 + target_len + END.len();
         if !rest.starts_with(END) || !target.starts_with(b"/") || pos > limits.start_line {
             return None;
         }
-        self.method = Method::from_bytes(&src[..method_len]).ok()?;
+        self.method = method;
         if self.method == Method::CONNECT {
             return None;
         }
         self.target = Target::Received(method_len + 1, method_len + 1 + target_len);
         (self.form, self.version) = (TargetForm::Origin, Version::HTTP_11);
+        if let Some((end, facts)) = memo.recall(src, pos, &mut self.fields) {
+            self.judge(facts).ok()?;
+            return Some(end);
+        }
         let (end, facts) = self.fields.read(src, pos, limits.fields)?;
-        pos = end;
         check_host(&facts, self.version, self.form, target, src).ok()?;
         self.judge(&facts).ok()?;
-        Some(pos)
+        memo.keep(&src[pos..end], pos, &self.fields, &facts);
+        Some(end)
     }
 
     /// Draws the conclusions from its line and what its fields say.

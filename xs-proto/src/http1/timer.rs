@@ -51,6 +51,9 @@ impl Timer {
 
     /// Takes the time that was waited off the credit, and adds what has come in it.
     fn settle_credit(&mut self, now: Instant, waits: Waits) {
+        if self.timeouts.body_rate == 0 {
+            return;
+        }
         let waited = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         let nanos = u128::from(self.came) * 1_000_000_000 / u128::from(self.timeouts.body_rate.max(1));
         let earned = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
@@ -61,11 +64,12 @@ impl Timer {
 
     /// Waits for something: from now on if it is something else than before or if there was `progress`, which is more than
     /// a few bytes of a head: those would keep a connection for ever.
+    #[inline]
     pub(super) fn set(&mut self, now: Instant, waits: Waits, progress: bool) {
         if self.waits == waits && !progress {
             return;
         }
-        if (self.waits == Waits::Body || waits == Waits::Body) && self.timeouts.body_rate > 0 {
+        if self.waits == Waits::Body || waits == Waits::Body {
             self.settle_credit(now, waits);
         }
         (self.waits, self.began) = (waits, Some(now));
@@ -86,6 +90,7 @@ impl Timer {
     }
 
     /// When patience ends. It is asked for once a round, and what is waited for changes twice a request.
+    #[inline]
     pub(super) fn deadline(&self) -> Option<Instant> {
         let timeout = match self.waits {
             Waits::None => None,

@@ -46,7 +46,7 @@ impl Introduction {
     }
 
     /// Tells in `fields` who asks, in place of whatever an untrusted client has said. `host` is whom the client asked for.
-    pub(super) fn tell(&self, fields: &mut Fields, host: &str) -> Result<(), CommandError> {
+    pub(super) fn tell(&self, fields: &mut Fields, host: &[u8]) -> Result<(), CommandError> {
         let told = fields.iter().any(|(name, _)| is_told(name));
         let via = fields.get("via").is_some();
         if (told && self.trusted) || via {
@@ -56,7 +56,7 @@ impl Introduction {
             fields.retain(|name, _| !is_told(name));
         }
         if self.forwarded.x && !host.is_empty() {
-            fields.append("x-forwarded-host", host.as_bytes())?;
+            fields.append("x-forwarded-host", host)?;
         }
         if self.forwarded.standard {
             fields.append("forwarded", self.element(host).as_bytes())?;
@@ -66,7 +66,7 @@ impl Introduction {
 
     /// The same where there is something to be added to.
     #[cold]
-    fn add(&self, fields: &mut Fields, host: &str) -> Result<(), CommandError> {
+    fn add(&self, fields: &mut Fields, host: &[u8]) -> Result<(), CommandError> {
         let joined = |name: &str, own: &str, trusted: bool| {
             let mut list: Vec<u8> = Vec::new();
             for value in fields.get_all(name).filter(|_| trusted) {
@@ -76,13 +76,11 @@ impl Introduction {
             list.extend_from_slice(own.as_bytes());
             list
         };
-        let first = |name: &str, own: &str| {
-            fields.get(name).filter(|_| self.trusted).map_or_else(|| own.as_bytes().to_vec(), <[u8]>::to_vec)
-        };
+        let first = |name: &str, own: &[u8]| fields.get(name).filter(|_| self.trusted).unwrap_or(own).to_vec();
         let mut told = Vec::new();
         if self.forwarded.x {
             told.push(("x-forwarded-for", joined("x-forwarded-for", &self.source, self.trusted)));
-            told.push(("x-forwarded-proto", first("x-forwarded-proto", self.protocol)));
+            told.push(("x-forwarded-proto", first("x-forwarded-proto", self.protocol.as_bytes())));
             let host = first("x-forwarded-host", host);
             if !host.is_empty() {
                 told.push(("x-forwarded-host", host));
@@ -99,7 +97,9 @@ impl Introduction {
     }
 
     /// One element of `Forwarded` (RFC 7239, section 4).
-    fn element(&self, host: &str) -> String {
+    fn element(&self, host: &[u8]) -> String {
+        // It has been read from a request, where a host is ASCII.
+        let host = std::str::from_utf8(host).unwrap_or_default();
         let mut element = String::with_capacity(64);
         // An IPv6 address and a port have colons, which need quotes.
         let written = match self.source.contains(':') {
@@ -200,7 +200,7 @@ mod tests {
         let introduction = Introduction::new(source.parse().unwrap(), true, trusted, forwarded, "edge").unwrap();
         let mut fields = Fields::new();
         sent.iter().for_each(|(name, value)| fields.append(name, value.as_bytes()).unwrap());
-        introduction.tell(&mut fields, "a.example:8443").unwrap();
+        introduction.tell(&mut fields, b"a.example:8443").unwrap();
         let line = |(name, value): (&[u8], &[u8])| {
             format!("{}: {}", String::from_utf8_lossy(name).to_lowercase(), String::from_utf8_lossy(value))
         };

@@ -204,12 +204,11 @@ impl Visit {
         }
         // It is borrowed from the fields that are about to change.
         let host: SmallVec<[u8; 64]> = SmallVec::from_slice(head.fields().get("host").unwrap_or_default());
-        let host = std::str::from_utf8(&host).unwrap_or_default();
-        self.introduction.tell(head.fields_mut(), host)?;
+        self.introduction.tell(head.fields_mut(), &host)?;
         match &entry.route.set_host {
             Some(host) => head.fields_mut().set("host", host.as_bytes())?,
             // A client of HTTP/1.0 need not say whom it asks; the endpoint is told so (RFC 9110, section 7.2).
-            None if head.fields().get("host").is_none() => head.fields_mut().append("host", b"")?,
+            None if host.is_empty() && head.fields().get("host").is_none() => head.fields_mut().append("host", b"")?,
             None => {}
         }
         entry.request.apply(head.fields_mut())

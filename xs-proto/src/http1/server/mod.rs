@@ -225,15 +225,18 @@ impl Server {
     }
 
     fn start(&mut self, head: Box<RequestHead>) {
+        if head.framing().is_empty() {
+            return self.begin(head, None);
+        }
         match BodyReader::new(head.framing(), &self.limits) {
-            Ok(reader) => self.begin(head, reader),
+            Ok(reader) => self.begin(head, Some(reader)),
             Err(error) => self.refuse(error),
         }
     }
 
     #[inline]
-    fn begin(&mut self, head: Box<RequestHead>, reader: BodyReader) {
-        let received = head.framing().is_empty();
+    fn begin(&mut self, head: Box<RequestHead>, reader: Option<BodyReader>) {
+        let received = reader.is_none();
         self.slots.push_back(Slot {
             stage: Stage::Waiting,
             head: *head.method() == Method::HEAD,
@@ -247,7 +250,7 @@ impl Server {
             out: None,
             blocked: false,
         });
-        if !received {
+        if let Some(reader) = reader {
             self.read = Read::Body(reader);
             self.timer.begin_body();
         }
@@ -315,6 +318,7 @@ impl Server {
     }
 
     /// Gives up the exchange whose body cannot be read any further.
+    #[cold]
     fn break_off(&mut self, error: Error) {
         let stream = self.last_stream();
         self.read = Read::Stopped;
@@ -333,6 +337,7 @@ impl Server {
     }
 
     /// Answers what was no request, behind everything else.
+    #[cold]
     fn refuse(&mut self, error: Error) {
         self.read = Read::Stopped;
         self.events.push_back(ServerEvent::Refused { error });
@@ -400,6 +405,7 @@ impl Server {
     }
 
     /// The response is complete and its request is not: reads and drops the rest if it is short.
+    #[cold]
     fn drop_rest(&mut self) {
         self.read = match std::mem::replace(&mut self.read, Read::Stopped) {
             Read::Body(reader) if reader.left().is_none_or(|left| left <= self.limits.drain) => {
@@ -411,6 +417,7 @@ impl Server {
     }
 
     /// Nothing more is read or answered.
+    #[cold]
     fn stop(&mut self, phase: Phase) {
         self.read = Read::Stopped;
         if self.phase == Phase::Open {

@@ -243,6 +243,7 @@ struct Rules {
 
 impl Rules {
     /// Writes all of it or nothing.
+    #[inline]
     fn attempt(
         &self,
         head: &AnyResponse,
@@ -259,6 +260,7 @@ impl Rules {
     }
 
     /// Writes the head, and the body if that is all there, and says what the exchange is then at.
+    #[inline]
     fn write(
         &self,
         head: &AnyResponse,
