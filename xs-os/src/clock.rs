@@ -72,6 +72,7 @@
 //! `clock_gettime(2)`; L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System" (1978) for why
 //! the two faces must not be mixed.
 
+mod nanos;
 #[cfg(feature = "ticks")]
 mod ticks;
 mod utc;
@@ -84,6 +85,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
+pub use nanos::Nanos;
 #[cfg(feature = "ticks")]
 pub use ticks::TickClock;
 pub use utc::Utc;
@@ -95,6 +97,13 @@ pub trait Clock: Send + Sync + Debug {
 
     /// The calendar: for what is written down or shown to people.
     fn wall(&self) -> SystemTime;
+
+    /// The monotonic instant as one number: for what reads the time in each of millions of calls. It may differ from
+    /// `Nanos::from(self.now())` by as much as passes between two readings.
+    #[inline]
+    fn nanos(&self) -> Nanos {
+        self.now().into()
+    }
 
     /// Asks for `waker` to be woken once `now() >= deadline`.
     ///
@@ -129,6 +138,11 @@ impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods)]
     fn wall(&self) -> SystemTime {
         SystemTime::now()
+    }
+
+    #[inline]
+    fn nanos(&self) -> Nanos {
+        Nanos::read()
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! Read in this order:
 //!
-//! 1. [`clock`]: the time as an argument. [`Clock`], [`SystemClock`], [`VirtualClock`].
+//! 1. [`clock`]: the time as an argument. [`Clock`], [`SystemClock`], [`VirtualClock`], and a moment as one number, [`Nanos`].
 //! 2. [`rng`]: chance as an argument. [`Rng`], whose stream never changes.
 //! 3. [`signal`]: a flag that wakes a task. [`Signal`].
 //! 4. [`jobs`]: work in the background as an argument. [`Jobs`], on threads or stepped.
@@ -25,7 +25,7 @@ pub mod vfs;
 
 #[cfg(feature = "ticks")]
 pub use clock::TickClock;
-pub use clock::{Clock, SystemClock, VirtualClock};
+pub use clock::{Clock, Nanos, SystemClock, VirtualClock};
 pub use jobs::{Jobs, Progress, SteppedJobs, ThreadJobs};
 pub use rng::Rng;
 pub use signal::Signal;

@@ -42,25 +42,25 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (row, rate, burst) in [(PASSES, endless(), 1_000_000_000), (REFUSES, hourly(), 1)] {
         for (timer, by) in timers() {
-            let limit = AtomicGcra::new(rate, burst, timer.now()).expect("a rate");
+            let limit = AtomicGcra::new(rate, burst, timer.nanos()).expect("a rate");
             let subject = ["AtomicGcra", "AtomicGcra by ticks"][by];
-            cases.push(Case::new(row, subject, true, move || limit.check(timer.now(), 1)));
+            cases.push(Case::new(row, subject, true, move || limit.check(timer.nanos(), 1)));
         }
         let [(timer, _), _] = timers();
         let (limit, its) = (Limiter::new(Gcra::new(rate, burst)), timer.clone());
-        cases.push(Case::new(row, "Limiter<Gcra>", true, move || limit.check(its.now(), 1)));
+        cases.push(Case::new(row, "Limiter<Gcra>", true, move || limit.check(its.nanos(), 1)));
         let (limit, its) = (Limiter::new(TokenBucket::new(rate, burst)), timer.clone());
-        cases.push(Case::new(row, "Limiter<TokenBucket>", true, move || limit.check(its.now(), 1)));
+        cases.push(Case::new(row, "Limiter<TokenBucket>", true, move || limit.check(its.nanos(), 1)));
         let limit = Limiter::new(SlidingCounter::new(rate));
-        cases.push(Case::new(row, "Limiter<SlidingCounter>", true, move || limit.check(timer.now(), 1)));
+        cases.push(Case::new(row, "Limiter<SlidingCounter>", true, move || limit.check(timer.nanos(), 1)));
     }
     for (timer, by) in timers() {
         let (limit, mut key) = (Keyed::new(Gcra::new(endless(), 1_000_000_000), 2 * KEYS as usize, 42), keys());
         let subject = ["Keyed<Gcra>", "Keyed<Gcra> by ticks"][by];
-        cases.push(Case::new(KEYED, subject, true, move || limit.check(&key(), timer.now(), 1)));
+        cases.push(Case::new(KEYED, subject, true, move || limit.check(&key(), timer.nanos(), 1)));
     }
     for (timer, by) in timers() {
-        let limit = AtomicGcra::new(endless(), 1_000_000_000, timer.now()).expect("a rate");
+        let limit = AtomicGcra::new(endless(), 1_000_000_000, timer.nanos()).expect("a rate");
         let layer = RateLimitLayer::new(limit, &timer);
         let subject = ["RateLimitLayer<AtomicGcra>", "RateLimitLayer<AtomicGcra> by ticks"][by];
         cases.push(Case::service(RATE, subject, true, layer.layer(service_fn(echo))));

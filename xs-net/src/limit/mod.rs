@@ -93,12 +93,12 @@
 //!
 //! let (clock, hundred_a_second) = (VirtualClock::new(), Gcra::new(Rate::per_second(100)?, 2));
 //! let mut alice = Default::default();
-//! assert_eq!(hundred_a_second.check(&mut alice, clock.now(), 1), Ok(()));
-//! assert_eq!(hundred_a_second.check(&mut alice, clock.now(), 1), Ok(()));
-//! let denied = hundred_a_second.check(&mut alice, clock.now(), 1).unwrap_err();
+//! assert_eq!(hundred_a_second.check(&mut alice, clock.nanos(), 1), Ok(()));
+//! assert_eq!(hundred_a_second.check(&mut alice, clock.nanos(), 1), Ok(()));
+//! let denied = hundred_a_second.check(&mut alice, clock.nanos(), 1).unwrap_err();
 //! assert_eq!(denied.retry_after(), Some(Duration::from_millis(10)));
 //! clock.advance(Duration::from_millis(10));
-//! assert_eq!(hundred_a_second.check(&mut alice, clock.now(), 1), Ok(()));
+//! assert_eq!(hundred_a_second.check(&mut alice, clock.nanos(), 1), Ok(()));
 //! # Ok::<(), xs_net::limit::InvalidRate>(())
 //! ```
 //!
