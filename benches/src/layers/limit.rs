@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower::limit::{ConcurrencyLimitLayer, RateLimitLayer as TowerRateLimitLayer};
 use tower::{Layer, service_fn};
 use xs_net::bulkhead::{BulkheadLayer, BulkheadOptions};
-use xs_net::limit::adaptive::{AdaptiveLayer, Gradient, GradientOptions};
+use xs_net::limit::adaptive::{AdaptiveLayer, Aimd, AimdOptions, Gradient, GradientOptions};
 use xs_net::limit::{
     AtomicGcra, ConcurrencyLayer, Gcra, Keyed, Limiter, Rate, RateLimitLayer, SlidingCounter, TokenBucket,
 };
@@ -15,8 +15,9 @@ use super::{Case, echo, timers};
 pub(super) const PASSES: &str = "a limit that lets pass";
 pub(super) const REFUSES: &str = "a limit that refuses";
 pub(super) const KEYED: &str = "a limit for each of 10,000 keys";
-const RATE: &str = "a layer that limits the rate";
-const CONCURRENCY: &str = "a layer that limits concurrency";
+pub(super) const RATE: &str = "a layer that limits the rate";
+pub(super) const CONCURRENCY: &str = "a layer that limits concurrency";
+pub(super) const ADAPTIVE: &str = "a layer that learns its limit of concurrency";
 
 const KEYS: u64 = 10_000;
 
@@ -77,8 +78,13 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(Case::service(CONCURRENCY, "BulkheadLayer", true, layer.layer(service_fn(echo))));
     let gradient = Gradient::new(GradientOptions::default()).expect("they are valid");
     let layer = AdaptiveLayer::new(gradient, &timer);
-    cases.push(Case::service(CONCURRENCY, "AdaptiveLayer<Gradient>", true, layer.layer(service_fn(echo))));
-    let layer = ConcurrencyLimitLayer::new(100);
-    cases.push(Case::service(CONCURRENCY, "tower", false, layer.layer(service_fn(echo))));
+    cases.push(Case::service(ADAPTIVE, "AdaptiveLayer<Gradient>", true, layer.layer(service_fn(echo))));
+    let aimd = Aimd::new(AimdOptions::default()).expect("they are valid");
+    let layer = AdaptiveLayer::new(aimd, &timer);
+    cases.push(Case::service(ADAPTIVE, "AdaptiveLayer<Aimd>", true, layer.layer(service_fn(echo))));
+    for (row, subject) in [(CONCURRENCY, "tower"), (ADAPTIVE, "tower, a fixed limit")] {
+        let layer = ConcurrencyLimitLayer::new(100);
+        cases.push(Case::service(row, subject, false, layer.layer(service_fn(echo))));
+    }
     cases
 }

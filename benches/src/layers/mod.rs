@@ -7,7 +7,9 @@
 //! - *tower's rate limit* belongs to one clone, so it is a plain number; ours is one limit for all clones, which is an atomic
 //!   exchange more. tower's also counts in windows, and says nothing of when to come again.
 //! - *tower's concurrency limit* waits for a place in `poll_ready` and so takes it before there is a call; `ConcurrencyLayer`
-//!   refuses, `BulkheadLayer` waits as tower's does and bounds how many and how long, and `AdaptiveLayer` times each call.
+//!   refuses, `BulkheadLayer` waits as tower's does and bounds how many and how long.
+//! - *An adaptive limit* times each call and learns from it, as tower-resilience's do; tower's is fixed, and stands beside them to
+//!   show what learning costs.
 //! - *TraceLayer* makes spans and events and keeps no numbers. `ObserveLayer` makes a span, keeps a histogram for each outcome
 //!   and counts who is under way. `heard` is with a subscriber that takes everything and writes nothing. *A place in a
 //!   trace* is a reading of headers, an identifier and a header written, none of which TraceLayer does: it stands in a row of its

@@ -54,6 +54,13 @@ impl Nanos {
         Nanos(self.0.saturating_add(nanos))
     }
 
+    /// So much later; `None` where the numbers end.
+    #[inline]
+    pub fn checked_add(self, by: Duration) -> Option<Nanos> {
+        let nanos = by.as_secs().checked_mul(SECOND)?.checked_add(by.subsec_nanos().into())?;
+        self.0.checked_add(nanos).map(Nanos)
+    }
+
     /// The system's monotonic clock, in the only form in which Linux knows it. `Instant` would be made of it, and unmade.
     #[cfg(target_os = "linux")]
     #[inline]
@@ -182,6 +189,9 @@ mod tests {
         let last = Nanos::new(u64::MAX);
         assert_eq!(Nanos::ZERO + Duration::MAX, last);
         assert_eq!(last.later(1), last);
+        assert_eq!(last.checked_add(Duration::from_nanos(1)), None);
+        assert_eq!(Nanos::ZERO.checked_add(Duration::from_nanos(u64::MAX)), Some(last));
+        assert_eq!(Nanos::ZERO.checked_add(Duration::MAX), None);
         assert_eq!(last - Nanos::ZERO, Duration::from_nanos(u64::MAX));
         assert_eq!(Nanos::ZERO - last, Duration::ZERO);
         let _ = (Instant::from(last), Instant::from(Nanos::ZERO)); // whatever they are, they are
