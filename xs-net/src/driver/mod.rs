@@ -205,6 +205,8 @@ pub struct Driver<M, T> {
     out: Out,
     /// How many bytes the transport has taken in all.
     written: u64,
+    /// What the transport had sent at the last look, if it tells.
+    sent: u64,
     /// Something was written since the last flush.
     unflushed: bool,
     patience: Patience,
@@ -255,6 +257,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
     pub fn with_options(machine: M, io: T, timer: &Timer, options: Options) -> Self {
         Driver {
             machine,
+            sent: io.sent().unwrap_or(0),
             io,
             timer: timer.clone(),
             options,
@@ -451,6 +454,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                         self.rounds += 1;
                         self.written += taken as u64;
                         self.unflushed = true;
+                        let taken = self.left().unwrap_or(taken);
                         self.patience.took(self.now, taken);
                         continue;
                     }
@@ -494,8 +498,20 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
         rings
     }
 
+    /// How much has left the transport since the last look, if that is another thing than what it has taken.
+    #[inline]
+    fn left(&mut self) -> Option<usize> {
+        let sent = self.io.sent()?;
+        let left = sent - std::mem::replace(&mut self.sent, sent);
+        Some(usize::try_from(left).unwrap_or(usize::MAX))
+    }
+
     /// The peer has not taken what is there to be sent; an error if that has been so for too long.
     fn wait_for_peer(&mut self) -> io::Result<()> {
+        // A transport that takes nothing for itself may still be getting rid of what it took before.
+        if let Some(left @ 1..) = self.left() {
+            self.patience.took(self.now, left);
+        }
         self.patience.wait(self.now);
         if self.patience.deadline().is_some_and(|at| at <= self.now) {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes what is sent too slowly"));
@@ -532,7 +548,8 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             }
             // A flush that fails fails the next write too.
             self.unflushed = false;
-            self.patience.took(self.now, 0);
+            let left = self.left().unwrap_or(0);
+            self.patience.took(self.now, left);
         }
         Ok(())
     }

@@ -65,9 +65,9 @@ impl Nanos {
     #[cfg(target_os = "linux")]
     #[inline]
     pub(super) fn read() -> Nanos {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("Linux has this clock");
         // Neither is ever negative, and 584 years after the start of the machine is far away.
-        Nanos((time.tv_sec as u64).wrapping_mul(SECOND).wrapping_add(time.tv_nsec as u64))
+        Nanos((time.tv_sec() as u64).wrapping_mul(SECOND).wrapping_add(time.tv_nsec() as u64))
     }
 
     #[cfg(not(target_os = "linux"))]
