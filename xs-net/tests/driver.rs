@@ -405,6 +405,8 @@ async fn what_a_peer_takes_counts_wherever_the_bytes_wait() {
                 tokio::task::yield_now().await;
                 all += poke(pin!(client.read(&mut room))).map_or(0, Result::unwrap);
             }
+            // What has been made room for is filled now, so that nothing but time passes then.
+            tokio::task::yield_now().await;
             clock.advance(Duration::from_secs(1));
             tokio::task::yield_now().await;
         }

@@ -11,10 +11,13 @@
 //! 5. [`vfs`]: the disk as an argument. [`vfs::Vfs`] and [`vfs::File`], the system's and in memory.
 //! 6. [`vfs::faulty`]: a disk that fails.
 //! 7. [`vfs::explore`]: every crash that a workload could have met.
-//! 8. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
+//! 8. `descriptors` (feature `descriptors`): how many files may be open.
+//! 9. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
 #![forbid(unsafe_code)]
 
 pub mod clock;
+#[cfg(feature = "descriptors")]
+pub mod descriptors;
 pub mod jobs;
 pub mod rng;
 pub mod signal;

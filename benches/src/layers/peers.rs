@@ -51,7 +51,8 @@ fn limits(cases: &mut Vec<Case>) {
 }
 
 fn limiting_layers(cases: &mut Vec<Case>) {
-    let layer = RateLimiterLayer::builder().limit_for_period(1_000_000_000).refresh_period(Duration::from_secs(1)).build();
+    let layer =
+        RateLimiterLayer::builder().limit_for_period(1_000_000_000).refresh_period(Duration::from_secs(1)).build();
     let layer = layer.expect("its options are valid");
     cases.push(Case::service(RATE, "tower-resilience", false, layer.layer(service_fn(echo))));
     let layer = BulkheadLayer::builder().max_concurrent_calls(100).build().expect("its options are valid");

@@ -119,8 +119,9 @@
 //! Finagle brought two choices by peak average to servers, and linkerd took them over; Envoy compares calls under way, and
 //! has the panic threshold, outlier detection and zones in the form that everybody copied. nginx's smooth weights are
 //! twenty lines of C that have stood unchanged since 2012. HAProxy's leastconn is exact among the calls of one process.
-//! How long a response's body counts differs: linkerd can take the latency until the head, the first data or the end of the body,
-//! and takes the first data; Envoy counts a request as under way until its stream has ended; tower's layers know the head alone.
+//! With a long body the answers differ: linkerd takes the latency of HTTP until the first data of the body, and that is how long
+//! its request counts as under way; Envoy's least requests count it until its stream has ended; tower's measure by default
+//! until the head.
 //! tower balances by two choices, with peak average or calls under way, over services that are ready, and has none of the
 //! rest: no weights, no hashing, no health.
 //!

@@ -45,7 +45,7 @@
 //!   reason is often in it (`fail`).
 //! - A peer that takes nothing for [`Options::write_timeout`], or takes what is sent more slowly than
 //!   [`Options::write_rate`], is an error, whatever it sends, and wherever the bytes wait: here or in a transport that has to
-//!   be flushed (`Patience`).
+//!   be flushed, and which tells how many of them have left ([`Transport::sent`]; `Patience`).
 //! - Closing takes at most [`Options::linger`] for saying so and as long again for what still comes, of which at most
 //!   [`Options::linger_bytes`] are read, whatever the peer does.
 //!

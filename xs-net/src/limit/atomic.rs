@@ -85,7 +85,8 @@ impl Limit for AtomicGcra {
         let mut tat = self.tat.load(Ordering::Relaxed);
         loop {
             let after = tat.max(now).saturating_add(step);
-            let wait = if after <= latest && after < u64::MAX { Duration::ZERO } else { wait(after, latest, patience)? };
+            let wait =
+                if after <= latest && after < u64::MAX { Duration::ZERO } else { wait(after, latest, patience)? };
             match self.tat.compare_exchange_weak(tat, after, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Ok(wait),
                 Err(present) => tat = present,

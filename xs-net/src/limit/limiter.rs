@@ -126,7 +126,8 @@ mod tests {
 
     /// Whether it was answered at the lock or before it, nobody can tell.
     fn is_its_policy<P: Policy>(policy: &P, steps: &[Step]) {
-        let (mut now, limit, mut state) = (VirtualClock::new().nanos(), Limiter::new(policy.clone()), P::State::default());
+        let (mut now, limit, mut state) =
+            (VirtualClock::new().nanos(), Limiter::new(policy.clone()), P::State::default());
         for &(pause, cost, patience, changed) in steps {
             now += Duration::from_nanos(pause);
             let patience = Duration::from_nanos(patience);

@@ -12,7 +12,7 @@ use super::rate::{Rate, later, nanos_from};
 /// At most `rate.amount()` in any stretch of `rate.period()`, exactly: every request that passed is remembered for a
 /// period.
 ///
-/// The price of exactness is memory: up to one entry (24 bytes) for each unit of the amount, and one for each request that
+/// The price of exactness is memory: up to one entry (16 bytes) for each unit of the amount, and one for each request that
 /// waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlidingLog {

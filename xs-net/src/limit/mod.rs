@@ -54,7 +54,8 @@
 //! - [`Denied::Busy`] is exact: the same request is accepted after `retry_after` and not a nanosecond earlier.
 //! - A request whose cost is above the capacity is told so ([`Denied::TooLarge`]) instead of being sent into an endless
 //!   circle of retries.
-//! - A refusal takes nothing.
+//! - A refusal takes nothing, and a [`Limiter`] that knows it beforehand answers as its policy would (a property test of all
+//!   policies, with and without).
 //! - All services that a layer makes, and all their clones, share one limit (`tests/limit.rs`: five pass, not five a clone).
 //! - Nothing is taken in `poll_ready`: a service that was ready and is dropped costs nobody a place.
 //! - [`Keyed`] remembers no more keys than it was told to; a key is forgotten only when its state is as good as fresh, so
@@ -67,9 +68,12 @@
 //!
 //! # Cost
 //!
-//! A check is a handful of integer operations: no allocation, no division unless the answer is a wait. [`SlidingLog`]
-//! keeps 24 bytes for each unit that passed in the last period. A [`Keyed`] key costs itself, its state (24 bytes for
-//! [`Gcra`]), and 29 bytes or so of index; a check is one hash and one lock of a shard.
+//! A check is a handful of integer operations: no allocation, no division unless the answer is a wait. Moments are one number
+//! ([`Nanos`](xs_os::Nanos)), of which a difference is one subtraction. [`SlidingLog`]
+//! keeps 16 bytes for each unit that passed in the last period. A [`Keyed`] key costs itself, its state (16 bytes for
+//! [`Gcra`]), and 21 bytes or so of index; a check is one hash and one lock of a shard. A [`Limiter`] remembers until when it
+//! refuses, and whoever comes before that is told so without the lock: a flood of requests over the limit costs a reading of
+//! the clock each, and hinders nobody who may pass.
 //!
 //! Reading the clock is most of a check: a layer over [`AtomicGcra`] costs that and one compare-and-exchange, which is the
 //! price of being shared. A reading by `Timer::ticks` (feature `ticks`) is cheaper by a few nanoseconds. `xs-benches -- layers`

@@ -113,14 +113,7 @@ impl SlidingCounter {
     /// What the estimate says `into` a window, of which and of the one before these counts are known. `now` is any
     /// moment.
     #[cfg(feature = "limit-redis")]
-    pub(super) fn estimate(
-        &self,
-        now: Nanos,
-        before: u64,
-        used: u64,
-        into: Duration,
-        cost: u64,
-    ) -> Result<(), Denied> {
+    pub(super) fn estimate(&self, now: Nanos, before: u64, used: u64, into: Duration, cost: u64) -> Result<(), Denied> {
         let seen = later(now, into.as_nanos());
         self.check(&mut Windows(Some(Counts { start: now, before, used, seen })), seen, cost)
     }
