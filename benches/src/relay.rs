@@ -58,6 +58,7 @@ struct Subject {
 
 /// Runs the benchmark with the arguments that follow its name.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
+    use lexopt::ValueExt;
     let mut told = None;
     let own = |name: &str, parser: &mut lexopt::Parser| {
         let known = name == "rounds";
@@ -66,7 +67,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
         }
         Ok(known)
     };
-    let Some(Arguments { quick, json }) = arguments::parse(args, HELP, own)? else { return Ok(()) };
+    let Some(Arguments { quick, mut json }) = arguments::parse(args, HELP, own)? else { return Ok(()) };
     let (rounds, part) = if quick { (2, 4) } else { (5, 1) };
     let rounds = told.unwrap_or(rounds);
     let endpoint = endpoint()?;

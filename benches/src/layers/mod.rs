@@ -110,6 +110,7 @@ fn cases() -> Vec<Case> {
 
 /// Runs the benchmark with the arguments that follow its name.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
+    use lexopt::ValueExt;
     let (mut only, mut profiled) = (String::new(), None);
     let own = |name: &str, parser: &mut lexopt::Parser| {
         match name {

@@ -102,7 +102,7 @@ fn measure(subject: &Subject, batch: usize, proposals: usize) -> Result<Figures,
 
 /// Runs the benchmark with the arguments that follow its name.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
-    let Some(Arguments { quick, json }) = arguments::parse(args, HELP, arguments::none)? else { return Ok(()) };
+    let Some(Arguments { quick, mut json }) = arguments::parse(args, HELP, arguments::none)? else { return Ok(()) };
     let (proposals, rounds) = if quick { (10_000, 3) } else { (100_000, 9) };
     let subjects = subjects();
     let mut measured: BTreeMap<(usize, usize), Vec<Figures>> = BTreeMap::new();
