@@ -102,8 +102,7 @@ pub trait Clock: Send + Sync + Debug {
     /// The calendar: for what is written down or shown to people.
     fn wall(&self) -> SystemTime;
 
-    /// The monotonic instant as one number: for what reads the time in each of millions of calls. It may differ from
-    /// `Nanos::from(self.now())` by as much as passes between two readings.
+    /// The monotonic instant as one number: for what reads the time in each of millions of calls.
     #[inline]
     fn nanos(&self) -> Nanos {
         self.now().into()
@@ -142,11 +141,6 @@ impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods)]
     fn wall(&self) -> SystemTime {
         SystemTime::now()
-    }
-
-    #[inline]
-    fn nanos(&self) -> Nanos {
-        Nanos::read()
     }
 }
 
