@@ -9,6 +9,8 @@ use std::time::Instant;
 use xs_os::Rng;
 use xs_storage::cache::{ArcCache, LfuCache, LruCache, S3FifoCache, optimal, trace};
 
+use crate::arguments::{self, Arguments};
+
 /// What `--help` prints.
 const HELP: &str = "\
 caches: LRU, LFU, ARC and S3-FIFO on three traces, beside the optimum, moka and quick_cache
@@ -118,20 +120,7 @@ struct Row {
 
 /// Runs the benchmark with the arguments that follow its name.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
-    use lexopt::prelude::{Long, ValueExt};
-    let (mut quick, mut json) = (false, None);
-    let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Long("help") => {
-                print!("{HELP}");
-                return Ok(());
-            }
-            Long("quick") => quick = true,
-            Long("json") => json = Some(File::create(parser.value()?.parse::<std::path::PathBuf>()?)?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
+    let Some(Arguments { quick, json }) = arguments::parse(args, HELP, arguments::none)? else { return Ok(()) };
     let (unit, rounds) = if quick { (100, 2) } else { (1000, 7) };
     let (capacity, keys, requests) = (10 * unit, 100 * unit, 1000 * unit);
     let mut rng = Rng::from_seed(20);

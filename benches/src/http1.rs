@@ -14,6 +14,7 @@ use xs_proto::http1::{
 };
 use xs_proto::{Machine, Out};
 
+use crate::arguments::{self, Arguments};
 use crate::median;
 
 /// What `--help` prints.
@@ -360,20 +361,7 @@ struct Row {
 
 /// Runs the benchmark with the arguments that follow its name.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
-    use lexopt::prelude::{Long, ValueExt};
-    let (mut quick, mut json) = (false, None);
-    let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Long("help") => {
-                print!("{HELP}");
-                return Ok(());
-            }
-            Long("quick") => quick = true,
-            Long("json") => json = Some(File::create(parser.value()?.parse::<std::path::PathBuf>()?)?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
+    let Some(Arguments { quick, json }) = arguments::parse(args, HELP, arguments::none)? else { return Ok(()) };
     let (requests, rounds) = if quick { (50_000, 3) } else { (500_000, 9) };
     let subjects = subjects();
     let mut rows = Vec::new();

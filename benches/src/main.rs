@@ -1,5 +1,6 @@
 //! Every benchmark of the project, side by side with the real systems.
 
+mod arguments;
 mod caches;
 mod engines;
 mod http;

@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -15,6 +15,7 @@ use xs_net::reactors::{ReactorOptions, Reactors};
 use xs_net::relay::{Options as RelayOptions, Pipes, Relay};
 use xs_net::{Addr, Conn, Timer, serve};
 
+use crate::arguments::{self, Arguments};
 use crate::median;
 
 /// What `--help` prints.
@@ -57,21 +58,18 @@ struct Subject {
 
 /// Runs the benchmark with the arguments that follow its name.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
-    use lexopt::prelude::{Long, ValueExt};
-    let (mut rounds, mut part, mut json) = (5, 1, None);
-    let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Long("help") => {
-                print!("{HELP}");
-                return Ok(());
-            }
-            Long("quick") => (rounds, part) = (2, 4),
-            Long("json") => json = Some(File::create(parser.value()?)?),
-            Long("rounds") => rounds = parser.value()?.parse()?,
-            other => return Err(other.unexpected().into()),
+    use lexopt::ValueExt;
+    let mut told = None;
+    let own = |name: &str, parser: &mut lexopt::Parser| {
+        let known = name == "rounds";
+        if known {
+            told = Some(parser.value()?.parse::<usize>()?);
         }
-    }
+        Ok(known)
+    };
+    let Some(Arguments { quick, mut json }) = arguments::parse(args, HELP, own)? else { return Ok(()) };
+    let (rounds, part) = if quick { (2, 4) } else { (5, 1) };
+    let rounds = told.unwrap_or(rounds);
     let endpoint = endpoint()?;
     let subjects: Vec<_> = SUBJECTS.iter().map(|subject| start(subject, endpoint)).collect::<Result<_, _>>()?;
     println!("# relay\n\nProcessor time of the relay's thread; the answer's size is the row's name.\n");

@@ -71,7 +71,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use xs_os::clock::Wake;
-use xs_os::{Clock, SystemClock};
+use xs_os::{Clock, Nanos, SystemClock};
 
 /// Makes sleeps by one clock. Clones are cheap and share the clock.
 #[derive(Debug, Clone)]
@@ -106,6 +106,12 @@ impl Timer {
     #[inline]
     pub fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    /// The monotonic instant as one number, by the clock: for layers that look at the time in each call.
+    #[inline]
+    pub fn nanos(&self) -> Nanos {
+        self.clock.nanos()
     }
 
     /// The calendar, by the clock.

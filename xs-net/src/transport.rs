@@ -134,6 +134,13 @@ pub trait Transport: AsyncRead + AsyncWrite {
         None
     }
 
+    /// How many bytes have left it for the peer ever, where that is not what [`poll_write_out`](Transport::poll_write_out) has
+    /// taken: a stream that holds bytes back, as TLS does, may have taken a lot from here long before the peer takes any of it.
+    /// The default knows of no difference.
+    fn sent(&self) -> Option<u64> {
+        None
+    }
+
     /// When it is closed, tell the peer that the stream was cut off and did not end: TCP sends a reset. The default has
     /// no way to say so.
     fn reset_on_close(&self) {}
@@ -250,6 +257,10 @@ impl<T: Transport + Unpin + ?Sized> Transport for Box<T> {
         (**self).as_tcp()
     }
 
+    fn sent(&self) -> Option<u64> {
+        (**self).sent()
+    }
+
     fn reset_on_close(&self) {
         (**self).reset_on_close();
     }
@@ -278,6 +289,10 @@ impl<T: Transport + Unpin + ?Sized> Transport for &mut T {
 
     fn as_tcp(&self) -> Option<&tokio::net::TcpStream> {
         (**self).as_tcp()
+    }
+
+    fn sent(&self) -> Option<u64> {
+        (**self).sent()
     }
 
     fn reset_on_close(&self) {

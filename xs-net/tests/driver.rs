@@ -29,12 +29,20 @@ struct Lines {
     unanswered: usize,
     out: Out,
     deadline: Instant,
+    patience: Duration,
     end: Phase,
 }
 
 impl Lines {
     fn new(now: Instant) -> Lines {
-        Lines { events: VecDeque::new(), unanswered: 0, out: Out::new(), deadline: now + PATIENCE, end: Phase::Open }
+        Lines {
+            events: VecDeque::new(),
+            unanswered: 0,
+            out: Out::new(),
+            deadline: now + PATIENCE,
+            patience: PATIENCE,
+            end: Phase::Open,
+        }
     }
 }
 
@@ -50,7 +58,7 @@ impl Machine for Lines {
         {
             let line = src.split_to(end).freeze();
             src.advance(1);
-            self.deadline = now + PATIENCE;
+            self.deadline = now + self.patience;
             match &line[..] {
                 b"BYE" => self.end = Phase::Closing,
                 b"CUT" => self.end = Phase::Aborted,
@@ -348,6 +356,85 @@ impl AsyncWrite for HoldsBack {
 }
 
 impl Transport for HoldsBack {}
+
+/// A transport that takes everything at once and passes it on as fast as the stream below takes it: what TLS does with 64 KiB.
+struct TakesAll {
+    io: MemoryStream,
+    held: Out,
+    sent: u64,
+}
+
+impl TakesAll {
+    fn poll_pass_on(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.held.is_empty() {
+            match Pin::new(&mut self.io).poll_write_out(cx, &mut self.held) {
+                Poll::Ready(passed) => self.sent += passed? as u64,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for TakesAll {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TakesAll {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.held.put_slice(buf);
+        Poll::Ready(Ok(buf.len()))
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_pass_on(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.poll_pass_on(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.io).poll_shutdown(cx),
+            other => other,
+        }
+    }
+}
+
+impl Transport for TakesAll {
+    fn sent(&self) -> Option<u64> {
+        Some(self.sent)
+    }
+}
+
+#[tokio::test]
+async fn what_a_peer_takes_counts_wherever_the_bytes_wait() {
+    // A line of 20,000 bytes, of which the peer takes so many each second, with a credit of half a minute.
+    for (rate, heard) in [(300, Ok(20_001)), (100, Err(io::ErrorKind::TimedOut))] {
+        let clock = VirtualClock::new();
+        let timer = Timer::new(Arc::new(clock.clone()));
+        let (mut client, server) = MemoryStream::pair(64);
+        let mut machine = Lines::new(timer.now());
+        machine.patience = Duration::from_secs(3600);
+        let mut driver = Driver::new(machine, TakesAll { io: server, held: Out::new(), sent: 0 }, &timer);
+        client.write_all(b"say\n").await.unwrap();
+        let asked = driver.next().await.unwrap().unwrap();
+        assert_eq!(asked, "say");
+        driver.command(Bytes::from(vec![b'x'; 20_000])).unwrap();
+        let task = tokio::spawn(async move { driver.next().await.map(drop).map_err(|error| error.kind()) });
+        let mut all = 0;
+        for _ in 0..200 {
+            let mut room = [0; 10];
+            for _ in 0..rate / 10 {
+                tokio::task::yield_now().await;
+                all += poke(pin!(client.read(&mut room))).map_or(0, Result::unwrap);
+            }
+            // What has been made room for is filled now, so that nothing but time passes then.
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+        }
+        let outcome = if task.is_finished() { task.await.unwrap().map(|()| all) } else { Ok(all) };
+        assert_eq!(outcome, heard, "at {rate} bytes a second");
+    }
+}
 
 #[tokio::test]
 async fn a_peer_that_takes_nothing_is_given_up_wherever_the_bytes_wait() {

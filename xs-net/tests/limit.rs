@@ -91,7 +91,7 @@ async fn refusing_needs_no_clone_and_errors_of_the_service_come_through() {
         }
     }
     let (clock, timer) = virtual_time();
-    let limit = AtomicGcra::new(Rate::per_second(1).unwrap(), 1, clock.now()).unwrap();
+    let limit = AtomicGcra::new(Rate::per_second(1).unwrap(), 1, clock.nanos()).unwrap();
     let mut service = RateLimitLayer::new(limit, &timer).named("grumpy").layer(Grumpy(Box::new(|| ())));
     let error = service.ready().await.unwrap().call(()).await.unwrap_err();
     assert_eq!((error.retry_after(), error.into_inner()), (None, Some(std::fmt::Error)));
@@ -143,7 +143,7 @@ async fn who_waits_passes_in_order_and_in_time() {
 async fn who_stops_waiting_does_not_hold_up_the_others() {
     let (clock, timer) = virtual_time();
     let (calls, service) = counting();
-    let limit = AtomicGcra::new(Rate::per_second(10).unwrap(), 1, clock.now()).unwrap();
+    let limit = AtomicGcra::new(Rate::per_second(10).unwrap(), 1, clock.nanos()).unwrap();
     let mut service = RateLimitLayer::new(limit, &timer).waiting(ms(1000)).layer(service);
     service.ready().await.unwrap().call(0).await.unwrap();
     let leaves = tokio::spawn(service.clone().oneshot(0));

@@ -21,6 +21,10 @@
 //! and answers "when". The virtual clock moves both together; [`VirtualClock::set_wall`] moves the calendar alone, as
 //! an operator or NTP would.
 //!
+//! A reading of `now` is seconds and nanoseconds, and each difference of two is put together again. For what does that in each
+//! of millions of calls there is [`Clock::nanos`]: the same moment as one number ([`Nanos`]), into which an `Instant` can be
+//! turned, and back.
+//!
 //! Waiting is the third face. Sleeping is a runtime's business, so the trait only lets a sleeper say when it wants to
 //! be woken ([`Clock::wake_at`]). The system clock declines, and the caller uses its reactor's timer; the virtual clock
 //! accepts and keeps the waker.
@@ -35,7 +39,7 @@
 //!
 //! `SystemClock::now` is one vDSO call (about 20 ns). `TickClock::now` (feature `ticks`) reads the processor's counter and asks
 //! nobody, which saves a third of that or so, for whoever reads the clock for each of millions of calls; most of the rest is
-//! making an `Instant` of it. `VirtualClock::now` is one uncontended lock; arming is
+//! making an `Instant` of it, which `nanos` spares. `VirtualClock::now` is one uncontended lock; arming is
 //! O(log armed).
 //!
 //! # Example
@@ -72,6 +76,7 @@
 //! `clock_gettime(2)`; L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System" (1978) for why
 //! the two faces must not be mixed.
 
+mod nanos;
 #[cfg(feature = "ticks")]
 mod ticks;
 mod utc;
@@ -84,6 +89,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
+pub use nanos::Nanos;
 #[cfg(feature = "ticks")]
 pub use ticks::TickClock;
 pub use utc::Utc;
@@ -95,6 +101,12 @@ pub trait Clock: Send + Sync + Debug {
 
     /// The calendar: for what is written down or shown to people.
     fn wall(&self) -> SystemTime;
+
+    /// The monotonic instant as one number: for what reads the time in each of millions of calls.
+    #[inline]
+    fn nanos(&self) -> Nanos {
+        self.now().into()
+    }
 
     /// Asks for `waker` to be woken once `now() >= deadline`.
     ///

@@ -4,17 +4,20 @@
 //!
 //! Read in this order:
 //!
-//! 1. [`clock`]: the time as an argument. [`Clock`], [`SystemClock`], [`VirtualClock`].
+//! 1. [`clock`]: the time as an argument. [`Clock`], [`SystemClock`], [`VirtualClock`], and a moment as one number, [`Nanos`].
 //! 2. [`rng`]: chance as an argument. [`Rng`], whose stream never changes.
 //! 3. [`signal`]: a flag that wakes a task. [`Signal`].
 //! 4. [`jobs`]: work in the background as an argument. [`Jobs`], on threads or stepped.
 //! 5. [`vfs`]: the disk as an argument. [`vfs::Vfs`] and [`vfs::File`], the system's and in memory.
 //! 6. [`vfs::faulty`]: a disk that fails.
 //! 7. [`vfs::explore`]: every crash that a workload could have met.
-//! 8. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
+//! 8. `descriptors` (feature `descriptors`): how many files may be open.
+//! 9. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
 #![forbid(unsafe_code)]
 
 pub mod clock;
+#[cfg(feature = "descriptors")]
+pub mod descriptors;
 pub mod jobs;
 pub mod rng;
 pub mod signal;
@@ -25,7 +28,7 @@ pub mod vfs;
 
 #[cfg(feature = "ticks")]
 pub use clock::TickClock;
-pub use clock::{Clock, SystemClock, VirtualClock};
+pub use clock::{Clock, Nanos, SystemClock, VirtualClock};
 pub use jobs::{Jobs, Progress, SteppedJobs, ThreadJobs};
 pub use rng::Rng;
 pub use signal::Signal;

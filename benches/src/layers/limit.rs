@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower::limit::{ConcurrencyLimitLayer, RateLimitLayer as TowerRateLimitLayer};
 use tower::{Layer, service_fn};
 use xs_net::bulkhead::{BulkheadLayer, BulkheadOptions};
-use xs_net::limit::adaptive::{AdaptiveLayer, Gradient, GradientOptions};
+use xs_net::limit::adaptive::{AdaptiveLayer, Aimd, AimdOptions, Gradient, GradientOptions};
 use xs_net::limit::{
     AtomicGcra, ConcurrencyLayer, Gcra, Keyed, Limiter, Rate, RateLimitLayer, SlidingCounter, TokenBucket,
 };
@@ -15,8 +15,9 @@ use super::{Case, echo, timers};
 pub(super) const PASSES: &str = "a limit that lets pass";
 pub(super) const REFUSES: &str = "a limit that refuses";
 pub(super) const KEYED: &str = "a limit for each of 10,000 keys";
-const RATE: &str = "a layer that limits the rate";
-const CONCURRENCY: &str = "a layer that limits concurrency";
+pub(super) const RATE: &str = "a layer that limits the rate";
+pub(super) const CONCURRENCY: &str = "a layer that limits concurrency";
+pub(super) const ADAPTIVE: &str = "a layer that learns its limit of concurrency";
 
 const KEYS: u64 = 10_000;
 
@@ -42,25 +43,25 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (row, rate, burst) in [(PASSES, endless(), 1_000_000_000), (REFUSES, hourly(), 1)] {
         for (timer, by) in timers() {
-            let limit = AtomicGcra::new(rate, burst, timer.now()).expect("a rate");
+            let limit = AtomicGcra::new(rate, burst, timer.nanos()).expect("a rate");
             let subject = ["AtomicGcra", "AtomicGcra by ticks"][by];
-            cases.push(Case::new(row, subject, true, move || limit.check(timer.now(), 1)));
+            cases.push(Case::new(row, subject, true, move || limit.check(timer.nanos(), 1)));
         }
         let [(timer, _), _] = timers();
         let (limit, its) = (Limiter::new(Gcra::new(rate, burst)), timer.clone());
-        cases.push(Case::new(row, "Limiter<Gcra>", true, move || limit.check(its.now(), 1)));
+        cases.push(Case::new(row, "Limiter<Gcra>", true, move || limit.check(its.nanos(), 1)));
         let (limit, its) = (Limiter::new(TokenBucket::new(rate, burst)), timer.clone());
-        cases.push(Case::new(row, "Limiter<TokenBucket>", true, move || limit.check(its.now(), 1)));
+        cases.push(Case::new(row, "Limiter<TokenBucket>", true, move || limit.check(its.nanos(), 1)));
         let limit = Limiter::new(SlidingCounter::new(rate));
-        cases.push(Case::new(row, "Limiter<SlidingCounter>", true, move || limit.check(timer.now(), 1)));
+        cases.push(Case::new(row, "Limiter<SlidingCounter>", true, move || limit.check(timer.nanos(), 1)));
     }
     for (timer, by) in timers() {
         let (limit, mut key) = (Keyed::new(Gcra::new(endless(), 1_000_000_000), 2 * KEYS as usize, 42), keys());
         let subject = ["Keyed<Gcra>", "Keyed<Gcra> by ticks"][by];
-        cases.push(Case::new(KEYED, subject, true, move || limit.check(&key(), timer.now(), 1)));
+        cases.push(Case::new(KEYED, subject, true, move || limit.check(&key(), timer.nanos(), 1)));
     }
     for (timer, by) in timers() {
-        let limit = AtomicGcra::new(endless(), 1_000_000_000, timer.now()).expect("a rate");
+        let limit = AtomicGcra::new(endless(), 1_000_000_000, timer.nanos()).expect("a rate");
         let layer = RateLimitLayer::new(limit, &timer);
         let subject = ["RateLimitLayer<AtomicGcra>", "RateLimitLayer<AtomicGcra> by ticks"][by];
         cases.push(Case::service(RATE, subject, true, layer.layer(service_fn(echo))));
@@ -77,8 +78,13 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(Case::service(CONCURRENCY, "BulkheadLayer", true, layer.layer(service_fn(echo))));
     let gradient = Gradient::new(GradientOptions::default()).expect("they are valid");
     let layer = AdaptiveLayer::new(gradient, &timer);
-    cases.push(Case::service(CONCURRENCY, "AdaptiveLayer<Gradient>", true, layer.layer(service_fn(echo))));
-    let layer = ConcurrencyLimitLayer::new(100);
-    cases.push(Case::service(CONCURRENCY, "tower", false, layer.layer(service_fn(echo))));
+    cases.push(Case::service(ADAPTIVE, "AdaptiveLayer<Gradient>", true, layer.layer(service_fn(echo))));
+    let aimd = Aimd::new(AimdOptions::default()).expect("they are valid");
+    let layer = AdaptiveLayer::new(aimd, &timer);
+    cases.push(Case::service(ADAPTIVE, "AdaptiveLayer<Aimd>", true, layer.layer(service_fn(echo))));
+    for (row, subject) in [(CONCURRENCY, "tower"), (ADAPTIVE, "tower, a fixed limit")] {
+        let layer = ConcurrencyLimitLayer::new(100);
+        cases.push(Case::service(row, subject, false, layer.layer(service_fn(echo))));
+    }
     cases
 }

@@ -7,7 +7,9 @@
 //! - *tower's rate limit* belongs to one clone, so it is a plain number; ours is one limit for all clones, which is an atomic
 //!   exchange more. tower's also counts in windows, and says nothing of when to come again.
 //! - *tower's concurrency limit* waits for a place in `poll_ready` and so takes it before there is a call; `ConcurrencyLayer`
-//!   refuses, `BulkheadLayer` waits as tower's does and bounds how many and how long, and `AdaptiveLayer` times each call.
+//!   refuses, `BulkheadLayer` waits as tower's does and bounds how many and how long.
+//! - *An adaptive limit* times each call and learns from it, as tower-resilience's do; tower's is fixed, and stands beside them to
+//!   show what learning costs.
 //! - *TraceLayer* makes spans and events and keeps no numbers. `ObserveLayer` makes a span, keeps a histogram for each outcome
 //!   and counts who is under way. `heard` is with a subscriber that takes everything and writes nothing. *A place in a
 //!   trace* is a reading of headers, an identifier and a header written, none of which TraceLayer does: it stands in a row of its
@@ -23,7 +25,6 @@ mod recovery;
 use std::convert::Infallible;
 use std::error::Error;
 use std::ffi::OsString;
-use std::fs::File;
 use std::hint::black_box;
 use std::io::Write;
 use std::pin::pin;
@@ -33,6 +34,7 @@ use std::time::Instant;
 use tower::Service;
 use xs_net::Timer;
 
+use crate::arguments::{self, Arguments};
 use crate::median;
 
 /// What `--help` prints.
@@ -41,7 +43,7 @@ layers: nanoseconds a call of xs-net's layers, beside tower's, tower-resilience,
 axum-prometheus
 
   --quick       a tenth of the calls, and three rounds
-  --only TEXT   the rows, and the subjects, that have this in their names
+  --only TEXT   those that have this in what stands before them in the table, as `| ROW | SUBJECT |`
   --calls N     so many calls a round, and one round: for a profiler
   --json FILE   one object a line: bench, row, subject, peer, ratio, unit, ours, theirs, rounds
 
@@ -108,22 +110,17 @@ fn cases() -> Vec<Case> {
 
 /// Runs the benchmark with the arguments that follow its name.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
-    use lexopt::prelude::{Long, ValueExt};
-    let (mut quick, mut json, mut only, mut profiled) = (false, None, String::new(), None);
-    let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Long("help") => {
-                print!("{HELP}");
-                return Ok(());
-            }
-            Long("quick") => quick = true,
-            Long("only") => only = parser.value()?.string()?,
-            Long("calls") => profiled = Some(parser.value()?.parse()?),
-            Long("json") => json = Some(File::create(parser.value()?.parse::<std::path::PathBuf>()?)?),
-            other => return Err(other.unexpected().into()),
+    use lexopt::ValueExt;
+    let (mut only, mut profiled) = (String::new(), None);
+    let own = |name: &str, parser: &mut lexopt::Parser| {
+        match name {
+            "only" => only = parser.value()?.string()?,
+            "calls" => profiled = Some(parser.value()?.parse()?),
+            _ => return Ok(false),
         }
-    }
+        Ok(true)
+    };
+    let Some(Arguments { quick, json }) = arguments::parse(args, HELP, own)? else { return Ok(()) };
     let (calls, rounds) = match (profiled, quick) {
         (Some(calls), _) => (calls, 1),
         (None, true) => (100_000, 3),
@@ -133,7 +130,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let _inside = runtime.enter();
     let mut cases = cases();
-    cases.retain(|case| case.row.contains(&only) || case.subject.contains(&only));
+    cases.retain(|case| format!("| {} | {} |", case.row, case.subject).contains(&only));
     let mut times = vec![Vec::new(); cases.len()];
     // All in each round, so that a busy moment of the machine hits none of them alone.
     for _ in 0..rounds {

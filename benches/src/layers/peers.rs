@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use axum_prometheus::PrometheusMetricLayerBuilder;
 use failsafe::CircuitBreaker;
@@ -9,14 +10,17 @@ use governor::clock::MonotonicClock;
 use governor::{Quota, RateLimiter};
 use tower::{Layer, service_fn};
 use tower_http::trace::TraceLayer;
+use tower_resilience_adaptive::{AdaptiveLimiterLayer, Aimd, Gradient2};
+use tower_resilience_bulkhead::BulkheadLayer;
 use tower_resilience_circuitbreaker::CircuitBreakerLayer;
+use tower_resilience_ratelimiter::RateLimiterLayer;
 use tracing::Dispatch;
 use xs_net::observe::Recorder;
 
-use super::Case;
-use super::limit::{KEYED, PASSES, REFUSES, keys};
+use super::limit::{ADAPTIVE, CONCURRENCY, KEYED, PASSES, RATE, REFUSES, keys};
 use super::observe::{HTTP, answer, http, watched};
 use super::recovery::BREAKER;
+use super::{Case, echo};
 
 /// The same, with somebody who listens to all spans and events, and writes nothing.
 const HEARD: &str = "a layer that watches requests of HTTP, heard";
@@ -24,6 +28,7 @@ const HEARD: &str = "a layer that watches requests of HTTP, heard";
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     limits(&mut cases);
+    limiting_layers(&mut cases);
     breakers(&mut cases);
     watchers(&mut cases);
     cases
@@ -43,6 +48,19 @@ fn limits(cases: &mut Vec<Case>) {
     cases.push(Case::new(KEYED, "governor, hashmap, by ticks", false, move || limit.check_key(&key())));
     let (limit, mut key) = (RateLimiter::dashmap_with_clock(Quota::per_second(many), MonotonicClock), keys());
     cases.push(Case::new(KEYED, "governor, dashmap", false, move || limit.check_key(&key())));
+}
+
+fn limiting_layers(cases: &mut Vec<Case>) {
+    let layer =
+        RateLimiterLayer::builder().limit_for_period(1_000_000_000).refresh_period(Duration::from_secs(1)).build();
+    let layer = layer.expect("its options are valid");
+    cases.push(Case::service(RATE, "tower-resilience", false, layer.layer(service_fn(echo))));
+    let layer = BulkheadLayer::builder().max_concurrent_calls(100).build().expect("its options are valid");
+    cases.push(Case::service(CONCURRENCY, "tower-resilience", false, layer.layer(service_fn(echo))));
+    let layer = AdaptiveLimiterLayer::new(Gradient2::builder().build().expect("its options are valid"));
+    cases.push(Case::service(ADAPTIVE, "tower-resilience, Gradient2", false, layer.layer(service_fn(echo))));
+    let layer = AdaptiveLimiterLayer::new(Aimd::builder().build().expect("its options are valid"));
+    cases.push(Case::service(ADAPTIVE, "tower-resilience, Aimd", false, layer.layer(service_fn(echo))));
 }
 
 fn breakers(cases: &mut Vec<Case>) {

@@ -8,11 +8,11 @@ mod raft_rs;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Write;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::arguments::{self, Arguments};
 use crate::median;
 
 /// What `--help` prints.
@@ -102,20 +102,7 @@ fn measure(subject: &Subject, batch: usize, proposals: usize) -> Result<Figures,
 
 /// Runs the benchmark with the arguments that follow its name.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
-    use lexopt::prelude::{Long, ValueExt};
-    let (mut quick, mut json) = (false, None);
-    let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Long("help") => {
-                print!("{HELP}");
-                return Ok(());
-            }
-            Long("quick") => quick = true,
-            Long("json") => json = Some(File::create(parser.value()?.parse::<std::path::PathBuf>()?)?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
+    let Some(Arguments { quick, mut json }) = arguments::parse(args, HELP, arguments::none)? else { return Ok(()) };
     let (proposals, rounds) = if quick { (10_000, 3) } else { (100_000, 9) };
     let subjects = subjects();
     let mut measured: BTreeMap<(usize, usize), Vec<Figures>> = BTreeMap::new();

@@ -72,11 +72,14 @@ use xs_net::serve::ConnectionLimit;
 use xs_net::signals::{Asked, Signals};
 use xs_net::tls::{CertificateFiles, Certificates};
 use xs_net::{Bridge, Timer};
-use xs_os::{Rng, ThreadJobs};
+use xs_os::{Rng, ThreadJobs, descriptors};
 
 use crate::body::Body;
 use crate::serve::{Cors, Serve};
-use crate::{Files, FilesOptions, descriptors, todos};
+use crate::{Files, FilesOptions, todos};
+
+/// How many descriptors the server keeps for itself: listeners, logs, runtimes, files that are being sent.
+const OWN: usize = 256;
 
 /// How many threads read files, and how many reads wait for one.
 const READERS: (usize, usize) = (4, 1024);
@@ -243,7 +246,7 @@ where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = std::convert::Infallible, Future: Send + 'static>,
     S: Clone + Send + Sync + 'static,
 {
-    let room = descriptors::make_room(common.connections);
+    let room = descriptors::room(common.connections, OWN).max(1);
     if room < common.connections {
         tracing::warn!("{room} connections and not {}: the system allows no more open files", common.connections);
     }

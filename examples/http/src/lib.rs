@@ -87,7 +87,6 @@
 mod body;
 pub mod cli;
 mod compress;
-mod descriptors;
 pub mod files;
 mod front;
 mod input;

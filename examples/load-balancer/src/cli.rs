@@ -8,12 +8,12 @@ use std::process::ExitCode;
 
 use xs_net::BoxError;
 use xs_net::signals::{Asked, Signals};
+use xs_os::descriptors;
 use xs_os::vfs::VfsExt;
 
 use crate::balancer::{Balancer, StartError, check};
 use crate::config::{Config, Faults};
 use crate::demo::{Demo, Outcome, demo};
-use crate::descriptors;
 use crate::machine::Machine;
 
 const HELP: &str = "\
@@ -27,6 +27,9 @@ xs-load-balancer: a load balancer for HTTP/1.1 and TCP
 SIGHUP reads FILE, and the certificates and authorities that it names, again; if that is wrong, nothing changes. SIGTERM
 and SIGINT end it once every connection has finished what it has begun; a second one ends it at once.
 ";
+
+/// How many descriptors the balancer keeps for itself: listeners, checks, runtimes, its page, pipes for splicing.
+const OWN: usize = 1024;
 
 /// No configuration is longer.
 const LONGEST: usize = 16 << 20;
@@ -90,12 +93,23 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
             let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
             tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
             let config = read(&file, &machine)?;
-            descriptors::make_room(&config);
+            make_room(&config);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(balance(&file, config, machine))?;
         }
     }
     Ok(())
+}
+
+/// Makes room for the connections that a configuration allows, each with one to an endpoint, as far as the system lets us;
+/// and says so if there is no room even for the clients' ends.
+fn make_room(config: &Config) {
+    let connections = config.listeners.iter().map(|listener| listener.connections);
+    let connections = connections.fold(0_usize, usize::saturating_add);
+    let there = descriptors::raise(connections.saturating_mul(2).saturating_add(OWN));
+    if there < connections.saturating_add(OWN) {
+        tracing::warn!(there, connections, "fewer files may be open than `connections` allows: see `ulimit -n`");
+    }
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
@@ -127,7 +141,7 @@ async fn balance(file: &Path, config: Config, machine: Machine) -> Result<(), Fa
     let mut balancer = Balancer::start(config, machine.clone())?;
     while signals.next().await == Asked::Reload {
         let changed = read(file, &machine).and_then(|config| {
-            descriptors::make_room(&config);
+            make_room(&config);
             Ok(balancer.reload(config)?)
         });
         match changed {

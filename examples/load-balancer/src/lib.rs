@@ -32,7 +32,6 @@ mod balancer;
 mod cli;
 mod config;
 mod demo;
-mod descriptors;
 mod dial;
 mod health;
 mod machine;

@@ -105,6 +105,6 @@ pub struct EndpointStats {
     pub breaks: Counter,
     /// Responses of 500 and above.
     pub errors: Counter,
-    /// From giving it a request to the end of its response; in mode "tcp" until it has taken the connection.
+    /// From giving it a request to the head of its response; in mode "tcp" until it has taken the connection.
     pub latency: Latency,
 }

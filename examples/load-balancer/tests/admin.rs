@@ -102,6 +102,31 @@ async fn everything_is_told_as_a_page_as_json_and_for_prometheus() {
 }
 
 #[tokio::test]
+async fn a_body_that_takes_its_time_is_work_under_way_and_no_latency() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+    let endpoint = Endpoint::start(Does::Drips(head.into(), Duration::from_millis(600), "ok".into())).await;
+    let balancer = start(&[endpoint.address]);
+    let mut wire = Wire::new(TcpStream::connect(balancer.address("web").unwrap()).await.unwrap());
+    wire.send(&get("/")).await;
+    assert_eq!(status(&wire.until("\r\n\r\n").await), 200);
+    let seen = async || json(&look(&balancer, "/stats").await)["pools"][0]["endpoints"][0].clone();
+    let during = seen().await;
+    assert_eq!(during["outstanding"], 1, "{during}");
+    wire.until("ok").await;
+    let mut after = seen().await;
+    while after["outstanding"] != 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        after = seen().await;
+    }
+    for seen in [during, after] {
+        for latency in ["p99_ms", "average_ms"] {
+            let millis = seen[latency].as_f64().unwrap();
+            assert!(0.0 < millis && millis < 400.0, "{latency}: {seen}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_endpoint_drains_by_order_and_comes_back() {
     let (a, b) = (Endpoint::start(Does::Names).await, Endpoint::start(Does::Names).await);
     let balancer = start(&[a.address, b.address]);

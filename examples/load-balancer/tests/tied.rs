@@ -179,6 +179,28 @@ async fn none_stays_that_its_client_will_not_need_or_not_in_time() {
 }
 
 #[tokio::test]
+async fn one_that_its_client_leaves_idle_is_closed_in_time() {
+    for connections in ["idle-timeout = \"200ms\"", "lifetime = \"200ms\""] {
+        let told = Told::start(usize::MAX).await;
+        let rig = rig(&[told.address], "", &format!("{POOL}\nconnections = {{ {connections} }}"));
+        let mut wire = rig.connect().await;
+        for _ in 0..2 {
+            wire.send(&get("/")).await;
+            assert_eq!(status(&wire.answer(false).await), 200);
+            assert_eq!(told.open(), 1);
+            // The client says nothing more, and stays.
+            let gone = async {
+                while told.open() > 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(5), gone).await.expect("it is kept");
+        }
+        assert_eq!(told.headers().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn there_are_no_more_than_there_may_be_and_a_client_that_goes_makes_room() {
     let told = Told::start(usize::MAX).await;
     let rig = rig(

@@ -64,13 +64,15 @@ use std::sync::Arc;
 use xs_net::listener::{Addr, Listener};
 use xs_net::serve::serve_with;
 use xs_net::signals::Signals;
-use xs_os::SystemClock;
+use xs_os::{SystemClock, descriptors};
 
 use crate::config::Config;
 use crate::config::cli::{Invocation, NO_SENTINEL, invocation};
-use crate::descriptors;
 use crate::redis::Redis;
 use crate::server::StartError;
+
+/// How many descriptors the server keeps for itself: listeners, logs, its runtimes.
+pub(crate) const OWN_DESCRIPTORS: usize = 32;
 
 /// Runs the program with these arguments, its own name first: reads them, installs the log, and hands the configuration
 /// to `serve`, which returns when the server has stopped.
@@ -128,7 +130,7 @@ fn run(mut config: Config, serve: impl FnOnce(Config) -> Result<(), StartError>)
         return ExitCode::FAILURE;
     }
     announce(&config);
-    let (asked, room) = (config.maxclients, descriptors::make_room(config.maxclients));
+    let (asked, room) = (config.maxclients, descriptors::room(config.maxclients, OWN_DESCRIPTORS));
     if room < asked && config.set("maxclients", &room.max(1).to_string()).is_ok() {
         tracing::warn!("maxclients is {room} and not {asked}: the system allows no more open files (ulimit -n)");
     }

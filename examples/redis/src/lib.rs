@@ -32,7 +32,6 @@ mod config;
 mod cron;
 mod ctx;
 mod db;
-mod descriptors;
 mod dispatch;
 mod events;
 mod eviction;

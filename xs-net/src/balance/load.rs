@@ -89,7 +89,7 @@ impl Load {
     /// A call begins.
     pub fn begin(self: &Arc<Self>, now: Instant) -> Outstanding {
         self.outstanding.fetch_add(1, Relaxed);
-        Outstanding { load: self.clone(), began: now }
+        Outstanding { load: self.clone(), began: now, timed: false }
     }
 
     /// Failures since the last success.
@@ -156,12 +156,22 @@ impl Load {
 pub struct Outstanding {
     load: Arc<Load>,
     began: Instant,
+    /// Its latency is known already.
+    timed: bool,
 }
 
 impl Outstanding {
     /// The load that this is a part of.
     pub fn load(&self) -> &Arc<Load> {
         &self.load
+    }
+
+    /// The answer has begun: how long that took is its latency, whatever comes of the rest and however long it takes. It still
+    /// counts as under way, and how it [ends](Outstanding::end) is still to be said.
+    pub fn began_to_answer(&mut self, now: Instant, outcome: Outcome) {
+        if !std::mem::replace(&mut self.timed, true) {
+            self.load.record(now, now.saturating_duration_since(self.began), outcome);
+        }
     }
 
     /// The call has ended. Answers how many calls in a row have failed by now.
@@ -177,7 +187,9 @@ impl Outstanding {
     /// this is dropped, and how long that takes says nothing.
     pub fn answered(&self, now: Instant, outcome: Outcome) -> u32 {
         let load = &self.load;
-        load.record(now, now.saturating_duration_since(self.began), outcome);
+        if !self.timed {
+            load.record(now, now.saturating_duration_since(self.began), outcome);
+        }
         match outcome {
             Outcome::Success => {
                 load.successes.fetch_add(1, Relaxed);
@@ -284,6 +296,26 @@ mod tests {
         assert_eq!(load.cost(clock.now()), 2e9);
         drop(call);
         assert_eq!((load.outstanding(), load.cost(clock.now())), (0, 0.0));
+    }
+
+    #[test]
+    fn what_comes_after_the_beginning_of_an_answer_is_load_and_no_latency() {
+        let clock = VirtualClock::new();
+        let load = Arc::new(Load::new(&LoadOptions::default(), clock.now()));
+        for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored] {
+            let mut call = load.begin(clock.now());
+            clock.advance(10 * MS);
+            call.began_to_answer(clock.now(), Outcome::Success);
+            assert_eq!((load.latency(clock.now()), load.outstanding()), (10 * MS, 1));
+            clock.advance(MS);
+            call.began_to_answer(clock.now(), Outcome::Success);
+            assert!(load.latency(clock.now()) < 10 * MS, "it is told once");
+            clock.advance(Duration::from_secs(60));
+            let fails = call.end(clock.now(), outcome);
+            assert!(load.latency(clock.now()) < MS, "{outcome:?}");
+            assert_eq!((load.outstanding(), fails), (0, u32::from(outcome != Outcome::Success)));
+        }
+        assert_eq!(load.take_tally(), (1, 1));
     }
 
     #[test]

@@ -202,6 +202,14 @@ impl<S, P> Picked<S, P> {
         drop(self.answered_at(outcome, now));
     }
 
+    /// The head of its answer is there, and says so much of the outcome: the time until now is its latency, and the body only
+    /// makes the call last. How it ended is still to be said, and nothing more is learnt of the latency then.
+    pub fn head_at(&mut self, outcome: Outcome, now: Instant) {
+        if let Some(call) = &mut self.call {
+            call.began_to_answer(now, outcome);
+        }
+    }
+
     /// It was answered so, and goes on, as a connection does that was taken. It counts as under way until what this answers
     /// is dropped.
     pub fn answered_at(mut self, outcome: Outcome, now: Instant) -> Option<Outstanding> {

@@ -81,6 +81,8 @@
 //! - A call that is dropped before its end gives its place back, and the time it took is believed (`Watch`).
 //! - Clones of a [`Balance`] share members, loads and turns (`tests/balance.rs`).
 //! - A check that takes too long or panics has failed, and the checks go on ([`check`]).
+//! - What makes a response long is not what makes an endpoint slow: latency is the time until the head, and the body counts as
+//!   work under way ([`Picked::head_at`], [`Outstanding::began_to_answer`]).
 //! - Only a success lowers an endpoint's latency: failing fast attracts nothing, for how long ever ([`Outstanding::end`]).
 //! - The members' order, and every order of preference, is the same in all processes that know the same members.
 //!
@@ -117,6 +119,9 @@
 //! Finagle brought two choices by peak average to servers, and linkerd took them over; Envoy compares calls under way, and
 //! has the panic threshold, outlier detection and zones in the form that everybody copied. nginx's smooth weights are
 //! twenty lines of C that have stood unchanged since 2012. HAProxy's leastconn is exact among the calls of one process.
+//! With a long body the answers differ: linkerd takes the latency of HTTP until the first data of the body, and that is how long
+//! its request counts as under way; Envoy's least requests count it until its stream has ended; tower's measure by default
+//! until the head.
 //! tower balances by two choices, with peak average or calls under way, over services that are ready, and has none of the
 //! rest: no weights, no hashing, no health.
 //!

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
@@ -18,33 +17,27 @@ struct Shared {
     name: Arc<str>,
     options: BulkheadOptions,
     timer: Timer,
-    places: Mutex<Places<Waker>>,
+    places: Places<Waker>,
 }
 
 impl Shared {
     fn leave(&self) {
-        // Woken after the lock is given back: a waker may do anything.
-        let next = self.places.lock().leave();
-        if let Some((_, waker)) = next {
+        // Woken without the lock: a waker may do anything.
+        if let Some((_, waker)) = self.places.leave() {
             waker.wake();
         }
     }
 
     /// Whom to wake for a call that waits. False when it has got its place.
     fn keep(&self, waiting: Waiting, waker: &Waker) -> bool {
-        let mut places = self.places.lock();
-        let Some(kept) = places.kept(waiting) else { return false };
-        let old = (!kept.will_wake(waker)).then(|| std::mem::replace(kept, waker.clone()));
-        // Dropped after the lock is given back, as well.
-        drop(places);
-        drop(old);
-        true
+        let change = |kept: &mut Waker| (!kept.will_wake(waker)).then(|| std::mem::replace(kept, waker.clone()));
+        // The old one is dropped without the lock, as well.
+        self.places.kept(waiting, change).is_some()
     }
 
     /// A call does not want to wait any longer. False when it has got its place.
     fn give_up(&self, waiting: Waiting) -> bool {
-        let kept = self.places.lock().give_up(waiting);
-        kept.is_some()
+        self.places.give_up(waiting).is_some()
     }
 
     fn full(&self, full: Full) -> Full {
@@ -64,18 +57,18 @@ impl BulkheadLayer {
     /// Places for everything that this layer is put around, together; `name` is what events and counters call it.
     pub fn new(name: &str, options: BulkheadOptions, timer: &Timer) -> Self {
         let options = BulkheadOptions { running: options.running.max(1), ..options };
-        let places = Mutex::new(Places::new(options.running, options.waiting));
+        let places = Places::new(options.running, options.waiting);
         BulkheadLayer { shared: Arc::new(Shared { name: name.into(), options, timer: timer.clone(), places }) }
     }
 
     /// How many calls run.
     pub fn running(&self) -> usize {
-        self.shared.places.lock().running()
+        self.shared.places.running()
     }
 
     /// How many calls wait.
     pub fn waiting(&self) -> usize {
-        self.shared.places.lock().waiting()
+        self.shared.places.waiting()
     }
 }
 
@@ -120,8 +113,7 @@ impl<R, S: Service<R> + Clone> Service<R> for BulkheadService<S> {
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let entry = self.shared.places.lock().enter(|| Waker::noop().clone());
-        match entry {
+        match self.shared.places.enter(|| Waker::noop().clone()) {
             Entry::Run => {
                 // Made before the call, which may panic.
                 let place = Some(Place { shared: self.shared.clone(), waiting: None, held: true });

@@ -45,7 +45,7 @@
 //!   reason is often in it (`fail`).
 //! - A peer that takes nothing for [`Options::write_timeout`], or takes what is sent more slowly than
 //!   [`Options::write_rate`], is an error, whatever it sends, and wherever the bytes wait: here or in a transport that has to
-//!   be flushed (`Patience`).
+//!   be flushed, and which tells how many of them have left ([`Transport::sent`]; `Patience`).
 //! - Closing takes at most [`Options::linger`] for saying so, and then lasts until nothing has come for as long again, but
 //!   no longer than [`Options::linger_most`], whatever the peer does. Less would lose answers: a client that is in the middle
 //!   of a large upload reads the refusal behind it, and a reset before that discards what it has received.
@@ -208,6 +208,8 @@ pub struct Driver<M, T> {
     out: Out,
     /// How many bytes the transport has taken in all.
     written: u64,
+    /// What the transport had sent at the last look, if it tells.
+    sent: u64,
     /// Something was written since the last flush.
     unflushed: bool,
     patience: Patience,
@@ -262,6 +264,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
     pub fn with_options(machine: M, io: T, timer: &Timer, options: Options) -> Self {
         Driver {
             machine,
+            sent: io.sent().unwrap_or(0),
             io,
             timer: timer.clone(),
             options,
@@ -464,6 +467,7 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                         self.rounds += 1;
                         self.written += taken as u64;
                         self.unflushed = true;
+                        let taken = self.left().unwrap_or(taken);
                         self.patience.took(self.now, taken);
                         // Where everything was taken over and is written now, the machine has nothing to add.
                         if !self.out.is_empty() || held_back || phase != Phase::Open {
@@ -514,8 +518,20 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
         rings
     }
 
+    /// How much has left the transport since the last look, if that is another thing than what it has taken.
+    #[inline]
+    fn left(&mut self) -> Option<usize> {
+        let sent = self.io.sent()?;
+        let left = sent - std::mem::replace(&mut self.sent, sent);
+        Some(usize::try_from(left).unwrap_or(usize::MAX))
+    }
+
     /// The peer has not taken what is there to be sent; an error if that has been so for too long.
     fn wait_for_peer(&mut self) -> io::Result<()> {
+        // A transport that takes nothing for itself may still be getting rid of what it took before.
+        if let Some(left @ 1..) = self.left() {
+            self.patience.took(self.now, left);
+        }
         self.patience.wait(self.now);
         if self.patience.deadline().is_some_and(|at| at <= self.now) {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes what is sent too slowly"));
@@ -552,7 +568,8 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             }
             // A flush that fails fails the next write too.
             self.unflushed = false;
-            self.patience.took(self.now, 0);
+            let left = self.left().unwrap_or(0);
+            self.patience.took(self.now, left);
         }
         Ok(())
     }

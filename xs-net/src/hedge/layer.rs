@@ -5,11 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
+use xs_os::Nanos;
 
 use super::{HedgeOptions, Hedger};
 use crate::retry::SharedBudget;
@@ -36,7 +37,7 @@ impl<P> HedgeLayer<P> {
     /// - `replay`, `Fn(&R) -> Option<R>`, gives the second request before the first is gone: `None` says that this request
     ///   must not be sent twice, or cannot be.
     pub fn new(name: &str, options: HedgeOptions, budget: SharedBudget, timer: &Timer, replay: P) -> Self {
-        let hedger = Mutex::new(Hedger::new(options, timer.now()));
+        let hedger = Mutex::new(Hedger::new(options, timer.nanos()));
         HedgeLayer { shared: Arc::new(Shared { name: name.into(), timer: timer.clone(), budget, hedger }), replay }
     }
 
@@ -85,7 +86,7 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         let shared = &self.layer.shared;
-        let began = shared.timer.now();
+        let began = shared.timer.nanos();
         shared.budget.deposit_at(began);
         let delay = shared.hedger.lock().delay();
         let spare = delay.and_then(|delay| Some((began.checked_add(delay)?, (self.layer.replay)(&request)?)));
@@ -112,7 +113,7 @@ pin_project! {
         second: Second<S, S::Future, R>,
         // What the one failed with while the other is under way.
         failed: Option<S::Error>,
-        began: Instant,
+        began: Nanos,
         shared: Arc<Shared>,
     }
 }
@@ -123,7 +124,7 @@ pin_project! {
         // There will be none any more.
         None,
         // The sleep is made when the first call is first found not to be ready.
-        Later { late: Instant, sleep: Option<Sleep>, spare: Option<(S, R)>, due: bool },
+        Later { late: Nanos, sleep: Option<Sleep>, spare: Option<(S, R)>, due: bool },
         Called { #[pin] call: F },
     }
 }
@@ -156,7 +157,7 @@ impl<S: Service<R>, R> Future for HedgeFuture<S, R> {
                 SecondProjection::None => return Poll::Pending,
                 SecondProjection::Later { late, sleep, spare, due } => {
                     if !*due {
-                        let sleep = sleep.get_or_insert_with(|| this.shared.timer.sleep_until(*late));
+                        let sleep = sleep.get_or_insert_with(|| this.shared.timer.sleep_until((*late).into()));
                         std::task::ready!(Pin::new(sleep).poll(cx));
                         *due = true;
                         if !this.shared.budget.withdraw() {
@@ -200,9 +201,9 @@ impl<S: Service<R>, R> Future for HedgeFuture<S, R> {
 }
 
 impl Shared {
-    fn record(&self, began: Instant) {
-        let now = self.timer.now();
-        self.hedger.lock().record(now.saturating_duration_since(began), now);
+    fn record(&self, began: Nanos) {
+        let now = self.timer.nanos();
+        self.hedger.lock().record(now - began, now);
     }
 }
 

@@ -1,6 +1,8 @@
 //! After how long a second call is worth it: [`Hedger`].
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use xs_os::Nanos;
 
 use crate::histogram::{Histogram, nanos};
 
@@ -34,7 +36,7 @@ pub struct Hedger {
     /// The window under way and the last one, looked at together.
     current: Histogram,
     last: Histogram,
-    since: Instant,
+    since: Nanos,
     /// The delay by the last look, and how many more calls until the next.
     delay: Option<Duration>,
     until_refresh: u64,
@@ -42,9 +44,9 @@ pub struct Hedger {
 
 impl Hedger {
     /// Nothing has been measured.
-    pub fn new(options: HedgeOptions, now: Instant) -> Self {
+    pub fn new(options: HedgeOptions, now: impl Into<Nanos>) -> Self {
         let (current, last) = (Histogram::new(), Histogram::new());
-        Hedger { options, current, last, since: now, delay: None, until_refresh: 0 }
+        Hedger { options, current, last, since: now.into(), delay: None, until_refresh: 0 }
     }
 
     /// After how long a call that begins now should be made a second time; `None`: too little is known.
@@ -54,8 +56,9 @@ impl Hedger {
 
     /// Notes how long a call took. For one that was given up because the second was faster, how long it had taken by then:
     /// that is beyond the delay, as its true time would have been, so the share beyond the delay stays true.
-    pub fn record(&mut self, took: Duration, now: Instant) {
-        let age = now.saturating_duration_since(self.since);
+    pub fn record(&mut self, took: Duration, now: impl Into<Nanos>) {
+        let now = now.into();
+        let age = now - self.since;
         if age >= self.options.window {
             std::mem::swap(&mut self.current, &mut self.last);
             self.current.clear();

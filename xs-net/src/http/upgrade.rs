@@ -193,6 +193,10 @@ impl Transport for Upgraded {
         if self.input.is_empty() { self.io.as_tcp() } else { None }
     }
 
+    fn sent(&self) -> Option<u64> {
+        self.io.sent()
+    }
+
     fn reset_on_close(&self) {
         self.io.reset_on_close();
     }

@@ -2,13 +2,15 @@
 
 #[cfg(not(xs_loom))]
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[cfg(xs_loom)]
 use loom::sync::atomic::{AtomicU64, Ordering};
 
+use xs_os::Nanos;
+
 use super::policy::fits;
-use super::rate::{LONGEST, nanos_from, nanos_of};
+use super::rate::{LONGEST, nanos_of};
 use super::{Denied, InvalidRate, Limit, Rate};
 
 /// Time is counted in sixteenths of a nanosecond, of which a word holds 36 years.
@@ -25,9 +27,9 @@ const TICKS: u64 = 16;
 /// use xs_os::{Clock, VirtualClock};
 ///
 /// let clock = VirtualClock::new();
-/// let limit = AtomicGcra::new(Rate::per_second(10)?, 1, clock.now())?;
-/// assert!(limit.check(clock.now(), 1).is_ok());
-/// assert!(limit.check(clock.now(), 1).is_err());
+/// let limit = AtomicGcra::new(Rate::per_second(10)?, 1, clock.nanos())?;
+/// assert!(limit.check(clock.nanos(), 1).is_ok());
+/// assert!(limit.check(clock.nanos(), 1).is_err());
 /// # Ok::<(), xs_net::limit::InvalidRate>(())
 /// ```
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub struct AtomicGcra {
     /// The theoretical arrival time, in ticks from the origin. Nothing else is published through it, and changes of one
     /// word have one order whatever their ordering: relaxed is enough.
     tat: AtomicU64,
-    origin: Instant,
+    origin: Nanos,
     burst: u64,
     /// The ticks of one unit, and of `burst` units.
     unit: u64,
@@ -49,7 +51,7 @@ impl AtomicGcra {
     /// # Errors
     ///
     /// [`InvalidRate::TooFast`] above one unit a nanosecond.
-    pub fn new(rate: Rate, burst: u64, origin: Instant) -> Result<Self, InvalidRate> {
+    pub fn new(rate: Rate, burst: u64, origin: Nanos) -> Result<Self, InvalidRate> {
         if rate.amount() > rate.period_nanos() {
             return Err(InvalidRate::TooFast);
         }
@@ -65,37 +67,44 @@ impl AtomicGcra {
     ///
     /// [`Denied`], and nothing was taken.
     #[inline]
-    pub fn check(&self, now: Instant, cost: u64) -> Result<(), Denied> {
+    pub fn check(&self, now: Nanos, cost: u64) -> Result<(), Denied> {
         self.reserve(&(), now, cost, Duration::ZERO).map(drop)
     }
 }
 
 impl Limit for AtomicGcra {
     #[inline]
-    fn reserve(&self, (): &(), now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
+    fn reserve(&self, (): &(), now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         fits(cost, self.burst)?;
         if cost == 0 {
             return Ok(Duration::ZERO);
         }
-        let now = nanos_from(self.origin, now).saturating_mul(TICKS);
+        let now = now.since(self.origin).saturating_mul(TICKS);
         let step = self.unit.saturating_mul(cost);
         let latest = now.saturating_add(self.tolerance);
-        let patience = nanos_of(patience);
         let mut tat = self.tat.load(Ordering::Relaxed);
         loop {
             let after = tat.max(now).saturating_add(step);
-            let wait = after.saturating_sub(latest).div_ceil(TICKS);
-            if wait > patience || after == u64::MAX {
-                // A word that is full stays full.
-                let retry_after = if after == u64::MAX { LONGEST } else { wait - patience };
-                return Err(Denied::Busy { retry_after: Duration::from_nanos(retry_after) });
-            }
+            let wait =
+                if after <= latest && after < u64::MAX { Duration::ZERO } else { wait(after, latest, patience)? };
             match self.tat.compare_exchange_weak(tat, after, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(Duration::from_nanos(wait)),
+                Ok(_) => return Ok(wait),
                 Err(present) => tat = present,
             }
         }
     }
+}
+
+/// How long to wait where `after` is too late to pass at once.
+#[inline]
+fn wait(after: u64, latest: u64, patience: Duration) -> Result<Duration, Denied> {
+    let (wait, patience) = (after.saturating_sub(latest).div_ceil(TICKS), nanos_of(patience));
+    if wait <= patience && after < u64::MAX {
+        return Ok(Duration::from_nanos(wait));
+    }
+    // A word that is full stays full.
+    let retry_after = if after == u64::MAX { LONGEST } else { wait - patience };
+    Err(Denied::Busy { retry_after: Duration::from_nanos(retry_after) })
 }
 
 #[cfg(all(test, xs_loom))]
@@ -107,7 +116,7 @@ mod loom_tests {
 
     #[test]
     fn no_more_pass_than_the_burst_whatever_the_interleaving() {
-        let now = VirtualClock::new().now();
+        let now = VirtualClock::new().nanos();
         loom::model(move || {
             let limit = Arc::new(AtomicGcra::new(Rate::per_second(1).unwrap(), 2, now).unwrap());
             let ask = |limit: Arc<AtomicGcra>| thread::spawn(move || limit.check(now, 1).is_ok());
@@ -120,7 +129,7 @@ mod loom_tests {
 
     #[test]
     fn two_who_wait_get_two_places() {
-        let now = VirtualClock::new().now();
+        let now = VirtualClock::new().nanos();
         loom::model(move || {
             let limit = Arc::new(AtomicGcra::new(Rate::per_second(1).unwrap(), 1, now).unwrap());
             let theirs = limit.clone();
@@ -147,7 +156,7 @@ mod tests {
             steps in proptest::collection::vec((0_u64..60, 0_u64..12, 0_u64..100), 1..100),
         ) {
             let rate = Rate::new(1, Duration::from_nanos(unit)).unwrap();
-            let mut now = VirtualClock::new().now();
+            let mut now = VirtualClock::new().nanos();
             let (word, policy, mut state) = (AtomicGcra::new(rate, burst, now).unwrap(), Gcra::new(rate, burst), Default::default());
             for (pause, cost, patience) in steps {
                 now += Duration::from_nanos(pause);
@@ -164,10 +173,10 @@ mod tests {
             steps in proptest::collection::vec((any::<u64>(), any::<u64>()), 1..20),
         ) {
             let Ok(rate) = Rate::new(amount, Duration::from_nanos(period)) else { return Ok(()) };
-            let origin = VirtualClock::new().now();
+            let origin = VirtualClock::new().nanos();
             let Ok(word) = AtomicGcra::new(rate, burst, origin) else { return Ok(()) };
             for (at, cost) in steps {
-                let now = origin.checked_add(Duration::from_nanos(at >> (at % 64))).unwrap_or(origin);
+                let now = origin + Duration::from_nanos(at >> (at % 64));
                 let _ = word.reserve(&(), now, cost >> (cost % 64), Duration::from_nanos(at));
                 let _ = word.reserve(&(), now, 1, Duration::MAX);
                 let _ = word.check(now, 1);
@@ -177,7 +186,7 @@ mod tests {
 
     #[test]
     fn threads_share_it_exactly() {
-        let now = VirtualClock::new().now();
+        let now = VirtualClock::new().nanos();
         let limit = AtomicGcra::new(Rate::per_second(1).unwrap(), 1000, now).unwrap();
         let ask = || (0..1000).filter(|_| limit.check(now, 1).is_ok()).count();
         let passed: usize = std::thread::scope(|scope| {
@@ -189,7 +198,7 @@ mod tests {
 
     #[test]
     fn more_than_a_unit_a_nanosecond_is_refused_when_made() {
-        let now = VirtualClock::new().now();
+        let now = VirtualClock::new().nanos();
         let rate = Rate::per_second(1_000_000_001).unwrap();
         assert_eq!(AtomicGcra::new(rate, 1, now).unwrap_err(), InvalidRate::TooFast);
         assert!(AtomicGcra::new(Rate::per_second(1_000_000_000).unwrap(), 1, now).is_ok());

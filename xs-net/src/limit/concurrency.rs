@@ -52,12 +52,23 @@ impl Slots {
     ///
     /// [`Full`] if there is none.
     pub fn take(&self) -> Result<Slot, Full> {
+        self.enter().map(|_| Slot { slots: self.clone() })
+    }
+
+    /// Takes a place that [`Slots::leave`] gives back, and answers how many are taken with it.
+    #[inline]
+    pub(super) fn enter(&self) -> Result<usize, Full> {
         let limit = self.max();
         let taken = self.shared.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
             // The counter cannot overflow: each place is an object in memory.
             (used < limit).then(|| used + 1)
         });
-        taken.map(|_| Slot { slots: self.clone() }).map_err(|_| Full { limit })
+        taken.map(|before| before + 1).map_err(|_| Full { limit })
+    }
+
+    #[inline]
+    pub(super) fn leave(&self) {
+        self.shared.used.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -75,7 +86,7 @@ pub struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.shared.used.fetch_sub(1, Ordering::Relaxed);
+        self.slots.leave();
     }
 }
 

@@ -1,6 +1,8 @@
 //! The generic cell rate algorithm: a bucket of which only one moment is remembered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use xs_os::Nanos;
 
 use super::Denied;
 use super::policy::{Policy, fits, within};
@@ -47,13 +49,10 @@ impl Span {
     }
 }
 
-/// The theoretical arrival time of a [`Gcra`].
-#[derive(Debug, Clone, Default)]
-pub struct Arrival(Option<Tat>);
-
-#[derive(Debug, Clone)]
-struct Tat {
-    at: Instant,
+/// The theoretical arrival time of a [`Gcra`]: at first a moment before all others.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Arrival {
+    at: Nanos,
     parts: u64,
 }
 
@@ -65,14 +64,19 @@ impl Gcra {
 
     /// How far the theoretical arrival lies ahead.
     #[inline]
-    fn ahead(state: &Arrival, now: Instant) -> Span {
-        match &state.0 {
-            Some(tat) if tat.at >= now => Span { nanos: nanos_from(now, tat.at), parts: tat.parts },
-            _ => Span { nanos: 0, parts: 0 },
-        }
+    fn ahead(state: &Arrival, now: Nanos) -> Span {
+        let parts = if state.at < now { 0 } else { state.parts };
+        Span { nanos: nanos_from(now, state.at), parts }
+    }
+
+    /// So far ahead of `now`.
+    #[inline]
+    fn arrival(now: Nanos, ahead: Span) -> Arrival {
+        Arrival { at: later(now, u128::from(ahead.nanos)), parts: ahead.parts }
     }
 
     /// The sum. Both have at most [`LONGEST`] nanoseconds, and less than a nanosecond in parts.
+    #[inline]
     fn add(&self, a: Span, b: Span) -> Span {
         let nanos = a.nanos + b.nanos;
         match a.parts.checked_sub(self.rate.amount() - b.parts) {
@@ -90,7 +94,7 @@ impl Policy for Gcra {
     }
 
     #[inline]
-    fn reserve(&self, state: &mut Arrival, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
+    fn reserve(&self, state: &mut Arrival, now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         fits(cost, self.burst)?;
         let step = match cost {
             0 => return Ok(Duration::ZERO),
@@ -99,25 +103,26 @@ impl Policy for Gcra {
         };
         // How far the theoretical arrival would lie ahead after this request.
         let after = self.add(Self::ahead(state, now), step);
+        if after <= self.tolerance {
+            *state = Self::arrival(now, after);
+            return Ok(Duration::ZERO);
+        }
         let over = after.nanos.saturating_sub(self.tolerance.nanos);
-        let wait = if after <= self.tolerance { 0 } else { over + u64::from(after.parts > self.tolerance.parts) };
+        let wait = over + u64::from(after.parts > self.tolerance.parts);
         let granted = within(patience, u128::from(wait))?;
         // A wait is rounded up to a nanosecond, and may end after the theoretical arrival.
-        let after = after.max(self.add(Span { nanos: wait, parts: 0 }, step));
-        state.0 = Some(Tat { at: later(now, u128::from(after.nanos)), parts: after.parts });
+        *state = Self::arrival(now, after.max(self.add(Span { nanos: wait, parts: 0 }, step)));
         Ok(granted)
     }
 
-    fn fresh_at(&self, state: &Arrival) -> Option<Instant> {
-        let tat = state.0.as_ref()?;
-        Some(later(tat.at, u128::from(tat.parts > 0)))
+    fn fresh_at(&self, state: &Arrival) -> Option<Nanos> {
+        (state.at > Nanos::ZERO).then(|| state.at.later(u64::from(state.parts > 0)))
     }
 
-    fn adopt(&self, before: &Self, state: &mut Arrival, now: Instant) {
+    fn adopt(&self, before: &Self, state: &mut Arrival, now: Nanos) {
         let ahead = Self::ahead(state, now);
         let shares = before.rate.earned(ahead.nanos) + u128::from(ahead.parts);
         let shares = carry(shares, (before.rate, before.burst), (self.rate, self.burst));
-        let ahead = Span::of_shares(self.rate, shares);
-        state.0 = (shares > 0).then(|| Tat { at: later(now, u128::from(ahead.nanos)), parts: ahead.parts });
+        *state = if shares > 0 { Self::arrival(now, Span::of_shares(self.rate, shares)) } else { Arrival::default() };
     }
 }

@@ -6,11 +6,12 @@ use std::collections::binary_heap::PeekMut;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
+use xs_os::Nanos;
 
 use super::{Denied, Limit, Policy};
 
@@ -37,9 +38,9 @@ const LOOKS: usize = 64;
 ///
 /// let clock = VirtualClock::new();
 /// let limit = Keyed::new(Gcra::new(Rate::per_second(10)?, 1), 10_000, 42);
-/// assert!(limit.check(&"alice", clock.now(), 1).is_ok());
-/// assert!(limit.check(&"bob", clock.now(), 1).is_ok());
-/// assert!(limit.check(&"alice", clock.now(), 1).is_err());
+/// assert!(limit.check(&"alice", clock.nanos(), 1).is_ok());
+/// assert!(limit.check(&"bob", clock.nanos(), 1).is_ok());
+/// assert!(limit.check(&"alice", clock.nanos(), 1).is_err());
 /// # Ok::<(), xs_net::limit::InvalidRate>(())
 /// ```
 pub struct Keyed<K, P: Policy> {
@@ -55,7 +56,7 @@ struct Shard<K, P: Policy> {
     entries: Vec<(K, P::State)>,
     /// Each entry once, by a moment before which it does not become idle. Taking moves the true moment on, and nothing is
     /// done about it here until the entry comes to the top.
-    idle: BinaryHeap<Reverse<(Instant, u32)>>,
+    idle: BinaryHeap<Reverse<(Nanos, u32)>>,
     room: usize,
     /// Whom there was no room for.
     rest: P::State,
@@ -88,7 +89,7 @@ impl<K: Hash + Eq + Clone, P: Policy> Keyed<K, P> {
     /// From now on the rule is another one, for all keys. What each has taken before counts ([`Policy::adopt`]): a
     /// configuration that is read again hands nobody a new burst. It takes time in proportion to the number of keys, with one
     /// shard locked after the other.
-    pub fn change(&self, policy: P, now: Instant) {
+    pub fn change(&self, policy: P, now: Nanos) {
         for shard in &self.shards {
             shard.lock().change(policy.clone(), now);
         }
@@ -114,19 +115,19 @@ impl<K: Hash + Eq + Clone, P: Policy> Keyed<K, P> {
     /// # Errors
     ///
     /// [`Denied`], and nothing was taken.
-    pub fn check(&self, key: &K, now: Instant, cost: u64) -> Result<(), Denied> {
+    pub fn check(&self, key: &K, now: Nanos, cost: u64) -> Result<(), Denied> {
         self.reserve(key, now, cost, Duration::ZERO).map(drop)
     }
 
     /// Forgets every idle key, gives their memory back, and answers how many they were. New keys find room without this;
     /// it takes time in proportion to the number of keys, with one shard locked after the other.
-    pub fn forget_idle(&self, now: Instant) -> usize {
+    pub fn forget_idle(&self, now: Nanos) -> usize {
         self.shards.iter().map(|shard| shard.lock().forget_idle(&self.hasher, now)).sum()
     }
 }
 
 impl<K: Hash + Eq + Clone, P: Policy> Limit<K> for Keyed<K, P> {
-    fn reserve(&self, key: &K, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
+    fn reserve(&self, key: &K, now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         let hash = self.hasher.hash_one(key);
         // The table uses the lowest bits and the highest.
         let mut shard = self.shards[(hash >> 32) as usize & (self.shards.len() - 1)].lock();
@@ -153,7 +154,7 @@ impl<K: Hash + Eq + Clone, P: Policy> Limit<K> for Keyed<K, P> {
 
 impl<K: Hash + Eq, P: Policy> Shard<K, P> {
     /// Where a new entry goes: behind the last one, or where an idle one was, which is forgotten.
-    fn place(&mut self, hasher: &FixedState, now: Instant) -> Option<u32> {
+    fn place(&mut self, hasher: &FixedState, now: Nanos) -> Option<u32> {
         if self.entries.len() < self.room {
             return Some(self.entries.len() as u32);
         }
@@ -179,7 +180,7 @@ impl<K: Hash + Eq, P: Policy> Shard<K, P> {
     }
 
     /// Puts an entry where [`Shard::place`] said.
-    fn put(&mut self, hasher: &FixedState, at: u32, entry: (K, P::State), fresh: Instant) {
+    fn put(&mut self, hasher: &FixedState, at: u32, entry: (K, P::State), fresh: Nanos) {
         let hash = hasher.hash_one(&entry.0);
         match self.entries.get_mut(at as usize) {
             Some(place) => *place = entry,
@@ -190,7 +191,7 @@ impl<K: Hash + Eq, P: Policy> Shard<K, P> {
         self.idle.push(Reverse((fresh, at)));
     }
 
-    fn change(&mut self, policy: P, now: Instant) {
+    fn change(&mut self, policy: P, now: Nanos) {
         let Shard { policy: before, entries, idle, rest, .. } = self;
         policy.adopt(before, rest, now);
         // Under the new rule keys may be idle earlier than was written down for them.
@@ -202,7 +203,7 @@ impl<K: Hash + Eq, P: Policy> Shard<K, P> {
         *before = policy;
     }
 
-    fn forget_idle(&mut self, hasher: &FixedState, now: Instant) -> usize {
+    fn forget_idle(&mut self, hasher: &FixedState, now: Nanos) -> usize {
         let before = self.entries.len();
         let entries = std::mem::take(&mut self.entries);
         self.index = HashTable::new();
@@ -237,7 +238,7 @@ mod tests {
 
     /// A state for every key that ever came, and one for those without room.
     fn is_its_model<P: Policy + Clone>(policy: &P, room: usize, steps: &[Step]) {
-        let (mut now, keyed) = (VirtualClock::new().now(), Keyed::new(policy.clone(), room, 1));
+        let (mut now, keyed) = (VirtualClock::new().nanos(), Keyed::new(policy.clone(), room, 1));
         let (mut states, mut rest, mut overflowed) = (BTreeMap::<u8, P::State>::new(), P::State::default(), 0);
         for &(pause, key, cost, patience) in steps {
             now += Duration::from_nanos(pause);
@@ -285,14 +286,14 @@ mod tests {
     fn a_new_key_each_time_neither_fills_the_memory_nor_gets_through() {
         let clock = VirtualClock::new();
         let keyed = Keyed::new(Gcra::new(Rate::per_second(1).unwrap(), 1), 5000, 7);
-        let passed = (0..200_000_u32).filter(|key| keyed.check(key, clock.now(), 1).is_ok()).count();
+        let passed = (0..200_000_u32).filter(|key| keyed.check(key, clock.nanos(), 1).is_ok()).count();
         assert!(keyed.len() <= 5000);
         assert!(passed <= 5000 + keyed.shards.len(), "{passed}");
         assert!(passed > 4800 && keyed.overflowed() > 194_000, "{passed}");
         // Who has a place keeps its own limit, and everybody else shares one.
         clock.advance(Duration::from_secs(1));
-        let passed = (0..200_000_u32).filter(|key| keyed.check(key, clock.now(), 1).is_ok()).count();
+        let passed = (0..200_000_u32).filter(|key| keyed.check(key, clock.nanos(), 1).is_ok()).count();
         assert!((5000..=5000 + keyed.shards.len()).contains(&passed), "{passed}");
-        assert_eq!(keyed.forget_idle(clock.now() + Duration::from_secs(1)), 5000);
+        assert_eq!(keyed.forget_idle(clock.nanos() + Duration::from_secs(1)), 5000);
     }
 }

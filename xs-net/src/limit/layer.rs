@@ -154,7 +154,7 @@ impl<L, F> Handle<L, F> {
     {
         let Shared { limit, charge, timer } = &*self.shared;
         let (key, cost) = charge.charge(request);
-        limit.reserve(&key, timer.now(), cost, patience).inspect_err(|denied| self.refused(denied))
+        limit.reserve(&key, timer.nanos(), cost, patience).inspect_err(|denied| self.refused(denied))
     }
 
     #[cold]

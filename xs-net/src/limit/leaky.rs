@@ -1,6 +1,8 @@
 //! The leaky bucket: the token bucket upside down, and the queue that gave it its name.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use xs_os::Nanos;
 
 use super::Denied;
 use super::policy::{Policy, fits, within};
@@ -31,7 +33,7 @@ pub struct Water(Option<Level>);
 #[derive(Debug, Clone)]
 struct Level {
     shares: u128,
-    as_of: Instant,
+    as_of: Nanos,
 }
 
 impl LeakyBucket {
@@ -41,7 +43,7 @@ impl LeakyBucket {
     }
 
     /// What is left at `now`, and `now` itself unless a later one has been seen.
-    fn level(&self, state: &Water, now: Instant) -> (u128, Instant) {
+    fn level(&self, state: &Water, now: Nanos) -> (u128, Nanos) {
         match &state.0 {
             None => (0, now),
             Some(level) => {
@@ -52,7 +54,7 @@ impl LeakyBucket {
     }
 
     /// Brings over what stands in a bucket of another rule, of which as much as `most` units are kept.
-    fn refill(&self, before: &Self, state: &mut Water, now: Instant, most: u64) {
+    fn refill(&self, before: &Self, state: &mut Water, now: Nanos, most: u64) {
         if state.0.is_some() {
             let (shares, as_of) = before.level(state, now);
             let shares = carry(shares, (before.rate, before.size), (self.rate, most));
@@ -76,7 +78,7 @@ impl Policy for LeakyBucket {
     }
 
     #[inline]
-    fn reserve(&self, state: &mut Water, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
+    fn reserve(&self, state: &mut Water, now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         fits(cost, self.size)?;
         if cost == 0 {
             return Ok(Duration::ZERO);
@@ -90,12 +92,12 @@ impl Policy for LeakyBucket {
         Ok(wait)
     }
 
-    fn fresh_at(&self, state: &Water) -> Option<Instant> {
+    fn fresh_at(&self, state: &Water) -> Option<Nanos> {
         let level = state.0.as_ref()?;
         Some(later(level.as_of, self.rate.time_for(level.shares)))
     }
 
-    fn adopt(&self, before: &Self, state: &mut Water, now: Instant) {
+    fn adopt(&self, before: &Self, state: &mut Water, now: Nanos) {
         self.refill(before, state, now, self.size);
     }
 }
@@ -115,7 +117,7 @@ impl Policy for LeakyQueue {
     }
 
     #[inline]
-    fn reserve(&self, state: &mut Water, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
+    fn reserve(&self, state: &mut Water, now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         fits(cost, self.0.size)?;
         if cost == 0 {
             return Ok(Duration::ZERO);
@@ -132,11 +134,11 @@ impl Policy for LeakyQueue {
         Ok(wait)
     }
 
-    fn fresh_at(&self, state: &Water) -> Option<Instant> {
+    fn fresh_at(&self, state: &Water) -> Option<Nanos> {
         self.0.fresh_at(state)
     }
 
-    fn adopt(&self, before: &Self, state: &mut Water, now: Instant) {
+    fn adopt(&self, before: &Self, state: &mut Water, now: Nanos) {
         // All of it waits, and keeps its turn.
         self.0.refill(&before.0, state, now, u64::MAX);
     }

@@ -1,7 +1,9 @@
 //! The sliding window that remembers everything.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use xs_os::Nanos;
 
 use super::Denied;
 use super::policy::{Policy, fits, within};
@@ -10,7 +12,7 @@ use super::rate::{Rate, later, nanos_from};
 /// At most `rate.amount()` in any stretch of `rate.period()`, exactly: every request that passed is remembered for a
 /// period.
 ///
-/// The price of exactness is memory: up to one entry (24 bytes) for each unit of the amount, and one for each request that
+/// The price of exactness is memory: up to one entry (16 bytes) for each unit of the amount, and one for each request that
 /// waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlidingLog {
@@ -21,9 +23,9 @@ pub struct SlidingLog {
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     /// In the order of time; the last ones may lie in the future, if they wait.
-    entries: VecDeque<(Instant, u64)>,
+    entries: VecDeque<(Nanos, u64)>,
     total: u128,
-    seen: Option<Instant>,
+    seen: Option<Nanos>,
 }
 
 impl SlidingLog {
@@ -40,7 +42,7 @@ impl Policy for SlidingLog {
         self.rate.amount()
     }
 
-    fn reserve(&self, state: &mut Log, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
+    fn reserve(&self, state: &mut Log, now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         let (limit, period) = (self.rate.amount(), self.rate.period_nanos());
         fits(cost, limit)?;
         if cost == 0 {
@@ -70,12 +72,12 @@ impl Policy for SlidingLog {
         Ok(wait)
     }
 
-    fn fresh_at(&self, state: &Log) -> Option<Instant> {
+    fn fresh_at(&self, state: &Log) -> Option<Nanos> {
         let (last, _) = state.entries.back()?;
         Some(later(*last, u128::from(self.rate.period_nanos())))
     }
 
     /// Nothing to do: it remembers what happened, and not what that meant. Only what the old rule has forgotten already is
     /// not there for a longer period.
-    fn adopt(&self, _: &Self, _: &mut Log, _: Instant) {}
+    fn adopt(&self, _: &Self, _: &mut Log, _: Nanos) {}
 }

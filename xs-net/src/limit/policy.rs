@@ -1,7 +1,9 @@
 //! What every policy answers, and how it refuses.
 
 use std::fmt::Debug;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use xs_os::Nanos;
 
 use super::rate::{duration, nanos_of};
 
@@ -26,28 +28,28 @@ pub trait Policy: Debug + Clone {
     /// # Errors
     ///
     /// [`Denied`], and the state says the same as before.
-    fn reserve(&self, state: &mut Self::State, now: Instant, cost: u64, patience: Duration)
-    -> Result<Duration, Denied>;
+    fn reserve(&self, state: &mut Self::State, now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied>;
 
     /// Takes `cost` units now.
     ///
     /// # Errors
     ///
     /// [`Denied`], and the state says the same as before.
-    fn check(&self, state: &mut Self::State, now: Instant, cost: u64) -> Result<(), Denied> {
+    #[inline]
+    fn check(&self, state: &mut Self::State, now: Nanos, cost: u64) -> Result<(), Denied> {
         self.reserve(state, now, cost, Duration::ZERO).map(drop)
     }
 
     /// From when on the state is as good as a fresh one, if nobody takes anything. `None`: it is fresh.
     ///
     /// Taking moves this moment to a later one and never to an earlier one.
-    fn fresh_at(&self, state: &Self::State) -> Option<Instant>;
+    fn fresh_at(&self, state: &Self::State) -> Option<Nanos>;
 
     /// Takes over at `now` a state that another rule of this kind, `before`, has left. Units that were taken there count as
     /// taken here, up to all that may be; moments that were promised stay promised, and are waited for at the new rate.
     ///
     /// Taking over from an equal rule changes no answer.
-    fn adopt(&self, before: &Self, state: &mut Self::State, now: Instant);
+    fn adopt(&self, before: &Self, state: &mut Self::State, now: Nanos);
 }
 
 /// The request may not pass.
@@ -83,6 +85,9 @@ impl Denied {
 /// The end of every `reserve`: a wait in nanoseconds is granted, or is too long.
 #[inline]
 pub(super) fn within(patience: Duration, wait: u128) -> Result<Duration, Denied> {
+    if wait == 0 {
+        return Ok(Duration::ZERO);
+    }
     let patience = u128::from(nanos_of(patience));
     if wait <= patience { Ok(duration(wait)) } else { Err(Denied::Busy { retry_after: duration(wait - patience) }) }
 }

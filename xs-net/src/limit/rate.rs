@@ -4,7 +4,9 @@
 //! third of a second already isn't. The buckets therefore count in *shares*: a nanosecond brings `amount` shares, a unit
 //! costs `period` of them. Both are whole, so nothing is rounded and nothing drifts; 128 bits hold every product.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use xs_os::Nanos;
 
 /// The longest period, and the longest time that anybody is told to wait: 292 years.
 pub(super) const LONGEST: u64 = i64::MAX as u64;
@@ -117,6 +119,7 @@ impl Rate {
     #[inline]
     pub(super) fn time_for(&self, shares: u128) -> u128 {
         match u64::try_from(shares) {
+            Ok(0) => 0,
             Ok(shares) => u128::from(shares.div_ceil(self.amount)),
             Err(_) => shares.div_ceil(u128::from(self.amount)),
         }
@@ -134,10 +137,10 @@ pub(super) fn carry(shares: u128, from: (Rate, u64), to: (Rate, u64)) -> u128 {
     scale(held).min(to.0.price(to.1)).saturating_add(scale(shares - held))
 }
 
-/// From one instant to another in nanoseconds; zero if the second is not later.
+/// From one moment to another in nanoseconds, cut at [`LONGEST`]; zero if the second is not later.
 #[inline]
-pub(super) fn nanos_from(earlier: Instant, later: Instant) -> u64 {
-    nanos_of(later.saturating_duration_since(earlier))
+pub(super) fn nanos_from(earlier: Nanos, later: Nanos) -> u64 {
+    later.since(earlier).min(LONGEST)
 }
 
 /// A duration in nanoseconds, cut at [`LONGEST`].
@@ -150,10 +153,10 @@ pub(super) fn nanos_of(duration: Duration) -> u64 {
     }
 }
 
-/// `at` and so many nanoseconds, cut at [`LONGEST`]; `at` itself where the platform's instants end.
+/// `at` and so many nanoseconds, cut at [`LONGEST`], and at the last moment that there is.
 #[inline]
-pub(super) fn later(at: Instant, nanos: u128) -> Instant {
-    at.checked_add(duration(nanos)).unwrap_or(at)
+pub(super) fn later(at: Nanos, nanos: u128) -> Nanos {
+    at.later(u64::try_from(nanos).unwrap_or(LONGEST).min(LONGEST))
 }
 
 /// So many nanoseconds, cut at [`LONGEST`].

@@ -1,6 +1,8 @@
 //! The token bucket: rights that collect while nobody asks.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use xs_os::Nanos;
 
 use super::Denied;
 use super::policy::{Policy, fits, within};
@@ -24,7 +26,7 @@ pub struct Tokens(Option<Fill>);
 struct Fill {
     /// In shares; below zero is owed.
     shares: i128,
-    as_of: Instant,
+    as_of: Nanos,
 }
 
 impl TokenBucket {
@@ -39,7 +41,7 @@ impl TokenBucket {
 
     /// What is there at `now`, and `now` itself unless a later one has been seen.
     #[inline]
-    fn level(&self, fill: &Fill, now: Instant) -> (i128, Instant) {
+    fn level(&self, fill: &Fill, now: Nanos) -> (i128, Nanos) {
         let earned = self.rate.earned(nanos_from(fill.as_of, now)) as i128;
         (fill.shares.saturating_add(earned).min(self.full()), now.max(fill.as_of))
     }
@@ -53,7 +55,7 @@ impl Policy for TokenBucket {
     }
 
     #[inline]
-    fn reserve(&self, state: &mut Tokens, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
+    fn reserve(&self, state: &mut Tokens, now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         fits(cost, self.burst)?;
         if cost == 0 {
             return Ok(Duration::ZERO);
@@ -73,13 +75,13 @@ impl Policy for TokenBucket {
         Ok(wait)
     }
 
-    fn fresh_at(&self, state: &Tokens) -> Option<Instant> {
+    fn fresh_at(&self, state: &Tokens) -> Option<Nanos> {
         let fill = state.0.as_ref()?;
         let missing = self.full().abs_diff(fill.shares);
         Some(later(fill.as_of, self.rate.time_for(missing)))
     }
 
-    fn adopt(&self, before: &Self, state: &mut Tokens, now: Instant) {
+    fn adopt(&self, before: &Self, state: &mut Tokens, now: Nanos) {
         if let Some(fill) = &mut state.0 {
             let (shares, as_of) = before.level(fill, now);
             let missing = carry(before.full().abs_diff(shares), (before.rate, before.burst), (self.rate, self.burst));

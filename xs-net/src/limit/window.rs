@@ -1,6 +1,8 @@
 //! Counting in windows: the fixed window, and the sliding one that is estimated from two counts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use xs_os::Nanos;
 
 use super::Denied;
 use super::policy::{Policy, fits, within};
@@ -21,9 +23,9 @@ pub struct Window(Option<Count>);
 #[derive(Debug, Clone)]
 struct Count {
     /// In the future, if what passes next must wait for it.
-    start: Instant,
+    start: Nanos,
     used: u64,
-    seen: Instant,
+    seen: Nanos,
 }
 
 impl FixedWindow {
@@ -41,7 +43,7 @@ impl Policy for FixedWindow {
     }
 
     #[inline]
-    fn reserve(&self, state: &mut Window, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
+    fn reserve(&self, state: &mut Window, now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         let (limit, period) = (self.rate.amount(), self.rate.period_nanos());
         fits(cost, limit)?;
         if cost == 0 {
@@ -60,12 +62,12 @@ impl Policy for FixedWindow {
         Ok(wait)
     }
 
-    fn fresh_at(&self, state: &Window) -> Option<Instant> {
+    fn fresh_at(&self, state: &Window) -> Option<Nanos> {
         let count = state.0.as_ref()?;
         Some(later(count.start, u128::from(self.rate.period_nanos())))
     }
 
-    fn adopt(&self, before: &Self, state: &mut Window, now: Instant) {
+    fn adopt(&self, before: &Self, state: &mut Window, now: Nanos) {
         // A window that is over under the old rule is none under the new one.
         let period = before.rate.period_nanos();
         state.0 = state.0.take().filter(|count| nanos_from(count.start, now.max(count.seen)) < period);
@@ -96,10 +98,10 @@ pub struct Windows(Option<Counts>);
 #[derive(Debug, Clone, Copy)]
 struct Counts {
     /// In the future, if what passes next must wait for it.
-    start: Instant,
+    start: Nanos,
     before: u64,
     used: u64,
-    seen: Instant,
+    seen: Nanos,
 }
 
 impl SlidingCounter {
@@ -111,27 +113,21 @@ impl SlidingCounter {
     /// What the estimate says `into` a window, of which and of the one before these counts are known. `now` is any
     /// moment.
     #[cfg(feature = "limit-redis")]
-    pub(super) fn estimate(
-        &self,
-        now: Instant,
-        before: u64,
-        used: u64,
-        into: Duration,
-        cost: u64,
-    ) -> Result<(), Denied> {
+    pub(super) fn estimate(&self, now: Nanos, before: u64, used: u64, into: Duration, cost: u64) -> Result<(), Denied> {
         let seen = later(now, into.as_nanos());
         self.check(&mut Windows(Some(Counts { start: now, before, used, seen })), seen, cost)
     }
 
     /// The windows as they are at `now`.
-    fn turned(&self, state: &Windows, now: Instant) -> Counts {
+    fn turned(&self, state: &Windows, now: Nanos) -> Counts {
         let fresh = |now| Counts { start: now, before: 0, used: 0, seen: now };
         let Some(counts) = state.0 else { return fresh(now) };
         let now = now.max(counts.seen);
-        match nanos_from(counts.start, now) / self.rate.period_nanos() {
-            0 => Counts { seen: now, ..counts },
-            1 => self.next(Counts { seen: now, ..counts }),
-            _ => fresh(now),
+        let (since, period) = (nanos_from(counts.start, now), self.rate.period_nanos());
+        match since.checked_sub(period) {
+            None => Counts { seen: now, ..counts },
+            Some(since) if since < period => self.next(Counts { seen: now, ..counts }),
+            Some(_) => fresh(now),
         }
     }
 
@@ -165,7 +161,7 @@ impl Policy for SlidingCounter {
     }
 
     #[inline]
-    fn reserve(&self, state: &mut Windows, now: Instant, cost: u64, patience: Duration) -> Result<Duration, Denied> {
+    fn reserve(&self, state: &mut Windows, now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         fits(cost, self.rate.amount())?;
         if cost == 0 {
             return Ok(Duration::ZERO);
@@ -183,12 +179,12 @@ impl Policy for SlidingCounter {
         Ok(wait)
     }
 
-    fn fresh_at(&self, state: &Windows) -> Option<Instant> {
+    fn fresh_at(&self, state: &Windows) -> Option<Nanos> {
         let counts = state.0.as_ref()?;
         Some(later(counts.start, 2 * u128::from(self.rate.period_nanos())))
     }
 
-    fn adopt(&self, before: &Self, state: &mut Windows, now: Instant) {
+    fn adopt(&self, before: &Self, state: &mut Windows, now: Nanos) {
         if self.rate.period_nanos() != before.rate.period_nanos() && state.0.is_some() {
             // Of a window of another length it is not known which part of it came when: all of it just now.
             let counts = before.turned(state, now);

@@ -5,14 +5,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use tracing::Span;
 use tracing::field::Empty;
-use xs_os::Rng;
+use xs_os::{Nanos, Rng};
 
 use super::{CANCELLED, Stats, TraceContext};
 use crate::Timer;
@@ -216,7 +215,7 @@ where
             span_id = context.as_ref().map(|context| display(context.span_id)),
             outcome = Empty,
         );
-        let began = shared.timer.now();
+        let began = shared.timer.nanos();
         shared.stats.began(operation);
         // From here on the call ends, also if the next line panics.
         let watch = Watch { shared: shared.clone(), operation, began, span, ended: false };
@@ -229,7 +228,7 @@ where
 struct Watch {
     shared: Arc<Shared>,
     operation: usize,
-    began: Instant,
+    began: Nanos,
     span: Span,
     ended: bool,
 }
@@ -239,7 +238,7 @@ impl Watch {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let took = self.shared.timer.now().saturating_duration_since(self.began);
+        let took = self.shared.timer.nanos() - self.began;
         self.shared.stats.ended(self.operation, outcome, took);
         if !self.span.is_disabled() {
             // The field is looked for by its name, for which nobody should pay who listens to nothing.

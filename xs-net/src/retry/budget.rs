@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use xs_os::Nanos;
 
 use crate::Timer;
 
@@ -39,8 +40,10 @@ pub struct Budget {
     ring: [Slot; BUCKETS],
     /// Of a bucket, in nanoseconds.
     width: u64,
-    origin: Instant,
+    origin: Nanos,
     newest: u64,
+    /// When the newest bucket ends: until then there is nothing to divide.
+    until: Nanos,
     total: Slot,
 }
 
@@ -52,26 +55,29 @@ struct Slot {
 
 impl Budget {
     /// A budget that no call has filled yet.
-    pub fn new(options: BudgetOptions, now: Instant) -> Self {
+    pub fn new(options: BudgetOptions, now: impl Into<Nanos>) -> Self {
         let width = u64::try_from(options.window.as_nanos()).unwrap_or(u64::MAX) / BUCKETS as u64;
+        let (width, origin) = (width.max(1), now.into());
         Budget {
             options,
             ring: [Slot::default(); BUCKETS],
-            width: width.max(1),
-            origin: now,
+            width,
+            origin,
             newest: 0,
+            until: origin.later(width),
             total: Slot::default(),
         }
     }
 
     /// Notes a call: an original one, never a retry.
-    pub fn deposit(&mut self, now: Instant) {
-        self.move_to(now).calls += 1;
+    pub fn deposit(&mut self, now: impl Into<Nanos>) {
+        self.move_to(now.into()).calls += 1;
         self.total.calls += 1;
     }
 
     /// Takes out one retry, if there is one.
-    pub fn withdraw(&mut self, now: Instant) -> bool {
+    pub fn withdraw(&mut self, now: impl Into<Nanos>) -> bool {
+        let now = now.into();
         self.move_to(now);
         let enough = self.total.retries as f64 + 1.0 <= self.most();
         if enough {
@@ -82,8 +88,8 @@ impl Budget {
     }
 
     /// How many retries are left.
-    pub fn balance(&mut self, now: Instant) -> u64 {
-        self.move_to(now);
+    pub fn balance(&mut self, now: impl Into<Nanos>) -> u64 {
+        self.move_to(now.into());
         (self.most() as u64).saturating_sub(self.total.retries)
     }
 
@@ -93,18 +99,25 @@ impl Budget {
     }
 
     /// Forgets what is too old, and gives the slot of `now`.
-    fn move_to(&mut self, now: Instant) -> &mut Slot {
-        let since = now.saturating_duration_since(self.origin).as_nanos();
-        let bucket = u64::try_from(since).unwrap_or(u64::MAX) / self.width;
+    #[inline]
+    fn move_to(&mut self, now: Nanos) -> &mut Slot {
         // Threads read the clock before they take turns: a little back counts as newest.
+        if now >= self.until {
+            self.turn(now);
+        }
+        &mut self.ring[self.newest as usize % BUCKETS]
+    }
+
+    fn turn(&mut self, now: Nanos) {
+        let bucket = now.since(self.origin) / self.width;
         let steps = bucket.saturating_sub(self.newest).min(BUCKETS as u64);
         self.newest = bucket.max(self.newest);
+        self.until = self.origin.later(self.newest.saturating_add(1).saturating_mul(self.width));
         for back in 0..steps {
             let slot = std::mem::take(&mut self.ring[(self.newest - back) as usize % BUCKETS]);
             self.total.calls -= slot.calls;
             self.total.retries -= slot.retries;
         }
-        &mut self.ring[self.newest as usize % BUCKETS]
     }
 }
 
@@ -124,7 +137,7 @@ pub struct SharedBudget {
 impl SharedBudget {
     /// A budget by the clock of `timer`.
     pub fn new(options: BudgetOptions, timer: &Timer) -> Self {
-        let budget = Arc::new(Mutex::new(Budget::new(options, timer.now())));
+        let budget = Arc::new(Mutex::new(Budget::new(options, timer.nanos())));
         SharedBudget { budget, timer: timer.clone(), nested: false }
     }
 
@@ -136,11 +149,11 @@ impl SharedBudget {
 
     /// Notes a call: an original one, never a retry.
     pub fn deposit(&self) {
-        self.deposit_at(self.timer.now());
+        self.deposit_at(self.timer.nanos());
     }
 
     /// [`deposit`](SharedBudget::deposit) for those who know the time already.
-    pub fn deposit_at(&self, now: Instant) {
+    pub fn deposit_at(&self, now: impl Into<Nanos>) {
         if !self.nested {
             self.budget.lock().deposit(now);
         }
@@ -149,13 +162,13 @@ impl SharedBudget {
     /// Takes out one retry, if there is one.
     #[must_use]
     pub fn withdraw(&self) -> bool {
-        let now = self.timer.now();
+        let now = self.timer.nanos();
         self.budget.lock().withdraw(now)
     }
 
     /// How many retries are left.
     pub fn balance(&self) -> u64 {
-        let now = self.timer.now();
+        let now = self.timer.nanos();
         self.budget.lock().balance(now)
     }
 }
@@ -186,7 +199,7 @@ mod tests {
             let options = BudgetOptions { ratio: f64::from(ratio) / 8.0, per_second, window: 1000 * MS };
             let mut budget = Budget::new(options, start);
             let (mut calls, mut retries): (Vec<u128>, Vec<u128>) = Default::default();
-            let bucket = |now: Instant| (now - start).as_millis() / 100;
+            let bucket = |now: std::time::Instant| (now - start).as_millis() / 100;
             for (step, ms) in steps {
                 let now = clock.now();
                 let alive = |list: &[u128]| list.iter().filter(|&&at| at + 10 > bucket(now)).count() as f64;

@@ -2,30 +2,34 @@
 
 use std::time::{Duration, Instant};
 
-/// An instant, or never.
+use xs_os::Nanos;
+
+/// A moment, or never. Each method takes a moment in either form: as an [`Instant`], or as [`Nanos`], which costs less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Deadline(Option<Instant>);
+pub struct Deadline(Option<Nanos>);
 
 impl Deadline {
     /// The answer is always welcome.
     pub const NEVER: Deadline = Deadline(None);
 
-    /// At this instant.
-    pub fn at(instant: Instant) -> Self {
-        Deadline(Some(instant))
+    /// At this moment.
+    pub fn at(moment: impl Into<Nanos>) -> Self {
+        Deadline(Some(moment.into()))
     }
 
-    /// So long after `now`; never, if no instant can hold that.
-    pub fn after(now: Instant, limit: Duration) -> Self {
-        Deadline(now.checked_add(limit))
+    /// So long after `now`; never, if no moment can hold that.
+    #[inline]
+    pub fn after(now: impl Into<Nanos>, limit: Duration) -> Self {
+        Deadline(now.into().checked_add(limit))
     }
 
     /// When it is, if ever.
     pub fn instant(self) -> Option<Instant> {
-        self.0
+        self.0.map(Instant::from)
     }
 
     /// The earlier of the two.
+    #[inline]
     #[must_use]
     pub fn earlier(self, other: Deadline) -> Deadline {
         match (self.0, other.0) {
@@ -35,12 +39,15 @@ impl Deadline {
     }
 
     /// What is left at `now`: zero when it has passed, `None` when it never comes.
-    pub fn remaining(self, now: Instant) -> Option<Duration> {
-        self.0.map(|at| at.saturating_duration_since(now))
+    pub fn remaining(self, now: impl Into<Nanos>) -> Option<Duration> {
+        let now = now.into();
+        self.0.map(|at| at - now)
     }
 
     /// Whether it has passed at `now`.
-    pub fn has_passed(self, now: Instant) -> bool {
+    #[inline]
+    pub fn has_passed(self, now: impl Into<Nanos>) -> bool {
+        let now = now.into();
         self.0.is_some_and(|at| now >= at)
     }
 }

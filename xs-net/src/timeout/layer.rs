@@ -69,7 +69,7 @@ impl<R, S: Service<R>, C: Carry<R>> Service<R> for TimeoutService<S, C> {
 
     fn call(&mut self, mut request: R) -> Self::Future {
         let TimeoutLayer { shared, limit, carry } = &self.layer;
-        let now = shared.timer.now();
+        let now = shared.timer.nanos();
         let deadline = carry.read(&request).earlier(Deadline::after(now, *limit));
         let shared = shared.clone();
         if deadline.has_passed(now) {

@@ -15,6 +15,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use xs_os::Clock;
 
 use super::certificates::provider;
+use super::stream::Metered;
 use super::{Authorities, Certificates, HandshakeError, TlsError, TlsStream};
 use crate::Timer;
 use crate::count::count;
@@ -145,7 +146,7 @@ impl Acceptor {
         Io: AsyncRead + AsyncWrite + Unpin,
     {
         // The costly part comes after the client's first message.
-        let start = LazyConfigAcceptor::new(HelloReader::default(), io).await?;
+        let start = LazyConfigAcceptor::new(HelloReader::default(), Metered::new(io)).await?;
         let _place = self.shared.places.acquire().await.map_err(|_| HandshakeError::Closed)?;
         Ok(TlsStream::new(start.into_stream(self.shared.config.clone()).await?))
     }

@@ -17,6 +17,7 @@ use xs_os::vfs::Vfs;
 
 use super::accept::ByClock;
 use super::certificates::{certificates_in, provider, read};
+use super::stream::Metered;
 use super::{CertificateError, HandshakeError, Identity, TlsError, TlsStream};
 use crate::Timer;
 
@@ -171,7 +172,7 @@ impl Connector {
         Io: AsyncRead + AsyncWrite + Unpin,
     {
         let server = ServerName::try_from(name.to_owned()).map_err(|_| HandshakeError::Name(name.to_owned()))?;
-        let shaking = TlsConnector::from(self.config.clone()).connect(server, io);
+        let shaking = TlsConnector::from(self.config.clone()).connect(server, Metered::new(io));
         match self.timer.timeout(self.timeout, shaking).await {
             Some(stream) => Ok(TlsStream::new(stream?)),
             None => Err(HandshakeError::TimedOut { after: self.timeout }),

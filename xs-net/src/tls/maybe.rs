@@ -69,6 +69,13 @@ impl<Io: Transport + Unpin> Transport for MaybeTls<Io> {
         }
     }
 
+    fn sent(&self) -> Option<u64> {
+        match self {
+            MaybeTls::Plain(io) => io.sent(),
+            MaybeTls::Tls(tls) => tls.sent(),
+        }
+    }
+
     fn reset_on_close(&self) {
         self.get_ref().reset_on_close();
     }

@@ -17,19 +17,19 @@ use crate::{Addr, Transport};
 /// What is written is at once cut into records of up to 16 KiB and encrypted; at most 64 KiB of that wait for the stream
 /// below. Whoever goes on to read moves them along, and so does a flush.
 pub struct TlsStream<Io> {
-    inner: tokio_rustls::TlsStream<Io>,
+    inner: tokio_rustls::TlsStream<Metered<Io>>,
     /// Whoever writes was told to wait, and is woken when the stream below can be written.
     writer_waits: bool,
 }
 
 impl<Io> TlsStream<Io> {
-    pub(super) fn new(inner: impl Into<tokio_rustls::TlsStream<Io>>) -> Self {
+    pub(super) fn new(inner: impl Into<tokio_rustls::TlsStream<Metered<Io>>>) -> Self {
         TlsStream { inner: inner.into(), writer_waits: false }
     }
 
     /// The stream below.
     pub fn get_ref(&self) -> &Io {
-        self.inner.get_ref().0
+        &self.inner.get_ref().0.io
     }
 
     /// The protocol that both sides agreed on by ALPN (RFC 7301), such as `http/1.1`.
@@ -88,6 +88,11 @@ impl<Io: Transport + Unpin> Transport for TlsStream<Io> {
         self.get_ref().descriptor()
     }
 
+    /// What is encrypted and waits has not left.
+    fn sent(&self) -> Option<u64> {
+        Some(self.inner.get_ref().0.sent)
+    }
+
     fn reset_on_close(&self) {
         self.get_ref().reset_on_close();
     }
@@ -143,5 +148,64 @@ impl<Io> fmt::Debug for TlsStream<Io> {
             .field("alpn", &self.alpn().map(String::from_utf8_lossy))
             .field("server_name", &self.server_name())
             .finish_non_exhaustive()
+    }
+}
+
+/// A stream that counts what it has taken: how far rustls has got, which does not tell.
+#[derive(Debug)]
+pub(super) struct Metered<Io> {
+    io: Io,
+    sent: u64,
+}
+
+impl<Io> Metered<Io> {
+    pub(super) fn new(io: Io) -> Self {
+        Metered { io, sent: 0 }
+    }
+
+    #[inline]
+    fn note(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.sent += *bytes as u64;
+        }
+        written
+    }
+}
+
+impl<Io: AsyncRead + Unpin> AsyncRead for Metered<Io> {
+    #[inline]
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for Metered<Io> {
+    #[inline]
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.note(written)
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    #[inline]
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -140,7 +140,7 @@ fn answers() -> Backend {
 
 async fn limit_of_rate<K: Kind>(world: &World) {
     let backend = answers();
-    let limit = AtomicGcra::new(Rate::per_second(1).unwrap(), 2, world.clock.now()).unwrap();
+    let limit = AtomicGcra::new(Rate::per_second(1).unwrap(), 2, world.clock.nanos()).unwrap();
     let service = RateLimitLayer::new(limit, &world.timer).layer(K::service(&backend));
     for number in [1, 2] {
         assert_eq!(K::read(world.call(&service, K::request(number)).await.unwrap()).await, Some(number));

@@ -42,7 +42,7 @@ async fn serve(number: u64) -> Result<u64, &'static str> {
 #[test]
 fn limit() {
     let count = counted(async |world| {
-        let limit = || AtomicGcra::new(Rate::per_second(10).unwrap(), 2, world.clock.now()).unwrap();
+        let limit = || AtomicGcra::new(Rate::per_second(10).unwrap(), 2, world.clock.nanos()).unwrap();
         let service = RateLimitLayer::new(limit(), &world.timer).named("test").layer(service_fn(serve));
         for _ in 0..5 {
             let _ = world.call(&service, 1).await;

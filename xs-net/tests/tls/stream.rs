@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite};
 use xs_net::Transport;
 use xs_net::tls::MaybeTls;
 use xs_net::transport::write_all;
@@ -86,6 +86,25 @@ async fn a_peer_that_takes_nothing_is_noticed() {
     }
     assert!(taken <= 70_000, "{taken} bytes lie encrypted");
     assert_eq!(out.len(), 1_000_000 - taken);
+}
+
+#[tokio::test]
+async fn what_waits_encrypted_is_not_sent() {
+    let (mut client, mut server) = pair(1000).await;
+    let cx = &mut std::task::Context::from_waker(std::task::Waker::noop());
+    // The client takes what is there: at first, what lets it resume the session.
+    let take = |client: &mut TlsStream<MemoryStream>, cx: &mut std::task::Context<'_>| {
+        let _ = Pin::new(client).poll_read(cx, &mut tokio::io::ReadBuf::new(&mut [0; 100]));
+    };
+    take(&mut client, cx);
+    let before = server.sent().unwrap();
+    let mut out = Out::new();
+    out.put_bytes(pattern(30_000).into());
+    assert!(matches!(Pin::new(&mut server).poll_write_out(cx, &mut out), std::task::Poll::Ready(Ok(30_000))));
+    assert_eq!(server.sent().unwrap() - before, 1000, "as much as the network holds");
+    take(&mut client, cx);
+    assert!(Pin::new(&mut server).poll_flush(cx).is_pending());
+    assert_eq!(server.sent().unwrap() - before, 2000);
 }
 
 #[tokio::test]

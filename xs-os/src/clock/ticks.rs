@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Clock, SystemClock};
+use super::{Clock, Nanos, SystemClock};
 
 /// The system's clock by the processor's counter of ticks, over `quanta`: a cheaper reading, for what reads the time
 /// for each call, such as a limit or a measurement.
@@ -16,15 +16,16 @@ use super::{Clock, SystemClock};
 #[derive(Debug, Clone)]
 pub struct TickClock {
     ticks: quanta::Clock,
-    /// The same moment, as ticks and as an instant.
-    origin: (u64, Instant),
+    /// The same moment, as ticks, as an instant and as a number.
+    origin: (u64, Instant, Nanos),
 }
 
 impl TickClock {
     /// A clock that agrees with the system's at this moment.
     pub fn new() -> Self {
         let ticks = quanta::Clock::new();
-        let origin = (ticks.raw(), SystemClock.now());
+        let (raw, now) = (ticks.raw(), SystemClock.now());
+        let origin = (raw, now, now.into());
         TickClock { ticks, origin }
     }
 }
@@ -38,12 +39,18 @@ impl Default for TickClock {
 impl Clock for TickClock {
     #[inline]
     fn now(&self) -> Instant {
-        let (ticks, instant) = self.origin;
+        let (ticks, instant, _) = self.origin;
         instant + Duration::from_nanos(self.ticks.delta_as_nanos(ticks, self.ticks.raw()))
     }
 
     fn wall(&self) -> SystemTime {
         SystemClock.wall()
+    }
+
+    #[inline]
+    fn nanos(&self) -> Nanos {
+        let (ticks, _, nanos) = self.origin;
+        nanos.later(self.ticks.delta_as_nanos(ticks, self.ticks.raw()))
     }
 }
 

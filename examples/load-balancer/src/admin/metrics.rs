@@ -117,7 +117,7 @@ fn endpoints(page: &mut Exposition, view: &View) -> Result<(), InvalidMetric> {
             family.sample(&labels, value(status, backend) as f64)?;
         }
     }
-    let help = "From giving it a request to the end of its response; tcp: until connected.";
+    let help = "From giving it a request to the head of its response; tcp: until connected.";
     let mut family = page.family("xs_lb_endpoint_latency_seconds", Kind::Histogram, help)?;
     for (pool, (status, backend)) in &looked {
         let labels = [("pool", pool.as_str()), ("endpoint", &*status.endpoint.name)];

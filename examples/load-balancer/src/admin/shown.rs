@@ -68,6 +68,8 @@ pub(super) struct EndpointSeen {
     pub(super) weight: u32,
     pub(super) state: &'static str,
     pub(super) outstanding: u32,
+    /// The peak average of the latency, by which two choices are compared.
+    pub(super) average: Duration,
     pub(super) requests: u64,
     pub(super) rate: f64,
     pub(super) connects: u64,
@@ -162,6 +164,7 @@ impl Rates {
                     weight: status.endpoint.weight,
                     state: state(&status),
                     outstanding: status.outstanding,
+                    average: status.latency,
                     requests: stats.requests.get(),
                     rate: rate(format!("endpoint {name} {}", status.endpoint.name), stats.requests.get()),
                     connects: stats.connects.get(),
@@ -216,6 +219,7 @@ impl Seen {
                     "connects": endpoint.connects, "connect_failures": endpoint.connect_failures,
                     "timeouts": endpoint.timeouts, "breaks": endpoint.breaks, "errors": endpoint.errors,
                     "ejections": endpoint.ejections,
+                    "average_ms": millis(endpoint.average),
                     "p50_ms": millis(endpoint.p50), "p99_ms": millis(endpoint.p99),
                 })
             });

@@ -78,16 +78,23 @@ impl Trial {
 
     /// It was answered so, and goes on: it counts as under way until what this answers is dropped.
     pub(crate) fn answered(mut self, outcome: Outcome, now: Instant) -> Option<Outstanding> {
-        self.judge(outcome, || now);
+        self.judge(outcome, now);
         self.call.take()?.answered_at(outcome, now)
     }
 
-    /// The breaker need not wait any longer: so it was. The call goes on.
-    pub(super) fn judge(&mut self, outcome: Outcome, now: impl FnOnce() -> Instant) {
+    /// The head of the response is there. How long that took is the endpoint's latency, and what the breaker wants to know: a
+    /// body may go on for hours, and a breaker that is half open would let nobody else through. The call goes on.
+    pub(super) fn head(&mut self, outcome: Outcome, now: Instant) {
+        self.judge(outcome, now);
+        if let Some(call) = &mut self.call {
+            call.head_at(outcome, now);
+        }
+    }
+
+    fn judge(&mut self, outcome: Outcome, now: Instant) {
         if let (Some(call), Some(ticket)) = (&self.call, self.ticket.take())
             && let Some(breaker) = &call.service.breaker
         {
-            let now = now();
             breaker.lock().end(ticket, outcome, now);
         }
     }

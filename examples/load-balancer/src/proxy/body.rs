@@ -107,13 +107,17 @@ pub(super) struct Use {
 }
 
 impl Use {
+    /// The head is there, which is what an endpoint is timed by: how long a body takes depends on its length, and on the client.
+    fn head(&mut self, now: Instant, outcome: Outcome) {
+        if let Some(call) = &self.trial.call {
+            call.service.stats.latency.record(now.saturating_duration_since(self.began));
+        }
+        self.trial.head(outcome, now);
+    }
+
     /// It is over. The connection goes home, if it can.
     fn end(self, visit: &Visit, now: Instant, outcome: Outcome) {
-        let Use { trial, lent, began, tied } = self;
-        if let Some(call) = &trial.call {
-            let stats = &call.service.stats;
-            stats.latency.record(now.saturating_duration_since(began));
-        }
+        let Use { trial, lent, tied, .. } = self;
         trial.end(outcome, now);
         match tied {
             None => lent.give_back_at(now),
@@ -181,20 +185,20 @@ impl Answer {
         came: Instant,
         status: StatusCode,
     ) -> Answer {
-        // A body may go on for hours, and a breaker that is half open would let nobody else through.
-        using.trial.judge(outcome(status), || visit.timer().now());
+        let now = visit.timer().now();
+        using.head(now, outcome(status));
         let mut answer = Answer { part: Part::Theirs(body, Some(using)), visit, open: Some((came, status)) };
-        answer.settle();
+        answer.settle(Some(now));
         answer
     }
 
     /// If no more will come, everything that was held goes.
-    fn settle(&mut self) {
+    fn settle(&mut self, now: Option<Instant>) {
         if let Part::Theirs(body, using) = &mut self.part
             && body.is_end_stream()
             && let Some((came, status)) = self.open.take()
         {
-            let now = self.visit.timer().now();
+            let now = now.unwrap_or_else(|| self.visit.timer().now());
             if let Some(using) = using.take() {
                 using.end(&self.visit, now, outcome(status));
             }
@@ -236,9 +240,9 @@ impl Body for Answer {
                 if let Some(data) = frame.data_ref() {
                     this.visit.listener.stats.sent.add(data.len() as u64);
                 }
-                this.settle();
+                this.settle(None);
             }
-            None => this.settle(),
+            None => this.settle(None),
         }
         Poll::Ready(frame)
     }

@@ -43,14 +43,14 @@ impl Limits {
     /// Whether a connection may pass, or when to come again. Connections have nothing to be told apart by but their source.
     pub(crate) fn check_connection(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let key = if self.limit.by == Key::Source { source(address) } else { 0 };
-        self.keyed.check(&key, now, 1).map_err(|denied| denied.retry_after().unwrap_or_default())
+        self.keyed.check(&key, now.into(), 1).map_err(|denied| denied.retry_after().unwrap_or_default())
     }
 
     /// Whether a request may pass, or when to come again.
     pub(crate) fn check(&self, head: &RequestHead, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let key = key(&self.limit.by, head, address).unwrap_or(0);
         // One request never costs more than there can be.
-        self.keyed.check(&key, now, 1).map_err(|denied| denied.retry_after().unwrap_or_default())
+        self.keyed.check(&key, now.into(), 1).map_err(|denied| denied.retry_after().unwrap_or_default())
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) enum Does {
     InTurn(Vec<String>),
     /// Answers so after a while.
     Waits(Duration, String),
+    /// Says the first part at once, and the rest after a while.
+    Drips(String, Duration, String),
 }
 
 pub(crate) struct Endpoint {
@@ -119,6 +121,11 @@ async fn converse(mut stream: TcpStream, does: Does, requests: Arc<AtomicUsize>,
             Does::Leaves(answer) => {
                 let _ = stream.write_all(answer.as_bytes()).await;
                 return;
+            }
+            Does::Drips(first, time, rest) => {
+                stream.write_all(first.as_bytes()).await.unwrap();
+                tokio::time::sleep(*time).await;
+                rest.clone()
             }
             Does::Waits(time, answer) => {
                 tokio::time::sleep(*time).await;

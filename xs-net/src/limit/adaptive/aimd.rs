@@ -1,6 +1,8 @@
 //! Additive increase, multiplicative decrease.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use xs_os::Nanos;
 
 use super::{Adapt, InvalidOptions, Sample, bounds};
 
@@ -31,7 +33,7 @@ impl Default for AimdOptions {
 pub struct Aimd {
     options: AimdOptions,
     limit: f64,
-    cut: Option<Instant>,
+    cut: Option<Nanos>,
 }
 
 impl Aimd {

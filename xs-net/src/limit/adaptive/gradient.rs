@@ -1,6 +1,8 @@
 //! Following the gradient of the latency.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use xs_os::Nanos;
 
 use super::{Adapt, InvalidOptions, Sample, bounds};
 
@@ -52,14 +54,15 @@ pub struct Gradient {
     baseline: Option<f64>,
     window: Window,
     /// Since when a probe has been under way.
-    probe: Option<Instant>,
-    next_probe: Option<Instant>,
+    probe: Option<Nanos>,
+    next_probe: Option<Nanos>,
 }
 
 /// What came since the limit moved last.
 #[derive(Debug, Clone, Default)]
 struct Window {
-    began: Option<Instant>,
+    /// Not before this moment is it over.
+    until: Option<Nanos>,
     seconds: f64,
     served: u32,
     overloads: u32,
@@ -98,12 +101,12 @@ impl Gradient {
     }
 
     /// A window is over: the limit moves, or a probe ends or begins.
-    fn turn(&mut self, now: Instant) {
+    fn turn(&mut self, now: Nanos) {
         let window = std::mem::take(&mut self.window);
         let latency = (window.served > 0).then(|| window.seconds / f64::from(window.served));
         if self.probe.take().is_some() {
             self.baseline = latency.or(self.baseline);
-            self.next_probe = now.checked_add(self.options.probe_every);
+            self.next_probe = Some(now + self.options.probe_every);
             return;
         }
         let baseline = *self.baseline.get_or_insert(latency.unwrap_or_default());
@@ -136,17 +139,17 @@ impl Adapt for Gradient {
             return;
         }
         let window = &mut self.window;
-        let began = *window.began.get_or_insert(sample.ended);
+        let until = *window.until.get_or_insert_with(|| sample.ended + self.options.window);
         match sample.overload {
             true => window.overloads += 1,
             false => {
-                window.seconds += sample.latency().as_secs_f64();
+                window.seconds += sample.ended.since(sample.started) as f64 * 1e-9;
                 window.served += 1;
             }
         }
         window.most_in_flight = window.most_in_flight.max(sample.in_flight);
         let samples = window.served.saturating_add(window.overloads);
-        if samples >= self.options.min_samples && sample.ended.saturating_duration_since(began) >= self.options.window {
+        if samples >= self.options.min_samples && sample.ended >= until {
             self.turn(sample.ended);
         }
     }

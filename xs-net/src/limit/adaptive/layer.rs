@@ -5,16 +5,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
+use xs_os::Nanos;
 
 use super::{Adapt, Load, Sample};
 use crate::Timer;
 use crate::limit::concurrency::refused;
-use crate::limit::{Error, Full, Slot, Slots};
+use crate::limit::{Error, Full, Slots};
 
 /// What a result says about the load: any closure, or [`OkIsFine`].
 pub trait Classify<T, E> {
@@ -144,14 +144,9 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         let shared = &self.layer.shared;
-        let state = match shared.slots.take() {
-            Ok(slot) => {
-                let running = Running {
-                    shared: shared.clone(),
-                    started: shared.timer.now(),
-                    in_flight: shared.slots.in_flight(),
-                    _slot: slot,
-                };
+        let state = match shared.slots.enter() {
+            Ok(in_flight) => {
+                let running = Running { shared: shared.clone(), started: shared.timer.nanos(), in_flight };
                 MeasuringState::Calling { call: self.inner.call(request), running: Some(running) }
             }
             Err(full) => {
@@ -166,9 +161,14 @@ where
 /// A call that is under way. Dropped, it gives its place back and says nothing.
 struct Running<A, C> {
     shared: Arc<Shared<A, C>>,
-    started: Instant,
+    started: Nanos,
     in_flight: usize,
-    _slot: Slot,
+}
+
+impl<A, C> Drop for Running<A, C> {
+    fn drop(&mut self) {
+        self.shared.slots.leave();
+    }
 }
 
 impl<A: Adapt, C> Running<A, C> {
@@ -181,8 +181,7 @@ impl<A: Adapt, C> Running<A, C> {
             Load::Overload => true,
             Load::Unknown => return,
         };
-        let Running { started, in_flight, .. } = self;
-        let ended = self.shared.timer.now();
+        let (started, in_flight, ended) = (self.started, self.in_flight, self.shared.timer.nanos());
         let mut policy = self.shared.policy.lock();
         policy.update(&Sample { started, ended, in_flight, overload });
         // Under the lock, so that the last word is the latest.

@@ -87,7 +87,9 @@ mod layer;
 mod simulation;
 
 use std::fmt::Debug;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use xs_os::Nanos;
 
 pub use aimd::{Aimd, AimdOptions};
 pub use gradient::{Gradient, GradientOptions};
@@ -137,9 +139,9 @@ pub enum Load {
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
     /// When it began.
-    pub started: Instant,
+    pub started: Nanos,
     /// When it ended.
-    pub ended: Instant,
+    pub ended: Nanos,
     /// How many calls were under way when it began, itself included.
     pub in_flight: usize,
     /// Whether it was turned away or took too long.
@@ -149,7 +151,7 @@ pub struct Sample {
 impl Sample {
     /// How long it took.
     pub fn latency(&self) -> Duration {
-        self.ended.saturating_duration_since(self.started)
+        self.ended - self.started
     }
 }
 

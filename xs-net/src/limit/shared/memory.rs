@@ -26,6 +26,6 @@ impl<P: Policy + Send + Sync> SharedStore for MemoryStore<P> {
     type Error = Infallible;
 
     async fn take(&self, key: Bytes, cost: u64) -> Result<Result<(), Denied>, Infallible> {
-        Ok(self.keyed.check(&key, self.timer.now(), cost))
+        Ok(self.keyed.check(&key, self.timer.nanos(), cost))
     }
 }

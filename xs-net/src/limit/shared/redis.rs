@@ -274,7 +274,7 @@ where
         let used = u64::try_from(*used).unwrap_or(0).saturating_sub(cost).min(limit);
         let before = number(before).unwrap_or(0).min(limit);
         let into = duration(u128::from(into) * 1000);
-        let verdict = SlidingCounter::new(self.whole_millis()).estimate(known.at, before, used, into, cost);
+        let verdict = SlidingCounter::new(self.whole_millis()).estimate(known.at.into(), before, used, into, cost);
         if verdict.is_err() {
             // The decision does not wait for it to be taken back. Somebody must: a call that is dropped may not be sent.
             let refund = vec![command!("DECRBY", this.clone(), cost.to_string()), command!("PEXPIRE", this, lives)];

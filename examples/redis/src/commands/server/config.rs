@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use xs_os::descriptors;
+
+use crate::cli::OWN_DESCRIPTORS;
 use crate::command::Outcome;
 use crate::commands::help as usage;
 use crate::config;
 use crate::ctx::Ctx;
-use crate::descriptors;
 use crate::fault::Fault;
 
 pub(super) fn get(ctx: &mut Ctx<'_>) -> Outcome {
@@ -28,7 +30,7 @@ pub(super) fn set(ctx: &mut Ctx<'_>) -> Outcome {
     let may_guarded = ctx.server.config.enable_protected_configs.allows(super::is_local(ctx.client));
     let new = ctx.server.config.with(&pairs, may_guarded)?;
     if new.maxclients > ctx.server.config.maxclients {
-        let room = descriptors::make_room(new.maxclients);
+        let room = descriptors::room(new.maxclients, OWN_DESCRIPTORS);
         if room < new.maxclients {
             return Err(Fault::because(format!(
                 "ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to \
