@@ -2,6 +2,7 @@
 //!
 //! `XS_SEEDS=2000` runs more seeds, `XS_SEED=42` runs one, `XS_MUTATION=OwnValue` looks for one bug.
 
+mod claims;
 mod client;
 mod cluster;
 mod disk;
