@@ -161,6 +161,8 @@ pub(crate) struct Answer {
     open: Option<(Instant, StatusCode)>,
 }
 
+// One a response, and nearly all are the endpoint's: a box would cost more than the room.
+#[allow(clippy::large_enum_variant)]
 enum Part {
     /// Our own.
     Own(Bytes),
