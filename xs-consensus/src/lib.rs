@@ -6,10 +6,13 @@
 //! 1. [`raft_lite`]: Raft on three pages, for reading.
 //! 2. [`raft`]: Raft with everything that a system needs of it.
 //! 3. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
+//! 4. [`phi_accrual`]: how much a silence means.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "check")]
 pub mod check;
+#[cfg(feature = "phi-accrual")]
+pub mod phi_accrual;
 #[cfg(feature = "raft")]
 pub mod raft;
 #[cfg(feature = "raft-lite")]
