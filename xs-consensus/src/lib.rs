@@ -7,13 +7,19 @@
 //! 2. [`raft`]: Raft with everything that a system needs of it.
 //! 3. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
 //! 4. [`phi_accrual`]: how much a silence means.
+//! 5. [`gossip`]: news that reach everybody by chance, and how surely.
+//! 6. [`swim`]: who is there.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "check")]
 pub mod check;
+#[cfg(feature = "gossip")]
+pub mod gossip;
 #[cfg(feature = "phi-accrual")]
 pub mod phi_accrual;
 #[cfg(feature = "raft")]
 pub mod raft;
 #[cfg(feature = "raft-lite")]
 pub mod raft_lite;
+#[cfg(feature = "swim")]
+pub mod swim;
