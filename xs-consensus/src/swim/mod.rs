@@ -60,10 +60,22 @@
 //!
 //! # Cost
 //!
-//! In a quiet cluster a member sends and receives two packets a period in the mean, one ping and one ack, however many
-//! members there are; a table of n members is compared every 30 s, in n/50 packets. A crash is noticed by the first member after
-//! 1.6 to 2 periods in the mean, by chance, and by every single one after 2n-1 periods, for certain. The tables on how far the
-//! simulator agrees with the papers are printed by `cargo test -p xs-consensus --test membership claims -- --nocapture`.
+//! In a quiet cluster a member sends two packets a period in the mean, a ping and an ack of 30 bytes each, however many members
+//! there are; a table of n members is compared every 30 s or more, in n/50 packets. In memory: a table line a member, some hundred
+//! bytes. Measured in the simulator (`cargo test -p xs-consensus --test membership claims -- --nocapture`), in periods:
+//!
+//! ```text
+//!   members                                      8      32     128    512
+//!   sent by each, packets a period              2.00    2.00   2.00   2.00      received by the busiest: 2.0 to 2.5
+//!   first suspicion of a crash, mean            1.99    2.02   2.16              out of step: 1 to be asked, 1 to be judged; in step e/(e-1) = 1.58
+//!   longest without asking somebody             13      61     253               2n-1 = 15, 63, 255
+//!   news heard by all, on probes alone          2.1     3.3    4.6    5.8        0.65 for each doubling
+//!
+//!   32 members, 20 % of packets lost, 300 periods       no suspicion    SWIM    and Lifeguard
+//!   live members thrown out, by each member             546             1       0
+//!   4 of 32 on links that take 1.2 s there and back, 300 periods
+//!   suspicions of the other 28                                          700     3
+//! ```
 //!
 //! # Example
 //!

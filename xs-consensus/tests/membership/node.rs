@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) leaves: Option<(u32, Duration)>,
     /// How often something is told to all.
     pub(crate) says_every: Option<Duration>,
+    /// Nobody says something else about itself behind this.
+    pub(crate) changes_until: Duration,
     /// A node says something once.
     pub(crate) says_once: Option<(u32, Duration)>,
     /// Everybody has so many members in its table from the beginning.
@@ -63,6 +65,7 @@ impl Plan {
             seeds: 1,
             leaves: None,
             says_every: None,
+            changes_until: Duration::ZERO,
             says_once: None,
             knows_all: None,
         }
@@ -145,7 +148,9 @@ impl Member {
             cx.set_timer_after(SAY, at);
         }
         if let Some(every) = plan.says_every {
-            cx.set_timer_after(NEW_META, every * (node + 3));
+            if cx.world_time() + every * (node + 3) < plan.changes_until {
+                cx.set_timer_after(NEW_META, every * (node + 3));
+            }
             cx.set_timer_after(SAY, every);
         }
         member.flush(cx);
