@@ -38,7 +38,22 @@
 //! # Cost
 //!
 //! Eight bytes for each interval in the window. A heartbeat is a few additions; φ is one `erfc` and one logarithm, some tens of
-//! nanoseconds; a deadline is sixty of them.
+//! nanoseconds; a deadline is fifty of them.
+//!
+//! What it is worth beside a fixed timeout, in the simulator (`cargo test -p xs-consensus --test membership detectors --
+//! --nocapture`): heartbeats every 100 ms on a calm network (1 to 5 ms) and on a stormy one (20 ms and 60 ms of exponential wait
+//! behind them, 2 % lost). A timeout that is quick in the calm is always wrong in the storm, and one for the storm is slow in the calm.
+//!
+//! ```text
+//!                       calm: errors an hour, noticed after       stormy: errors an hour, noticed after
+//!   timeout 115 ms              0        61 ms                          13,116       247 ms
+//!   timeout 400 ms              0       346 ms                               8       532 ms
+//!   timeout 800 ms              0       746 ms                               0       932 ms
+//!   φ = 3, normal               0        52 ms                             200       421 ms
+//!   φ = 8, normal               0        57 ms                               2       573 ms
+//!   φ = 12, normal              0        60 ms                               0       659 ms
+//!   φ = 3, exponential          0       637 ms                               0       837 ms
+//! ```
 //!
 //! # Example
 //!
@@ -91,7 +106,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The most intervals that a window may hold: as many squares of [`LONGEST`] fit into the sums.
+/// The most intervals that a window may hold: as many squares of 13 days fit into the sums.
 pub const MAX_WINDOW: usize = 4096;
 
 /// Longer intervals count as this long: 13 days.
@@ -208,7 +223,7 @@ impl PhiAccrual {
     /// How suspicious the silence is: one silence in 10^φ as long as this is broken after all. 0 before the first
     /// heartbeat.
     pub fn phi(&self, now: Instant) -> f64 {
-        self.last.map_or(0.0, |last| self.after(nanos(now.saturating_duration_since(last))))
+        self.last.map_or(0.0, |last| self.curve().phi(nanos(now.saturating_duration_since(last))))
     }
 
     /// Whether φ has reached a threshold.
@@ -219,14 +234,13 @@ impl PhiAccrual {
     /// The first instant at which φ reaches a threshold if no heartbeat comes; none before the first heartbeat, for a
     /// threshold that is no number, or when it is more than 13 days away.
     pub fn deadline(&self, threshold: f64) -> Option<Instant> {
-        let (mut low, mut high) = (0, LONGEST);
-        // Not `<`, so that what is no number ends here.
-        if !(self.after(high) >= threshold) {
+        let (curve, mut low, mut high) = (self.curve(), 0, LONGEST);
+        if threshold.is_nan() || curve.phi(high) < threshold {
             return None;
         }
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.after(middle) >= threshold {
+            if curve.phi(middle) >= threshold {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -270,16 +284,28 @@ impl PhiAccrual {
         self.squares += u128::from(interval) * u128::from(interval);
     }
 
-    /// φ after so many nanoseconds of silence.
-    fn after(&self, silence: u64) -> f64 {
-        let silence = silence as f64;
-        let mean = (self.mean().as_nanos() as f64).max(1.0) + nanos(self.options.acceptable_pause) as f64;
-        match self.options.model {
-            Model::Exponential => silence / mean * std::f64::consts::LOG10_E,
-            Model::Normal => {
-                let deviation = self.deviation().max(self.options.least_deviation).as_nanos() as f64;
-                tail((silence - mean) / deviation)
-            }
+    fn curve(&self) -> Curve {
+        Curve {
+            model: self.options.model,
+            mean: (self.mean().as_nanos() as f64).max(1.0) + nanos(self.options.acceptable_pause) as f64,
+            deviation: self.deviation().max(self.options.least_deviation).as_nanos() as f64,
+        }
+    }
+}
+
+/// What the window makes of a silence.
+struct Curve {
+    model: Model,
+    mean: f64,
+    deviation: f64,
+}
+
+impl Curve {
+    /// φ after so many nanoseconds.
+    fn phi(&self, silence: u64) -> f64 {
+        match self.model {
+            Model::Exponential => silence as f64 / self.mean * std::f64::consts::LOG10_E,
+            Model::Normal => tail((silence as f64 - self.mean) / self.deviation),
         }
     }
 }

@@ -12,8 +12,6 @@ pub enum Mutation {
     StaleAlive,
     /// Probes whomever chance picks, so that some wait for long.
     RandomProbes,
-    /// Answers probes that are meant for another process at its address.
-    AnswerForOthers,
     /// Raises the incarnation of others when it suspects them.
     RaiseOthers,
     /// Never looks for those that it thinks dead.
@@ -22,12 +20,11 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 7] = [
+    pub const ALL: [Mutation; 6] = [
         Mutation::SameIncarnation,
         Mutation::EndlessSuspicion,
         Mutation::StaleAlive,
         Mutation::RandomProbes,
-        Mutation::AnswerForOthers,
         Mutation::RaiseOthers,
         Mutation::NoReunion,
     ];

@@ -115,7 +115,7 @@ impl Swim {
     }
 
     pub(super) fn on_ping(&mut self, from: NodeId, addr: SocketAddr, seq: u32, to: NodeId) {
-        if to == self.id || mutated!(self, AnswerForOthers) {
+        if to == self.id {
             self.send(addr, Some(from), &Body::Ack { seq });
         }
     }
@@ -148,7 +148,7 @@ impl Swim {
     pub(super) fn on_ack(&mut self, from: NodeId, seq: u32) {
         if let Some(probe) = &mut self.probe
             && probe.seq == seq
-            && (probe.target == from || probe.helpers.contains(&from) || mutated!(self, AnswerForOthers))
+            && (probe.target == from || probe.helpers.contains(&from))
         {
             if !probe.answered {
                 self.health.better();

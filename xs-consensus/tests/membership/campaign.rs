@@ -113,7 +113,8 @@ fn wrong(world: &World<Member>) -> Option<String> {
                 other => return Some(format!("{node} believes of {id}, which lives and says {meta:?}: {other:?}")),
             }
         }
-        for other in member.swim.members().filter(|other| !living.contains_key(&other.id) && other.is_up()) {
+        let gone = member.swim.members().find(|other| !living.contains_key(&other.id) && other.is_up());
+        if let Some(other) = gone {
             return Some(format!("{node} believes that {} is there: {other:?}", other.id));
         }
     }
@@ -219,11 +220,11 @@ pub(crate) fn campaign(seeds: u64, test: &str) -> Campaign {
 
 #[test]
 fn members_know_one_another_again_behind_every_fault() {
-    let campaign = campaign(60, "members_know");
+    let campaign = campaign(40, "members_know");
     let verdict = campaign.run(&SystemClock, |one| run(one, options()));
     println!("{verdict}");
     verdict.expect_clean();
-    assert!(verdict.runs < 60 || verdict.tally.faults.len() == 8, "{verdict}");
+    assert!(verdict.runs < 40 || verdict.tally.faults.len() == 8, "{verdict}");
 }
 
 #[test]

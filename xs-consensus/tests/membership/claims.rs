@@ -91,7 +91,7 @@ fn claims_detection_is_quick_in_the_mean_and_bounded_for_everybody() {
         // Here members do not probe in step: the first question comes after one period in the mean, and the verdict one
         // period later. In step it is 1.58, and the wait for the step.
         assert!((1.5..2.5).contains(&mean), "{nodes} members: {mean}");
-        assert!(own <= 2 * nodes - 1 && worst <= f64::from(2 * nodes - 1));
+        assert!(own < 2 * nodes && worst < f64::from(2 * nodes));
     }
 }
 
@@ -151,13 +151,13 @@ fn claims_false_positives_with_a_fifth_of_all_packets_lost_are_rare_with_suspici
     let lossy = Link { loss: 0.2, ..Link::datagrams() };
     let without = Options { suspicion: 0, ..Options::plain() };
     let kinds = [("no suspicion", without), ("SWIM", Options::plain()), ("SWIM and Lifeguard", Options::default())];
-    println!("| 32 members, 20 % loss, 300 periods | suspected | thrown out |\n|---|---|---|");
+    println!("| 32 members, 20 % loss, 200 periods | suspected | thrown out |\n|---|---|---|");
     let mut thrown_out = Vec::new();
     for (what, options) in kinds {
         let mut plan = Plan::new(options);
         plan.knows_all = Some(32);
         let mut world = world(3, 32, lossy, plan);
-        pass(&mut world, 300 * PERIOD);
+        pass(&mut world, 200 * PERIOD);
         let count = |is: fn(&Event) -> bool| -> usize {
             // Each is told once by whoever sees it first, so events at all members are counted, and divided by them.
             world.actors().map(|(_, member)| member.events.iter().filter(|(_, event)| is(event)).count()).sum::<usize>()
@@ -168,7 +168,7 @@ fn claims_false_positives_with_a_fifth_of_all_packets_lost_are_rare_with_suspici
         println!("| {what} | {suspected} | {down} |");
         thrown_out.push(down);
     }
-    assert!(thrown_out[0] > 300, "probes do fail: {thrown_out:?}");
+    assert!(thrown_out[0] > 200, "probes do fail: {thrown_out:?}");
     assert!(
         thrown_out[1] * 20 < thrown_out[0] && thrown_out[2] <= thrown_out[1] && thrown_out[2] < 3,
         "{thrown_out:?}"
@@ -214,9 +214,9 @@ fn claims_slow_members_accuse_fewer_when_they_doubt_themselves() {
         world.plan((0..4).map(|node| {
             let (node, extra) = (sim::NodeId(node), PERIOD * 6 / 10);
             let fault = Fault::Slow { node, extra, bandwidth: 1_000_000 };
-            Episode { at: 10 * PERIOD, lasts: 300 * PERIOD, fault }
+            Episode { at: 10 * PERIOD, lasts: 150 * PERIOD, fault }
         }));
-        pass(&mut world, 400 * PERIOD);
+        pass(&mut world, 220 * PERIOD);
         let observer = world.actor(sim::NodeId(31)).expect("it is up");
         let count = |slow: bool| {
             let of = |event: &Event| matches!(event, Event::Suspected(id) if (id.0 < 4) == slow);

@@ -111,7 +111,7 @@ fn one_threshold_serves_a_calm_and_a_stormy_network_where_one_timeout_does_not()
     let normal = [1.0, 3.0, 5.0, 8.0, 12.0].map(|phi| Judge::Phi(Model::Normal, phi));
     let exponential = [1.0, 3.0, 8.0].map(|phi| Judge::Phi(Model::Exponential, phi));
     let judges: Vec<Judge> = fixed.into_iter().chain(normal).chain(exponential).collect();
-    let (in_calm, in_storm) = (watch(calm, judges.clone(), 2), watch(stormy, judges.clone(), 2));
+    let (in_calm, in_storm) = (watch(calm, judges.clone(), 1), watch(stormy, judges.clone(), 1));
     println!("| judge | calm: errors/h | noticed after | stormy: errors/h | noticed after |\n|---|---|---|---|---|");
     for ((judge, calm), storm) in judges.iter().zip(&in_calm).zip(&in_storm) {
         println!("| {judge:?} | {:.1} | {:.0?} | {:.1} | {:.0?} |", calm.0, calm.1, storm.0, storm.1);
