@@ -93,7 +93,8 @@
 //!
 //! # What this leaves out
 //!
-//! Who to tell: the caller draws a peer, evenly here, and by distance in Demers' second half. Death certificates that go dormant:
+//! Strangers: whoever is listened to is believed, and what they say takes memory; the caller decides whom it hears, and how long a
+//! message may be. Who to tell: the caller draws a peer, evenly here, and by distance in Demers' second half. Death certificates that go dormant:
 //! a removed entry of a [`Replica`] stays for good, and [`Rumors`] remember until they are told to
 //! [forget](Rumors::forget). Entries that several nodes write: then versions are vectors.
 //!

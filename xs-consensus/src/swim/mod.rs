@@ -127,7 +127,8 @@
 //! # What this leaves out
 //!
 //! Encryption and authentication: whoever can send a packet with the cluster's name can have members thrown out. Put it under
-//! a key that all share. Agreement: at no time do two members have to have the same table; who needs that takes
+//! a key that all share. (Without one, a question for the table, of some eighty bytes and with a forged sender, is answered with a
+//! whole packet, to whoever was named.) Agreement: at no time do two members have to have the same table; who needs that takes
 //! [`raft`](crate::raft). A protocol's version in the table, coordinates of the network, TCP probes. A dead member that everybody has
 //! forgotten, and that comes back with its old table, brings its own dead along for a while.
 //!

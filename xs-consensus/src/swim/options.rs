@@ -11,6 +11,11 @@ pub const MIN_PACKET: usize = MAX_PAYLOAD + 128;
 /// The largest packet: what fits into a datagram of IPv4.
 pub const MAX_PACKET: usize = 65_507;
 
+/// Beyond these, products of durations and factors would have no instant to lie at.
+const LONGEST_PERIOD: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+const MOST: u32 = 1000;
+
 /// How a member is to work. The defaults are those that memberlist has for a local network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -100,6 +105,15 @@ impl Options {
         zero("gossip_every", self.gossip_every.is_some_and(|every| every.is_zero()))?;
         zero("sync_every", self.sync_every.is_zero())?;
         zero("max_members", self.max_members == 0)?;
+        let above = |what, is| if is { Err(OptionsError::TooMuch(what)) } else { Ok(()) };
+        above("period", self.period > LONGEST_PERIOD)?;
+        above("gossip_every", self.gossip_every.is_some_and(|every| every > LONGEST))?;
+        above("sync_every", self.sync_every > LONGEST)?;
+        above("suspicion", self.suspicion > MOST)?;
+        above("suspicion_most", self.suspicion_most > MOST)?;
+        above("health_most", self.health_most > MOST)?;
+        above("helpers", self.helpers > MOST as usize)?;
+        above("gossip_to", self.gossip_to > MOST as usize)?;
         if self.probe_timeout >= self.period {
             return Err(OptionsError::Timeout(self.probe_timeout, self.period));
         }
@@ -117,6 +131,9 @@ pub enum OptionsError {
     /// Nothing where something is needed.
     #[error("`{0}` must be more than zero")]
     Zero(&'static str),
+    /// More than a year between comparisons or an hour a period, or a count or factor of more than 1000.
+    #[error("`{0}` is too much")]
+    TooMuch(&'static str),
     /// There is no time left for those who are asked to help.
     #[error("a probe_timeout of {0:?} must be less than the period of {1:?}")]
     Timeout(Duration, Duration),

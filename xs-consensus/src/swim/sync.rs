@@ -1,7 +1,7 @@
 //! Comparing whole tables: how a newcomer learns them, and how two halves of a cluster find each other again.
 //!
-//! A table is compared stretch by stretch, one packet there and one back, so that nobody answers with more than it was sent
-//! room for, and whoever answers remembers nothing.
+//! A table is compared stretch by stretch, one packet there and one back: nobody answers a packet with more than one, and
+//! whoever answers remembers nothing.
 //!
 //! ```text
 //!    who asks                                                  who answers
@@ -39,8 +39,10 @@ impl Swim {
         let every = sync_every(self.options.sync_every, self.table.up());
         self.sync_at = now + every;
         let keep = self.options.forget_after;
-        self.table.retain(|member| member.is_up() || now.saturating_duration_since(member.since) < keep);
         let myself = self.id;
+        self.table.retain(|member| {
+            member.is_up() || member.id == myself || now.saturating_duration_since(member.since) < keep
+        });
         let alive = self.table.some(1, &mut self.rng, |member| member.is_up() && member.id != myself);
         let mut with: Vec<SocketAddr> = alive.first().map(|member| member.addr).into_iter().collect();
         if !mutated!(self, NoReunion) {

@@ -98,7 +98,8 @@ impl Table {
     pub(super) fn some(&self, count: usize, rng: &mut Rng, fits: impl Fn(&Member) -> bool) -> Vec<&Member> {
         // Drawn from the list of the round first: that costs the few tries that it takes, and not a walk over the table.
         let mut found: Vec<&Member> = Vec::new();
-        for _ in 0..if self.round.is_empty() { 0 } else { 3 * count + 4 } {
+        let tries = if self.round.is_empty() { 0 } else { 3 * count + 4 };
+        for _ in 0..tries {
             if found.len() == count {
                 return found;
             }

@@ -81,7 +81,7 @@ fn dead(n: u64, incarnation: u32) -> News {
 
 /// No packets but probes and answers.
 fn quiet() -> Options {
-    Options { gossip_every: None, sync_every: Duration::from_secs(1_000_000), ..Options::default() }
+    Options { gossip_every: None, sync_every: Duration::from_secs(10_000_000), ..Options::default() }
 }
 
 #[test]
@@ -277,6 +277,12 @@ fn a_member_that_leaves_tells_so_and_is_gone() {
     }
     assert_eq!(alone.swim.me().incarnation, 0, "it doesn't contradict any more");
 
+    let hour = Duration::from_secs(3600);
+    alone.swim.options.forget_after = hour;
+    alone.swim.sync_at = alone.clock.now();
+    alone.pass(2 * hour);
+    assert_eq!(alone.swim.me().state, State::Left, "and doesn't forget itself");
+
     let clock = VirtualClock::new();
     let mut lonely = member(1, quiet(), clock.now());
     lonely.leave(clock.now());
@@ -397,6 +403,10 @@ fn options_that_make_no_member_are_refused() {
     assert_eq!(refused(Options { probe_timeout: second, ..quiet() }), OptionsError::Timeout(second, second));
     assert_eq!(refused(Options { packet_bytes: 100, ..quiet() }), OptionsError::Packet(100));
     assert_eq!(refused(Options { health_most: 0, ..quiet() }), OptionsError::Zero("health_most"));
+    let ever = Duration::MAX;
+    assert_eq!(refused(Options { period: ever, ..quiet() }), OptionsError::TooMuch("period"));
+    assert_eq!(refused(Options { sync_every: ever, ..quiet() }), OptionsError::TooMuch("sync_every"));
+    assert_eq!(refused(Options { suspicion: u32::MAX, ..quiet() }), OptionsError::TooMuch("suspicion"));
     let meta = Bytes::from(vec![0; 513]);
     let long = Swim::new(NodeId(1), addr(1), meta, 0, quiet(), Rng::from_seed(1), now);
     assert_eq!(long.unwrap_err(), OptionsError::Meta(513));
