@@ -8,13 +8,19 @@
 //! 3. [`paxos`]: the same agreement by the older way, one value and then a log of them, and both ways side by side.
 //! 4. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
 //!
+//! Who is there, and how news spread:
+//!
+//! 5. [`phi_accrual`]: how much a silence means.
+//! 6. [`gossip`]: news that reach everybody by chance, and how surely.
+//! 7. [`swim`]: who is there.
+//!
 //! Where no agreement is needed, or one to stand on is there:
 //!
-//! 5. [`clock`]: what happened before what, by counters, vectors and calendars.
-//! 6. [`crdt`]: values that replicas change at the same time, and that end up equal.
-//! 7. [`merkle`]: which of a million keys two replicas differ in, found with a few kilobytes.
-//! 8. [`lease`]: a right that ends by itself, and the number that keeps out those who missed its end.
-//! 9. [`snowflake`]: unique 64-bit numbers, without asking anybody.
+//! 8. [`clock`]: what happened before what, by counters, vectors and calendars.
+//! 9. [`crdt`]: values that replicas change at the same time, and that end up equal.
+//! 10. [`merkle`]: which of a million keys two replicas differ in, found with a few kilobytes.
+//! 11. [`lease`]: a right that ends by itself, and the number that keeps out those who missed its end.
+//! 12. [`snowflake`]: unique 64-bit numbers, without asking anybody.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "check")]
@@ -23,15 +29,21 @@ pub mod check;
 pub mod clock;
 #[cfg(feature = "crdt")]
 pub mod crdt;
+#[cfg(feature = "gossip")]
+pub mod gossip;
 #[cfg(feature = "lease")]
 pub mod lease;
 #[cfg(feature = "merkle")]
 pub mod merkle;
 #[cfg(feature = "paxos")]
 pub mod paxos;
+#[cfg(feature = "phi-accrual")]
+pub mod phi_accrual;
 #[cfg(feature = "raft")]
 pub mod raft;
 #[cfg(feature = "raft-lite")]
 pub mod raft_lite;
 #[cfg(feature = "snowflake")]
 pub mod snowflake;
+#[cfg(feature = "swim")]
+pub mod swim;
