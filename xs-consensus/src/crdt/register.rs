@@ -149,6 +149,20 @@ mod tests {
 
     stamp!(registers: LwwRegister<u8>, maps: LwwMap<u8, u8>);
 
+    /// It should not be, and if it is, copies agree all the same.
+    #[test]
+    fn one_stamp_for_two_values_is_settled_by_value() {
+        let [mut one, mut two] = ["one", "two"].map(|value| {
+            let mut register = LwwRegister::default();
+            register.write(Stamp::from_bits(1), ReplicaId(1), value);
+            register
+        });
+        let before = one.clone();
+        one.merge(&two);
+        two.merge(&before);
+        assert_eq!(one, two);
+    }
+
     #[test]
     fn the_largest_stamp_stays_and_removals_are_writes() {
         let (a, b) = (ReplicaId(1), ReplicaId(2));
