@@ -89,7 +89,7 @@ impl Load {
     /// A call begins.
     pub fn begin(self: &Arc<Self>, now: Instant) -> Outstanding {
         self.outstanding.fetch_add(1, Relaxed);
-        Outstanding { load: self.clone(), began: now, timed: false }
+        Outstanding { load: self.clone(), began: Some(now) }
     }
 
     /// Failures since the last success.
@@ -155,9 +155,8 @@ impl Load {
 #[must_use = "the call counts as long as this lives"]
 pub struct Outstanding {
     load: Arc<Load>,
-    began: Instant,
-    /// Its latency is known already.
-    timed: bool,
+    /// Nothing once its latency is known.
+    began: Option<Instant>,
 }
 
 impl Outstanding {
@@ -169,8 +168,8 @@ impl Outstanding {
     /// The answer has begun: how long that took is its latency, whatever comes of the rest and however long it takes. It still
     /// counts as under way, and how it [ends](Outstanding::end) is still to be said.
     pub fn began_to_answer(&mut self, now: Instant, outcome: Outcome) {
-        if !std::mem::replace(&mut self.timed, true) {
-            self.load.record(now, now.saturating_duration_since(self.began), outcome);
+        if let Some(began) = self.began.take() {
+            self.load.record(now, now.saturating_duration_since(began), outcome);
         }
     }
 
@@ -187,8 +186,8 @@ impl Outstanding {
     /// this is dropped, and how long that takes says nothing.
     pub fn answered(&self, now: Instant, outcome: Outcome) -> u32 {
         let load = &self.load;
-        if !self.timed {
-            load.record(now, now.saturating_duration_since(self.began), outcome);
+        if let Some(began) = self.began {
+            load.record(now, now.saturating_duration_since(began), outcome);
         }
         match outcome {
             Outcome::Success => {
