@@ -21,7 +21,8 @@
 //! All of that, and the first 128 KiB, is one call over the [`Bridge`]: a reactor never waits for the
 //! disk. What is longer follows piece by piece, each read when the one before has gone into the connection. Over plain TCP
 //! files of more than 16 KiB stay in the kernel (`sendfile`): what the bridge does then is to bring the next mebibyte into
-//! the page cache.
+//! the page cache. What is compressed on the way, by a layer above, has to pass through the process and gives that up; a
+//! precompressed sibling does not.
 //!
 //! The entity tag is made of the file's length and the nanoseconds of its date. It is strong once the file has rested for
 //! two seconds; before, another change could leave both as they are, and the tag is weak: good for a cache's question, and
