@@ -18,3 +18,5 @@ pub mod raft;
 pub mod raft_lite;
 #[cfg(feature = "raft-store")]
 pub mod raft_store;
+#[cfg(feature = "replica")]
+pub mod replica;

@@ -121,7 +121,7 @@ impl SnapshotWriter {
             &[io::IoSlice::new(&sum.to_le_bytes()), io::IoSlice::new(&self.filling)],
             at,
         );
-        put.map_err(StorageError::io("write", &self.part()))?;
+        put.map_err(StorageError::io("write", &self.part))?;
         self.filling.clear();
         self.blocks += 1;
         Ok(())
@@ -156,6 +156,14 @@ impl SnapshotWriter {
         self.vfs.rename(&part, &path).map_err(StorageError::io("rename", &part))?;
         self.vfs.sync_dir(&self.dir).map_err(StorageError::io("sync", &self.dir))?;
         Ok(SnapshotFile { file: self.file, path, meta })
+    }
+}
+
+impl SnapshotWriter {
+    /// It will not be finished: its space is given back, as far as the disk lets.
+    pub fn abandon(self) {
+        // What stays behind is removed by the next opening.
+        let _ = self.vfs.remove(&self.part);
     }
 }
 

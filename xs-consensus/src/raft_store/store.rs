@@ -369,6 +369,11 @@ pub struct SnapshotDir {
 }
 
 impl SnapshotDir {
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
     /// A file for a snapshot of the node's own state at an entry. [Finish](SnapshotWriter::finish) it, and
     /// [keep](RaftStore::keep) it.
     ///
