@@ -157,11 +157,11 @@ mod tests {
         }
         assert_eq!(places.runs.len(), 3);
         assert_eq!(places.bytes_behind(Index(0)), 1_000_000);
+        assert_eq!(places.find(Index(400)), Some((Term(2), 405)));
         places.compact(Index(500));
         assert!(places.bytes_behind(Index(500)).abs_diff(500_000) <= 2 * SPACING);
         assert!(places.bytes_behind(Index(900)).abs_diff(100_000) <= 2 * SPACING);
         assert_eq!(places.bytes_behind(Index(1000)), 0);
-        assert_eq!(places.find(Index(400)), Some((Term(2), 405)));
         assert!(!places.put(Index(1002), Term(9), 2000, 1), "a hole");
     }
 
