@@ -96,7 +96,8 @@ impl Places {
     /// Forgets entries up to `to`, which is one of them.
     pub(super) fn compact(&mut self, to: Index) {
         let Some((term, _)) = self.find(to) else { return };
-        let keep = self.runs.partition_point(|run| run.first <= to).saturating_sub(1);
+        // The run that the next entry is in; another one than that of `to`, perhaps.
+        let keep = self.runs.partition_point(|run| run.first <= to.next()).saturating_sub(1);
         self.runs.drain(..keep);
         if let Some(first) = self.runs.first_mut() {
             first.position += to.next().0 - first.first.0;

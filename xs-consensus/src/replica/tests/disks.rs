@@ -68,18 +68,18 @@ fn a_full_disk_stops_the_replica_and_says_so() {
     let leader = cluster.leader().unwrap();
     let room = cluster.nodes[leader].disk.used() + 20_000;
     cluster.nodes[leader].disk.set_capacity(Some(room));
-    let mut acknowledged = Vec::new();
+    let mut proposed = Vec::new();
     for n in 0.. {
         let item = format!("{n:0500}");
         let now = cluster.clock.now();
         if cluster.replica(leader).propose(now, Token(n), item.clone().into()).is_err() {
             break;
         }
+        proposed.push(item);
         cluster.run(10);
-        if matches!(cluster.outcome(leader, n), Some(Outcome::Applied { .. })) {
-            acknowledged.push(item);
-        }
     }
+    let applied = |n: &usize| matches!(cluster.outcome(leader, *n as u64), Some(Outcome::Applied { .. }));
+    let acknowledged: Vec<String> = (0..proposed.len()).filter(applied).map(|n| proposed[n].clone()).collect();
     assert!(cluster.replica(leader).stopped().is_some_and(Stopped::is_full));
     assert!(acknowledged.len() > 5);
     cluster.nodes[leader].disk.set_capacity(None);
