@@ -28,12 +28,16 @@ pub(super) struct Recovered {
 
 /// Reads the whole log; none if it says nothing of a node.
 ///
-/// What is left of it begins anywhere in front of the last front and the first entry that counts, so entries may come
-/// before it is known where the log begins. Such leftovers do no harm: what counts comes behind them and takes their place.
+/// What is left of it begins anywhere in front of the last front and the first entry that counts. So there may be leftovers:
+/// entries that come before it is known where the log begins, and entries whose predecessors were trimmed because a later
+/// record cut off all of them. They do no harm: what counts comes behind them and takes their place; and if nothing does,
+/// something is missing.
 pub(super) fn recover(log: &Log, dir: &Path) -> Result<Option<Recovered>, Error> {
     let mut places: Option<Places> = None;
     let (mut fixed, mut hard_state, mut peers): (Option<Front>, _, _) = (None, HardState::default(), BTreeMap::new());
     let mut front_at = 0;
+    // An entry that does not follow what is there: it must be cut off yet.
+    let mut loose = None;
     let mut reader = log.reader(Position(0));
     while let Some(found) = reader.next().map_err(Error::Storage)? {
         let position = found.index.0;
@@ -46,8 +50,12 @@ pub(super) fn recover(log: &Log, dir: &Path) -> Result<Option<Recovered>, Error>
                     // It cuts off leftovers.
                     *known = Places::behind(unknown);
                 }
-                if !known.put(entry.index, entry.term, position, bytes) {
-                    return Err(damaged(dir, position, format_args!("entry {} does not follow", entry.index)));
+                if known.put(entry.index, entry.term, position, bytes) {
+                    loose = None;
+                } else if entry.index > known.bounds().last.0 {
+                    loose.get_or_insert((position, entry.index));
+                } else {
+                    return Err(damaged(dir, position, format_args!("entry {} is in front of the log", entry.index)));
                 }
             }
             Record::HardState(state) => hard_state = state,
@@ -65,6 +73,7 @@ pub(super) fn recover(log: &Log, dir: &Path) -> Result<Option<Recovered>, Error>
                     known.compact(front.before.0);
                 } else {
                     *known = Places::behind(front.before);
+                    loose = None;
                 }
                 hard_state = front.hard_state;
                 peers = front.peers.iter().copied().collect();
@@ -72,6 +81,9 @@ pub(super) fn recover(log: &Log, dir: &Path) -> Result<Option<Recovered>, Error>
                 fixed = Some(*front);
             }
         }
+    }
+    if let Some((position, index)) = loose {
+        return Err(damaged(dir, position, format_args!("entry {index} follows on nothing")));
     }
     let (Some(front), Some(places)) = (fixed, places) else { return Ok(None) };
     let (identity, membership) = (front.identity, front.membership);
