@@ -216,8 +216,11 @@ impl Life {
             }
             draw => {
                 // Entries, behind the last or in place of some, and a hard state now and then.
-                let cut = draw == 6 && last > model.before.0;
-                let first = if cut { Index(last.0 - self.rng.below((last.0 - model.before.0.0).min(6))) } else { last.next() };
+                // What a snapshot includes is committed, and never cut off.
+                let floor = self.store.snapshot().map_or(Index(0), |meta| meta.index).max(model.before.0);
+                let cut = draw == 6 && last > floor;
+                let back = if cut { 1 + self.rng.below((last.0 - floor.0).min(6)) } else { 0 };
+                let first = Index(last.0 + 1 - back);
                 let term = Term(last_term.0.max(1) + u64::from(cut) + u64::from(self.rng.chance(0.05)));
                 let entries: Vec<Entry> =
                     (0..self.rng.below(4)).map(|n| self.entry(Index(first.0 + n), term)).collect();
