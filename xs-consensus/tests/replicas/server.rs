@@ -155,14 +155,17 @@ impl Server {
     }
 
     pub(crate) fn timer(&mut self, timer: sim::Timer, cx: &mut Cx<'_>) {
-        if timer == JOBS {
-            // A few steps, and the rest later.
-            self.stepping = (0..1 + cx.rng().index(3)).all(|_| self.jobs.step());
-            if self.stepping {
-                self.step_later(cx);
-            }
+        if timer == TICK {
+            return self.pump(cx);
         }
+        // A few steps, and the rest later; no more if there is nothing to do, also behind a poll.
+        let stepped = (0..1 + cx.rng().index(3)).filter(|_| self.jobs.step()).count() > 0;
+        self.stepping = true;
         self.pump(cx);
+        self.stepping = false;
+        if stepped || self.jobs.step() {
+            self.step_later(cx);
+        }
     }
 
     fn step_later(&mut self, cx: &mut Cx<'_>) {
