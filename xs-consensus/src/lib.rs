@@ -5,22 +5,24 @@
 //!
 //! 1. [`raft_lite`]: Raft on three pages, for reading.
 //! 2. [`raft`]: Raft with everything that a system needs of it.
-//! 3. [`paxos`]: the same agreement by the older way, one value and then a log of them, and both ways side by side.
-//! 4. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
+//! 3. [`raft_store`]: where a node keeps what it may not forget.
+//! 4. [`replica`]: the core, its store and a state machine as one value.
+//! 5. [`paxos`]: the same agreement by the older way, one value and then a log of them, and both ways side by side.
+//! 6. [`check`]: whether a system, this one or another, kept its promises, told from what its clients saw.
 //!
 //! Who is there, and how news spread:
 //!
-//! 5. [`phi_accrual`]: how much a silence means.
-//! 6. [`gossip`]: news that reach everybody by chance, and how surely.
-//! 7. [`swim`]: who is there.
+//! 7. [`phi_accrual`]: how much a silence means.
+//! 8. [`gossip`]: news that reach everybody by chance, and how surely.
+//! 9. [`swim`]: who is there.
 //!
 //! Where no agreement is needed, or one to stand on is there:
 //!
-//! 8. [`clock`]: what happened before what, by counters, vectors and calendars.
-//! 9. [`crdt`]: values that replicas change at the same time, and that end up equal.
-//! 10. [`merkle`]: which of a million keys two replicas differ in, found with a few kilobytes.
-//! 11. [`lease`]: a right that ends by itself, and the number that keeps out those who missed its end.
-//! 12. [`snowflake`]: unique 64-bit numbers, without asking anybody.
+//! 10. [`clock`]: what happened before what, by counters, vectors and calendars.
+//! 11. [`crdt`]: values that replicas change at the same time, and that end up equal.
+//! 12. [`merkle`]: which of a million keys two replicas differ in, found with a few kilobytes.
+//! 13. [`lease`]: a right that ends by itself, and the number that keeps out those who missed its end.
+//! 14. [`snowflake`]: unique 64-bit numbers, without asking anybody.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "check")]
@@ -43,6 +45,10 @@ pub mod phi_accrual;
 pub mod raft;
 #[cfg(feature = "raft-lite")]
 pub mod raft_lite;
+#[cfg(feature = "raft-store")]
+pub mod raft_store;
+#[cfg(feature = "replica")]
+pub mod replica;
 #[cfg(feature = "snowflake")]
 pub mod snowflake;
 #[cfg(feature = "swim")]
