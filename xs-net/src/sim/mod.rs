@@ -50,7 +50,8 @@
 //! # Cost
 //!
 //! A life is a runtime, a few microseconds to make. A step enters it once. A round trip of a request and its answer is two
-//! packets, as acknowledgements travel with data. Payload is copied where it is written and where it is read.
+//! packets, as acknowledgements travel with data. Payload is copied where it is written and where it is read. With everything that
+//! the world and the programs do, a step is about 3 µs of processor time in a release build, and a packet 5 µs (`tests/sim/speed.rs`).
 //!
 //! # Example
 //!
