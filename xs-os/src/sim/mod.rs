@@ -96,10 +96,9 @@
 //!
 //! # What this leaves out
 //!
-//! Asynchronous servers (their listener and transport on these links belong to xs-net); messages that arrive
-//! garbled; rotten sectors as an episode ([`FaultyVfs::rot`](crate::vfs::faulty::FaultyVfs::rot) does it by hand);
-//! jobs that run at the same time as a step. The search is random: it proves nothing, and looks at no state twice on
-//! purpose.
+//! Asynchronous servers: xs-net's `sim` runs them as actors, with streams over these links. Messages that arrive garbled;
+//! rotten sectors as an episode ([`FaultyVfs::rot`](crate::vfs::faulty::FaultyVfs::rot) does it by hand); jobs that run at the
+//! same time as a step. The search is random: it proves nothing, and looks at no state twice on purpose.
 //!
 //! # Try next
 //!
