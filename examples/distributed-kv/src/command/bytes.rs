@@ -200,11 +200,10 @@ fn take_expiry(from: &mut Reader) -> Result<Expiry, Malformed> {
 pub(crate) fn put_member(member: &Member, out: &mut Vec<u8>) {
     put_string(out, member.peer.as_bytes());
     put_string(out, member.client.as_bytes());
-    out.extend_from_slice(&member.incarnation.to_le_bytes());
 }
 
 pub(crate) fn take_member(from: &mut Reader) -> Result<Member, Malformed> {
-    Ok(Member { peer: from.text()?, client: from.text()?, incarnation: from.u64()? })
+    Ok(Member { peer: from.text()?, client: from.text()? })
 }
 
 #[cfg(test)]
@@ -214,7 +213,7 @@ mod tests {
     fn one_of_each() -> Vec<Op> {
         let key = || Bytes::from_static(b"k");
         let value = || Bytes::from_static(b"some value");
-        let member = Member { peer: "h:1".into(), client: "h:2".into(), incarnation: 7 };
+        let member = Member { peer: "h:1".into(), client: "h:2".into() };
         vec![
             Op::Get(key()),
             Op::GetMany(vec![key(), Bytes::new()]),

@@ -72,16 +72,13 @@ pub(crate) enum Unit {
     Millis,
 }
 
-/// What the cluster remembers of one of its nodes.
+/// Where one of the cluster's nodes is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     /// Where other nodes reach it.
     pub(crate) peer: String,
     /// Where clients reach it; empty if it has not said.
     pub(crate) client: String,
-    /// The name of its disk, drawn when its directory was made; 0 while nobody has met it. A node that comes back under the
-    /// same number with another one has lost what it promised.
-    pub(crate) incarnation: u64,
 }
 
 /// One thing to do with the state.
@@ -142,7 +139,7 @@ pub(crate) enum Op {
     Flush,
     /// Nothing but the entry's time: so that keys go when nobody writes.
     Tick,
-    /// The cluster's own: what is known of a node from now on. Nothing, if the node was met under another incarnation.
+    /// The cluster's own: where a node is from now on.
     Remember(u64, Member),
     /// The cluster's own: the node has left.
     Forget(u64),
@@ -168,7 +165,7 @@ impl Op {
                 Op::Set { key, value, .. } | Op::Append(key, value) => key.len() + value.len(),
                 Op::SetMany(pairs) => pairs.iter().map(|(key, value)| key.len() + value.len() + 8).sum(),
                 Op::CompareAndSet { key, old, new } => key.len() + old.len() + new.len(),
-                Op::Remember(_, member) => member.peer.len() + member.client.len() + 16,
+                Op::Remember(_, member) => member.peer.len() + member.client.len(),
                 Op::Count | Op::Flush | Op::Tick | Op::Forget(_) => 0,
             }
     }

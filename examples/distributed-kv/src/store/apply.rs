@@ -100,7 +100,7 @@ impl Applying<'_, '_> {
                 (self.meta.keys, *self.next_end) = (0, None);
                 Answer::Ok
             }
-            Op::Remember(node, member) => self.met(*node, member),
+            Op::Remember(node, member) => self.remember(*node, member),
             Op::Forget(node) => {
                 self.members.remove(node);
                 self.over.delete(layout::member(*node));
@@ -180,23 +180,11 @@ impl Applying<'_, '_> {
         }
     }
 
-    fn met(&mut self, node: u64, member: &Member) -> Answer {
-        let mut member = member.clone();
-        if let Some(known) = self.members.get(&node) {
-            if known.incarnation != 0 && member.incarnation != 0 && known.incarnation != member.incarnation {
-                return Answer::err("that node was met with another disk: it has lost what it promised");
-            }
-            if member.incarnation == 0 {
-                member.incarnation = known.incarnation;
-            }
-            if member.client.is_empty() {
-                member.client = known.client.clone();
-            }
-        }
+    fn remember(&mut self, node: u64, member: &Member) -> Answer {
         let mut bytes = Vec::new();
-        put_member(&member, &mut bytes);
+        put_member(member, &mut bytes);
         self.over.put(layout::member(node), bytes.into());
-        self.members.insert(node, member);
+        self.members.insert(node, member.clone());
         Answer::Ok
     }
 

@@ -16,27 +16,28 @@
 //!
 //! The position of the last entry stands in the same batch as what it did. So after a crash the engine says itself from where
 //! the log has to be applied again, and nothing of the state is written twice: the log may forget what the engine has
-//! [flushed](Store::flush).
+//! flushed.
 
 mod apply;
 mod layout;
 mod overlay;
 mod sessions;
+mod snapshot;
 mod view;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use xs_storage::dump;
-use xs_storage::engine::{Durability, Engine, KeyRange, ReadView, WriteBatch};
+use xs_storage::engine::{Durability, Engine, KeyRange, WriteBatch};
 
 use self::apply::Applying;
 use self::layout::{MEMBER, META, Meta, RESTORING, SESSION};
 use self::overlay::Overlay;
 use self::sessions::Sessions;
+pub(crate) use self::snapshot::Snapshot;
 use crate::answer::Answer;
 use crate::command::{Member, Millis, decode};
 use crate::wire::Malformed;
@@ -67,12 +68,12 @@ pub(crate) enum StoreError {
     Unknown(#[from] Malformed),
     /// A snapshot that can't be made or put in.
     #[error("snapshot: {0}")]
-    Snapshot(Arc<dump::DumpError>),
-    /// The log went on where the state has not been.
-    #[error("entry {found} came where {expected} was to come")]
-    Gap {
-        /// The entry that should have come.
-        expected: u64,
+    Snapshot(Arc<io::Error>),
+    /// The log went on where the state has been.
+    #[error("entry {found} came behind {behind}")]
+    Backwards {
+        /// The last entry that is in the state.
+        behind: u64,
         /// The one that came.
         found: u64,
     },
@@ -174,30 +175,23 @@ impl Store {
         &self.engine
     }
 
-    /// Applies entries in the order of the log, as one batch: `None` for one that holds no command. They are visible when
-    /// this returns, and durable after [`Store::flush`].
+    /// Applies entries in the order of the log, as one batch that ends at `last`: entries that hold no command are left out.
+    /// They are visible when this returns, and durable after [`Store::flush`].
     ///
     /// # Errors
     ///
     /// After one the state is as unsure as the engine that refused; open it anew.
     pub(crate) fn apply(
         &mut self,
-        entries: impl IntoIterator<Item = (u64, Option<Bytes>)>,
-    ) -> Result<Vec<Option<Outcome>>, StoreError> {
+        entries: impl IntoIterator<Item = (u64, Bytes)>,
+        last: u64,
+    ) -> Result<Vec<Outcome>, StoreError> {
         let engine = self.engine.clone();
         let mut over = Overlay::new(&*engine);
         let mut outcomes = Vec::new();
         let before = self.meta;
         for (index, bytes) in entries {
-            let expected = self.meta.applied + 1;
-            if index != expected {
-                return Err(StoreError::Gap { expected, found: index });
-            }
-            self.meta.applied = index;
-            let Some(bytes) = bytes else {
-                outcomes.push(None);
-                continue;
-            };
+            self.goes_on_at(index)?;
             let entry = decode(bytes)?;
             let (meta, members, next_end) = (&mut self.meta, &mut self.members, &mut self.next_end);
             meta.clock = meta.clock.max(entry.at);
@@ -205,7 +199,7 @@ impl Store {
             applying.remove_ended(&entry)?;
             let copy = entry.id.map_or(Ok(None), |id| self.sessions.copy(&id, applying.meta.forgotten))?;
             if let Some(outcome) = copy {
-                outcomes.push(Some(outcome));
+                outcomes.push(outcome);
                 continue;
             }
             let answers = entry.ops.iter().map(|op| applying.op(op)).collect::<Result<Vec<_>, _>>()?;
@@ -214,7 +208,10 @@ impl Store {
             {
                 self.meta.forgotten = self.meta.forgotten.max(forgotten);
             }
-            outcomes.push(Some(Outcome::Done(answers)));
+            outcomes.push(Outcome::Done(answers));
+        }
+        if last != self.meta.applied {
+            self.goes_on_at(last)?;
         }
         if self.meta != before {
             over.put(Bytes::from_static(META), self.meta.encode());
@@ -225,26 +222,25 @@ impl Store {
         Ok(outcomes)
     }
 
-    /// Makes everything applied so far durable in the engine itself.
+    fn goes_on_at(&mut self, index: u64) -> Result<(), StoreError> {
+        let behind = self.meta.applied;
+        if index <= behind {
+            return Err(StoreError::Backwards { behind, found: index });
+        }
+        self.meta.applied = index;
+        Ok(())
+    }
+
+    /// The state of this moment as bytes, which are read while the state goes on.
     ///
     /// # Errors
     ///
     /// The engine's.
-    pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        Ok(self.engine.flush()?)
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(Snapshot::of(self.engine.snapshot()?))
     }
 
-    /// The state of this moment, to be written down from another thread with [`save`].
-    ///
-    /// # Errors
-    ///
-    /// The engine's.
-    pub(crate) fn snapshot(&self) -> Result<Arc<dyn ReadView>, StoreError> {
-        Ok(self.engine.snapshot()?)
-    }
-
-    /// Replaces the state by one that was [saved](save). It is durable when this returns; a crash meanwhile leaves an empty
-    /// state.
+    /// Replaces the state by a [`Store::snapshot`]. It is durable when this returns; a crash meanwhile leaves an empty state.
     ///
     /// # Errors
     ///
@@ -253,9 +249,7 @@ impl Store {
         let mut begin = everything_goes();
         begin.put(RESTORING, b"");
         self.engine.submit(begin, Durability::Synced)?.wait()?;
-        let snapshot = |error| StoreError::Snapshot(Arc::new(error));
-        let mut blocks = dump::Reader::new(from).map_err(snapshot)?;
-        while let Some(batch) = blocks.next().map_err(snapshot)? {
+        while let Some(batch) = snapshot::next(from)? {
             drop(self.engine.submit(batch, Durability::Buffered)?);
         }
         let mut end = WriteBatch::new();
@@ -264,15 +258,6 @@ impl Store {
         self.engine.flush()?;
         self.load()
     }
-}
-
-/// Writes a state down, to be put in with [`Store::restore`].
-///
-/// # Errors
-///
-/// The engine's and the writer's.
-pub(crate) fn save(view: &dyn ReadView, to: &mut dyn Write) -> Result<(), StoreError> {
-    dump::save(view, to, &mut |_| {}).map(drop).map_err(|error| StoreError::Snapshot(Arc::new(error)))
 }
 
 fn everything_goes() -> WriteBatch {
