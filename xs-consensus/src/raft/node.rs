@@ -195,7 +195,11 @@ impl<L: LogView> Raft<L> {
         &mut self.log.view
     }
 
-    pub(super) fn alive(&self) -> Result<(), Error> {
+    /// Whether the node goes on. One that has stopped takes nothing, says nothing and asks for nothing.
+    ///
+    /// # Errors
+    /// [`Error::PersistLost`]: why it doesn't.
+    pub fn alive(&self) -> Result<(), Error> {
         if self.persists.lost() { Err(Error::PersistLost) } else { Ok(()) }
     }
 

@@ -50,6 +50,8 @@ pub struct Follower {
     pub next: Index,
     /// How it is sent to: `probe`, `replicate` or `snapshot`.
     pub mode: &'static str,
+    /// Whether it was heard within an election timeout.
+    pub heard: bool,
 }
 
 impl<L: LogView> Raft<L> {
@@ -70,6 +72,7 @@ impl<L: LogView> Raft<L> {
                     Mode::Replicate => "replicate",
                     Mode::Snapshot(_) => "snapshot",
                 },
+                heard: progress.is_heard(self.now, self.options.election_timeout),
             })
             .collect();
         let transferring = match &self.role {
