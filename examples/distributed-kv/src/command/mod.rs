@@ -10,7 +10,7 @@ mod parse;
 use ::bytes::Bytes;
 
 pub(crate) use self::bytes::{STAMP_AT, decode, encode, put_member, take_member};
-pub(crate) use parse::{Parsed, parse};
+pub(crate) use parse::{Parsed, arity, parse, wrong_number};
 
 /// The longest key, in bytes: an engine's limit, less what the layout puts in front of a key.
 pub(crate) const MAX_KEY: usize = 32 << 10;

@@ -176,7 +176,7 @@ impl Connection {
         match (name, self.queue.take()) {
             (b"MULTI", None) => {
                 self.queue = Some(Queue::default());
-                plan.say(version, Reply::ok);
+                plan.say(version, |reply| reply.ok());
             }
             (b"MULTI", queue) => {
                 self.queue = queue;
@@ -195,13 +195,13 @@ impl Connection {
             }
             (b"EXEC", Some(queue)) => plan.ask_all(version, queue.ops),
             (b"DISCARD", None) => plan.say(version, |reply| reply.error("ERR DISCARD without MULTI")),
-            (b"DISCARD", Some(_)) => plan.say(version, Reply::ok),
+            (b"DISCARD", Some(_)) => plan.say(version, |reply| reply.ok()),
             (b"WATCH" | b"UNWATCH", queue) => {
                 self.queue = queue;
                 self.refuse(plan, "ERR WATCH is not supported: use CAS key old new, or SET key value NX");
             }
             (b"QUIT", _) => {
-                plan.say(version, Reply::ok);
+                plan.say(version, |reply| reply.ok());
                 turn.next = Next::Close;
             }
             (b"RESET", _) => {

@@ -8,14 +8,44 @@ use super::{Front, glob, info};
 use crate::command::{arity, wrong_number};
 
 /// The configuration that clients of Redis look for.
-const CONFIG: [(&str, &str); 6] =
-    [("appendfsync", "always"), ("appendonly", "yes"), ("databases", "1"), ("maxmemory", "0"), ("save", ""), ("timeout", "0")];
+const CONFIG: [(&str, &str); 6] = [
+    ("appendfsync", "always"),
+    ("appendonly", "yes"),
+    ("databases", "1"),
+    ("maxmemory", "0"),
+    ("save", ""),
+    ("timeout", "0"),
+];
 
 /// Every command, for `COMMAND`: those of the state, and the rest with their numbers of words.
 const OF_STATE: [&str; 27] = [
-    "append", "cas", "dbsize", "decr", "decrby", "del", "exists", "expire", "expireat", "flushall", "flushdb", "get",
-    "getdel", "getset", "incr", "incrby", "mget", "mset", "persist", "pexpire", "pexpireat", "psetex", "pttl", "set",
-    "setex", "setnx", "strlen",
+    "append",
+    "cas",
+    "dbsize",
+    "decr",
+    "decrby",
+    "del",
+    "exists",
+    "expire",
+    "expireat",
+    "flushall",
+    "flushdb",
+    "get",
+    "getdel",
+    "getset",
+    "incr",
+    "incrby",
+    "mget",
+    "mset",
+    "persist",
+    "pexpire",
+    "pexpireat",
+    "psetex",
+    "pttl",
+    "set",
+    "setex",
+    "setnx",
+    "strlen",
 ];
 const OTHERS: [(&str, i64); 24] = [
     ("auth", -2),
@@ -81,9 +111,10 @@ pub(super) fn answer(front: &Front, connection: &mut Connection, name: &[u8], re
         (b"INFO", _) => reply.verbatim(b"txt", info::info(front).as_bytes()),
         (b"CLUSTER", 2..) => info::cluster(front, &word(1).unwrap_or_default(), &mut reply),
         (b"CONFIG", 3..) if word(1).as_deref() == Some(b"GET") => {
-            let asked = |name: &str| (2..request.len()).any(|i| {
-                glob::matches(&request.get(i).unwrap_or_default().to_ascii_lowercase(), name.as_bytes())
-            });
+            let asked = |name: &str| {
+                (2..request.len())
+                    .any(|i| glob::matches(&request.get(i).unwrap_or_default().to_ascii_lowercase(), name.as_bytes()))
+            };
             let found: Vec<_> = CONFIG.iter().filter(|(name, _)| asked(name)).collect();
             reply.map(found.len());
             for (name, value) in found {
@@ -101,10 +132,16 @@ pub(super) fn answer(front: &Front, connection: &mut Connection, name: &[u8], re
         ) => wrong(&mut reply),
         _ => {
             let args = (1..request.len().min(8)).map(|i| {
-                format!("'{}' ", String::from_utf8_lossy(&request.get(i).unwrap_or_default()[..request.get(i).unwrap_or_default().len().min(64)]))
+                format!(
+                    "'{}' ",
+                    String::from_utf8_lossy(
+                        &request.get(i).unwrap_or_default()[..request.get(i).unwrap_or_default().len().min(64)]
+                    )
+                )
             });
             let name = String::from_utf8_lossy(&name[..name.len().min(64)]).to_ascii_lowercase();
-            reply.error(format!("ERR unknown command '{name}', with args beginning with: {}", args.collect::<String>()));
+            reply
+                .error(format!("ERR unknown command '{name}', with args beginning with: {}", args.collect::<String>()));
         }
     }
 }

@@ -79,9 +79,8 @@ pub(super) async fn run(front: &Front, scan: Scan, reads_here: bool, reply: &mut
         Err(why) => reply.error(format!("ERR {why}")),
         Ok(scanned) => {
             let cursor = scanned.next.map_or(0, |place| front.cursors.lock().keep(place));
-            let matches = |key: &&Bytes| {
-                !scan.nothing && scan.pattern.as_ref().is_none_or(|pattern| glob::matches(pattern, key))
-            };
+            let matches =
+                |key: &&Bytes| !scan.nothing && scan.pattern.as_ref().is_none_or(|pattern| glob::matches(pattern, key));
             let keys: Vec<&Bytes> = scanned.keys.iter().filter(matches).collect();
             reply.array(2);
             reply.bulk(cursor.to_string().as_bytes());

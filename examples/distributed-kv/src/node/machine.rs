@@ -93,12 +93,7 @@ impl StateMachine for Machine {
     }
 
     fn restore(&mut self, index: Index, snapshot: &mut dyn Read) -> io::Result<()> {
-        self.store.restore(snapshot).map_err(io::Error::other)?;
-        let applied = self.store.applied();
-        // Entries that hold no command stand between, perhaps.
-        if applied > index.0 {
-            return Err(io::Error::other(format!("a snapshot of {index} holds entry {applied}")));
-        }
+        self.store.restore(index.0, snapshot).map_err(io::Error::other)?;
         self.flushing.applied.store(index.0, Ordering::Release);
         self.flushing.durable.store(index.0, Ordering::Release);
         Ok(())

@@ -8,9 +8,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use xs_consensus::raft::Message;
 
 use super::Hello;
+use crate::answer;
 use crate::store::Outcome;
 use crate::wire::{Malformed, Reader, put_string};
-use crate::answer;
 
 /// The longest frame: an append that carries one entry of the largest kind, and what goes with it.
 pub(crate) const MAX_FRAME: usize = 8 << 20;

@@ -53,10 +53,16 @@ impl Hello {
     /// Whether `self` may speak with the node that `ours` is from; the reason if not.
     pub(crate) fn suits(&self, ours: &Hello) -> Result<(), String> {
         if self.cluster != ours.cluster {
-            return Err(format!("n{} belongs to another cluster ({:x}, and this is {:x})", self.from, self.cluster, ours.cluster));
+            return Err(format!(
+                "n{} belongs to another cluster ({:x}, and this is {:x})",
+                self.from, self.cluster, ours.cluster
+            ));
         }
         if self.to != ours.from {
-            return Err(format!("n{} looks for n{}, and this is n{}: an address is wrong", self.from, self.to, ours.from));
+            return Err(format!(
+                "n{} looks for n{}, and this is n{}: an address is wrong",
+                self.from, self.to, ours.from
+            ));
         }
         if self.from == ours.from {
             return Err(format!("two processes say that they are n{}", self.from));

@@ -171,10 +171,7 @@ impl<N: Network> Link<N> {
 }
 
 /// The next frame of a connection.
-async fn next(
-    io: &mut (impl tokio::io::AsyncRead + Unpin),
-    read: &mut BytesMut,
-) -> Result<Frame, Broken> {
+async fn next(io: &mut (impl tokio::io::AsyncRead + Unpin), read: &mut BytesMut) -> Result<Frame, Broken> {
     loop {
         if let Some(frame) = Frame::take(read)? {
             return Ok(frame);

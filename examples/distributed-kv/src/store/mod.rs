@@ -42,7 +42,7 @@ use crate::answer::Answer;
 use crate::command::{Member, Millis, decode};
 use crate::wire::Malformed;
 
-pub(crate) use self::view::{Scanned, View};
+pub(crate) use self::view::View;
 
 /// What became of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,19 +240,27 @@ impl Store {
         Ok(Snapshot::of(self.engine.snapshot()?))
     }
 
-    /// Replaces the state by a [`Store::snapshot`]. It is durable when this returns; a crash meanwhile leaves an empty state.
+    /// Replaces the state by a [`Store::snapshot`] that stands for the log up to `index`. It is durable when this returns; a
+    /// crash meanwhile leaves an empty state.
     ///
     /// # Errors
     ///
     /// The engine's, and [`StoreError::Snapshot`] for bytes that are none.
-    pub(crate) fn restore(&mut self, from: &mut dyn Read) -> Result<(), StoreError> {
+    pub(crate) fn restore(&mut self, index: u64, from: &mut dyn Read) -> Result<(), StoreError> {
         let mut begin = everything_goes();
         begin.put(RESTORING, b"");
         self.engine.submit(begin, Durability::Synced)?.wait()?;
         while let Some(batch) = snapshot::next(from)? {
             drop(self.engine.submit(batch, Durability::Buffered)?);
         }
+        let mut meta = self.engine.get(META)?.map_or(Ok(Meta::default()), Meta::decode)?;
+        if meta.applied > index {
+            return Err(StoreError::Backwards { behind: meta.applied, found: index });
+        }
+        // Entries that hold no command may stand between.
+        meta.applied = index;
         let mut end = WriteBatch::new();
+        end.put(META, &meta.encode());
         end.delete(RESTORING);
         self.engine.submit(end, Durability::Synced)?.wait()?;
         self.engine.flush()?;

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use xs_storage::engine::MemoryEngine;
 
 use super::sessions::MAX_SESSIONS;
+use super::view::Scanned;
 use super::*;
 use crate::command::{Entry, ExpireIf, Expiry, Id, Op, SetIf, Unit, encode};
 
@@ -49,10 +50,13 @@ fn an_entry_sees_what_stands_in_front_of_it_in_the_same_batch() {
     let mut store = empty();
     let entry = |ops| bytes(&Entry { at: 1, id: None, ops });
     let outcomes = store
-        .apply([
-            (1, entry(vec![set("a", "1", Expiry::Never)])),
-            (3, entry(vec![Op::Add("a".into(), 41), get("a"), Op::Count])),
-        ], 4)
+        .apply(
+            [
+                (1, entry(vec![set("a", "1", Expiry::Never)])),
+                (3, entry(vec![Op::Add("a".into(), 41), get("a"), Op::Count])),
+            ],
+            4,
+        )
         .unwrap();
     assert_eq!(outcomes[1], Outcome::Done(vec![Answer::Int(42), bulk("42"), Answer::Int(1)]));
     assert_eq!(store.applied(), 4);
@@ -221,11 +225,12 @@ fn a_snapshot_takes_the_place_of_a_state_or_leaves_none() {
     run_as(&mut from, 5, Some(Id { session: 1, seq: 1, since: 0 }), vec![set("a", "1", Expiry::At(9))]);
     run(&mut to, 99, vec![set("other", "x", Expiry::Never)]);
     let saved = dumped(&from);
-    to.restore(&mut &saved[..]).unwrap();
+    to.restore(1, &mut &saved[..]).unwrap();
     assert_eq!(dumped(&to), saved);
-    assert_eq!((to.applied(), to.clock()), (1, 5));
+    to.restore(4, &mut &saved[..]).unwrap();
+    assert_eq!((to.applied(), to.clock()), (4, 5), "entries without a command stood behind");
     // One that is cut off: what is left is known to be a part of something.
-    assert!(matches!(to.restore(&mut &saved[..saved.len() - 1]), Err(StoreError::Snapshot(_))));
+    assert!(matches!(to.restore(4, &mut &saved[..saved.len() - 1]), Err(StoreError::Snapshot(_))));
     let to = Store::open(to.engine().clone()).unwrap();
     assert_eq!((to.applied(), to.view().read(&get("a"), 0).unwrap()), (0, Answer::Nil));
 }
