@@ -1,5 +1,5 @@
 //! A client of RESP, and clusters inside of this process.
-#![allow(dead_code)] // each test takes what it needs
+#![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,12 +13,12 @@ use xs_net::client::{ClientOptions, connect};
 use xs_proto::resp::{Frame, FrameCodec, Request, Version};
 
 /// A connection to a node.
-pub struct Client {
+pub(crate) struct Client {
     connection: xs_net::Connection<Request, Frame>,
 }
 
 impl Client {
-    pub async fn to(addr: SocketAddr) -> std::io::Result<Client> {
+    pub(crate) async fn to(addr: SocketAddr) -> std::io::Result<Client> {
         let stream = TcpStream::connect(addr).await?;
         stream.set_nodelay(true)?;
         let codec = FrameCodec::new(Version::Resp2);
@@ -28,7 +28,7 @@ impl Client {
     }
 
     /// Sends a request at once, and gives what its answer will be.
-    pub async fn send(&mut self, words: &[&str]) -> xs_net::client::Reply<Frame> {
+    pub(crate) async fn send(&mut self, words: &[&str]) -> xs_net::client::Reply<Frame> {
         let request: Request = words.iter().collect();
         match self.connection.ready().await {
             Ok(ready) => ready.call(request),
@@ -37,14 +37,14 @@ impl Client {
     }
 
     /// The answer as redis-cli would print it, roughly.
-    pub async fn ask(&mut self, line: &str) -> String {
+    pub(crate) async fn ask(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split(' ').collect();
         let reply = self.send(&words).await.await;
         reply.map_or_else(|error| format!("!{error}"), |frame| shown(&frame))
     }
 }
 
-pub fn shown(frame: &Frame) -> String {
+pub(crate) fn shown(frame: &Frame) -> String {
     match frame {
         Frame::Integer(n) => format!(":{n}"),
         Frame::Null => "nil".into(),
@@ -57,18 +57,18 @@ pub fn shown(frame: &Frame) -> String {
 }
 
 /// Nodes in this process.
-pub struct Cluster {
-    pub dir: tempfile::TempDir,
-    pub servers: BTreeMap<u64, Server>,
+pub(crate) struct Cluster {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) servers: BTreeMap<u64, Server>,
     founders: BTreeMap<u64, String>,
 }
 
 impl Cluster {
-    pub async fn start(nodes: u64) -> Cluster {
+    pub(crate) async fn start(nodes: u64) -> Cluster {
         Cluster::start_with(nodes, |_| {}).await
     }
 
-    pub async fn start_with(nodes: u64, change: impl Fn(&mut Config)) -> Cluster {
+    pub(crate) async fn start_with(nodes: u64, change: impl Fn(&mut Config)) -> Cluster {
         let dir = tempfile::tempdir().unwrap();
         let bound: Vec<(u64, Bound)> = (1..=nodes).map(|node| (node, bind())).collect();
         let founders: BTreeMap<u64, String> =
@@ -85,14 +85,14 @@ impl Cluster {
     }
 
     /// A further node, which is not a member yet, or one that was stopped.
-    pub fn add(&mut self, node: u64, bound: Bound) {
+    pub(crate) fn add(&mut self, node: u64, bound: Bound) {
         let founders = if self.founders.contains_key(&node) { self.founders.clone() } else { BTreeMap::new() };
         let config = config(self.dir.path(), node, &founders);
         self.servers.insert(node, bound.start(config, &Environment::system()).unwrap());
     }
 
     /// Waits until all nodes agree on who leads.
-    pub async fn leader(&self) -> u64 {
+    pub(crate) async fn leader(&self) -> u64 {
         for _ in 0..500 {
             let mut leaders: Vec<_> = self.servers.values().map(Server::leader).collect();
             leaders.dedup();
@@ -106,21 +106,21 @@ impl Cluster {
         panic!("no leader within 10 s");
     }
 
-    pub async fn client(&self, node: u64) -> Client {
+    pub(crate) async fn client(&self, node: u64) -> Client {
         Client::to(self.servers[&node].client_addr()).await.unwrap()
     }
 
-    pub async fn follower(&self) -> u64 {
+    pub(crate) async fn follower(&self) -> u64 {
         let leader = self.leader().await;
         *self.servers.keys().find(|node| **node != leader).unwrap()
     }
 }
 
-pub fn bind() -> Bound {
+pub(crate) fn bind() -> Bound {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     Bound::bind(any, any).unwrap()
 }
 
-pub fn config(dir: &Path, node: u64, founders: &BTreeMap<u64, String>) -> Config {
+pub(crate) fn config(dir: &Path, node: u64, founders: &BTreeMap<u64, String>) -> Config {
     Config { founders: founders.clone(), ..Config::new(node, dir.join(format!("n{node}"))) }
 }
