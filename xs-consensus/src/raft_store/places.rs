@@ -96,7 +96,8 @@ impl Places {
     /// Forgets entries up to `to`, which is one of them.
     pub(super) fn compact(&mut self, to: Index) {
         let Some((term, _)) = self.find(to) else { return };
-        let keep = self.runs.partition_point(|run| run.first <= to).saturating_sub(1);
+        // The run that the next entry is in; another one than that of `to`, perhaps.
+        let keep = self.runs.partition_point(|run| run.first <= to.next()).saturating_sub(1);
         self.runs.drain(..keep);
         if let Some(first) = self.runs.first_mut() {
             first.position += to.next().0 - first.first.0;
@@ -157,11 +158,11 @@ mod tests {
         }
         assert_eq!(places.runs.len(), 3);
         assert_eq!(places.bytes_behind(Index(0)), 1_000_000);
+        assert_eq!(places.find(Index(400)), Some((Term(2), 405)));
         places.compact(Index(500));
         assert!(places.bytes_behind(Index(500)).abs_diff(500_000) <= 2 * SPACING);
         assert!(places.bytes_behind(Index(900)).abs_diff(100_000) <= 2 * SPACING);
         assert_eq!(places.bytes_behind(Index(1000)), 0);
-        assert_eq!(places.find(Index(400)), Some((Term(2), 405)));
         assert!(!places.put(Index(1002), Term(9), 2000, 1), "a hole");
     }
 

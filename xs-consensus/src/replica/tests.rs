@@ -1,1 +1,0 @@
-//! Replicas in one thread: what comes in, what comes out, and what the disk has to do with it.
