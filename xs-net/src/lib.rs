@@ -28,6 +28,7 @@
 #![cfg_attr(feature = "relay", doc = "12. [`relay`]: bytes passed both ways between two connections.")]
 #![cfg_attr(feature = "proxy-protocol", doc = "13. [`proxy_protocol`]: whose connection a proxy passes on.")]
 #![cfg_attr(feature = "tls", doc = "14. [`tls`]: TLS between a listener and a protocol.")]
+#![cfg_attr(feature = "sim", doc = "15. [`sim`]: whole servers in the simulated world.")]
 //!
 //! Then the layers, each behind a feature of its own, each over any [`tower::Service`]. Whoever takes one needs this in
 //! `Cargo.toml`, and from `xs-os` a seeded `Rng` where a layer asks for chance (`Rng::from_entropy()`), or a clock other than the
@@ -105,6 +106,8 @@ pub mod serve;
 pub mod session;
 #[cfg(feature = "shed")]
 pub mod shed;
+#[cfg(feature = "sim")]
+pub mod sim;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 pub mod timer;

@@ -21,8 +21,8 @@
 //! # Invariants
 //!
 //! - A sleep is never ready before `clock.now() >= deadline`: every wake-up looks at the clock again (`Sleep::poll`).
-//! - A sleep that is polled again with the same waker arms nothing new, so polling in a loop doesn't grow the clock's
-//!   list.
+//! - A sleep that is polled again with the same waker arms nothing new, and one that is dropped or moved takes back what it
+//!   armed: the clock's list has a place for each sleeper and no more.
 //! - With a virtual clock nothing here touches the runtime: the same code runs under any executor.
 //!
 //! # Cost
@@ -157,11 +157,24 @@ impl Sleep {
 
     /// Moves the deadline. The sleep must be polled again to be woken.
     pub fn reset(&mut self, deadline: Instant) {
+        self.disarm();
         self.deadline = deadline;
-        self.armed = None;
         if let Some(sleep) = &mut self.reactor {
             sleep.as_mut().reset(deadline.into());
         }
+    }
+
+    /// The clock need not keep its waker any longer.
+    fn disarm(&mut self) {
+        if let Some(waker) = self.armed.take() {
+            self.clock.forget(self.deadline, &waker);
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.disarm();
     }
 }
 
@@ -175,12 +188,15 @@ impl Future for Sleep {
         loop {
             let now = this.clock.now();
             if now >= this.deadline {
+                // The clock has forgotten it by itself.
+                this.armed = None;
                 return Poll::Ready(());
             }
             if this.reactor.is_none() {
                 if this.armed.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                     return Poll::Pending;
                 }
+                this.disarm();
                 match this.clock.wake_at(this.deadline, cx.waker()) {
                     Wake::ByClock => {
                         this.armed = Some(cx.waker().clone());
@@ -244,6 +260,11 @@ mod tests {
             assert!(Pin::new(&mut sleep).poll(&mut Context::from_waker(waker)).is_pending());
         }
         assert!(format!("{clock:?}").contains("armed: 1"));
+        sleep.reset(clock.now() + Duration::from_secs(2));
+        assert!(Pin::new(&mut sleep).poll(&mut Context::from_waker(waker)).is_pending());
+        assert_eq!(clock.next_deadline(), Some(sleep.deadline()));
+        drop(sleep);
+        assert_eq!(clock.next_deadline(), None);
     }
 
     #[tokio::test]

@@ -104,6 +104,12 @@ pub trait Clock: Send + Sync + Debug {
         let _ = (deadline, waker);
         Wake::ByReactor
     }
+
+    /// Takes back a [`Clock::wake_at`] with the same arguments, of one who no longer waits. A clock that keeps no wakers has
+    /// nothing to forget.
+    fn forget(&self, deadline: Instant, waker: &Waker) {
+        let _ = (deadline, waker);
+    }
 }
 
 /// Who wakes a sleeper: the answer of [`Clock::wake_at`].
@@ -221,6 +227,16 @@ impl Clock for VirtualClock {
         state.armed.insert((deadline, order), waker.clone());
         Wake::ByClock
     }
+
+    fn forget(&self, deadline: Instant, waker: &Waker) {
+        let mut state = self.state.lock();
+        let mut armed = state.armed.range((deadline, 0)..=(deadline, u64::MAX));
+        let Some(key) = armed.find(|(_, kept)| kept.will_wake(waker)).map(|(key, _)| *key) else { return };
+        let kept = state.armed.remove(&key);
+        // Dropping a waker may drop a task, and that one's sleeps.
+        drop(state);
+        drop(kept);
+    }
 }
 
 #[cfg(test)]
@@ -259,6 +275,23 @@ mod tests {
         assert_eq!(count.0.load(Ordering::SeqCst), 0);
         clock.advance(Duration::from_millis(1));
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        assert_eq!(clock.next_deadline(), None);
+    }
+
+    #[test]
+    fn who_no_longer_waits_is_not_woken_and_is_no_deadline() {
+        let clock = VirtualClock::new();
+        let (one, other) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let at = clock.now() + Duration::from_secs(1);
+        let (first, second) = (Waker::from(one.clone()), Waker::from(other.clone()));
+        clock.wake_at(at, &first);
+        clock.wake_at(at, &second);
+        clock.forget(at, &first);
+        clock.forget(at, &first);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!((one.0.load(Ordering::SeqCst), other.0.load(Ordering::SeqCst)), (0, 1));
+        clock.wake_at(at + Duration::from_secs(1), &first);
+        clock.forget(at + Duration::from_secs(1), &first);
         assert_eq!(clock.next_deadline(), None);
     }
 

@@ -249,6 +249,8 @@ struct Stepped {
     step: Step,
     signal: Arc<Signal>,
     ready: bool,
+    /// What is left of the time that it asked for.
+    left: Option<Duration>,
 }
 
 impl SteppedJobs {
@@ -259,12 +261,13 @@ impl SteppedJobs {
 
     /// Steps the next job that has something to do; false when every job is idle.
     ///
-    /// A job that answered [`Progress::After`] counts as idle: time is the caller's, who pokes it with
-    /// [`SteppedJobs::poke_all`] after moving the clock.
+    /// A job that answered [`Progress::After`] counts as idle: time is the caller's, who lets it pass with
+    /// [`SteppedJobs::advance`], or pokes it with [`SteppedJobs::poke_all`] after moving the clock.
     pub fn step(&self) -> bool {
         let Some(mut job) = self.take_ready() else { return false };
         let progress = (job.step)();
         job.ready = progress == Progress::Busy;
+        job.left = if let Progress::After(time) = progress { Some(time) } else { None };
         if progress == Progress::Done {
             job.signal.state.lock().done = true;
         } else {
@@ -276,6 +279,21 @@ impl SteppedJobs {
     /// Steps until every job is idle or `limit` steps were made; returns how many were made.
     pub fn run_until_idle(&self, limit: usize) -> usize {
         (0..limit).take_while(|_| self.step()).count()
+    }
+
+    /// Lets time pass for the jobs that wait for it ([`Progress::After`]).
+    pub fn advance(&self, by: Duration) {
+        for job in self.queue.lock().iter_mut() {
+            if let Some(left) = &mut job.left {
+                *left = left.saturating_sub(by);
+                job.ready |= left.is_zero();
+            }
+        }
+    }
+
+    /// After what time the next job that waits for time has something to do.
+    pub fn next_due(&self) -> Option<Duration> {
+        self.queue.lock().iter().filter_map(|job| job.left).min()
     }
 
     /// Gives every job a step, as the passing of time would.
@@ -301,7 +319,7 @@ impl SteppedJobs {
 impl Jobs for SteppedJobs {
     fn spawn(&self, name: &str, step: Step) -> JobHandle {
         let signal = Arc::new(Signal::default());
-        let job = Stepped { name: name.to_owned(), step, signal: signal.clone(), ready: true };
+        let job = Stepped { name: name.to_owned(), step, signal: signal.clone(), ready: true, left: None };
         self.queue.lock().push_back(job);
         JobHandle { signal }
     }
@@ -353,6 +371,26 @@ mod tests {
         handle.poke();
         assert_eq!(jobs.run_until_idle(10), 1);
         assert_eq!(count.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn a_stepped_job_that_waits_for_time_steps_when_it_has_passed() {
+        let jobs = SteppedJobs::new();
+        let count = Arc::new(AtomicU32::new(0));
+        let seen = count.clone();
+        let minute = Duration::from_secs(60);
+        jobs.spawn(
+            "every minute",
+            Box::new(move || {
+                seen.fetch_add(1, Ordering::SeqCst);
+                Progress::After(minute)
+            }),
+        );
+        assert_eq!((jobs.next_due(), jobs.run_until_idle(10), jobs.next_due()), (None, 1, Some(minute)));
+        jobs.advance(minute / 2);
+        assert_eq!((jobs.run_until_idle(10), jobs.next_due()), (0, Some(minute / 2)));
+        jobs.advance(minute);
+        assert_eq!((jobs.run_until_idle(10), jobs.next_due()), (1, Some(minute)));
     }
 
     #[test]

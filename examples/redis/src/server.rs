@@ -194,11 +194,34 @@ impl Builder {
     ///
     /// [`StartError`].
     pub async fn start(self) -> Result<Server, StartError> {
+        self.start_with(Server::listen)
+    }
+
+    /// Starts it on the caller's runtime and on this listener alone: one in memory, or one of a simulated node.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn start_on<L>(self, listener: L) -> Result<Server, StartError>
+    where
+        L: Listener<Peer: Into<Addr> + Send> + 'static,
+    {
+        self.start_with(|server, config| {
+            server.accept_from(listener, config);
+            server.redis.listening(&server.addrs);
+            Ok(())
+        })
+    }
+
+    fn start_with(
+        self,
+        listen: impl FnOnce(&mut Server, &Config) -> Result<(), StartError>,
+    ) -> Result<Server, StartError> {
         let rng = self.seed.map_or_else(Rng::from_entropy, Rng::from_seed);
         let store = self.config.store(&rng);
         let redis = Redis::new(&self.config, store, self.clock, rng).with_jobs(self.jobs);
         let mut server = Server { redis, addrs: Vec::new(), tasks: Vec::new() };
-        server.listen(&self.config)?;
+        listen(&mut server, &self.config)?;
         server.tasks.push(tokio::spawn(server.redis.housekeeping()));
         Ok(server)
     }

@@ -34,6 +34,12 @@ pub trait Actor: Sized {
     /// A timer is due, or long past it if the node was paused.
     fn timer(&mut self, timer: Timer, cx: &mut Context<'_, Self::Message>);
 
+    /// The process was killed or exits, and its machine goes on: what the machine still sends for it, as a kernel does that
+    /// closes its connections. Timers and exits that are asked for here come to nothing.
+    fn killed(self, cx: &mut Context<'_, Self::Message>) {
+        let _ = cx;
+    }
+
     /// How many bytes a message would have on the wire: what a slow link charges for.
     fn size(message: &Self::Message) -> usize {
         let _ = message;

@@ -498,10 +498,22 @@ impl<A: Actor> World<A> {
     /// A process ends and its machine goes on.
     fn exit(&mut self, node: NodeId, why: &str) {
         let slot = &mut self.slots[node.0 as usize];
+        let at = slot.busy_until.max(self.now);
+        let actor = slot.actor.take();
+        let mut cx = slot.context(self.options.nodes);
+        if let Some(actor) = actor {
+            actor.killed(&mut cx);
+        }
+        let last = cx.effects;
         slot.end();
         let life = slot.life;
         self.trace.add(self.now, &why, |why| What::End { node, why }, [8, node.0.into(), 0, 0]);
         self.tally.exits += 1;
+        for effect in last {
+            if let Effect::Send(to, message) = effect {
+                self.send(node, to, message, at);
+            }
+        }
         self.schedule(self.now + self.options.respawn, Event::Start { node, life });
     }
 

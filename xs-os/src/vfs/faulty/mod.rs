@@ -179,6 +179,12 @@ impl FaultyVfs {
         self.shared.state.lock().off()
     }
 
+    /// Lets every call fail and leave no trace, or ends that: for the time in which the destructors run of a process that is
+    /// gone. They come in whatever order its runtime chooses, and a process that was killed runs none.
+    pub fn freeze(&self, frozen: bool) {
+        self.shared.state.lock().frozen = frozen;
+    }
+
     /// Makes syncs say yes and do nothing, or ends that.
     pub fn lie(&self, lies: bool) {
         self.shared.state.lock().lies = lies;

@@ -26,6 +26,8 @@ pub(super) struct State {
     power: Option<u64>,
     /// Calls that found no power.
     dark: u64,
+    /// Who calls is gone: nothing happens, and nothing is counted.
+    pub(super) frozen: bool,
     pub(super) lies: bool,
     rng: Rng,
     /// The names as the running process sees them.
@@ -58,6 +60,7 @@ impl State {
             digest: mix(seed),
             power: None,
             dark: 0,
+            frozen: false,
             lies: false,
             rng: Rng::from_seed(seed).fork("disk"),
             names: BTreeMap::new(),
@@ -94,6 +97,9 @@ impl State {
         path: &Path,
         bytes: u64,
     ) -> (Option<(VirtualClock, Duration)>, Option<io::Error>) {
+        if self.frozen {
+            return (None, Some(io::Error::other("the process is gone")));
+        }
         let cost = self.pace.of(operation, bytes, &mut self.rng);
         self.spent += cost;
         let struck = self.faults.strike(operation, path, &mut self.rng);
@@ -221,6 +227,9 @@ impl State {
 
     /// Writes as much as the disk has room for, or as a failure leaves.
     pub(super) fn write(&mut self, inode: Inode, data: &[u8], offset: u64, entered: io::Result<()>) -> io::Result<()> {
+        if self.frozen {
+            return entered;
+        }
         let Some(live) = self.files.get_mut(&inode) else { return Err(io::ErrorKind::NotFound.into()) };
         let room = self.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used));
         let space = live.len.saturating_add(room).saturating_sub(offset).min(data.len() as u64) as usize;
@@ -268,6 +277,9 @@ impl State {
     }
 
     pub(super) fn sync(&mut self, inode: Inode, entered: io::Result<()>) -> io::Result<()> {
+        if self.frozen {
+            return entered;
+        }
         if let Some(live) = self.files.get_mut(&inode) {
             live.dirty = 0;
         }
@@ -284,6 +296,9 @@ impl State {
     }
 
     pub(super) fn sync_dir(&mut self, dir: &Path, entered: io::Result<()>) -> io::Result<()> {
+        if self.frozen {
+            return entered;
+        }
         if self.dark > 0 || (self.lies && entered.is_ok()) {
             return entered;
         }

@@ -223,6 +223,24 @@ fn a_call_that_is_held_goes_on_when_released() {
     });
 }
 
+#[test]
+fn a_frozen_disk_does_nothing_and_forgets_that_it_was_asked() {
+    let disk = FaultyVfs::new(1);
+    disk.set_pace(Pace::flash(), None);
+    let file = disk.open(path("f"), Open::New).unwrap();
+    file.write_all_at(b"before", 0).unwrap();
+    let before = (disk.digest(), disk.spent(), disk.pending());
+    disk.freeze(true);
+    assert!(file.write_all_at(b"behind", 0).is_err() && file.sync().is_err() && file.set_len(0).is_err());
+    assert!(disk.open(path("g"), Open::New).is_err() && disk.remove(path("f")).is_err());
+    assert!(disk.sync_dir(path("")).is_err() && disk.rename(path("f"), path("g")).is_err());
+    assert!(!disk.is_off());
+    disk.freeze(false);
+    assert_eq!((disk.digest(), disk.spent(), disk.pending()), before);
+    let mut bytes = [0; 6];
+    assert_eq!((file.read_at(&mut bytes, 0).unwrap(), &bytes), (6, b"before"));
+}
+
 /// A run in which everything may happen.
 fn wild(seed: u64) -> (u64, Vec<Vec<(PathBuf, Arc<Vec<u8>>)>>) {
     let disk = FaultyVfs::new(seed);
