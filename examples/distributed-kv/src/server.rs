@@ -336,7 +336,21 @@ impl Bound {
     /// # Errors
     ///
     /// Why it can't.
-    pub fn start(self, mut config: Config, environment: &Environment) -> Result<Server, StartError> {
+    pub fn start(self, config: Config, environment: &Environment) -> Result<Server, StartError> {
+        self.start_over(config, environment, Tcp)
+    }
+
+    /// [`Bound::start`] with another way to other nodes.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't.
+    pub fn start_over<N: Network>(
+        self,
+        mut config: Config,
+        environment: &Environment,
+        network: N,
+    ) -> Result<Server, StartError> {
         for (address, bound) in
             [(&mut config.peer_address, self.peer_addr()), (&mut config.client_address, self.client_addr())]
         {
@@ -345,7 +359,7 @@ impl Bound {
             }
         }
         let client_addr = self.client_addr();
-        let assembled = assemble(&config, environment, Tcp)?;
+        let assembled = assemble(&config, environment, network)?;
         let handle = assembled.handle.clone();
         let stop = watch::Sender::new(false);
         let mut stopped = stop.subscribe();
