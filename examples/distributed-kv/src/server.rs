@@ -360,14 +360,14 @@ impl Bound {
         }
         let client_addr = self.client_addr();
         let assembled = assemble(&config, environment, network)?;
-        let handle = assembled.handle.clone();
+        let (handle, front) = (assembled.handle.clone(), assembled.front.clone());
         let stop = watch::Sender::new(false);
         let mut stopped = stop.subscribe();
         let told = async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
         let task = tokio::spawn(assembled.run(self.peers, self.clients, told));
-        Ok(Server { node: config.node, client_addr, handle, stop, task: Some(task) })
+        Ok(Server { node: config.node, client_addr, handle, front, stop, task: Some(task), metrics: None })
     }
 }
 
@@ -376,8 +376,10 @@ pub struct Server {
     node: u64,
     client_addr: SocketAddr,
     handle: Handle,
+    front: Arc<Front>,
     stop: watch::Sender<bool>,
     task: Option<JoinHandle<Result<(), Stopped>>>,
+    metrics: Option<JoinHandle<()>>,
 }
 
 impl fmt::Debug for Server {
@@ -393,6 +395,19 @@ impl Server {
     /// Where clients reach it.
     pub fn client_addr(&self) -> SocketAddr {
         self.client_addr
+    }
+
+    /// Serves what the node counts, for Prometheus: `GET /metrics` at this address. Where it listens, if the port was 0.
+    ///
+    /// # Errors
+    ///
+    /// When the address can't be listened on.
+    pub fn serve_metrics(&mut self, listen: SocketAddr) -> Result<SocketAddr, StartError> {
+        let (address, task) = crate::metrics::serve(self.front.clone(), listen)?;
+        if let Some(before) = self.metrics.replace(task) {
+            before.abort();
+        }
+        Ok(address)
     }
 
     /// Who leads, as far as this node knows.
@@ -431,6 +446,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         if let Some(task) = &self.task {
             task.abort();
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.abort();
         }
     }
 }

@@ -23,7 +23,7 @@ const MOST: usize = 2_000_000;
 
 /// What clients were told, by one clock. Clones write to the same.
 #[derive(Clone)]
-pub(crate) struct Record {
+pub struct Record {
     history: Arc<Mutex<History<Op, Ret>>>,
     counts: Arc<Mutex<Counts>>,
     now: Arc<dyn Fn() -> Duration + Send + Sync>,
@@ -48,7 +48,7 @@ impl fmt::Debug for Record {
 
 impl Record {
     /// By a clock that all its clients share.
-    pub(crate) fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Record {
+    pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Record {
         Record { history: Arc::default(), counts: Arc::default(), now: Arc::new(now) }
     }
 
@@ -72,13 +72,18 @@ impl Record {
         self.counts.lock().clone()
     }
 
+    /// So many operations were answered.
+    pub fn answered(&self) -> u64 {
+        self.counts.lock().answered
+    }
+
     /// So many operations were asked.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.history.lock().len()
     }
 
     /// Whether the answers fit together; the reason if not.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         match Checker::new(Map::new()).limit(MOST).check(&self.history.lock()) {
             Verdict::Linearizable(_) => Ok(()),
             Verdict::Violation(violation) => Err(violation.to_string()),
@@ -89,26 +94,37 @@ impl Record {
     }
 }
 
+impl<N> fmt::Debug for Worker<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// One client: it asks one thing after another.
-pub(crate) struct Worker<N> {
-    pub(crate) network: N,
+pub struct Worker<N> {
+    /// The way to the nodes.
+    pub network: N,
     /// Where the nodes are; it begins with one of them and goes on to others when that one fails it.
-    pub(crate) addresses: Vec<String>,
-    pub(crate) name: u64,
-    pub(crate) record: Record,
-    pub(crate) timer: Timer,
-    pub(crate) rng: Rng,
+    pub addresses: Vec<String>,
+    /// Its number: values tell who wrote them.
+    pub name: u64,
+    /// What it writes down.
+    pub record: Record,
+    /// What it pauses and waits by.
+    pub timer: Timer,
+    /// What it asks.
+    pub rng: Rng,
     /// Values of keys 0 to this are read and written.
-    pub(crate) keys: u64,
+    pub keys: u64,
     /// The most that it pauses between two requests.
-    pub(crate) pause: Duration,
+    pub pause: Duration,
     /// How long it waits for an answer.
-    pub(crate) patience: Duration,
+    pub patience: Duration,
 }
 
 impl<N: Network> Worker<N> {
     /// Asks until it is dropped.
-    pub(crate) async fn run(mut self) {
+    pub async fn run(mut self) {
         let mut client = None;
         let mut at = self.rng.index(self.addresses.len().max(1));
         let mut process = self.record.process();

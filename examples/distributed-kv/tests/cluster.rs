@@ -128,12 +128,14 @@ async fn a_node_joins_learns_votes_and_leaves() {
         assert!(promoted.starts_with("CLUSTERDOWN"), "{promoted}");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    assert_eq!(client.ask("RAFT TRANSFER 4").await, "OK");
-    for _ in 0..100 {
-        if cluster.leader().await == 4 {
+    // The others may not have heard yet where it is, and can't vote for it then.
+    for _ in 0..20 {
+        let leader = cluster.leader().await;
+        if leader == 4 {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        cluster.client(leader).await.ask("RAFT TRANSFER 4").await;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
     assert_eq!(cluster.leader().await, 4);
     assert_eq!(fourth.ask("SET k w").await, "OK");
@@ -152,11 +154,27 @@ async fn a_node_that_fell_far_behind_is_given_a_snapshot() {
     for n in 0..200 {
         assert_eq!(client.ask(&format!("SET key:{n} {value}")).await, "OK");
     }
+    let mut info = String::new();
+    for _ in 0..500 {
+        info = client.ask("INFO").await;
+        if !info.contains("raft_log_first:1\r") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(!info.contains("raft_log_first:1\r"), "the log is shortened: {info}");
     cluster.add(behind, bind());
     let mut late = cluster.client(behind).await;
     assert_eq!(late.ask("GET key:199").await, value);
     assert_eq!(late.ask("DBSIZE").await, ":200");
-    assert!(late.ask("INFO").await.contains("raft_snapshots_installed:1"));
+    for _ in 0..100 {
+        info = late.ask("INFO").await;
+        if info.contains("raft_snapshots_installed:1") {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("it came there without a snapshot: {info}");
 }
 
 #[tokio::test]

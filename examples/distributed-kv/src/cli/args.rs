@@ -95,6 +95,9 @@ pub(super) struct Serve {
     /// Listen for other nodes on this port; 0 takes a free one
     #[arg(long, default_value_t = 7379)]
     pub(super) peer_port: u16,
+    /// Serve metrics for Prometheus on this port: GET /metrics
+    #[arg(long, value_name = "PORT")]
+    pub(super) metrics_port: Option<u16>,
     /// The nodes that found the cluster, this one among them: the same on all of them
     #[arg(long, value_name = "ID=HOST:PORT,…", value_delimiter = ',', value_parser = founder, required_unless_present = "join")]
     pub(super) cluster: Vec<(u64, String)>,

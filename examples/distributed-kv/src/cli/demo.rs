@@ -262,6 +262,7 @@ async fn play(demo: &Demo, dir: &Path) -> Outcome {
     stage.start(leader, bound)?;
     stage.act(length).await;
 
+    let second = stage.leader(&all).await.unwrap_or(second);
     stage.tell(format_args!("n{second} is cut off from the other two"));
     stage.cuts.0.lock().insert(second);
     let rest: Vec<u64> = all.iter().copied().filter(|node| *node != second).collect();

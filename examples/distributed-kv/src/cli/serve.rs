@@ -1,6 +1,6 @@
 //! A node as a process.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -20,7 +20,12 @@ pub(super) fn run(serve: Serve) -> Outcome {
     }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // Whoever installed another one keeps it.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal())
+        .try_init();
     block_on(serve_until_told(serve))
 }
 
@@ -54,6 +59,10 @@ async fn serve_until_told(serve: Serve) -> Outcome {
     };
     let began = SystemClock.now();
     let mut server = bound.start(config, &Environment::system()).map_err(failed)?;
+    if let Some(port) = serve.metrics_port {
+        let at = server.serve_metrics(SocketAddr::new(serve.bind, port)).map_err(failed)?;
+        tracing::info!("metrics at http://{at}/metrics");
+    }
     let took = SystemClock.now() - began;
     say(&format!(
         "n{} of cluster '{}' listens on {clients} for clients and {peers} for nodes, after {took:.0?}; try: redis-cli -h {} -p {}",

@@ -39,8 +39,10 @@ impl Machine {
             asked: Mutex::new(false),
             failed: Mutex::new(None),
         });
-        let (work, engine) = (flushing.clone(), store.engine().clone());
+        // The engine keeps what runs the jobs: a job that kept the engine would keep it, and its lock, for ever.
+        let (work, engine) = (flushing.clone(), Arc::downgrade(store.engine()));
         let step = move || {
+            let Some(engine) = engine.upgrade() else { return Progress::Done };
             if std::mem::take(&mut *work.asked.lock()) {
                 let applied = work.applied.load(Ordering::Acquire);
                 match engine.flush() {

@@ -150,6 +150,7 @@ impl Store {
     }
 
     /// The state's clock.
+    #[cfg(test)]
     pub(crate) fn clock(&self) -> Millis {
         self.meta.clock
     }

@@ -36,6 +36,13 @@ impl Client {
         }
     }
 
+    /// The answer, if there is one.
+    pub(crate) async fn try_ask(&mut self, line: &str) -> Option<String> {
+        let request: Request = line.split(' ').collect();
+        let reply = self.connection.ready().await.ok()?.call(request).await;
+        reply.ok().map(|frame| shown(&frame))
+    }
+
     /// The answer as redis-cli would print it, roughly.
     pub(crate) async fn ask(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split(' ').collect();
