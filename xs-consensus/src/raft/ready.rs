@@ -139,6 +139,13 @@ impl Persist {
         self.hard_state.is_none() && self.install.is_none() && self.entries.is_empty()
     }
 
+    /// One that no node has given out.
+    #[cfg(all(test, feature = "raft-store"))]
+    pub(crate) fn of(hard_state: Option<HardState>, install: Option<SnapshotMeta>, entries: Vec<Entry>) -> Persist {
+        let guard = Guard { lost: Arc::default(), armed: false };
+        Persist { seq: 0, hard_state, install, entries, sealed: Vec::new(), guard }
+    }
+
     /// It is durable, and every earlier one is.
     pub fn done(self) -> Persisted {
         Persisted { seq: self.seq, sealed: self.sealed, guard: self.guard }

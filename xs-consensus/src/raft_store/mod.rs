@@ -56,7 +56,7 @@
 //! - What a commit has answered for is there at every later opening, whatever crash lay between. (`xs_storage::log`;
 //!   `tests::crashes` explores every crash of recorded lives.)
 //! - After a crash the store is what some prefix of the writes made of it, and hard state comes before the entries that were
-//!   written with it. (`store::write_parts`: the order of the appends.)
+//!   written with it. (`store::write`: the order of the appends.)
 //! - A snapshot that a front relies on is durable before it; an older one goes after it. (`snapshot_file::finish`, `garbage`.)
 //! - Trimming takes no record that recovery needs. (`store::garbage`: the smaller of two positions.)
 //! - No byte is believed whose checksum doesn't fit, and no block stands for another. (`log::Records`, `snapshot_file::sum`.)
@@ -143,6 +143,8 @@ mod record;
 mod recover;
 mod snapshot_file;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Error, Impostor};
 pub use garbage::Garbage;

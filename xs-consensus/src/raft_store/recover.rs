@@ -12,7 +12,7 @@ use super::identity::Identity;
 use super::places::Places;
 use super::record::{Front, Record};
 use super::snapshot_file::{self, SnapshotFile};
-use crate::raft::{HardState, Membership, NodeId};
+use crate::raft::{HardState, Membership, NodeId, Term};
 
 /// What the records say, all in all.
 #[derive(Debug)]
@@ -28,11 +28,13 @@ pub(super) struct Recovered {
 
 /// Reads the whole log; none if it says nothing of a node.
 ///
-/// What is left of it begins anywhere in front of the last front and the first entry that counts, so entries may come
-/// before it is known where the log begins. Such leftovers do no harm: what counts comes behind them and takes their place.
+/// Records are never missing in the middle, but at the front: it was trimmed up to the last front and the first entry that
+/// counts. So there may be leftovers, of which a part is gone: fronts whose entries went because a later front let go of
+/// them, entries whose predecessors went because a later one cut off all of them. So entries are only put one behind the
+/// other, wherever they begin, and whether that is where the last front says is asked at the end.
 pub(super) fn recover(log: &Log, dir: &Path) -> Result<Option<Recovered>, Error> {
-    let mut places: Option<Places> = None;
-    let (mut fixed, mut hard_state, mut peers): (Option<Front>, _, _) = (None, HardState::default(), BTreeMap::new());
+    let mut known: Option<Places> = None;
+    let (mut last, mut hard_state, mut peers): (Option<Front>, _, _) = (None, HardState::default(), BTreeMap::new());
     let mut front_at = 0;
     let mut reader = log.reader(Position(0));
     while let Some(found) = reader.next().map_err(Error::Storage)? {
@@ -40,40 +42,40 @@ pub(super) fn recover(log: &Log, dir: &Path) -> Result<Option<Recovered>, Error>
         let bytes = found.payload.len() as u64;
         match Record::decode(found.payload).map_err(undecodable(dir, position))? {
             Record::Entry(entry) => {
-                let unknown = (entry.index.before(), entry.term);
-                let known = places.get_or_insert_with(|| Places::behind(unknown));
-                if entry.index <= known.bounds().before.0 && fixed.is_none() {
-                    // It cuts off leftovers.
-                    *known = Places::behind(unknown);
-                }
-                if !known.put(entry.index, entry.term, position, bytes) {
-                    return Err(damaged(dir, position, format_args!("entry {} does not follow", entry.index)));
+                // The term in front of it is learnt from the front.
+                let alone = || Places::behind((entry.index.before(), Term(0)));
+                let places = known.get_or_insert_with(alone);
+                if !places.put(entry.index, entry.term, position, bytes) {
+                    *places = alone();
+                    places.put(entry.index, entry.term, position, bytes);
                 }
             }
             Record::HardState(state) => hard_state = state,
             Record::Peer(node, incarnation) => drop(peers.insert(node, incarnation)),
             Record::Front(front) => {
-                let known = places.get_or_insert_with(|| Places::behind(front.before));
-                let bounds = known.bounds();
-                let inside = bounds.before.0 <= front.before.0 && front.before.0 <= bounds.last.0;
-                if front.keeps_entries && inside {
-                    if front.before.0 == bounds.before.0 {
-                        known.learn_front(front.before.1);
-                    } else if known.term(front.before.0) != Some(front.before.1) {
+                let places = known.get_or_insert_with(|| Places::behind(front.before));
+                let bounds = places.bounds();
+                if !front.keeps_entries || front.before.0 > bounds.last.0 {
+                    *places = Places::behind(front.before);
+                } else if front.before.0 > bounds.before.0 {
+                    if places.term(front.before.0) != Some(front.before.1) {
                         return Err(damaged(dir, position, "the log begins behind an entry of another term"));
                     }
-                    known.compact(front.before.0);
-                } else {
-                    *known = Places::behind(front.before);
+                    places.compact(front.before.0);
                 }
                 hard_state = front.hard_state;
                 peers = front.peers.iter().copied().collect();
                 front_at = position;
-                fixed = Some(*front);
+                last = Some(*front);
             }
         }
     }
-    let (Some(front), Some(places)) = (fixed, places) else { return Ok(None) };
+    let (Some(front), Some(mut places)) = (last, known) else { return Ok(None) };
+    if places.bounds().before.0 != front.before.0 {
+        let what = format_args!("the log should begin behind {}, not {}", front.before.0, places.bounds().before.0);
+        return Err(damaged(dir, front_at, what));
+    }
+    places.learn_front(front.before.1);
     let (identity, membership) = (front.identity, front.membership);
     Ok(Some(Recovered { identity, hard_state, membership, places, peers, front: front_at }))
 }

@@ -164,23 +164,14 @@ impl RaftStore {
     /// # Errors
     /// From the disk: the store has failed then, and the persist must not be called done.
     pub fn write(&mut self, persist: &Persist) -> Result<Commit, Error> {
-        self.write_parts(persist.hard_state(), persist.install(), persist.entries())
-    }
-
-    pub(super) fn write_parts(
-        &mut self,
-        hard_state: Option<HardState>,
-        install: Option<&SnapshotMeta>,
-        entries: &[Entry],
-    ) -> Result<Commit, Error> {
         let mut commit = Commit::done();
-        if let Some(state) = hard_state {
+        if let Some(state) = persist.hard_state() {
             self.hard_state = state;
             self.buffer.clear();
             encode_hard_state(&state, &mut self.buffer);
             commit = self.append(&[])?.1;
         }
-        if let Some(meta) = install {
+        if let Some(meta) = persist.install() {
             let staged = self.staged.take().filter(|file| file.meta() == meta);
             let Some(file) = staged else {
                 return Err(StorageError::Invalid("a snapshot is installed that was not staged".into()).into());
@@ -190,7 +181,7 @@ impl RaftStore {
             self.places = Places::behind(before);
             self.supersede(file);
         }
-        for entry in entries {
+        for entry in persist.entries() {
             self.buffer.clear();
             entry_head(entry, &mut self.buffer);
             let command = match &entry.payload {

@@ -1,0 +1,6 @@
+//! The store against a model, and against what disks do.
+
+mod crashes;
+mod damage;
+mod life;
+mod model;
