@@ -78,7 +78,7 @@ impl Record {
     }
 
     /// So many operations were asked.
-    pub fn len(&self) -> usize {
+    pub fn operations(&self) -> usize {
         self.history.lock().len()
     }
 

@@ -277,7 +277,7 @@ async fn play(demo: &Demo, dir: &Path) -> Outcome {
     workers.iter().for_each(tokio::task::JoinHandle::abort);
     let table = super::operate::table(&stage.clients[&1].to_string()).await?;
     say(&table);
-    let operations = stage.record.len();
+    let operations = stage.record.operations();
     let checked = stage.record.check();
     for (_, server) in std::mem::take(&mut stage.servers) {
         server.shutdown().await.map_err(Failure::broken)?;

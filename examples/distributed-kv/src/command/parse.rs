@@ -93,7 +93,7 @@ impl Rest<'_> {
             b"CAS" => Op::CompareAndSet { key: self.key(1)?, old: self.value(2)?, new: self.value(3)? },
             b"SET" => self.set()?,
             b"MSET" => {
-                if self.request.len() % 2 == 0 {
+                if self.request.len().is_multiple_of(2) {
                     return Err(wrong_number(self.name));
                 }
                 let pairs = (1..self.request.len()).step_by(2);

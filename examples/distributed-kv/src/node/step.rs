@@ -169,9 +169,10 @@ impl<N: Network> Node<N> {
                 self.waiting.insert(number, Waiter::Reads(reads));
             }
             Err(why) => {
-                let (late, held) = std::mem::take(&mut self.reads).into_iter().partition(|read| now >= read.deadline);
+                let reads = std::mem::take(&mut self.reads);
+                let (late, held): (Vec<_>, Vec<_>) = reads.into_iter().partition(|read| now >= read.deadline);
                 self.reads = held;
-                for reading in Vec::<Reading>::from(late) {
+                for reading in late {
                     let _ = reading.answer.send(Err(Failed::NotDone(why.to_string().into())));
                 }
                 self.retry_at = Some(now + RETRY);
