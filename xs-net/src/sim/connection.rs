@@ -9,13 +9,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::ReadBuf;
 
 use super::Limits;
 use super::packet::{Body, Tag};
+use super::rtt::Rtt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -226,7 +227,7 @@ impl Connection {
     }
 
     fn begin(&mut self, now: Instant, limits: &Limits) {
-        if let Some(since) = self.waiting_since.filter(|_| self.rtt.doubled == 0) {
+        if let Some(since) = self.waiting_since.filter(|_| !self.rtt.is_doubled()) {
             self.rtt.sample(now.saturating_duration_since(since), limits);
         }
         self.phase = Phase::Open;
@@ -524,41 +525,5 @@ fn park<T>(place: &mut Option<Waker>, waker: &Waker) -> Poll<T> {
     Poll::Pending
 }
 
-/// How long an answer takes, and how long to wait for one (RFC 6298).
-#[derive(Debug)]
-struct Rtt {
-    smooth: Option<Duration>,
-    varies: Duration,
-    retry: Duration,
-    /// How often in a row it was doubled.
-    doubled: u32,
-}
-
-impl Rtt {
-    fn new(limits: &Limits) -> Self {
-        Rtt { smooth: None, varies: Duration::ZERO, retry: limits.first_retry, doubled: 0 }
-    }
-
-    fn sample(&mut self, took: Duration, limits: &Limits) {
-        match self.smooth {
-            None => (self.smooth, self.varies) = (Some(took), took / 2),
-            Some(smooth) => {
-                self.varies = (self.varies * 3 + smooth.abs_diff(took)) / 4;
-                self.smooth = Some((smooth * 7 + took) / 8);
-            }
-        }
-        // Only now the doubling is over: the answer to something that was sent twice tells nothing (Karn).
-        self.doubled = 0;
-        let smooth = self.smooth.unwrap_or(took);
-        self.retry = (smooth + 4 * self.varies).clamp(limits.least_retry, limits.most_retry);
-    }
-
-    fn double(&mut self, limits: &Limits) {
-        self.doubled += 1;
-        self.retry = (self.retry * 2).min(limits.most_retry);
-    }
-
-    fn retry(&self) -> Duration {
-        self.retry
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,8 @@ pub struct Host {
 #[derive(Default)]
 struct Resting {
     yes: AtomicBool,
+    /// Somebody started a thread, which only the pool for blocking calls does.
+    thread: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -55,7 +57,8 @@ impl Host {
     /// error, the process exits, and the world starts it again; so it does after [`Node::exit`].
     ///
     /// # Panics
-    /// If the program does, then or in a later step; and within another runtime: a test of a world is no async function.
+    /// If the program does, then or in a later step; if it starts a thread (`spawn_blocking`), as no seed says when that ends;
+    /// and within another runtime: a test of a world is no async function.
     pub fn new<P, F, E>(cx: &mut Context<'_, Packet>, program: P) -> Self
     where
         P: FnOnce(Node) -> F,
@@ -76,7 +79,7 @@ impl Host {
         E: fmt::Display,
     {
         let resting = Arc::new(Resting::default());
-        let parked = resting.clone();
+        let (parked, started) = (resting.clone(), resting.clone());
         // No drivers: the world owns the time, and there is nothing outside of it.
         let runtime = Builder::new_current_thread()
             .on_thread_park(move || {
@@ -85,6 +88,7 @@ impl Host {
                     waker.wake_by_ref();
                 }
             })
+            .on_thread_start(move || started.thread.store(true, Ordering::Relaxed))
             .build()
             .expect("a runtime without drivers asks the system for nothing");
         let shared = Arc::new(Shared::new(cx.node(), Stack::new(cx.life(), limits)));
@@ -206,6 +210,11 @@ impl Host {
         let (panic, exit, ended) = (told.panic.take(), told.exit.take(), told.ended);
         drop(told);
         notes.into_iter().for_each(|note| cx.note(note));
+        assert!(
+            !self.resting.thread.load(Ordering::Relaxed),
+            "the program on {} started a thread: a call that blocks goes through Node::bridge",
+            self.shared.id
+        );
         if let Some(panic) = panic {
             resume_unwind(panic);
         }

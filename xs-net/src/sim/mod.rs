@@ -106,9 +106,9 @@
 //! needless), keep-alives, addresses other than a node's one. While a process is down, nobody answers for its machine: a caller hears
 //! nothing where a real kernel would refuse.
 //!
-//! Of the runtime: `tokio::time`, `tokio::net` and `tokio::fs` panic or leave the world, and `spawn_blocking` starts a thread whose end
-//! nobody can foresee; a `select!` that isn't `biased` draws from outside of the seed. A task that never waits is never
-//! interrupted: it stops the world.
+//! Of the runtime: `tokio::time`, `tokio::net` and threads (`spawn_blocking`, `tokio::fs`) are refused by a panic; a `select!` that isn't
+//! `biased` draws from outside of the seed, and nothing notices. A task that never waits is never interrupted: it stops the
+//! world.
 //!
 //! # Try next
 //!
@@ -125,6 +125,7 @@ mod host;
 mod limits;
 mod node;
 mod packet;
+mod rtt;
 mod stack;
 mod stream;
 

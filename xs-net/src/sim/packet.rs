@@ -90,9 +90,13 @@ const SHOWN: usize = 16;
 
 impl fmt::Debug for Packet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (from, to) = (self.from_port, self.to_port);
-        write!(f, "{from}→{to} {:?}/{:?} ", self.opener, self.acceptor)?;
-        match &self.body {
+        write!(f, "{}→{} {:?}/{:?} {:?}", self.from_port, self.to_port, self.opener, self.acceptor, self.body)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Body::Syn { limit } => write!(f, "syn ≤{limit}"),
             Body::SynAck { limit } => write!(f, "syn-ack ≤{limit}"),
             Body::Reset => f.write_str("reset"),

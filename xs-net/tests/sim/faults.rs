@@ -425,3 +425,18 @@ fn an_assertion_in_a_task_fails_the_test() {
     };
     run(&mut pair(1, even(), |node| accept_all(node, next_byte), client), 1_000);
 }
+
+#[test]
+#[should_panic(expected = "the program on n1 started a thread")]
+#[allow(clippy::disallowed_methods, reason = "that is what is refused")]
+fn a_thread_is_refused() {
+    let client = |node: Node| async move {
+        let thread = tokio::task::spawn_blocking(|| ());
+        while !thread.is_finished() {
+            node.timer().sleep(MS).await;
+        }
+        node.timer().sleep(MS).await;
+        Ok(())
+    };
+    run(&mut pair(1, even(), |node| accept_all(node, next_byte), client), u32::MAX);
+}

@@ -7,6 +7,7 @@ mod bytes;
 mod faults;
 mod http;
 mod server;
+mod speed;
 
 use std::fmt;
 use std::future::Future;
