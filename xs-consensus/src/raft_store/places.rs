@@ -50,9 +50,10 @@ impl Places {
             return false;
         }
         self.truncate_from(index);
-        let continues = self.runs.last().is_some_and(|run| {
-            run.term == term && position.checked_sub(run.position) == Some(index.0 - run.first.0)
-        });
+        let continues = self
+            .runs
+            .last()
+            .is_some_and(|run| run.term == term && position.checked_sub(run.position) == Some(index.0 - run.first.0));
         if !continues {
             self.runs.push(Run { first: index, term, position });
         }

@@ -117,10 +117,9 @@ impl SnapshotWriter {
     fn put_block(&mut self) -> Result<(), StorageError> {
         let sum = sum(self.index, self.term, self.blocks, &self.filling);
         let at = place(self.blocks);
-        let put = self.file.write_all_vectored_at(
-            &[io::IoSlice::new(&sum.to_le_bytes()), io::IoSlice::new(&self.filling)],
-            at,
-        );
+        let put = self
+            .file
+            .write_all_vectored_at(&[io::IoSlice::new(&sum.to_le_bytes()), io::IoSlice::new(&self.filling)], at);
         put.map_err(StorageError::io("write", &self.part))?;
         self.filling.clear();
         self.blocks += 1;

@@ -106,11 +106,7 @@ impl<S: StateMachine> Replica<S> {
     }
 
     /// A snapshot of our own is whole, or can't be made.
-    pub(super) fn made(
-        &mut self,
-        now: Instant,
-        made: Result<SnapshotFile, xs_storage::Error>,
-    ) -> Result<(), Stopped> {
+    pub(super) fn made(&mut self, now: Instant, made: Result<SnapshotFile, xs_storage::Error>) -> Result<(), Stopped> {
         self.compaction.making = false;
         match made {
             Ok(file) => {

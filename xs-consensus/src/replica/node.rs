@@ -17,8 +17,8 @@ use super::outcome::{Event, OpenError, Stopped, Token};
 use super::pending::{Kind, Pending, Reads};
 use super::worker::Worker;
 use crate::raft::{
-    Change, Error as RaftError, Index, LogView, Membership, Message, NodeId, Persist, Raft, Refused, Rejected, RoleName,
-    SnapshotMeta, Status, Term,
+    Change, Error as RaftError, Index, LogView, Membership, Message, NodeId, Persist, Raft, Refused, Rejected,
+    RoleName, SnapshotMeta, Status, Term,
 };
 use crate::raft_store::{Identity, Impostor, RaftStore, Start, StoreOptions};
 

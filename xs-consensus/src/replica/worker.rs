@@ -179,9 +179,8 @@ fn receive(
         let writer = dir.begin_received(received.meta.index, received.meta.term)?;
         *receiving = Some((received.meta.clone(), writer));
     }
-    let fits = |(meta, writer): &(SnapshotMeta, SnapshotWriter)| {
-        *meta == received.meta && writer.written() == received.offset
-    };
+    let fits =
+        |(meta, writer): &(SnapshotMeta, SnapshotWriter)| *meta == received.meta && writer.written() == received.offset;
     let Some((meta, mut writer)) = receiving.take_if(|current| fits(current)) else {
         return Err(StorageError::Invalid("a piece of a snapshot that does not follow the last".into()));
     };

@@ -9,5 +9,6 @@ mod mutations;
 mod paper;
 mod peers;
 mod random;
+mod rare;
 mod strangers;
 mod transcripts;

@@ -21,7 +21,7 @@ use xs_os::sim::{Campaign, Kind};
 
 #[test]
 fn replicas_stand_everything() {
-    let campaign = campaign(300, "replicas_stand_everything");
+    let campaign = campaign(200, "replicas_stand_everything");
     let verdict = campaign.run(&SystemClock, |one| run(one).0);
     println!("{verdict}");
     verdict.expect_clean();

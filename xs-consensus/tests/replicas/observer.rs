@@ -49,7 +49,10 @@ impl Observer {
         let now = (term, command.clone(), state);
         let first = self.applied.entry(index).or_insert_with(|| now.clone());
         if *first != now {
-            self.breaks(format!("state machine safety: at {index} one applies {now:?}, another {:?}", self.applied[&index]));
+            self.breaks(format!(
+                "state machine safety: at {index} one applies {now:?}, another {:?}",
+                self.applied[&index]
+            ));
         }
         self.done.insert(proposal);
         if self.never.contains(&proposal) {

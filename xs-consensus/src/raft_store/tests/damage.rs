@@ -75,8 +75,7 @@ fn a_part_of_the_directory_that_is_gone_is_missed() {
     // Another node's log under this one's name.
     let other = MemoryVfs::new();
     let (options, start) = (StoreOptions::new(ClusterId(1), NodeId(2)), Start::Create(members(3)));
-    let opened =
-        RaftStore::open(Arc::new(other.clone()), Path::new(DIR), start, options, &mut Rng::from_seed(9));
+    let opened = RaftStore::open(Arc::new(other.clone()), Path::new(DIR), start, options, &mut Rng::from_seed(9));
     drop(opened.unwrap());
     let mixed = whole.fork();
     for (path, _) in mixed.files() {

@@ -11,12 +11,8 @@ use crate::raft::{Initial, LogView, MemoryLog};
 fn in_memory(model: &Model) -> MemoryLog {
     let mut log = MemoryLog::new();
     // The first entry's place decides where it begins; there is no other way to say it.
-    let front = crate::raft::SnapshotMeta {
-        index: model.before.0,
-        term: model.before.1,
-        membership: Arc::default(),
-        bytes: 0,
-    };
+    let front =
+        crate::raft::SnapshotMeta { index: model.before.0, term: model.before.1, membership: Arc::default(), bytes: 0 };
     log.persist(&crate::raft::Persist::of(None, Some(front), model.entries.clone()), bytes::Bytes::new());
     log
 }
@@ -31,7 +27,8 @@ fn a_store_is_what_a_log_in_memory_is() {
                 continue;
             }
             let (model, memory) = (life.now().clone(), in_memory(life.now()));
-            let initial = Initial { hard_state: model.hard_state, membership: model.membership.clone(), ..Initial::default() };
+            let initial =
+                Initial { hard_state: model.hard_state, membership: model.membership.clone(), ..Initial::default() };
             assert_eq!(Model::of(&life.store, &initial), model, "seed {seed}, step {step}");
             assert_eq!(life.store.bounds(), memory.bounds());
             check_snapshot(&life.store).unwrap();

@@ -55,8 +55,7 @@ impl Cluster {
             life: 0,
         };
         let (clock, nodes) = (VirtualClock::new(), (0..nodes).map(node).collect());
-        let mut cluster =
-            Cluster { clock, nodes, cut: BTreeSet::new(), carried: Vec::new(), change, founders };
+        let mut cluster = Cluster { clock, nodes, cut: BTreeSet::new(), carried: Vec::new(), change, founders };
         for node in 0..cluster.nodes.len() {
             cluster.start(node).unwrap();
         }

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod disks;
+mod driving;
 mod logs;
 mod outcomes;
 
