@@ -150,7 +150,8 @@ async fn a_node_that_fell_far_behind_is_given_a_snapshot() {
     let behind = cluster.follower().await;
     drop(cluster.servers.remove(&behind));
     let mut client = cluster.client(cluster.leader().await).await;
-    let value = "x".repeat(1000);
+    // More than the leader keeps in memory.
+    let value = "x".repeat(40_000);
     for n in 0..200 {
         assert_eq!(client.ask(&format!("SET key:{n} {value}")).await, "OK");
     }

@@ -174,7 +174,7 @@ impl Drop for Processes {
 fn judge(record: &Record, tasks: &[JoinHandle<()>]) {
     tasks.iter().for_each(JoinHandle::abort);
     println!("{} operations, {:?} answered", record.operations(), record.answered());
-    assert!(record.answered() > 100, "the clients were served");
+    assert!(record.answered() > 20, "the clients were served");
     record.check().unwrap();
 }
 

@@ -205,7 +205,6 @@ impl<N: Network> Node<N> {
         };
         self.status.lock().stopped = Some(outcome.clone());
         self.fail_all(&outcome);
-        self.links.values().for_each(Outbox::close);
         ended.map_or(Ok(()), Err)
     }
 
@@ -327,5 +326,12 @@ impl<N: Network> Node<N> {
             elections: self.counts.elections,
             snapshots: self.counts.snapshots,
         };
+    }
+}
+
+impl<N> Drop for Node<N> {
+    /// Its links end with it, also when it is cut off in the middle of its work.
+    fn drop(&mut self) {
+        self.links.values().for_each(Outbox::close);
     }
 }

@@ -186,7 +186,7 @@ impl<N: Network> Node<N> {
             return None;
         }
         let end = self.replica.machine().store().next_end()?;
-        let left = (end + 1).saturating_sub(unix_millis(&self.timer));
+        let left = end.saturating_add(1).saturating_sub(unix_millis(&self.timer));
         // Not for ever, since the calendar may be set.
         Some((now + Duration::from_millis(left.min(60_000))).max(self.tick_after))
     }
