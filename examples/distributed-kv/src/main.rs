@@ -1,0 +1,9 @@
+//! `xs-distributed-kv`: a replicated key-value store, assembled.
+//!
+//! **Listeners × RESP × Raft × an engine.** Everything is in the library of this package.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    xs_distributed_kv::run(std::env::args_os())
+}
