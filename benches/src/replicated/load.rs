@@ -238,12 +238,9 @@ impl Resp {
     }
 
     async fn leads(&mut self) -> io::Result<bool> {
-        self.write(&[b"ROLE"]);
-        // The first word of an array; the rest comes with it.
-        self.stream.write_all(&self.request).await?;
-        let mut answer = [0; 4096];
-        let len = self.stream.read(&mut answer).await?;
-        Ok(answer[..len].windows(6).any(|word| word == b"leader" || word == b"master"))
+        self.write(&[b"INFO"]);
+        let answer = self.exchange().await?;
+        Ok(String::from_utf8_lossy(answer).contains("raft_role:leader"))
     }
 }
 
