@@ -318,6 +318,20 @@ async fn closing_hears_a_large_upload_to_its_end() {
 }
 
 #[tokio::test]
+async fn closing_drops_only_so_much() {
+    let (mut client, mut driver, _counts, _clock) = rig(64 * 1024);
+    client.write_all(b"BYE\n").await.unwrap();
+    let mut echo = pin!(echo(&mut driver));
+    let mut dropped = 0;
+    while poke(echo.as_mut()).is_none() {
+        client.write_all(&[b'y'; 32 * 1024]).await.unwrap();
+        dropped += 32 * 1024;
+        assert!(dropped <= Options::DEFAULT.linger_bytes + 128 * 1024, "it never ends");
+    }
+    assert!(dropped >= Options::DEFAULT.linger_bytes);
+}
+
+#[tokio::test]
 async fn closing_hears_nobody_for_ever() {
     let (mut client, mut driver, _counts, clock) = rig(64 * 1024);
     client.write_all(b"BYE\n").await.unwrap();

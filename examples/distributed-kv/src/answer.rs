@@ -37,6 +37,18 @@ impl Answer {
         value.map_or(Answer::Nil, Answer::Bulk)
     }
 
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        const AROUND: usize = 8;
+        AROUND
+            + match self {
+                Answer::Ok | Answer::Nil | Answer::Int(_) | Answer::Name(_) => 1,
+                Answer::Bulk(bytes) => bytes.len(),
+                Answer::List(answers) => answers.iter().map(Answer::size).sum(),
+                Answer::Error(text) => text.len(),
+            }
+    }
+
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Answer::Ok => out.push(0),

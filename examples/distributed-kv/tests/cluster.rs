@@ -88,6 +88,31 @@ async fn a_pipeline_is_answered_in_order_and_a_transaction_is_one_entry() {
     assert_eq!(client.ask("GET a").await, "3");
 }
 
+/// What must wait for those in front of it is not forgotten when nothing comes behind it.
+#[tokio::test]
+async fn the_last_of_a_pipeline_is_answered() {
+    let cluster = Cluster::start(3).await;
+    let mut client = cluster.client(cluster.follower().await).await;
+    let mut heard = Vec::new();
+    for pipeline in [
+        &[&["SET", "a", "1"][..], &["SCAN", "0"]][..],
+        &[&["SET", "a", "2"], &["GET", "a"]],
+        &[&["GET", "a"], &["SET", "a", "3"], &["READONLY"]],
+        &[&["READWRITE"], &["GETDEL", "a"], &["RAFT", "STATUS", "MORE"]],
+    ] {
+        let mut replies = Vec::new();
+        for words in pipeline {
+            replies.push(client.send(words).await);
+        }
+        for reply in replies {
+            let reply = tokio::time::timeout(std::time::Duration::from_secs(20), reply).await;
+            heard.push(common::shown(&reply.expect("an answer").unwrap()));
+        }
+    }
+    assert_eq!(heard[..9], ["OK", "[0 [a]]", "OK", "2", "2", "OK", "OK", "OK", "3"]);
+    assert!(heard[9].starts_with("ERR"), "{}", heard[9]);
+}
+
 #[tokio::test]
 async fn the_cluster_goes_on_without_its_leader_and_takes_it_back() {
     let mut cluster = Cluster::start(3).await;
@@ -118,6 +143,7 @@ async fn a_node_joins_learns_votes_and_leaves() {
     let peer = bound.peer_addr();
     cluster.add(4, bound);
     assert_eq!(client.ask(&format!("RAFT ADD 4 {peer}")).await, "OK");
+    assert_eq!(client.ask(&format!("RAFT ADD 4 {peer}")).await, "ERR it is a member already");
     let mut fourth = cluster.client(4).await;
     assert_eq!(fourth.ask("GET k").await, "v");
     for _ in 0..100 {

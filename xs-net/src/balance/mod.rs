@@ -83,7 +83,8 @@
 //! - A check that takes too long or panics has failed, and the checks go on ([`check`]).
 //! - What makes a response long is not what makes an endpoint slow: latency is the time until the head, and the body counts as
 //!   work under way ([`Picked::head_at`], [`Outstanding::began_to_answer`]).
-//! - Only a success lowers an endpoint's latency: failing fast attracts nothing, for how long ever ([`Outstanding::end`]).
+//! - Only a success lowers an endpoint's latency: failing fast attracts nothing, for how long ever ([`Outstanding::end`]). Where
+//!   the head is timed, it is the head that succeeds: who breaks off bodies is noticed by outlier detection.
 //! - The members' order, and every order of preference, is the same in all processes that know the same members.
 //!
 //! # Cost

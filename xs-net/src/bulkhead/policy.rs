@@ -96,6 +96,8 @@ impl<W> Places<W> {
         if queue.waiting.len() >= self.most_waiting {
             return Entry::Full;
         }
+        // Before it is said that one waits: who panics here waits for nothing.
+        let kept = keep();
         // Somebody may leave until it is said that one waits.
         while queue.waiting.is_empty() {
             if self.run() {
@@ -108,7 +110,7 @@ impl<W> Places<W> {
         }
         let waiting = Waiting(queue.next);
         queue.next += 1;
-        queue.waiting.insert(waiting, keep());
+        queue.waiting.insert(waiting, kept);
         Entry::Wait(waiting)
     }
 

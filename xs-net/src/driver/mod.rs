@@ -47,7 +47,7 @@
 //!   [`Options::write_rate`], is an error, whatever it sends, and wherever the bytes wait: here or in a transport that has to
 //!   be flushed, and which tells how many of them have left ([`Transport::sent`]; `Patience`).
 //! - Closing takes at most [`Options::linger`] for saying so, and then lasts until nothing has come for as long again, but
-//!   no longer than [`Options::linger_most`], whatever the peer does. Less would lose answers: a client that is in the middle
+//!   no longer than [`Options::linger_most`] and [`Options::linger_bytes`], whatever the peer does. Less would lose answers: a client that is in the middle
 //!   of a large upload reads the refusal behind it, and a reset before that discards what it has received.
 //!
 //! # Cost
@@ -172,8 +172,10 @@ pub struct Options {
     /// How long a transport may take to say the end; and how long nothing may come after that until the connection is let
     /// go. What comes meanwhile is read and dropped, so that the peer gets to read what was written last. Default 1 s.
     pub linger: Duration,
-    /// For how long in all, however much comes. Default 30 s, as in Apache's and nginx's lingering close.
+    /// For how long in all. Default 30 s, as in Apache's and nginx's lingering close.
     pub linger_most: Duration,
+    /// How many bytes are read and dropped at most. Default 32 MiB.
+    pub linger_bytes: usize,
 }
 
 impl Options {
@@ -185,6 +187,7 @@ impl Options {
         write_rate: 240,
         linger: Duration::from_secs(1),
         linger_most: Duration::from_secs(30),
+        linger_bytes: 32 << 20,
     };
 }
 
@@ -236,8 +239,8 @@ enum Farewell {
     No,
     /// Until when the end is said.
     Shutdown(Instant),
-    /// Until when something must come to be dropped, and until when it is.
-    Linger(Instant, Instant),
+    /// Until when something must come to be dropped, until when it is, and how much of it.
+    Linger(Instant, Instant, usize),
     Done,
 }
 
@@ -648,7 +651,8 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
     }
 
     fn after(&self, duration: Duration) -> Instant {
-        self.now.checked_add(duration).unwrap_or(self.now)
+        // A sum beyond what an instant can be is for ever; thirty years are as good.
+        self.now.checked_add(duration).unwrap_or_else(|| self.now + Duration::from_secs(30 * 365 * 24 * 3600))
     }
 
     /// Says that nothing more will come, and hears the peer out for a while. Failures no longer matter: everything is sent.
@@ -672,20 +676,27 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
                         return Poll::Ready(());
                     }
                     let (quiet, most) = (self.after(self.options.linger), self.after(self.options.linger_most));
-                    self.farewell = Farewell::Linger(quiet.min(most), most);
+                    self.farewell = Farewell::Linger(quiet.min(most), most, self.options.linger_bytes);
                 }
-                Farewell::Linger(until, most) => {
-                    if self.now >= until {
+                Farewell::Linger(until, most, left) => {
+                    if self.now >= most || left == 0 {
                         return Poll::Ready(());
                     }
+                    // First what has come, then the time: whoever is polled late finds both.
                     match self.read(cx) {
                         Poll::Ready(Ok(())) if !self.eof => {
+                            self.rounds += 1;
                             self.now = self.timer.now();
-                            self.farewell = Farewell::Linger(self.after(self.options.linger).min(most), most);
+                            let left = left.saturating_sub(self.input.len());
+                            self.farewell = Farewell::Linger(self.after(self.options.linger).min(most), most, left);
                             self.input.clear();
+                            if self.rounds >= ROUNDS_A_POLL {
+                                cx.waker().wake_by_ref();
+                                return Poll::Pending;
+                            }
                         }
                         Poll::Ready(_) => return Poll::Ready(()),
-                        Poll::Pending if self.rings(cx, until) => {}
+                        Poll::Pending if self.now >= until || self.rings(cx, until) => return Poll::Ready(()),
                         Poll::Pending => return Poll::Pending,
                     }
                 }

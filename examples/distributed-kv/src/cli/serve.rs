@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use xs_net::signals::Signals;
 use xs_os::{Clock, SystemClock};
 
 use super::args::Serve;
@@ -15,6 +16,12 @@ pub(super) fn run(serve: Serve) -> Outcome {
     if !serve.bind.is_loopback() && !serve.allow_anyone {
         return Err(Failure::usage(format!(
             "{} may be reached from other hosts, and there are no passwords here: say --allow-anyone if that is meant",
+            serve.bind
+        )));
+    }
+    if serve.bind.is_unspecified() && serve.advertise.is_none() {
+        return Err(Failure::usage(format!(
+            "{} is no address that others can call: say --advertise and the name or address of this host",
             serve.bind
         )));
     }
@@ -41,6 +48,8 @@ async fn serve_until_told(serve: Serve) -> Outcome {
         StartError::Config(why) => Failure::usage(why),
         other => Failure::broken(other),
     };
+    // Asked for before anything listens: who can connect may send a signal.
+    let mut signals = Signals::new().map_err(Failure::broken)?;
     let bound = Bound::bind(SocketAddr::new(serve.bind, serve.peer_port), SocketAddr::new(serve.bind, serve.port))
         .map_err(failed)?;
     let (peers, clients) = (bound.peer_addr(), bound.client_addr());
@@ -73,35 +82,8 @@ async fn serve_until_told(serve: Serve) -> Outcome {
     ));
     tokio::select! {
         biased;
-        name = signal() => tracing::info!("{name}: hands on what it has, and ends"),
+        name = signals.end() => tracing::info!("{name}: hands on what it has, and ends"),
         ended = server.join() => return ended.map_err(Failure::broken),
     }
     server.shutdown().await.map_err(Failure::broken)
-}
-
-/// Ready when the process is asked to end; the signal's name.
-#[cfg(unix)]
-async fn signal() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            // Without a handler the signal ends the process by itself.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => "SIGTERM",
-        () = wait(SignalKind::interrupt()) => "SIGINT",
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() -> &'static str {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    "Ctrl-C"
 }

@@ -20,6 +20,14 @@ pub(crate) const MAX_VALUE: usize = 1 << 20;
 pub(crate) const MAX_ENTRY: usize = 3 << 20;
 /// The most commands in one entry.
 pub(crate) const MAX_OPS: usize = 1 << 16;
+/// The most commands in one entry that write a value anew which they don't carry: what they make of the engine's batch is no
+/// more than half of what that takes.
+pub(crate) const MAX_REWRITES: usize = 512;
+/// The most bytes that the commands of one entry are answered with; the commands behind are answered with an error. A bit
+/// more than that must fit into one frame between nodes.
+pub(crate) const MAX_ANSWERS: usize = 6 << 20;
+/// The most bytes that one command which only reads is answered with.
+pub(crate) const MAX_READ: usize = 64 << 20;
 
 /// Unix time in milliseconds.
 pub(crate) type Millis = u64;
@@ -152,6 +160,30 @@ impl Op {
             self,
             Op::Get(_) | Op::GetMany(_) | Op::Exists(_) | Op::Length(_) | Op::Type(_) | Op::TimeLeft(..) | Op::Count
         )
+    }
+
+    /// Whether it writes a value that it doesn't carry.
+    pub(crate) fn rewrites(&self) -> bool {
+        matches!(self, Op::Append(..) | Op::Expire(..) | Op::Persist(_))
+    }
+
+    /// Whether it writes, and is answered with a value.
+    pub(crate) fn gives_back(&self) -> bool {
+        matches!(self, Op::Take(_) | Op::Set { get: true, .. })
+    }
+
+    /// Whether its keys and values are no longer than a client's may be.
+    pub(crate) fn fits(&self) -> bool {
+        let (key, value) = (|key: &Bytes| key.len() <= MAX_KEY, |value: &Bytes| value.len() <= MAX_VALUE);
+        match self {
+            Op::Get(k) | Op::Length(k) | Op::Type(k) | Op::TimeLeft(k, _) => key(k),
+            Op::Take(k) | Op::Add(k, _) | Op::Expire(k, ..) | Op::Persist(k) => key(k),
+            Op::GetMany(keys) | Op::Exists(keys) | Op::Delete(keys) => keys.iter().all(key),
+            Op::Set { key: k, value: v, .. } | Op::Append(k, v) => key(k) && value(v),
+            Op::SetMany(pairs) => pairs.iter().all(|(k, v)| key(k) && value(v)),
+            Op::CompareAndSet { key: k, old, new } => key(k) && value(old) && value(new),
+            Op::Remember(..) | Op::Forget(_) | Op::Count | Op::Flush | Op::Tick => true,
+        }
     }
 
     /// About how many bytes it takes in an entry.

@@ -16,14 +16,18 @@ use xs_proto::resp::{Reply, Request, RequestDecoder, Version};
 use super::plan::{Plan, Shape};
 use super::{Front, admin, control, scan};
 use crate::answer::Answer;
-use crate::command::{Entry, Id, MAX_ENTRY, MAX_OPS, Op, Parsed, encode, parse};
+use crate::command::{Entry, Id, MAX_ENTRY, MAX_OPS, MAX_REWRITES, Op, Parsed, encode, parse};
 use crate::node::{Failed, Handle};
 use crate::store::Outcome;
 
 /// A batch is closed when it asks for so many things,
 const BATCH_OPS: usize = 1024;
-/// or has so many bytes.
+/// or has so many bytes,
 const BATCH_BYTES: usize = 1 << 20;
+/// or has so many that rewrite values,
+const BATCH_REWRITES: usize = MAX_REWRITES / 2;
+/// or that write and are answered with a value: all of these answers fit into [`MAX_ANSWERS`](crate::command::MAX_ANSWERS).
+const BATCH_VALUES: usize = 4;
 
 /// One connection.
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub(super) struct Connection {
 struct Queue {
     ops: Vec<(Op, Shape)>,
     bytes: usize,
+    rewrites: usize,
     /// Something in it was refused: it will be, too.
     spoilt: bool,
 }
@@ -54,13 +59,15 @@ struct Queue {
 /// What to do with a batch.
 enum Work {
     /// It is answered.
-    Nothing,
+    Said(Plan),
     /// Reads, of what is there.
-    ReadHere,
+    ReadHere(Plan),
     /// Reads that ask first.
-    Read,
+    Read(Plan),
     /// An entry.
-    Write(Vec<u8>),
+    Write(Vec<u8>, Plan),
+    /// What is done by itself; in this form, and by what is here.
+    Alone(Alone, Version, bool),
 }
 
 /// A request that is a batch by itself.
@@ -95,7 +102,8 @@ impl Connection {
     /// Reads requests until the batch is full, or one must be alone.
     fn collect(&mut self, turn: &mut Turn<RequestDecoder>, plan: &mut Plan) -> Option<Alone> {
         loop {
-            if plan.len() >= BATCH_OPS || plan.bytes >= BATCH_BYTES {
+            let full = plan.len() >= BATCH_OPS || plan.bytes >= BATCH_BYTES;
+            if full || plan.rewrites >= BATCH_REWRITES || plan.values >= BATCH_VALUES {
                 turn.next = Next::Again;
                 return None;
             }
@@ -120,12 +128,12 @@ impl Connection {
                     continue;
                 }
                 Parsed::Unknown => {
+                    // What a read means changes with some requests: not what those in front of them mean.
+                    let turns = matches!(&name[..], b"READONLY" | b"READWRITE" | b"RESET");
+                    if !plan.ops.is_empty() && turns || plan.len() > 0 && self.queue.is_none() && stands_alone(&name) {
+                        return self.hold(request, turn);
+                    }
                     if self.queue.is_none() && stands_alone(&name) {
-                        if plan.len() > 0 {
-                            self.held = Some(request);
-                            turn.next = Next::Again;
-                            return None;
-                        }
                         match alone(&name, &request) {
                             Ok(alone) => return Some(alone),
                             Err(why) => plan.say(self.version, |reply| reply.error(why)),
@@ -143,15 +151,16 @@ impl Connection {
             let version = self.version;
             match &mut self.queue {
                 None if op.size() > MAX_ENTRY => self.refuse(plan, "ERR the command is too large"),
-                None if plan.bytes + op.size() > MAX_ENTRY => {
-                    self.held = Some(request);
-                    turn.next = Next::Again;
-                    return None;
+                // Reads behind a write are a batch of their own: what they answer would be sent around with the entry.
+                None if plan.bytes + op.size() > MAX_ENTRY || !plan.ops.is_empty() && plan.is_entry != op.writes() => {
+                    return self.hold(request, turn);
                 }
                 None => plan.ask(version, op, shape),
                 Some(queue) => {
                     queue.bytes += op.size();
-                    if queue.bytes > MAX_ENTRY || queue.ops.len() >= MAX_OPS / 2 {
+                    queue.rewrites += usize::from(op.rewrites());
+                    let most = queue.ops.len() >= MAX_OPS / 2 || queue.rewrites > BATCH_REWRITES;
+                    if queue.bytes > MAX_ENTRY || most {
                         self.refuse(plan, "ERR the transaction is too large");
                     } else {
                         queue.ops.push((op, shape));
@@ -160,6 +169,13 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// A request must begin the next batch.
+    fn hold(&mut self, request: Request, turn: &mut Turn<RequestDecoder>) -> Option<Alone> {
+        self.held = Some(request);
+        turn.next = Next::Again;
+        None
     }
 
     /// A request can't be done.
@@ -248,49 +264,73 @@ impl Service<Box<Turn<RequestDecoder>>> for Connection {
     }
 
     fn call(&mut self, mut turn: Box<Turn<RequestDecoder>>) -> Self::Future {
-        let mut plan = Plan::default();
-        if let Some(alone) = self.collect(&mut turn, &mut plan) {
-            let (front, version, reads_here) = (self.front.clone(), self.version, self.reads_here);
-            // What is undecoded behind it comes afterwards.
-            turn.next = Next::Again;
-            return Either::Right(Box::pin(async move {
-                let mut reply = Reply::new(&mut turn.out, version);
+        let mut works = Vec::new();
+        loop {
+            turn.next = Next::Read;
+            let mut plan = Plan::default();
+            let alone = self.collect(&mut turn, &mut plan);
+            if alone.is_some() {
+                // What is undecoded behind it comes afterwards.
+                turn.next = Next::Again;
+            }
+            works.push(self.work(plan, alone));
+            // Nobody would come again for a request that was held back if nothing is unread behind it.
+            if self.held.is_none() || !turn.input.is_empty() {
+                break;
+            }
+        }
+        // What is done at once, is.
+        let mut works = works.into_iter().peekable();
+        while let Some(work) = works.next_if(|work| matches!(work, Work::Said(_) | Work::ReadHere(_))) {
+            match work {
+                Work::ReadHere(plan) => read(&self.front, plan, &mut turn.out),
+                Work::Said(plan) => plan.reply(&mut turn.out, || Answer::Nil),
+                _ => {}
+            }
+        }
+        if works.peek().is_none() {
+            return Either::Left(ready(Ok(turn)));
+        }
+        let front = self.front.clone();
+        Either::Right(Box::pin(async move {
+            for work in works {
+                work.run(&front, &mut turn.out).await;
+            }
+            Ok(turn)
+        }))
+    }
+}
+
+impl Connection {
+    fn work(&mut self, mut plan: Plan, alone: Option<Alone>) -> Work {
+        match alone {
+            Some(alone) => Work::Alone(alone, self.version, self.reads_here),
+            None if plan.ops.is_empty() => Work::Said(plan),
+            None if plan.is_entry => Work::Write(self.entry(std::mem::take(&mut plan.ops)), plan),
+            None if self.reads_here => Work::ReadHere(plan),
+            None => Work::Read(plan),
+        }
+    }
+}
+
+impl Work {
+    async fn run(self, front: &Front, out: &mut Out) {
+        match self {
+            Work::Said(plan) => plan.reply(out, || Answer::Nil),
+            Work::ReadHere(plan) => read(front, plan, out),
+            Work::Read(plan) => match front.node.read().await {
+                Ok(()) => read(front, plan, out),
+                Err(why) => plan.fail(out, &why.to_string()),
+            },
+            Work::Write(entry, plan) => write(&front.node, entry, plan, out).await,
+            Work::Alone(alone, version, reads_here) => {
+                let mut reply = Reply::new(out, version);
                 match alone {
-                    Alone::Scan(scan) => scan::run(&front, scan, reads_here, &mut reply).await,
-                    Alone::Admin(asked) => admin::run(&front, asked, &mut reply).await,
+                    Alone::Scan(scan) => scan::run(front, scan, reads_here, &mut reply).await,
+                    Alone::Admin(asked) => admin::run(front, asked, &mut reply).await,
                 }
-                Ok(turn)
-            }));
-        }
-        let work = match (plan.ops.is_empty(), plan.is_entry, self.reads_here) {
-            (true, ..) => Work::Nothing,
-            (_, true, _) => Work::Write(self.entry(std::mem::take(&mut plan.ops))),
-            (_, false, true) => Work::ReadHere,
-            (_, false, false) => Work::Read,
-        };
-        let front = &self.front;
-        match work {
-            Work::Nothing => plan.reply(&mut turn.out, || Answer::Nil),
-            Work::ReadHere => read(front, plan, &mut turn.out),
-            Work::Read => {
-                let front = front.clone();
-                return Either::Right(Box::pin(async move {
-                    match front.node.read().await {
-                        Ok(()) => read(&front, plan, &mut turn.out),
-                        Err(why) => plan.fail(&mut turn.out, &why.to_string()),
-                    }
-                    Ok(turn)
-                }));
-            }
-            Work::Write(entry) => {
-                let node = front.node.clone();
-                return Either::Right(Box::pin(async move {
-                    write(&node, entry, plan, &mut turn.out).await;
-                    Ok(turn)
-                }));
             }
         }
-        Either::Left(ready(Ok(turn)))
     }
 }
 

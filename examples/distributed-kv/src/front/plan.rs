@@ -28,14 +28,23 @@ pub(super) struct Plan {
     pub(super) bytes: usize,
     /// Whether the operations must be one entry of the log.
     pub(super) is_entry: bool,
+    /// How many of the operations rewrite values, and how many are answered with one.
+    pub(super) rewrites: usize,
+    pub(super) values: usize,
     shapes: Vec<(Version, Shape)>,
 }
 
 impl Plan {
+    fn count(&mut self, op: &Op) {
+        self.bytes += op.size();
+        self.rewrites += usize::from(op.rewrites());
+        self.values += usize::from(op.gives_back());
+    }
+
     /// Asks the state.
     pub(super) fn ask(&mut self, version: Version, op: Op, shape: Shape) {
         self.is_entry |= op.writes();
-        self.bytes += op.size();
+        self.count(&op);
         self.ops.push(op);
         self.shapes.push((version, shape));
     }
@@ -46,7 +55,7 @@ impl Plan {
         self.is_entry |= !queued.is_empty();
         let mut shapes = Vec::with_capacity(queued.len());
         for (op, shape) in queued {
-            self.bytes += op.size();
+            self.count(&op);
             self.ops.push(op);
             shapes.push(shape);
         }

@@ -23,6 +23,7 @@ impl<N: Network> Node<N> {
             };
             return drop(answer.send(Err(failed)));
         }
+        let mut joins = None;
         let change = match admin {
             Admin::Compact => return,
             Admin::Transfer(to) => {
@@ -45,10 +46,10 @@ impl<N: Network> Node<N> {
                     let why = if node == 0 { "a node's number is at least 1" } else { "another node has that address" };
                     return drop(answer.send(Err(Failed::Never(why.into()))));
                 }
-                self.directory.set(node, member.clone());
-                if self.propose_own(now, vec![Op::Remember(node, member)]).is_none() {
-                    return drop(answer.send(Err(Failed::NotDone("too much waits".into()))));
+                if self.replica.membership().contains(NodeId(node)) {
+                    return drop(answer.send(Err(Failed::Never("it is a member already".into()))));
                 }
+                joins = Some((node, member));
                 Change::AddLearner(NodeId(node))
             }
             Admin::Promote(node) => Change::AddVoter(NodeId(node)),
@@ -58,6 +59,10 @@ impl<N: Network> Node<N> {
         match self.replica.change(now, Token(number), &[change]) {
             Ok(()) => {
                 self.waiting.insert(number, Waiter::Change(answer));
+                if let Some((node, member)) = joins {
+                    self.directory.set(node, member.clone());
+                    self.propose_own(now, vec![Op::Remember(node, member)]);
+                }
                 if let Change::Remove(NodeId(node)) = change {
                     self.propose_own(now, vec![Op::Forget(node)]);
                 }
@@ -66,11 +71,11 @@ impl<N: Network> Node<N> {
         }
     }
 
-    /// The voter that is furthest.
+    /// The voter that is furthest, of those who are there.
     pub(super) fn heir(&self) -> Option<u64> {
         let status = self.replica.status();
         let membership = &status.membership.1;
-        let able = status.followers.iter().filter(|follower| membership.is_voter(follower.id));
+        let able = status.followers.iter().filter(|follower| follower.heard && membership.is_voter(follower.id));
         able.max_by_key(|follower| (follower.matched, follower.id)).map(|follower| follower.id.0)
     }
 }

@@ -5,7 +5,7 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use xs_consensus::raft::{ClusterId, NodeId, RoleName};
+use xs_consensus::raft::{Body, ClusterId, Message, NodeId, RoleName};
 use xs_consensus::raft_store::Identity;
 use xs_consensus::replica::{Event, Token};
 
@@ -25,6 +25,10 @@ impl<N: Network> Node<N> {
                 let _ = answer.send(met);
             }
             Inbound::Said { from, frame } => match frame {
+                // Entries come as `Frame::Forward`, which looks at them: one that nobody can read would stop every replica.
+                Frame::Raft(Message { body: Body::Forward { .. }, .. }) => {
+                    tracing::warn!("n{from} forwards an entry past those who look at it: refused");
+                }
                 Frame::Raft(message) => {
                     if let Err(why) = self.replica.handle_message(now, message) {
                         tracing::debug!("n{from} said something that is refused: {why}");

@@ -18,7 +18,7 @@ use xs_consensus::replica::{self, Token};
 use xs_net::Timer;
 
 use super::{AtFollower, Failed, Node, RETRY, Waiter};
-use crate::command::{MAX_ENTRY, Op, STAMP_AT, decode};
+use crate::command::{MAX_ENTRY, MAX_REWRITES, Op, STAMP_AT, decode};
 use crate::front::unix_millis;
 use crate::peer::{Frame, Network, Told};
 use crate::store::Outcome;
@@ -230,6 +230,8 @@ impl<N: Network> Node<N> {
         let fits = entry.len() <= 2 * MAX_ENTRY
             && decode(entry.clone()).is_ok_and(|entry| {
                 entry.id.is_some()
+                    && entry.ops.iter().all(Op::fits)
+                    && entry.ops.iter().filter(|op| op.rewrites()).count() <= MAX_REWRITES
                     && !entry.ops.iter().any(|op| matches!(op, Op::Remember(..) | Op::Forget(_) | Op::Tick))
             });
         if !fits {

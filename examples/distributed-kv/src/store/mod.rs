@@ -39,10 +39,13 @@ use self::overlay::Overlay;
 use self::sessions::Sessions;
 pub(crate) use self::snapshot::Snapshot;
 use crate::answer::Answer;
-use crate::command::{Member, Millis, decode};
+use crate::command::{MAX_ANSWERS, Member, Millis, decode};
 use crate::wire::Malformed;
 
 pub(crate) use self::view::View;
+
+/// Entries that have written more than this together are given to the engine.
+const BATCH: usize = 16 << 20;
 
 /// What became of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,13 +206,28 @@ impl Store {
                 outcomes.push(outcome);
                 continue;
             }
-            let answers = entry.ops.iter().map(|op| applying.op(op)).collect::<Result<Vec<_>, _>>()?;
+            let (mut answers, mut bytes) = (Vec::with_capacity(entry.ops.len()), 0);
+            for op in &entry.ops {
+                let mut answer = applying.op(op)?;
+                bytes += answer.size();
+                if bytes > MAX_ANSWERS {
+                    answer = Answer::err("the answers of one transaction are too long; what it writes is written");
+                }
+                answers.push(answer);
+            }
             if let Some(id) = &entry.id
                 && let Some(forgotten) = self.sessions.remember(id, index, &answers, &mut over)
             {
                 self.meta.forgotten = self.meta.forgotten.max(forgotten);
             }
             outcomes.push(Outcome::Done(answers));
+            // Also many small entries may write much: whatever comes in one call, a batch stays one that the engine takes.
+            if over.bytes() > BATCH {
+                over.put(Bytes::from_static(META), self.meta.encode());
+                let full = std::mem::replace(&mut over, Overlay::new(&*engine));
+                drop(engine.submit(full.into_batch(), Durability::Buffered)?);
+                self.clock.store(self.meta.clock, Ordering::Release);
+            }
         }
         if last != self.meta.applied {
             self.goes_on_at(last)?;

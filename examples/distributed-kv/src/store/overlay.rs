@@ -12,6 +12,8 @@ use super::layout::{DATA, ENDING};
 pub(super) struct Overlay<'a> {
     engine: &'a dyn Engine,
     writes: BTreeMap<Bytes, Option<Bytes>>,
+    /// About how many bytes have been written, those included that were written again.
+    bytes: usize,
     /// Whether keys and their ends were all removed, before `writes`.
     flushed: bool,
 }
@@ -22,7 +24,7 @@ fn is_flushed(key: &[u8]) -> bool {
 
 impl<'a> Overlay<'a> {
     pub(super) fn new(engine: &'a dyn Engine) -> Self {
-        Overlay { engine, writes: BTreeMap::new(), flushed: false }
+        Overlay { engine, writes: BTreeMap::new(), bytes: 0, flushed: false }
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
@@ -34,7 +36,13 @@ impl<'a> Overlay<'a> {
     }
 
     pub(super) fn put(&mut self, key: Bytes, value: Bytes) {
+        self.bytes += key.len() + value.len();
         self.writes.insert(key, Some(value));
+    }
+
+    /// About how many bytes have been written.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn delete(&mut self, key: Bytes) {

@@ -66,9 +66,12 @@ impl Sessions {
 
     /// The entry at `index` was applied. Answers with up to where sessions are forgotten now, if one is.
     pub(super) fn remember(&mut self, id: &Id, index: u64, answers: &[Answer], over: &mut Overlay<'_>) -> Option<u64> {
-        let mut bytes = Vec::new();
-        encode_all(answers, &mut bytes);
-        let answers = (bytes.len() <= MAX_KEPT).then(|| Bytes::from(bytes));
+        let fits = answers.iter().map(Answer::size).sum::<usize>() <= MAX_KEPT;
+        let answers = fits.then(|| {
+            let mut bytes = Vec::new();
+            encode_all(answers, &mut bytes);
+            Bytes::from(bytes)
+        });
         let session = Session { seq: id.seq, index, answers };
         let mut out = BytesMut::with_capacity(17 + session.answers.as_ref().map_or(0, Bytes::len));
         out.put_u64_le(session.seq);

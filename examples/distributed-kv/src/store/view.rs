@@ -14,7 +14,7 @@ use xs_storage::engine::{Engine, KeyRange, ReadView};
 use super::StoreError;
 use super::layout::{self, DATA, META, Meta, Record};
 use crate::answer::Answer;
-use crate::command::{Millis, Op, Unit};
+use crate::command::{MAX_READ, Millis, Op, Unit};
 
 /// What reading needs.
 pub(super) trait Looking {
@@ -33,8 +33,16 @@ pub(super) fn read(from: &impl Looking, op: &Op) -> Option<Result<Answer, StoreE
         Ok(match op {
             Op::Get(key) => Answer::bulk_or_nil(value(key)?),
             Op::GetMany(keys) => {
-                let values = keys.iter().map(|key| value(key).map(Answer::bulk_or_nil));
-                Answer::List(values.collect::<Result<_, StoreError>>()?)
+                let (mut values, mut bytes) = (Vec::new(), 0);
+                for key in keys {
+                    let found = value(key)?;
+                    bytes += found.as_ref().map_or(0, Bytes::len);
+                    if bytes > MAX_READ {
+                        return Ok(Answer::err("the values are too long together: ask for fewer at once"));
+                    }
+                    values.push(Answer::bulk_or_nil(found));
+                }
+                Answer::List(values)
             }
             Op::Exists(keys) => {
                 let mut found = 0;
