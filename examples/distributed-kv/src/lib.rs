@@ -111,7 +111,8 @@
 //! Passwords and TLS: it binds to loopback unless it is told otherwise by name. Other types than strings, `WATCH` (a refusal that names
 //! `CAS`), `KEYS`, blocking commands, scripts, publish and subscribe. Sharding. A cursor of `SCAN` is known to the node that gave it. A
 //! leader whose calendar is far ahead ends keys too early, and the clock of the state stays there. A read waits on
-//! the reactor's thread if the engine has to fetch it from the disk.
+//! the reactor's thread if the engine has to fetch it from the disk. Large transactions: 3 MiB in all, 256 commands that rewrite a
+//! value they don't carry (`EXPIRE`, `PERSIST`, `APPEND`), and 6 MiB of answers; what is beyond is answered with an error.
 //!
 //! # Try next
 //!
