@@ -27,14 +27,17 @@ impl Nodes {
         if !cfg!(feature = "peers-etcd") {
             return Ok(Err("etcd's client isn't built in (`--features peers-etcd`)"));
         }
-        // `-v`, which others answer, is nothing to it: it would serve.
-        let version = Command::new("etcd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        // `-v`, which others answer, is nothing to it: it would serve, and leave its data where it was started.
+        let mut version = Command::new("etcd");
+        let version =
+            version.arg("--version").current_dir(dir).stdout(Stdio::null()).stderr(Stdio::null()).status();
         if version.is_err() {
             return Ok(Err("etcd isn't installed (Debian: etcd-server)"));
         }
+        let (ports, peers) = super::free_ports()?;
         Ok(Ok(Nodes {
-            ports: super::three(web::free_port)?,
-            peers: super::three(web::free_port)?,
+            ports,
+            peers,
             dirs: [data_dir(dir, "etcd", 0)?, data_dir(dir, "etcd", 1)?, data_dir(dir, "etcd", 2)?],
             running: [None, None, None],
         }))
