@@ -23,7 +23,7 @@ pub(super) fn run(dir: &Path, options: &mut Options) -> Result<(), Box<dyn Error
     println!("|--:|--:|--:|--:|--:|--:|");
     for millis in TIMEOUTS {
         let timeout = Duration::from_millis(millis);
-        let mut nodes = ours::Nodes::new(dir, &format!("election-{millis}"), &options.ours, Some(timeout))?;
+        let mut nodes = ours::Nodes::new(dir, &format!("election-{millis}"), options, Some(timeout))?;
         let cluster: &mut dyn Cluster = &mut nodes;
         cluster.found()?;
         let mut all = Vec::new();

@@ -1,7 +1,7 @@
 //! Three replicated nodes on one machine, each with its log synced to the disk, beside etcd: what clients get, and for how
 //! long they get nothing when the leader dies.
 //!
-//! All servers run on the first core, all clients on the second. The rounds are interleaved, so that a disk that is slow
+//! All servers run on the first core unless told otherwise, all clients on the second. The rounds are interleaved, so that a disk that is slow
 //! for a while is slow for all. Each client has a connection to the leader and one request under way.
 
 mod election;
@@ -33,6 +33,7 @@ distributed-kv: three nodes that sync every write, beside etcd's (Debian's etcd-
   --seconds N        seconds a round (default 4)
   --failovers N      how often the leader of each is killed (default 10; 0: never)
   --elections N      how often ours is killed for each of three election timeouts (default 10; 0: never)
+  --cores LIST       where the servers run (default 0); clients run on 1
   --ours PATH        the program to measure as ours (default: the release build of xs-distributed-kv)
   --dir PATH         where the nodes keep their data (default: the system's temporary directory); it should be a disk
 
@@ -50,6 +51,7 @@ struct Options {
     seconds: u64,
     failovers: usize,
     elections: usize,
+    cores: String,
     ours: PathBuf,
     dir: PathBuf,
 }
@@ -64,6 +66,7 @@ impl Options {
             seconds: 4,
             failovers: 10,
             elections: 10,
+            cores: "0".into(),
             ours: ours::program()?,
             dir: std::env::temp_dir(),
         };
@@ -84,6 +87,7 @@ impl Options {
                 Long("seconds") => options.seconds = parser.value()?.parse()?,
                 Long("failovers") => options.failovers = parser.value()?.parse()?,
                 Long("elections") => options.elections = parser.value()?.parse()?,
+                Long("cores") => options.cores = parser.value()?.string()?,
                 Long("ours") => options.ours = std::path::absolute(parser.value()?)?,
                 Long("dir") => options.dir = std::path::absolute(parser.value()?)?,
                 other => return Err(other.unexpected().into()),
@@ -143,12 +147,14 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
         return Ok(());
     };
     let dir = tempfile::Builder::new().prefix("xs-distributed-kv-").tempdir_in(&options.dir)?;
+    println!("# distributed-kv\n");
     println!(
-        "# distributed-kv\n\nThree nodes on core 0, clients on core 1, values of {VALUE} bytes, every write synced.\n"
+        "Three nodes on core {}, clients on core 1, values of {VALUE} bytes, every write synced.\n",
+        options.cores
     );
-    let ours = ours::Nodes::new(dir.path(), "xs", &options.ours, None)?;
+    let ours = ours::Nodes::new(dir.path(), "xs", &options, None)?;
     let mut clusters: Vec<Box<dyn Cluster>> = vec![Box::new(ours)];
-    match etcd::Nodes::find(dir.path())? {
+    match etcd::Nodes::find(dir.path(), &options.cores)? {
         Ok(etcd) => clusters.push(Box::new(etcd)),
         Err(why) => println!("{why}: not measured.\n"),
     }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use super::load::Protocol;
-use super::{Cluster, data_dir};
+use super::{Cluster, Options, data_dir};
 use crate::web::{self, Running};
 
 /// The release build, which stands beside this program.
@@ -17,6 +17,7 @@ pub(super) fn program() -> io::Result<PathBuf> {
 
 pub(super) struct Nodes {
     program: PathBuf,
+    cores: String,
     ports: [u16; 3],
     peers: [u16; 3],
     dirs: [String; 3],
@@ -29,9 +30,10 @@ impl Nodes {
     pub(super) fn new(
         dir: &Path,
         name: &str,
-        program: &Path,
+        options: &Options,
         election_timeout: Option<Duration>,
     ) -> Result<Nodes, Box<dyn Error>> {
+        let (program, cores) = (&options.ours, options.cores.clone());
         if !program.exists() {
             let what = "there is no release build of xs-distributed-kv; `cargo build --release -p xs-distributed-kv`";
             return Err(format!("{}: {what}", program.display()).into());
@@ -39,6 +41,7 @@ impl Nodes {
         let (ports, peers) = super::free_ports()?;
         Ok(Nodes {
             program: program.to_owned(),
+            cores,
             ports,
             peers,
             dirs: [data_dir(dir, name, 0)?, data_dir(dir, name, 1)?, data_dir(dir, name, 2)?],
@@ -75,7 +78,7 @@ impl Cluster for Nodes {
         if let Some(timeout) = &timeout {
             args.extend(["--election-timeout", timeout]);
         }
-        self.running[node] = Some(web::run("0", &self.program, &args, Stdio::null())?);
+        self.running[node] = Some(web::run(&self.cores, &self.program, &args, Stdio::null())?);
         web::wait_for(self.ports[node], "xs-distributed-kv")
     }
 

@@ -184,6 +184,9 @@ pub(crate) fn assemble<N: Network>(
             election_timeout: config.election_timeout,
             election_jitter: config.election_timeout,
             heartbeat,
+            // Followers learn what is committed with the next entries, the next read or the next heartbeat: two messages of
+            // six for each batch. No answer waits for it.
+            eager_commit: false,
             ..raft::Options::default()
         },
         compact_after_bytes: config.log_bytes,

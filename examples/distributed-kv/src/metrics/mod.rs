@@ -42,15 +42,20 @@ const NUMBERS: [Number; 13] = {
         number("xs_dkv_term", Gauge, "The term of Raft.", |node, _| node.term),
         number("xs_dkv_commit_index", Gauge, "The last entry known to be committed.", |node, _| node.commit),
         number("xs_dkv_applied_index", Gauge, "The last entry in the state.", |node, _| node.applied),
-        number("xs_dkv_log_entries", Gauge, "Entries in the log.", |node, _| (node.last + 1).saturating_sub(node.first)),
+        number("xs_dkv_log_entries", Gauge, "Entries in the log.", |node, _| {
+            (node.last + 1).saturating_sub(node.first)
+        }),
         number("xs_dkv_elections_won_total", Counter, "How often this node became leader.", |node, _| node.elections),
         number("xs_dkv_entries_proposed_total", Counter, "Entries that this node brought into the log.", |node, _| {
             node.proposed
         }),
         number("xs_dkv_entries_forwarded_total", Counter, "Entries sent on to the leader.", |node, _| node.forwarded),
-        number("xs_dkv_snapshots_installed_total", Counter, "Snapshots that took the place of the state.", |node, _| {
-            node.snapshots
-        }),
+        number(
+            "xs_dkv_snapshots_installed_total",
+            Counter,
+            "Snapshots that took the place of the state.",
+            |node, _| node.snapshots,
+        ),
         number("xs_dkv_frames_dropped_total", Counter, "Messages to other nodes that found no room.", |node, _| {
             node.dropped
         }),
@@ -64,8 +69,7 @@ const NUMBERS: [Number; 13] = {
 };
 
 /// What each follower lacks: a name and a help, and the numbers.
-const BEHIND: (&str, &str) =
-    ("xs_dkv_follower_behind_entries", "Entries that a follower lacks; the leader tells.");
+const BEHIND: (&str, &str) = ("xs_dkv_follower_behind_entries", "Entries that a follower lacks; the leader tells.");
 
 fn followers_behind(status: &Status) -> impl Iterator<Item = (u64, u64)> {
     status.followers.iter().map(|(node, follower)| (*node, status.last.saturating_sub(follower.matched)))

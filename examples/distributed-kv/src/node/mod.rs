@@ -164,8 +164,7 @@ impl<N: Network> Node<N> {
         let clients = Arc::new(Clients::default());
         #[cfg(feature = "metrics")]
         let facade = (Facade::new(hello.from), clients.clone());
-        let handle =
-            Handle { asks: asks_in, view, status: status.clone(), applied: applied.clone(), clients };
+        let handle = Handle { asks: asks_in, view, status: status.clone(), applied: applied.clone(), clients };
         let told_at = timer.now();
         let node = Node {
             replica,
