@@ -25,6 +25,7 @@
     doc = "13. [`dump`]: any engine's entries as one stream, for backups that outlive the engine."
 )]
 #![cfg_attr(feature = "testing", doc = "14. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
+#![cfg_attr(feature = "glob", doc = "15. [`glob`]: which names are meant by `user:*`.")]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "btree")]
@@ -39,6 +40,8 @@ pub mod engine;
 mod error;
 #[cfg(feature = "geohash")]
 pub mod geohash;
+#[cfg(feature = "glob")]
+pub mod glob;
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
 #[cfg(feature = "engine")]
