@@ -29,7 +29,9 @@
 //! **A read** asks the node once for a batch: Raft's leader confirms that it leads still and tells up to where the log is
 //! committed; when this node has applied that far, the batch is read here, from the engine, on the connection's thread. So followers
 //! carry reads, too. With [`Reads::Lease`] the leader need not ask while its last majority's promises hold, if the clocks can be
-//! trusted so far. After `READONLY` a connection reads without asking.
+//! trusted so far. After `READONLY` a connection reads without asking. Followers learn with the next entries, the next read or
+//! the next heartbeat what is committed, so what it reads is older than that: by a fifth of the election timeout at most, while
+//! the node hears its leader.
 //!
 //! **Time** is in the entries. A key is over when an entry has brought a later time than its end; so all replicas agree, and a
 //! restart changes nothing. When nobody writes and a key's time comes, the leader writes an empty entry.
@@ -60,7 +62,7 @@
 //! # Cost
 //!
 //! A write: one entry in the log of each node, one message each way to each follower, a sync of the disk here and there at the same
-//! time, shared by all that wait; then a batch of the engine, unsynced. A value is written twice on each node, once in the log and once in
+//! time, shared by all that wait; then a batch of the engine, unsynced. That the entry is committed is no message of its own. A value is written twice on each node, once in the log and once in
 //! the engine. A read: a share of one round of messages. `xs-distributed-kv simulate` prints how many runs a second the whole
 //! of it takes.
 //!

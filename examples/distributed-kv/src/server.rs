@@ -214,6 +214,9 @@ pub(crate) fn assemble<N: Network>(
             election_jitter: config.election_timeout,
             heartbeat,
             lease_skew,
+            // Followers learn what is committed with the next entries, the next read or the next heartbeat: two messages of
+            // six for each batch. No answer waits for it.
+            eager_commit: false,
             ..raft::Options::default()
         },
         compact_after_bytes: config.log_bytes,

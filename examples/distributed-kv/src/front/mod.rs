@@ -21,7 +21,7 @@ mod plan;
 mod scan;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use tower::Service;
@@ -48,9 +48,6 @@ pub(crate) struct Front {
     registry: Registry,
     cursors: Mutex<Cursors>,
     rng: Mutex<Rng>,
-    /// Requests that were answered, for INFO.
-    pub(crate) commands: AtomicU64,
-    pub(crate) connections: AtomicU64,
 }
 
 impl std::fmt::Debug for Front {
@@ -67,8 +64,6 @@ impl Front {
             registry: Registry::new(),
             cursors: Mutex::new(Cursors::default()),
             rng: Mutex::new(rng),
-            commands: AtomicU64::new(0),
-            connections: AtomicU64::new(0),
         })
     }
 
@@ -101,7 +96,7 @@ where
 {
     let peer = conn.peer.into();
     let registration = front.registry.register(peer.clone());
-    front.connections.fetch_add(1, Ordering::Relaxed);
+    front.node.clients.connections.fetch_add(1, Ordering::Relaxed);
     let session = {
         let mut rng = front.rng.lock();
         u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())

@@ -4,7 +4,10 @@
 //!   length (4)   CRC32C of what follows (4)   kind (1)   the rest of `length` bytes
 //! ```
 
+use std::io;
+
 use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use xs_consensus::raft::Message;
 
 use super::Hello;
@@ -135,6 +138,19 @@ impl Frame {
         from.end()?;
         Ok(frame)
     }
+}
+
+/// So much is asked for with each read: a busy leader's append comes with one or two.
+const READ: usize = 64 << 10;
+
+/// Reads what has come, behind what is there; 0 at the end.
+///
+/// Entries keep the memory that they were read into, so a buffer is filled to its end before there is another one.
+pub(super) async fn read_more(io: &mut (impl AsyncRead + Unpin), read: &mut BytesMut) -> io::Result<usize> {
+    if read.capacity() - read.len() < READ / 16 {
+        read.reserve(READ);
+    }
+    io.read_buf(read).await
 }
 
 impl Told {
