@@ -16,7 +16,6 @@
 mod admin;
 mod connection;
 mod control;
-mod glob;
 mod info;
 mod plan;
 mod scan;

@@ -91,6 +91,10 @@ impl Doorman {
         loop {
             while let Some(frame) = Frame::take(&mut read)? {
                 match frame {
+                    // Now and then is often enough to look: what it says is not listened to any more.
+                    Frame::Ping if self.directory.is_closed(from) => {
+                        return Err(format!("n{from} was removed").into());
+                    }
                     Frame::Ping => {
                         answer.clear();
                         Frame::Pong.encode(&mut answer);

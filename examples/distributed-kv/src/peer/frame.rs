@@ -198,6 +198,7 @@ mod tests {
             from: 1,
             to: 2,
             incarnation: 3,
+            promise: std::time::Duration::from_millis(4),
             peer: "localhost:1".into(),
             client: "localhost:2".into(),
         };
