@@ -1,17 +1,16 @@
-//! Those who use the cluster: clients, which record what they asked and were told, and an operator, who moves it about.
+//! Clients: each asks one thing after another, and again when no answer comes, and records what it asked and was told.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use xs_consensus::check::history::{Call, History};
 use xs_consensus::check::linearizability::MapOp;
-use xs_consensus::raft::{Change, NodeId};
-use xs_os::sim;
+use xs_os::{Rng, sim};
 
 use super::machine::{Command, Op, Ret};
-use super::run::Settings;
-use super::server::{Cx, Msg};
+use super::operator::Order;
 
 const NEXT: sim::Timer = sim::Timer(0);
 const RETRY: sim::Timer = sim::Timer(1);
@@ -19,50 +18,85 @@ const GIVE_UP: sim::Timer = sim::Timer(2);
 
 pub(crate) type Recorder = Rc<RefCell<History<Op, Ret>>>;
 
-/// Asks one thing after another, and again when no answer comes.
-pub(crate) struct Client {
+/// What servers say to clients.
+pub(crate) enum Said {
+    /// The answer to what was asked with this number.
+    Answer { seq: u64, ret: Ret },
+    /// Not here; there, perhaps.
+    Elsewhere { seq: u64, hint: Option<u64> },
+}
+
+/// The messages of a simulation, as those see them who use its servers.
+pub(crate) trait Protocol: 'static {
+    type Message: Clone + fmt::Debug;
+
+    /// Asks for an operation: a command, or a read that is none.
+    fn ask(command: Command) -> Self::Message;
+
+    /// What a message says to a client.
+    fn said(message: Self::Message) -> Option<Said>;
+
+    /// What an operator wants, where there is one.
+    fn order(order: Order) -> Option<Self::Message>;
+
+    /// What arrives of a message that was damaged; nothing, unless its codec is to refuse it.
+    fn garbled(message: Self::Message, rng: &mut Rng) -> Option<Self::Message> {
+        let _ = (message, rng);
+        None
+    }
+}
+
+/// One client.
+pub(crate) struct Client<P> {
     name: u64,
     seq: u64,
     /// What is asked now.
     asked: Option<(Op, Call)>,
     target: u32,
-    settings: Settings,
+    servers: u32,
+    /// The most between an answer and the next question.
+    pause: Duration,
     history: Recorder,
     /// When the operations that were answered began.
     pub(crate) answered: Vec<Duration>,
     began: Duration,
     /// Names are never used again by one who does not know how his last operation ended.
     lives: u64,
+    protocol: std::marker::PhantomData<P>,
 }
 
-impl Client {
-    pub(crate) fn start(cx: &mut Cx<'_>, settings: &Settings, history: Recorder) -> Self {
+type Cx<'a, P> = sim::Context<'a, <P as Protocol>::Message>;
+
+impl<P: Protocol> Client<P> {
+    pub(crate) fn start(cx: &mut Cx<'_, P>, servers: u32, pause: Duration, history: Recorder) -> Self {
         cx.set_timer_after(NEXT, Duration::from_millis(1));
         Client {
             name: u64::from(cx.node().0),
             seq: 0,
             asked: None,
-            target: cx.rng().below(u64::from(settings.servers)) as u32,
-            settings: settings.clone(),
+            target: cx.rng().below(u64::from(servers)) as u32,
+            servers,
+            pause,
             history,
             answered: Vec::new(),
             began: Duration::ZERO,
             lives: 0,
+            protocol: std::marker::PhantomData,
         }
     }
 
-    pub(crate) fn message(&mut self, message: Msg, cx: &mut Cx<'_>) {
-        match message {
-            Msg::Answer { seq, ret } if seq == self.seq => {
+    pub(crate) fn message(&mut self, message: P::Message, cx: &mut Cx<'_, P>) {
+        match P::said(message) {
+            Some(Said::Answer { seq, ret }) if seq == self.seq => {
                 let Some((_, call)) = self.asked.take() else { return };
                 self.history.borrow_mut().returned(call, cx.world_time().as_nanos() as u64, ret);
                 self.answered.push(self.began);
                 self.pause(cx);
             }
-            Msg::Elsewhere { seq, hint } if seq == self.seq && self.asked.is_some() => {
+            Some(Said::Elsewhere { seq, hint }) if seq == self.seq && self.asked.is_some() => {
                 self.target = match hint {
-                    Some(node) if node.0 < u64::from(self.settings.servers) => node.0 as u32,
-                    _ => cx.rng().below(u64::from(self.settings.servers)) as u32,
+                    Some(node) if node < u64::from(self.servers) => node as u32,
+                    _ => self.any(cx),
                 };
                 cx.set_timer_after(RETRY, Duration::from_millis(5));
             }
@@ -70,14 +104,18 @@ impl Client {
         }
     }
 
-    fn pause(&mut self, cx: &mut Cx<'_>) {
+    fn any(&self, cx: &mut Cx<'_, P>) -> u32 {
+        cx.rng().below(u64::from(self.servers)) as u32
+    }
+
+    fn pause(&mut self, cx: &mut Cx<'_, P>) {
         cx.cancel_timer(RETRY);
         cx.cancel_timer(GIVE_UP);
-        let pause = Duration::from_micros(cx.rng().below(30_000));
+        let pause = Duration::from_micros(cx.rng().below(self.pause.as_micros() as u64));
         cx.set_timer_after(NEXT, pause);
     }
 
-    pub(crate) fn timer(&mut self, timer: sim::Timer, cx: &mut Cx<'_>) {
+    pub(crate) fn timer(&mut self, timer: sim::Timer, cx: &mut Cx<'_, P>) {
         match timer {
             NEXT => self.ask(cx),
             RETRY => self.send(cx),
@@ -86,14 +124,14 @@ impl Client {
                 if self.asked.take().is_some() {
                     self.lives += 1;
                     self.name = u64::from(cx.node().0) + 1000 * self.lives;
-                    self.target = cx.rng().below(u64::from(self.settings.servers)) as u32;
+                    self.target = self.any(cx);
                     self.pause(cx);
                 }
             }
         }
     }
 
-    fn ask(&mut self, cx: &mut Cx<'_>) {
+    fn ask(&mut self, cx: &mut Cx<'_, P>) {
         self.seq += 1;
         let (client, seq) = (u64::from(cx.node().0), self.seq);
         let rng = cx.rng();
@@ -111,64 +149,18 @@ impl Client {
         self.asked = Some((op, call));
         // Some ask a follower.
         if cx.rng().chance(0.1) {
-            self.target = cx.rng().below(u64::from(self.settings.servers)) as u32;
+            self.target = self.any(cx);
         }
         cx.set_timer_after(GIVE_UP, Duration::from_millis(700));
         self.send(cx);
     }
 
-    fn send(&mut self, cx: &mut Cx<'_>) {
+    fn send(&mut self, cx: &mut Cx<'_, P>) {
         let Some((op, _)) = &self.asked else { return };
-        let seq = self.seq;
-        let message = match op {
-            MapOp::Get(key) => Msg::Read { seq, key: *key },
-            op => Msg::Write(Command { client: self.name, seq, op: op.clone() }),
-        };
-        cx.send(sim::NodeId(self.target), message);
+        let command = Command { client: self.name, seq: self.seq, op: op.clone() };
+        cx.send(sim::NodeId(self.target), P::ask(command));
         // Nobody there, or it got lost: ask somebody else then.
         cx.set_timer_after(RETRY, Duration::from_millis(80));
-        self.target = (self.target + u32::from(cx.rng().chance(0.3))) % self.settings.servers;
-    }
-}
-
-/// Changes who belongs to the cluster, and who leads, until a moment.
-pub(crate) struct Operator {
-    settings: Settings,
-}
-
-impl Operator {
-    pub(crate) fn start(cx: &mut Cx<'_>, settings: &Settings) -> Self {
-        cx.set_timer_after(NEXT, Duration::from_millis(500));
-        Operator { settings: settings.clone() }
-    }
-
-    pub(crate) fn timer(&mut self, cx: &mut Cx<'_>) {
-        if cx.world_time() > self.settings.faults_until {
-            return;
-        }
-        let servers = u64::from(self.settings.servers);
-        let node = NodeId(cx.rng().below(servers));
-        let message = match cx.rng().below(4) {
-            0 => Msg::Transfer(node),
-            _ if !self.settings.changes => Msg::Transfer(node),
-            _ => {
-                let mut changes = Vec::new();
-                for _ in 0..1 + cx.rng().below(3) {
-                    let node = NodeId(cx.rng().below(servers));
-                    changes.push(match cx.rng().below(5) {
-                        0..2 => Change::AddVoter(node),
-                        2 => Change::AddLearner(node),
-                        _ => Change::Remove(node),
-                    });
-                }
-                Msg::Change(changes)
-            }
-        };
-        // Whoever leads takes it; the others refuse.
-        for server in 0..self.settings.servers {
-            cx.send(sim::NodeId(server), message.clone());
-        }
-        let next = Duration::from_millis(50 + cx.rng().below(400));
-        cx.set_timer_after(NEXT, next);
+        self.target = (self.target + u32::from(cx.rng().chance(0.3))) % self.servers;
     }
 }
