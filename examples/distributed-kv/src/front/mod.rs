@@ -16,14 +16,13 @@
 mod admin;
 mod connection;
 mod control;
-mod glob;
 mod info;
 mod plan;
 mod scan;
 mod sessions;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use tower::Service;
@@ -50,9 +49,6 @@ pub(crate) struct Front {
     registry: Registry,
     cursors: Mutex<Cursors>,
     sessions: SessionNames,
-    /// Requests that were answered, for INFO.
-    pub(crate) commands: AtomicU64,
-    pub(crate) connections: AtomicU64,
 }
 
 impl std::fmt::Debug for Front {
@@ -69,8 +65,6 @@ impl Front {
             registry: Registry::new(),
             cursors: Mutex::new(Cursors::default()),
             sessions,
-            commands: AtomicU64::new(0),
-            connections: AtomicU64::new(0),
         })
     }
 
@@ -103,7 +97,7 @@ where
 {
     let peer = conn.peer.into();
     let registration = front.registry.register(peer.clone());
-    front.connections.fetch_add(1, Ordering::Relaxed);
+    front.node.clients.connections.fetch_add(1, Ordering::Relaxed);
     let service = Connection::new(front.clone(), front.sessions.next(), registration.handle().id());
     let limits = InputLimits {
         bulk: MAX_VALUE.max(MAX_ENTRY),

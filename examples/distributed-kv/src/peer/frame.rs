@@ -4,7 +4,10 @@
 //!   length (4)   CRC32C of what follows (4)   kind (1)   the rest of `length` bytes
 //! ```
 
+use std::io;
+
 use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use xs_consensus::raft::Message;
 
 use super::Hello;
@@ -138,6 +141,19 @@ impl Frame {
     }
 }
 
+/// So much is asked for with each read: a busy leader's append comes with one or two.
+const READ: usize = 64 << 10;
+
+/// Reads what has come, behind what is there; 0 at the end.
+///
+/// Entries keep the memory that they were read into, so a buffer is filled to its end before there is another one.
+pub(super) async fn read_more(io: &mut (impl AsyncRead + Unpin), read: &mut BytesMut) -> io::Result<usize> {
+    if read.capacity() - read.len() < READ / 16 {
+        read.reserve(READ);
+    }
+    io.read_buf(read).await
+}
+
 impl Told {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
@@ -205,6 +221,7 @@ mod tests {
             from: 1,
             to: 2,
             incarnation: 3,
+            promise: std::time::Duration::from_millis(4),
             peer: "localhost:1".into(),
             client: "localhost:2".into(),
         };
