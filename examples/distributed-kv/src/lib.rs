@@ -159,7 +159,8 @@ mod simulate;
 mod store;
 #[doc(hidden)]
 pub mod testing {
-    //! Clients that record what they see, for the tests of processes.
+    //! Clients that record what they see, for the tests of processes, and what a fuzz target needs.
+    pub use crate::peer::take_any_frames;
     pub use crate::workload::{Record, Worker};
 }
 mod wire;

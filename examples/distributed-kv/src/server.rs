@@ -24,7 +24,7 @@ use xs_storage::engine::Engine;
 use xs_storage::lsm::Lsm;
 
 use crate::command::Member;
-use crate::front::Front;
+use crate::front::{Front, SessionNames};
 use crate::node::{AtFollower, Handle, INBOUND, Machine, Node, NodeOptions};
 use crate::peer::{Directory, Doorman, Hello, Network, Tcp};
 use crate::store::{Store, StoreError};
@@ -66,7 +66,7 @@ pub struct Environment {
     pub vfs: Arc<dyn Vfs>,
     /// Where syncs, checkpoints, compactions and snapshots run.
     pub jobs: Arc<dyn Jobs>,
-    /// Chance: election time-outs, pauses, the names of sessions.
+    /// Chance: election time-outs and pauses.
     pub rng: Rng,
 }
 
@@ -228,6 +228,7 @@ pub(crate) fn assemble<N: Network>(
     let start = Start::OpenOrCreate(membership);
     let dir = config.data_dir.join("raft");
     let replica = Replica::open(vfs.clone(), &dir, start, machine, options, rng.fork("replica"), timer.now())?;
+    let sessions = SessionNames::new(replica.identity(), replica.life());
     let hello = Hello {
         cluster,
         from: config.node,
@@ -252,7 +253,7 @@ pub(crate) fn assemble<N: Network>(
     };
     let (node, handle) =
         Node::new(replica, options, network, timer.clone(), rng.fork("task"), directory, hello, inbound);
-    let front = Front::new(handle.clone(), timer.clone(), rng.fork("sessions"));
+    let front = Front::new(handle.clone(), timer.clone(), sessions);
     Ok(Assembled { front, handle, node, doorman, timer })
 }
 

@@ -12,6 +12,7 @@ use xs_consensus::raft::Message;
 
 use super::Hello;
 use crate::answer;
+use crate::command;
 use crate::store::Outcome;
 use crate::wire::{Malformed, Reader, put_string};
 
@@ -187,8 +188,30 @@ impl Told {
     }
 }
 
+/// Takes frames off any bytes. What is taken must be the same when it is written and taken again, and so must an entry that
+/// it brings: for the fuzz target `peer_frames` and the tests.
+///
+/// # Panics
+/// If it isn't.
+pub fn take_any_frames(bytes: &[u8]) {
+    let mut from = BytesMut::from(bytes);
+    while let Ok(Some(frame)) = Frame::take(&mut from) {
+        let mut again = Vec::new();
+        frame.encode(&mut again);
+        assert_eq!(Frame::take(&mut BytesMut::from(&again[..])).as_ref(), Ok(&Some(frame.clone())));
+        if let Frame::Forward(_, bytes) = frame
+            && let Ok(entry) = command::decode(bytes.clone())
+        {
+            assert_eq!(command::encode(&entry), bytes);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::answer::Answer;
 
@@ -258,5 +281,19 @@ mod tests {
     fn a_length_that_is_only_claimed_costs_nothing() {
         let mut bytes = BytesMut::from(&[0xFF; 8][..]);
         assert!(matches!(Frame::take(&mut bytes), Err(FrameError::TooLong(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_with_the_right_checksum_do_no_harm(bodies in vec((0_u8..8, vec(any::<u8>(), 0..60)), 0..5)) {
+            let mut bytes = Vec::new();
+            for (kind, rest) in bodies {
+                let body = [&[kind], &rest[..]].concat();
+                bytes.extend((body.len() as u32).to_le_bytes());
+                bytes.extend(crc32c::crc32c(&body).to_le_bytes());
+                bytes.extend(body);
+            }
+            take_any_frames(&bytes);
+        }
     }
 }
