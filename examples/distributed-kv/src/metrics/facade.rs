@@ -68,7 +68,9 @@ impl Facade {
 
 #[cfg(test)]
 mod tests {
-    use xs_net::observe::{Exposition, Recorder};
+    use std::sync::atomic::Ordering;
+
+    use xs_net::observe::Recorder;
 
     use super::*;
     use crate::node::Follower;
@@ -76,34 +78,30 @@ mod tests {
     #[test]
     fn every_number_is_told_with_its_node_and_a_follower_that_left_lacks_nothing() {
         let recorder = Recorder::with_most_series(100);
-        let page = || {
-            let mut page = Exposition::new();
-            recorder.expose(&mut page);
-            page.into_text()
-        };
         metrics::with_local_recorder(&recorder, || {
             let (mut facade, clients) = (Facade::new(7), Clients::default());
-            clients.commands.store(5, std::sync::atomic::Ordering::Relaxed);
-            let follower = Follower { matched: 30, mode: "replicate" };
+            clients.commands.store(5, Ordering::Relaxed);
             let mut status = Status { id: 7, leader: Some(7), term: 3, last: 40, first: 1, ..Status::default() };
-            status.followers.insert(9, follower);
+            status.followers.insert(9, Follower { matched: 30, mode: "replicate" });
             facade.tell(&status, &clients);
-            let text = page();
-            for Number { name, .. } in NUMBERS {
-                assert!(text.contains(&format!("{name}{{node=\"7\"}}")), "{name}: {text}");
+            let page = recorder.render();
+            for Number { name, help, .. } in NUMBERS {
+                assert!(page.contains(&format!("{name}{{node=\"7\"}}")) && page.contains(help), "{name}: {page}");
             }
-            for line in [
-                "xs_dkv_is_leader{node=\"7\"} 1",
-                "xs_dkv_term{node=\"7\"} 3",
-                "xs_dkv_log_entries{node=\"7\"} 40",
-                "xs_dkv_commands_total{node=\"7\"} 5",
-                "xs_dkv_follower_behind_entries{node=\"7\",follower=\"9\"} 10",
+            let node = &[("node", "7")];
+            for (name, value) in [
+                ("xs_dkv_is_leader", 1.0),
+                ("xs_dkv_term", 3.0),
+                ("xs_dkv_log_entries", 40.0),
+                ("xs_dkv_commands_total", 5.0),
             ] {
-                assert!(text.contains(line), "{line}: {text}");
+                assert_eq!(recorder.total(name, node), value, "{name}");
             }
+            let behind = &[("node", "7"), ("follower", "9")];
+            assert_eq!(recorder.total(BEHIND.0, behind), 10.0);
             status.followers.clear();
             facade.tell(&status, &clients);
-            assert!(page().contains("follower=\"9\"} 0"), "{}", page());
+            assert_eq!(recorder.total(BEHIND.0, behind), 0.0);
         });
     }
 }

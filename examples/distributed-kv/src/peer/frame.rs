@@ -261,6 +261,22 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn long_frames_come_with_few_reads() {
+        let mut sent = Vec::new();
+        for number in 0..4 {
+            Frame::Forward(number, vec![7; 100_000].into()).encode(&mut sent);
+        }
+        let (mut io, mut read, mut reads, mut found) = (&sent[..], BytesMut::new(), 0, 0);
+        while read_more(&mut io, &mut read).await.unwrap() > 0 {
+            reads += 1;
+            while Frame::take(&mut read).unwrap().is_some() {
+                found += 1;
+            }
+        }
+        assert!(found == 4 && reads <= 16, "{found} frames with {reads} reads");
+    }
+
     #[test]
     fn a_length_that_is_only_claimed_costs_nothing() {
         let mut bytes = BytesMut::from(&[0xFF; 8][..]);
