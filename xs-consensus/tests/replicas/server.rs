@@ -221,9 +221,9 @@ impl Server {
                 self.observer.borrow_mut().seen.failed += 1;
             }
             Event::Stopped(why) => {
-                let seen = &mut self.observer.borrow_mut().seen;
-                seen.stopped += 1;
-                seen.stopped_by_rot += u64::from(matches!(why, Stopped::Store(error) if is_corrupt(&error)));
+                let mut observer = self.observer.borrow_mut();
+                observer.seen.stopped += 1;
+                observer.seen.stopped_by_rot += u64::from(matches!(why, Stopped::Store(error) if is_corrupt(&error)));
             }
             Event::Leader { .. } | Event::Membership(_) | Event::Applied(_) => {}
             _ => {}
