@@ -59,13 +59,7 @@ impl std::fmt::Debug for Front {
 
 impl Front {
     pub(crate) fn new(node: Handle, timer: Timer, sessions: SessionNames) -> Arc<Front> {
-        Arc::new(Front {
-            node,
-            timer,
-            registry: Registry::new(),
-            cursors: Mutex::new(Cursors::default()),
-            sessions,
-        })
+        Arc::new(Front { node, timer, registry: Registry::new(), cursors: Mutex::new(Cursors::default()), sessions })
     }
 
     /// The service that every connection of a listener goes to.
