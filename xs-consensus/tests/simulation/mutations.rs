@@ -9,9 +9,9 @@ use xs_os::sim::Campaign;
 use super::run::{Mode, nemeses, run};
 use super::weather::Weather;
 
-/// The weather that favours a bug's accident (it takes 240, 151 and 2 seeds there, in this order), for those that need a chain of them: an entry of an old term that is committed,
+/// The weather that favours a bug's accident, for those that need a chain of them: an entry of an old term that is committed,
 /// and its leader dies before the next message; a lease that is kept for some milliseconds too long, on the wrong side of a
-/// split; two changes of membership that overlap and whose majorities are apart.
+/// split; two changes of membership that overlap and whose majorities are apart. It takes 240, 151 and 2 seeds there.
 fn favours(mutation: Mutation) -> Option<Weather> {
     match mutation {
         Mutation::CommitOldTerms => Some(Weather::Duel),
