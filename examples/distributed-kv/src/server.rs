@@ -24,7 +24,7 @@ use xs_storage::engine::Engine;
 use xs_storage::lsm::Lsm;
 
 use crate::command::Member;
-use crate::front::Front;
+use crate::front::{Front, SessionNames};
 use crate::node::{AtFollower, Handle, INBOUND, Machine, Node, NodeOptions};
 use crate::peer::{Directory, Doorman, Hello, Network, Tcp};
 use crate::store::{Store, StoreError};
@@ -66,7 +66,7 @@ pub struct Environment {
     pub vfs: Arc<dyn Vfs>,
     /// Where syncs, checkpoints, compactions and snapshots run.
     pub jobs: Arc<dyn Jobs>,
-    /// Chance: election time-outs, pauses, the names of sessions.
+    /// Chance: election time-outs and pauses.
     pub rng: Rng,
 }
 
@@ -214,6 +214,9 @@ pub(crate) fn assemble<N: Network>(
             election_jitter: config.election_timeout,
             heartbeat,
             lease_skew,
+            // Followers learn what is committed with the next entries, the next read or the next heartbeat: two messages of
+            // six for each batch. No answer waits for it.
+            eager_commit: false,
             ..raft::Options::default()
         },
         compact_after_bytes: config.log_bytes,
@@ -225,6 +228,7 @@ pub(crate) fn assemble<N: Network>(
     let start = Start::OpenOrCreate(membership);
     let dir = config.data_dir.join("raft");
     let replica = Replica::open(vfs.clone(), &dir, start, machine, options, rng.fork("replica"), timer.now())?;
+    let sessions = SessionNames::new(replica.identity(), replica.life());
     let hello = Hello {
         cluster,
         from: config.node,
@@ -249,7 +253,7 @@ pub(crate) fn assemble<N: Network>(
     };
     let (node, handle) =
         Node::new(replica, options, network, timer.clone(), rng.fork("task"), directory, hello, inbound);
-    let front = Front::new(handle.clone(), timer.clone(), rng.fork("sessions"));
+    let front = Front::new(handle.clone(), timer.clone(), sessions);
     Ok(Assembled { front, handle, node, doorman, timer })
 }
 

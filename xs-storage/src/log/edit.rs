@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::Index;
 use super::framing::{Framing, Mark};
-use super::segment::{STRIDE, Segment, body};
+use super::segment::Segment;
 use super::shared::Shared;
 use super::turn::Goal;
 use crate::{Error, Result};
@@ -78,8 +78,8 @@ impl<F: Framing> Shared<F> {
             let dropped = tail.segments[kept..].to_vec();
             tail.segments = Arc::new(segments);
             tail.timeline += 1;
-            (tail.next, tail.durable, tail.epoch, tail.pos) = (index, index, epoch, body::<F>());
-            tail.waypoint_from = tail.pos + STRIDE;
+            (tail.next, tail.durable, tail.epoch) = (index, index, epoch);
+            tail.start_of_segment::<F>();
             let ticket = tail.ticket;
             drop((tail, late));
             self.io.lock().marked = index;

@@ -70,6 +70,12 @@
 //! alternative, an envelope of ours around foreign bytes, would give all of them marks, and would take from them what they are
 //! for: a segment whose bytes can be sent to a consumer, or read by another program, as they are.
 //!
+//! **Places.** Each 64 KiB or so a segment has a *waypoint*: an index, the byte it stands at, the latest
+//! [time](Framing::time) of all entries in front of it, and a sum of what their checksums leave out. They are what seeks
+//! start from, and what [`Log::range`] ends at, which says where entries lie without reading any, and what
+//! [`Log::first_at`] finds a time by. With [`LogOptions::index`] those of a full segment are kept in a file beside it, 28
+//! bytes each. All of them can be found by walking, so that file is never synced, and one that is damaged is made again.
+//!
 //! # Invariants
 //!
 //! - What a commit has answered for is there after every crash. (`shared`: tickets are settled after the sync only.
@@ -88,9 +94,9 @@
 //! # Cost
 //!
 //! An entry takes 8 bytes, a group 32. Memory: up to [`LogOptions::buffer_bytes`] that wait and as much under way (eight times that while the disk is busy), a
-//! waypoint of 24 bytes for 64 KiB of log that was written or read, one descriptor for a segment that was read. Opening
+//! waypoint of 40 bytes for 64 KiB of log that was written or read, one descriptor for a segment that was read. Opening
 //! reads the newest segment. A seek reads at most 64 KiB within what has a waypoint; the first into an old segment walks
-//! it from its front.
+//! it from its front, or reads its index if there is one.
 //!
 //! What a median sync costs here (virtual disk, ext4 with a journal on a loop device), by where the bytes before it went:
 //!
@@ -139,8 +145,8 @@
 //!
 //! Checksums for foreign framings: with [`Batches`] and [`Raw`] the watermark finds what is missing or does not parse, but
 //! Kafka's checksum does not cover the base offset, and [`Raw`] has
-//! none at all. Compaction by key, compression, an index file that would spare the walk through an old segment, and
-//! direct I/O. A sector is taken to be whole: a durable entry may share one with the next write, which repeats its bytes.
+//! none at all; an index finds flipped bits of those, but not in the newest segment, which has none. Compaction by key,
+//! compression, and direct I/O. A sector is taken to be whole: a durable entry may share one with the next write, which repeats its bytes.
 //!
 //! # Try next
 //!
@@ -156,8 +162,10 @@
 
 mod edit;
 mod framing;
+mod index;
 mod open;
 mod pending;
+mod range;
 mod reader;
 mod segment;
 mod shared;
@@ -224,6 +232,9 @@ pub struct LogOptions {
     /// Files that are kept ready to become segments: one is made ahead, and segments that are trimmed are kept up to
     /// this many. 2 by default; 0 makes every segment when it is needed. On a full disk they make room for what fits none.
     pub spares: usize,
+    /// Keep a file beside each full segment that says where in it entries stand and of which time they are, so that neither
+    /// a seek nor a question for a time walks through a segment; not by default.
+    pub index: bool,
     /// Where commits that are awaited are synced, segments synced as they fill, and spare segments made. By default a thread of the log's own.
     pub jobs: Arc<dyn Jobs>,
 }
@@ -237,6 +248,7 @@ impl Default for LogOptions {
             max_entry: u64::MAX,
             first: Index(0),
             spares: 2,
+            index: false,
             jobs: Arc::new(ThreadJobs::new()),
         }
     }
@@ -255,6 +267,20 @@ impl LogOptions {
         }
         Ok(())
     }
+}
+
+/// A segment of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SegmentInfo {
+    /// The index that it starts with.
+    pub first: Index,
+    /// The first index behind it.
+    pub end: Index,
+    /// The bytes of its entries, with its header; of its whole file, if that is all that is known.
+    pub bytes: u64,
+    /// The latest time that one of its entries says of itself, if one does and it is known.
+    pub latest: Option<i64>,
 }
 
 /// Figures about a log.
@@ -343,6 +369,12 @@ impl<F: Framing> Log<F> {
         self.shared.settle(Goal::Durable(ticket))
     }
 
+    /// Durable when everything is that was appended before the call.
+    pub fn commit(&self) -> Commit {
+        let ticket = self.shared.tail.lock().ticket;
+        Commit::pending(self.shared.clone(), ticket)
+    }
+
     /// The first index that is there, and the one behind the last that can be read. Equal when the log is empty.
     pub fn bounds(&self) -> Range<Index> {
         let tail = self.shared.tail.lock();
@@ -357,6 +389,42 @@ impl<F: Framing> Log<F> {
     /// A reader that starts with the first entry at or after an index, or the first there is.
     pub fn reader(&self, from: Index) -> Reader<F> {
         Reader::new(self.shared.clone(), from)
+    }
+
+    /// Where entries lie in their file, to be sent from there: from the one that spans `from`, or the first behind it, up
+    /// to those that end at or before `upto`. It has about `limit` bytes, and one entry at least; none if there are none.
+    ///
+    /// Who goes on where the last range ended is answered without a look at the file; who starts elsewhere has up to
+    /// 64 KiB of it read once. What is still in memory is written first.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] and [`Error::Io`] where the file must be read, [`Error::Stopped`] if the entries cannot be
+    /// written to it any more.
+    pub fn range(&self, from: Index, upto: Index, limit: u64) -> Result<Option<FileRange>> {
+        self.shared.range(from, upto, limit)
+    }
+
+    /// The first entry at or behind `from` that says of itself that it is of `time` or later, and what it says: its
+    /// [`Framing::time`]. With [`LogOptions::index`] up to 64 KiB are read; without, whole segments.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] and [`Error::Io`] from what is read.
+    pub fn first_at(&self, time: i64, from: Index) -> Result<Option<(Index, i64)>> {
+        self.shared.first_at(time, from)
+    }
+
+    /// Its segments, oldest first; the last one is written to. Of those that are full it is known what they hold if the
+    /// log has [indexes](LogOptions::index).
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] and [`Error::Io`] where an index is missing and the segment must be read.
+    pub fn segments(&self) -> Result<Vec<SegmentInfo>> {
+        self.shared.segments()
+    }
+
+    /// Ends the newest segment, unless it is empty: the next entry begins another one.
+    pub fn roll(&self) {
+        self.shared.tail.lock().rolls = true;
     }
 
     /// Resolves when there is an entry at or behind `index`, or the log was cut or has stopped.
@@ -398,18 +466,21 @@ impl<F: Framing> Log<F> {
         self.shared.drop_spares();
     }
 
-    /// Reads and checks every entry that is durable, and says how many there are.
+    /// Reads and checks every entry that is durable, and says how many there are. With [`LogOptions::index`] what the
+    /// framing's checksums leave out is checked, too, in all segments but the newest.
     ///
     /// # Errors
     /// [`Error::Corrupt`] for the first that is damaged, [`Error::Io`] from the disk.
     pub fn check(&self) -> Result<u64> {
         let durable = self.durable();
+        let mut sums = self.shared.sums()?;
         let mut reader = self.reader(Index(0));
         let mut entries = 0;
         while let Some(entry) = reader.next()? {
             if entry.end > durable {
                 break;
             }
+            sums.pass(&self.shared.framing, &entry)?;
             entries += 1;
         }
         Ok(entries)
@@ -433,6 +504,20 @@ impl<F: Framing> Log<F> {
             written_bytes: counts.written.load(Ordering::Relaxed),
             syncs: counts.syncs.load(Ordering::Relaxed),
         }
+    }
+}
+
+impl Log<Batches> {
+    /// [`Log::append_batch`] of a batch that [`Framing::draft`] has seen: it is stored with the draft's header.
+    #[cfg(feature = "partition")]
+    pub(crate) fn append_drafted(&self, draft: &BatchDraft, batch: Bytes) -> Result<(Index, Commit)> {
+        self.shared.append_drafted(draft, Payload::Whole(batch))
+    }
+
+    /// The index that the newest segment begins with.
+    #[cfg(feature = "partition")]
+    pub(crate) fn newest(&self) -> Index {
+        self.shared.tail.lock().last().first
     }
 }
 

@@ -11,14 +11,14 @@ use xs_os::Progress;
 use xs_os::vfs::{File, Open, Vfs, VfsExt};
 
 use super::framing::{Framing, Mark};
-use super::segment::{STRIDE, Segment, Waypoint, body};
+use super::segment::{NEVER, STRIDE, Segment, Waypoint, body};
 use super::shared::{Counts, Io, Shared};
 use super::spares::{Spares, is_spare};
 use super::tail::Tail;
 use super::turn::Turn;
 use super::walk::{Step, Walk};
 use super::watermark::{self, Promise, Watermark};
-use super::{Index, LogOptions};
+use super::{Index, LogOptions, index};
 use crate::{Error, Result, lock};
 
 /// The files of a directory, by what they are.
@@ -27,6 +27,7 @@ struct Listing {
     /// By epoch.
     segments: BTreeMap<u64, Segment>,
     spares: Vec<String>,
+    indexes: Vec<String>,
 }
 
 fn list<F: Framing>(vfs: &dyn Vfs, dir: &Path) -> Result<Listing> {
@@ -37,6 +38,8 @@ fn list<F: Framing>(vfs: &dyn Vfs, dir: &Path) -> Result<Listing> {
             listing.segments.insert(segment.epoch, segment);
         } else if is_spare(&name) {
             listing.spares.push(name);
+        } else if Path::new(&name).extension().is_some_and(|extension| extension == index::EXTENSION) {
+            listing.indexes.push(name);
         } else if name != LOCK && (F::MARK_LEN > 0 || name != watermark::NAME) {
             strange = Some(name);
         }
@@ -112,7 +115,7 @@ fn fetch(file: &dyn File, path: &Path, size: u64, pos: u64, len: usize) -> Resul
 fn find_end<F: Framing>(framing: &F, segment: &Segment, file: &dyn File, mut durable: Index) -> Result<End> {
     let path = &segment.path;
     let size = file.len().map_err(Error::io("measure", path))?;
-    let mut walk = Walk::new(Waypoint { index: segment.first, pos: body::<F>(), epoch: segment.epoch });
+    let mut walk = Walk::new(Waypoint::front::<F>(segment.first, segment.epoch));
     // Entries that no mark has called durable yet, and where they end; and the end of those that one has.
     let mut open: VecDeque<(Index, u64)> = VecDeque::new();
     let mut unsure = walk.at.pos;
@@ -204,6 +207,9 @@ impl<F: Framing> Shared<F> {
             next: last.first,
             pos: body::<F>(),
             epoch: newest.max(1),
+            latest: NEVER,
+            sum: 0,
+            rolls: false,
             waypoint_from: body::<F>() + STRIDE,
             ticket: 0,
             taken: 0,
@@ -227,6 +233,7 @@ impl<F: Framing> Shared<F> {
             check_epoch(end.at.epoch, &last.path, end.at.pos)?;
             last.cut_to(end.at.pos);
             (tail.next, tail.pos, tail.epoch) = (end.at.index, end.at.pos, end.at.epoch.max(newest) + 1);
+            (tail.latest, tail.sum) = (end.at.latest, end.at.sum);
             tail.waypoint_from = tail.pos + STRIDE;
             tail.durable = tail.next;
             (marked, unsure) = (end.durable, end.unsure);
@@ -243,6 +250,7 @@ impl<F: Framing> Shared<F> {
             syncing: Mutex::default(),
             spares: Mutex::new(Spares::default()),
             trimming: Mutex::default(),
+            places: Mutex::default(),
             watermark,
             job: OnceLock::new(),
             stopped: OnceLock::new(),
@@ -251,6 +259,7 @@ impl<F: Framing> Shared<F> {
             _lock: lock,
             options,
         });
+        shared.drop_indexes(&listing.indexes)?;
         let begun = shared.begin_life(listing.spares, debris, (!fresh).then_some((marked, unsure)));
         // Dropping it must not write what was not made sure of.
         begun.inspect_err(|error| shared.stop(error.clone()))?;

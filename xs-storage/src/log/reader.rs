@@ -6,11 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use xs_os::vfs::{File, Open};
 
 use super::framing::Framing;
-use super::segment::Segment;
+use super::segment::{Segment, Waypoint};
 use super::shared::Shared;
 use super::turn::Goal;
 use super::walk::{Step, Walk};
@@ -65,6 +65,24 @@ pub struct FileRange {
     pub end: Index,
     /// Keeps the segment from being used again.
     _segment: Arc<Segment>,
+}
+
+impl FileRange {
+    pub(super) fn new(file: Arc<dyn File>, segment: Arc<Segment>, start: Waypoint, end: Waypoint) -> Self {
+        let len = end.pos - start.pos;
+        FileRange { file, offset: start.pos, len, index: start.index, end: end.index, _segment: segment }
+    }
+
+    /// Reads its bytes, for whoever cannot send them from the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] from the disk.
+    pub fn read(&self) -> Result<Bytes> {
+        let mut bytes = BytesMut::zeroed(usize::try_from(self.len).unwrap_or(usize::MAX));
+        let read = self.file.read_exact_at(&mut bytes, self.offset);
+        read.map_err(Error::io("read", &self._segment.path))?;
+        Ok(bytes.freeze())
+    }
 }
 
 impl<F: Framing> Reader<F> {

@@ -5,7 +5,7 @@
 //! `PREVIOUS` is the epoch of the segment that this one continues (0: none), `FIRST` the index that it starts with.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -22,13 +22,35 @@ const HEADER: usize = 32;
 pub(super) const STRIDE: u64 = 64 << 10;
 
 /// A place that reading can start from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Waypoint {
     /// The first index that stands here or behind.
     pub(super) index: Index,
     pub(super) pos: u64,
     /// The epoch of what stands here.
     pub(super) epoch: u64,
+    /// The latest time that an entry of this segment in front of here says of itself; [`NEVER`] if none does.
+    pub(super) latest: i64,
+    /// CRC32C of what the checksums of all entries of this segment in front of here leave out.
+    pub(super) sum: u32,
+}
+
+/// Before every time.
+pub(super) const NEVER: i64 = i64::MIN;
+
+impl Waypoint {
+    /// The front of a segment's entries.
+    pub(super) fn front<F: Framing>(index: Index, epoch: u64) -> Self {
+        Waypoint { index, pos: body::<F>(), epoch, latest: NEVER, sum: 0 }
+    }
+
+    /// Goes past an entry of `len` bytes, of which the first are given.
+    pub(super) fn pass<F: Framing>(&mut self, framing: &F, entry: &[u8], end: Index, len: u64) {
+        self.latest = self.latest.max(framing.time(entry).unwrap_or(NEVER));
+        self.sum = crc32c::crc32c_append(self.sum, framing.uncovered(entry));
+        self.pos += len;
+        self.index = end;
+    }
 }
 
 #[derive(Debug)]
@@ -41,15 +63,20 @@ pub(super) struct Segment {
     /// Everything in front of this is in the file; what is not is still in memory.
     written: AtomicU64,
     waypoints: Mutex<Vec<Waypoint>>,
+    /// Where its entries end, once no more come and somebody knows.
+    end: OnceLock<Waypoint>,
+    /// Its index is in a file, or need not be.
+    pub(super) indexed: AtomicBool,
 }
 
 impl Segment {
     /// A segment that has no file yet, or whose file is opened when it is first read.
     pub(super) fn new<F: Framing>(dir: &Path, epoch: u64, previous: u64, first: Index) -> Self {
         let path = dir.join(format!("{epoch:016x}-{previous:016x}-{:016x}.log", first.0));
-        let start = Waypoint { index: first, pos: body::<F>(), epoch };
+        let start = Waypoint::front::<F>(first, epoch);
         let (file, written) = (OnceLock::new(), AtomicU64::new(start.pos));
-        Segment { epoch, previous, first, path, file, written, waypoints: Mutex::new(vec![start]) }
+        let (end, indexed) = (OnceLock::new(), AtomicBool::new(false));
+        Segment { epoch, previous, first, path, file, written, waypoints: Mutex::new(vec![start]), end, indexed }
     }
 
     /// The segment that a file's name speaks of, if it is one.
@@ -116,6 +143,56 @@ impl Segment {
         if waypoints.last().is_none_or(|last| last.pos + STRIDE <= at.pos) {
             waypoints.push(at);
         }
+    }
+
+    /// Says where its entries end: no more come.
+    pub(super) fn seal(&self, end: Waypoint) {
+        let _ = self.end.set(end);
+    }
+
+    pub(super) fn end(&self) -> Option<Waypoint> {
+        self.end.get().copied()
+    }
+
+    /// All that is known, and where its entries end.
+    pub(super) fn places(&self) -> Option<Vec<Waypoint>> {
+        let end = self.end()?;
+        let mut places = self.waypoints.lock().clone();
+        // Places of entries that were cut off stand behind the end, if the end was found later.
+        places.retain(|at| at.pos < end.pos);
+        places.push(end);
+        Some(places)
+    }
+
+    /// Takes places that were read from an index in place of what is known.
+    pub(super) fn learn(&self, mut places: Vec<Waypoint>) {
+        if let Some(end) = places.pop() {
+            if !places.is_empty() {
+                *self.waypoints.lock() = places;
+            }
+            self.seal(end);
+        }
+    }
+
+    /// The last known place behind byte `from` and at most at byte `upto`, that does not come past `limit`.
+    pub(super) fn last_within(&self, from: u64, upto: u64, limit: Index) -> Option<Waypoint> {
+        let waypoints = self.waypoints.lock();
+        let behind = waypoints.partition_point(|at| at.pos <= upto && at.index <= limit);
+        waypoints[..behind].last().filter(|at| at.pos > from).copied()
+    }
+
+    /// The first known place behind byte `from` that does not come past `limit`.
+    pub(super) fn first_behind(&self, from: u64, limit: Index) -> Option<Waypoint> {
+        let waypoints = self.waypoints.lock();
+        let at = waypoints.partition_point(|at| at.pos <= from);
+        waypoints.get(at).filter(|at| at.index <= limit).copied()
+    }
+
+    /// The last known place in front of which no entry is of `time` or later.
+    pub(super) fn before_time(&self, time: i64) -> Waypoint {
+        let waypoints = self.waypoints.lock();
+        let behind = waypoints.partition_point(|at| at.latest < time);
+        waypoints[behind.max(1) - 1]
     }
 
     /// The last known place from which reading comes past `index`.

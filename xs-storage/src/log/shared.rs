@@ -17,6 +17,7 @@ use xs_os::vfs::{File, Open, Vfs};
 
 use super::framing::{Framing, MAX_HEAD};
 use super::pending::Chunk;
+use super::range::Places;
 use super::segment::Segment;
 use super::spares::Spares;
 use super::tail::Tail;
@@ -51,6 +52,8 @@ pub(super) struct Shared<F: Framing> {
     pub(super) spares: Mutex<Spares>,
     /// Held while segments are taken out. Those that are out of the log and still in the directory, in that order.
     pub(super) trimming: Mutex<VecDeque<Arc<Segment>>>,
+    /// Places that were found by walking, for those who go on from there.
+    pub(super) places: Mutex<Places>,
     /// For a framing without marks.
     pub(super) watermark: Option<Mutex<Watermark>>,
     pub(super) job: OnceLock<JobHandle>,
@@ -107,6 +110,15 @@ pub(super) enum Payload<'a> {
     Whole(Bytes),
 }
 
+impl Payload<'_> {
+    fn len(&self) -> u64 {
+        match self {
+            Payload::Pieces(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
+            Payload::Whole(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
 /// What has to be done about the bytes that wait in memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Full {
@@ -136,27 +148,29 @@ impl Full {
 impl<F: Framing> Shared<F> {
     /// Numbers an entry and leaves it for the next write. Durable when the commit says so.
     pub(super) fn append(self: &Arc<Self>, payload: Payload<'_>) -> Result<(Index, Commit)> {
-        let whole;
-        let pieces = match &payload {
-            Payload::Pieces(pieces) => *pieces,
-            Payload::Whole(bytes) => {
-                whole = [&bytes[..]];
-                &whole[..]
-            }
-        };
-        let len: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let len = payload.len();
         let limit = F::MAX_PAYLOAD.min(self.options.max_entry);
         if len > limit {
             return Err(Error::TooLarge { what: "entry", len, limit });
         }
-        let draft = self.framing.draft(pieces).map_err(Error::Invalid)?;
+        let draft = match &payload {
+            Payload::Pieces(pieces) => self.framing.draft(pieces),
+            Payload::Whole(bytes) => self.framing.draft(&[bytes]),
+        };
+        let draft = draft.map_err(Error::Invalid)?;
+        self.append_drafted(&draft, payload)
+    }
+
+    /// An entry of which all is known but its index.
+    pub(super) fn append_drafted(self: &Arc<Self>, draft: &F::Draft, payload: Payload<'_>) -> Result<(Index, Commit)> {
+        let len = payload.len();
         let room = len + MAX_HEAD as u64;
 
         let (index, ticket, full, watchers, gathered) = {
             let mut tail = self.tail.lock();
             self.check_running()?;
             let epoch = tail.epoch_for::<F>(room, &self.options);
-            let sealed = self.framing.seal(&draft, epoch, tail.next).map_err(Error::Invalid)?;
+            let sealed = self.framing.seal(draft, epoch, tail.next).map_err(Error::Invalid)?;
             if epoch != tail.epoch {
                 tail.roll::<F>(&self.dir, epoch);
             }
@@ -165,7 +179,8 @@ impl<F: Framing> Shared<F> {
             chunk.copy(sealed.head());
             match payload {
                 Payload::Whole(bytes) if bytes.len() >= SHARE_FROM => chunk.share(bytes.slice(sealed.replaces..)),
-                _ => {
+                Payload::Whole(bytes) => chunk.copy(&bytes[sealed.replaces..]),
+                Payload::Pieces(pieces) => {
                     let mut skip = sealed.replaces;
                     for piece in pieces {
                         let skipped = skip.min(piece.len());
@@ -175,7 +190,7 @@ impl<F: Framing> Shared<F> {
                 }
             }
             let added = chunk.len - before;
-            tail.appended(&sealed, added);
+            tail.appended(&self.framing, &sealed, added);
             let arrived = tail.ticket;
             let gathered = tail.gathering.take_if(|(target, _)| arrived >= *target);
             let full = Full::of(&tail, added, &self.options);
@@ -426,6 +441,7 @@ impl<F: Framing> Shared<F> {
             // As above: what is not synced says nothing wrong.
             let _ = watermark.lock().sync(self.options.background_sync_bytes);
         }
+        self.write_indexes();
         self.prepare()
     }
 
@@ -456,7 +472,7 @@ impl<F: Framing> Shared<F> {
         if bytes.is_empty() && segment.written() > pos { self.read(segment, pos, len) } else { Ok(bytes.freeze()) }
     }
 
-    fn in_memory(&self, segment: &Segment) -> bool {
+    pub(super) fn in_memory(&self, segment: &Segment) -> bool {
         let tail = self.tail.lock();
         tail.flushing.iter().chain(&tail.filling).any(|chunk| std::ptr::eq(&*chunk.segment, segment))
     }

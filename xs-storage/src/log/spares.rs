@@ -148,7 +148,7 @@ impl<F: Framing> Shared<F> {
             segments += trimmed.iter().filter_map(|segment| segment.len(&*self.vfs)).sum::<u64>();
         }
         let watermark = self.watermark.as_ref().map_or(0, |watermark| watermark.lock().len());
-        segments + self.spare_bytes() + watermark
+        segments + self.spare_bytes() + watermark + self.index_bytes()
     }
 
     /// From where on in a segment the next one is made ready: a log that stays short never needs it.
@@ -208,11 +208,14 @@ impl<F: Framing> Shared<F> {
     /// One whose file cannot be opened for those who still read it stays, and with it all behind: what is in the directory
     /// must have no gap. Whoever trims next tries again.
     pub(super) fn discard(&self, segments: &mut VecDeque<Arc<Segment>>) -> Result<()> {
+        self.places.lock().forget(segments.make_contiguous());
         while let Some(segment) = segments.pop_front() {
             let path = segment.path.clone();
+            let index = segment.index_path();
             match Arc::try_unwrap(segment) {
                 Ok(segment) => {
                     if self.recycle(&segment)? {
+                        self.drop_index(&index)?;
                         continue;
                     }
                 }
@@ -225,6 +228,7 @@ impl<F: Framing> Shared<F> {
                 }
             }
             self.vfs.remove(&path).map_err(Error::io("remove", &path))?;
+            self.drop_index(&index)?;
             self.sync_dir()?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::thread::Thread;
 
 use super::framing::{Framing, Mark, Sealed};
 use super::pending::Chunk;
-use super::segment::{STRIDE, Segment, Waypoint, body};
+use super::segment::{NEVER, STRIDE, Segment, Waypoint, body};
 use super::{Index, LogOptions};
 
 #[derive(Debug)]
@@ -22,6 +22,12 @@ pub(super) struct Tail {
     pub(super) pos: u64,
     /// The epoch that it will belong to.
     pub(super) epoch: u64,
+    /// The latest time that an entry of the last segment says of itself.
+    pub(super) latest: i64,
+    /// The sum of what the checksums of the last segment's entries leave out.
+    pub(super) sum: u32,
+    /// The next entry begins a segment, if it is not the first of one.
+    pub(super) rolls: bool,
     /// From where on in the segment the next waypoint is worth its memory.
     pub(super) waypoint_from: u64,
     /// The number of appends: what a commit waits for.
@@ -56,6 +62,11 @@ impl Tail {
         if self.stopped { self.durable } else { self.next }
     }
 
+    /// The place that the next entry will stand at.
+    pub(super) fn place(&self) -> Waypoint {
+        Waypoint { index: self.next, pos: self.pos, epoch: self.epoch, latest: self.latest, sum: self.sum }
+    }
+
     /// Whether something that nobody has started to write waits for its segment to begin.
     pub(super) fn waits_for_segment(&self) -> bool {
         self.filling.iter().any(|chunk| chunk.segment.begun().is_none())
@@ -68,17 +79,23 @@ impl Tail {
     /// The epoch of an entry of up to `len` bytes, which goes to the last segment if it fits or if that is empty.
     pub(super) fn epoch_for<F: Framing>(&self, len: u64, options: &LogOptions) -> u64 {
         let fits = self.pos.saturating_add(F::MARK_LEN as u64).saturating_add(len) <= options.segment_bytes;
-        if fits || self.next == self.last().first { self.epoch } else { self.epoch + 1 }
+        if fits && !self.rolls || self.next == self.last().first { self.epoch } else { self.epoch + 1 }
     }
 
     /// Adds a segment that continues the last one. Its file is made by who writes to it.
     pub(super) fn roll<F: Framing>(&mut self, dir: &Path, epoch: u64) {
+        self.last().seal(self.place());
         let segment = Arc::new(Segment::new::<F>(dir, epoch, self.last().epoch, self.next));
         let mut segments = Vec::clone(&self.segments);
         segments.push(segment);
         self.segments = Arc::new(segments);
         self.epoch = epoch;
-        self.pos = body::<F>();
+        self.start_of_segment::<F>();
+    }
+
+    /// What is so where a segment starts.
+    pub(super) fn start_of_segment<F: Framing>(&mut self) {
+        (self.pos, self.latest, self.sum, self.rolls) = (body::<F>(), NEVER, 0, false);
         self.waypoint_from = self.pos + STRIDE;
     }
 
@@ -98,14 +115,15 @@ impl Tail {
     }
 
     /// Counts an entry whose bytes, `len` of them, were put into the chunk.
-    pub(super) fn appended(&mut self, sealed: &Sealed, len: u64) {
+    pub(super) fn appended<F: Framing>(&mut self, framing: &F, sealed: &Sealed, len: u64) {
+        let mut place = self.place();
         if self.pos >= self.waypoint_from {
-            self.last().waypoint(Waypoint { index: self.next, pos: self.pos, epoch: self.epoch });
+            self.last().waypoint(place);
             self.waypoint_from = self.pos + STRIDE;
         }
-        self.pos += len;
+        place.pass(framing, sealed.head(), sealed.end, len);
+        (self.next, self.pos, self.latest, self.sum) = (place.index, place.pos, place.latest, place.sum);
         self.filling_bytes += len;
-        self.next = sealed.end;
         self.ticket += 1;
     }
 }

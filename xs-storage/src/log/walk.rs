@@ -46,8 +46,7 @@ impl Walk {
             match framing.parse(self.at.epoch, self.at.index, bytes) {
                 Parsed::Entry { index, end, payload, len } => {
                     let payload = self.window.slice(seen + payload.start..seen + payload.end);
-                    self.at.pos += len as u64;
-                    self.at.index = end;
+                    self.at.pass(framing, &payload, end, len as u64);
                     return Ok(Step::Entry { index, end, payload });
                 }
                 Parsed::Mark { mark, len } => {

@@ -42,6 +42,9 @@ use xs_os::Rng;
 use self::neighbours::Neighbours;
 use self::writes::{Write, Writes};
 use crate::command::Member;
+use crate::metrics::Clients;
+#[cfg(feature = "metrics")]
+use crate::metrics::Facade;
 use crate::peer::{Directory, Hello, Inbound, Link, LinkOptions, Network, Outbox};
 
 pub(crate) use self::handle::{Admin, Ask, Failed, Follower, Handle, Status};
@@ -130,6 +133,8 @@ pub(crate) struct Node<N> {
     status: Arc<Mutex<Status>>,
     applied: Arc<AtomicU64>,
     counts: Counts,
+    #[cfg(feature = "metrics")]
+    facade: (Facade, Arc<Clients>),
     ending: bool,
 }
 
@@ -157,7 +162,10 @@ impl<N: Network> Node<N> {
         let status = Arc::new(Mutex::new(Status { id: hello.from, cluster: hello.cluster, ..Status::default() }));
         let applied = Arc::new(AtomicU64::new(replica.machine().store().applied()));
         let view = replica.machine().store().view();
-        let handle = Handle { asks: asks_in, view, status: status.clone(), applied: applied.clone() };
+        let clients = Arc::new(Clients::default());
+        #[cfg(feature = "metrics")]
+        let facade = (Facade::new(hello.from), clients.clone());
+        let handle = Handle { asks: asks_in, view, status: status.clone(), applied: applied.clone(), clients };
         let told_at = timer.now();
         let node = Node {
             replica,
@@ -166,6 +174,8 @@ impl<N: Network> Node<N> {
             timer,
             rng,
             directory,
+            #[cfg(feature = "metrics")]
+            facade,
             hello,
             asks,
             inbound,
@@ -327,7 +337,7 @@ impl<N: Network> Node<N> {
         members.insert(self.hello.from, self.myself());
         members.retain(|node, _| membership.contains(xs_consensus::raft::NodeId(*node)));
         self.applied.store(self.replica.machine().store().applied(), Ordering::Release);
-        *self.status.lock() = Status {
+        let status = Status {
             id: self.hello.from,
             cluster: self.hello.cluster,
             role: match raft.role {
@@ -352,6 +362,9 @@ impl<N: Network> Node<N> {
             elections: self.counts.elections,
             snapshots: self.counts.snapshots,
         };
+        #[cfg(feature = "metrics")]
+        self.facade.0.tell(&status, &self.facade.1);
+        *self.status.lock() = status;
     }
 }
 

@@ -65,6 +65,19 @@ pub trait Framing: Clone + fmt::Debug + Send + Sync + 'static {
     /// whatever the bytes are, and answers [`Parsed::More`] only with more than it was given.
     fn parse(&self, epoch: u64, next: Index, bytes: &[u8]) -> Parsed;
 
+    /// The time that an entry says of itself, in milliseconds, by its first bytes. What stands in `entry` is a payload as
+    /// it is read, or at least so much of it as [`Framing::seal`] gives a head.
+    fn time(&self, entry: &[u8]) -> Option<i64> {
+        let _ = entry;
+        None
+    }
+
+    /// The first bytes of an entry as far as its own checksum leaves some of them out: the log's index sums those up.
+    fn uncovered<'a>(&self, entry: &'a [u8]) -> &'a [u8] {
+        let _ = entry;
+        &[]
+    }
+
     /// How many bytes behind entry `from` the entry `to` starts, if that can be known without reading.
     fn distance(&self, from: Index, to: Index) -> Option<u64> {
         let _ = (from, to);

@@ -5,6 +5,7 @@ mod damage;
 mod failures;
 mod formats;
 mod model;
+mod ranges;
 mod threads;
 mod trims;
 mod uses;
