@@ -11,6 +11,7 @@ use std::time::Duration;
 use xs_consensus::raft::{Change, Membership, Message, NodeId, Rejected};
 use xs_consensus::raft_store::{Error as StoreError, Identity, Start};
 use xs_consensus::replica::{Event, OpenError, Outcome, Replica, ReplicaOptions, Stopped, Token};
+use xs_os::vfs::Vfs;
 use xs_os::{Rng, SteppedJobs, sim};
 
 use super::common::client::{Protocol, Said};
@@ -115,6 +116,8 @@ impl Server {
         let founders = Membership::of((0..settings.founders).map(NodeId).collect())?;
         let first = if me.0 < settings.founders { founders } else { Membership::default() };
         let (disk, jobs) = (cx.disk().clone(), SteppedJobs::new());
+        // The lock of a process that died went with it; here its handle lives on, in jobs that nobody steps any more.
+        let _ = disk.remove(&Path::new(DIR).join("log/LOCK"));
         let state = State::open(settings.keeps.then(|| disk.clone()), settings.ballast, observer.clone());
         let state = state.map_err(|error| {
             observer.borrow_mut().seen.refused_disks += u64::from(error.kind() == std::io::ErrorKind::InvalidData);
@@ -221,9 +224,9 @@ impl Server {
                 self.observer.borrow_mut().seen.failed += 1;
             }
             Event::Stopped(why) => {
-                let seen = &mut self.observer.borrow_mut().seen;
-                seen.stopped += 1;
-                seen.stopped_by_rot += u64::from(matches!(why, Stopped::Store(error) if is_corrupt(&error)));
+                let mut observer = self.observer.borrow_mut();
+                observer.seen.stopped += 1;
+                observer.seen.stopped_by_rot += u64::from(matches!(why, Stopped::Store(error) if is_corrupt(&error)));
             }
             Event::Leader { .. } | Event::Membership(_) | Event::Applied(_) => {}
             _ => {}

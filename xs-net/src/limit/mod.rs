@@ -76,13 +76,13 @@
 //! the clock each, and hinders nobody who may pass.
 //!
 //! Reading the clock is most of a check: a layer over [`AtomicGcra`] costs that and one compare-and-exchange, which is the
-//! price of being shared. A reading by `Timer::ticks` (feature `ticks`) costs 10 to 15 ns less than one of the system's clock.
-//! `xs-benches -- layers` measures it. On a quiet virtual machine, by ticks, a check that passes took 36 ns and one that refuses
-//! 27, beside governor's 35 and 19, and the layer 39, beside 32 of tower's, whose limit is a plain number for each clone, by the
-//! system's clock. With moments as [`Instant`](std::time::Instant)s, seconds and nanoseconds, it was 50 and 38. A check of one of
-//! 10,000 keys took 60 ns, beside 74 and 77 of governor's; tower-resilience's layer, which allocates a future for each call, 171.
-//! What is left beside governor is that the clock is an argument: a call through a table, and what it answers, which the
-//! compiler can't look into.
+//! price of being shared; tower's limit is a plain number for each clone. `xs-benches -- layers` measures all of it beside
+//! governor, tower and tower-resilience, each by both kinds of clock where it lets one choose. What is done for the clock:
+//! [`Timer`](crate::Timer) knows the system's and the counter of ticks by name, because the compiler can't look into a call
+//! through a table; the system's is read as a number where that is possible ([`SystemClock`](xs_os::SystemClock)), because an
+//! `Instant` has to be taken apart for each difference; ticks become nanoseconds by one multiplication
+//! ([`TickClock`](xs_os::TickClock)); and a refusal says in nanoseconds when to come again, because a `Duration` is a division and
+//! most callers never look at it.
 //!
 //! Other ways to share a limit were tried, as multiples of the exchange's time, with the clock: adding without looking first and
 //! putting it right afterwards, 1.17; a plain number in each clone, as tower has it, 0.68, but a hundred clones are a hundred
