@@ -108,12 +108,6 @@ impl Network {
         self.nft(to, &format!("add element ip xs cut {{ {} }}", address(from))).unwrap();
     }
 
-    /// Neither hears the other one.
-    pub(crate) fn part(&self, one: u64, other: u64) {
-        self.cut(one, other);
-        self.cut(other, one);
-    }
-
     /// All links that were cut are whole again.
     pub(crate) fn heal(&self) {
         for node in self.nodes.keys() {
