@@ -424,7 +424,8 @@ impl<F: Framing> Log<F> {
 
     /// Ends the newest segment, unless it is empty: the next entry begins another one.
     pub fn roll(&self) {
-        self.shared.tail.lock().rolls = true;
+        let mut tail = self.shared.tail.lock();
+        tail.rolls = tail.next != tail.last().first;
     }
 
     /// Resolves when there is an entry at or behind `index`, or the log was cut or has stopped.
