@@ -72,7 +72,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "raft",
-        about: "Raft in memory: proposals per CPU-second beside, with --features peers-raft, raft-rs",
+        about: "Raft in memory: proposals per CPU-second beside, with --features peers-raft, raft-rs and openraft",
         run: |args| raft::run(args),
     },
     Bench { name: "redis", about: "the Redis example beside redis-server and valkey-server", run: redis::run },

@@ -83,6 +83,8 @@ pub struct Signals {
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
+    #[cfg(windows)]
+    interrupt: tokio::signal::windows::CtrlC,
     #[cfg(unix)]
     hangup: tokio::signal::unix::Signal,
 }
@@ -112,41 +114,36 @@ impl Signals {
             _ = self.hangup.recv() => Asked::Reload,
         }
     }
+}
 
+#[cfg(windows)]
+impl Signals {
+    /// Installs the handler. Inside of a tokio runtime that drives I/O.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses.
+    pub fn new() -> io::Result<Signals> {
+        Ok(Signals { interrupt: tokio::signal::windows::ctrl_c()? })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Asked {
+        if self.interrupt.recv().await.is_none() {
+            // No more will ever come.
+            std::future::pending::<()>().await;
+        }
+        Asked::End("SIGINT")
+    }
+}
+
+impl Signals {
     /// Waits until it is asked to end, whatever else it is asked for; the signal's name.
     pub async fn end(&mut self) -> &'static str {
         loop {
             if let Asked::End(name) = self.next().await {
                 return name;
             }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-impl Signals {
-    /// Installs the handlers. Inside of a tokio runtime that drives I/O.
-    ///
-    /// # Errors
-    ///
-    /// Never here.
-    pub fn new() -> io::Result<Signals> {
-        Ok(Signals {})
-    }
-
-    /// Waits for the next one.
-    pub async fn next(&mut self) -> Asked {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        Asked::End("SIGINT")
-    }
-
-    /// Waits until it is asked to end; the signal's name.
-    pub async fn end(&mut self) -> &'static str {
-        match self.next().await {
-            Asked::End(name) => name,
-            Asked::Reload => "",
         }
     }
 }

@@ -27,7 +27,8 @@
 //!
 //! # Cost
 //!
-//! Making a sleep is one reference count. The first poll allocates the runtime's timer once, [`Sleep::reset`] reuses
+//! Making a sleep is a reference count at most. The system's clock and the counter of ticks are known by name, so that the
+//! compiler puts their reading where it is needed; any other clock costs a call through its table. The first poll allocates the runtime's timer once, [`Sleep::reset`] reuses
 //! it. Each poll reads the clock (20 ns), so hot loops should poll a sleep only when it may have fired.
 //!
 //! # Example
@@ -49,7 +50,8 @@
 //! # How others do it
 //!
 //! tokio pauses the clock of a whole runtime; hyper and quinn take a timer as a trait object. Here the clock is the
-//! argument and the timer a thin shell around it, because the blocks below xs-net need the clock without any runtime.
+//! argument and the timer a thin shell around it, because the blocks below xs-net need the clock without any runtime. governor
+//! makes the clock a parameter of the type; then every layer, and whatever holds one, has it in its type as well.
 //!
 //! # What this leaves out
 //!
@@ -75,53 +77,81 @@ use xs_os::{Clock, Nanos, SystemClock};
 
 /// Makes sleeps by one clock. Clones are cheap and share the clock.
 #[derive(Debug, Clone)]
-pub struct Timer {
-    clock: Arc<dyn Clock>,
+pub struct Timer(Source);
+
+/// A clock. Those that are read in each of millions of calls are known by name, so that the compiler can put the reading where
+/// it is needed; all others are asked through their table.
+#[derive(Debug, Clone)]
+enum Source {
+    System,
+    #[cfg(feature = "ticks")]
+    Ticks(Arc<xs_os::TickClock>),
+    Other(Arc<dyn Clock>),
+}
+
+/// Asks the clock, whichever it is.
+macro_rules! ask {
+    ($source:expr, $clock:ident => $answer:expr) => {
+        match $source {
+            Source::System => {
+                let $clock = &SystemClock;
+                $answer
+            }
+            #[cfg(feature = "ticks")]
+            Source::Ticks($clock) => $answer,
+            Source::Other($clock) => $answer,
+        }
+    };
 }
 
 impl Timer {
-    /// A timer by `clock`.
+    /// A timer by `clock`. By the system's it is better made by [`Timer::system`], which reads it in less time.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Timer { clock }
+        Timer(Source::Other(clock))
     }
 
     /// A timer by the operating system's clock. Its sleeps must be polled inside a tokio runtime.
     pub fn system() -> Self {
-        Timer::new(Arc::new(SystemClock))
+        Timer(Source::System)
     }
 
     /// A timer by the processor's counter, which is read in less time: for layers that look at the time in each call. What is
     /// given up for that is said at [`TickClock`](xs_os::TickClock). Its sleeps must be polled inside a tokio runtime.
     #[cfg(feature = "ticks")]
     pub fn ticks() -> Self {
-        Timer::new(Arc::new(xs_os::TickClock::new()))
+        Timer(Source::Ticks(Arc::new(xs_os::TickClock::new())))
     }
 
     /// The clock behind it.
-    pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        match &self.0 {
+            Source::System => Arc::new(SystemClock),
+            #[cfg(feature = "ticks")]
+            Source::Ticks(clock) => clock.clone(),
+            Source::Other(clock) => clock.clone(),
+        }
     }
 
     /// The monotonic instant, by the clock.
     #[inline]
     pub fn now(&self) -> Instant {
-        self.clock.now()
+        ask!(&self.0, clock => clock.now())
     }
 
     /// The monotonic instant as one number, by the clock: for layers that look at the time in each call.
     #[inline]
     pub fn nanos(&self) -> Nanos {
-        self.clock.nanos()
+        ask!(&self.0, clock => clock.nanos())
     }
 
     /// The calendar, by the clock.
     pub fn wall(&self) -> SystemTime {
-        self.clock.wall()
+        ask!(&self.0, clock => clock.wall())
     }
 
     /// Sleeps until `deadline`.
     pub fn sleep_until(&self, deadline: Instant) -> Sleep {
-        Sleep { clock: self.clock.clone(), deadline, armed: None, reactor: None }
+        Sleep { timer: self.clone(), deadline, armed: None, reactor: None }
     }
 
     /// Sleeps for `duration` from now on.
@@ -148,7 +178,7 @@ impl Timer {
 #[derive(Debug)]
 #[must_use = "a sleep does nothing until it is polled"]
 pub struct Sleep {
-    clock: Arc<dyn Clock>,
+    timer: Timer,
     deadline: Instant,
     /// The waker that the clock keeps for us, so that the same one isn't armed twice.
     armed: Option<Waker>,
@@ -173,7 +203,7 @@ impl Sleep {
     /// The clock need not keep its waker any longer.
     fn disarm(&mut self) {
         if let Some(waker) = self.armed.take() {
-            self.clock.forget(self.deadline, &waker);
+            ask!(&self.timer.0, clock => clock.forget(self.deadline, &waker));
         }
     }
 }
@@ -192,7 +222,7 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         loop {
-            let now = this.clock.now();
+            let now = this.timer.now();
             if now >= this.deadline {
                 // The clock has forgotten it by itself.
                 this.armed = None;
@@ -203,7 +233,7 @@ impl Future for Sleep {
                     return Poll::Pending;
                 }
                 this.disarm();
-                match this.clock.wake_at(this.deadline, cx.waker()) {
+                match ask!(&this.timer.0, clock => clock.wake_at(this.deadline, cx.waker())) {
                     Wake::ByClock => {
                         this.armed = Some(cx.waker().clone());
                         // Another thread may have moved the clock between the reading and the arming; the clock then
@@ -219,9 +249,9 @@ impl Future for Sleep {
                 match sleep.as_mut().poll(cx) {
                     Poll::Pending => return Poll::Pending,
                     // The runtime's clock may be paused and run ahead of ours, which then decides.
-                    Poll::Ready(()) if this.clock.now() >= this.deadline => return Poll::Ready(()),
+                    Poll::Ready(()) if this.timer.now() >= this.deadline => return Poll::Ready(()),
                     Poll::Ready(()) => {
-                        let rest = this.deadline.saturating_duration_since(this.clock.now());
+                        let rest = this.deadline.saturating_duration_since(this.timer.now());
                         sleep.as_mut().reset(tokio::time::Instant::now() + rest.max(Duration::from_millis(1)));
                     }
                 }

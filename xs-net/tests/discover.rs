@@ -51,7 +51,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn a_file_is_followed_and_what_is_broken_changes_nothing() {
     let (clock, disk, path) = (VirtualClock::new(), MemoryVfs::new(), Path::new("list"));
     let timer = Timer::new(Arc::new(clock.clone()));
-    let bridge = Bridge::inline(timer.clock().clone(), Default::default);
+    let bridge = Bridge::inline(timer.clock(), Default::default);
     let options = FileOptions { most_bytes: 64, most_endpoints: 3, settle: Duration::ZERO, ..FileOptions::default() };
     let changes = Box::pin(watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options));
     let mut source = Source { clock, changes };
@@ -85,7 +85,7 @@ fn a_file_is_followed_and_what_is_broken_changes_nothing() {
 fn half_a_file_changes_nothing_until_it_is_whole() {
     let (clock, disk, path) = (VirtualClock::new(), MemoryVfs::new(), Path::new("list"));
     let timer = Timer::new(Arc::new(clock.clone()));
-    let bridge = Bridge::inline(timer.clock().clone(), Default::default);
+    let bridge = Bridge::inline(timer.clock(), Default::default);
     let options = FileOptions::default();
     disk.replace(path, b"10.0.0.1:8080\n10.0.0.2:8080\n").unwrap();
     let changes = Box::pin(watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options));
@@ -113,7 +113,7 @@ fn half_a_file_changes_nothing_until_it_is_whole() {
 fn an_empty_list_counts_where_it_may() {
     let (clock, disk, path) = (VirtualClock::new(), MemoryVfs::new(), Path::new("list"));
     let timer = Timer::new(Arc::new(clock.clone()));
-    let bridge = Bridge::inline(timer.clock().clone(), Default::default);
+    let bridge = Bridge::inline(timer.clock(), Default::default);
     let options = FileOptions { allow_empty: true, ..FileOptions::default() };
     disk.replace(path, b"a").unwrap();
     let changes = Box::pin(watch_file(Arc::new(disk.clone()), path.into(), bridge, &timer, options));

@@ -67,7 +67,7 @@ async fn a_refusal_says_when_and_a_hopeless_request_that_it_is() {
     let mut service = RateLimitLayer::charging(limit, &timer, |cost: &u64| ((), *cost)).layer(service);
     assert_eq!(service.ready().await.unwrap().call(5).await, Ok(1));
     let refused = service.ready().await.unwrap().call(2).await.unwrap_err();
-    assert_eq!(refused, Error::Denied(Denied::Busy { retry_after: ms(200) }));
+    assert_eq!(refused, Error::Denied(Denied::Busy { retry_after_nanos: 200_000_000 }));
     assert_eq!((refused.retry_after(), refused.into_inner()), (Some(ms(200)), None));
     clock.advance(ms(200));
     assert_eq!(service.ready().await.unwrap().call(2).await, Ok(2));

@@ -26,6 +26,7 @@
 )]
 #![cfg_attr(feature = "partition", doc = "14. [`partition`]: a topic's partition, as Kafka's brokers keep it.")]
 #![cfg_attr(feature = "testing", doc = "15. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
+#![cfg_attr(feature = "glob", doc = "16. [`glob`]: which names are meant by `user:*`.")]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "btree")]
@@ -40,6 +41,8 @@ pub mod engine;
 mod error;
 #[cfg(feature = "geohash")]
 pub mod geohash;
+#[cfg(feature = "glob")]
+pub mod glob;
 #[cfg(feature = "keyspace")]
 pub mod keyspace;
 #[cfg(feature = "engine")]

@@ -45,11 +45,13 @@ pub(super) fn cases() -> Vec<Case> {
         for (timer, by) in timers() {
             let limit = AtomicGcra::new(rate, burst, timer.nanos()).expect("a rate");
             let subject = ["AtomicGcra", "AtomicGcra by ticks"][by];
+            let its = timer.clone();
+            cases.push(Case::new(row, subject, true, move || limit.check(its.nanos(), 1)));
+            let limit = Limiter::new(Gcra::new(rate, burst));
+            let subject = ["Limiter<Gcra>", "Limiter<Gcra> by ticks"][by];
             cases.push(Case::new(row, subject, true, move || limit.check(timer.nanos(), 1)));
         }
         let [(timer, _), _] = timers();
-        let (limit, its) = (Limiter::new(Gcra::new(rate, burst)), timer.clone());
-        cases.push(Case::new(row, "Limiter<Gcra>", true, move || limit.check(its.nanos(), 1)));
         let (limit, its) = (Limiter::new(TokenBucket::new(rate, burst)), timer.clone());
         cases.push(Case::new(row, "Limiter<TokenBucket>", true, move || limit.check(its.nanos(), 1)));
         let limit = Limiter::new(SlidingCounter::new(rate));

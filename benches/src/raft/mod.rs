@@ -1,6 +1,8 @@
 //! Raft in memory: three nodes on one thread, no disk and no network, so that what is measured is the protocol's own work.
 
 mod counting;
+#[cfg(feature = "peers-raft")]
+mod openraft;
 mod ours;
 #[cfg(feature = "peers-raft")]
 mod raft_rs;
@@ -24,7 +26,9 @@ raft: proposals per second of processor time, messages and allocations per propo
 
 Every proposal is 256 bytes, committed, and applied by all three nodes before the next batch begins (`lazy commit`: by the
 leader; the others hear of the commit with the next batch).
-Build with `--features peers-raft` to measure raft-rs. It is measured as it comes, and with `batch_append`.
+Build with `--features peers-raft` to measure the peers. raft-rs is measured as it comes, and with `batch_append`. openraft
+is asynchronous: a node is some tasks on a runtime of this one thread, a message is a call of another node's task, and
+nobody waits for the answer to a proposal; commands and entries are shared and not copied, and nothing ticks.
 ";
 
 /// Bytes of a command.
@@ -60,6 +64,8 @@ fn subjects() -> Vec<Subject> {
         subject("raft-rs", false, || raft_rs::start(false)),
         #[cfg(feature = "peers-raft")]
         subject("raft-rs, batch_append", false, || raft_rs::start(true)),
+        #[cfg(feature = "peers-raft")]
+        subject("openraft", false, openraft::start),
     ])
 }
 
@@ -117,7 +123,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
     let medians: BTreeMap<_, _> = measured.iter().map(|(key, all)| (*key, middle(all))).collect();
     println!("# raft\n\n{proposals} proposals of {COMMAND} bytes a round, three nodes, medians of {rounds} rounds.\n");
     if !cfg!(feature = "peers-raft") {
-        println!("raft-rs isn't built in (`--features peers-raft`): not measured.\n");
+        println!("raft-rs and openraft aren't built in (`--features peers-raft`): not measured.\n");
     }
     println!("| batch | subject | proposals per CPU-second | messages a proposal | allocations a proposal |");
     println!("|--:|---|--:|--:|--:|");

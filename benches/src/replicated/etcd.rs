@@ -15,6 +15,7 @@ pub(super) use client::Client;
 
 #[cfg_attr(not(feature = "peers-etcd"), allow(dead_code))]
 pub(super) struct Nodes {
+    cores: String,
     ports: [u16; 3],
     peers: [u16; 3],
     dirs: [String; 3],
@@ -23,18 +24,21 @@ pub(super) struct Nodes {
 
 impl Nodes {
     /// Nothing but the reason where it can't be measured.
-    pub(super) fn find(dir: &Path) -> io::Result<Result<Nodes, &'static str>> {
+    pub(super) fn find(dir: &Path, cores: &str) -> io::Result<Result<Nodes, &'static str>> {
         if !cfg!(feature = "peers-etcd") {
             return Ok(Err("etcd's client isn't built in (`--features peers-etcd`)"));
         }
-        // `-v`, which others answer, is nothing to it: it would serve.
-        let version = Command::new("etcd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        // `-v`, which others answer, is nothing to it: it would serve, and leave its data where it was started.
+        let mut version = Command::new("etcd");
+        let version = version.arg("--version").current_dir(dir).stdout(Stdio::null()).stderr(Stdio::null()).status();
         if version.is_err() {
             return Ok(Err("etcd isn't installed (Debian: etcd-server)"));
         }
+        let (ports, peers) = super::free_ports()?;
         Ok(Ok(Nodes {
-            ports: super::three(web::free_port)?,
-            peers: super::three(web::free_port)?,
+            cores: cores.to_owned(),
+            ports,
+            peers,
             dirs: [data_dir(dir, "etcd", 0)?, data_dir(dir, "etcd", 1)?, data_dir(dir, "etcd", 2)?],
             running: [None, None, None],
         }))
@@ -74,7 +78,7 @@ impl Cluster for Nodes {
             "--log-level",
             "error",
         ];
-        self.running[node] = Some(web::run("0", "etcd".as_ref(), &args, Stdio::null())?);
+        self.running[node] = Some(web::run(&self.cores, "etcd".as_ref(), &args, Stdio::null())?);
         web::wait_for(self.ports[node], "etcd")
     }
 

@@ -174,6 +174,27 @@ pub(super) fn gap(protocol: Protocol, port: u16, happens: impl FnOnce() + Send) 
     })
 }
 
+/// Kills something, and tells how long after that it took until one of the nodes at `ports` said that it leads.
+pub(super) fn elected(ports: Vec<u16>, kill: impl FnOnce() + Send) -> io::Result<Duration> {
+    on_second_core(move || async move {
+        let mut nodes = Vec::new();
+        for port in ports {
+            nodes.push(Resp::connect(port).await?);
+        }
+        kill();
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(60) {
+            for node in &mut nodes {
+                if node.leads().await? {
+                    return Ok(begin.elapsed());
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Err(io::Error::other("nobody leads, a minute after the leader's death"))
+    })
+}
+
 /// Runs what `make` makes on a runtime of its own, on the second core.
 fn on_second_core<T: Send, F: Future<Output = io::Result<T>>>(make: impl FnOnce() -> F + Send) -> io::Result<T> {
     std::thread::scope(|scope| {

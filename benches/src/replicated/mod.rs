@@ -1,9 +1,10 @@
 //! Three replicated nodes on one machine, each with its log synced to the disk, beside etcd: what clients get, and for how
 //! long they get nothing when the leader dies.
 //!
-//! All servers run on the first core, all clients on the second. The rounds are interleaved, so that a disk that is slow
+//! All servers run on the first core unless told otherwise, all clients on the second. The rounds are interleaved, so that a disk that is slow
 //! for a while is slow for all. Each client has a connection to the leader and one request under way.
 
+mod election;
 mod etcd;
 mod load;
 mod ours;
@@ -13,6 +14,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -29,7 +31,9 @@ distributed-kv: three nodes that sync every write, beside etcd's (Debian's etcd-
   --clients A,B      so many clients (default 1,16,64,256)
   --rounds N         rounds a row (default 5)
   --seconds N        seconds a round (default 4)
-  --failovers N      how often the leader is killed (default 10; 0: never)
+  --failovers N      how often the leader of each is killed (default 10; 0: never)
+  --elections N      how often ours is killed for each of three election timeouts (default 10; 0: never)
+  --cores LIST       where the servers run (default 0); clients run on 1
   --ours PATH        the program to measure as ours (default: the release build of xs-distributed-kv)
   --dir PATH         where the nodes keep their data (default: the system's temporary directory); it should be a disk
 
@@ -46,6 +50,8 @@ struct Options {
     rounds: usize,
     seconds: u64,
     failovers: usize,
+    elections: usize,
+    cores: String,
     ours: PathBuf,
     dir: PathBuf,
 }
@@ -59,6 +65,8 @@ impl Options {
             rounds: 5,
             seconds: 4,
             failovers: 10,
+            elections: 10,
+            cores: "0".into(),
             ours: ours::program()?,
             dir: std::env::temp_dir(),
         };
@@ -66,7 +74,10 @@ impl Options {
         while let Some(arg) = parser.next()? {
             match arg {
                 Long("help") => return Ok(None),
-                Long("quick") => (options.rounds, options.seconds, options.failovers) = (1, 1, 1),
+                Long("quick") => {
+                    (options.rounds, options.seconds) = (1, 1);
+                    (options.failovers, options.elections) = (1, 1);
+                }
                 Long("json") => options.json = Some(File::create(parser.value()?)?),
                 Long("clients") => {
                     let counts = parser.value()?.string()?;
@@ -75,8 +86,10 @@ impl Options {
                 Long("rounds") => options.rounds = parser.value()?.parse()?,
                 Long("seconds") => options.seconds = parser.value()?.parse()?,
                 Long("failovers") => options.failovers = parser.value()?.parse()?,
+                Long("elections") => options.elections = parser.value()?.parse()?,
+                Long("cores") => options.cores = parser.value()?.string()?,
                 Long("ours") => options.ours = std::path::absolute(parser.value()?)?,
-                Long("dir") => options.dir = parser.value()?.into(),
+                Long("dir") => options.dir = std::path::absolute(parser.value()?)?,
                 other => return Err(other.unexpected().into()),
             }
         }
@@ -106,6 +119,12 @@ impl dyn Cluster + '_ {
         self.nodes().iter().flatten().map(|node| process::ticks(&node.0.id().to_string())).sum()
     }
 
+    /// Starts all nodes for the first time, and waits for a leader.
+    fn found(&mut self) -> io::Result<()> {
+        (0..3).try_for_each(|node| self.start(node))?;
+        self.leader().map(drop)
+    }
+
     /// The leader, once there is one.
     fn leader(&self) -> io::Result<usize> {
         let until = Instant::now() + Duration::from_secs(20);
@@ -128,22 +147,22 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
         return Ok(());
     };
     let dir = tempfile::Builder::new().prefix("xs-distributed-kv-").tempdir_in(&options.dir)?;
+    println!("# distributed-kv\n");
     println!(
-        "# distributed-kv\n\nThree nodes on core 0, clients on core 1, values of {VALUE} bytes, every write synced.\n"
+        "Three nodes on core {}, clients on core 1, values of {VALUE} bytes, every write synced.\n",
+        options.cores
     );
-    let mut clusters: Vec<Box<dyn Cluster>> = vec![Box::new(ours::Nodes::new(dir.path(), &options.ours)?)];
-    match etcd::Nodes::find(dir.path())? {
+    let ours = ours::Nodes::new(dir.path(), "xs", &options, None)?;
+    let mut clusters: Vec<Box<dyn Cluster>> = vec![Box::new(ours)];
+    match etcd::Nodes::find(dir.path(), &options.cores)? {
         Ok(etcd) => clusters.push(Box::new(etcd)),
         Err(why) => println!("{why}: not measured.\n"),
     }
-    for cluster in &mut clusters {
-        for node in 0..3 {
-            cluster.start(node)?;
-        }
-        cluster.leader()?;
-    }
+    clusters.iter_mut().try_for_each(|cluster| cluster.found())?;
     throughput(&mut clusters, &mut options)?;
-    failover(&mut clusters, &mut options)
+    failover(&mut clusters, &mut options)?;
+    drop(clusters);
+    election::run(dir.path(), &mut options)
 }
 
 fn throughput(clusters: &mut [Box<dyn Cluster>], options: &mut Options) -> Result<(), Box<dyn Error>> {
@@ -233,9 +252,11 @@ fn record(
     Ok(writeln!(file, "{line}")?)
 }
 
-/// Three of what `make` makes.
-fn three<T>(make: impl Fn() -> io::Result<T>) -> io::Result<[T; 3]> {
-    Ok([make()?, make()?, make()?])
+/// Ports that nobody has: for clients, and for the nodes. All are held until all are known, so that none comes twice.
+fn free_ports() -> io::Result<([u16; 3], [u16; 3])> {
+    let held = (0..6).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<Vec<_>>>()?;
+    let ports = held.iter().map(|held| Ok(held.local_addr()?.port())).collect::<io::Result<Vec<_>>>()?;
+    Ok(([ports[0], ports[1], ports[2]], [ports[3], ports[4], ports[5]]))
 }
 
 /// A directory of its own for each node.

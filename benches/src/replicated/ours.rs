@@ -4,9 +4,10 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use super::load::Protocol;
-use super::{Cluster, data_dir};
+use super::{Cluster, Options, data_dir};
 use crate::web::{self, Running};
 
 /// The release build, which stands beside this program.
@@ -16,23 +17,35 @@ pub(super) fn program() -> io::Result<PathBuf> {
 
 pub(super) struct Nodes {
     program: PathBuf,
+    cores: String,
     ports: [u16; 3],
     peers: [u16; 3],
     dirs: [String; 3],
+    election_timeout: Option<Duration>,
     running: [Option<Running>; 3],
 }
 
 impl Nodes {
-    pub(super) fn new(dir: &Path, program: &Path) -> Result<Nodes, Box<dyn Error>> {
+    /// Nodes whose directories begin with `name`; with the program's own election timeout, or another one.
+    pub(super) fn new(
+        dir: &Path,
+        name: &str,
+        options: &Options,
+        election_timeout: Option<Duration>,
+    ) -> Result<Nodes, Box<dyn Error>> {
+        let (program, cores) = (&options.ours, options.cores.clone());
         if !program.exists() {
             let what = "there is no release build of xs-distributed-kv; `cargo build --release -p xs-distributed-kv`";
             return Err(format!("{}: {what}", program.display()).into());
         }
+        let (ports, peers) = super::free_ports()?;
         Ok(Nodes {
             program: program.to_owned(),
-            ports: super::three(web::free_port)?,
-            peers: super::three(web::free_port)?,
-            dirs: [data_dir(dir, "xs", 0)?, data_dir(dir, "xs", 1)?, data_dir(dir, "xs", 2)?],
+            cores,
+            ports,
+            peers,
+            dirs: [data_dir(dir, name, 0)?, data_dir(dir, name, 1)?, data_dir(dir, name, 2)?],
+            election_timeout,
             running: [None, None, None],
         })
     }
@@ -48,7 +61,8 @@ impl Cluster for Nodes {
             self.peers.iter().enumerate().map(|(at, port)| format!("{}=127.0.0.1:{port}", at + 1)).collect();
         let (id, port, peer) = ((node + 1).to_string(), self.ports[node].to_string(), self.peers[node].to_string());
         let cluster = cluster.join(",");
-        let args = [
+        let timeout = self.election_timeout.map(|timeout| timeout.as_millis().to_string());
+        let mut args = vec![
             "serve",
             "--id",
             &id,
@@ -61,7 +75,10 @@ impl Cluster for Nodes {
             "--cluster",
             &cluster,
         ];
-        self.running[node] = Some(web::run("0", &self.program, &args, Stdio::null())?);
+        if let Some(timeout) = &timeout {
+            args.extend(["--election-timeout", timeout]);
+        }
+        self.running[node] = Some(web::run(&self.cores, &self.program, &args, Stdio::null())?);
         web::wait_for(self.ports[node], "xs-distributed-kv")
     }
 

@@ -24,7 +24,7 @@ use xs_storage::engine::Engine;
 use xs_storage::lsm::Lsm;
 
 use crate::command::Member;
-use crate::front::Front;
+use crate::front::{Front, SessionNames};
 use crate::node::{AtFollower, Handle, INBOUND, Machine, Node, NodeOptions};
 use crate::peer::{Directory, Doorman, Hello, Network, Tcp};
 use crate::store::{Store, StoreError};
@@ -39,6 +39,24 @@ pub enum EngineKind {
     Lsm,
 }
 
+/// How a leader makes sure, before a read, that nobody else leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// It asks a majority, once for all reads that wait. No clock is relied on.
+    #[default]
+    Index,
+    /// It relies on what a majority has promised with its last answers: to elect nobody else for an election timeout. So a
+    /// read costs no message on the leader, and two on a follower.
+    ///
+    /// This is right only as long as the monotonic clocks of any two nodes drift apart by less than `skew` during one
+    /// election timeout, and none of them stands still, as that of a virtual machine may that is stopped or moved. If that
+    /// does not hold, a leader that was cut off may answer with what is over, and nobody can tell.
+    Lease {
+        /// So much earlier than the promise a lease is over.
+        skew: Duration,
+    },
+}
+
 /// What a node runs on. A test brings its own time, its own disk, its own chance.
 #[derive(Clone, Debug)]
 pub struct Environment {
@@ -48,7 +66,7 @@ pub struct Environment {
     pub vfs: Arc<dyn Vfs>,
     /// Where syncs, checkpoints, compactions and snapshots run.
     pub jobs: Arc<dyn Jobs>,
-    /// Chance: election time-outs, pauses, the names of sessions.
+    /// Chance: election time-outs and pauses.
     pub rng: Rng,
 }
 
@@ -89,6 +107,9 @@ pub struct Config {
     pub election_timeout: Duration,
     /// A request that can't be done for so long is given up. 5 s by default.
     pub patience: Duration,
+    /// How reads are made sure of: the same on all nodes. Those that differ in it, or with leases in their election timeout,
+    /// don't speak with each other; to change it, stop all of them.
+    pub reads: Reads,
     /// Entries of so many bytes may stand in the log before it is shortened. 64 MiB by default.
     pub log_bytes: u64,
     /// Entries that stay for followers that are a little behind. 10,000 by default.
@@ -109,6 +130,7 @@ impl Config {
             at_follower: AtFollower::default(),
             election_timeout: Duration::from_millis(300),
             patience: Duration::from_secs(5),
+            reads: Reads::default(),
             log_bytes: 64 << 20,
             log_entries: 10_000,
         }
@@ -177,6 +199,13 @@ pub(crate) fn assemble<N: Network>(
     };
     let engine = open_engine(config, environment).map_err(|error| StartError::State(error.to_string()))?;
     let machine = Machine::new(Store::open(engine)?, &**jobs).map_err(|error| StartError::State(error.to_string()))?;
+    let lease_skew = match config.reads {
+        Reads::Index => None,
+        Reads::Lease { skew } if skew >= config.election_timeout => {
+            return wrong("clocks that drift apart by an election timeout leave nothing of a lease");
+        }
+        Reads::Lease { skew } => Some(skew),
+    };
     let heartbeat = (config.election_timeout / 5).max(Duration::from_millis(1));
     let options = ReplicaOptions {
         raft: raft::Options {
@@ -184,6 +213,10 @@ pub(crate) fn assemble<N: Network>(
             election_timeout: config.election_timeout,
             election_jitter: config.election_timeout,
             heartbeat,
+            lease_skew,
+            // Followers learn what is committed with the next entries, the next read or the next heartbeat: two messages of
+            // six for each batch. No answer waits for it.
+            eager_commit: false,
             ..raft::Options::default()
         },
         compact_after_bytes: config.log_bytes,
@@ -195,11 +228,13 @@ pub(crate) fn assemble<N: Network>(
     let start = Start::OpenOrCreate(membership);
     let dir = config.data_dir.join("raft");
     let replica = Replica::open(vfs.clone(), &dir, start, machine, options, rng.fork("replica"), timer.now())?;
+    let sessions = SessionNames::new(replica.identity(), replica.life());
     let hello = Hello {
         cluster,
         from: config.node,
         to: 0,
         incarnation: replica.identity().incarnation,
+        promise: lease_skew.map_or(Duration::ZERO, |_| config.election_timeout),
         peer: config.peer_address.clone(),
         client: config.client_address.clone(),
     };
@@ -218,7 +253,7 @@ pub(crate) fn assemble<N: Network>(
     };
     let (node, handle) =
         Node::new(replica, options, network, timer.clone(), rng.fork("task"), directory, hello, inbound);
-    let front = Front::new(handle.clone(), timer.clone(), rng.fork("sessions"));
+    let front = Front::new(handle.clone(), timer.clone(), sessions);
     Ok(Assembled { front, handle, node, doorman, timer })
 }
 

@@ -12,7 +12,7 @@ use xs_os::vfs::faulty::Pace;
 use xs_os::{Clock, Rng};
 
 use crate::peer::Network;
-use crate::server::{Config, EngineKind, Environment, assemble};
+use crate::server::{Config, EngineKind, Environment, Reads, assemble};
 use crate::workload::{Record, Worker};
 
 const MS: Duration = Duration::from_millis(1);
@@ -20,6 +20,7 @@ const SERVERS: u32 = 3;
 const CLIENTS: u32 = 3;
 const PEERS: u16 = 7379;
 const RESP: u16 = 6379;
+const ELECTION_TIMEOUT: Duration = Duration::from_millis(150);
 /// When the last fault has ended.
 const UNTIL: Duration = Duration::from_secs(4);
 /// Behind it, every client must be served again within this.
@@ -42,6 +43,7 @@ impl Network for SimNetwork {
 #[derive(Clone, Copy, Debug)]
 struct Settings {
     engine: EngineKind,
+    reads: Reads,
     log_bytes: u64,
     log_entries: u64,
 }
@@ -51,6 +53,8 @@ impl Settings {
         let short = rng.chance(0.5);
         Settings {
             engine: if rng.chance(0.5) { EngineKind::BTree } else { EngineKind::Lsm },
+            // More than the clocks of two nodes drift apart: the nemesis turns each by two in a hundred.
+            reads: if rng.chance(0.5) { Reads::Index } else { Reads::Lease { skew: ELECTION_TIMEOUT / 10 } },
             log_bytes: if short { 4 << 10 } else { 64 << 20 },
             log_entries: if short { 5 } else { 10_000 },
         }
@@ -65,9 +69,10 @@ async fn server(node: Node, settings: Settings) -> io::Result<()> {
         peer_address: at(me, PEERS),
         client_address: at(me, RESP),
         engine: settings.engine,
+        reads: settings.reads,
         log_bytes: settings.log_bytes,
         log_entries: settings.log_entries,
-        election_timeout: 150 * MS,
+        election_timeout: ELECTION_TIMEOUT,
         patience: 2000 * MS,
         ..Config::new(u64::from(me) + 1, "data")
     };

@@ -46,6 +46,14 @@ impl fmt::Debug for Record {
     }
 }
 
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (operations, counts) = (self.operations(), self.counts.lock());
+        let Counts { answered, refused, uncertain, .. } = *counts;
+        write!(f, "{operations} operations: {answered} answered, {refused} refused, {uncertain} uncertain")
+    }
+}
+
 impl Record {
     /// By a clock that all its clients share.
     pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Record {

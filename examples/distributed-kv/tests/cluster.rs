@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Cluster, bind};
+use xs_distributed_kv::{Config, Reads};
 
 #[tokio::test]
 async fn what_is_written_anywhere_is_read_everywhere() {
@@ -239,4 +240,40 @@ async fn a_connection_may_choose_to_read_what_its_node_has() {
     assert!(refused.starts_with("CLUSTERDOWN"), "{refused}");
     let refused = cluster.client(lonely).await.ask("SET k w").await;
     assert!(refused.starts_with("UNCERTAIN") || refused.starts_with("CLUSTERDOWN"), "{refused}");
+}
+
+/// With a lease the leader needs nobody for a read, until the promises that it has are over.
+#[tokio::test]
+async fn a_lease_answers_without_the_others_and_ends() {
+    let timeout = std::time::Duration::from_secs(2);
+    let change = |config: &mut Config| {
+        config.election_timeout = timeout;
+        config.patience = timeout / 4;
+        config.reads = Reads::Lease { skew: timeout / 10 };
+    };
+    let mut cluster = Cluster::start_with(3, change).await;
+    let leader = cluster.leader().await;
+    let mut client = cluster.client(leader).await;
+    assert_eq!(client.ask("SET k v").await, "OK");
+    for node in (1..=3).filter(|node| *node != leader) {
+        drop(cluster.servers.remove(&node));
+    }
+    assert_eq!(client.ask("GET k").await, "v", "the others have promised to elect nobody else");
+    tokio::time::sleep(timeout).await;
+    let refused = client.ask("GET k").await;
+    assert!(refused.starts_with("CLUSTERDOWN"), "{refused}");
+}
+
+/// The same without leases: a read needs a majority.
+#[tokio::test]
+async fn without_a_lease_a_read_asks_the_others() {
+    let mut cluster = Cluster::start_with(3, |config| config.patience = config.election_timeout).await;
+    let leader = cluster.leader().await;
+    let mut client = cluster.client(leader).await;
+    assert_eq!(client.ask("SET k v").await, "OK");
+    for node in (1..=3).filter(|node| *node != leader) {
+        drop(cluster.servers.remove(&node));
+    }
+    let refused = client.ask("GET k").await;
+    assert!(refused.starts_with("CLUSTERDOWN"), "{refused}");
 }

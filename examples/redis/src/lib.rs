@@ -39,7 +39,6 @@ mod expiry;
 mod fault;
 #[doc(hidden)]
 pub mod fuzzing;
-mod glob;
 mod latency;
 mod lazyfree;
 mod log;

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::client::Client;
-use crate::glob;
 use crate::mail::{Kind, News, Place, Written};
 use crate::state::Server;
+use xs_storage::glob;
 
 /// The subscriptions of all connections.
 #[derive(Debug, Default)]

@@ -3,8 +3,8 @@
 use crate::ctx::Ctx;
 use crate::db::Typed;
 use crate::fault::Fault;
-use crate::glob;
 use crate::parse;
+use xs_storage::glob;
 
 /// `cursor [MATCH pattern] [COUNT count]`, and `[TYPE type]` for SCAN itself.
 #[derive(Debug)]

@@ -207,7 +207,8 @@ impl<L: LogView> Raft<L> {
         self.now = self.now.max(now);
     }
 
-    pub(super) fn membership(&self) -> &Membership {
+    /// The membership that holds: the last that the log says, committed or not.
+    pub fn membership(&self) -> &Arc<Membership> {
         &self.memberships.latest().1
     }
 

@@ -32,7 +32,8 @@
 //!
 //! *Entry* records say index, term and payload; one takes the place of what stood at its index and behind it. *Hard state*
 //! records say term and vote. A *front* record says everything else at once: where the log begins, the membership there,
-//! the hard state, who the node is and whom it has met. So all records in front of the last front *and* of the first entry
+//! the hard state, who the node is, how often it was opened and whom it has met. So all records in front of the last front
+//! *and* of the first entry
 //! that counts can go: the log is trimmed up to there, a segment at a time. Reading all records that are left, in order,
 //! is all of recovery.
 //!
@@ -49,7 +50,8 @@
 //! refused. An empty one is refused unless a node is to be [created](Start); and since whoever starts nodes may get that
 //! wrong, every directory draws a number, its *incarnation*. Nodes tell each other who they are, and remember it
 //! ([`RaftStore::meet`]): one that comes back without its disk is a stranger under a friend's name, whose votes would be
-//! counted twice. It is refused until it comes under a new id.
+//! counted twice. It is refused until it comes under a new id. Every opening counts up, durably, before it answers
+//! ([`RaftStore::life`]): what a process names for itself, like sessions, no other process has ever named so.
 //!
 //! # Invariants
 //!
@@ -67,7 +69,7 @@
 //! An entry takes 26 bytes on the disk beside its command; a command is copied once, into the log's buffer. Memory: a run of
 //! 24 bytes for every change of term or record in between, 16 bytes for 64 KiB of log, and what
 //! [`LogOptions`](xs_storage::log::LogOptions) says. Opening reads every record that is left, and the core reads them once
-//! more. A read of old entries waits for the disk: the page cache, as a rule.
+//! more; it waits for one sync. A read of old entries waits for the disk: the page cache, as a rule.
 //!
 //! # Example
 //!

@@ -4,8 +4,10 @@
 //!   entry        1  ┬ payload u8 ┬ index u64 ┬ term u64 ┬ the command's bytes, or the membership's byte form
 //!   hard state   2  ┬ its byte form
 //!   front        3  ┬ keeps u8 ┬ cluster u64 ┬ node u64 ┬ incarnation u64 ┬ index u64 ┬ term u64
-//!                   ┬ hard state: length u32, byte form ┬ membership: the same ┬ peers: count u32, (node, incarnation)…
+//!                   ┬ lives u64 ┬ hard state: length u32, byte form ┬ membership: the same
+//!                   ┬ peers: count u32, (node, incarnation)…
 //!   peer         4  ┬ node u64 ┬ incarnation u64
+//!   life         5  ┬ lives u64
 //! ```
 //!
 //! Numbers are little-endian; byte forms are those of `raft::codec`. The log's framing checks every bit of a record.
@@ -21,6 +23,7 @@ const ENTRY: u8 = 1;
 const HARD_STATE: u8 = 2;
 const FRONT: u8 = 3;
 const PEER: u8 = 4;
+const LIFE: u8 = 5;
 
 /// Everything that a node knows beside its entries, so that records in front of it need not be kept for that.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub(super) struct Front {
     pub(super) before: (Index, Term),
     /// Whether entries behind it stay; a snapshot that comes from elsewhere takes the place of all.
     pub(super) keeps_entries: bool,
+    /// How often the node was opened.
+    pub(super) lives: u64,
     pub(super) hard_state: HardState,
     /// The membership in force at `before`.
     pub(super) membership: Membership,
@@ -43,6 +48,7 @@ pub(super) enum Record {
     HardState(HardState),
     Front(Box<Front>),
     Peer(NodeId, u64),
+    Life(u64),
 }
 
 /// The bytes in front of an entry's own: whole but for a command, which is not copied.
@@ -82,6 +88,7 @@ impl Record {
             Record::HardState(state) => encode_hard_state(state, &mut out),
             Record::Front(front) => front.encode(&mut out),
             Record::Peer(node, incarnation) => encode_peer(*node, *incarnation, &mut out),
+            Record::Life(lives) => encode_life(*lives, &mut out),
         }
         out
     }
@@ -108,6 +115,10 @@ impl Record {
                 let record = Record::Peer(NodeId(number(&mut bytes)?), number(&mut bytes)?);
                 if bytes.is_empty() { Ok(record) } else { Err(DecodeError::Length) }
             }
+            LIFE => {
+                let record = Record::Life(number(&mut bytes)?);
+                if bytes.is_empty() { Ok(record) } else { Err(DecodeError::Length) }
+            }
             _ => Err(DecodeError::Value("record")),
         }
     }
@@ -124,11 +135,16 @@ pub(super) fn encode_peer(node: NodeId, incarnation: u64, out: &mut Vec<u8>) {
     out.extend(incarnation.to_le_bytes());
 }
 
+pub(super) fn encode_life(lives: u64, out: &mut Vec<u8>) {
+    out.push(LIFE);
+    out.extend(lives.to_le_bytes());
+}
+
 impl Front {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend([FRONT, u8::from(self.keeps_entries)]);
         let Identity { cluster, node, incarnation } = self.identity;
-        for number in [cluster.0, node.0, incarnation, self.before.0.0, self.before.1.0] {
+        for number in [cluster.0, node.0, incarnation, self.before.0.0, self.before.1.0, self.lives] {
             out.extend(number.to_le_bytes());
         }
         with_length(out, |out| self.hard_state.encode(out));
@@ -149,6 +165,7 @@ impl Front {
         let cluster = ClusterId(number(&mut bytes)?);
         let identity = Identity { cluster, node: NodeId(number(&mut bytes)?), incarnation: number(&mut bytes)? };
         let before = (Index(number(&mut bytes)?), Term(number(&mut bytes)?));
+        let lives = number(&mut bytes)?;
         let hard_state = HardState::decode(piece(&mut bytes)?)?;
         let membership = Membership::decode(piece(&mut bytes)?)?;
         let count = bytes.try_get_u32_le().map_err(short)? as usize;
@@ -159,7 +176,7 @@ impl Front {
         while !bytes.is_empty() {
             peers.push((NodeId(number(&mut bytes)?), number(&mut bytes)?));
         }
-        Ok(Front { identity, before, keeps_entries, hard_state, membership, peers })
+        Ok(Front { identity, before, keeps_entries, lives, hard_state, membership, peers })
     }
 }
 
@@ -195,6 +212,7 @@ mod tests {
             identity: Identity { cluster: ClusterId(1), node: NodeId(2), incarnation: 3 },
             before: (Index(7), Term(2)),
             keeps_entries: true,
+            lives: 12,
             hard_state,
             membership: membership.clone(),
             peers: vec![(NodeId(1), 77), (NodeId(3), 78)],
@@ -207,6 +225,7 @@ mod tests {
             Record::Front(Box::new(front.clone())),
             Record::Front(Box::new(Front { keeps_entries: false, membership: Membership::default(), ..front })),
             Record::Peer(NodeId(5), 6),
+            Record::Life(7),
         ]
     }
 
@@ -227,7 +246,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_do_no_harm(kind in 0_u8..6, rest in vec(any::<u8>(), 0..150)) {
+        fn any_bytes_do_no_harm(kind in 0_u8..7, rest in vec(any::<u8>(), 0..150)) {
             let mut bytes = vec![kind];
             bytes.extend(rest);
             if let Ok(record) = Record::decode(bytes.clone().into()) {

@@ -18,6 +18,7 @@ use crate::raft::{HardState, Membership, NodeId, Term};
 #[derive(Debug)]
 pub(super) struct Recovered {
     pub(super) identity: Identity,
+    pub(super) lives: u64,
     pub(super) hard_state: HardState,
     pub(super) membership: Membership,
     pub(super) places: Places,
@@ -35,7 +36,7 @@ pub(super) struct Recovered {
 pub(super) fn recover(log: &Log, dir: &Path) -> Result<Option<Recovered>, Error> {
     let mut known: Option<Places> = None;
     let (mut last, mut hard_state, mut peers): (Option<Front>, _, _) = (None, HardState::default(), BTreeMap::new());
-    let mut front_at = 0;
+    let (mut front_at, mut lives) = (0, 0);
     let mut reader = log.reader(Position(0));
     while let Some(found) = reader.next().map_err(Error::Storage)? {
         let position = found.index.0;
@@ -52,6 +53,7 @@ pub(super) fn recover(log: &Log, dir: &Path) -> Result<Option<Recovered>, Error>
             }
             Record::HardState(state) => hard_state = state,
             Record::Peer(node, incarnation) => drop(peers.insert(node, incarnation)),
+            Record::Life(nth) => lives = nth,
             Record::Front(front) => {
                 let places = known.get_or_insert_with(|| Places::behind(front.before));
                 let bounds = places.bounds();
@@ -63,7 +65,7 @@ pub(super) fn recover(log: &Log, dir: &Path) -> Result<Option<Recovered>, Error>
                     }
                     places.compact(front.before.0);
                 }
-                hard_state = front.hard_state;
+                (hard_state, lives) = (front.hard_state, front.lives);
                 peers = front.peers.iter().copied().collect();
                 front_at = position;
                 last = Some(*front);
@@ -77,7 +79,7 @@ pub(super) fn recover(log: &Log, dir: &Path) -> Result<Option<Recovered>, Error>
     }
     places.learn_front(front.before.1);
     let (identity, membership) = (front.identity, front.membership);
-    Ok(Some(Recovered { identity, hard_state, membership, places, peers, front: front_at }))
+    Ok(Some(Recovered { identity, lives, hard_state, membership, places, peers, front: front_at }))
 }
 
 /// What the directory has of snapshots.

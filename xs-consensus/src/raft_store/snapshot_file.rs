@@ -129,8 +129,17 @@ impl SnapshotWriter {
     /// The snapshot is whole: gives it its name, durably. `meta.bytes` is set to what was written.
     ///
     /// # Errors
-    /// From the disk; [`StorageError::Invalid`] if `meta` is another snapshot's than the writer was made for.
-    pub fn finish(mut self, mut meta: SnapshotMeta) -> Result<SnapshotFile, StorageError> {
+    /// From the disk; [`StorageError::Invalid`] if `meta` is another snapshot's than the writer was made for. Its space is
+    /// given back, as far as the disk lets.
+    pub fn finish(mut self, meta: SnapshotMeta) -> Result<SnapshotFile, StorageError> {
+        let finished = self.complete(meta);
+        if finished.is_err() {
+            self.abandon();
+        }
+        finished
+    }
+
+    fn complete(&mut self, mut meta: SnapshotMeta) -> Result<SnapshotFile, StorageError> {
         if (meta.index, meta.term) != (self.index, self.term) {
             return Err(StorageError::Invalid("the snapshot was begun for another place".into()));
         }
@@ -154,11 +163,9 @@ impl SnapshotWriter {
         let path = self.dir.join(name(self.index, self.term));
         self.vfs.rename(&part, &path).map_err(StorageError::io("rename", &part))?;
         self.vfs.sync_dir(&self.dir).map_err(StorageError::io("sync", &self.dir))?;
-        Ok(SnapshotFile { file: self.file, path, meta })
+        Ok(SnapshotFile { file: self.file.clone(), path, meta })
     }
-}
 
-impl SnapshotWriter {
     /// It will not be finished: its space is given back, as far as the disk lets.
     pub fn abandon(self) {
         // What stays behind is removed by the next opening.

@@ -16,7 +16,7 @@ use super::garbage::Garbage;
 use super::identity::Identity;
 use super::places::Places;
 use super::read::Readers;
-use super::record::{Front, encode_hard_state, encode_peer, entry_head};
+use super::record::{Front, encode_hard_state, encode_life, encode_peer, entry_head};
 use super::recover::{Recovered, Snapshots, recover, snapshots};
 use super::snapshot_file::{SnapshotFile, SnapshotWriter};
 use crate::raft::{
@@ -67,6 +67,7 @@ pub struct RaftStore {
     dir: PathBuf,
     log: Log,
     identity: Identity,
+    lives: u64,
     hard_state: HardState,
     places: Places,
     /// Where the last front stands.
@@ -84,7 +85,8 @@ pub struct RaftStore {
 
 impl RaftStore {
     /// Opens or creates the store in `dir`, and says what the node was when it ended. [`Initial::applied`] is the front of
-    /// the log: a caller whose state machine has come further says so.
+    /// the log: a caller whose state machine has come further says so. The incarnation of a new directory is the first that
+    /// `rng` draws: one that takes the place of a lost one must be given other chance, or nobody can tell them apart.
     ///
     /// # Errors
     /// Why not: the directory is another's, has lost something, is damaged or in use; or the disk has failed.
@@ -125,14 +127,15 @@ impl RaftStore {
         if found.identity != identity {
             return Err(gone("the log in it is not this node's"));
         }
-        let Recovered { hard_state, membership, places, peers, front, .. } = found;
+        let Recovered { lives, hard_state, membership, places, peers, front, .. } = found;
         let Snapshots { current: snapshot, damaged, garbage } = snapshots(&*vfs, dir, &places)?;
         let applied = places.bounds().before.0;
-        let store = RaftStore {
+        let mut store = RaftStore {
             vfs,
             dir: dir.to_owned(),
             log,
             identity,
+            lives: lives + 1,
             hard_state,
             places,
             front,
@@ -145,12 +148,21 @@ impl RaftStore {
             failed: OnceLock::new(),
             buffer: Vec::new(),
         };
+        // Durable before anybody is told, so that no two lives have the same number.
+        encode_life(store.lives, &mut store.buffer);
+        store.append(&[])?.1.wait()?;
         Ok((store, Initial { hard_state, membership, applied }))
     }
 
     /// Who the node is: what it tells others when it meets them.
     pub fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// How often the node was opened, this time included. With its name and incarnation it is a name for what only this
+    /// life knows, like sessions: no other life of any node has it.
+    pub fn life(&self) -> u64 {
+        self.lives
     }
 
     /// Why the store takes nothing more, if the disk has failed or gave back something else than was written.
@@ -215,9 +227,9 @@ impl RaftStore {
             self.peers.retain(|node, _| membership.contains(*node));
         }
         let peers = self.peers.iter().map(|(node, incarnation)| (*node, *incarnation)).collect();
-        let (identity, hard_state) = (self.identity, self.hard_state);
+        let (identity, lives, hard_state) = (self.identity, self.lives, self.hard_state);
         self.buffer.clear();
-        Front { identity, before, keeps_entries, hard_state, membership, peers }.encode(&mut self.buffer);
+        Front { identity, before, keeps_entries, lives, hard_state, membership, peers }.encode(&mut self.buffer);
         let (position, commit) = self.append(&[])?;
         self.front = position;
         self.readers.lock().clear();
@@ -392,7 +404,8 @@ fn create(vfs: &dyn Vfs, dir: &Path, log: &Log, identity: Identity, membership: 
     log.restart_at(Position(0))?;
     let mut bytes = Vec::new();
     let (before, hard_state) = ((Index(0), Term(0)), HardState::default());
-    Front { identity, before, keeps_entries: true, hard_state, membership, peers: Vec::new() }.encode(&mut bytes);
+    Front { identity, before, keeps_entries: true, lives: 0, hard_state, membership, peers: Vec::new() }
+        .encode(&mut bytes);
     log.append(&[&bytes])?.1.wait()?;
     identity.write(vfs, dir)?;
     Ok(())

@@ -6,6 +6,12 @@
 //!                    (a job)                          moves                                       moves
 //!   a follower needs what is gone: send the snapshot            make a snapshot, and send it
 //! ```
+//!
+//! A snapshot takes time to be made, sent and installed, and the log grows meanwhile. If it were shortened as always, the
+//! follower would find what it needs next gone, and need another snapshot, for ever. So a leader *holds* the log: what
+//! followers need that are sent a snapshot, read on behind one, or are slow, stays, and no newer snapshot takes the place of
+//! the one that is on its way. [`ReplicaOptions::hold_bytes`](super::ReplicaOptions::hold_bytes) bounds that; one that is
+//! slower than this begins anew, and one that is not heard holds nothing.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +29,8 @@ pub(super) struct Compaction {
     pub(super) demanded: bool,
     /// The snapshot is damaged, so another one is wanted.
     wanted: bool,
-    making: bool,
+    /// A snapshot of the state at this index is being made.
+    making: Option<Index>,
     collecting: bool,
     /// After a failure: when is looked again.
     look_at: Option<Instant>,
@@ -51,9 +58,6 @@ impl Compaction {
     }
 }
 
-/// A log that is so many times longer than it may be is shortened although a follower waits for what goes.
-const PATIENCE_WITH_FOLLOWERS: u64 = 4;
-
 impl<S: StateMachine> Replica<S> {
     /// Shortens the log if it is long enough, and sees to a snapshot if somebody needs one.
     pub(super) fn look_after_log(&mut self, now: Instant) -> Result<(), Stopped> {
@@ -69,7 +73,7 @@ impl<S: StateMachine> Replica<S> {
             self.look_after_kept(&status)?;
         }
         let due = self.snapshot_is_due(&status);
-        if due && !self.compaction.making {
+        if due && self.compaction.making.is_none() {
             self.make_snapshot()?;
         }
         self.compaction.demanded = false;
@@ -87,10 +91,29 @@ impl<S: StateMachine> Replica<S> {
         if status.applied <= index {
             return false;
         }
-        let bytes = self.raft.view().bytes_behind(index);
-        let patience = if is_sending(status) { PATIENCE_WITH_FOLLOWERS } else { 1 };
-        let long = bytes > self.options.compact_after_bytes.saturating_mul(patience);
-        self.compaction.demanded || long
+        let waits = is_sending(status) && self.may_hold(status);
+        let long = self.raft.view().bytes_behind(index) > self.options.compact_after_bytes;
+        self.compaction.demanded || long && !waits
+    }
+
+    /// Whether the log is short enough to wait for followers.
+    fn may_hold(&self, status: &Status) -> bool {
+        self.raft.view().bytes_behind(status.before.0) <= self.options.hold_bytes
+    }
+
+    /// How far the log may be shortened for the sake of followers.
+    fn held_at(&self, status: &Status) -> Option<Index> {
+        if !self.may_hold(status) {
+            return None;
+        }
+        let followers = status.followers.iter().filter(|follower| follower.heard);
+        let needed = followers.filter_map(|follower| match follower.mode {
+            // Of use only with the entries behind it.
+            "snapshot" => self.snapshot_index(),
+            // One that needs what is gone will be sent a snapshot, from wherever that is.
+            _ => Some(follower.matched).filter(|matched| *matched >= status.before.0),
+        });
+        needed.chain(self.compaction.making).min()
     }
 
     fn snapshot_index(&self) -> Option<Index> {
@@ -100,14 +123,14 @@ impl<S: StateMachine> Replica<S> {
     fn make_snapshot(&mut self) -> Result<(), Stopped> {
         let Some(meta) = self.raft.snapshot_meta(0) else { return Ok(()) };
         let source = self.machine.snapshot().map_err(Stopped::machine("make a snapshot"))?;
+        self.compaction.making = Some(meta.index);
         self.worker.submit(Task::Make { source, meta });
-        self.compaction.making = true;
         Ok(())
     }
 
     /// A snapshot of our own is whole, or can't be made.
     pub(super) fn made(&mut self, now: Instant, made: Result<SnapshotFile, xs_storage::Error>) -> Result<(), Stopped> {
-        self.compaction.making = false;
+        self.compaction.making = None;
         match made {
             Ok(file) => {
                 let meta = file.meta().clone();
@@ -117,7 +140,8 @@ impl<S: StateMachine> Replica<S> {
                 self.raft.view_mut().keep(file);
                 self.events.push_back(Event::SnapshotMade(meta.clone()));
                 if useful && self.machine.durable().is_none() {
-                    self.shorten(meta.index)?;
+                    let held = self.held_at(&self.raft.status());
+                    self.shorten(held.map_or(meta.index, |held| held.min(meta.index)))?;
                 }
                 self.collect();
             }
@@ -132,21 +156,18 @@ impl<S: StateMachine> Replica<S> {
     /// A state machine that keeps itself: the log goes as far as that.
     fn look_after_kept(&mut self, status: &Status) -> Result<(), Stopped> {
         let bytes = self.raft.view().bytes_behind(status.before.0);
-        let limit = self.options.compact_after_bytes;
-        if bytes <= limit && !self.compaction.demanded {
+        if bytes <= self.options.compact_after_bytes && !self.compaction.demanded {
             return Ok(());
         }
-        if status.applied > self.compaction.flushed_for {
+        let held = self.held_at(status);
+        let wanted = held.map_or(status.applied, |held| held.min(status.applied));
+        let durable = self.machine.durable().unwrap_or_default();
+        // Nothing is gained by more than what may go.
+        if durable < wanted && status.applied > self.compaction.flushed_for {
             self.compaction.flushed_for = status.applied;
             self.machine.flush().map_err(Stopped::machine("flush"))?;
         }
-        let mut to = self.machine.durable().unwrap_or_default().min(status.applied);
-        // What is being sent, or made to be sent, is of use only with the entries behind it.
-        let waits = is_sending(status) || self.compaction.making;
-        match self.snapshot_index() {
-            Some(index) if waits && bytes <= limit.saturating_mul(PATIENCE_WITH_FOLLOWERS) => to = to.min(index),
-            _ => {}
-        }
+        let to = self.machine.durable().unwrap_or_default().min(wanted);
         if self.shorten(to)? {
             let before = self.raft.view().bounds().before.0;
             if self.snapshot_index().is_some_and(|index| index < before) {

@@ -103,6 +103,10 @@ impl<S: StateMachine> Replica<S> {
     }
 
     fn write(&mut self, persist: Persist) -> Result<(), Stopped> {
+        let is_membership = |entry: &Entry| matches!(entry.payload, Payload::Membership(_));
+        if persist.install().is_some() || persist.entries().iter().any(is_membership) {
+            self.remember_members();
+        }
         let commit = self.raft.view_mut().write(&persist)?;
         self.written.push_back(Written { persist, commit });
         Ok(())

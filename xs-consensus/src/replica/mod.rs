@@ -48,8 +48,8 @@
 //! last one, by a job, from a [source](StateMachine::snapshot) that shows the state of that moment. One that keeps itself
 //! is asked to [flush](StateMachine::flush), and the log begins behind what it says is durable: nothing is written twice. Its
 //! snapshots are made when a follower needs what the log no longer has. In both cases some entries stay for followers that
-//! are a little behind, and while a snapshot is being sent the entries behind it stay, unless the log grows to four times
-//! what it may be.
+//! are a little behind, and while a follower is sent a snapshot, or reads on behind one, what it needs next stays: as far as
+//! [`ReplicaOptions::hold_bytes`] goes.
 //!
 //! **Who is who.** Before two nodes exchange messages, whatever brings messages lets each say its
 //! [identity](Replica::identity), and ends the connection if [`Replica::meet`] refuses the other's: a node that lost its
@@ -170,6 +170,7 @@
 //! D. Ongaro, "Consensus: Bridging Theory and Practice" (2014), 5.1 on snapshots beside the work, 6.3 on clients and what
 //! they know, 10.2 on batching; the sources of [`raft`](crate::raft) and [`raft_store`](crate::raft_store).
 
+mod acquaintances;
 mod compact;
 mod drive;
 mod machine;

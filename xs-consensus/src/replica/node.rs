@@ -10,6 +10,7 @@ use xs_os::Rng;
 use xs_os::vfs::Vfs;
 use xs_storage::engine::Commit;
 
+use super::acquaintances::Acquaintances;
 use super::compact::Compaction;
 use super::machine::StateMachine;
 use super::options::ReplicaOptions;
@@ -40,6 +41,8 @@ pub struct Replica<S: StateMachine> {
     /// The snapshot of which a piece was given to the worker last.
     pub(super) receiving: Option<SnapshotMeta>,
     pub(super) compaction: Compaction,
+    /// Who said who they are, and is no member yet: remembered when they become one.
+    pub(super) acquaintances: Acquaintances,
     pub(super) messages: VecDeque<Message>,
     pub(super) events: VecDeque<Event<S::Reply>>,
     pub(super) seen: Seen,
@@ -84,7 +87,9 @@ impl<S: StateMachine> Replica<S> {
         let (mut store, mut initial) = RaftStore::open(vfs, dir, start, store_options, &mut rng)?;
         initial.applied = bring_up(&mut machine, &mut store)?;
         let dir = store.snapshots();
-        let raft = Raft::new(node, store, initial, options.raft.clone(), rng.fork("raft"), now)?;
+        // Two nodes, or two lives, that were given the same chance must not draw the same time-outs for ever.
+        let rng = rng.fork(&format!("raft {node} in life {}", store.life()));
+        let raft = Raft::new(node, store, initial, options.raft.clone(), rng, now)?;
         let seen = Seen { applied: raft.status().applied, ..Seen::default() };
         let mut replica = Replica {
             raft,
@@ -96,6 +101,7 @@ impl<S: StateMachine> Replica<S> {
             reads: Reads::default(),
             receiving: None,
             compaction: Compaction::default(),
+            acquaintances: Acquaintances::default(),
             messages: VecDeque::new(),
             events: VecDeque::new(),
             seen,
@@ -119,13 +125,22 @@ impl<S: StateMachine> Replica<S> {
         self.raft.view().identity()
     }
 
-    /// A node has said who it is. Members of the cluster are remembered, on the disk.
+    /// How often the node was opened, this time included: never the same in two of its lives, whatever its chance was.
+    pub fn life(&self) -> u64 {
+        self.raft.view().life()
+    }
+
+    /// A node has said who it is. Members of the cluster are remembered, on the disk, and others when they become members.
     ///
     /// # Errors
     /// It is of another cluster, or it has lost its disk since it was met: nothing may be taken from it.
     pub fn meet(&mut self, other: Identity) -> Result<(), Impostor> {
-        let remember = self.raft.status().membership.1.contains(other.node) && self.stopped.is_none();
-        self.raft.view_mut().meet(other, remember)
+        let remember = self.raft.membership().contains(other.node) && self.stopped.is_none();
+        self.raft.view_mut().meet(other, remember)?;
+        if !remember {
+            self.acquaintances.add(other);
+        }
+        Ok(())
     }
 
     /// Proposes a command, on the leader. Everything that is proposed between two [polls](Replica::poll) is one append. The
@@ -228,7 +243,7 @@ impl<S: StateMachine> Replica<S> {
 
     /// Who belongs to the cluster, by the log.
     pub fn membership(&self) -> Arc<Membership> {
-        self.raft.status().membership.1
+        self.raft.membership().clone()
     }
 
     /// Why the replica has stopped, if it has.

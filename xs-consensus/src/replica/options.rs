@@ -17,6 +17,10 @@ pub struct ReplicaOptions {
     /// Entries of so many bytes behind the last snapshot (or behind what the state machine keeps itself) are the reason for
     /// the next one. 64 MiB by default.
     pub compact_after_bytes: u64,
+    /// A leader's log may grow to so many bytes, instead of being shortened, while a follower that is heard needs what would
+    /// go: one that is sent a snapshot, reads on behind one, or is slow. One that takes longer begins anew with a newer
+    /// snapshot, and does not arrive while writes come as fast as that. 1 GiB by default.
+    pub hold_bytes: u64,
     /// Entries that stay in the log although the state includes them, for followers that are a little behind. 10,000 by
     /// default.
     pub keep_entries: u64,
@@ -38,6 +42,7 @@ impl ReplicaOptions {
             node,
             raft: raft::Options { cluster, ..raft::Options::default() },
             compact_after_bytes: 64 << 20,
+            hold_bytes: 1 << 30,
             keep_entries: 10_000,
             patience: Duration::from_secs(10),
             max_pending: 1 << 16,

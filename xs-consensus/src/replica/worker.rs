@@ -176,6 +176,10 @@ fn receive(
     received: &ChunkReceived,
 ) -> Result<Option<SnapshotFile>, StorageError> {
     if received.offset == 0 {
+        // What another snapshot has come to is of no use any more. It goes first: both may have the same name.
+        if let Some((_, writer)) = receiving.take() {
+            writer.abandon();
+        }
         let writer = dir.begin_received(received.meta.index, received.meta.term)?;
         *receiving = Some((received.meta.clone(), writer));
     }

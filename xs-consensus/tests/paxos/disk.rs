@@ -11,6 +11,8 @@ use xs_consensus::paxos::{Ballot, NodeId, Vote};
 use xs_os::vfs::faulty::FaultyVfs;
 use xs_os::vfs::{File, Open, Vfs, VfsExt};
 
+use super::common::bytes::{Reader, Writer};
+
 const PATH: &str = "paxos";
 
 /// The file.
@@ -52,12 +54,6 @@ impl Store {
     }
 }
 
-fn sum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(5)
-    })
-}
-
 fn encode(record: &Record, out: &mut Vec<u8>) {
     let mut body = Writer(Vec::new());
     let (kind, slot, ballot) = match record {
@@ -69,18 +65,12 @@ fn encode(record: &Record, out: &mut Vec<u8>) {
     if let Record::Voted(_, Vote { value: Value::Command(command), .. }) = record {
         body.0.extend(command);
     }
-    out.extend((body.0.len() as u64).to_le_bytes());
-    out.extend(sum(&body.0).to_le_bytes());
-    out.extend(body.0);
+    body.put(out);
 }
 
 /// The first record, and what stands behind it; none at the end, or where a crash has torn.
 fn decode(bytes: &[u8]) -> Option<(Record, &[u8])> {
-    let mut head = Reader(bytes);
-    let (len, expected) = (head.number()? as usize, head.number()?);
-    let body = head.0.get(..len).filter(|body| sum(body) == expected)?;
-    let rest = &head.0[len..];
-    let mut body = Reader(body);
+    let (mut body, rest) = Reader::record(bytes)?;
     let (kind, slot) = (body.number()?, Slot(body.number()?));
     let ballot = Ballot { round: body.number()?, node: NodeId(body.number()?) };
     let record = match kind {
@@ -90,22 +80,4 @@ fn decode(bytes: &[u8]) -> Option<(Record, &[u8])> {
         _ => Record::Voted(slot, Vote { ballot, value: Value::Command(Bytes::copy_from_slice(body.0)) }),
     };
     Some((record, rest))
-}
-
-pub(crate) struct Writer(pub(crate) Vec<u8>);
-
-impl Writer {
-    pub(crate) fn number(&mut self, number: u64) {
-        self.0.extend(number.to_le_bytes());
-    }
-}
-
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
-
-impl Reader<'_> {
-    pub(crate) fn number(&mut self) -> Option<u64> {
-        let (number, rest) = self.0.split_first_chunk::<8>()?;
-        self.0 = rest;
-        Some(u64::from_le_bytes(*number))
-    }
 }

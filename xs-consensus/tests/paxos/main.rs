@@ -3,12 +3,10 @@
 //! `XS_SEEDS=2000` runs more seeds, `XS_SEED=42` runs one, `XS_MUTATION=OwnValue` looks for one bug.
 
 mod claims;
-mod client;
 mod cluster;
+#[path = "../common/mod.rs"]
+mod common;
 mod disk;
-#[allow(dead_code, reason = "shared with the simulation of Raft, which makes snapshots of it")]
-#[path = "../simulation/machine.rs"]
-mod machine;
 mod model;
 mod observer;
 mod run;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use xs_consensus::paxos::multi::{Record, Slot, Value};
 use xs_consensus::paxos::{Ballot, NodeId, Vote};
 
-use super::machine::Command;
+use super::common::machine::Command;
 
 /// Everything that was ever seen, of all replicas and all their lives.
 #[derive(Debug, Default)]

@@ -9,8 +9,11 @@ use xs_consensus::paxos::NodeId;
 use xs_consensus::paxos::multi::{Message, Persist, Ready, Record, Replica, RoleName, Slot, Value};
 use xs_os::sim;
 
+use super::common::client::{Protocol, Said};
+use super::common::machine::{Command, Machine, Ret};
+use super::common::node;
+use super::common::operator::Order;
 use super::disk::Store;
-use super::machine::{Command, Machine, Ret};
 use super::observer::Observer;
 use super::run::Settings;
 
@@ -33,6 +36,29 @@ pub(crate) enum Msg {
 }
 
 pub(crate) type Cx<'a> = sim::Context<'a, Msg>;
+
+/// How clients speak.
+pub(crate) struct Speech;
+
+impl Protocol for Speech {
+    type Message = Msg;
+
+    fn ask(command: Command) -> Msg {
+        Msg::Do(command)
+    }
+
+    fn said(message: Msg) -> Option<Said> {
+        match message {
+            Msg::Answer { seq, ret } => Some(Said::Answer { seq, ret }),
+            Msg::Elsewhere { seq, hint } => Some(Said::Elsewhere { seq, hint: hint.map(|node| node.0) }),
+            _ => None,
+        }
+    }
+
+    fn order(_: Order) -> Option<Msg> {
+        None
+    }
+}
 
 const TICK: sim::Timer = sim::Timer(0);
 const SYNC: sim::Timer = sim::Timer(1);
@@ -81,40 +107,6 @@ impl Server {
         };
         server.pump(cx);
         Ok(server)
-    }
-
-    pub(crate) fn message(&mut self, from: sim::NodeId, message: Msg, cx: &mut Cx<'_>) {
-        let now = cx.now();
-        match message {
-            // Nobody here is a stranger: what is refused is a claim broken, which the observer sees by itself.
-            Msg::Paxos(message) => drop(self.replica.step(now, message)),
-            Msg::Do(command) => {
-                let seq = command.seq;
-                match self.replica.propose(now, command.encode()) {
-                    Ok(_) => drop(self.waiting.insert((command.client, seq), from)),
-                    Err(_) => {
-                        let hint = self.replica.status().leader.filter(|leader| *leader != self.replica.id());
-                        cx.send(from, Msg::Elsewhere { seq, hint });
-                    }
-                }
-            }
-            Msg::Answer { .. } | Msg::Elsewhere { .. } => {}
-        }
-        self.pump(cx);
-    }
-
-    pub(crate) fn timer(&mut self, timer: sim::Timer, cx: &mut Cx<'_>) {
-        if timer == CURSE {
-            return cx.exit("the curse of leaders");
-        }
-        if timer == SYNC {
-            if let Err(error) = self.sync() {
-                return cx.exit(error);
-            }
-        } else {
-            self.replica.tick(cx.now());
-        }
-        self.pump(cx);
     }
 
     /// Does all that the core wants done.
@@ -187,5 +179,47 @@ impl Server {
         {
             cx.send(client, Msg::Answer { seq: command.seq, ret });
         }
+    }
+}
+
+impl node::Server for Server {
+    type Protocol = Speech;
+
+    fn message(&mut self, from: sim::NodeId, message: Msg, cx: &mut Cx<'_>) {
+        let now = cx.now();
+        match message {
+            // Nobody here is a stranger: what is refused is a claim broken, which the observer sees by itself.
+            Msg::Paxos(message) => drop(self.replica.step(now, message)),
+            Msg::Do(command) => {
+                let seq = command.seq;
+                match self.replica.propose(now, command.encode()) {
+                    Ok(_) => drop(self.waiting.insert((command.client, seq), from)),
+                    Err(_) => {
+                        let hint = self.replica.status().leader.filter(|leader| *leader != self.replica.id());
+                        cx.send(from, Msg::Elsewhere { seq, hint });
+                    }
+                }
+            }
+            Msg::Answer { .. } | Msg::Elsewhere { .. } => {}
+        }
+        self.pump(cx);
+    }
+
+    fn timer(&mut self, timer: sim::Timer, cx: &mut Cx<'_>) {
+        if timer == CURSE {
+            return cx.exit("the curse of leaders");
+        }
+        if timer == SYNC {
+            if let Err(error) = self.sync() {
+                return cx.exit(error);
+            }
+        } else {
+            self.replica.tick(cx.now());
+        }
+        self.pump(cx);
+    }
+
+    fn told(&self) -> String {
+        format!("{:?}", self.replica.status())
     }
 }

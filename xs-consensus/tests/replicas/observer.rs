@@ -14,6 +14,10 @@ pub(crate) struct Seen {
     pub(crate) stopped: u64,
     pub(crate) not_applied: u64,
     pub(crate) unknown: u64,
+    /// Messages that a codec refused, disks that an opening did, and those that a running node came upon.
+    pub(crate) refused_messages: u64,
+    pub(crate) refused_disks: u64,
+    pub(crate) stopped_by_rot: u64,
 }
 
 impl Seen {
@@ -24,6 +28,9 @@ impl Seen {
         self.stopped += other.stopped;
         self.not_applied += other.not_applied;
         self.unknown += other.unknown;
+        self.refused_messages += other.refused_messages;
+        self.refused_disks += other.refused_disks;
+        self.stopped_by_rot += other.stopped_by_rot;
     }
 }
 
@@ -41,7 +48,7 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    fn breaks(&mut self, what: String) {
+    pub(crate) fn breaks(&mut self, what: String) {
         self.broken.get_or_insert(what);
     }
 

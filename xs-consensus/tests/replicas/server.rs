@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,13 +9,14 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use xs_consensus::raft::{Change, Membership, Message, NodeId, Rejected};
-use xs_consensus::raft_store::{Identity, Start};
-use xs_consensus::replica::{Event, Outcome, Replica, ReplicaOptions, Token};
-use xs_os::vfs::Vfs;
-use xs_os::vfs::faulty::FaultyVfs;
-use xs_os::{SteppedJobs, sim};
+use xs_consensus::raft_store::{Error as StoreError, Identity, Start};
+use xs_consensus::replica::{Event, OpenError, Outcome, Replica, ReplicaOptions, Stopped, Token};
+use xs_os::{Rng, SteppedJobs, sim};
 
-use super::machine::{Command, Ret};
+use super::common::client::{Protocol, Said};
+use super::common::machine::{Command, Op, Ret};
+use super::common::node;
+use super::common::operator::Order;
 use super::observer::Observer;
 use super::run::Settings;
 use super::state::State;
@@ -28,6 +28,8 @@ const DIR: &str = "node";
 pub(crate) enum Msg {
     /// Every message says who sends it, as a connection would once.
     Raft(Identity, Message),
+    /// What is left of such a message that was damaged.
+    Garbled(Vec<u8>),
     Write(Command),
     Read {
         seq: u64,
@@ -49,13 +51,50 @@ pub(crate) enum Msg {
 
 pub(crate) type Cx<'a> = sim::Context<'a, Msg>;
 
+/// How clients and the operator speak.
+pub(crate) struct Speech;
+
+impl Protocol for Speech {
+    type Message = Msg;
+
+    fn ask(command: Command) -> Msg {
+        match command.op {
+            Op::Get(key) => Msg::Read { seq: command.seq, key },
+            _ => Msg::Write(command),
+        }
+    }
+
+    fn said(message: Msg) -> Option<Said> {
+        match message {
+            Msg::Answer { seq, ret } => Some(Said::Answer { seq, ret }),
+            Msg::Elsewhere { seq, hint } => Some(Said::Elsewhere { seq, hint: hint.map(|node| node.0) }),
+            _ => None,
+        }
+    }
+
+    fn order(order: Order) -> Option<Msg> {
+        Some(match order {
+            Order::Change(changes) => Msg::Change(changes),
+            Order::Transfer(node) => Msg::Transfer(node),
+        })
+    }
+
+    /// One byte is another. What clients say has no codec here: it is lost.
+    fn garbled(message: Msg, rng: &mut Rng) -> Option<Msg> {
+        let Msg::Raft(_, message) = message else { return None };
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        let at = rng.index(bytes.len());
+        bytes[at] ^= 1 + rng.below(255) as u8;
+        Some(Msg::Garbled(bytes))
+    }
+}
+
 const TICK: sim::Timer = sim::Timer(0);
 const JOBS: sim::Timer = sim::Timer(1);
 
 pub(crate) struct Server {
-    /// Never dropped: a process that dies closes nothing.
-    pub(crate) replica: ManuallyDrop<Replica<State>>,
-    disk: FaultyVfs,
+    replica: Replica<State>,
     jobs: SteppedJobs,
     stepping: bool,
     settings: Settings,
@@ -77,10 +116,14 @@ impl Server {
         let first = if me.0 < settings.founders { founders } else { Membership::default() };
         let (disk, jobs) = (cx.disk().clone(), SteppedJobs::new());
         let state = State::open(settings.keeps.then(|| disk.clone()), settings.ballast, observer.clone());
-        let state = state.map_err(|error| error.to_string())?;
+        let state = state.map_err(|error| {
+            observer.borrow_mut().seen.refused_disks += u64::from(error.kind() == std::io::ErrorKind::InvalidData);
+            error.to_string()
+        })?;
         let options = ReplicaOptions {
             raft: settings.raft.clone(),
             compact_after_bytes: settings.compact_after_bytes,
+            hold_bytes: settings.hold_bytes,
             keep_entries: settings.keep_entries,
             patience: Duration::from_secs(2),
             segment_bytes: 4096,
@@ -90,17 +133,13 @@ impl Server {
         let (rng, now) = (cx.rng().fork("replica"), cx.now());
         let opened =
             Replica::open(Arc::new(disk.clone()), Path::new(DIR), Start::OpenOrCreate(first), state, options, rng, now);
-        let replica = match opened {
-            Ok(replica) => replica,
-            Err(error) => {
-                unlock(&disk);
-                return Err(error.to_string());
-            }
-        };
+        let replica = opened.map_err(|error| {
+            observer.borrow_mut().seen.refused_disks += u64::from(is_damage(&error));
+            error.to_string()
+        })?;
         cx.note(format_args!("finds {:?}", replica.status()));
         let mut server = Server {
-            replica: ManuallyDrop::new(replica),
-            disk,
+            replica,
             jobs,
             stepping: false,
             settings: settings.clone(),
@@ -112,60 +151,6 @@ impl Server {
         };
         server.pump(cx);
         Ok(server)
-    }
-
-    pub(crate) fn message(&mut self, from: sim::NodeId, message: Msg, cx: &mut Cx<'_>) {
-        let now = cx.now();
-        let token = Token(self.next_token);
-        match message {
-            Msg::Raft(identity, message) => {
-                if let Err(error) = self.replica.meet(identity) {
-                    self.observer.borrow_mut().broken.get_or_insert(error.to_string());
-                }
-                drop(self.replica.handle_message(now, message));
-            }
-            Msg::Write(command) => {
-                let seq = command.seq;
-                let bytes = [&command.encode()[..], &token.0.to_le_bytes()].concat();
-                match self.replica.propose(now, token, bytes.into()) {
-                    Ok(()) => {
-                        self.next_token += 1;
-                        self.waiting.insert(token, (from, seq));
-                    }
-                    Err(rejected) => elsewhere(from, seq, &rejected, cx),
-                }
-            }
-            Msg::Read { seq, key } => match self.replica.read(now, token) {
-                Ok(()) => {
-                    self.next_token += 1;
-                    self.reads.insert(token, (from, seq, key));
-                }
-                Err(rejected) => elsewhere(from, seq, &rejected, cx),
-            },
-            Msg::Change(changes) => {
-                if self.replica.change(now, token, &changes).is_ok() {
-                    self.next_token += 1;
-                    cx.note(format_args!("proposes {changes:?}"));
-                }
-            }
-            Msg::Transfer(to) => drop(self.replica.transfer(now, to)),
-            Msg::Answer { .. } | Msg::Elsewhere { .. } => {}
-        }
-        self.pump(cx);
-    }
-
-    pub(crate) fn timer(&mut self, timer: sim::Timer, cx: &mut Cx<'_>) {
-        if timer == TICK {
-            return self.pump(cx);
-        }
-        // A few steps, and the rest later; no more if there is nothing to do, also behind a poll.
-        let stepped = (0..1 + cx.rng().index(3)).filter(|_| self.jobs.step()).count() > 0;
-        self.stepping = true;
-        self.pump(cx);
-        self.stepping = false;
-        if stepped || self.jobs.step() {
-            self.step_later(cx);
-        }
     }
 
     fn step_later(&mut self, cx: &mut Cx<'_>) {
@@ -235,7 +220,11 @@ impl Server {
                 cx.note(error);
                 self.observer.borrow_mut().seen.failed += 1;
             }
-            Event::Stopped(_) => self.observer.borrow_mut().seen.stopped += 1,
+            Event::Stopped(why) => {
+                let seen = &mut self.observer.borrow_mut().seen;
+                seen.stopped += 1;
+                seen.stopped_by_rot += u64::from(matches!(why, Stopped::Store(error) if is_corrupt(&error)));
+            }
             Event::Leader { .. } | Event::Membership(_) | Event::Applied(_) => {}
             _ => {}
         }
@@ -251,13 +240,86 @@ fn elsewhere(client: sim::NodeId, seq: u64, rejected: &Rejected, cx: &mut Cx<'_>
     cx.send(client, Msg::Elsewhere { seq, hint });
 }
 
-/// The lock of a process that died went with it; here its handle lives on, under a name that nobody finds.
-fn unlock(disk: &FaultyVfs) {
-    let _ = disk.remove(&Path::new(DIR).join("log/LOCK"));
+fn is_corrupt(error: &StoreError) -> bool {
+    matches!(error, StoreError::Storage(error) if error.is_corrupt())
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        unlock(&self.disk);
+/// Whether a node is refused for what has become of its disk.
+fn is_damage(error: &OpenError) -> bool {
+    match error {
+        OpenError::Store(StoreError::Incomplete { .. }) | OpenError::Behind { .. } => true,
+        OpenError::Store(error) => is_corrupt(error),
+        // A snapshot's reader tells by this what it has found.
+        OpenError::Machine(error) => {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<xs_storage::Error>());
+            inner.is_some_and(xs_storage::Error::is_corrupt)
+        }
+        _ => false,
+    }
+}
+
+impl node::Server for Server {
+    type Protocol = Speech;
+
+    fn message(&mut self, from: sim::NodeId, message: Msg, cx: &mut Cx<'_>) {
+        let now = cx.now();
+        let token = Token(self.next_token);
+        match message {
+            Msg::Raft(identity, message) => {
+                if let Err(error) = self.replica.meet(identity) {
+                    self.observer.borrow_mut().broken.get_or_insert(error.to_string());
+                }
+                drop(self.replica.handle_message(now, message));
+            }
+            Msg::Garbled(bytes) => match Message::decode(bytes.into()) {
+                Ok(message) => self.observer.borrow_mut().breaks(format!("damaged, and taken: {message:?}")),
+                Err(_) => self.observer.borrow_mut().seen.refused_messages += 1,
+            },
+            Msg::Write(command) => {
+                let seq = command.seq;
+                let bytes = [&command.encode()[..], &token.0.to_le_bytes()].concat();
+                match self.replica.propose(now, token, bytes.into()) {
+                    Ok(()) => {
+                        self.next_token += 1;
+                        self.waiting.insert(token, (from, seq));
+                    }
+                    Err(rejected) => elsewhere(from, seq, &rejected, cx),
+                }
+            }
+            Msg::Read { seq, key } => match self.replica.read(now, token) {
+                Ok(()) => {
+                    self.next_token += 1;
+                    self.reads.insert(token, (from, seq, key));
+                }
+                Err(rejected) => elsewhere(from, seq, &rejected, cx),
+            },
+            Msg::Change(changes) => {
+                if self.replica.change(now, token, &changes).is_ok() {
+                    self.next_token += 1;
+                    cx.note(format_args!("proposes {changes:?}"));
+                }
+            }
+            Msg::Transfer(to) => drop(self.replica.transfer(now, to)),
+            Msg::Answer { .. } | Msg::Elsewhere { .. } => {}
+        }
+        self.pump(cx);
+    }
+
+    fn timer(&mut self, timer: sim::Timer, cx: &mut Cx<'_>) {
+        if timer == TICK {
+            return self.pump(cx);
+        }
+        // A few steps, and the rest later; no more if there is nothing to do, also behind a poll.
+        let stepped = (0..1 + cx.rng().index(3)).filter(|_| self.jobs.step()).count() > 0;
+        self.stepping = true;
+        self.pump(cx);
+        self.stepping = false;
+        if stepped || self.jobs.step() {
+            self.step_later(cx);
+        }
+    }
+
+    fn told(&self) -> String {
+        format!("{:?}", self.replica)
     }
 }

@@ -11,7 +11,8 @@ use xs_consensus::replica::{Batch, StateMachine};
 use xs_os::vfs::VfsExt;
 use xs_os::vfs::faulty::FaultyVfs;
 
-use super::machine::{Command, Machine, Ret};
+use super::common::bytes::{Reader, Writer};
+use super::common::machine::{Command, Machine, Ret};
 use super::observer::Observer;
 
 const PATH: &str = "state";
@@ -37,9 +38,9 @@ impl State {
         if let Some(disk) = keep_on {
             match disk.read(Path::new(PATH), 1 << 20) {
                 Ok(bytes) => {
-                    let (index, machine) = bytes.split_first_chunk::<8>().ok_or(io::ErrorKind::InvalidData)?;
-                    state.applied = Index(u64::from_le_bytes(*index));
-                    state.machine = Machine::decode(machine).ok_or(io::ErrorKind::InvalidData)?;
+                    let (mut kept, _) = Reader::record(&bytes).ok_or(io::ErrorKind::InvalidData)?;
+                    state.applied = Index(kept.number().ok_or(io::ErrorKind::InvalidData)?);
+                    state.machine = Machine::decode(kept.0).ok_or(io::ErrorKind::InvalidData)?;
                     state.observer.borrow_mut().restored(state.applied, &state.machine.encode());
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -76,8 +77,10 @@ impl StateMachine for State {
 
     fn flush(&mut self) -> io::Result<()> {
         if let Some((disk, index)) = &mut self.kept {
-            let mut bytes = self.applied.0.to_le_bytes().to_vec();
-            bytes.extend(self.machine.encode());
+            let (mut kept, mut bytes) = (Writer(Vec::new()), Vec::new());
+            kept.number(self.applied.0);
+            kept.0.extend(self.machine.encode());
+            kept.put(&mut bytes);
             disk.replace(Path::new(PATH), &bytes)?;
             *index = self.applied;
         }

@@ -14,6 +14,8 @@ use xs_consensus::raft::{
 use xs_os::vfs::faulty::FaultyVfs;
 use xs_os::vfs::{File, Open, Vfs, VfsExt};
 
+use super::common::bytes::{Reader, Writer};
+
 const PATH: &str = "raft";
 
 /// What is durable, in memory.
@@ -157,12 +159,6 @@ impl Store {
     }
 }
 
-fn sum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(5)
-    })
-}
-
 fn encode(record: &Record, out: &mut Vec<u8>) {
     let mut body = Writer(Vec::new());
     match record {
@@ -186,35 +182,29 @@ fn encode(record: &Record, out: &mut Vec<u8>) {
                     }
                     Payload::Membership(membership) => {
                         body.number(2);
-                        body.membership(membership);
+                        put_membership(&mut body, membership);
                     }
                 }
             }
         }
         Record::Install(meta, data) => {
             body.number(2);
-            body.meta(meta, data);
+            put_meta(&mut body, meta, data);
         }
         Record::Compact(meta, data, before, front) => {
             body.number(3);
-            body.meta(meta, data);
+            put_meta(&mut body, meta, data);
             body.number(before.0.0);
             body.number(before.1.0);
-            body.membership(front);
+            put_membership(&mut body, front);
         }
     }
-    out.extend((body.0.len() as u64).to_le_bytes());
-    out.extend(sum(&body.0).to_le_bytes());
-    out.extend(body.0);
+    body.put(out);
 }
 
 /// The first record, and what stands behind it; none at the end, or where a crash has torn.
 fn decode(bytes: &[u8]) -> Option<(Record, &[u8])> {
-    let mut head = Reader(bytes);
-    let (len, expected) = (head.number()? as usize, head.number()?);
-    let body = head.0.get(..len).filter(|body| sum(body) == expected)?;
-    let rest = &head.0[len..];
-    let mut body = Reader(body);
+    let (mut body, rest) = Reader::record(bytes)?;
     let record = match body.number()? {
         0 => {
             let (term, vote, commit) = (Term(body.number()?), body.number()?, Index(body.number()?));
@@ -227,86 +217,56 @@ fn decode(bytes: &[u8]) -> Option<(Record, &[u8])> {
                 let payload = match body.number()? {
                     0 => Payload::Noop,
                     1 => Payload::Command(body.bytes()?),
-                    _ => Payload::Membership(Arc::new(body.membership()?)),
+                    _ => Payload::Membership(Arc::new(membership(&mut body)?)),
                 };
                 entries.push(Entry { index, term, payload });
             }
             Record::Entries(entries)
         }
         2 => {
-            let (meta, data) = body.meta()?;
+            let (meta, data) = meta(&mut body)?;
             Record::Install(meta, data)
         }
         _ => {
-            let (meta, data) = body.meta()?;
+            let (meta, data) = meta(&mut body)?;
             let before = (Index(body.number()?), Term(body.number()?));
-            Record::Compact(meta, data, before, body.membership()?)
+            Record::Compact(meta, data, before, membership(&mut body)?)
         }
     };
     Some((record, rest))
 }
 
-pub(crate) struct Writer(pub(crate) Vec<u8>);
-
-impl Writer {
-    pub(crate) fn number(&mut self, number: u64) {
-        self.0.extend(number.to_le_bytes());
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.number(bytes.len() as u64);
-        self.0.extend(bytes);
-    }
-
-    fn membership(&mut self, membership: &Membership) {
-        for list in [membership.voters(), membership.outgoing(), membership.learners(), membership.witnesses()] {
-            self.number(list.len() as u64);
-            list.iter().for_each(|node| self.number(node.0));
-        }
-    }
-
-    fn meta(&mut self, meta: &SnapshotMeta, data: &[u8]) {
-        self.number(meta.index.0);
-        self.number(meta.term.0);
-        self.membership(&meta.membership);
-        self.bytes(data);
+fn put_membership(out: &mut Writer, membership: &Membership) {
+    for list in [membership.voters(), membership.outgoing(), membership.learners(), membership.witnesses()] {
+        out.number(list.len() as u64);
+        list.iter().for_each(|node| out.number(node.0));
     }
 }
 
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+fn put_meta(out: &mut Writer, meta: &SnapshotMeta, data: &[u8]) {
+    out.number(meta.index.0);
+    out.number(meta.term.0);
+    put_membership(out, &meta.membership);
+    out.bytes(data);
+}
 
-impl Reader<'_> {
-    pub(crate) fn number(&mut self) -> Option<u64> {
-        let (number, rest) = self.0.split_first_chunk::<8>()?;
-        self.0 = rest;
-        Some(u64::from_le_bytes(*number))
-    }
-
-    fn bytes(&mut self) -> Option<Bytes> {
-        let len = self.number()? as usize;
-        let (bytes, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(Bytes::copy_from_slice(bytes))
-    }
-
-    fn membership(&mut self) -> Option<Membership> {
-        let mut lists: [Vec<NodeId>; 4] = Default::default();
-        for list in &mut lists {
-            for _ in 0..self.number()? {
-                list.push(NodeId(self.number()?));
-            }
+fn membership(from: &mut Reader<'_>) -> Option<Membership> {
+    let mut lists: [Vec<NodeId>; 4] = Default::default();
+    for list in &mut lists {
+        for _ in 0..from.number()? {
+            list.push(NodeId(from.number()?));
         }
-        let [voters, outgoing, learners, witnesses] = lists;
-        if voters.is_empty() {
-            return Some(Membership::default());
-        }
-        Membership::from_parts(voters, outgoing, learners, witnesses).ok()
     }
+    let [voters, outgoing, learners, witnesses] = lists;
+    if voters.is_empty() {
+        return Some(Membership::default());
+    }
+    Membership::from_parts(voters, outgoing, learners, witnesses).ok()
+}
 
-    fn meta(&mut self) -> Option<(SnapshotMeta, Bytes)> {
-        let (index, term) = (Index(self.number()?), Term(self.number()?));
-        let membership = Arc::new(self.membership()?);
-        let data = self.bytes()?;
-        Some((SnapshotMeta { index, term, membership, bytes: data.len() as u64 }, data))
-    }
+fn meta(from: &mut Reader<'_>) -> Option<(SnapshotMeta, Bytes)> {
+    let (index, term) = (Index(from.number()?), Term(from.number()?));
+    let membership = Arc::new(membership(from)?);
+    let data = from.bytes()?;
+    Some((SnapshotMeta { index, term, membership, bytes: data.len() as u64 }, data))
 }

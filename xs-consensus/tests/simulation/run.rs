@@ -5,27 +5,28 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use xs_consensus::check::history::History;
-use xs_consensus::check::linearizability::{Checker, Map, Verdict};
 use xs_consensus::raft::{ClusterId, Options};
 use xs_os::Rng;
-use xs_os::sim::{self, Actor, Campaign, Episode, Fault, Kind, Nemesis, Report, Run, World};
+use xs_os::sim::{self, Campaign, Episode, Fault, Kind, Nemesis, Report, Run, World};
 use xs_os::vfs::faulty::Pace;
 
-use super::client::{Client, Operator, Recorder};
+use super::common::client::{Client, Recorder};
+use super::common::node::{Node, judge};
+use super::common::operator::{Errands, Operator};
 use super::observer::Observer;
-use super::server::{Cx, Msg, Server};
+use super::server::Server;
+use super::weather::Weather;
 
-const MS: Duration = Duration::from_millis(1);
-const SERVERS: u32 = 5;
-const CLIENTS: u32 = 4;
+pub(crate) const MS: Duration = Duration::from_millis(1);
+pub(crate) const SERVERS: u32 = 5;
+pub(crate) const CLIENTS: u32 = 4;
 /// When the last fault has ended.
-const UNTIL: Duration = Duration::from_secs(3);
+pub(crate) const UNTIL: Duration = Duration::from_secs(3);
 
 /// What a seed decides about a run beside the faults.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) servers: u32,
-    /// So many of them are the cluster at first.
+    /// So many servers are the cluster at first.
     pub(crate) founders: u64,
     pub(crate) raft: Options,
     /// Syncs happen so much later at most, several writes together; at once if none.
@@ -35,8 +36,9 @@ pub(crate) struct Settings {
     pub(crate) faults_until: Duration,
     /// Leaders die so soon after their election at the latest.
     pub(crate) cursed: Option<Duration>,
-    /// Whether the operator changes the membership.
-    pub(crate) changes: bool,
+    pub(crate) errands: Errands,
+    /// The most between an answer and a client's next question.
+    pub(crate) pause: Duration,
 }
 
 /// What a campaign varies.
@@ -48,15 +50,17 @@ pub(crate) struct Mode {
     pub(crate) lying: bool,
     /// Nobody changes the membership.
     pub(crate) fixed: bool,
+    /// No other weather.
+    pub(crate) only: Option<Weather>,
     #[cfg(feature = "mutations")]
     pub(crate) mutation: Option<xs_consensus::raft::Mutation>,
 }
 
 impl Settings {
-    fn draw(run: &Run, mode: Mode) -> Settings {
+    fn draw(run: &Run, mode: Mode, weather: Weather) -> Settings {
         let mut rng = Rng::from_seed(run.seed).fork("settings");
         let rng = &mut rng;
-        let storm = run.weather < 2 && !mode.beyond_skew && !mode.lying;
+        let storm = matches!(weather, Weather::Storm | Weather::SmallStorm);
         let lease = (rng.chance(if storm { 0.2 } else { 0.5 }) || mode.beyond_skew).then_some(40 * MS);
         let raft = Options {
             cluster: ClusterId(7),
@@ -73,84 +77,48 @@ impl Settings {
             mutation: mode.mutation,
             ..Options::default()
         };
-        let founders = match run.weather {
-            0 if storm => u64::from(SERVERS),
-            1 if storm => 3,
+        let founders = match weather {
+            Weather::Storm => u64::from(SERVERS),
+            Weather::SmallStorm => 3,
             _ => 3 + rng.below(3),
         };
-        Settings {
-            servers: SERVERS,
+        let mut settings = Settings {
             founders,
             raft,
             sync_after: rng.chance(0.5).then(|| [10 * MS, 50 * MS][rng.index(2)]),
             snapshot_at: rng.chance(0.6).then(|| 8 + rng.index(40)),
             faults_until: UNTIL,
             cursed: (storm && rng.chance(0.5)).then_some(80 * MS),
-            changes: !mode.fixed && !storm,
-        }
+            errands: if mode.fixed || storm { Errands::Transfers } else { Errands::Changes },
+            pause: 30 * MS,
+        };
+        weather.settle(&mut settings);
+        settings
     }
 }
 
-enum Node {
-    Server(Box<Server>),
-    Client(Box<Client>),
-    Operator(Box<Operator>),
-}
-
-impl Actor for Node {
-    type Message = Msg;
-
-    fn message(&mut self, from: sim::NodeId, message: Msg, cx: &mut Cx<'_>) {
-        match self {
-            Node::Server(server) => server.message(from, message, cx),
-            Node::Client(client) => client.message(message, cx),
-            Node::Operator(_) => {}
-        }
-    }
-
-    fn timer(&mut self, timer: sim::Timer, cx: &mut Cx<'_>) {
-        match self {
-            Node::Server(server) => server.timer(timer, cx),
-            Node::Client(client) => client.timer(timer, cx),
-            Node::Operator(operator) => operator.timer(cx),
-        }
-    }
-}
-
-/// What goes wrong: everything that Raft promises to stand, in three kinds of weather.
+/// What goes wrong: everything that Raft promises to stand.
 pub(crate) fn nemeses(mode: Mode) -> Vec<Nemesis> {
-    let nodes = |servers: u32| (0..servers).map(sim::NodeId).collect();
-    let mut all = Nemesis::new(nodes(SERVERS), UNTIL);
-    all.bystanders = (SERVERS..SERVERS + CLIENTS).map(sim::NodeId).collect();
-    all.gap = 30 * MS..300 * MS;
-    all.lasts = 20 * MS..1000 * MS;
-    // A tenth: two clocks then differ by 30 ms in an election timeout, and leases allow for 40.
-    all.drift = 100_000;
     if mode.lying {
-        all.gap = 5 * MS..80 * MS;
-        return vec![all.only(&[Kind::LyingDisk, Kind::LyingDisk, Kind::Crash])];
+        let mut lies = Weather::All.nemesis();
+        lies.gap = 5 * MS..80 * MS;
+        return vec![lies.only(&[Kind::LyingDisk, Kind::LyingDisk, Kind::Crash])];
     }
     if mode.beyond_skew {
         return Vec::new();
     }
-    // Machines that come and go all the time, and a network that never settles: one election after another.
-    let storm = |servers| {
-        let mut storm = Nemesis { nodes: nodes(servers), bystanders: Vec::new(), ..all.clone() };
-        storm.gap = 5 * MS..80 * MS;
-        storm.lasts = MS..200 * MS;
-        storm.loss = 700;
-        storm.only(&[
-            Kind::Crash,
-            Kind::Crash,
-            Kind::CrashInStep,
-            Kind::Kill,
-            Kind::Split,
-            Kind::Cut,
-            Kind::Pause,
-            Kind::Lossy,
-        ])
-    };
-    vec![storm(SERVERS), storm(3), all]
+    match mode.only {
+        Some(weather) => vec![weather.nemesis()],
+        None => Weather::ALL.map(Weather::nemesis).into(),
+    }
+}
+
+fn weather(run: &Run, mode: Mode) -> Weather {
+    match mode.only {
+        Some(weather) => weather,
+        None if mode.lying || mode.beyond_skew => Weather::All,
+        None => Weather::ALL[run.weather],
+    }
 }
 
 /// Two nodes whose clocks nearly stand still, and soon nobody else hears them but half of the clients.
@@ -176,7 +144,8 @@ pub(crate) fn campaign(seeds: u64, mode: Mode, test: &str) -> Campaign {
 
 /// Runs a seed.
 pub(crate) fn run(run: &Run, mode: Mode) -> Report {
-    let settings = Settings::draw(run, mode);
+    let weather = weather(run, mode);
+    let settings = Settings::draw(run, mode, weather);
     let mut rng = Rng::from_seed(run.seed).fork("world");
     let observer: Rc<RefCell<Observer>> = Rc::default();
     let history: Recorder = Rc::new(RefCell::new(History::new()));
@@ -193,52 +162,20 @@ pub(crate) fn run(run: &Run, mode: Mode) -> Report {
         ..sim::Options::new(SERVERS + CLIENTS + 1)
     };
     let (watch, record, with) = (observer.clone(), history.clone(), settings.clone());
-    let mut world = World::new(run.seed, options, move |cx| {
+    let mut world: World<Node<Server>> = World::new(run.seed, options, move |cx| {
         Ok(match cx.node().0 {
             node if node < SERVERS => Node::Server(Box::new(Server::start(cx, &with, watch.clone())?)),
-            node if node < SERVERS + CLIENTS => Node::Client(Box::new(Client::start(cx, &with, record.clone()))),
-            _ => Node::Operator(Box::new(Operator::start(cx, &with))),
+            node if node < SERVERS + CLIENTS => {
+                Node::Client(Box::new(Client::start(cx, SERVERS, with.pause, record.clone())))
+            }
+            _ => Node::Operator(Box::new(Operator::start(cx, SERVERS, with.faults_until, with.errands))),
         })
     });
     world.plan(run.plan.iter().cloned());
     if mode.beyond_skew {
         world.plan(slow_clocks(&mut rng));
     }
-    let result = judge(&mut world, &settings, &observer, &history);
+    world.plan(weather.always());
+    let result = judge(&mut world, settings.faults_until, || observer.borrow().broken.clone(), &history);
     world.report(result)
-}
-
-fn judge(
-    world: &mut World<Node>,
-    settings: &Settings,
-    observer: &RefCell<Observer>,
-    history: &RefCell<History<super::machine::Op, super::machine::Ret>>,
-) -> Result<(), String> {
-    let safe = |_: &World<Node>, _| observer.borrow().broken.clone().map_or(Ok(()), Err);
-    world.run_until(settings.faults_until, safe)?;
-    // Behind the last fault: every client gets answers to what it asks from now on.
-    let healed = settings.faults_until;
-    let goes_on = |world: &World<Node>| {
-        let mut clients =
-            world.actors().filter_map(|(_, node)| if let Node::Client(c) = node { Some(c) } else { None });
-        clients.all(|client| client.answered.iter().rev().take_while(|began| **began > healed).count() >= 3)
-    };
-    let alive = world.run_while(healed + 10_000 * MS, safe, goes_on)?;
-    let stuck = || {
-        let mut states = String::new();
-        for (_, node) in world.actors() {
-            if let Node::Server(server) = node {
-                states.push_str(&format!("\n  {:?}", server.raft.status()));
-            }
-        }
-        format!("liveness: ten seconds behind the last fault not all clients get answers{states}")
-    };
-    if !alive {
-        return Err(stuck());
-    }
-    match Checker::new(Map::new()).limit(500_000).check(&history.borrow()) {
-        Verdict::Linearizable(_) => Ok(()),
-        Verdict::Violation(violation) => Err(violation.to_string()),
-        Verdict::Undecided { configurations, .. } => Err(format!("undecided after {configurations} configurations")),
-    }
 }

@@ -12,8 +12,11 @@ use xs_consensus::raft::{
 };
 use xs_os::sim;
 
+use super::common::client::{Protocol, Said};
+use super::common::machine::{Command, Machine, Op, Ret};
+use super::common::node;
+use super::common::operator::Order;
 use super::disk::{DiskLog, Record, Store};
-use super::machine::{Command, Machine, Ret};
 use super::observer::Observer;
 use super::run::Settings;
 
@@ -41,6 +44,35 @@ pub(crate) enum Msg {
 }
 
 pub(crate) type Cx<'a> = sim::Context<'a, Msg>;
+
+/// How clients and the operator speak.
+pub(crate) struct Speech;
+
+impl Protocol for Speech {
+    type Message = Msg;
+
+    fn ask(command: Command) -> Msg {
+        match command.op {
+            Op::Get(key) => Msg::Read { seq: command.seq, key },
+            _ => Msg::Write(command),
+        }
+    }
+
+    fn said(message: Msg) -> Option<Said> {
+        match message {
+            Msg::Answer { seq, ret } => Some(Said::Answer { seq, ret }),
+            Msg::Elsewhere { seq, hint } => Some(Said::Elsewhere { seq, hint: hint.map(|node| node.0) }),
+            _ => None,
+        }
+    }
+
+    fn order(order: Order) -> Option<Msg> {
+        Some(match order {
+            Order::Change(changes) => Msg::Change(changes),
+            Order::Transfer(node) => Msg::Transfer(node),
+        })
+    }
+}
 
 const TICK: sim::Timer = sim::Timer(0);
 const SYNC: sim::Timer = sim::Timer(1);
@@ -101,51 +133,6 @@ impl Server {
         };
         server.pump(cx);
         Ok(server)
-    }
-
-    pub(crate) fn message(&mut self, from: sim::NodeId, message: Msg, cx: &mut Cx<'_>) {
-        let now = cx.now();
-        match message {
-            // What is refused was said by a stranger or in an earlier life; nothing else follows from it.
-            Msg::Raft(message) => drop(self.raft.step(now, message)),
-            Msg::Write(command) => {
-                let seq = command.seq;
-                match self.raft.propose(now, command.encode()) {
-                    Ok(_) => drop(self.waiting.insert((command.client, seq), from)),
-                    Err(rejected) => self.elsewhere(from, seq, rejected, cx),
-                }
-            }
-            Msg::Read { seq, key } => {
-                let id = ReadId(self.next_read);
-                self.next_read += 1;
-                match self.raft.read(now, id) {
-                    Ok(()) => drop(self.reads.insert(id, (from, seq, key))),
-                    Err(rejected) => self.elsewhere(from, seq, rejected, cx),
-                }
-            }
-            Msg::Change(changes) => {
-                if self.raft.propose_membership(now, &changes).is_ok() {
-                    cx.note(format_args!("proposes {changes:?}"));
-                }
-            }
-            Msg::Transfer(to) => drop(self.raft.transfer(now, to)),
-            Msg::Answer { .. } | Msg::Elsewhere { .. } => {}
-        }
-        self.pump(cx);
-    }
-
-    pub(crate) fn timer(&mut self, timer: sim::Timer, cx: &mut Cx<'_>) {
-        if timer == CURSE {
-            return cx.exit("the curse of leaders");
-        }
-        if timer == SYNC {
-            if let Err(error) = self.sync() {
-                return cx.exit(error);
-            }
-        } else {
-            self.raft.tick(cx.now());
-        }
-        self.pump(cx);
     }
 
     fn elsewhere(&mut self, client: sim::NodeId, seq: u64, rejected: Rejected, cx: &mut Cx<'_>) {
@@ -311,5 +298,58 @@ impl Server {
         self.raft.view_mut().apply(record);
         self.raft.compacted();
         Ok(())
+    }
+}
+
+impl node::Server for Server {
+    type Protocol = Speech;
+
+    fn message(&mut self, from: sim::NodeId, message: Msg, cx: &mut Cx<'_>) {
+        let now = cx.now();
+        match message {
+            // What is refused was said by a stranger or in an earlier life; nothing else follows from it.
+            Msg::Raft(message) => drop(self.raft.step(now, message)),
+            Msg::Write(command) => {
+                let seq = command.seq;
+                match self.raft.propose(now, command.encode()) {
+                    Ok(_) => drop(self.waiting.insert((command.client, seq), from)),
+                    Err(rejected) => self.elsewhere(from, seq, rejected, cx),
+                }
+            }
+            Msg::Read { seq, key } => {
+                let id = ReadId(self.next_read);
+                self.next_read += 1;
+                match self.raft.read(now, id) {
+                    Ok(()) => drop(self.reads.insert(id, (from, seq, key))),
+                    Err(rejected) => self.elsewhere(from, seq, rejected, cx),
+                }
+            }
+            Msg::Change(changes) => {
+                if self.raft.propose_membership(now, &changes).is_ok() {
+                    cx.note(format_args!("proposes {changes:?}"));
+                }
+            }
+            Msg::Transfer(to) => drop(self.raft.transfer(now, to)),
+            Msg::Answer { .. } | Msg::Elsewhere { .. } => {}
+        }
+        self.pump(cx);
+    }
+
+    fn timer(&mut self, timer: sim::Timer, cx: &mut Cx<'_>) {
+        if timer == CURSE {
+            return cx.exit("the curse of leaders");
+        }
+        if timer == SYNC {
+            if let Err(error) = self.sync() {
+                return cx.exit(error);
+            }
+        } else {
+            self.raft.tick(cx.now());
+        }
+        self.pump(cx);
+    }
+
+    fn told(&self) -> String {
+        format!("{:?}", self.raft.status())
     }
 }

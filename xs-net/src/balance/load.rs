@@ -48,6 +48,8 @@ pub struct Load {
     successes: AtomicU32,
     failures: AtomicU32,
     in_a_row: AtomicU32,
+    /// When a call last ended well, in nanoseconds since `born`.
+    well: AtomicU64,
 }
 
 impl Load {
@@ -63,6 +65,7 @@ impl Load {
             successes: AtomicU32::new(0),
             failures: AtomicU32::new(0),
             in_a_row: AtomicU32::new(0),
+            well: AtomicU64::new(0),
         }
     }
 
@@ -89,7 +92,7 @@ impl Load {
     /// A call begins.
     pub fn begin(self: &Arc<Self>, now: Instant) -> Outstanding {
         self.outstanding.fetch_add(1, Relaxed);
-        Outstanding { load: self.clone(), began: Some(now) }
+        Outstanding { load: self.clone(), stage: Stage::Asked(now) }
     }
 
     /// Failures since the last success.
@@ -124,8 +127,9 @@ impl Load {
         (-(nanos as f64) / self.tau).exp()
     }
 
-    /// A call ended after `latency`. A success counts in full, all else only if it is slower than expected.
-    fn record(&self, now: Instant, latency: Duration, outcome: Outcome) {
+    /// A call ended after `latency`. A success counts in full, all else only if it is slower than expected. Answers the
+    /// average's bits before that.
+    fn record(&self, now: Instant, latency: Duration, outcome: Outcome) -> u64 {
         let nanos = self.nanos(now);
         // Whoever moves the stamp fades the average for exactly the time by which it was moved: each stretch of time
         // counts once, however many record at once.
@@ -146,7 +150,17 @@ impl Load {
             };
             Some(next.to_bits())
         };
-        let _ = self.average.fetch_update(Relaxed, Relaxed, next);
+        self.average.fetch_update(Relaxed, Relaxed, next).unwrap_or_else(|bits| bits)
+    }
+
+    /// What began to answer at `head` has failed: the average is again what it was `before`, unless a call has ended well since.
+    fn take_back(&self, before: u64, head: Instant) {
+        if self.well.load(Relaxed) <= self.nanos(head) {
+            // Nothing is known of who has only ever failed.
+            let before = if before == 0 { self.unknown } else { f64::from_bits(before) };
+            let higher = |bits| Some(f64::from_bits(bits).max(before).to_bits());
+            let _ = self.average.fetch_update(Relaxed, Relaxed, higher);
+        }
     }
 }
 
@@ -155,8 +169,16 @@ impl Load {
 #[must_use = "the call counts as long as this lives"]
 pub struct Outstanding {
     load: Arc<Load>,
-    /// Nothing once its latency is known.
-    began: Option<Instant>,
+    stage: Stage,
+}
+
+/// How far a call is.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// It was picked then, or asked.
+    Asked(Instant),
+    /// The head of the answer came at this moment, and the average's bits were these before it did.
+    Answering { head: Instant, before: u64 },
 }
 
 impl Outstanding {
@@ -165,18 +187,27 @@ impl Outstanding {
         &self.load
     }
 
+    /// The request leaves now. What was waited for until then (a place, a connection) is work under way and no latency.
+    pub fn asked(&mut self, now: Instant) {
+        if let Stage::Asked(began) = &mut self.stage {
+            *began = now;
+        }
+    }
+
     /// The answer has begun: how long that took is its latency, whatever comes of the rest and however long it takes. It still
     /// counts as under way, and how it [ends](Outstanding::end) is still to be said.
     pub fn began_to_answer(&mut self, now: Instant, outcome: Outcome) {
-        if let Some(began) = self.began.take() {
-            self.load.record(now, now.saturating_duration_since(began), outcome);
+        if let Stage::Asked(began) = self.stage {
+            let before = self.load.record(now, now.saturating_duration_since(began), outcome);
+            self.stage = Stage::Answering { head: now, before };
         }
     }
 
     /// The call has ended. Answers how many calls in a row have failed by now.
     ///
     /// Only a success can make the endpoint look faster than before: a broken one often fails in no time, and if that
-    /// looked fast, it would attract everything. It doesn't fade while it fails, either. A call that somebody stopped waiting for took at least as long as it was
+    /// looked fast, it would attract everything. It doesn't fade while it fails, either, and what the head of an answer has
+    /// said is taken back when the rest breaks off. A call that somebody stopped waiting for took at least as long as it was
     /// under way.
     pub fn end(self, now: Instant, outcome: Outcome) -> u32 {
         self.answered(now, outcome)
@@ -186,11 +217,16 @@ impl Outstanding {
     /// this is dropped, and how long that takes says nothing.
     pub fn answered(&self, now: Instant, outcome: Outcome) -> u32 {
         let load = &self.load;
-        if let Some(began) = self.began {
-            load.record(now, now.saturating_duration_since(began), outcome);
+        match self.stage {
+            Stage::Asked(began) => {
+                load.record(now, now.saturating_duration_since(began), outcome);
+            }
+            Stage::Answering { head, before } if outcome == Outcome::Failure => load.take_back(before, head),
+            Stage::Answering { .. } => {}
         }
         match outcome {
             Outcome::Success => {
+                load.well.fetch_max(load.nanos(now), Relaxed);
                 load.successes.fetch_add(1, Relaxed);
                 load.in_a_row.store(0, Relaxed);
                 0
@@ -301,7 +337,7 @@ mod tests {
     fn what_comes_after_the_beginning_of_an_answer_is_load_and_no_latency() {
         let clock = VirtualClock::new();
         let load = Arc::new(Load::new(&LoadOptions::default(), clock.now()));
-        for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored] {
+        for outcome in [Outcome::Success, Outcome::Ignored] {
             let mut call = load.begin(clock.now());
             clock.advance(10 * MS);
             call.began_to_answer(clock.now(), Outcome::Success);
@@ -312,9 +348,57 @@ mod tests {
             clock.advance(Duration::from_secs(60));
             let fails = call.end(clock.now(), outcome);
             assert!(load.latency(clock.now()) < MS, "{outcome:?}");
-            assert_eq!((load.outstanding(), fails), (0, u32::from(outcome != Outcome::Success)));
+            assert_eq!((load.outstanding(), fails), (0, 0));
         }
-        assert_eq!(load.take_tally(), (1, 1));
+        assert_eq!(load.take_tally(), (1, 0));
+    }
+
+    #[test]
+    fn what_comes_before_the_request_leaves_is_load_and_no_latency() {
+        let clock = VirtualClock::new();
+        let load = Arc::new(Load::new(&LoadOptions::default(), clock.now()));
+        let mut call = load.begin(clock.now());
+        clock.advance(Duration::from_secs(3));
+        assert_eq!(load.outstanding(), 1);
+        call.asked(clock.now());
+        clock.advance(10 * MS);
+        call.began_to_answer(clock.now(), Outcome::Success);
+        call.asked(clock.now());
+        call.end(clock.now(), Outcome::Success);
+        assert_eq!(load.latency(clock.now()), 10 * MS);
+    }
+
+    #[test]
+    fn who_answers_fast_and_breaks_off_does_not_look_fast() {
+        let clock = VirtualClock::new();
+        let load = Arc::new(Load::new(&LoadOptions::default(), clock.now()));
+        let breaks_off = |load: &Arc<Load>, after: Duration| {
+            let mut call = load.begin(clock.now());
+            clock.advance(MS);
+            call.began_to_answer(clock.now(), Outcome::Success);
+            clock.advance(after);
+            call.end(clock.now(), Outcome::Failure)
+        };
+        // Who has never brought an answer to its end is as slow as whoever is not known.
+        assert_eq!(breaks_off(&load, MS), 1);
+        assert_eq!(load.latency(clock.now()), LoadOptions::default().unknown);
+        let load = Arc::new(Load::new(&LoadOptions::default(), clock.now()));
+        answer(&load, &clock, 50 * MS, Outcome::Success);
+        for nth in 1..=10_000 {
+            clock.advance(8 * MS);
+            assert_eq!(breaks_off(&load, MS), nth);
+            assert!(load.latency(clock.now()) > 49 * MS, "after {nth} it looks like {:?}", load.latency(clock.now()));
+        }
+        // One that ended well meanwhile has the last word.
+        let mut call = load.begin(clock.now());
+        clock.advance(MS);
+        call.began_to_answer(clock.now(), Outcome::Success);
+        clock.advance(Duration::from_secs(60));
+        answer(&load, &clock, MS, Outcome::Success);
+        let known = load.latency(clock.now());
+        assert!(known < 2 * MS, "{known:?}");
+        call.end(clock.now(), Outcome::Failure);
+        assert_eq!(load.latency(clock.now()), known);
     }
 
     #[test]

@@ -202,8 +202,16 @@ impl<S, P> Picked<S, P> {
         drop(self.answered_at(outcome, now));
     }
 
+    /// The request leaves now: its latency is counted from here on, and not from the pick. Until then a place or a connection may
+    /// have been waited for, which the member's policy sees in how many calls are under way.
+    pub fn asked_at(&mut self, now: Instant) {
+        if let Some(call) = &mut self.call {
+            call.asked(now);
+        }
+    }
+
     /// The head of its answer is there, and says so much of the outcome: the time until now is its latency, and the body only
-    /// makes the call last. How it ended is still to be said, and nothing more is learnt of the latency then.
+    /// makes the call last. How it ended is still to be said: a failure takes back what the head has said of the latency.
     pub fn head_at(&mut self, outcome: Outcome, now: Instant) {
         if let Some(call) = &mut self.call {
             call.began_to_answer(now, outcome);

@@ -81,10 +81,12 @@
 //! - A call that is dropped before its end gives its place back, and the time it took is believed (`Watch`).
 //! - Clones of a [`Balance`] share members, loads and turns (`tests/balance.rs`).
 //! - A check that takes too long or panics has failed, and the checks go on ([`check`]).
-//! - What makes a response long is not what makes an endpoint slow: latency is the time until the head, and the body counts as
-//!   work under way ([`Picked::head_at`], [`Outstanding::began_to_answer`]).
-//! - Only a success lowers an endpoint's latency: failing fast attracts nothing, for how long ever ([`Outstanding::end`]). Where
-//!   the head is timed, it is the head that succeeds: who breaks off bodies is noticed by outlier detection.
+//! - What makes a response long is not what makes an endpoint slow, nor what a request waited for before it left: latency is the
+//!   time from there to the response's head, and all else counts as work under way ([`Picked::asked_at`], [`Picked::head_at`]).
+//!   A [`Balance`] knows neither, and times the whole call.
+//! - Only a success lowers an endpoint's latency: failing fast attracts nothing, for how long ever ([`Outstanding::end`]). Who
+//!   breaks off what it has begun fast to answer is as slow as before, until a call ends well
+//!   ([`Outstanding::began_to_answer`]).
 //! - The members' order, and every order of preference, is the same in all processes that know the same members.
 //!
 //! # Cost

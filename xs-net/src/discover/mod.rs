@@ -58,7 +58,7 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 //! let (clock, disk) = (VirtualClock::new(), MemoryVfs::new());
 //! let (timer, path) = (Timer::new(Arc::new(clock.clone())), Path::new("endpoints"));
-//! let bridge = Bridge::inline(timer.clock().clone(), Default::default);
+//! let bridge = Bridge::inline(timer.clock(), Default::default);
 //! disk.replace(path, b"10.0.0.1:80\n10.0.0.2:80 weight=3\n")?;
 //!
 //! // Nobody writes this file in place, so there is nothing to wait for before it counts.

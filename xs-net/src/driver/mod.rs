@@ -128,23 +128,27 @@
 //! the rustdoc of [`xs_proto::machine`].
 
 mod alarm;
+mod farewell;
+mod options;
 mod patience;
+mod pump;
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::BytesMut;
-use tokio::io::AsyncReadExt;
 use xs_proto::Out;
 use xs_proto::machine::{Machine, Phase};
 
 use self::alarm::Alarm;
+use self::farewell::Farewell;
 use self::patience::Patience;
-use crate::{Timer, Transport, spare};
+use crate::{Timer, Transport};
+
+pub use self::options::Options;
 
 /// While more than this waits to be written, no further output is taken over from the machine.
 pub const HIGH_WATER: usize = 64 * 1024;
@@ -154,48 +158,6 @@ pub const IDLE_OUT: usize = 2 * 1024;
 
 /// After so many reads and writes in one poll the task yields to others.
 const ROUNDS_A_POLL: usize = 64;
-
-/// How a [`Driver`] behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// How much room a read has at first, in bytes. Default 16 KiB.
-    pub read_buffer: usize,
-    /// How much room a read has at most, once the peer has shown that it sends large amounts. Default 256 KiB.
-    pub read_buffer_max: usize,
-    /// How long the peer may take nothing of what waits to be written. `None` is for ever. Default 30 s.
-    pub write_timeout: Option<Duration>,
-    /// How fast the peer must take what is sent, in bytes a second; 0: as slowly as it likes. It is the average over the
-    /// time for which the peer is waited for, with a credit of the length of `write_timeout` (30 s where that is `None`),
-    /// which what is taken fills up again. Default 240: a phone on the slowest network that there is takes ten times that,
-    /// and a stream of rare events is not waited for.
-    pub write_rate: u32,
-    /// How long a transport may take to say the end; and how long nothing may come after that until the connection is let
-    /// go. What comes meanwhile is read and dropped, so that the peer gets to read what was written last. Default 1 s.
-    pub linger: Duration,
-    /// For how long in all. Default 30 s, as in Apache's and nginx's lingering close.
-    pub linger_most: Duration,
-    /// How many bytes are read and dropped at most. Default 32 MiB.
-    pub linger_bytes: usize,
-}
-
-impl Options {
-    /// The defaults.
-    pub const DEFAULT: Options = Options {
-        read_buffer: 16 * 1024,
-        read_buffer_max: 256 * 1024,
-        write_timeout: Some(Duration::from_secs(30)),
-        write_rate: 240,
-        linger: Duration::from_secs(1),
-        linger_most: Duration::from_secs(30),
-        linger_bytes: 32 << 20,
-    };
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options::DEFAULT
-    }
-}
 
 /// A machine on a transport. See the [module page](self).
 pub struct Driver<M, T> {
@@ -231,17 +193,6 @@ pub struct Driver<M, T> {
     /// Why nothing can be written any more.
     failed: Option<io::Error>,
     farewell: Farewell,
-}
-
-/// How far closing has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Farewell {
-    No,
-    /// Until when the end is said.
-    Shutdown(Instant),
-    /// Until when something must come to be dropped, until when it is, and how much of it.
-    Linger(Instant, Instant, usize),
-    Done,
 }
 
 /// What a driver was made of, and what it holds.
@@ -419,288 +370,6 @@ impl<M: Machine, T: Transport + Unpin> Driver<M, T> {
             // Whoever is woken mostly has something to read.
             (self.stale, self.moved, self.drained) = (false, true, false);
             self.rounds = 0;
-        }
-    }
-
-    fn pump(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<M::Event>>> {
-        self.freshen();
-        loop {
-            if let Some(event) = self.machine.poll_event() {
-                return Poll::Ready(Ok(Some(event)));
-            }
-            // One that the machine sets in this very moment and has passed already rings below.
-            if std::mem::take(&mut self.moved)
-                && self.machine.poll_timeout().is_some_and(|deadline| deadline <= self.now)
-            {
-                self.machine.handle_timeout(self.now);
-                continue;
-            }
-            if self.takes_more() {
-                self.feed();
-                continue;
-            }
-            // The phase is told only when everything has been polled, so this comes first.
-            let held_back = self.out.len() >= HIGH_WATER;
-            let more = !held_back && self.machine.poll_transmit(&mut self.out);
-            if self.failed.is_some() {
-                self.out.clear();
-            }
-            let phase = self.machine.phase();
-            if phase != Phase::Open && (self.out.is_empty() || phase == Phase::Aborted) {
-                return self.part(cx, phase);
-            }
-            // Whoever has nobody to write to is not told to write more: it could go on for ever.
-            if more
-                && self.failed.is_none()
-                && let Some(event) = self.machine.poll_event()
-            {
-                return Poll::Ready(Ok(Some(event)));
-            }
-            // What was taken over may have made room for more of the input.
-            if self.takes_more() {
-                continue;
-            }
-            if self.rounds >= ROUNDS_A_POLL {
-                cx.waker().wake_by_ref();
-                return self.pending();
-            }
-            if !self.out.is_empty() {
-                match Pin::new(&mut self.io).poll_write_out(cx, &mut self.out) {
-                    Poll::Ready(Ok(taken)) => {
-                        self.rounds += 1;
-                        self.written += taken as u64;
-                        self.unflushed = true;
-                        let taken = self.left().unwrap_or(taken);
-                        self.patience.took(self.now, taken);
-                        // Where everything was taken over and is written now, the machine has nothing to add.
-                        if !self.out.is_empty() || held_back || phase != Phase::Open {
-                            continue;
-                        }
-                    }
-                    Poll::Ready(Err(error)) => {
-                        self.fail(error);
-                        continue;
-                    }
-                    Poll::Pending => self.wait_for_peer()?,
-                }
-            }
-            if self.out.is_empty() {
-                self.rest(cx)?;
-            }
-            if !self.fresh && !self.eof && phase == Phase::Open && self.machine.wants_input() {
-                match self.read(cx) {
-                    Poll::Ready(Ok(())) => {
-                        self.rounds += 1;
-                        self.feed();
-                        continue;
-                    }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed.take().unwrap_or(error))),
-                    Poll::Pending => {}
-                }
-            }
-            if let Some(error) = self.failed.take() {
-                return Poll::Ready(Err(error));
-            }
-            let next = match (self.machine.poll_timeout(), self.patience.deadline()) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
-            if next.is_some_and(|at| self.rings(cx, at)) {
-                continue;
-            }
-            return self.pending();
-        }
-    }
-
-    /// Whether `at` has passed; if not, the task is woken then.
-    fn rings(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
-        let rings = self.alarm.poll(cx, &self.timer, self.now, at);
-        if rings {
-            (self.now, self.moved) = (self.timer.now(), true);
-        }
-        rings
-    }
-
-    /// How much has left the transport since the last look, if that is another thing than what it has taken.
-    #[inline]
-    fn left(&mut self) -> Option<usize> {
-        let sent = self.io.sent()?;
-        let left = sent - std::mem::replace(&mut self.sent, sent);
-        Some(usize::try_from(left).unwrap_or(usize::MAX))
-    }
-
-    /// The peer has not taken what is there to be sent; an error if that has been so for too long.
-    fn wait_for_peer(&mut self) -> io::Result<()> {
-        // A transport that takes nothing for itself may still be getting rid of what it took before.
-        if let Some(left @ 1..) = self.left() {
-            self.patience.took(self.now, left);
-        }
-        self.patience.wait(self.now);
-        if self.patience.deadline().is_some_and(|at| at <= self.now) {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes what is sent too slowly"));
-        }
-        Ok(())
-    }
-
-    fn pending<X>(&mut self) -> Poll<X> {
-        self.stale = true;
-        Poll::Pending
-    }
-
-    /// Shows the machine what was read. What it leaves because it has had enough for now is shown to it again.
-    #[inline]
-    fn feed(&mut self) {
-        if self.eof {
-            self.machine.handle_eof(self.now, &mut self.input);
-            self.fresh = !self.machine.wants_input();
-        } else {
-            self.machine.handle_input(self.now, &mut self.input);
-            self.fresh = !self.input.is_empty() && !self.machine.wants_input();
-        }
-    }
-
-    /// With nothing to write: flushes what was written, and gives back memory.
-    fn rest(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.out.capacity() > IDLE_OUT {
-            self.out.shrink();
-        }
-        if self.unflushed {
-            // A transport that holds bytes back, as TLS does, waits here for a peer that takes none.
-            if Pin::new(&mut self.io).poll_flush(cx).is_pending() {
-                return self.wait_for_peer();
-            }
-            // A flush that fails fails the next write too.
-            self.unflushed = false;
-            let left = self.left().unwrap_or(0);
-            self.patience.took(self.now, left);
-        }
-        Ok(())
-    }
-
-    /// Nothing can be written any more. What is already there to be read is still read, for the peer may have said why.
-    fn fail(&mut self, error: io::Error) {
-        self.out.clear();
-        self.failed = Some(error);
-    }
-
-    /// Nothing can be read now.
-    #[inline]
-    fn nothing<X>(&mut self) -> Poll<X> {
-        if self.input.is_empty() && self.input.capacity() > 0 {
-            spare::put(std::mem::take(&mut self.input));
-        }
-        Poll::Pending
-    }
-
-    fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // No buffer is taken in hand only to hear that there is nothing.
-        if self.drained && self.io.poll_readable(cx).is_pending() {
-            return self.nothing();
-        }
-        if self.input.capacity() == 0 {
-            self.input = spare::take();
-        }
-        // Not always the whole room: what was taken from the front is only got back when nobody holds it any more.
-        if self.input.capacity() - self.input.len() < self.room / 4 + 1 {
-            self.input.reserve(self.room);
-        }
-        let free = self.input.capacity() - self.input.len();
-        let Poll::Ready(read) = pin!(self.io.read_buf(&mut self.input)).poll(cx) else {
-            return self.nothing();
-        };
-        let read = read?;
-        (self.eof, self.fresh, self.drained) = (read == 0, true, read < free);
-        if read == free {
-            self.room = (self.room * 2).min(self.options.read_buffer_max.max(1));
-        } else if read < self.room / 4 {
-            self.room = self.options.read_buffer.max(1);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// The conversation is over, and all of it is written.
-    fn part(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<io::Result<Option<M::Event>>> {
-        if let Some(error) = self.failed.take() {
-            self.farewell = Farewell::Done;
-            return Poll::Ready(Err(error));
-        }
-        match phase {
-            Phase::Open => return self.pending(),
-            Phase::Aborted => {
-                self.io.reset_on_close();
-                self.farewell = Farewell::Done;
-            }
-            Phase::HandedOver => {
-                while self.unflushed && Pin::new(&mut self.io).poll_flush(cx)?.is_pending() {
-                    self.wait_for_peer()?;
-                    if !self.patience.deadline().is_some_and(|at| self.rings(cx, at)) {
-                        return self.pending();
-                    }
-                }
-                self.unflushed = false;
-                self.farewell = Farewell::Done;
-            }
-            Phase::Closing => {
-                if self.close(cx).is_pending() {
-                    return self.pending();
-                }
-                self.farewell = Farewell::Done;
-            }
-        }
-        Poll::Ready(Ok(None))
-    }
-
-    fn after(&self, duration: Duration) -> Instant {
-        // A sum beyond what an instant can be is for ever; thirty years are as good.
-        self.now.checked_add(duration).unwrap_or_else(|| self.now + Duration::from_secs(30 * 365 * 24 * 3600))
-    }
-
-    /// Says that nothing more will come, and hears the peer out for a while. Failures no longer matter: everything is sent.
-    fn close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            match self.farewell {
-                Farewell::Done => return Poll::Ready(()),
-                Farewell::No => {
-                    self.input.clear();
-                    self.farewell = Farewell::Shutdown(self.after(self.options.linger));
-                }
-                Farewell::Shutdown(until) => {
-                    if Pin::new(&mut self.io).poll_shutdown(cx).is_pending() {
-                        // Some transports have a last word of their own, and the peer may not take that either.
-                        if self.now >= until || self.rings(cx, until) {
-                            return Poll::Ready(());
-                        }
-                        return Poll::Pending;
-                    }
-                    if self.eof {
-                        return Poll::Ready(());
-                    }
-                    let (quiet, most) = (self.after(self.options.linger), self.after(self.options.linger_most));
-                    self.farewell = Farewell::Linger(quiet.min(most), most, self.options.linger_bytes);
-                }
-                Farewell::Linger(until, most, left) => {
-                    if self.now >= most || left == 0 {
-                        return Poll::Ready(());
-                    }
-                    // First what has come, then the time: whoever is polled late finds both.
-                    match self.read(cx) {
-                        Poll::Ready(Ok(())) if !self.eof => {
-                            self.rounds += 1;
-                            self.now = self.timer.now();
-                            let left = left.saturating_sub(self.input.len());
-                            self.farewell = Farewell::Linger(self.after(self.options.linger).min(most), most, left);
-                            self.input.clear();
-                            if self.rounds >= ROUNDS_A_POLL {
-                                cx.waker().wake_by_ref();
-                                return Poll::Pending;
-                            }
-                        }
-                        Poll::Ready(_) => return Poll::Ready(()),
-                        Poll::Pending if self.now >= until || self.rings(cx, until) => return Poll::Ready(()),
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
-            }
         }
     }
 }

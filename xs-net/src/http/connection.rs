@@ -3,34 +3,33 @@
 //! The machine says what came, the service says what to answer, and this is the loop between the two. Exchanges are
 //! answered one after the other; requests that came early wait in a queue.
 
+mod answer;
+mod exchange;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use bytes::{Buf, Bytes, BytesMut};
-use http::{Method, StatusCode};
-use http_body::{Body, Frame};
+use bytes::BytesMut;
+use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::sync::oneshot;
 use tower::Service;
 use xs_proto::Out;
-use xs_proto::http1::{
-    self, AnyFields, AnyResponse, CommandError, Payload, RequestHead, ServerCommand, ServerEvent, StreamId, http_date,
-};
+use xs_proto::http1::{self, AnyResponse, Payload, RequestHead, ServerCommand, ServerEvent};
 use xs_proto::machine::Phase;
 
-use super::body::Inlet;
-use super::message::status_of;
-use super::{FromHead, Incoming, IntoHead, NextPiece, OnUpgrade, Piece, ServerOptions, Upgraded};
+use self::exchange::{Exchange, State};
+use super::{FromHead, IntoHead, ServerOptions, Upgraded};
 use crate::caught::caught;
 use crate::driver::HIGH_WATER;
 use crate::serve::Drain;
 use crate::session::{Cause, HalfClose, Order, Registration};
 use crate::{BoxError, Driver, Timer, Transport};
+
+pub(super) use self::answer::bytes_of;
 
 type BodyOf<S, Req> = <<S as Service<Req>>::Response as IntoHead>::Body;
 
@@ -53,41 +52,6 @@ pin_project! {
         state: State,
         request: PhantomData<fn(Req)>,
     }
-}
-
-/// What needs no pinning.
-struct State {
-    options: ServerOptions,
-    drain: Option<Drain>,
-    registration: Option<Registration>,
-    current: Option<Exchange>,
-    waiting: VecDeque<(Box<RequestHead>, Exchange)>,
-    /// For the user who gets the connection when the machine hands it over.
-    upgrade: Option<oneshot::Sender<Upgraded>>,
-    /// Until when the machine's `Date` is right.
-    date: Option<Instant>,
-    /// Something has happened that the exchange under way may wait for.
-    stir: bool,
-    /// The next request waits for earlier answers to be written.
-    held_back: bool,
-    /// What the service said instead of being ready.
-    unready: Option<Cause>,
-    /// No further request is answered.
-    stopped: bool,
-    /// Why it ends, where that is known before it does.
-    cause: Option<Cause>,
-}
-
-/// A request, and what is to be known of it while it is answered.
-struct Exchange {
-    stream: StreamId,
-    head: bool,
-    connect: bool,
-    /// Where its body goes, until all of it has come.
-    inlet: Option<Inlet>,
-    upgrade: Option<oneshot::Sender<Upgraded>>,
-    on_upgrade: Option<OnUpgrade>,
-    incoming: Option<Incoming>,
 }
 
 impl<Io, S, Req> Connection<Io, S, Req>
@@ -355,172 +319,6 @@ where
         }
     }
 
-    /// Sends the head of a response, with as much of its body as is there.
-    fn respond(mut self: Pin<&mut Self>, cx: &mut Context<'_>, head: &AnyResponse) {
-        let mut this = self.as_mut().project();
-        let state = this.state;
-        let (Some(current), Some(mut body)) = (&state.current, this.body.as_mut().as_pin_mut()) else { return };
-        let files = this.driver.as_ref().is_some_and(|driver| driver.io().sends_files());
-        let status = status_of(head);
-        let hands_over = status == StatusCode::SWITCHING_PROTOCOLS || (current.connect && status.is_success());
-        let none = hands_over || status == StatusCode::NO_CONTENT || body.is_end_stream();
-        let told = current.head || status == StatusCode::NOT_MODIFIED;
-        let length = if none { Some(0) } else { body.size_hint().exact() };
-        let mut first: NextPiece<BodyOf<S, Req>> = Poll::Pending;
-        let mut payload = match length {
-            _ if none => Payload::Empty,
-            Some(length) => Payload::Sized(length),
-            None => Payload::Streamed,
-        };
-        let mut whole = none || told;
-        if !whole {
-            // What is there already leaves with the head.
-            first = match caught(|| S::Response::poll_piece(body.as_mut(), cx, files)) {
-                Ok(first) => first,
-                Err(text) => return self.give_up(Cause::Panicked(text)),
-            };
-            match first {
-                Poll::Ready(Some(Ok(Piece::Frame(frame)))) if frame.is_data() => {
-                    let bytes = bytes_of(frame);
-                    if length == Some(bytes.len() as u64) || (length.is_none() && body.is_end_stream()) {
-                        whole = true;
-                        payload = Payload::from(bytes);
-                        first = Poll::Pending;
-                    } else {
-                        return self.respond_with(head, payload, Some(bytes), hands_over);
-                    }
-                }
-                Poll::Ready(None) if length.is_none() => {
-                    whole = true;
-                    payload = Payload::Empty;
-                }
-                Poll::Ready(Some(Err(error))) => return self.give_up(Cause::Failed(error.into())),
-                _ => {}
-            }
-        }
-        if !whole && first.is_pending() {
-            // It may be the request's body that this one waits for. Leave to send that has no place behind the head.
-            self.as_mut().attend_body(cx);
-        }
-        if whole {
-            self.as_mut().project().body.set(None);
-        }
-        self.as_mut().respond_with(head, payload, None, hands_over);
-        if let Poll::Ready(next) = first {
-            self.frame(next);
-        }
-    }
-
-    /// Gives the machine the head; a body that is not set is complete.
-    fn respond_with(
-        mut self: Pin<&mut Self>,
-        head: &AnyResponse,
-        payload: Payload,
-        first: Option<Bytes>,
-        hands_over: bool,
-    ) {
-        let this = self.as_mut().project();
-        let (state, Some(driver)) = (this.state, this.driver) else { return };
-        let Some(current) = &mut state.current else { return };
-        let stream = current.stream;
-        if hands_over {
-            state.upgrade = current.upgrade.take();
-        }
-        let mut obeyed = driver.tell(|machine, now| machine.respond(now, stream, head, payload));
-        if let Some(bytes) = first
-            && obeyed.is_ok()
-            && !bytes.is_empty()
-        {
-            obeyed = driver.command(ServerCommand::Data { stream, bytes });
-        }
-        match obeyed {
-            Ok(()) if this.body.is_none() => state.current = None,
-            Ok(()) => {}
-            Err(error) => self.refused(error),
-        }
-    }
-
-    /// Sends more of a response's body. False when that has to wait.
-    fn stream(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
-        let mut this = self.as_mut().project();
-        let (Some(current), Some(driver)) = (&this.state.current, this.driver) else { return false };
-        if driver.window(current.stream) == 0 {
-            return false;
-        }
-        let Some(body) = this.body.as_mut().as_pin_mut() else {
-            this.state.current = None;
-            return true;
-        };
-        let files = driver.io().sends_files();
-        match caught(|| S::Response::poll_piece(body, cx, files)) {
-            Ok(Poll::Pending) => false,
-            Ok(Poll::Ready(next)) => {
-                self.frame(next);
-                true
-            }
-            Err(text) => {
-                self.give_up(Cause::Panicked(text));
-                true
-            }
-        }
-    }
-
-    /// Sends a piece of a response's body, or its end.
-    fn frame(
-        mut self: Pin<&mut Self>,
-        next: Option<Result<Piece<<BodyOf<S, Req> as Body>::Data>, <BodyOf<S, Req> as Body>::Error>>,
-    ) {
-        let mut this = self.as_mut().project();
-        let (Some(current), Some(driver)) = (&this.state.current, this.driver) else { return };
-        let stream = current.stream;
-        let obeyed = match next {
-            Some(Ok(Piece::External { chunk, len })) => driver.command(ServerCommand::External { stream, chunk, len }),
-            Some(Ok(Piece::Frame(frame))) if frame.is_data() => {
-                let bytes = bytes_of(frame);
-                if bytes.is_empty() { Ok(()) } else { driver.command(ServerCommand::Data { stream, bytes }) }
-            }
-            Some(Err(error)) => return self.give_up(Cause::Failed(error.into())),
-            end => {
-                let trailers = match end {
-                    Some(Ok(Piece::Frame(frame))) => frame.into_trailers().ok(),
-                    _ => None,
-                };
-                this.body.set(None);
-                let ended = driver.command(ServerCommand::End { stream, trailers: trailers.map(AnyFields::Map) });
-                // One that was refused is still to be given up.
-                if ended.is_ok() {
-                    this.state.current = None;
-                }
-                ended
-            }
-        };
-        if let Err(error) = obeyed {
-            self.refused(error);
-        }
-    }
-
-    /// The machine does not take what the service answered.
-    fn refused(self: Pin<&mut Self>, error: CommandError) {
-        self.give_up(Cause::Encode(error.into()));
-    }
-
-    /// Answers 500, or cuts the connection if the response has begun. It closes in either case.
-    fn give_up(self: Pin<&mut Self>, cause: Cause) {
-        let mut this = self.project();
-        this.call.set(None);
-        this.body.set(None);
-        let state = this.state;
-        state.stopped = true;
-        match &cause {
-            Cause::Panicked(text) => tracing::error!(panic = %text, "a service panicked"),
-            cause => tracing::warn!(error = %cause, "an exchange failed"),
-        }
-        state.cause = Some(cause);
-        if let (Some(current), Some(driver)) = (state.current.take(), this.driver) {
-            let _ = driver.command(ServerCommand::Abort { stream: current.stream });
-        }
-    }
-
     /// Passes on what the service did with the request's body.
     fn attend_body(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let this = self.project();
@@ -558,58 +356,6 @@ where
                 state.cause.take().unwrap_or_else(|| if driver.at_eof() { Cause::Peer } else { Cause::Idle })
             }
         }
-    }
-}
-
-/// The bytes of a frame of data, without a copy where they are `Bytes` already.
-pub(super) fn bytes_of<D: Buf>(frame: Frame<D>) -> Bytes {
-    frame.into_data().map_or_else(|_| Bytes::new(), |mut data| data.copy_to_bytes(data.remaining()))
-}
-
-impl Exchange {
-    fn new(stream: StreamId, head: &RequestHead, window: usize) -> Exchange {
-        let (incoming, inlet) = if head.framing().is_empty() {
-            (None, None)
-        } else {
-            let (incoming, inlet) = Incoming::channel(head.framing(), window, head.expects_continue());
-            (Some(incoming), Some(inlet))
-        };
-        let (upgrade, on_upgrade) = match head.wants_upgrade().then(OnUpgrade::new) {
-            Some((sender, promise)) => (Some(sender), Some(promise)),
-            None => (None, None),
-        };
-        Exchange {
-            stream,
-            head: *head.method() == Method::HEAD,
-            connect: *head.method() == Method::CONNECT,
-            inlet,
-            upgrade,
-            on_upgrade,
-            incoming,
-        }
-    }
-}
-
-impl State {
-    fn exchange(&mut self, stream: StreamId) -> Option<&mut Exchange> {
-        let waiting = self.waiting.iter_mut().map(|(_, exchange)| exchange);
-        self.current.iter_mut().chain(waiting).find(|exchange| exchange.stream == stream)
-    }
-
-    fn inlet(&mut self, stream: StreamId) -> Option<&Inlet> {
-        self.exchange(stream)?.inlet.as_ref()
-    }
-
-    /// Tells the machine the calendar's time if a second has passed.
-    fn refresh_date<Io: Transport + Unpin>(&mut self, driver: &mut Driver<http1::Server, Io>) {
-        let now = driver.now();
-        if self.date.is_some_and(|until| now < until) {
-            return;
-        }
-        let wall = driver.timer().wall();
-        let within = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
-        self.date = now.checked_add(Duration::from_secs(1) - Duration::from_nanos(within.into()));
-        let _ = driver.command(ServerCommand::Date(http_date(wall)));
     }
 }
 

@@ -103,8 +103,7 @@ fn wait(after: u64, latest: u64, patience: Duration) -> Result<Duration, Denied>
         return Ok(Duration::from_nanos(wait));
     }
     // A word that is full stays full.
-    let retry_after = if after == u64::MAX { LONGEST } else { wait - patience };
-    Err(Denied::Busy { retry_after: Duration::from_nanos(retry_after) })
+    Err(Denied::Busy { retry_after_nanos: if after == u64::MAX { LONGEST } else { wait - patience } })
 }
 
 #[cfg(all(test, xs_loom))]

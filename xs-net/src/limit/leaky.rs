@@ -126,8 +126,11 @@ impl Policy for LeakyQueue {
         let (until_room, shares) = self.0.pour(level, cost);
         let until_turn = within(patience, self.0.rate.time_for(level));
         if until_room > 0 {
-            let until_turn = until_turn.err().and_then(|denied| denied.retry_after()).unwrap_or_default();
-            return Err(Denied::Busy { retry_after: super::rate::duration(until_room).max(until_turn) });
+            let until_turn = match until_turn {
+                Err(Denied::Busy { retry_after_nanos }) => retry_after_nanos,
+                _ => 0,
+            };
+            return Err(Denied::Busy { retry_after_nanos: super::rate::cut(until_room).max(until_turn) });
         }
         let wait = until_turn?;
         state.0 = Some(Level { shares, as_of });

@@ -85,8 +85,8 @@ impl<P: Policy> Limiter<P> {
         match answer {
             // Whoever comes next finds less than was left when the last one was refused.
             Ok(_) if cost > 0 && self.busy.load(Ordering::Relaxed) > now.get() => self.busy.store(0, Ordering::Relaxed),
-            Err(Denied::Busy { retry_after }) if cost == 1 && patience.is_zero() => {
-                self.busy.store((now + retry_after).get(), Ordering::Relaxed);
+            Err(Denied::Busy { retry_after_nanos }) if cost == 1 && patience.is_zero() => {
+                self.busy.store(now.later(retry_after_nanos).get(), Ordering::Relaxed);
             }
             _ => {}
         }
@@ -100,7 +100,7 @@ impl<P: Policy> Limit for Limiter<P> {
         if cost == 1 && patience.is_zero() {
             let wait = Nanos::new(self.busy.load(Ordering::Relaxed)).since(now);
             if wait > 0 {
-                return Err(Denied::Busy { retry_after: Duration::from_nanos(wait) });
+                return Err(Denied::Busy { retry_after_nanos: wait });
             }
         }
         self.take(now, cost, patience)
@@ -168,6 +168,6 @@ mod tests {
         assert!(limit.check(clock.nanos(), 1).is_ok() && limit.check(clock.nanos(), 1).is_err());
         clock.advance(Duration::from_millis(400));
         let _held = limit.inner.lock();
-        assert_eq!(limit.check(clock.nanos(), 1), Err(Denied::Busy { retry_after: Duration::from_millis(600) }));
+        assert_eq!(limit.check(clock.nanos(), 1), Err(Denied::Busy { retry_after_nanos: 600_000_000 }));
     }
 }

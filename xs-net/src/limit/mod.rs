@@ -17,7 +17,7 @@
 //!                       reserve(&mut state, now, cost, patience)
 //!                                         │
 //!       ┌─────────────────────────────────┼────────────────────────────────────┐
-//!   Ok(0): pass          Ok(wait): a place at now + wait        Denied::Busy { retry_after }
+//!   Ok(0): pass          Ok(wait): a place at now + wait        Denied::Busy: come again in so long
 //!                        nobody later gets an earlier one       Denied::TooLarge: never
 //! ```
 //!
@@ -51,7 +51,7 @@
 //!
 //! - What passes is bounded as the table says; each policy equals a model that remembers everything and tries every
 //!   nanosecond (`limit::model`).
-//! - [`Denied::Busy`] is exact: the same request is accepted after `retry_after` and not a nanosecond earlier.
+//! - [`Denied::Busy`] is exact: the same request is accepted after that time and not a nanosecond earlier.
 //! - A request whose cost is above the capacity is told so ([`Denied::TooLarge`]) instead of being sent into an endless
 //!   circle of retries.
 //! - A refusal takes nothing, and a [`Limiter`] that knows it beforehand answers as its policy would (a property test of all

@@ -95,8 +95,8 @@ fn replay<P: Policy>(policy: &P, steps: &[Step], passes: impl Fn(&History, u64, 
                 assert_eq!(answer, Ok(Duration::from_nanos(wait)), "cost {cost} at {now} after {history:?}");
                 history.push((moment, cost));
             } else {
-                let retry_after = Duration::from_nanos(wait - patience);
-                assert_eq!(answer, Err(Denied::Busy { retry_after }), "cost {cost} at {now} after {history:?}");
+                let retry_after_nanos = wait - patience;
+                assert_eq!(answer, Err(Denied::Busy { retry_after_nanos }), "cost {cost} at {now} after {history:?}");
             }
         }
         fresh_is_fresh(policy, &state, at);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use xs_os::Nanos;
 
-use super::rate::{duration, nanos_of};
+use super::rate::{cut, duration, nanos_of};
 
 /// A rule about how much may pass when.
 ///
@@ -57,10 +57,11 @@ pub trait Policy: Debug + Clone {
 #[non_exhaustive]
 pub enum Denied {
     /// Too much has passed lately.
-    #[error("over the limit: try again in {retry_after:?}")]
+    #[error("over the limit: try again in {:?}", Duration::from_nanos(*.retry_after_nanos))]
     Busy {
-        /// The same request is accepted after this time, and not before, if nobody takes anything in between.
-        retry_after: Duration,
+        /// The same request is accepted after this time, and not before, if nobody takes anything in between. Dividing it into
+        /// a [`Duration`] is left to [`Denied::retry_after`]: most refusals are only counted.
+        retry_after_nanos: u64,
     },
     /// It asks for more than may ever pass at once. Asking again is useless; asking for less may help.
     #[error("a cost of {cost} is above the capacity of {capacity}: it can never pass")]
@@ -76,7 +77,7 @@ impl Denied {
     /// When the same request can pass; `None` if it never can.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Denied::Busy { retry_after } => Some(*retry_after),
+            Denied::Busy { retry_after_nanos } => Some(Duration::from_nanos(*retry_after_nanos)),
             Denied::TooLarge { .. } => None,
         }
     }
@@ -89,7 +90,7 @@ pub(super) fn within(patience: Duration, wait: u128) -> Result<Duration, Denied>
         return Ok(Duration::ZERO);
     }
     let patience = u128::from(nanos_of(patience));
-    if wait <= patience { Ok(duration(wait)) } else { Err(Denied::Busy { retry_after: duration(wait - patience) }) }
+    if wait <= patience { Ok(duration(wait)) } else { Err(Denied::Busy { retry_after_nanos: cut(wait - patience) }) }
 }
 
 /// The beginning of every `reserve`.

@@ -156,11 +156,17 @@ pub(super) fn nanos_of(duration: Duration) -> u64 {
 /// `at` and so many nanoseconds, cut at [`LONGEST`], and at the last moment that there is.
 #[inline]
 pub(super) fn later(at: Nanos, nanos: u128) -> Nanos {
-    at.later(u64::try_from(nanos).unwrap_or(LONGEST).min(LONGEST))
+    at.later(cut(nanos))
+}
+
+/// So many nanoseconds, cut at [`LONGEST`].
+#[inline]
+pub(super) fn cut(nanos: u128) -> u64 {
+    u64::try_from(nanos).unwrap_or(LONGEST).min(LONGEST)
 }
 
 /// So many nanoseconds, cut at [`LONGEST`].
 #[inline]
 pub(super) fn duration(nanos: u128) -> Duration {
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(LONGEST).min(LONGEST))
+    Duration::from_nanos(cut(nanos))
 }

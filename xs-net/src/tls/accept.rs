@@ -172,7 +172,7 @@ pub(super) struct ByClock(Arc<dyn Clock>);
 
 impl ByClock {
     pub(super) fn of(timer: &Timer) -> Arc<ByClock> {
-        Arc::new(ByClock(timer.clock().clone()))
+        Arc::new(ByClock(timer.clock()))
     }
 }
 

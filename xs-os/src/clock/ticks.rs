@@ -16,17 +16,32 @@ use super::{Clock, Nanos, SystemClock};
 #[derive(Debug, Clone)]
 pub struct TickClock {
     ticks: quanta::Clock,
-    /// The same moment, as ticks, as an instant and as a number.
-    origin: (u64, Instant, Nanos),
+    /// The nanoseconds of 2⁴⁰ ticks: of some minutes, so that what is cut off makes less than a second in a thousand years.
+    scale: u64,
+    /// The number of the moment at which the counter stood at zero, or would have.
+    first: u64,
+    /// The same moment as an instant and as a number.
+    origin: (Instant, Nanos),
+}
+
+/// By how many bits a number of ticks times their scale is more than nanoseconds.
+const SHIFT: u32 = 40;
+
+/// Multiplying once is all that this does. `quanta` would look at what kind of counter it is a second time, and shift by a number
+/// that is found at run time.
+#[inline]
+fn nanos_in(ticks: u64, scale: u64) -> u64 {
+    ((u128::from(ticks) * u128::from(scale)) >> SHIFT) as u64
 }
 
 impl TickClock {
     /// A clock that agrees with the system's at this moment.
     pub fn new() -> Self {
         let ticks = quanta::Clock::new();
+        let scale = ticks.delta_as_nanos(0, 1 << SHIFT);
         let (raw, now) = (ticks.raw(), SystemClock.now());
-        let origin = (raw, now, now.into());
-        TickClock { ticks, origin }
+        let origin = (now, Nanos::from(now));
+        TickClock { ticks, scale, first: origin.1.get().wrapping_sub(nanos_in(raw, scale)), origin }
     }
 }
 
@@ -39,8 +54,8 @@ impl Default for TickClock {
 impl Clock for TickClock {
     #[inline]
     fn now(&self) -> Instant {
-        let (ticks, instant, _) = self.origin;
-        instant + Duration::from_nanos(self.ticks.delta_as_nanos(ticks, self.ticks.raw()))
+        let (instant, nanos) = self.origin;
+        instant + Duration::from_nanos(self.nanos().since(nanos))
     }
 
     fn wall(&self) -> SystemTime {
@@ -49,8 +64,7 @@ impl Clock for TickClock {
 
     #[inline]
     fn nanos(&self) -> Nanos {
-        let (ticks, _, nanos) = self.origin;
-        nanos.later(self.ticks.delta_as_nanos(ticks, self.ticks.raw()))
+        Nanos::new(self.first.wrapping_add(nanos_in(self.ticks.raw(), self.scale)))
     }
 }
 

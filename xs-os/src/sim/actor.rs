@@ -21,7 +21,8 @@ impl fmt::Display for NodeId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timer(pub u64);
 
-/// A process on a node: a state machine that messages and timers drive. A crash drops it.
+/// A process on a node: a state machine that messages and timers drive. A crash drops it. One that dies, in whatever way,
+/// closes nothing: while it is dropped its disk does nothing and leaves no trace.
 ///
 /// It must draw on nothing but its [`Context`]: no time, chance, thread or hash-seed order of its own.
 pub trait Actor: Sized {
@@ -38,6 +39,13 @@ pub trait Actor: Sized {
     /// closes its connections. Timers and exits that are asked for here come to nothing.
     fn killed(self, cx: &mut Context<'_, Self::Message>) {
         let _ = cx;
+    }
+
+    /// What arrives of a message whose bytes were damaged on the way: the receiver's codec must refuse it. None if there is
+    /// nothing left to hand over, as with links whose own checksums throw such packets away.
+    fn garbled(message: Self::Message, rng: &mut Rng) -> Option<Self::Message> {
+        let _ = (message, rng);
+        None
     }
 
     /// How many bytes a message would have on the wire: what a slow link charges for.

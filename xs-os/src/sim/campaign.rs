@@ -53,6 +53,8 @@ pub struct Tally {
     pub lost: u64,
     /// Messages that arrived twice.
     pub doubled: u64,
+    /// Messages that were damaged on the way.
+    pub garbled: u64,
     /// Processes that began.
     pub starts: u64,
     /// Processes that ended by themselves or were killed.
@@ -67,6 +69,7 @@ impl Tally {
         self.sent += other.sent;
         self.lost += other.lost;
         self.doubled += other.doubled;
+        self.garbled += other.garbled;
         self.starts += other.starts;
         self.exits += other.exits;
     }
@@ -260,7 +263,8 @@ impl fmt::Display for Verdict {
         let rate = self.runs as f64 / self.elapsed.as_secs_f64().max(1e-9);
         write!(
             f,
-            "{} runs, {rate:.0} a second; {} events in {:.0} s of virtual time; {} messages, {} lost, {} doubled; \
+            "{} runs, {rate:.0} a second; {} events in {:.0} s of virtual time; {} messages, {} lost, {} doubled, \
+             {} garbled; \
              {} processes started, {} ended; faults:",
             self.runs,
             self.events,
@@ -268,6 +272,7 @@ impl fmt::Display for Verdict {
             self.tally.sent,
             self.tally.lost,
             self.tally.doubled,
+            self.tally.garbled,
             self.tally.starts,
             self.tally.exits,
         )?;

@@ -54,6 +54,11 @@ pub enum Fault {
         /// Held up, so that others overtake them.
         reorder: u32,
     },
+    /// All links damage messages, so many in a thousand. What then arrives says [`Actor::garbled`](super::Actor::garbled).
+    Garbled {
+        /// In a thousand.
+        per_mille: u32,
+    },
     /// All links of a node take longer and pass less.
     Slow {
         /// Whose.
@@ -98,6 +103,15 @@ pub enum Fault {
         /// In a thousand.
         per_mille: u32,
     },
+    /// Bits flip at rest on a node's disk, at once and anywhere: in the middle of a log, in a snapshot, in a part of a file
+    /// that nobody reads. How many nodes a system stands this on is its own to say; it is drawn only when asked for, from
+    /// [`Nemesis::frail`](super::Nemesis::frail).
+    RottenDisk {
+        /// Whose.
+        node: NodeId,
+        /// How many.
+        bits: u32,
+    },
     /// A node's disk says that it synced, and did not. Few systems promise anything then; it is drawn only when asked for.
     LyingDisk {
         /// Whose.
@@ -122,12 +136,14 @@ pub enum Kind {
     SlowDisk,
     FullDisk,
     FailingDisk,
+    Garbled,
+    RottenDisk,
     LyingDisk,
 }
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 14] = [
+    /// All of them; those that are drawn only when asked for come last.
+    pub const ALL: [Kind; 16] = [
         Kind::Kill,
         Kind::Crash,
         Kind::CrashInStep,
@@ -141,8 +157,13 @@ impl Kind {
         Kind::SlowDisk,
         Kind::FullDisk,
         Kind::FailingDisk,
+        Kind::Garbled,
+        Kind::RottenDisk,
         Kind::LyingDisk,
     ];
+
+    /// How many of them [`Nemesis::new`](super::Nemesis::new) draws.
+    pub const USUAL: usize = 13;
 }
 
 impl Fault {
@@ -162,6 +183,8 @@ impl Fault {
             Fault::SlowDisk { .. } => Kind::SlowDisk,
             Fault::FullDisk { .. } => Kind::FullDisk,
             Fault::FailingDisk { .. } => Kind::FailingDisk,
+            Fault::Garbled { .. } => Kind::Garbled,
+            Fault::RottenDisk { .. } => Kind::RottenDisk,
             Fault::LyingDisk { .. } => Kind::LyingDisk,
         }
     }
@@ -179,8 +202,9 @@ impl Fault {
             | Fault::SlowDisk { node, .. }
             | Fault::FullDisk { node, .. }
             | Fault::FailingDisk { node, .. }
+            | Fault::RottenDisk { node, .. }
             | Fault::LyingDisk { node } => Some(*node),
-            Fault::Cut { .. } | Fault::Split { .. } | Fault::Lossy { .. } => None,
+            Fault::Cut { .. } | Fault::Split { .. } | Fault::Lossy { .. } | Fault::Garbled { .. } => None,
         }
     }
 }
@@ -214,6 +238,8 @@ impl fmt::Display for Fault {
             Fault::SlowDisk { node, sync } => write!(f, "slow disk of {node}, {sync:?} a sync"),
             Fault::FullDisk { node, room } => write!(f, "full disk of {node}, {room} bytes left"),
             Fault::FailingDisk { node, per_mille } => write!(f, "failing disk of {node}, {per_mille}‰"),
+            Fault::Garbled { per_mille } => write!(f, "garble {per_mille}‰"),
+            Fault::RottenDisk { node, bits } => write!(f, "{bits} bits rot on the disk of {node}"),
             Fault::LyingDisk { node } => write!(f, "lying disk of {node}"),
         }
     }

@@ -123,6 +123,8 @@ pub enum Why {
     Down,
     /// The paused or busy node had more than it could hold.
     Full,
+    /// It was damaged on the way, and what was left of it was thrown away.
+    Garbled,
 }
 
 /// What a fault makes of links while it lasts.
@@ -130,6 +132,7 @@ pub enum Why {
 pub(super) enum Weather {
     Lossy { loss: f64, duplicate: f64, straggler: (f64, Duration) },
     Slow { node: NodeId, extra: Duration, bandwidth: u64 },
+    Garbled { chance: f64 },
 }
 
 /// All links of a world: one for each ordered pair, each with a stream of chance of its own.
@@ -216,15 +219,10 @@ impl Links {
                     extra += more;
                     link.bandwidth = Some(link.bandwidth.map_or(bandwidth, |own| own.min(bandwidth)));
                 }
-                Weather::Slow { .. } => {}
+                Weather::Slow { .. } | Weather::Garbled { .. } => {}
             }
         }
-        let root = &self.rng;
-        let state = self.state.entry((from, to)).or_insert_with(|| State {
-            rng: root.fork(&format!("{from}>{to}")),
-            busy_until: Duration::ZERO,
-            last_arrival: Duration::ZERO,
-        });
+        let state = state_of(&mut self.state, &self.rng, from, to);
         // Always the same number of draws before the verdicts, so that a lossless link and a lossy one stay in step.
         let (lost, twice, held) = (state.rng.unit(), state.rng.unit(), state.rng.unit());
         let sending = link.bandwidth.map_or(Duration::ZERO, |bytes| {
@@ -248,6 +246,28 @@ impl Links {
         let second = (twice < link.duplicate).then(|| arrival + link.latency.draw(&mut state.rng));
         Ok((arrival, second))
     }
+
+    /// The chance to damage a message with, if it is damaged.
+    pub(super) fn garbles(&mut self, from: NodeId, to: NodeId) -> Option<Rng> {
+        let chances = self.weather.iter().filter_map(|(_, weather)| match weather {
+            Weather::Garbled { chance } => Some(*chance),
+            _ => None,
+        });
+        let chance = chances.fold(0.0, f64::max);
+        if chance == 0.0 || from == to {
+            return None;
+        }
+        let state = state_of(&mut self.state, &self.rng, from, to);
+        state.rng.chance(chance).then(|| Rng::from_seed(state.rng.next_u64()))
+    }
+}
+
+fn state_of<'a>(all: &'a mut BTreeMap<(NodeId, NodeId), State>, root: &Rng, from: NodeId, to: NodeId) -> &'a mut State {
+    all.entry((from, to)).or_insert_with(|| State {
+        rng: root.fork(&format!("{from}>{to}")),
+        busy_until: Duration::ZERO,
+        last_arrival: Duration::ZERO,
+    })
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@
 //! **Time** jumps from event to event, so an hour costs nothing. A node's clock runs at a rate of its own. What a call of
 //! the disk costs passes before anything else happens on the node. **Crashes** take the process and what its disk had not
 //! synced ([`vfs::faulty`](crate::vfs::faulty)): between two steps or, with [`Fault::CrashInStep`], in the middle of one;
-//! a killed process keeps its machine's page cache. A **paused** process wakes up with everything that has arrived, and
+//! a killed process keeps its machine's page cache. One that dies closes nothing. A **paused** process wakes up with everything that has arrived, and
 //! with timers that are long past.
 //!
 //! A **run** is a seed and a plan. The plan is a list from which anything can be taken out: when a run fails,
@@ -43,7 +43,7 @@
 //! - A link's chance depends on the seed, its two ends and what was sent on it before, and on nothing else.
 //! - Nothing that a node sends after its power went leaves it ([`Context::send`]).
 //! - A timer is never early by the node's own clock; a clock never goes backwards.
-//! - When the last episode has ended, nothing is cut, paused, down or failing.
+//! - When the last episode has ended, nothing is cut, paused, down, failing or garbled; what has rotted stays so.
 //!
 //! # Cost
 //!
@@ -96,9 +96,8 @@
 //!
 //! # What this leaves out
 //!
-//! Asynchronous servers: xs-net's `sim` runs them as actors, with streams over these links. Messages that arrive garbled;
-//! rotten sectors as an episode ([`FaultyVfs::rot`](crate::vfs::faulty::FaultyVfs::rot) does it by hand); jobs that run at the
-//! same time as a step. The search is random: it proves nothing, and looks at no state twice on purpose.
+//! Asynchronous servers: xs-net's `sim` runs them as actors, with streams over these links. Jobs that run at the same time
+//! as a step. The search is random: it proves nothing, and looks at no state twice on purpose.
 //!
 //! # Try next
 //!

@@ -25,6 +25,8 @@ pub struct Nemesis {
     pub nodes: Vec<NodeId>,
     /// Nodes that only partitions strike, by cutting them off: clients.
     pub bystanders: Vec<NodeId>,
+    /// The nodes whose disks may rot: as many as the system stands. All, unless said otherwise.
+    pub frail: Vec<NodeId>,
     /// When the last fault has ended.
     pub until: Duration,
     /// The time between the beginnings of two faults.
@@ -40,15 +42,16 @@ pub struct Nemesis {
 }
 
 impl Nemesis {
-    /// Every kind but lying disks, every 50 to 500 ms, for 20 ms to a second.
+    /// Every kind but garbled messages and disks that rot or lie, every 50 to 500 ms, for 20 ms to a second.
     pub fn new(nodes: Vec<NodeId>, until: Duration) -> Self {
         let weight = |kind| match kind {
             Kind::Crash | Kind::CrashInStep | Kind::Split | Kind::Cut => 3,
             Kind::Kill | Kind::Pause | Kind::Lossy => 2,
-            Kind::LyingDisk => 0,
+            Kind::Garbled | Kind::RottenDisk | Kind::LyingDisk => 0,
             _ => 1,
         };
         Nemesis {
+            frail: nodes.clone(),
             nodes,
             bystanders: Vec::new(),
             until,
@@ -63,6 +66,13 @@ impl Nemesis {
     /// Leaves a kind out.
     pub fn without(mut self, kind: Kind) -> Self {
         self.kinds.retain(|(other, _)| *other != kind);
+        self
+    }
+
+    /// Draws a kind so often, beside the others.
+    pub fn with(mut self, kind: Kind, weight: u32) -> Self {
+        self = self.without(kind);
+        self.kinds.push((kind, weight));
         self
     }
 
@@ -145,6 +155,13 @@ impl Nemesis {
             Kind::SlowDisk => Fault::SlowDisk { node, sync: Duration::from_millis(1 + rng.below(200)) },
             Kind::FullDisk => Fault::FullDisk { node, room: rng.below(4096) },
             Kind::FailingDisk => Fault::FailingDisk { node, per_mille: 1 + rng.below(200) as u32 },
+            Kind::Garbled => Fault::Garbled { per_mille: 1 + rng.below(300) as u32 },
+            Kind::RottenDisk if self.frail.is_empty() => return None,
+            Kind::RottenDisk => {
+                // One bit as often as many.
+                let bits = if rng.chance(0.5) { 1 } else { 1 + rng.below(100) as u32 };
+                Fault::RottenDisk { node: self.frail[rng.index(self.frail.len())], bits }
+            }
             Kind::LyingDisk => Fault::LyingDisk { node },
         })
     }

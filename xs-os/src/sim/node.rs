@@ -160,8 +160,10 @@ impl<A: Actor> Slot<A> {
         due
     }
 
-    /// The process is gone, and all that waited for it.
+    /// The process is gone, and all that waited for it. One that died runs no destructors; those that run here find a disk
+    /// that does nothing.
     pub(super) fn end(&mut self) {
+        self.disk.freeze(true);
         self.actor = None;
         self.life += 1;
         self.waking = false;
@@ -169,11 +171,13 @@ impl<A: Actor> Slot<A> {
         self.backlog.clear();
         self.timers.clear();
         self.jobs = SteppedJobs::new();
+        self.disk.freeze(false);
     }
 
-    /// The disk is what a crash left of it.
+    /// The process is gone, and the disk is what a crash left of it.
     pub(super) fn lose_power(&mut self, chance: &mut Rng, pace: Pace) {
         let found = self.disk.crash(chance);
+        self.end();
         // The digest of the old disk goes on in the new one's seed.
         self.disk = FaultyVfs::over(&found, mix(self.seed ^ u64::from(self.life)) ^ self.disk.digest());
         self.disk.set_pace(pace, None);

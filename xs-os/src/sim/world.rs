@@ -481,6 +481,15 @@ impl<A: Actor> World<A> {
                     self.tally.doubled += 1;
                     self.schedule(second, Event::Deliver { id, from, to, message: message.clone() });
                 }
+                let mut message = message;
+                if let Some(mut rng) = self.links.garbles(from, to) {
+                    self.tally.garbled += 1;
+                    match A::garbled(message, &mut rng) {
+                        Some(garbled) => message = garbled,
+                        None => return self.lose(id, from, to, Why::Garbled),
+                    }
+                    self.note(format_args!("message {id} is damaged on its way"));
+                }
                 self.schedule(arrival, Event::Deliver { id, from, to, message });
             }
         }
@@ -499,9 +508,10 @@ impl<A: Actor> World<A> {
     fn exit(&mut self, node: NodeId, why: &str) {
         let slot = &mut self.slots[node.0 as usize];
         let at = slot.busy_until.max(self.now);
-        let actor = slot.actor.take();
+        let (actor, disk) = (slot.actor.take(), slot.disk.clone());
         let mut cx = slot.context(self.options.nodes);
         if let Some(actor) = actor {
+            disk.freeze(true);
             actor.killed(&mut cx);
         }
         let last = cx.effects;
@@ -520,7 +530,6 @@ impl<A: Actor> World<A> {
     /// A machine loses its power: its disk is found as a crash leaves it.
     fn power_off(&mut self, node: NodeId, why: &str) {
         let slot = &mut self.slots[node.0 as usize];
-        slot.end();
         slot.lose_power(&mut self.chance, self.options.pace);
         let life = slot.life;
         self.trace.add(self.now, &why, |why| What::End { node, why }, [9, node.0.into(), 0, 0]);
@@ -569,6 +578,9 @@ impl<A: Actor> World<A> {
                 let weather = Weather::Slow { node: *node, extra: *extra, bandwidth: *bandwidth };
                 self.links.add_weather(nth, weather);
             }
+            Fault::Garbled { per_mille } => {
+                self.links.add_weather(nth, Weather::Garbled { chance: f64::from(*per_mille) / 1000.0 });
+            }
             Fault::Drift { ppm, .. } => slot.set_drift(*ppm, self.now),
             Fault::Step { by, .. } => slot.step_wall(*by, self.now),
             Fault::SlowDisk { sync, .. } => {
@@ -583,6 +595,11 @@ impl<A: Actor> World<A> {
                     let chance = f64::from(*per_mille) / 1000.0;
                     slot.disk.fail(faulty::Fault::of(operation).chance(chance).forever());
                 }
+            }
+            Fault::RottenDisk { node, bits } => {
+                let flipped = slot.disk.rot_at_random(*bits as usize).unwrap_or_default();
+                let what = |text| What::Note { node: Some(*node), text };
+                self.trace.add(self.now, &format_args!("rotten: {flipped:?}"), what, [14, at as u64, 0, 0]);
             }
             Fault::LyingDisk { .. } => {
                 slot.lies += 1;
@@ -618,7 +635,9 @@ impl<A: Actor> World<A> {
                 self.links.mend(one, other);
                 self.links.mend(other, one);
             }),
-            Fault::Lossy { .. } | Fault::Slow { .. } => self.links.end_weather(nth),
+            Fault::Lossy { .. } | Fault::Slow { .. } | Fault::Garbled { .. } => self.links.end_weather(nth),
+            // What is rotten stays so.
+            Fault::RottenDisk { .. } => {}
             Fault::Drift { .. } => slot.set_drift(slot.own_drift, self.now),
             Fault::Step { by, .. } => slot.step_wall(-by, self.now),
             Fault::SlowDisk { .. } => slot.disk.set_pace(self.options.pace, None),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::node::AtFollower;
-use crate::server::EngineKind;
+use crate::server::{EngineKind, Reads};
 
 /// A key-value store on several machines, which speaks RESP: redis-cli is its client
 ///
@@ -122,6 +122,13 @@ pub(super) struct Serve {
     /// Give up a request that can't be done for so long, in milliseconds
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(10..=600_000))]
     pub(super) patience: u64,
+    /// How the leader makes sure of a read; the same on all nodes
+    #[arg(long, value_enum, default_value = "index")]
+    pub(super) reads: ReadsBy,
+    /// With leases: the most that two nodes' clocks drift apart within an election timeout, in milliseconds [default: a tenth
+    /// of it]
+    #[arg(long, value_name = "MS")]
+    pub(super) lease_skew: Option<u64>,
     /// Shorten the log when so many bytes of entries stand in it
     #[arg(long, default_value_t = 64 << 20)]
     pub(super) log_bytes: u64,
@@ -146,6 +153,24 @@ impl From<Engine> for EngineKind {
         match engine {
             Engine::Btree => EngineKind::BTree,
             Engine::Lsm => EngineKind::Lsm,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ReadsBy {
+    /// It asks a majority whether it leads still
+    Index,
+    /// It relies on the majority's last promise and on all nodes' clocks: no message, and wrong if a clock drifts or stops
+    Lease,
+}
+
+impl Serve {
+    pub(super) fn reads(&self) -> Reads {
+        let timeout = Duration::from_millis(self.election_timeout);
+        match self.reads {
+            ReadsBy::Index => Reads::Index,
+            ReadsBy::Lease => Reads::Lease { skew: self.lease_skew.map_or(timeout / 10, Duration::from_millis) },
         }
     }
 }

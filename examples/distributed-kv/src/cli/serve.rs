@@ -10,7 +10,7 @@ use xs_os::{Clock, SystemClock};
 
 use super::args::Serve;
 use super::{Failure, Outcome, block_on, say};
-use crate::server::{Bound, Config, Environment, StartError};
+use crate::server::{Bound, Config, Environment, Reads, StartError};
 
 pub(super) fn run(serve: Serve) -> Outcome {
     if !serve.bind.is_loopback() && !serve.allow_anyone {
@@ -18,6 +18,9 @@ pub(super) fn run(serve: Serve) -> Outcome {
             "{} may be reached from other hosts, and there are no passwords here: say --allow-anyone if that is meant",
             serve.bind
         )));
+    }
+    if serve.lease_skew.is_some() && serve.reads() == Reads::Index {
+        return Err(Failure::usage("--lease-skew says nothing without --reads lease"));
     }
     if serve.bind.is_unspecified() && serve.advertise.is_none() {
         return Err(Failure::usage(format!(
@@ -62,6 +65,7 @@ async fn serve_until_told(serve: Serve) -> Outcome {
         at_follower: serve.at_follower.into(),
         election_timeout: Duration::from_millis(serve.election_timeout),
         patience: Duration::from_millis(serve.patience),
+        reads: serve.reads(),
         log_bytes: serve.log_bytes,
         log_entries: serve.log_entries,
         ..Config::new(serve.id, &serve.data_dir)

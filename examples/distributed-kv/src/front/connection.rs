@@ -119,7 +119,7 @@ impl Connection {
                     }
                 },
             };
-            self.front.commands.fetch_add(1, Ordering::Relaxed);
+            self.front.node.clients.commands.fetch_add(1, Ordering::Relaxed);
             let name = request.get(0).unwrap_or_default().to_ascii_uppercase();
             let op = match parse(&name, &request) {
                 Parsed::Op(op) => op,

@@ -2,9 +2,10 @@
 
 use xs_proto::Out;
 use xs_proto::resp::{Reply, Request, Version, parse_i64};
+use xs_storage::glob;
 
 use super::connection::Connection;
-use super::{Front, glob, info};
+use super::{Front, info};
 use crate::command::{arity, wrong_number};
 
 /// The configuration that clients of Redis look for.

@@ -33,8 +33,8 @@ pub(super) fn info(front: &Front) -> String {
     section(
         "Stats",
         &[
-            ("total_connections_received", number(front.connections.load(Ordering::Relaxed))),
-            ("total_commands_processed", number(front.commands.load(Ordering::Relaxed))),
+            ("total_connections_received", number(front.node.clients.connections.load(Ordering::Relaxed))),
+            ("total_commands_processed", number(front.node.clients.commands.load(Ordering::Relaxed))),
         ],
     );
     section(

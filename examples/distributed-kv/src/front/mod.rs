@@ -16,24 +16,24 @@
 mod admin;
 mod connection;
 mod control;
-mod glob;
 mod info;
 mod plan;
 mod scan;
+mod sessions;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use tower::Service;
 use xs_net::serve::Conn;
 use xs_net::session::{HalfClose, OutputLimits, Registry, Session, SessionOptions};
 use xs_net::{Addr, BoxError, Timer, Transport};
-use xs_os::Rng;
 use xs_proto::resp::{InputLimits, RequestDecoder};
 
 use self::connection::Connection;
 use self::scan::Cursors;
+pub(crate) use self::sessions::SessionNames;
 use crate::command::{MAX_ENTRY, MAX_VALUE, Millis};
 use crate::node::Handle;
 
@@ -48,10 +48,7 @@ pub(crate) struct Front {
     pub(crate) timer: Timer,
     registry: Registry,
     cursors: Mutex<Cursors>,
-    rng: Mutex<Rng>,
-    /// Requests that were answered, for INFO.
-    pub(crate) commands: AtomicU64,
-    pub(crate) connections: AtomicU64,
+    sessions: SessionNames,
 }
 
 impl std::fmt::Debug for Front {
@@ -61,16 +58,8 @@ impl std::fmt::Debug for Front {
 }
 
 impl Front {
-    pub(crate) fn new(node: Handle, timer: Timer, rng: Rng) -> Arc<Front> {
-        Arc::new(Front {
-            node,
-            timer,
-            registry: Registry::new(),
-            cursors: Mutex::new(Cursors::default()),
-            rng: Mutex::new(rng),
-            commands: AtomicU64::new(0),
-            connections: AtomicU64::new(0),
-        })
+    pub(crate) fn new(node: Handle, timer: Timer, sessions: SessionNames) -> Arc<Front> {
+        Arc::new(Front { node, timer, registry: Registry::new(), cursors: Mutex::new(Cursors::default()), sessions })
     }
 
     /// The service that every connection of a listener goes to.
@@ -102,12 +91,8 @@ where
 {
     let peer = conn.peer.into();
     let registration = front.registry.register(peer.clone());
-    front.connections.fetch_add(1, Ordering::Relaxed);
-    let session = {
-        let mut rng = front.rng.lock();
-        u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())
-    };
-    let service = Connection::new(front.clone(), session, registration.handle().id());
+    front.node.clients.connections.fetch_add(1, Ordering::Relaxed);
+    let service = Connection::new(front.clone(), front.sessions.next(), registration.handle().id());
     let limits = InputLimits {
         bulk: MAX_VALUE.max(MAX_ENTRY),
         multibulk: MAX_WORDS,

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::command::Member;
+use crate::metrics::Clients;
 use crate::store::{Outcome, View};
 
 /// Why a request was not done, or may not have been.
@@ -99,6 +100,7 @@ pub(crate) struct Handle {
     pub(crate) view: View,
     pub(crate) status: Arc<Mutex<Status>>,
     pub(crate) applied: Arc<AtomicU64>,
+    pub(crate) clients: Arc<Clients>,
 }
 
 const GONE: Failed = Failed::NotDone(Cow::Borrowed("this node is stopping"));

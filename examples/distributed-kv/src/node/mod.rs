@@ -19,6 +19,7 @@
 mod admin;
 mod handle;
 mod machine;
+mod neighbours;
 mod step;
 mod writes;
 
@@ -32,14 +33,18 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
-use xs_consensus::raft::Membership;
+use xs_consensus::raft::Index;
 use xs_consensus::replica::{Replica, Stopped};
 use xs_net::Timer;
 use xs_net::timer::Sleep;
 use xs_os::Rng;
 
+use self::neighbours::Neighbours;
 use self::writes::{Write, Writes};
 use crate::command::Member;
+use crate::metrics::Clients;
+#[cfg(feature = "metrics")]
+use crate::metrics::Facade;
 use crate::peer::{Directory, Hello, Inbound, Link, LinkOptions, Network, Outbox};
 
 pub(crate) use self::handle::{Admin, Ask, Failed, Follower, Handle, Status};
@@ -47,8 +52,6 @@ pub(crate) use self::machine::Machine;
 
 /// So much waits for one node that can't be reached.
 const OUTBOX: usize = 16 << 20;
-/// So many nodes are spoken with.
-const MAX_LINKS: usize = 64;
 /// So many asks wait to be taken in.
 pub(crate) const ASKS: usize = 4096;
 /// So much waits from other nodes.
@@ -110,6 +113,7 @@ pub(crate) struct Node<N> {
     asks: mpsc::Receiver<Ask>,
     inbound: mpsc::Receiver<Inbound>,
     links: BTreeMap<u64, Outbox>,
+    neighbours: Neighbours,
     /// What is under way in the replica, by token.
     waiting: BTreeMap<u64, Waiter>,
     /// Tokens and numbers are counted together.
@@ -129,6 +133,8 @@ pub(crate) struct Node<N> {
     status: Arc<Mutex<Status>>,
     applied: Arc<AtomicU64>,
     counts: Counts,
+    #[cfg(feature = "metrics")]
+    facade: (Facade, Arc<Clients>),
     ending: bool,
 }
 
@@ -156,7 +162,10 @@ impl<N: Network> Node<N> {
         let status = Arc::new(Mutex::new(Status { id: hello.from, cluster: hello.cluster, ..Status::default() }));
         let applied = Arc::new(AtomicU64::new(replica.machine().store().applied()));
         let view = replica.machine().store().view();
-        let handle = Handle { asks: asks_in, view, status: status.clone(), applied: applied.clone() };
+        let clients = Arc::new(Clients::default());
+        #[cfg(feature = "metrics")]
+        let facade = (Facade::new(hello.from), clients.clone());
+        let handle = Handle { asks: asks_in, view, status: status.clone(), applied: applied.clone(), clients };
         let told_at = timer.now();
         let node = Node {
             replica,
@@ -165,10 +174,13 @@ impl<N: Network> Node<N> {
             timer,
             rng,
             directory,
+            #[cfg(feature = "metrics")]
+            facade,
             hello,
             asks,
             inbound,
             links: BTreeMap::new(),
+            neighbours: Neighbours::default(),
             waiting: BTreeMap::new(),
             last_number: 0,
             writes: Writes::default(),
@@ -194,8 +206,7 @@ impl<N: Network> Node<N> {
     ///
     /// Why the replica has stopped.
     pub(crate) async fn run(mut self) -> Result<(), Stopped> {
-        let membership = self.replica.membership();
-        self.follow(&membership);
+        self.follow();
         self.tell();
         let mut sleep = self.timer.sleep_until(self.timer.now());
         let ended = poll_fn(|cx| self.poll(cx, &mut sleep)).await;
@@ -210,12 +221,13 @@ impl<N: Network> Node<N> {
 
     fn poll(&mut self, cx: &mut Context<'_>, sleep: &mut Sleep) -> Poll<Option<Stopped>> {
         loop {
-            let now = self.timer.now();
             let mut asks = Vec::new();
             let mut inbound = Vec::new();
             // One after the other: who has nothing leaves its waker.
             let asked = matches!(self.asks.poll_recv_many(cx, &mut asks, ASKS), Poll::Ready(1..));
             let said = matches!(self.inbound.poll_recv_many(cx, &mut inbound, INBOUND), Poll::Ready(1..));
+            // Behind all that came: a lease that held before a question was asked may be over.
+            let now = self.timer.now();
             inbound.into_iter().for_each(|inbound| self.inbound(now, inbound));
             asks.into_iter().for_each(|ask| self.ask(now, ask));
             self.step(cx, now);
@@ -258,13 +270,37 @@ impl<N: Network> Node<N> {
     }
 
     /// Speaks with all who belong to the cluster.
-    fn follow(&mut self, membership: &Membership) {
-        let nodes: Vec<u64> = membership.nodes().map(|node| node.0).collect();
-        nodes.into_iter().for_each(|node| self.link(node));
+    fn follow(&mut self) {
+        let (index, membership) = self.replica.status().membership;
+        self.neighbours.hold(index, &membership);
+        self.directory.open(membership.nodes().map(|node| node.0));
+        membership.nodes().for_each(|node| self.link(node.0));
+    }
+
+    /// Lets those go whose removal is applied.
+    fn part(&mut self, applied: Index) {
+        for node in self.neighbours.applied(applied) {
+            if node == self.hello.from {
+                continue;
+            }
+            tracing::info!("n{node} was removed: it is spoken with no more");
+            self.forget(node);
+            self.directory.close(node);
+        }
+    }
+
+    /// Neither link nor address of it is kept.
+    fn forget(&mut self, node: u64) {
+        if let Some(outbox) = self.links.remove(&node) {
+            outbox.close();
+        }
+        self.met.remove(&node);
+        self.remembering.remove(&node);
+        self.directory.forget(node);
     }
 
     fn link(&mut self, node: u64) {
-        if node == self.hello.from || self.links.contains_key(&node) || self.links.len() >= MAX_LINKS {
+        if node == self.hello.from || self.links.contains_key(&node) {
             return;
         }
         let outbox = Outbox::new(OUTBOX);
@@ -301,7 +337,7 @@ impl<N: Network> Node<N> {
         members.insert(self.hello.from, self.myself());
         members.retain(|node, _| membership.contains(xs_consensus::raft::NodeId(*node)));
         self.applied.store(self.replica.machine().store().applied(), Ordering::Release);
-        *self.status.lock() = Status {
+        let status = Status {
             id: self.hello.from,
             cluster: self.hello.cluster,
             role: match raft.role {
@@ -326,6 +362,9 @@ impl<N: Network> Node<N> {
             elections: self.counts.elections,
             snapshots: self.counts.snapshots,
         };
+        #[cfg(feature = "metrics")]
+        self.facade.0.tell(&status, &self.facade.1);
+        *self.status.lock() = status;
     }
 }
 

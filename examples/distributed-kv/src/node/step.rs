@@ -24,6 +24,8 @@ impl<N: Network> Node<N> {
                 let met = self.meet(hello);
                 let _ = answer.send(met);
             }
+            // It does not know yet that it was removed.
+            Inbound::Said { from, .. } if self.neighbours.is_gone(from) => {}
             Inbound::Said { from, frame } => match frame {
                 // Entries come as `Frame::Forward`, which looks at them: one that nobody can read would stop every replica.
                 Frame::Raft(Message { body: Body::Forward { .. }, .. }) => {
@@ -46,6 +48,10 @@ impl<N: Network> Node<N> {
         let identity =
             Identity { cluster: ClusterId(hello.cluster), node: NodeId(hello.from), incarnation: hello.incarnation };
         self.replica.meet(identity).map_err(|impostor| impostor.to_string())?;
+        if let Some(first) = self.neighbours.come(hello.from)? {
+            tracing::warn!("n{first} is no member and has to make room for n{}, which is none either", hello.from);
+            self.forget(first);
+        }
         let member = Member { peer: hello.peer, client: hello.client };
         self.met.insert(hello.from, member.clone());
         self.directory.set(hello.from, member);
@@ -140,12 +146,14 @@ impl<N: Network> Node<N> {
             }
             Event::Membership(membership) => {
                 tracing::info!("voters {:?}, learners {:?}", membership.voters(), membership.learners());
-                self.follow(&membership);
+                self.follow();
+                self.part(self.replica.status().applied);
                 self.tell();
             }
-            Event::Applied(_) => {
+            Event::Applied(index) => {
                 let store = self.replica.machine().store();
                 self.applied.store(store.applied(), Ordering::Release);
+                self.part(index);
             }
             Event::Installed(meta) => {
                 tracing::info!("a snapshot up to {} has taken the place of the state", meta.index);

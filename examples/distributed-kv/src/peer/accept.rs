@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
+use tokio::io::{AsyncWriteExt, split};
 use xs_net::serve::Conn;
 use xs_net::{Addr, BoxError, Timer, Transport};
 
+use super::frame::read_more;
 use super::{Directory, Frame, Hello, Inbound};
 
 /// How long a stranger may take to say who it is.
@@ -51,7 +52,7 @@ impl Doorman {
                 if let Some(frame) = Frame::take(&mut read)? {
                     return Ok::<Option<Frame>, BoxError>(Some(frame));
                 }
-                if io.read_buf(&mut read).await? == 0 {
+                if read_more(&mut io, &mut read).await? == 0 {
                     return Ok(None);
                 }
             }
@@ -90,6 +91,10 @@ impl Doorman {
         loop {
             while let Some(frame) = Frame::take(&mut read)? {
                 match frame {
+                    // Now and then is often enough to look: what it says is not listened to any more.
+                    Frame::Ping if self.directory.is_closed(from) => {
+                        return Err(format!("n{from} was removed").into());
+                    }
                     Frame::Ping => {
                         answer.clear();
                         Frame::Pong.encode(&mut answer);
@@ -107,7 +112,7 @@ impl Doorman {
                     _ => return Err("a frame out of place".into()),
                 }
             }
-            if reading.read_buf(&mut read).await? == 0 {
+            if read_more(&mut reading, &mut read).await? == 0 {
                 return Ok(());
             }
         }

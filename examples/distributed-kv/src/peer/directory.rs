@@ -1,6 +1,6 @@
 //! What connections ask the node: where another one is, and whether it is the one that it says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -22,13 +22,15 @@ pub(crate) enum Inbound {
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     places: Arc<Mutex<BTreeMap<u64, Member>>>,
+    /// Whose connections end.
+    closed: Arc<Mutex<BTreeSet<u64>>>,
     inbound: mpsc::Sender<Inbound>,
 }
 
 impl Directory {
     /// `places` is what the configuration says; what nodes and the cluster say counts more.
     pub(crate) fn new(places: BTreeMap<u64, Member>, inbound: mpsc::Sender<Inbound>) -> Self {
-        Directory { places: Arc::new(Mutex::new(places)), inbound }
+        Directory { places: Arc::new(Mutex::new(places)), closed: Arc::default(), inbound }
     }
 
     pub(crate) fn address(&self, node: u64) -> Option<String> {
@@ -41,6 +43,27 @@ impl Directory {
 
     pub(crate) fn set(&self, node: u64, member: Member) {
         self.places.lock().insert(node, member);
+    }
+
+    pub(crate) fn forget(&self, node: u64) {
+        self.places.lock().remove(&node);
+    }
+
+    /// The node belongs to the cluster no more: the connections that it has opened end.
+    pub(crate) fn close(&self, node: u64) {
+        self.closed.lock().insert(node);
+    }
+
+    /// The connections of these nodes may stay.
+    pub(crate) fn open(&self, nodes: impl IntoIterator<Item = u64>) {
+        let mut closed = self.closed.lock();
+        for node in nodes {
+            closed.remove(&node);
+        }
+    }
+
+    pub(super) fn is_closed(&self, node: u64) -> bool {
+        self.closed.lock().contains(&node)
     }
 
     /// Whether the node lets the other one in; the reason if not.

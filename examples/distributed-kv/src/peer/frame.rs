@@ -4,11 +4,15 @@
 //!   length (4)   CRC32C of what follows (4)   kind (1)   the rest of `length` bytes
 //! ```
 
+use std::io;
+
 use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use xs_consensus::raft::Message;
 
 use super::Hello;
 use crate::answer;
+use crate::command;
 use crate::store::Outcome;
 use crate::wire::{Malformed, Reader, put_string};
 
@@ -137,6 +141,19 @@ impl Frame {
     }
 }
 
+/// So much is asked for with each read: a busy leader's append comes with one or two.
+const READ: usize = 64 << 10;
+
+/// Reads what has come, behind what is there; 0 at the end.
+///
+/// Entries keep the memory that they were read into, so a buffer is filled to its end before there is another one.
+pub(super) async fn read_more(io: &mut (impl AsyncRead + Unpin), read: &mut BytesMut) -> io::Result<usize> {
+    if read.capacity() - read.len() < READ / 16 {
+        read.reserve(READ);
+    }
+    io.read_buf(read).await
+}
+
 impl Told {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
@@ -171,8 +188,30 @@ impl Told {
     }
 }
 
+/// Takes frames off any bytes. What is taken must be the same when it is written and taken again, and so must an entry that
+/// it brings: for the fuzz target `peer_frames` and the tests.
+///
+/// # Panics
+/// If it isn't.
+pub fn take_any_frames(bytes: &[u8]) {
+    let mut from = BytesMut::from(bytes);
+    while let Ok(Some(frame)) = Frame::take(&mut from) {
+        let mut again = Vec::new();
+        frame.encode(&mut again);
+        assert_eq!(Frame::take(&mut BytesMut::from(&again[..])).as_ref(), Ok(&Some(frame.clone())));
+        if let Frame::Forward(_, bytes) = frame
+            && let Ok(entry) = command::decode(bytes.clone())
+        {
+            assert_eq!(command::encode(&entry), bytes);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::answer::Answer;
 
@@ -182,6 +221,7 @@ mod tests {
             from: 1,
             to: 2,
             incarnation: 3,
+            promise: std::time::Duration::from_millis(4),
             peer: "localhost:1".into(),
             client: "localhost:2".into(),
         };
@@ -221,9 +261,39 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn long_frames_come_with_few_reads() {
+        let mut sent = Vec::new();
+        for number in 0..4 {
+            Frame::Forward(number, vec![7; 100_000].into()).encode(&mut sent);
+        }
+        let (mut io, mut read, mut reads, mut found) = (&sent[..], BytesMut::new(), 0, 0);
+        while read_more(&mut io, &mut read).await.unwrap() > 0 {
+            reads += 1;
+            while Frame::take(&mut read).unwrap().is_some() {
+                found += 1;
+            }
+        }
+        assert!(found == 4 && reads <= 16, "{found} frames with {reads} reads");
+    }
+
     #[test]
     fn a_length_that_is_only_claimed_costs_nothing() {
         let mut bytes = BytesMut::from(&[0xFF; 8][..]);
         assert!(matches!(Frame::take(&mut bytes), Err(FrameError::TooLong(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_with_the_right_checksum_do_no_harm(bodies in vec((0_u8..8, vec(any::<u8>(), 0..60)), 0..5)) {
+            let mut bytes = Vec::new();
+            for (kind, rest) in bodies {
+                let body = [&[kind], &rest[..]].concat();
+                bytes.extend((body.len() as u32).to_le_bytes());
+                bytes.extend(crc32c::crc32c(&body).to_le_bytes());
+                bytes.extend(body);
+            }
+            take_any_frames(&bytes);
+        }
     }
 }

@@ -4,10 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
+use tokio::io::{AsyncWriteExt, split};
 use xs_net::Timer;
 use xs_os::Rng;
 
+use super::frame::read_more;
 use super::{Directory, Frame, Hello, Network, Outbox};
 
 /// How a link behaves.
@@ -176,7 +177,7 @@ async fn next(io: &mut (impl tokio::io::AsyncRead + Unpin), read: &mut BytesMut)
         if let Some(frame) = Frame::take(read)? {
             return Ok(frame);
         }
-        if io.read_buf(read).await? == 0 {
+        if read_more(io, read).await? == 0 {
             return Err(Broken::Closed);
         }
     }

@@ -31,6 +31,7 @@ use xs_net::Transport;
 
 pub(crate) use accept::Doorman;
 pub(crate) use directory::{Directory, Inbound};
+pub use frame::take_any_frames;
 pub(crate) use frame::{Frame, Told};
 pub(crate) use hello::Hello;
 pub(crate) use link::{Link, LinkOptions};

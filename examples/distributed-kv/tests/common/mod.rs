@@ -12,6 +12,12 @@ use xs_distributed_kv::{Bound, Config, Environment, Server};
 use xs_net::client::{ClientOptions, connect};
 use xs_proto::resp::{Frame, FrameCodec, Request, Version};
 
+/// Whether this test may do what only root may.
+pub(crate) fn is_root() -> bool {
+    let id = std::process::Command::new("id").arg("-u").output().unwrap();
+    id.stdout == b"0\n"
+}
+
 /// A connection to a node.
 pub(crate) struct Client {
     connection: xs_net::Connection<Request, Frame>,

@@ -82,6 +82,13 @@ impl Trial {
         self.call.take()?.answered_at(outcome, now)
     }
 
+    /// The request leaves now, which the endpoint's latency is counted from.
+    fn asked(&mut self, now: Instant) {
+        if let Some(call) = &mut self.call {
+            call.asked_at(now);
+        }
+    }
+
     /// The head of the response is there. How long that took is the endpoint's latency, and what the breaker wants to know: a
     /// body may go on for hours, and a breaker that is half open would let nobody else through. The call goes on.
     pub(super) fn head(&mut self, outcome: Outcome, now: Instant) {
@@ -203,8 +210,8 @@ impl Visit {
     async fn attempt(
         self: &Arc<Self>,
         exchange: &mut Exchange<'_>,
-        trial: Trial,
-        now: Instant,
+        mut trial: Trial,
+        mut now: Instant,
     ) -> Result<Reply, Failed> {
         let upstream = exchange.upstream;
         let Some(backend) = trial.call.as_ref().map(|call| call.service.clone()) else {
@@ -226,7 +233,11 @@ impl Visit {
         let (lent, kept): (Lent, bool) = match checkout {
             Checkout::Idle(lent) => (lent, true),
             other => match Box::pin(self.open(upstream, other, address, &backend.stats)).await {
-                Ok(lent) => (lent, false),
+                Ok(lent) => {
+                    now = self.timer().now();
+                    trial.asked(now);
+                    (lent, false)
+                }
                 Err(error) => {
                     // Too few connections are the balancer's own rule.
                     let own = matches!(error, OpenError::Busy(_));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use xs_proto::resp::Args;
 
 use crate::command::{Cat, Flags, Group, KeyAt, KeyFlags, Spec};
-use crate::glob;
 use crate::table::{CommandId, Table};
+use xs_storage::glob;
 
 /// A user's root permissions, or one of the alternatives in parentheses.
 ///

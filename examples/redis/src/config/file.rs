@@ -177,7 +177,7 @@ fn expand(pattern: &str) -> Vec<String> {
         .filter(|entry| {
             let file = entry.file_name();
             let file = file.to_string_lossy();
-            !file.starts_with('.') && crate::glob::matches(name.as_bytes(), file.as_bytes())
+            !file.starts_with('.') && xs_storage::glob::matches(name.as_bytes(), file.as_bytes())
         })
         .map(|entry| entry.path().to_string_lossy().into_owned())
         .collect();

@@ -359,7 +359,7 @@ impl Config {
             }
             for (index, directive) in table::all().enumerate().filter(|(_, directive)| !directive.hidden) {
                 for name in [Some(directive.name), directive.alias].into_iter().flatten() {
-                    if crate::glob::matches_nocase(pattern, name.as_bytes()) {
+                    if xs_storage::glob::matches_nocase(pattern, name.as_bytes()) {
                         add(name.as_bytes(), index, directive);
                     }
                 }

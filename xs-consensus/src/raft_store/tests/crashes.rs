@@ -17,6 +17,7 @@ use crate::raft_store::{Error, Start};
 struct At {
     durable: usize,
     steps: usize,
+    life: u64,
 }
 
 fn check(crash: &Crash, steps: &[Model], marks: &[At]) -> Result<(), String> {
@@ -24,6 +25,9 @@ fn check(crash: &Crash, steps: &[Model], marks: &[At]) -> Result<(), String> {
     let after = marks.get(crash.mark as usize + 1).copied().unwrap_or(before);
     let disk = Arc::new(crash.disk.clone());
     let (mut store, initial) = open(disk.clone(), Start::Open).map_err(|error| error.to_string())?;
+    if store.life() <= before.life {
+        return Err(format!("life {} comes behind {}", store.life(), before.life));
+    }
     let found = Model::of(&store, &initial);
     if !steps[before.durable - 1..after.steps].contains(&found) {
         return Err(format!("{found:?} was at no time between {before:?} and {after:?}"));
@@ -52,11 +56,11 @@ fn explore(explorer: &mut Explorer, seed: u64, calls: usize) {
     let disk = FaultyVfs::new(seed);
     let mut life = Life::begin(Arc::new(disk.clone()), seed);
     disk.record();
-    let mut marks = vec![At { durable: 1, steps: 1 }];
+    let mut marks = vec![At { durable: 1, steps: 1, life: life.store.life() }];
     for _ in 0..calls {
         life.step();
         disk.mark(marks.len() as u64);
-        marks.push(At { durable: life.durable, steps: life.steps.len() });
+        marks.push(At { durable: life.durable, steps: life.steps.len(), life: life.store.life() });
     }
     let (recording, life) = (disk.recorded(), RefCell::new(life));
     let explored = explorer.explore(&recording, &mut |crash| check(crash, &life.borrow().steps, &marks));

@@ -159,6 +159,39 @@ fn a_node_that_lost_its_disk_is_refused_by_those_who_knew_it_also_after_they_res
     assert_eq!(cluster.replica(0).meet(own), Err(Impostor::Ourselves(id(0))));
 }
 
+/// Who belongs to the cluster later than he was met is known by it all the same, and knows the others.
+#[test]
+fn a_node_that_was_met_before_it_was_added_is_remembered_when_it_is() {
+    let mut cluster = Cluster::new(4, 3, false, plain);
+    cluster.put("something");
+    let old: Vec<_> = (0..4).map(|node| cluster.replica(node).identity()).collect();
+    for (node, other) in (0..4).flat_map(|node| (0..4).map(move |other| (node, other))) {
+        if node != other {
+            cluster.replica(node).meet(old[other]).unwrap();
+        }
+    }
+    let leader = cluster.elect();
+    let now = cluster.clock.now();
+    cluster.replica(leader).change(now, Token(9), &[crate::raft::Change::AddLearner(id(3))]).unwrap();
+    cluster.until("all know it", |cluster| (0..4).all(|node| cluster.replica(node).membership().contains(id(3))));
+    cluster.put("later");
+    cluster.run(100);
+    for node in 0..4 {
+        for restarted in [false, true] {
+            if restarted {
+                cluster.crash(node);
+                cluster.start(node).unwrap();
+            }
+            for (other, identity) in old.iter().enumerate().filter(|(other, _)| *other != node) {
+                let reborn = crate::raft_store::Identity { incarnation: identity.incarnation ^ 1, ..*identity };
+                let met = cluster.replica(node).meet(reborn);
+                assert_eq!(met, Err(Impostor::Reborn { node: id(other) }), "{node} is told, restarted: {restarted}");
+                assert_eq!(cluster.replica(node).meet(*identity), Ok(()));
+            }
+        }
+    }
+}
+
 #[test]
 fn a_state_machine_that_lost_what_it_kept_is_refused() {
     let mut cluster = Cluster::new(3, 3, true, |options| {

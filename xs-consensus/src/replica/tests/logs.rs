@@ -127,3 +127,91 @@ fn a_snapshot_that_cannot_be_made_or_taken_is_tried_again_and_nothing_else_suffe
     assert!(cluster.nodes[3].events.iter().any(failed), "its pieces failed to be written");
     assert!((0..4).all(|node| cluster.nodes[node].replica.as_ref().unwrap().stopped().is_none()));
 }
+
+/// What is written while a snapshot is on its way is more than the log may have.
+fn busy(options: &mut ReplicaOptions) {
+    short(options);
+    options.hold_bytes = 300_000;
+}
+
+/// Some turns in which ten items each are proposed.
+fn under_load(cluster: &mut Cluster, turns: usize, mut done: impl FnMut(&mut Cluster) -> bool) -> bool {
+    for turn in 0..turns as u64 {
+        let leader = cluster.elect();
+        for n in 0..10 {
+            cluster.propose(leader, 1000 + turn * 10 + n, &format!("{turn:050}{n:050}"));
+        }
+        cluster.run(5);
+        if done(cluster) {
+            return true;
+        }
+    }
+    false
+}
+
+#[test]
+fn a_follower_comes_up_to_a_log_that_grows_faster_than_its_snapshot_is_sent() {
+    for keeps in [false, true] {
+        let mut cluster = Cluster::new(4, 3, keeps, busy);
+        fill(&mut cluster, 0, 300);
+        add(&mut cluster, 3);
+        let there = under_load(&mut cluster, 600, |cluster| {
+            let leader = cluster.elect();
+            let behind = cluster.items(leader).len().saturating_sub(cluster.items(3).len());
+            behind < 50
+        });
+        let installed = |event: &&Event<usize>| matches!(event, Event::Installed(_));
+        let snapshots = cluster.nodes[3].events.iter().filter(installed).count();
+        assert!(there && (1..3).contains(&snapshots), "keeps {keeps}: {there}, {snapshots} snapshots");
+        // Nobody needs it any more, so it is short again.
+        let short_again = under_load(&mut cluster, 100, |cluster| {
+            let leader = cluster.elect();
+            let front = crate::raft::Index(cluster.front(leader));
+            cluster.replica(leader).store().bytes_behind(front) < 8000
+        });
+        assert!(short_again, "keeps {keeps}");
+    }
+}
+
+#[test]
+fn a_follower_that_takes_no_snapshot_holds_the_log_no_further_than_it_may() {
+    for keeps in [false, true] {
+        let mut cluster = Cluster::new(4, 3, keeps, |options| {
+            short(options);
+            options.hold_bytes = 30_000;
+        });
+        cluster.nodes[3].disk.fail(Fault::of(Operation::Write).within("snapshot").forever());
+        fill(&mut cluster, 0, 100);
+        add(&mut cluster, 3);
+        let mut most = 0;
+        under_load(&mut cluster, 300, |cluster| {
+            let leader = cluster.elect();
+            let front = crate::raft::Index(cluster.front(leader));
+            most = cluster.replica(leader).store().bytes_behind(front).max(most);
+            false
+        });
+        assert!((25_000..40_000).contains(&most), "keeps {keeps}: {most}");
+        assert!(cluster.items(3).is_empty());
+    }
+}
+
+#[test]
+fn a_part_of_a_snapshot_goes_when_a_newer_one_begins() {
+    let mut cluster = Cluster::new(4, 3, false, busy);
+    fill(&mut cluster, 0, 300);
+    let parts = |cluster: &Cluster| {
+        let files = cluster.files(3).into_iter();
+        files.filter(|name| name.ends_with(".part")).collect::<Vec<_>>()
+    };
+    add(&mut cluster, 3);
+    cluster.until("a part is there", |cluster| !parts(cluster).is_empty());
+    let first = parts(&cluster);
+    let leader = cluster.elect();
+    let items = fill(&mut cluster, 300, 301);
+    cluster.replica(leader).compact();
+    cluster.until("another begins", |cluster| parts(cluster) != first);
+    let second = parts(&cluster);
+    assert!(second.len() <= 1 && !second.contains(&first[0]), "{first:?}, then {second:?}");
+    cluster.all_have(&[3], &items);
+    assert!(parts(&cluster).is_empty());
+}

@@ -226,7 +226,7 @@ where
             // A key lives to the end of its last millisecond.
             Some([Frame::Null]) => {
                 let left = u64::try_from(*left).map_or(self.millis, |left| left.saturating_add(1));
-                Ok(Err(Denied::Busy { retry_after: Duration::from_millis(left) }))
+                Ok(Err(Denied::Busy { retry_after_nanos: left.saturating_mul(1_000_000) }))
             }
             _ => Err(RedisError::Nonsense),
         }
@@ -382,7 +382,7 @@ mod tests {
         let queued = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n";
         for (answer, expected) in [
             ("*3\r\n+OK\r\n*1\r\n:9223372036854775800\r\n:1000\r\n", Ok(())),
-            ("*3\r\n$-1\r\n*1\r\n$-1\r\n:41\r\n", Err(Denied::Busy { retry_after: Duration::from_millis(42) })),
+            ("*3\r\n$-1\r\n*1\r\n$-1\r\n:41\r\n", Err(Denied::Busy { retry_after_nanos: 42_000_000 })),
         ] {
             let answer = format!("{queued}{answer}");
             let (verdict, ()) =

@@ -16,10 +16,10 @@ use crate::blocked::Waits;
 use crate::command::Outcome;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
-use crate::glob;
 use crate::notify::Class;
 use crate::parse;
 use crate::scan::Scan;
+use xs_storage::glob;
 
 /// Publishes what happened to a key and counts it. For changes that the keyspace has recorded by itself.
 fn announce(ctx: &mut Ctx<'_>, key: &[u8], event: &'static str) {

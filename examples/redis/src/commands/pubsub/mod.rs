@@ -14,8 +14,8 @@ use crate::command::Outcome;
 use crate::commands::help;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
-use crate::glob;
 use crate::mail::Kind;
+use xs_storage::glob;
 
 /// `SUBSCRIBE channel [channel …]`
 pub(super) fn subscribe(ctx: &mut Ctx<'_>) -> Outcome {

@@ -6,9 +6,9 @@ use crate::command::{Begin, Cat, Find, KeyFlags, KeySpec, Outcome, Spec};
 use crate::commands::help as usage;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
-use crate::glob;
 use crate::state::Server;
 use crate::table::{Entry, Table};
+use xs_storage::glob;
 
 /// The command or subcommand (`client|list`) that clients call so.
 pub(super) fn lookup(server: &Server, name: &[u8]) -> Option<Entry> {

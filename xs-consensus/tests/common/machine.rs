@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use xs_consensus::check::linearizability::{MapOp, MapRet};
 
-use super::disk::{Reader, Writer};
+use super::bytes::{Reader, Writer};
 
 pub(crate) type Op = MapOp<u8, u64>;
 pub(crate) type Ret = MapRet<u8, u64>;
