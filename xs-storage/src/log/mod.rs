@@ -474,8 +474,9 @@ impl<F: Framing> Log<F> {
     /// [`Error::Corrupt`] for the first that is damaged, [`Error::Io`] from the disk.
     pub fn check(&self) -> Result<u64> {
         let durable = self.durable();
-        let mut sums = self.shared.sums()?;
+        // The reader first: it keeps what is trimmed meanwhile, of which the sums then say nothing.
         let mut reader = self.reader(Index(0));
+        let mut sums = self.shared.sums()?;
         let mut entries = 0;
         while let Some(entry) = reader.next()? {
             if entry.end > durable {
