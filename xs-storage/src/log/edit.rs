@@ -139,6 +139,7 @@ impl<F: Framing> Shared<F> {
         if waiting {
             self.flush(true);
         }
+        self.write_indexes();
         let tail = self.tail.lock();
         let mut io = self.io.lock();
         if F::MARK_LEN == 0 || self.stopped.get().is_some() || io.marked >= tail.durable {

@@ -424,7 +424,8 @@ impl<F: Framing> Log<F> {
 
     /// Ends the newest segment, unless it is empty: the next entry begins another one.
     pub fn roll(&self) {
-        self.shared.tail.lock().rolls = true;
+        let mut tail = self.shared.tail.lock();
+        tail.rolls = tail.next != tail.last().first;
     }
 
     /// Resolves when there is an entry at or behind `index`, or the log was cut or has stopped.
@@ -473,8 +474,9 @@ impl<F: Framing> Log<F> {
     /// [`Error::Corrupt`] for the first that is damaged, [`Error::Io`] from the disk.
     pub fn check(&self) -> Result<u64> {
         let durable = self.durable();
-        let mut sums = self.shared.sums()?;
+        // The reader first: it keeps what is trimmed meanwhile, of which the sums then say nothing.
         let mut reader = self.reader(Index(0));
+        let mut sums = self.shared.sums()?;
         let mut entries = 0;
         while let Some(entry) = reader.next()? {
             if entry.end > durable {

@@ -1,5 +1,6 @@
 //! Opening a log: which files belong to it, where it ends, and whether what is missing was ever promised.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -26,6 +27,8 @@ use crate::{Error, Result, lock};
 struct Listing {
     /// By epoch.
     segments: BTreeMap<u64, Segment>,
+    /// Those that were rewritten.
+    replaced: Vec<Segment>,
     spares: Vec<String>,
     indexes: Vec<String>,
 }
@@ -35,7 +38,13 @@ fn list<F: Framing>(vfs: &dyn Vfs, dir: &Path) -> Result<Listing> {
     for name in vfs.list(dir).map_err(Error::io("list", dir))? {
         let name = name.to_string_lossy().into_owned();
         if let Some(segment) = Segment::from_name::<F>(dir, &name) {
-            listing.segments.insert(segment.epoch, segment);
+            match listing.segments.entry(segment.epoch) {
+                Entry::Vacant(place) => drop(place.insert(segment)),
+                Entry::Occupied(mut place) if place.get().generation < segment.generation => {
+                    listing.replaced.push(place.insert(segment));
+                }
+                Entry::Occupied(_) => listing.replaced.push(segment),
+            }
         } else if is_spare(&name) {
             listing.spares.push(name);
         } else if Path::new(&name).extension().is_some_and(|extension| extension == index::EXTENSION) {
@@ -66,10 +75,11 @@ fn check_epoch(epoch: u64, path: &Path, pos: u64) -> Result<()> {
     Err(Error::corrupt(path, pos, format!("it speaks of epoch {epoch}, and no log has lived through so many")))
 }
 
-/// The segments of the log, oldest first, and those that a truncation took out of it and a crash left.
+/// The segments of the log, oldest first, and those that a truncation or a rewriting took out of it and a crash left.
 ///
 /// The newest name is the end of the log, and every segment names the one it continues. Trimming removes the oldest
-/// first, each durably before the next, so a segment older than the chain that was found is a hole in it.
+/// first, each durably before the next, so a segment older than what the chain that was found continues is a hole in it.
+/// One whose epoch lies between is none: it was cut off, or the front of the chain was written in its place.
 fn chain(dir: &Path, mut found: BTreeMap<u64, Segment>) -> Result<(Vec<Segment>, Vec<Segment>)> {
     let mut chain = Vec::new();
     let mut next = found.last_key_value().map(|(epoch, _)| *epoch);
@@ -84,7 +94,7 @@ fn chain(dir: &Path, mut found: BTreeMap<u64, Segment>) -> Result<(Vec<Segment>,
         }
     }
     let head = chain.first();
-    let lost = head.filter(|head| head.previous != 0).filter(|head| found.keys().any(|epoch| *epoch < head.epoch));
+    let lost = head.filter(|head| head.previous != 0).filter(|head| found.keys().any(|epoch| *epoch < head.previous));
     if let Some(head) = lost {
         let what = format!("segment {:016x}, which {} continues, is missing", head.previous, head.path.display());
         return Err(Error::corrupt(dir, 0, what));
@@ -194,7 +204,8 @@ impl<F: Framing> Shared<F> {
             let what = format!("segment {epoch:016x}, of which the watermark speaks, is missing");
             return Err(Error::corrupt(dir, 0, what));
         }
-        let (chain, debris) = chain(dir, listing.segments)?;
+        let (chain, mut debris) = chain(dir, listing.segments)?;
+        debris.extend(listing.replaced);
         let fresh = chain.is_empty();
         let segments: Vec<_> = match fresh {
             true => vec![Arc::new(Segment::new::<F>(dir, 1, 0, options.first))],

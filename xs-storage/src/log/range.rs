@@ -70,7 +70,10 @@ impl<F: Framing> Shared<F> {
             let part = self.part(&segments, at, upto, tail)?;
             if let Some(start) = self.range_start(&part, from)? {
                 let end = self.range_end(&part, start, limit)?;
-                return self.handed(part.segment, start, end).map(Some);
+                // An entry that reaches behind `upto` begins at a known place as well.
+                if end.pos > start.pos {
+                    return self.handed(part.segment, start, end).map(Some);
+                }
             }
             match segments.get(at + 1) {
                 Some(next) => from = next.first,

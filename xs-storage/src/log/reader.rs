@@ -107,8 +107,11 @@ impl<F: Framing> Reader<F> {
             }
             let limit = match self.segments.get(self.current + 1) {
                 Some(next) if self.walk.at.index >= next.first => {
+                    // Behind its first index if it was written in the place of what was read: on from there.
+                    let at = next.before(self.walk.at.index);
+                    self.from = self.from.max(self.walk.at.index);
                     self.current += 1;
-                    self.walk.moved(next.before(next.first));
+                    self.walk.moved(at);
                     continue;
                 }
                 Some(next) => next.first.min(self.end),
@@ -210,14 +213,16 @@ impl<F: Framing> Reader<F> {
             return false;
         }
         // Segments that were trimmed meanwhile are missing in front.
-        let epoch = self.segments[self.current].epoch;
-        match tail.segments.iter().position(|segment| segment.epoch == epoch) {
+        let current = &self.segments[self.current];
+        let (epoch, generation) = (current.epoch, current.generation);
+        match tail.segments.iter().position(|segment| Arc::ptr_eq(segment, current)) {
             Some(at) => {
                 self.current = at;
                 self.segments = tail.segments.clone();
             }
             None => {
-                let behind = tail.segments.iter().filter(|segment| segment.epoch > epoch);
+                let behind = |segment: &&Arc<Segment>| (segment.epoch, segment.generation) > (epoch, generation);
+                let behind = tail.segments.iter().filter(behind);
                 let mut segments = vec![self.segments[self.current].clone()];
                 segments.extend(behind.cloned());
                 // Segments that this reader never heard of were trimmed, too: it goes on with the first there is.

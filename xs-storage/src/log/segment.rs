@@ -2,7 +2,9 @@
 //!
 //! The name says which segment this is, and so a `rename` makes a prepared file a segment of the log in one durable
 //! step: `EPOCH-PREVIOUS-FIRST.log`, three numbers of sixteen hexadecimal digits. `EPOCH` rises from segment to segment,
-//! `PREVIOUS` is the epoch of the segment that this one continues (0: none), `FIRST` the index that it starts with.
+//! `PREVIOUS` is the epoch of the segment that this one continues (0: none), `FIRST` the index that it starts with. A segment
+//! that was rewritten has a fourth number, which rises: of two names with one epoch the greater one counts. It may stand
+//! for several; then its epoch is that of the last of them, and it continues what the first continued.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -58,6 +60,8 @@ pub(super) struct Segment {
     pub(super) epoch: u64,
     pub(super) previous: u64,
     pub(super) first: Index,
+    /// How often it was rewritten.
+    pub(super) generation: u64,
     pub(super) path: PathBuf,
     file: OnceLock<Arc<dyn File>>,
     /// Everything in front of this is in the file; what is not is still in memory.
@@ -72,11 +76,31 @@ pub(super) struct Segment {
 impl Segment {
     /// A segment that has no file yet, or whose file is opened when it is first read.
     pub(super) fn new<F: Framing>(dir: &Path, epoch: u64, previous: u64, first: Index) -> Self {
-        let path = dir.join(format!("{epoch:016x}-{previous:016x}-{:016x}.log", first.0));
+        Segment::rewritten::<F>(dir, epoch, previous, first, 0)
+    }
+
+    /// A segment that takes the place of others, or of itself.
+    pub(super) fn rewritten<F: Framing>(dir: &Path, epoch: u64, previous: u64, first: Index, generation: u64) -> Self {
+        let name = format!("{epoch:016x}-{previous:016x}-{:016x}", first.0);
+        let path = dir.join(match generation {
+            0 => format!("{name}.log"),
+            _ => format!("{name}-{generation:016x}.log"),
+        });
         let start = Waypoint::front::<F>(first, epoch);
         let (file, written) = (OnceLock::new(), AtomicU64::new(start.pos));
         let (end, indexed) = (OnceLock::new(), AtomicBool::new(false));
-        Segment { epoch, previous, first, path, file, written, waypoints: Mutex::new(vec![start]), end, indexed }
+        Segment {
+            epoch,
+            previous,
+            first,
+            generation,
+            path,
+            file,
+            written,
+            waypoints: Mutex::new(vec![start]),
+            end,
+            indexed,
+        }
     }
 
     /// The segment that a file's name speaks of, if it is one.
@@ -84,7 +108,8 @@ impl Segment {
         let mut parts = name.strip_suffix(".log")?.split('-');
         let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
         let (epoch, previous, first) = (number()?, number()?, number()?);
-        let segment = Segment::new::<F>(dir, epoch, previous, Index(first));
+        let generation = number().unwrap_or(0);
+        let segment = Segment::rewritten::<F>(dir, epoch, previous, Index(first), generation);
         let exact = segment.path.file_name().is_some_and(|ours| ours == name);
         (exact && previous < epoch).then_some(segment)
     }

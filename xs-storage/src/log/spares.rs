@@ -42,8 +42,8 @@ pub(crate) fn remove_spares(vfs: &dyn xs_os::vfs::Vfs, dir: &std::path::Path) ->
 }
 
 pub(super) struct Spare {
-    path: PathBuf,
-    file: Arc<dyn File>,
+    pub(super) path: PathBuf,
+    pub(super) file: Arc<dyn File>,
     len: u64,
 }
 
@@ -89,7 +89,7 @@ impl<F: Framing> Shared<F> {
         Ok(spare)
     }
 
-    fn start(&self, len: u64) -> Result<Spare> {
+    pub(super) fn start(&self, len: u64) -> Result<Spare> {
         let path = self.spare_path();
         let file = self.vfs.open(&path, Open::New).map_err(Error::io("create", &path))?;
         let written = file.write_all_at(&header::<F>(), 0).map_err(Error::io("write", &path));

@@ -105,8 +105,9 @@ impl Shared {
         let saved = snapshot::newest(&*self.vfs, &self.dir, end)?;
         let mut derived = saved.unwrap_or_default();
         if derived.end < start {
-            // What ended the transactions that it knows may be among what was deleted since.
-            derived.close_all();
+            // What followed it is deleted, and with that the ends of transactions and the last sequence numbers: who is
+            // unknown may go on, and who is known wrongly may not.
+            derived.forget_producers();
             derived.end = start;
         }
         let (from, mut bytes) = (derived.end, 0);

@@ -39,10 +39,10 @@ impl Derived {
         }
     }
 
-    /// Takes all transactions that are open for ended.
-    pub(super) fn close_all(&mut self) {
+    /// Nothing is known of producers and of what they have open.
+    pub(super) fn forget_producers(&mut self) {
         self.transactions.close_all();
-        self.producers.0.values_mut().for_each(|known| known.open = None);
+        self.producers = Producers::default();
     }
 
     /// All in front of `start` is gone.

@@ -11,8 +11,6 @@ use super::*;
 struct State {
     batches: Vec<(u64, u64, Vec<u8>)>,
     start: u64,
-    /// Where retention may have come to.
-    kept_from: u64,
     next: u64,
     durable: u64,
     cut: bool,
@@ -23,7 +21,8 @@ fn workload(disk: &FaultyVfs, seed: u64, calls: usize) -> Vec<State> {
     let mut state = State::default();
     let mut states = vec![state.clone()];
     let mut partition = open(disk);
-    let (mut sequences, mut epoch) = ([0; 3], 0);
+    // Behind a cut producers have other ids: what they sent may be forgotten.
+    let (mut sequences, mut epoch, mut life) = ([0; 3], 0, 0);
     disk.record();
     for call in 0..calls {
         let mut after = State { cut: false, ..state.clone() };
@@ -47,45 +46,32 @@ fn workload(disk: &FaultyVfs, seed: u64, calls: usize) -> Vec<State> {
                 partition.truncate_to(Index(cut)).unwrap();
                 after.batches.retain(|(_, end, _)| *end <= cut);
                 (after.next, after.durable, after.cut) = (cut, cut, true);
-                // Sequences may have gone with it: everybody begins a new life.
-                sequences = [-1; 3];
+                (sequences, life) = ([0; 3], life + 1);
             }
             2 => {
                 let before = state.start + rng.below(state.next - state.start + 1);
                 partition.delete_records(Index(before)).unwrap();
-                after.start = before;
-                after.kept_from = before;
                 after.durable = after.next;
             }
             3 | 4 => {
                 let keep = Retention { more_than_bytes: Some(6000), ..Retention::default() };
                 partition.tend(NOW, &keep).unwrap();
-                after.kept_from = partition.bounds().start.0;
-                after.durable = state.durable;
             }
             5 => epoch += 1,
             6 => {
-                drop(partition.commit().wait());
+                partition.commit().wait().unwrap();
                 after.durable = after.next;
             }
             draw @ 7..=19 => {
                 let producer = rng.below(3) as usize;
-                if sequences[producer] < 0 {
-                    // The first of a new epoch.
-                    continue_with_new_epochs(&mut sequences);
-                }
-                let batch =
-                    in_transaction(producer as i64 + 10 * i64::from(epoch), 0, sequences[producer], &[b"value"]);
-                // Numbers that a cut took back are refused, and that is fine.
-                if let Ok(appended) = partition.append(batch.clone(), how)
-                    && !appended.duplicate
-                {
-                    sequences[producer] += 1;
-                    put(&mut after, batch, appended, draw < 11);
-                }
+                let id = producer as i64 + 10 * life;
+                let batch = in_transaction(id, 0, sequences[producer], &[b"value"]);
+                let appended = partition.append(batch.clone(), how).unwrap();
+                sequences[producer] += 1;
+                put(&mut after, batch, appended, draw < 11);
             }
             20..=23 => {
-                let producer = rng.below(3) as i64 + 10 * i64::from(epoch);
+                let producer = rng.below(3) as i64 + 10 * life;
                 let marker = if rng.chance(0.5) { Marker::Abort } else { Marker::Commit };
                 let appended = partition.end_transaction(producer, 0, marker, 1, how).unwrap();
                 let end = header::EndOf { marker, coordinator_epoch: 1 };
@@ -97,17 +83,13 @@ fn workload(disk: &FaultyVfs, seed: u64, calls: usize) -> Vec<State> {
                 put(&mut after, batch, appended, draw < 28);
             }
         }
+        after.start = partition.bounds().start.0;
+        after.batches.retain(|(_, end, _)| *end > after.start);
         state = after;
         disk.mark(states.len() as u64);
         states.push(state.clone());
-        state.start = partition.bounds().start.0;
-        state.batches.retain(|(_, end, _)| *end > state.start);
     }
     states
-}
-
-fn continue_with_new_epochs(sequences: &mut [i32; 3]) {
-    *sequences = [0; 3];
 }
 
 /// Whether what is there is what a crash behind `before`, in the middle of the call that leads to `after`, may leave.
@@ -115,9 +97,7 @@ fn allowed(before: &State, after: &State, start: u64, next: u64, found: &[u8]) -
     let fits = |state: &State, durable: u64| {
         let there = state.batches.iter().filter(|(_, end, _)| *end > start && *end <= next);
         let there: Vec<u8> = there.flat_map(|(.., bytes)| bytes.clone()).collect();
-        (before.start.min(state.start)..=state.kept_from.max(after.kept_from).max(state.start)).contains(&start)
-            && (durable..=state.next).contains(&next)
-            && there == found
+        (before.start..=after.start).contains(&start) && (durable..=state.next).contains(&next) && there == found
     };
     fits(before, before.durable) || fits(after, if after.cut { after.durable } else { before.durable })
 }
