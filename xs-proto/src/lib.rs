@@ -11,7 +11,9 @@
 //! 4. [`resp`] (feature `resp`): the protocol of Redis, versions 2 and 3; the first codec to read, because all of it
 //!    fits in a head.
 //! 5. [`http1`] (feature `http1`): HTTP/1.0 and HTTP/1.1, both ends; the first machine to read.
-//! 6. [`proxy_protocol`] (feature `proxy-protocol`): the header with which a proxy says for whom it connects.
+//! 6. [`kafka`] (feature `kafka`): Kafka's messages in all their versions, and its record batches; the codec to read when a
+//!    protocol has been growing for ten years.
+//! 7. [`proxy_protocol`] (feature `proxy-protocol`): the header with which a proxy says for whom it connects.
 //!
 //! Every protocol stands behind a feature of its own, and none is on by default. The feature `tokio-util` adds
 //! `codec::Framing`, which makes any codec here one of tokio's.
@@ -20,6 +22,8 @@
 pub mod codec;
 #[cfg(feature = "http1")]
 pub mod http1;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod machine;
 pub mod out;
 #[cfg(feature = "proxy-protocol")]

@@ -171,6 +171,13 @@ pub trait File: Send + Sync + fmt::Debug {
         if self.len()? < len { self.set_len(len) } else { Ok(()) }
     }
 
+    /// The descriptor behind it, where there is one, for calls that move bytes within the kernel, such as `sendfile`. What is
+    /// read through it is not seen by a faulty disk.
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        None
+    }
+
     /// Whether there is no byte.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)

@@ -60,6 +60,11 @@ struct SystemFile(fs::File);
 
 impl File for SystemFile {
     #[cfg(unix)]
+    fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        Some(std::os::fd::AsFd::as_fd(&self.0))
+    }
+
+    #[cfg(unix)]
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         loop {
             match std::os::unix::fs::FileExt::read_at(&self.0, buf, offset) {
