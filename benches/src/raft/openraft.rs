@@ -147,6 +147,7 @@ impl Applied {
 /// Snapshots are switched off.
 struct NoSnapshots;
 
+#[allow(clippy::result_large_err, reason = "so large is the error that openraft wants")]
 fn no_snapshots<T>() -> Result<T, Failure> {
     let why = std::io::Error::from(std::io::ErrorKind::Unsupported);
     Err(openraft::StorageIOError::read_snapshot(None, &why).into())

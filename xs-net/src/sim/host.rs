@@ -219,6 +219,8 @@ impl Host {
             resume_unwind(panic);
         }
         if let Some(why) = exit {
+            // What it has dropped by now, it has dropped in an order of the runtime's.
+            self.shared.with(Stack::sort);
             cx.exit(why);
         } else if ended {
             self.end();
