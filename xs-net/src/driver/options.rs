@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How a [`Driver`] behaves.
+/// How a [`Driver`](super::Driver) behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// How much room a read has at first, in bytes. Default 16 KiB.
