@@ -66,7 +66,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     search(pattern, text, false)
 }
 
-/// Like [`matches`], where ASCII letters match in any case.
+/// Like [`matches()`], where ASCII letters match in any case.
 pub fn matches_nocase(pattern: &[u8], text: &[u8]) -> bool {
     search(pattern, text, true)
 }
