@@ -43,7 +43,7 @@
 //!
 //! # Cost
 //!
-//! A header is 13 loads; the checksum, about a tenth of a nanosecond a byte, is the price of a batch at the broker. A
+//! A header is 13 loads; the checksum, once over all bytes, is the price of a batch at the broker. A
 //! record costs two counted references, one for the key and one for the value. Compressed batches are decompressed as a
 //! whole: the largest batch, decompressed, is in memory once for each reader.
 //!
