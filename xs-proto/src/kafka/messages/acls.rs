@@ -55,7 +55,7 @@ structs! {
     struct AclDescription {
         /// Whom the rule is about.
         principal: ByteString, all();
-        /// The broker's host name.
+        /// The host that a client comes from, or `*` for any.
         host: ByteString, all();
         /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others; 1 in filters
         /// for any.
@@ -81,7 +81,7 @@ structs! {
         resource_pattern_type: i8 = 3, all();
         /// Whom the rule is about.
         principal: ByteString, all();
-        /// The broker's host name.
+        /// The host that a client comes from, or `*` for any.
         host: ByteString, all();
         /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others; 1 in filters
         /// for any.
@@ -164,7 +164,7 @@ structs! {
         pattern_type: i8 = 3, all();
         /// Whom the rule is about.
         principal: ByteString, all();
-        /// The broker's host name.
+        /// The host that a client comes from, or `*` for any.
         host: ByteString, all();
         /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others; 1 in filters
         /// for any.
