@@ -19,10 +19,9 @@ structs! {
         principal_filter: Option<ByteString> = Some(Default::default()), all().nullable();
         /// The host of the rules wanted; null for any.
         host_filter: Option<ByteString> = Some(Default::default()), all().nullable();
-        /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others; 1 in filters
-        /// for any.
+        /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others; 1 for any.
         operation: i8, all();
-        /// 2 to deny, 3 to allow; in filters 1 for any.
+        /// 2 to deny, 3 to allow, 1 for any.
         permission_type: i8, all();
     }
 
@@ -34,18 +33,17 @@ structs! {
         error_code: ErrorCode, all();
         /// What went wrong, for people.
         error_message: Option<ByteString> = Some(Default::default()), all().nullable();
-        /// What is asked about.
+        /// What the rules that were found are about, each with its rules.
         resources: Vec<DescribeAclsResource>, all();
     }
 
     /// An element of [`DescribeAclsResponse::resources`].
     struct DescribeAclsResource {
-        /// What it is about: in rules 2 a topic, 3 a group, 4 the cluster, 5 a transactional id; in configurations 2
-        /// a topic, 4 a broker.
+        /// What it is about: 2 a topic, 3 a group, 4 the cluster, 5 a transactional id.
         resource_type: i8, all();
-        /// The name of what the rule or configuration is about.
+        /// The name of what the rule is about.
         resource_name: ByteString, all();
-        /// How the name is meant: 3 literally, 4 as a prefix; in filters 1 for any, 2 for all that match.
+        /// How the name is meant: 3 literally, 4 as a prefix.
         pattern_type: i8 = 3, all();
         /// The rules.
         acls: Vec<AclDescription>, all();
@@ -57,10 +55,9 @@ structs! {
         principal: ByteString, all();
         /// The host that a client comes from, or `*` for any.
         host: ByteString, all();
-        /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others; 1 in filters
-        /// for any.
+        /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others.
         operation: i8, all();
-        /// 2 to deny, 3 to allow; in filters 1 for any.
+        /// 2 to deny, 3 to allow.
         permission_type: i8, all();
     }
 
@@ -72,10 +69,9 @@ structs! {
 
     /// An element of [`CreateAclsRequest::creations`].
     struct AclCreation {
-        /// What it is about: in rules 2 a topic, 3 a group, 4 the cluster, 5 a transactional id; in configurations 2
-        /// a topic, 4 a broker.
+        /// What it is about: 2 a topic, 3 a group, 4 the cluster, 5 a transactional id.
         resource_type: i8, all();
-        /// The name of what the rule or configuration is about.
+        /// The name of what the rule is about.
         resource_name: ByteString, all();
         /// How the name is meant: 3 literally, 4 as a prefix.
         resource_pattern_type: i8 = 3, all();
@@ -83,10 +79,9 @@ structs! {
         principal: ByteString, all();
         /// The host that a client comes from, or `*` for any.
         host: ByteString, all();
-        /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others; 1 in filters
-        /// for any.
+        /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others.
         operation: i8, all();
-        /// 2 to deny, 3 to allow; in filters 1 for any.
+        /// 2 to deny, 3 to allow.
         permission_type: i8, all();
     }
 
@@ -124,10 +119,9 @@ structs! {
         principal_filter: Option<ByteString> = Some(Default::default()), all().nullable();
         /// The host of the rules wanted; null for any.
         host_filter: Option<ByteString> = Some(Default::default()), all().nullable();
-        /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others; 1 in filters
-        /// for any.
+        /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others; 1 for any.
         operation: i8, all();
-        /// 2 to deny, 3 to allow; in filters 1 for any.
+        /// 2 to deny, 3 to allow, 1 for any.
         permission_type: i8, all();
     }
 
@@ -155,21 +149,19 @@ structs! {
         error_code: ErrorCode, all();
         /// What went wrong, for people.
         error_message: Option<ByteString> = Some(Default::default()), all().nullable();
-        /// What it is about: in rules 2 a topic, 3 a group, 4 the cluster, 5 a transactional id; in configurations 2
-        /// a topic, 4 a broker.
+        /// What it is about: 2 a topic, 3 a group, 4 the cluster, 5 a transactional id.
         resource_type: i8, all();
-        /// The name of what the rule or configuration is about.
+        /// The name of what the rule is about.
         resource_name: ByteString, all();
-        /// How the name is meant: 3 literally, 4 as a prefix; in filters 1 for any, 2 for all that match.
+        /// How the name is meant: 3 literally, 4 as a prefix.
         pattern_type: i8 = 3, all();
         /// Whom the rule is about.
         principal: ByteString, all();
         /// The host that a client comes from, or `*` for any.
         host: ByteString, all();
-        /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others; 1 in filters
-        /// for any.
+        /// The operation: 2 all, 3 read, 4 write, 5 create, 6 delete, 7 alter, 8 describe, and others.
         operation: i8, all();
-        /// 2 to deny, 3 to allow; in filters 1 for any.
+        /// 2 to deny, 3 to allow.
         permission_type: i8, all();
     }
 }

@@ -95,7 +95,7 @@ structs! {
         member_id: Option<ByteString>, from(9).nullable().ignorable();
         /// The member's epoch, or -1.
         member_epoch: i32 = -1, from(9).ignorable();
-        /// The topics.
+        /// The topics; null for all.
         topics: Option<Vec<OffsetFetchRequestTopics>> = Some(Default::default()), from(8).nullable();
     }
 
@@ -145,7 +145,7 @@ structs! {
         committed_offset: i64, between(0, 7);
         /// The epoch of the leader that the last record read came from, or -1.
         committed_leader_epoch: i32 = -1, between(5, 7).ignorable();
-        /// What the member says of itself, in the protocol's own form.
+        /// What the client wanted to be told again.
         metadata: Option<ByteString> = Some(Default::default()), between(0, 7).nullable();
         /// What went wrong, or nothing.
         error_code: ErrorCode, between(0, 7);
@@ -167,7 +167,7 @@ structs! {
         committed_offset: i64, from(8);
         /// The epoch of the leader that the last record read came from, or -1.
         committed_leader_epoch: i32 = -1, from(8).ignorable();
-        /// What the member says of itself, in the protocol's own form.
+        /// What the client wanted to be told again.
         metadata: Option<ByteString> = Some(Default::default()), from(8).nullable();
         /// What went wrong, or nothing.
         error_code: ErrorCode, from(8);

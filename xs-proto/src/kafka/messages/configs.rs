@@ -19,10 +19,9 @@ structs! {
 
     /// An element of [`DescribeConfigsRequest::resources`].
     struct DescribeConfigsResource {
-        /// What it is about: in rules 2 a topic, 3 a group, 4 the cluster, 5 a transactional id; in configurations 2
-        /// a topic, 4 a broker.
+        /// What it is about: 2 a topic, 4 a broker.
         resource_type: i8, all();
-        /// The name of what the rule or configuration is about.
+        /// The topic's name, or the broker's number.
         resource_name: ByteString, all();
         /// The names to tell of; null for all.
         configuration_keys: Option<Vec<ByteString>> = Some(Default::default()), all().nullable();
@@ -42,10 +41,9 @@ structs! {
         error_code: ErrorCode, all();
         /// What went wrong, for people.
         error_message: Option<ByteString> = Some(Default::default()), all().nullable();
-        /// What it is about: in rules 2 a topic, 3 a group, 4 the cluster, 5 a transactional id; in configurations 2
-        /// a topic, 4 a broker.
+        /// What it is about: 2 a topic, 4 a broker.
         resource_type: i8, all();
-        /// The name of what the rule or configuration is about.
+        /// The topic's name, or the broker's number.
         resource_name: ByteString, all();
         /// The values.
         configs: Vec<DescribeConfigsResourceResult>, all();
@@ -77,13 +75,13 @@ structs! {
         name: ByteString, all();
         /// The value.
         value: Option<ByteString> = Some(Default::default()), all().nullable();
-        /// Where the value comes from.
+        /// Where the value comes from: 1 the topic, 4 the broker's file, 5 the default, and others.
         source: i8, all();
     }
 
     /// Replaces configurations.
     struct AlterConfigsRequest {
-        /// What is asked about.
+        /// What to change.
         resources: Vec<AlterConfigsRequestAlterConfigsResource>, all();
         /// Whether to check only, and change nothing.
         validate_only: bool, all();
@@ -91,10 +89,9 @@ structs! {
 
     /// An element of [`AlterConfigsRequest::resources`].
     struct AlterConfigsRequestAlterConfigsResource {
-        /// What it is about: in rules 2 a topic, 3 a group, 4 the cluster, 5 a transactional id; in configurations 2
-        /// a topic, 4 a broker.
+        /// What it is about: 2 a topic, 4 a broker.
         resource_type: i8, all();
-        /// The name of what the rule or configuration is about.
+        /// The topic's name, or the broker's number.
         resource_name: ByteString, all();
         /// The values.
         configs: Vec<AlterConfigsRequestAlterableConfig>, all();
@@ -112,7 +109,7 @@ structs! {
     struct AlterConfigsResponse {
         /// How long the client was slowed down because of a quota, in milliseconds.
         throttle_time_ms: i32, all();
-        /// The topics.
+        /// The results, in the order of the request.
         responses: Vec<AlterConfigsResponseAlterConfigsResourceResponse>, all();
     }
 
@@ -122,16 +119,15 @@ structs! {
         error_code: ErrorCode, all();
         /// What went wrong, for people.
         error_message: Option<ByteString> = Some(Default::default()), all().nullable();
-        /// What it is about: in rules 2 a topic, 3 a group, 4 the cluster, 5 a transactional id; in configurations 2
-        /// a topic, 4 a broker.
+        /// What it is about: 2 a topic, 4 a broker.
         resource_type: i8, all();
-        /// The name of what the rule or configuration is about.
+        /// The topic's name, or the broker's number.
         resource_name: ByteString, all();
     }
 
     /// Changes single values of configurations.
     struct IncrementalAlterConfigsRequest {
-        /// What is asked about.
+        /// What to change.
         resources: Vec<IncrementalAlterConfigsRequestAlterConfigsResource>, all();
         /// Whether to check only, and change nothing.
         validate_only: bool, all();
@@ -139,10 +135,9 @@ structs! {
 
     /// An element of [`IncrementalAlterConfigsRequest::resources`].
     struct IncrementalAlterConfigsRequestAlterConfigsResource {
-        /// What it is about: in rules 2 a topic, 3 a group, 4 the cluster, 5 a transactional id; in configurations 2
-        /// a topic, 4 a broker.
+        /// What it is about: 2 a topic, 4 a broker.
         resource_type: i8, all();
-        /// The name of what the rule or configuration is about.
+        /// The topic's name, or the broker's number.
         resource_name: ByteString, all();
         /// The values.
         configs: Vec<IncrementalAlterConfigsRequestAlterableConfig>, all();
@@ -162,7 +157,7 @@ structs! {
     struct IncrementalAlterConfigsResponse {
         /// How long the client was slowed down because of a quota, in milliseconds.
         throttle_time_ms: i32, all();
-        /// The topics.
+        /// The results, in the order of the request.
         responses: Vec<IncrementalAlterConfigsResponseAlterConfigsResourceResponse>, all();
     }
 
@@ -172,10 +167,9 @@ structs! {
         error_code: ErrorCode, all();
         /// What went wrong, for people.
         error_message: Option<ByteString> = Some(Default::default()), all().nullable();
-        /// What it is about: in rules 2 a topic, 3 a group, 4 the cluster, 5 a transactional id; in configurations 2
-        /// a topic, 4 a broker.
+        /// What it is about: 2 a topic, 4 a broker.
         resource_type: i8, all();
-        /// The name of what the rule or configuration is about.
+        /// The topic's name, or the broker's number.
         resource_name: ByteString, all();
     }
 }

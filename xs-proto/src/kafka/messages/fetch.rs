@@ -59,7 +59,7 @@ structs! {
         fetch_offset: i64, all();
         /// The epoch of the last record that the reader has, or -1.
         last_fetched_epoch: i32 = -1, from(12);
-        /// The first offset that is still there, or -1.
+        /// The first offset that a follower still has; -1 from a client.
         log_start_offset: i64 = -1, from(5).ignorable();
         /// How many bytes to send of this partition at most. Its first batch is sent, however long it is.
         partition_max_bytes: i32, all();
@@ -129,9 +129,9 @@ structs! {
 
     /// What [`PartitionData::snapshot_id`] says.
     struct SnapshotId {
-        /// The offset behind the last one of that epoch, or -1.
+        /// The offset behind the last one that the snapshot has.
         end_offset: i64 = -1, all();
-        /// The epoch.
+        /// The epoch of the last record that the snapshot has.
         epoch: i32 = -1, all();
     }
 

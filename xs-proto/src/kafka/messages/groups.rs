@@ -162,13 +162,13 @@ structs! {
         protocol_type: Option<ByteString>, from(5).nullable().ignorable();
         /// The way in which partitions are assigned.
         protocol_name: Option<ByteString>, from(5).nullable().ignorable();
-        /// For each partition the brokers that shall hold it, or nothing to let the broker choose.
+        /// What each member shall read. Only the member that makes the assignment has something to say here.
         assignments: Vec<SyncGroupRequestAssignment>, all();
     }
 
     /// An element of [`SyncGroupRequest::assignments`].
     struct SyncGroupRequestAssignment {
-        /// The name that the coordinator gave the member; empty before.
+        /// The member.
         member_id: ByteString, all();
         /// What the member shall read, in the protocol's own form.
         assignment: Bytes, all();

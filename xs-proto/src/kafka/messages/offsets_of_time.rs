@@ -31,7 +31,8 @@ structs! {
         partition_index: i32, all();
         /// The epoch of the leader that the client knows, or -1.
         current_leader_epoch: i32 = -1, from(4).ignorable();
-        /// The time, in milliseconds since 1970; in requests -1 stands for the end of the log, -2 for its start.
+        /// The time, in milliseconds since 1970; -1 stands for the end of the log, -2 for its start, -3 (from version
+        /// 7) for the latest time of all records.
         timestamp: i64, all();
     }
 
@@ -57,9 +58,9 @@ structs! {
         partition_index: i32, all();
         /// What went wrong, or nothing.
         error_code: ErrorCode, all();
-        /// The time, in milliseconds since 1970; in requests -1 stands for the end of the log, -2 for its start.
+        /// The time of the record that was found, in milliseconds since 1970, or -1.
         timestamp: i64 = -1, all();
-        /// The offset.
+        /// The offset of the record that was found, or -1.
         offset: i64 = -1, all();
         /// The epoch of the leader, or -1.
         leader_epoch: i32 = -1, from(4);
@@ -87,7 +88,7 @@ structs! {
         partition: i32, all();
         /// The epoch of the leader that the client knows, or -1.
         current_leader_epoch: i32 = -1, all();
-        /// The epoch of the leader, or -1.
+        /// The epoch that is asked about.
         leader_epoch: i32, all();
     }
 

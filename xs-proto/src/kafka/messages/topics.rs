@@ -69,9 +69,9 @@ structs! {
         error_message: Option<ByteString> = Some(Default::default()), all().nullable();
         /// Why the configuration is not told, or nothing.
         topic_config_error_code: ErrorCode, from(5).tag(0).ignorable();
-        /// How many partitions, or -1 for the broker's default.
+        /// How many partitions, or -1 if that is not told.
         num_partitions: i32 = -1, from(5).ignorable();
-        /// How many brokers hold each partition, or -1 for the broker's default.
+        /// How many brokers hold each partition, or -1 if that is not told.
         replication_factor: i16 = -1, from(5).ignorable();
         /// The values.
         configs: Option<Vec<CreatableTopicConfigs>> = Some(Default::default()), from(5).nullable().ignorable();
@@ -149,7 +149,7 @@ structs! {
     struct DeleteRecordsPartition {
         /// The partition.
         partition_index: i32, all();
-        /// The offset.
+        /// The first offset to keep; -1 stands for the high watermark.
         offset: i64, all();
     }
 

@@ -13,9 +13,9 @@ structs! {
         transactional_id: Option<ByteString> = Some(Default::default()), all().nullable();
         /// After how long an open transaction is aborted, in milliseconds.
         transaction_timeout_ms: i32, all();
-        /// The producer's number.
+        /// The producer's number, or -1 for a new one.
         producer_id: i64 = -1, from(3);
-        /// The producer's epoch.
+        /// The producer's epoch, or -1 with a new number.
         producer_epoch: i16 = -1, from(3);
     }
 
