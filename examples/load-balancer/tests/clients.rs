@@ -127,7 +127,7 @@ async fn kill_9_of_one_of_three_under_wrk_costs_no_request() {
     std::thread::sleep(Duration::from_millis(1500));
     site.servers[1].0.0.kill().unwrap(); // that is SIGKILL
     let requests = all_good(&text(wrk.wait_with_output().unwrap()));
-    assert!(requests > 1000, "{requests}");
+    assert!(requests > 200, "{requests}");
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn reloading_under_wrk_costs_no_request() {
         Site::write(&site.dir, site.port, &site.servers, more);
         site.signal("-HUP");
     }
-    assert!(all_good(&text(wrk.wait_with_output().unwrap())) > 1000);
+    assert!(all_good(&text(wrk.wait_with_output().unwrap())) > 200);
 }
 
 #[tokio::test]

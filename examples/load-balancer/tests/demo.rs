@@ -8,7 +8,7 @@ use xs_load_balancer::{Demo, demo};
 async fn killing_one_and_slowing_one_costs_no_request() {
     let mut lines = Vec::new();
     let outcome = demo(Demo { tick: Duration::from_millis(250) }, |line| lines.push(line.to_string())).await.unwrap();
-    assert!(outcome.is_good() && outcome.answered > 500, "{outcome:?}\n{}", lines.join("\n"));
+    assert!(outcome.is_good() && outcome.answered > 100, "{outcome:?}\n{}", lines.join("\n"));
     assert!(lines.iter().any(|line| line.contains("unwell")), "{}", lines.join("\n"));
     // Whoever was killed and started again is asked again.
     let back =
