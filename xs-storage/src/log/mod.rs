@@ -510,13 +510,16 @@ impl<F: Framing> Log<F> {
 }
 
 impl Log<Batches> {
-    /// [`Log::append_batch`] of a batch that [`Framing::draft`] has seen: it is stored with the draft's header, into which a
-    /// broker has put its epoch or its time.
-    ///
-    /// # Errors
-    /// Those of [`Log::append_batch`].
-    pub fn append_drafted(&self, draft: &BatchDraft, batch: Bytes) -> Result<(Index, Commit)> {
+    /// [`Log::append_batch`] of a batch that [`Framing::draft`] has seen: it is stored with the draft's header.
+    #[cfg(feature = "partition")]
+    pub(crate) fn append_drafted(&self, draft: &BatchDraft, batch: Bytes) -> Result<(Index, Commit)> {
         self.shared.append_drafted(draft, Payload::Whole(batch))
+    }
+
+    /// The index that the newest segment begins with.
+    #[cfg(feature = "partition")]
+    pub(crate) fn newest(&self) -> Index {
+        self.shared.tail.lock().last().first
     }
 }
 

@@ -1,0 +1,42 @@
+//! Looking at everything: each batch, what no checksum of Kafka's covers, and what is derived.
+
+use super::header::Header;
+use super::{Shared, snapshot};
+use crate::{Error, Result};
+
+/// What a check has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checked {
+    /// Batches.
+    pub batches: u64,
+    /// Records in them, as their headers count them.
+    pub records: u64,
+    /// Snapshots.
+    pub snapshots: usize,
+}
+
+impl Shared {
+    pub(super) fn check(&self) -> Result<Checked> {
+        let _keeping = self.keeping.lock();
+        // Checksums, offsets, and the sums in the indexes.
+        self.log.check()?;
+        let mut checked = Checked { snapshots: snapshot::check(&*self.vfs, &self.dir)?, ..Checked::default() };
+        let mut reader = self.log.reader(self.log.bounds().start);
+        let mut epoch = -1;
+        while let Some(entry) = reader.next()? {
+            let header = Header::read(&entry.payload).expect("the framing gives whole batches");
+            let wrong = |what: String| Err(Error::corrupt(&self.dir, 0, format!("batch {}: {what}", entry.index)));
+            if header.leader_epoch < epoch {
+                return wrong(format!("leader epoch {} behind {epoch}", header.leader_epoch));
+            }
+            if i64::from(header.records) > i64::from(header.last_delta) + 1 {
+                return wrong(format!("{} records in {} offsets", header.records, header.last_delta));
+            }
+            epoch = header.leader_epoch;
+            checked.batches += 1;
+            checked.records += u64::try_from(header.records).unwrap_or(0);
+        }
+        Ok(checked)
+    }
+}
