@@ -1,0 +1,287 @@
+//! The topics that there are, on the disk and open.
+//!
+//! The catalog is a B+tree: a topic is there when its entry is durable, and gone when the entry is. The partitions of a topic
+//! lie in a directory with the topic's identity as its name, so that a topic which is made again never finds the records
+//! of an earlier one; what a crash left of a deleted topic is removed when the broker starts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use parking_lot::{Mutex, RwLock};
+use xs_os::vfs::Vfs;
+use xs_os::{Clock, Jobs};
+use xs_proto::kafka::ErrorCode;
+use xs_proto::kafka::wire::Uuid;
+use xs_storage::btree::BTree;
+use xs_storage::engine::{Durability, Engine, KeyRange, ReadView, WriteBatch};
+use xs_storage::partition::{Partition, PartitionOptions};
+use xs_storage::{Error, Result};
+
+use crate::config::TopicConfig;
+
+const TOPIC: &[u8] = b"topic/";
+const NEXT_PRODUCER: &[u8] = b"next-producer";
+/// Producers' numbers are taken from the catalog so many at a time.
+const PRODUCERS: i64 = 1000;
+/// Kafka's: with a partition's number behind it, it is still the name of a file.
+const MAX_NAME: usize = 249;
+
+/// A topic. Never changed: another one takes its place.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: ByteString,
+    pub(crate) id: Uuid,
+    pub(crate) config: TopicConfig,
+    pub(crate) partitions: Vec<Partition>,
+}
+
+impl Topic {
+    pub(crate) fn partition(&self, index: i32) -> Option<&Partition> {
+        self.partitions.get(usize::try_from(index).ok()?)
+    }
+}
+
+/// What a refused change is answered.
+pub(crate) type Refusal = (ErrorCode, String);
+
+#[derive(Debug, Default)]
+struct Names {
+    by_name: BTreeMap<ByteString, Arc<Topic>>,
+    partitions: usize,
+}
+
+/// What all partitions share.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) jobs: Arc<dyn Jobs>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// All topics.
+pub(crate) struct Topics {
+    machine: Machine,
+    dir: PathBuf,
+    catalog: Arc<dyn Engine>,
+    names: RwLock<Names>,
+    /// Held by who changes the catalog.
+    changing: Mutex<Producers>,
+    max_partitions: usize,
+}
+
+/// The numbers that may be given out without asking the catalog.
+#[derive(Debug, Default)]
+struct Producers {
+    next: i64,
+    end: i64,
+}
+
+impl Topics {
+    /// Opens everything in `dir`. Waits for the disk.
+    pub(crate) fn open(machine: Machine, dir: &Path, max_partitions: usize) -> Result<Topics> {
+        let Machine { vfs, jobs, clock } = machine.clone();
+        vfs.make_dir(&dir.join("topics")).map_err(Error::from)?;
+        let options =
+            xs_storage::btree::Options { vfs, jobs, clock, memory: 8 << 20, log_bytes: 1 << 20, ..Default::default() };
+        let catalog: Arc<dyn Engine> = Arc::new(BTree::open(&dir.join("catalog"), options)?);
+        let topics = Topics {
+            machine,
+            dir: dir.join("topics"),
+            catalog,
+            names: RwLock::default(),
+            changing: Mutex::default(),
+            max_partitions,
+        };
+        topics.load()?;
+        Ok(topics)
+    }
+
+    fn load(&self) -> Result<()> {
+        let mut names = Names::default();
+        {
+            let mut cursor = self.catalog.cursor(KeyRange::prefix(TOPIC))?;
+            while cursor.next()? {
+                let name = String::from_utf8_lossy(&cursor.key()[TOPIC.len()..]).into_owned();
+                let wrong = |why: &str| Error::Invalid(format!("the catalog's entry of topic {name:?}: {why}"));
+                let (id, count, config) = read_entry(cursor.value()?).map_err(|why| wrong(&why))?;
+                let topic = self.open_topic(name.clone().into(), id, count, config)?;
+                names.partitions += topic.partitions.len();
+                names.by_name.insert(topic.name.clone(), Arc::new(topic));
+            }
+        }
+        let known: Vec<String> = names.by_name.values().map(|topic| topic.id.to_string()).collect();
+        for left in self.machine.vfs.list(&self.dir)? {
+            if !known.iter().any(|known| left == known.as_str()) {
+                remove_all(&*self.machine.vfs, &self.dir.join(left))?;
+            }
+        }
+        *self.names.write() = names;
+        Ok(())
+    }
+
+    fn open_topic(&self, name: ByteString, id: Uuid, count: u32, config: TopicConfig) -> Result<Topic> {
+        let dir = self.dir.join(id.to_string());
+        let options = PartitionOptions {
+            segment_bytes: config.segment_bytes,
+            max_batch: config.max_batch,
+            jobs: self.machine.jobs.clone(),
+            ..PartitionOptions::default()
+        };
+        let open = |n: u32| Partition::open(self.machine.vfs.clone(), &dir.join(n.to_string()), options.clone());
+        Ok(Topic { name, id, config, partitions: (0..count).map(open).collect::<Result<_>>()? })
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
+        self.names.read().by_name.get(name).cloned()
+    }
+
+    pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
+        self.names.read().by_name.values().find(|topic| topic.id == id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
+        self.names.read().by_name.values().cloned().collect()
+    }
+
+    /// Whether a topic could be made. The number of its partitions has been checked to be positive.
+    pub(crate) fn check(&self, name: &str, partitions: u32) -> std::result::Result<(), Refusal> {
+        let refuse = |code, why: String| Err((code, why));
+        if let Err(why) = check_name(name) {
+            return refuse(ErrorCode::INVALID_TOPIC_EXCEPTION, why);
+        }
+        let names = self.names.read();
+        if names.by_name.contains_key(name) {
+            return refuse(ErrorCode::TOPIC_ALREADY_EXISTS, format!("Topic '{name}' already exists."));
+        }
+        if names.partitions + partitions as usize > self.max_partitions {
+            let why = format!("This broker has {} partitions at most.", self.max_partitions);
+            return refuse(ErrorCode::POLICY_VIOLATION, why);
+        }
+        Ok(())
+    }
+
+    /// Makes a topic, durably. Waits for the disk.
+    pub(crate) fn create(
+        &self,
+        name: ByteString,
+        id: Uuid,
+        partitions: u32,
+        config: TopicConfig,
+    ) -> std::result::Result<Arc<Topic>, Refusal> {
+        let _changing = self.changing.lock();
+        self.check(&name, partitions)?;
+        let made = || -> Result<Topic> {
+            // The partitions first: a topic that is in the catalog has all of them.
+            let topic = self.open_topic(name.clone(), id, partitions, config)?;
+            self.machine.vfs.sync_dir(&self.dir)?;
+            let mut batch = WriteBatch::new();
+            batch.put(&key(&name), &write_entry(&topic));
+            self.catalog.submit(batch, Durability::Synced)?.wait()?;
+            Ok(topic)
+        };
+        let topic = match made() {
+            Ok(topic) => Arc::new(topic),
+            Err(error) => {
+                tracing::error!(topic = %name, %error, "a topic could not be made");
+                return Err((ErrorCode::KAFKA_STORAGE_ERROR, error.to_string()));
+            }
+        };
+        let mut names = self.names.write();
+        names.partitions += topic.partitions.len();
+        names.by_name.insert(name, topic.clone());
+        Ok(topic)
+    }
+
+    /// Deletes a topic, durably. Waits for the disk.
+    pub(crate) fn delete(&self, name: &str) -> std::result::Result<Arc<Topic>, Refusal> {
+        let _changing = self.changing.lock();
+        let unknown = || (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("There is no topic '{name}'."));
+        let topic = self.get(name).ok_or_else(unknown)?;
+        let mut batch = WriteBatch::new();
+        batch.delete(&key(name));
+        let durable = self.catalog.submit(batch, Durability::Synced).and_then(|commit| commit.wait());
+        if let Err(error) = durable {
+            tracing::error!(topic = name, %error, "a topic could not be deleted");
+            return Err((ErrorCode::KAFKA_STORAGE_ERROR, error.to_string()));
+        }
+        {
+            let mut names = self.names.write();
+            names.by_name.remove(name);
+            names.partitions -= topic.partitions.len();
+        }
+        // Whoever reads it still reads on in files without names. What cannot be removed now is at the next start.
+        if let Err(error) = remove_all(&*self.machine.vfs, &self.dir.join(topic.id.to_string())) {
+            tracing::warn!(topic = name, %error, "the files of a deleted topic are still there");
+        }
+        Ok(topic)
+    }
+
+    /// A number that no producer has had. Waits for the disk now and then.
+    pub(crate) fn next_producer(&self) -> Result<i64> {
+        let mut producers = self.changing.lock();
+        if producers.next == producers.end {
+            let stored = self.catalog.get(NEXT_PRODUCER)?;
+            let start = match stored.as_deref() {
+                None => 0,
+                Some(bytes) => i64::from_be_bytes(
+                    bytes.try_into().map_err(|_| Error::Invalid("the catalog's producer number".into()))?,
+                ),
+            };
+            let end = start.saturating_add(PRODUCERS);
+            let mut batch = WriteBatch::new();
+            batch.put(NEXT_PRODUCER, &end.to_be_bytes());
+            self.catalog.submit(batch, Durability::Synced)?.wait()?;
+            *producers = Producers { next: start, end };
+        }
+        producers.next += 1;
+        Ok(producers.next - 1)
+    }
+}
+
+/// Kafka's rules for names.
+fn check_name(name: &str) -> std::result::Result<(), String> {
+    let ok = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    match name {
+        "" | "." | ".." => Err(format!("A topic's name cannot be '{name}'.")),
+        _ if name.len() > MAX_NAME => Err(format!("A topic's name has {MAX_NAME} characters at most.")),
+        _ if !name.bytes().all(ok) => {
+            Err(format!("Topic name '{name}' has other characters than letters, digits, '.', '_' and '-'."))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn key(name: &str) -> Vec<u8> {
+    [TOPIC, name.as_bytes()].concat()
+}
+
+/// Identity, number of partitions, configuration.
+fn write_entry(topic: &Topic) -> Vec<u8> {
+    let count = (topic.partitions.len() as u32).to_be_bytes();
+    [&topic.id.0[..], &count, topic.config.write().as_bytes()].concat()
+}
+
+fn read_entry(entry: &[u8]) -> std::result::Result<(Uuid, u32, TopicConfig), String> {
+    let (id, rest) = entry.split_first_chunk().ok_or("it is too short")?;
+    let (count, config) = rest.split_first_chunk().ok_or("it is too short")?;
+    let config = std::str::from_utf8(config).map_err(|_| "its configuration is not UTF-8")?;
+    Ok((Uuid(*id), u32::from_be_bytes(*count), TopicConfig::read(config)?))
+}
+
+/// Removes a directory with what is in it.
+fn remove_all(vfs: &dyn Vfs, path: &Path) -> std::io::Result<()> {
+    match vfs.remove(path) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            // A file that cannot be removed has nothing in it.
+            let Ok(names) = vfs.list(path) else { return Err(error) };
+            if names.is_empty() {
+                return Err(error);
+            }
+            names.into_iter().try_for_each(|name| remove_all(vfs, &path.join(name)))?;
+            vfs.remove(path)
+        }
+    }
+}
