@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use parking_lot::{Mutex, RwLock};
-use xs_os::vfs::Vfs;
+use xs_os::vfs::{Vfs, VfsExt};
 use xs_os::{Clock, Jobs};
 use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::wire::Uuid;
 use xs_storage::btree::BTree;
-use xs_storage::engine::{Durability, Engine, KeyRange, ReadView, WriteBatch};
+use xs_storage::engine::{Durability, Engine, KeyRange, WriteBatch};
 use xs_storage::partition::{Partition, PartitionOptions};
 use xs_storage::{Error, Result};
 
@@ -82,13 +82,14 @@ impl Topics {
     /// Opens everything in `dir`. Waits for the disk.
     pub(crate) fn open(machine: Machine, dir: &Path, max_partitions: usize) -> Result<Topics> {
         let Machine { vfs, jobs, clock } = machine.clone();
-        vfs.make_dir(&dir.join("topics")).map_err(Error::from)?;
+        let topics = dir.join("topics");
+        vfs.make_dir(&topics).map_err(Error::io("create", &topics))?;
         let options =
             xs_storage::btree::Options { vfs, jobs, clock, memory: 8 << 20, log_bytes: 1 << 20, ..Default::default() };
         let catalog: Arc<dyn Engine> = Arc::new(BTree::open(&dir.join("catalog"), options)?);
         let topics = Topics {
             machine,
-            dir: dir.join("topics"),
+            dir: topics,
             catalog,
             names: RwLock::default(),
             changing: Mutex::default(),
@@ -112,9 +113,10 @@ impl Topics {
             }
         }
         let known: Vec<String> = names.by_name.values().map(|topic| topic.id.to_string()).collect();
-        for left in self.machine.vfs.list(&self.dir)? {
+        for left in self.machine.vfs.list(&self.dir).map_err(Error::io("list", &self.dir))? {
             if !known.iter().any(|known| left == known.as_str()) {
-                remove_all(&*self.machine.vfs, &self.dir.join(left))?;
+                let path = self.dir.join(left);
+                remove_all(&*self.machine.vfs, &path).map_err(Error::io("remove", &path))?;
             }
         }
         *self.names.write() = names;
@@ -175,7 +177,7 @@ impl Topics {
         let made = || -> Result<Topic> {
             // The partitions first: a topic that is in the catalog has all of them.
             let topic = self.open_topic(name.clone(), id, partitions, config)?;
-            self.machine.vfs.sync_dir(&self.dir)?;
+            self.machine.vfs.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))?;
             let mut batch = WriteBatch::new();
             batch.put(&key(&name), &write_entry(&topic));
             self.catalog.submit(batch, Durability::Synced)?.wait()?;

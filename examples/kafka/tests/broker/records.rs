@@ -144,7 +144,7 @@ async fn a_batch_that_is_sent_again_stands_there_once() {
         panic!("another answer")
     };
     assert_ne!(another.producer_id, producer.producer_id);
-    let mut numbered = |sequence| {
+    let numbered = |sequence| {
         let mut builder = BatchBuilder::new();
         builder.header.producer_id = producer.producer_id;
         (builder.header.producer_epoch, builder.header.base_sequence) = (0, sequence);
@@ -165,7 +165,7 @@ async fn offsets_are_found_by_time() {
     let server = Server::ephemeral().await.unwrap();
     let mut client = Client::of(&server).await;
     client.metadata(&["t"]).await;
-    let mut look = async |client: &mut Client, timestamp| {
+    let look = async |client: &mut Client, timestamp| {
         let partition = ListOffsetsPartition { timestamp, ..Default::default() };
         let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![partition] };
         let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
