@@ -62,6 +62,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower::service_fn;
 use xs_net::listener::{Addr, BindError, Listener, TcpListener, TcpOptions};
@@ -246,13 +247,13 @@ impl Builder {
     /// [`StartError`].
     pub async fn start(self) -> Result<Server, StartError> {
         let addr = self.addr;
-        let broker = self.assemble()?;
+        let (broker, closed) = self.assemble()?;
         let listener = TcpListener::bind(addr, TcpOptions::default())?;
         let (addr, signal) = (listener.socket_addr(), DrainSignal::new());
         broker.listening(addr);
         let task = tokio::spawn(broker.clone().serve(listener, signal.drain()));
         let tending = tokio::spawn(broker.tend());
-        Ok(Server { addr, signal, task, tending })
+        Ok(Server { addr, signal, task, tending, closed })
     }
 
     /// Starts it on threads of its own, each with a runtime and a socket on the port.
@@ -262,7 +263,7 @@ impl Builder {
     /// [`StartError`].
     pub fn run(self) -> Result<Reactors, StartError> {
         let (addr, threads) = (self.addr, self.threads);
-        let broker = self.assemble()?;
+        let (broker, _) = self.assemble()?;
         let options = ReactorOptions { threads, name: "kafka".to_owned(), ..ReactorOptions::default() };
         let shared = broker.clone();
         let reactors = Reactors::start(addr, options, move |reactor| {
@@ -278,7 +279,8 @@ impl Builder {
         Ok(reactors)
     }
 
-    fn assemble(self) -> Result<Arc<Broker>, StartError> {
+    /// The broker, and what ends when its data are closed.
+    fn assemble(self) -> Result<(Arc<Broker>, oneshot::Receiver<()>), StartError> {
         let mut defaults = self.defaults;
         let vfs = match (self.vfs, &self.data_dir) {
             (Some(vfs), _) => vfs,
@@ -291,10 +293,10 @@ impl Builder {
         };
         let dir = self.data_dir.unwrap_or_else(|| "kafka".into());
         let machine = Machine { vfs, jobs: self.jobs.clone(), clock: self.clock.clone() };
-        let topics = Topics::open(machine, &dir, self.config.max_partitions)?;
+        let (topics, closed) = Topics::open(machine, &dir, self.config.max_partitions)?;
         let mut rng = self.seed.map_or_else(Rng::from_entropy, Rng::from_seed);
         let cluster_id = ByteString::from(format!("xs-{:016x}", rng.next_u64()));
-        Ok(Arc::new(Broker {
+        let broker = Broker {
             config: self.config,
             defaults,
             topics: Arc::new(topics),
@@ -303,7 +305,8 @@ impl Builder {
             cluster_id,
             advertised: Default::default(),
             rng: Mutex::new(rng),
-        }))
+        };
+        Ok((Arc::new(broker), closed))
     }
 }
 
@@ -376,6 +379,7 @@ pub struct Server {
     signal: DrainSignal,
     task: JoinHandle<io::Result<Drained>>,
     tending: JoinHandle<()>,
+    closed: oneshot::Receiver<()>,
 }
 
 impl Server {
@@ -403,14 +407,18 @@ impl Server {
         self.addr.to_string()
     }
 
-    /// Accepts no more, lets connections finish what they do, and waits for them.
+    /// Accepts no more, lets connections finish what they do, and waits for them, and until the data directory can be opened
+    /// again.
     ///
     /// # Errors
     ///
     /// The listener failed, some time before.
     pub async fn shutdown(mut self) -> io::Result<Drained> {
         self.signal.start();
-        (&mut self.task).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        let drained = (&mut self.task).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        self.tending.abort();
+        let _ = (&mut self.closed).await;
+        drained
     }
 }
 

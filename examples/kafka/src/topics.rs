@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::oneshot;
 use xs_os::vfs::{Vfs, VfsExt};
 use xs_os::{Clock, Jobs};
 use xs_proto::kafka::ErrorCode;
@@ -69,6 +70,8 @@ pub(crate) struct Topics {
     /// Held by who changes the catalog.
     changing: Mutex<Producers>,
     max_partitions: usize,
+    /// Goes last: whoever has the other end learns that everything is closed.
+    _open: oneshot::Sender<()>,
 }
 
 /// The numbers that may be given out without asking the catalog.
@@ -79,14 +82,19 @@ struct Producers {
 }
 
 impl Topics {
-    /// Opens everything in `dir`. Waits for the disk.
-    pub(crate) fn open(machine: Machine, dir: &Path, max_partitions: usize) -> Result<Topics> {
+    /// Opens everything in `dir`. The receiver ends when all of it is closed again. Waits for the disk.
+    pub(crate) fn open(
+        machine: Machine,
+        dir: &Path,
+        max_partitions: usize,
+    ) -> Result<(Topics, oneshot::Receiver<()>)> {
         let Machine { vfs, jobs, clock } = machine.clone();
         let topics = dir.join("topics");
         vfs.make_dir(&topics).map_err(Error::io("create", &topics))?;
         let options =
             xs_storage::btree::Options { vfs, jobs, clock, memory: 8 << 20, log_bytes: 1 << 20, ..Default::default() };
         let catalog: Arc<dyn Engine> = Arc::new(BTree::open(&dir.join("catalog"), options)?);
+        let (open, closed) = oneshot::channel();
         let topics = Topics {
             machine,
             dir: topics,
@@ -94,9 +102,10 @@ impl Topics {
             names: RwLock::default(),
             changing: Mutex::default(),
             max_partitions,
+            _open: open,
         };
         topics.load()?;
-        Ok(topics)
+        Ok((topics, closed))
     }
 
     fn load(&self) -> Result<()> {

@@ -136,11 +136,12 @@ async fn a_batch_that_is_sent_again_stands_there_once() {
     let server = Server::ephemeral().await.unwrap();
     let mut client = Client::of(&server).await;
     client.metadata(&["t"]).await;
-    let Response::InitProducerId(producer) = client.ask(4, InitProducerIdRequest::default()).await else {
+    let nobody = InitProducerIdRequest { transactional_id: None, ..Default::default() };
+    let Response::InitProducerId(producer) = client.ask(4, nobody.clone()).await else {
         panic!("another answer")
     };
     assert_eq!((producer.error_code, producer.producer_epoch), (ErrorCode::NONE, 0));
-    let Response::InitProducerId(another) = client.ask(0, InitProducerIdRequest::default()).await else {
+    let Response::InitProducerId(another) = client.ask(0, nobody).await else {
         panic!("another answer")
     };
     assert_ne!(another.producer_id, producer.producer_id);
