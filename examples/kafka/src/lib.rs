@@ -100,6 +100,7 @@ mod api;
 mod broker;
 pub mod cli;
 mod config;
+mod groups;
 pub mod server;
 mod service;
 mod topics;

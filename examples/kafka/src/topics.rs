@@ -83,11 +83,7 @@ struct Producers {
 
 impl Topics {
     /// Opens everything in `dir`. The receiver ends when all of it is closed again. Waits for the disk.
-    pub(crate) fn open(
-        machine: Machine,
-        dir: &Path,
-        max_partitions: usize,
-    ) -> Result<(Topics, oneshot::Receiver<()>)> {
+    pub(crate) fn open(machine: Machine, dir: &Path, max_partitions: usize) -> Result<(Topics, oneshot::Receiver<()>)> {
         let Machine { vfs, jobs, clock } = machine.clone();
         let topics = dir.join("topics");
         vfs.make_dir(&topics).map_err(Error::io("create", &topics))?;
