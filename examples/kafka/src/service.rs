@@ -76,7 +76,7 @@ impl Connection {
             Request::Fetch(request) => {
                 later(api::fetch::answer(broker.clone(), request, version, self.sends_files).boxed())
             }
-            Request::ListOffsets(request) => later(api::offsets::answer(broker.clone(), request).boxed()),
+            Request::ListOffsets(request) => later(api::offsets::answer(broker.clone(), request, version).boxed()),
             Request::OffsetForLeaderEpoch(request) => Answer::Now(api::offsets::of_epochs(broker, request)),
             Request::Metadata(request) => later(api::metadata::answer(broker.clone(), request, version).boxed()),
             Request::DescribeCluster(request) => Answer::Now(api::metadata::cluster(broker, &request)),

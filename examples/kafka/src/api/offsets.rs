@@ -13,9 +13,11 @@ use crate::broker::Broker;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
+/// From this version on answers have leader epochs.
+const EPOCHS: i16 = 4;
 
 /// Looks for each partition; by time it reads the log, away from the reactor.
-pub(crate) async fn answer(broker: Arc<Broker>, request: ListOffsetsRequest) -> Response {
+pub(crate) async fn answer(broker: Arc<Broker>, request: ListOffsetsRequest, version: i16) -> Response {
     let committed = request.isolation_level == 1;
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
@@ -40,7 +42,7 @@ pub(crate) async fn answer(broker: Arc<Broker>, request: ListOffsetsRequest) -> 
                     partition_index,
                     offset,
                     timestamp,
-                    leader_epoch: if offset < 0 { -1 } else { 0 },
+                    leader_epoch: if offset < 0 || version < EPOCHS { -1 } else { 0 },
                     ..Default::default()
                 },
                 Err(error_code) => ListOffsetsPartitionResponse { partition_index, error_code, ..Default::default() },

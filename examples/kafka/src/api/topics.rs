@@ -80,6 +80,7 @@ async fn create_one(broker: &Broker, asked: CreatableTopic, check: bool) -> Resu
     Ok(CreatableTopicResult {
         name: asked.name,
         topic_id,
+        error_message: None,
         num_partitions: count,
         replication_factor: 1,
         configs: None,

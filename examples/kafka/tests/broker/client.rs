@@ -68,6 +68,25 @@ impl Client {
         }
     }
 
+    /// Makes a topic of one partition.
+    pub(crate) async fn create(&mut self, name: &str, configs: &[(&str, &str)]) -> CreatableTopicResult {
+        let config = |(name, value): &(&str, &str)| CreatableTopicConfig {
+            name: (*name).into(),
+            value: Some((*value).into()),
+        };
+        let topic = CreatableTopic {
+            name: name.into(),
+            num_partitions: 1,
+            replication_factor: 1,
+            configs: configs.iter().map(config).collect(),
+            ..Default::default()
+        };
+        match self.ask(7, CreateTopicsRequest { topics: vec![topic], ..Default::default() }).await {
+            Response::CreateTopics(created) => created.topics[0].clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(crate) async fn produce(&mut self, topic: &str, batch: Bytes) -> PartitionProduceResponse {
         match self.ask(9, produce(-1, topic, batch)).await {
             Response::Produce(produce) => produce.responses[0].partition_responses[0].clone(),

@@ -1,6 +1,6 @@
-//! The broker, asked by the codec's own client, and by real ones.
+//! The broker, asked by the codec's own client.
 
 mod client;
-mod real;
 mod records;
 mod topics;
+mod versions;
