@@ -138,6 +138,11 @@ impl Group {
         std::mem::take(&mut self.changed)
     }
 
+    /// A restart must find it, whatever has changed.
+    pub(crate) fn must_be_kept(&mut self) {
+        self.changed = true;
+    }
+
     /// Nobody joins it any more. Only an empty group can be deleted.
     pub(crate) fn delete(&mut self) -> Result<(), ErrorCode> {
         match self.state {

@@ -27,10 +27,13 @@
 //! ask for their name first), KIP-559 (the protocol's name in answers), KIP-814 (a static leader that comes back).
 
 mod answer;
+mod coordinator;
 mod describe;
 mod group;
 mod join;
+mod kept;
 mod member;
+pub(crate) mod offsets;
 mod rebalance;
 mod session;
 mod sync;
@@ -38,6 +41,7 @@ mod sync;
 mod tests;
 
 pub(crate) use answer::{Join, JoinAnswer, Joined, Output, SyncAnswer, Synced, Token};
+pub(crate) use coordinator::Groups;
 pub(crate) use describe::{Kept, KeptMember};
 pub(crate) use group::{Group, Limits, State};
 pub(crate) use member::{Client, Member};
