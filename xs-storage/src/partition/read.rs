@@ -82,6 +82,8 @@ impl Shared {
     /// Start, end, high watermark, last stable offset.
     pub(super) fn bounds(&self) -> (Index, Index, Index, Index) {
         let state = self.state.lock();
-        (state.start, state.derived.end, state.high, state.derived.transactions.last_stable(state.high))
+        // A transaction may have begun in front of what was deleted.
+        let stable = state.derived.transactions.last_stable(state.high).max(state.start);
+        (state.start, state.derived.end, state.high, stable)
     }
 }
