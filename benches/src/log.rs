@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use lexopt::ValueExt;
 use xs_os::vfs::{Open, SystemVfs, Vfs};
+use xs_proto::kafka::records::BatchBuilder;
 use xs_storage::log::{Log, LogOptions};
-use xs_storage::partition::{self, Append, Isolation, Partition, PartitionOptions, Retention};
+use xs_storage::partition::{Append, Isolation, Partition, PartitionOptions, Retention};
 
 /// What `--help` prints.
 const HELP: &str = "\
@@ -257,8 +257,10 @@ fn batches(dir: &Path, records: usize, cell: Duration) -> Result<Partitioned, Bo
     let dir = dir.join("partition");
     let options = PartitionOptions { max_batch: 16 << 20, ..PartitionOptions::default() };
     let partition = Partition::open(Arc::new(SystemVfs), &dir, options)?;
-    let batch = Bytes::from(partition::batch(-1, -1, -1, &vec![&[0x5a; 100][..]; records], 1_700_000_000_000));
-    let how = Append { leader_epoch: 0, now: 1_700_000_000_000, stamp: false };
+    let how = Append { now: 1_700_000_000_000, ..Append::default() };
+    let mut batch = BatchBuilder::new();
+    (0..records).for_each(|_| batch.append(how.now, None, Some(&[0x5a; 100])));
+    let batch = batch.finish()?;
     let keep = Retention { more_than_bytes: Some(KEPT), ..Retention::default() };
     let (mut appended, mut untended) = (0_u64, 0);
     let start = Instant::now();

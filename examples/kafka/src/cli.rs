@@ -71,6 +71,7 @@ Options:
       --advertise HOST:PORT  tell clients to connect there [where it listens]
       --node N             the broker's number [1]
       --partitions N       partitions of a topic that is made without saying [1]
+      --segment-bytes N    the length of a file of records, for topics that say nothing else [64 MiB]
       --no-auto-create     do not make a topic because a client asks for it
       --flush              answer a producer when its records are on the disk, not when the log has them
       --threads N          threads that serve connections [1]
@@ -132,6 +133,10 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, lexopt:
             Long("partitions") => builder.partitions(parser.value()?.parse_with(|text| match text.parse() {
                 Ok(partitions @ 1..=10_000) => Ok(partitions),
                 _ => Err("1 to 10000"),
+            })?),
+            Long("segment-bytes") => builder.segment_bytes(parser.value()?.parse_with(|text| match text.parse() {
+                Ok(bytes @ 4096..=0x7fff_ffff) => Ok(bytes),
+                _ => Err("4096 to 2147483647"),
             })?),
             Long("no-auto-create") => builder.auto_create(false),
             Long("flush") => builder.flush(Flush::Always),

@@ -167,6 +167,8 @@ mod open;
 mod pending;
 mod range;
 mod reader;
+#[cfg(feature = "partition")]
+mod rewrite;
 mod segment;
 mod shared;
 mod spares;
@@ -196,6 +198,8 @@ use turn::Goal;
 
 pub use framing::{BatchDraft, Batches, Framing, MAX_HEAD, Mark, Parsed, Raw, RecordDraft, Records, Sealed};
 pub use reader::{Entry, FileRange, Grown, Reader};
+#[cfg(feature = "partition")]
+pub(crate) use rewrite::Rewrite;
 #[cfg(feature = "lsm")]
 pub(crate) use spares::remove_spares;
 
@@ -428,6 +432,15 @@ impl<F: Framing> Log<F> {
         tail.rolls = tail.next != tail.last().first;
     }
 
+    /// Closes it, though others may still hold commits: those that are durable by now say so, and the directory may be
+    /// opened again. Else a log is open for as long as anybody has a commit or a reader of it.
+    #[cfg(feature = "partition")]
+    pub(crate) fn close(&self) {
+        self.shared.close();
+        self.shared.stop(Error::Invalid("the log was closed".into()));
+        self.shared.lock.lock().take();
+    }
+
     /// Resolves when there is an entry at or behind `index`, or the log was cut or has stopped.
     pub fn grown(&self, index: Index) -> Grown<F> {
         let timeline = self.shared.tail.lock().timeline;
@@ -514,6 +527,12 @@ impl Log<Batches> {
     #[cfg(feature = "partition")]
     pub(crate) fn append_drafted(&self, draft: &BatchDraft, batch: Bytes) -> Result<(Index, Commit)> {
         self.shared.append_drafted(draft, Payload::Whole(batch))
+    }
+
+    /// Begins to write the full segments in `range` anew, as one. None if they are not all there, or are not full.
+    #[cfg(feature = "partition")]
+    pub(crate) fn rewrite(&self, range: Range<Index>) -> Result<Option<Rewrite<Batches>>> {
+        Rewrite::begin(self.shared.clone(), range)
     }
 
     /// The index that the newest segment begins with.

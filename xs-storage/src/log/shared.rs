@@ -62,7 +62,7 @@ pub(super) struct Shared<F: Framing> {
     pub(super) safe: AtomicU64,
     pub(super) counts: Counts,
     /// Held as long as the log is open.
-    pub(super) _lock: Arc<dyn File>,
+    pub(super) lock: Mutex<Option<Arc<dyn File>>>,
 }
 
 pub(super) struct Io {

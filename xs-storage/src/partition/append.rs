@@ -1,23 +1,26 @@
 //! The way of a batch into the log.
 
 use bytes::Bytes;
+use xs_proto::kafka::records::{Batch, BatchError, BatchHeader, DEFAULT_LIMIT, Outcome, end_transaction};
 
-use super::header::{EndOf, Header, Marker, NOBODY, marker};
 use super::producers::Verdict;
-use super::state::State;
+use super::state::{NOBODY, State};
 use super::{AppendError, HighWatermark, Shared};
 use crate::engine::Commit;
 use crate::log::{BatchDraft, Batches, Framing, Index};
 
 /// What a leader says about what it appends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Append {
-    /// Its leader epoch, which is put into the batch. None (-1) is known of a partition that never had another leader.
+    /// Its leader epoch, which is put into the batch; 0 by default.
     pub leader_epoch: i32,
     /// The time, in milliseconds since 1970.
     pub now: i64,
     /// Put the time into the batch, in place of the records' own (`message.timestamp.type=LogAppendTime`).
     pub stamp: bool,
+    /// Refuse a batch in which a record has no key (`cleanup.policy=compact`): it would be gone after the next pass of a
+    /// [`Compactor`](super::Compactor). Costs a look at every record, so that a compressed batch is decompressed.
+    pub keyed: bool,
 }
 
 /// Where a batch stands.
@@ -44,9 +47,13 @@ impl Shared {
         }
         // All bytes are seen here, before any lock is taken.
         let mut draft = Batches::default().draft(&[&batch]).map_err(AppendError::Batch)?;
-        let sent = Header::read(&batch).expect("a draft has a whole header");
-        if let Some(what) = sent.refusal() {
-            return Err(AppendError::Batch(what.into()));
+        let sent = BatchHeader::parse(&batch).and_then(|sent| sent.check_produced().map(|()| sent));
+        let sent = sent.map_err(|error| AppendError::Batch(error.to_string()))?;
+        if sent.producer_id < NOBODY {
+            return Err(AppendError::Batch("a producer id that there is not".into()));
+        }
+        if how.keyed {
+            self.check_keys(&batch)?;
         }
         if how.stamp {
             draft = draft.stamped(how.now, &batch);
@@ -57,17 +64,29 @@ impl Shared {
         })
     }
 
+    fn check_keys(&self, batch: &Bytes) -> Result<(), AppendError> {
+        let broken = |error: BatchError| AppendError::Batch(error.to_string());
+        let records = Batch::new(batch.clone()).and_then(|batch| batch.records(DEFAULT_LIMIT)).map_err(broken)?;
+        for (at, record) in records.enumerate() {
+            if record.map_err(broken)?.key.is_none() {
+                return Err(AppendError::NoKey { record: at });
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn end_transaction(
         &self,
         producer_id: i64,
         producer_epoch: i16,
-        end: EndOf,
+        outcome: Outcome,
+        coordinator_epoch: i32,
         how: Append,
     ) -> Result<Appended, AppendError> {
-        let batch = Bytes::from(marker(producer_id, producer_epoch, end, how.now));
+        let batch = end_transaction(outcome, producer_id, producer_epoch, coordinator_epoch, how.now);
         let draft = Batches::default().draft(&[&batch]).expect("it was made here");
         self.put(draft.led_by(how.leader_epoch), batch, how, |state, _| {
-            state.derived.producers.judge_marker(producer_id, producer_epoch, end.coordinator_epoch)?;
+            state.derived.producers.judge_marker(producer_id, producer_epoch, coordinator_epoch)?;
             Ok(Verdict::Append)
         })
     }
@@ -77,9 +96,9 @@ impl Shared {
         draft: BatchDraft,
         batch: Bytes,
         how: Append,
-        judge: impl FnOnce(&State, &Header) -> Result<Verdict, AppendError>,
+        judge: impl FnOnce(&State, &BatchHeader) -> Result<Verdict, AppendError>,
     ) -> Result<Appended, AppendError> {
-        let header = Header::read(draft.head()).expect("a draft's header is whole");
+        let header = BatchHeader::parse(draft.head()).map_err(|error| AppendError::Batch(error.to_string()))?;
         let stamped = how.stamp.then_some(how.now);
         let (appended, woken) = {
             let mut state = self.state.lock();
@@ -107,7 +126,7 @@ impl Shared {
             if header.producer_id != NOBODY && !producers.0.contains_key(&header.producer_id) {
                 producers.make_room(self.options.max_producers);
             }
-            let end = Index(base.0 + u64::from(header.last_delta.unsigned_abs()) + 1);
+            let end = Index(base.0 + u64::from(header.last_offset_delta.unsigned_abs()) + 1);
             state.derived.apply(&header, &batch, base, end, how.now);
             state.unsaved += batch.len() as u64;
             let newest = self.log.newest();
@@ -131,15 +150,5 @@ impl Shared {
         if state.newest.is_some_and(|(first, since)| first == self.log.newest() && old(since)) {
             self.log.roll();
         }
-    }
-}
-
-/// A marker's name, as tools print it.
-impl std::fmt::Display for Marker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Marker::Commit => "COMMIT",
-            Marker::Abort => "ABORT",
-        })
     }
 }

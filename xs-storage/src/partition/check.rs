@@ -1,6 +1,5 @@
 //! Looking at everything: each batch, what no checksum of Kafka's covers, and what is derived.
 
-use super::header::Header;
 use super::{Shared, snapshot};
 use crate::{Error, Result};
 
@@ -25,17 +24,17 @@ impl Shared {
         let mut reader = self.log.reader(self.log.bounds().start);
         let mut epoch = -1;
         while let Some(entry) = reader.next()? {
-            let header = Header::read(&entry.payload).expect("the framing gives whole batches");
+            let header = self.header(&entry)?;
             let wrong = |what: String| Err(Error::corrupt(&self.dir, 0, format!("batch {}: {what}", entry.index)));
             if header.leader_epoch < epoch {
                 return wrong(format!("leader epoch {} behind {epoch}", header.leader_epoch));
             }
-            if i64::from(header.records) > i64::from(header.last_delta) + 1 {
-                return wrong(format!("{} records in {} offsets", header.records, header.last_delta));
+            if i64::from(header.count) > i64::from(header.last_offset_delta) + 1 {
+                return wrong(format!("{} records in {} offsets", header.count, header.last_offset_delta));
             }
             epoch = header.leader_epoch;
             checked.batches += 1;
-            checked.records += u64::try_from(header.records).unwrap_or(0);
+            checked.records += u64::try_from(header.count).unwrap_or(0);
         }
         Ok(checked)
     }

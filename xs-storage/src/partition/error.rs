@@ -18,6 +18,12 @@ pub enum AppendError {
         /// The most that is taken, in bytes.
         limit: u64,
     },
+    /// A record without a key, where [keys were asked for](super::Append::keyed). The client is at fault.
+    #[error("record {record} of the batch has no key, and the partition is compacted")]
+    NoKey {
+        /// Which of the batch's records, from 0 on.
+        record: usize,
+    },
     /// The leader that appends has been followed by another one: ask who leads.
     #[error("leader epoch {epoch} is over: it is {current}")]
     StaleLeader {

@@ -1,5 +1,7 @@
 //! What is kept and for how long: deletion by time, by size and on request, snapshots, producers that are gone.
 
+use std::sync::atomic::Ordering;
+
 use super::{ReadError, Shared, snapshot};
 use crate::Result;
 use crate::log::Index;
@@ -100,7 +102,7 @@ impl Shared {
 
     /// Before what is in front of `start` goes: what followed from it must be known from somewhere else. A transaction may
     /// have begun there, and its end may be there as well.
-    fn save_for(&self, start: Index) -> Result<()> {
+    pub(super) fn save_for(&self, start: Index) -> Result<()> {
         if self.state.lock().saved < start { self.save() } else { Ok(()) }
     }
 
@@ -124,6 +126,14 @@ impl Shared {
         let mut state = self.state.lock();
         // What was saved of what goes must be gone for good before something else takes its place.
         snapshot::newest(&*self.vfs, &self.dir, offset)?;
+        {
+            let mut passes = self.passes.lock();
+            if passes.clean() > offset {
+                passes.cut(offset);
+                passes.write(&*self.vfs, &self.dir)?;
+            }
+        }
+        self.cuts.fetch_add(1, Ordering::AcqRel);
         self.log.truncate_from(offset)?;
         let end = self.log.bounds().end;
         let (derived, saved, unsaved) = self.derive(end)?;

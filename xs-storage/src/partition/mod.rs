@@ -41,6 +41,12 @@
 //! where Kafka's two take 20 for 4 KiB. What lies between two waypoints is walked, once, by who starts in the middle.
 //! Aborted transactions stand in the snapshot.
 //!
+//! **Compaction** keeps the last record of each key, of topics that are tables. [`Compactor`] works in steps, behind the
+//! appends: it maps the keys of what is dirty, writes full segments anew beside the old ones, and puts them in their place
+//! by a rename. Records keep their offsets, so there are holes, and who reads has to go on at the next batch. What was
+//! aborted goes, the last batch of a producer stays (empty, if need be), and tombstones go when every consumer has had time
+//! to see them. Keys are held whole: a map of hashes is smaller, and loses a record where two collide.
+//!
 //! **The clock is the caller's.** [`Partition::tend`] is called now and then with the time; it deletes what is old, forgets
 //! producers, and writes a snapshot when a segment's worth has come.
 //!
@@ -71,15 +77,20 @@
 //! use std::sync::Arc;
 //! use xs_os::vfs::MemoryVfs;
 //! use xs_storage::log::Index;
-//! use xs_storage::partition::{Append, Isolation, Partition, PartitionOptions, batch};
+//! use xs_proto::kafka::records::BatchBuilder;
+//! use xs_storage::partition::{Append, Isolation, Partition, PartitionOptions};
 //!
 //! let disk = Arc::new(MemoryVfs::new());
 //! let partition = Partition::open(disk, Path::new("orders-0"), PartitionOptions::default())?;
-//! let how = Append { leader_epoch: 0, now: 1_700_000_000_000, stamp: false };
+//! let how = Append { leader_epoch: 0, now: 1_700_000_000_000, stamp: false, keyed: false };
 //!
-//! let (sent, again) = (batch(9, 0, 0, &[b"tea", b"milk"], how.now), batch(9, 0, 0, &[b"tea", b"milk"], how.now));
-//! partition.append(sent.into(), how)?.commit.wait()?;
-//! assert!(partition.append(again.into(), how)?.duplicate);
+//! let mut batch = BatchBuilder::new();
+//! (batch.header.producer_id, batch.header.producer_epoch, batch.header.base_sequence) = (9, 0, 0);
+//! batch.append(how.now, None, Some(b"tea"));
+//! batch.append(how.now, None, Some(b"milk"));
+//! let batch = batch.finish()?;
+//! partition.append(batch.clone(), how)?.commit.wait()?;
+//! assert!(partition.append(batch, how)?.duplicate);       // sent again: it stands there once
 //!
 //! let fetched = partition.read(Index(1), 1 << 20, Isolation::Uncommitted)?;
 //! assert_eq!(fetched.next, Index(2));
@@ -109,13 +120,13 @@
 //! Processing" (NetDB 2011).
 
 mod append;
-mod build;
 mod check;
+mod compact;
 mod error;
-mod header;
 mod keep;
 mod lineage;
 mod open;
+mod passes;
 mod producers;
 mod read;
 mod snapshot;
@@ -128,24 +139,26 @@ mod watch;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use xs_os::vfs::Vfs;
 use xs_os::{Jobs, ThreadJobs};
+use xs_proto::kafka::records::Outcome;
 
 use crate::engine::Commit;
 use crate::log::{Batches, Index, Log};
 use crate::{Error, Result};
-use header::EndOf;
+use passes::Passes;
 use state::State;
 
 pub use append::{Append, Appended};
-pub use build::batch;
 pub use check::Checked;
+pub use compact::{Compaction, Compactor};
 pub use error::{AppendError, ReadError};
-pub use header::Marker;
 pub use keep::{Retention, Tended};
+pub use producers::{ActiveProducer, OpenTransaction};
 pub use read::{Fetched, Isolation};
 pub use transactions::Aborted;
 pub use watch::Raised;
@@ -219,6 +232,10 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Held by who deletes, saves or cuts. Taken in front of `state`, if both are.
     keeping: Mutex<()>,
+    /// How far it is compacted. Taken behind `keeping`, if both are.
+    passes: Mutex<Passes>,
+    /// Counts cuts.
+    cuts: AtomicU64,
     options: PartitionOptions,
 }
 
@@ -257,11 +274,11 @@ impl Partition {
         &self,
         producer_id: i64,
         producer_epoch: i16,
-        marker: Marker,
+        outcome: Outcome,
         coordinator_epoch: i32,
         how: Append,
     ) -> Result<Appended, AppendError> {
-        self.shared.end_transaction(producer_id, producer_epoch, EndOf { marker, coordinator_epoch }, how)
+        self.shared.end_transaction(producer_id, producer_epoch, outcome, coordinator_epoch, how)
     }
 
     /// Batches from the one that holds `from` on, about so many bytes of them, one at least if there is one. Empty at the
@@ -335,6 +352,11 @@ impl Partition {
         self.shared.tend(now, keep)
     }
 
+    /// Compacts it, keeping the last record of each key, for topics of `cleanup.policy=compact`: in steps, for a job.
+    pub fn compactor(&self) -> Compactor {
+        Compactor::new(self.clone())
+    }
+
     /// Cuts off everything from `offset` on, durably: for a replica whose history departs from its leader's there. Waits
     /// for the disk.
     ///
@@ -344,9 +366,15 @@ impl Partition {
         self.shared.truncate_to(offset)
     }
 
-    /// Producers that have a transaction open: where it began, and whose it is.
-    pub fn open_transactions(&self) -> Vec<(Index, i64)> {
-        self.shared.state.lock().derived.transactions.open().collect()
+    /// Transactions that have written here and have not ended, the oldest first: for a coordinator that looks for those
+    /// that it does not know, and [aborts](Partition::end_transaction) them.
+    pub fn open_transactions(&self) -> Vec<OpenTransaction> {
+        self.shared.state.lock().derived.producers.open()
+    }
+
+    /// The producers that are remembered, by their ids.
+    pub fn producers(&self) -> Vec<ActiveProducer> {
+        self.shared.state.lock().derived.producers.active().collect()
     }
 
     /// Reads and checks everything. Waits for the disk; snapshots and deletions wait for it.
@@ -374,6 +402,8 @@ impl Drop for Shared {
             // Without it the next opening reads more.
             let _ = self.save();
         }
+        // Commits that nobody has waited for may outlive the partition.
+        self.log.close();
     }
 }
 

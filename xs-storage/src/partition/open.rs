@@ -2,14 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 use xs_os::vfs::{Vfs, VfsExt};
+use xs_proto::kafka::records::BatchHeader;
 
-use super::header::Header;
+use super::passes::Passes;
 use super::state::{Derived, State};
 use super::{HighWatermark, PartitionOptions, Shared, snapshot};
-use crate::log::{Batches, Index, Log, LogOptions};
+use crate::log::{Batches, Entry, Index, Log, LogOptions};
 use crate::{Error, Result};
 
 /// The directory of the log, in the partition's.
@@ -69,6 +71,7 @@ impl Shared {
             return Err(Error::corrupt(&dir.join(START), 0, what));
         }
         let start = told.max(bounds.start);
+        let passes = Passes::read(&*vfs, dir)?;
         let shared = Shared {
             vfs,
             dir: dir.to_owned(),
@@ -84,6 +87,8 @@ impl Shared {
                 waited: 0,
             }),
             keeping: Mutex::new(()),
+            passes: Mutex::new(passes),
+            cuts: AtomicU64::new(0),
             options,
         };
         let (derived, saved, unsaved) = shared.derive(bounds.end)?;
@@ -117,12 +122,18 @@ impl Shared {
                 let what = format!("batch {} spans {from}, where a snapshot ends", entry.index);
                 return Err(Error::corrupt(&self.dir, 0, what));
             }
-            let header = Header::read(&entry.payload).expect("the framing gives whole batches");
-            derived.apply(&header, &entry.payload, entry.index, entry.end, header.max_time);
+            let header = self.header(&entry)?;
+            derived.apply(&header, &entry.payload, entry.index, entry.end, header.max_timestamp);
             bytes += entry.payload.len() as u64;
         }
         derived.end = end;
         Ok((derived, from, bytes))
+    }
+
+    /// A batch's header.
+    pub(super) fn header(&self, entry: &Entry) -> Result<BatchHeader> {
+        let wrong = |error| Error::corrupt(&self.dir, 0, format!("batch {}: {error}", entry.index));
+        BatchHeader::parse(&entry.payload).map_err(wrong)
     }
 
     /// Says durably where the partition begins.

@@ -10,7 +10,7 @@
 //!  8  format u32 = 1
 //! 12  end    u64
 //! 20  n u32, epochs:       epoch i32, first u64
-//!     n u32, producers:    id i64, epoch i16, coordinator i32, seen i64, open u64 (all ones: none),
+//!     n u32, producers:    id i64, epoch i16, coordinator i32, seen i64, open u64 (all ones: none), since i64,
 //!                          n u8, batches: first i32, last i32, base u64, end u64, time i64
 //!     n u32, aborted:      producer i64, first u64, last u64
 //!     crc u32  CRC32C of all in front
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use xs_os::vfs::{Vfs, VfsExt};
 
-use super::producers::{Producer, Sent, WINDOW};
+use super::producers::{Open, Producer, Sent, WINDOW};
 use super::state::Derived;
 use super::transactions::Aborted;
 use crate::log::Index;
@@ -55,7 +55,9 @@ fn encode(derived: &Derived) -> Vec<u8> {
         out.extend(producer.epoch.to_le_bytes());
         out.extend(producer.coordinator.to_le_bytes());
         out.extend(producer.seen.to_le_bytes());
-        out.extend(producer.open.map_or(NONE, |first| first.0).to_le_bytes());
+        let Open { first, since } = producer.open.unwrap_or(Open { first: Index(NONE), since: 0 });
+        out.extend(first.0.to_le_bytes());
+        out.extend(since.to_le_bytes());
         out.push(producer.sent.len() as u8);
         for sent in &producer.sent {
             out.extend(sent.first.to_le_bytes());
@@ -122,14 +124,15 @@ fn decode(bytes: &[u8]) -> Option<Derived> {
         let id = rest.i64()?;
         let epoch = rest.take().map(i16::from_le_bytes)?;
         let (coordinator, seen) = (rest.i32()?, rest.i64()?);
-        let open = Some(rest.index()?).filter(|first| first.0 != NONE);
+        let (first, since) = (rest.index()?, rest.i64()?);
+        let open = (first.0 != NONE).then_some(Open { first, since });
         let mut sent = VecDeque::new();
         for _ in 0..usize::from(rest.take::<1>()?[0]).min(WINDOW) {
             let (first, last, base, end) = (rest.i32()?, rest.i32()?, rest.index()?, rest.index()?);
             sent.push_back(Sent { first, last, base, end, time: rest.i64()? });
         }
-        if let Some(first) = open {
-            derived.transactions.begun(first, id);
+        if let Some(open) = open {
+            derived.transactions.begun(open.first, id);
         }
         derived.producers.0.insert(id, Producer { epoch, sent, open, coordinator, seen });
     }
@@ -218,8 +221,8 @@ mod tests {
         for id in 0..20 {
             let sent =
                 (0..id % 6).map(|n| Sent { first: n, last: n, base: Index(7), end: Index(8), time: -1 }).collect();
-            let open = (id % 3 == 0).then_some(Index(id as u64));
-            open.into_iter().for_each(|first| derived.transactions.begun(first, i64::from(id)));
+            let open = (id % 3 == 0).then_some(Open { first: Index(id as u64), since: 77 });
+            open.into_iter().for_each(|open| derived.transactions.begun(open.first, i64::from(id)));
             let producer = Producer { epoch: id as i16, sent, open, coordinator: -1, seen: 5 };
             derived.producers.0.insert(i64::from(id), producer);
         }

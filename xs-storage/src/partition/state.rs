@@ -2,11 +2,27 @@
 
 use std::task::Waker;
 
-use super::header::{Header, Marker, NOBODY, end_of, last};
+use bytes::Bytes;
+use xs_proto::kafka::records::{Batch, BatchHeader, Control, Outcome};
+
 use super::lineage::Lineage;
 use super::producers::Producers;
 use super::transactions::Transactions;
 use crate::log::Index;
+
+/// No producer: a batch that is not idempotent.
+pub(super) const NOBODY: i64 = -1;
+
+/// How a control batch ends a transaction, and under which coordinator. Other kinds say nothing to a partition.
+fn said(batch: &Bytes) -> Option<(Outcome, i32)> {
+    /// One small record, if it is what it should be.
+    const LIMIT: usize = 4 << 10;
+    let record = Batch::new(batch.clone()).ok()?.records(LIMIT).ok()?.next()?.ok()?;
+    match Control::parse(&record).ok()? {
+        Control::EndTransaction { outcome, coordinator_epoch } => Some((outcome, coordinator_epoch)),
+        _ => None,
+    }
+}
 
 /// What follows from the batches in front of [`Derived::end`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +36,7 @@ pub(super) struct Derived {
 impl Derived {
     /// Takes in a batch that is in the log. `batch` is all of it if it is a control batch; its header at least.
     /// `seen` is the time at which its producer was heard of.
-    pub(super) fn apply(&mut self, header: &Header, batch: &[u8], base: Index, end: Index, seen: i64) {
+    pub(super) fn apply(&mut self, header: &BatchHeader, batch: &Bytes, base: Index, end: Index, seen: i64) {
         self.end = end;
         self.lineage.appended(header.leader_epoch, base);
         let producer = header.producer_id;
@@ -33,9 +49,10 @@ impl Derived {
             }
             return;
         }
-        let Some(said) = end_of(batch) else { return };
-        if let Some(first) = self.producers.ended(header, said.coordinator_epoch, seen) {
-            self.transactions.ended(first, last(end), producer, said.marker == Marker::Abort);
+        let Some((outcome, coordinator)) = said(batch) else { return };
+        if let Some(first) = self.producers.ended(header, coordinator, seen) {
+            let last = Index(end.0.saturating_sub(1));
+            self.transactions.ended(first, last, producer, outcome == Outcome::Abort);
         }
     }
 

@@ -79,10 +79,6 @@ impl Transactions {
         self.aborted.iter()
     }
 
-    pub(super) fn open(&self) -> impl Iterator<Item = (Index, i64)> + '_ {
-        self.open.iter().copied()
-    }
-
     /// All in front of `start` is gone.
     pub(super) fn trim(&mut self, start: Index) {
         while self.aborted.first().is_some_and(|aborted| aborted.last < start) {

@@ -1,5 +1,6 @@
 //! The broker, asked by the codec's own client.
 
+#[path = "../common/client.rs"]
 mod client;
 mod records;
 mod topics;

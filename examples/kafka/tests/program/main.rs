@@ -1,4 +1,8 @@
 //! The program itself, as users start it: real clients, system calls, and sudden deaths.
 
+#[path = "../common/client.rs"]
+mod client;
 mod clients;
+mod kill;
 mod process;
+mod sendfile;

@@ -21,13 +21,7 @@ impl Broker {
     /// Starts it with these options and waits until it listens.
     pub(crate) fn start(args: &[&str]) -> Broker {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xs-kafka"));
-        command.args(args);
-        Broker::of(command)
-    }
-
-    /// Starts a command that starts it.
-    pub(crate) fn of(mut command: Command) -> Broker {
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("the broker starts");
+        let mut child = command.args(args).stderr(Stdio::piped()).spawn().expect("the broker starts");
         let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
         let (found, addr) = mpsc::channel();
         // Reads on, so that it never waits for somebody to read.
@@ -53,6 +47,10 @@ impl Broker {
 
     pub(crate) fn bootstrap(&self) -> String {
         self.addr.to_string()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// No warning, no time to do anything.

@@ -3,6 +3,7 @@
 use xs_os::Rng;
 use xs_os::vfs::explore::{Crash, Explorer};
 use xs_os::vfs::faulty::FaultyVfs;
+use xs_proto::kafka::records::end_transaction;
 
 use super::*;
 
@@ -26,7 +27,7 @@ fn workload(disk: &FaultyVfs, seed: u64, calls: usize) -> Vec<State> {
     disk.record();
     for call in 0..calls {
         let mut after = State { cut: false, ..state.clone() };
-        let how = Append { leader_epoch: epoch, now: NOW + call as i64, stamp: false };
+        let how = Append { leader_epoch: epoch, now: NOW + call as i64, stamp: false, keyed: false };
         let put = |after: &mut State, batch: Bytes, appended: Appended, wait: bool| {
             after.batches.push((appended.base.0, appended.end.0, stored(&batch, appended.base.0, how.leader_epoch)));
             after.next = appended.end.0;
@@ -51,7 +52,9 @@ fn workload(disk: &FaultyVfs, seed: u64, calls: usize) -> Vec<State> {
             2 => {
                 let before = state.start + rng.below(state.next - state.start + 1);
                 partition.delete_records(Index(before)).unwrap();
-                after.durable = after.next;
+                if before > state.start {
+                    after.durable = after.next;
+                }
             }
             3 | 4 => {
                 let keep = Retention { more_than_bytes: Some(6000), ..Retention::default() };
@@ -72,10 +75,9 @@ fn workload(disk: &FaultyVfs, seed: u64, calls: usize) -> Vec<State> {
             }
             20..=23 => {
                 let producer = rng.below(3) as i64 + 10 * life;
-                let marker = if rng.chance(0.5) { Marker::Abort } else { Marker::Commit };
-                let appended = partition.end_transaction(producer, 0, marker, 1, how).unwrap();
-                let end = header::EndOf { marker, coordinator_epoch: 1 };
-                put(&mut after, header::marker(producer, 0, end, how.now).into(), appended, false);
+                let outcome = if rng.chance(0.5) { Outcome::Abort } else { Outcome::Commit };
+                let appended = partition.end_transaction(producer, 0, outcome, 1, how).unwrap();
+                put(&mut after, end_transaction(outcome, producer, 0, 1, how.now), appended, false);
             }
             draw => {
                 let batch = plain(call as u64, 1 + rng.index(3), how.now);
@@ -83,13 +85,23 @@ fn workload(disk: &FaultyVfs, seed: u64, calls: usize) -> Vec<State> {
                 put(&mut after, batch, appended, draw < 28);
             }
         }
-        after.start = partition.bounds().start.0;
+        let bounds = partition.bounds();
+        ordered(bounds).unwrap_or_else(|what| panic!("call {call} of workload {seed}: {what}"));
+        assert!(bounds.start.0 >= state.start && bounds.end.0 == after.next, "{bounds:?} behind {state:?}");
+        after.start = bounds.start.0;
         after.batches.retain(|(_, end, _)| *end > after.start);
         state = after;
         disk.mark(states.len() as u64);
         states.push(state.clone());
     }
     states
+}
+
+/// Nobody is ever given what is not there.
+fn ordered(bounds: Bounds) -> Result<(), String> {
+    let Bounds { start, last_stable, high_watermark, end } = bounds;
+    let rises = start <= last_stable && last_stable <= high_watermark && high_watermark <= end;
+    if rises { Ok(()) } else { Err(format!("{bounds:?}")) }
 }
 
 /// Whether what is there is what a crash behind `before`, in the middle of the call that leads to `after`, may leave.
@@ -108,6 +120,7 @@ fn check(crash: &Crash, states: &[State]) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let partition = try_open(Arc::new(crash.disk.clone())).map_err(|error| text(&error))?;
     let bounds = partition.bounds();
+    ordered(bounds)?;
     let read = |partition: &Partition, from: u64| try_bytes(partition, from, 700, Isolation::Uncommitted);
     let mut found = read(&partition, bounds.start.0).map_err(|error| text(&error))?;
     if !allowed(before, after, bounds.start.0, bounds.end.0, &found) {
@@ -120,7 +133,7 @@ fn check(crash: &Crash, states: &[State]) -> Result<(), String> {
     }
     // What was lost stays lost.
     let batch = plain(999, 2, NOW);
-    let how = Append { leader_epoch: 99, now: NOW, stamp: false };
+    let how = Append { leader_epoch: 99, now: NOW, stamp: false, keyed: false };
     let appended = partition.append(batch.clone(), how).map_err(|error| text(&error))?;
     found.extend(stored(&batch, appended.base.0, 99));
     appended.commit.wait().map_err(|error| text(&error))?;

@@ -10,13 +10,13 @@ fn filled() -> (MemoryVfs, Vec<u8>) {
     let partition = open(&disk);
     for n in 0..60 {
         let epoch = n as i32 / 20;
-        let how = Append { leader_epoch: epoch, now: NOW, stamp: n % 9 == 0 };
+        let how = Append { leader_epoch: epoch, now: NOW, stamp: n % 9 == 0, keyed: false };
         drop(partition.append(plain(n, 2, NOW + n as i64), how).unwrap());
         let open = in_transaction(7, 0, n as i32, &[b"value"]);
         drop(partition.append(open, how).unwrap());
         if n % 10 == 5 {
-            let marker = if n % 20 == 5 { Marker::Abort } else { Marker::Commit };
-            drop(partition.end_transaction(7, 0, marker, 1, how).unwrap());
+            let outcome = if n % 20 == 5 { Outcome::Abort } else { Outcome::Commit };
+            drop(partition.end_transaction(7, 0, outcome, 1, how).unwrap());
             partition.tend(NOW, &Retention::default()).unwrap();
         }
     }
@@ -95,7 +95,7 @@ fn files_that_are_noise_never_panic() {
             let Ok(partition) = try_open(Arc::new(copy)) else { continue };
             drop(partition.check());
             drop(try_bytes(&partition, partition.bounds().start.0, 900, Isolation::Committed));
-            drop(partition.append(plain(1, 1, NOW), Append { leader_epoch: 50, now: NOW, stamp: true }));
+            drop(partition.append(plain(1, 1, NOW), Append { leader_epoch: 50, now: NOW, stamp: true, keyed: false }));
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The partition against a plain `Vec`, over crashes, and as brokers use it.
 
+mod compaction;
 mod crashes;
 mod damage;
+mod life;
 mod model;
 mod uses;
 
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use xs_os::SteppedJobs;
 use xs_os::vfs::Vfs;
+use xs_proto::kafka::records::BatchBuilder;
 
 use super::*;
 
@@ -38,18 +41,26 @@ fn open(vfs: &(impl Vfs + Clone + 'static)) -> Partition {
 }
 
 fn at(now: i64) -> Append {
-    Append { leader_epoch: 0, now, stamp: false }
+    Append { leader_epoch: 0, now, stamp: false, keyed: false }
+}
+
+/// A batch as a producer sends it; nobody's, if the id is -1.
+fn batch(producer: i64, epoch: i16, sequence: i32, values: &[&[u8]], time: i64) -> Bytes {
+    let mut batch = BatchBuilder::new();
+    (batch.header.producer_id, batch.header.producer_epoch, batch.header.base_sequence) = (producer, epoch, sequence);
+    values.iter().for_each(|value| batch.append(time, None, Some(value)));
+    batch.finish().unwrap()
 }
 
 /// A batch of nobody's, of so many records.
 fn plain(n: u64, records: usize, time: i64) -> Bytes {
     let value: Vec<u8> = (0..10 + n * 7 % 90).map(|at| (n + at) as u8).collect();
-    batch(-1, -1, -1, &vec![&value[..]; records], time).into()
+    batch(-1, -1, -1, &vec![&value[..]; records], time)
 }
 
 /// A batch of a producer's transaction.
 fn in_transaction(producer: i64, epoch: i16, sequence: i32, values: &[&[u8]]) -> Bytes {
-    let mut bytes = batch(producer, epoch, sequence, values, NOW);
+    let mut bytes = batch(producer, epoch, sequence, values, NOW).to_vec();
     bytes[22] |= 1 << 4;
     let sum = crc32c::crc32c(&bytes[21..]);
     bytes[17..21].copy_from_slice(&sum.to_be_bytes());
@@ -90,15 +101,18 @@ fn derived_is_replayed(partition: &Partition) -> Result<(), String> {
     let mut replayed = state::Derived::default();
     let mut reader = shared.log.reader(Index(0));
     while let Some(entry) = reader.next().map_err(|error| error.to_string())? {
-        let header = header::Header::read(&entry.payload).unwrap();
-        replayed.apply(&header, &entry.payload, entry.index, entry.end, header.max_time);
+        let header = shared.header(&entry).unwrap();
+        replayed.apply(&header, &entry.payload, entry.index, entry.end, header.max_timestamp);
     }
     let state = shared.state.lock();
     replayed.end = state.derived.end;
     replayed.trim(state.start);
     replayed.transactions.high_watermark(state.high);
     let mut derived = state.derived.clone();
-    derived.producers.0.values_mut().for_each(|known| known.seen = 0);
-    replayed.producers.0.values_mut().for_each(|known| known.seen = 0);
+    // A clock is no part of the log.
+    for known in derived.producers.0.values_mut().chain(replayed.producers.0.values_mut()) {
+        known.seen = 0;
+        known.open.iter_mut().for_each(|open| open.since = 0);
+    }
     if derived == replayed { Ok(()) } else { Err(format!("derived {derived:?}, replayed {replayed:?}")) }
 }

@@ -63,7 +63,7 @@ impl Model {
     }
 
     fn append(&mut self, partition: &Partition, batch: Bytes, records: u64, time: i64) -> Appended {
-        let how = Append { leader_epoch: self.epoch, now: NOW, stamp: false };
+        let how = Append { leader_epoch: self.epoch, now: NOW, stamp: false, keyed: false };
         let appended = partition.append(batch.clone(), how).unwrap();
         assert!(!appended.duplicate);
         assert_eq!((appended.base.0, appended.end.0), (self.end, self.end + records));
@@ -91,14 +91,14 @@ impl Model {
                 let sent = self.sent.get(&producer).cloned().unwrap_or_default();
                 let known = sent.len().saturating_sub(5);
                 if let Some((_, batch, base)) = sent[known..].first().filter(|_| again) {
-                    let how = Append { leader_epoch: self.epoch, now: NOW, stamp: false };
+                    let how = Append { leader_epoch: self.epoch, now: NOW, stamp: false, keyed: false };
                     let appended = there.append(batch.clone(), how).unwrap();
                     assert!(appended.duplicate);
                     assert_eq!(appended.base.0, *base);
                     return;
                 }
                 let sequence = sent.last().map_or(0, |(sequence, ..)| sequence + 2);
-                let batch = Bytes::from(batch(producer, 0, sequence, &[b"one", b"two"], 50));
+                let batch = batch(producer, 0, sequence, &[b"one", b"two"], 50);
                 let base = self.append(there, batch.clone(), 2, 50).base.0;
                 self.sent.entry(producer).or_default().push((sequence, batch, base));
             }

@@ -15,7 +15,7 @@ fn partition() -> Partition {
 
 fn send(partition: &Partition, epoch: i16, sequence: i32, count: usize) -> Result<Appended, AppendError> {
     let values = vec![&b"value"[..]; count];
-    partition.append(batch(5, epoch, sequence, &values, NOW).into(), at(NOW))
+    partition.append(batch(5, epoch, sequence, &values, NOW), at(NOW))
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn silent_producers_are_forgotten_and_may_go_on_with_any_number() {
     assert!(send(&partition, 0, 9, 1).is_ok());
     // Nor are there more than so many.
     for producer in 20..30 {
-        drop(partition.append(batch(producer, 0, 4, &[b"v"], NOW).into(), at(NOW + producer)).unwrap());
+        drop(partition.append(batch(producer, 0, 4, &[b"v"], NOW), at(NOW + producer)).unwrap());
     }
     assert_eq!(partition.shared.state.lock().derived.producers.0.len(), 2);
 }
@@ -78,18 +78,18 @@ fn readers_of_what_is_committed_stop_at_what_is_open_and_hear_what_was_aborted()
     let open_one = |producer: i64, sequence| {
         drop(partition.append(in_transaction(producer, 0, sequence, &[b"a", b"b"]), at(NOW)).unwrap());
     };
-    let end = |producer, marker| drop(partition.end_transaction(producer, 0, marker, 3, at(NOW)).unwrap());
+    let end = |producer, outcome| drop(partition.end_transaction(producer, 0, outcome, 3, at(NOW)).unwrap());
     open_one(1, 0); // 0, 1
     open_one(2, 0); // 2, 3
     drop(partition.append(plain(0, 1, NOW), at(NOW)).unwrap()); // 4
     assert_eq!(partition.bounds().last_stable, Index(0));
     assert!(partition.read(Index(0), 9999, Isolation::Committed).unwrap().ranges.is_empty());
     assert_eq!(partition.read(Index(0), 9999, Isolation::Uncommitted).unwrap().next, Index(5));
-    end(1, Marker::Commit); // 5
+    end(1, Outcome::Commit); // 5
     assert_eq!(partition.bounds().last_stable, Index(2));
     assert_eq!(partition.read(Index(0), 9999, Isolation::Committed).unwrap().next, Index(2));
     open_one(1, 2); // 6, 7
-    end(2, Marker::Abort); // 8
+    end(2, Outcome::Abort); // 8
     assert_eq!(partition.bounds().last_stable, Index(6));
     let aborted = Aborted { producer: 2, first: Index(2), last: Index(8) };
     let look = |partition: &Partition| {
@@ -98,7 +98,14 @@ fn readers_of_what_is_committed_stop_at_what_is_open_and_hear_what_was_aborted()
         // From behind its last record on, the marker is still to come.
         let fetched = partition.read(Index(5), 9999, Isolation::Committed).unwrap();
         assert_eq!(fetched.aborted, [aborted]);
-        assert_eq!(partition.open_transactions(), [(Index(6), 1)]);
+        let hanging = partition.open_transactions();
+        let [open] = hanging[..] else { panic!("{hanging:?}") };
+        assert_eq!((open.producer_id, open.producer_epoch, open.first, open.since), (1, 0, Index(6), NOW));
+        // Who ended its first one said so under epoch 3.
+        assert_eq!(open.coordinator_epoch, 3);
+        let known = partition.producers().into_iter();
+        let known: Vec<_> = known.map(|at| (at.producer_id, at.last_sequence, at.transaction_start)).collect();
+        assert_eq!(known, [(1, 3, Some(Index(6))), (2, 1, None)]);
     };
     look(&partition);
     drop(partition);
@@ -106,10 +113,11 @@ fn readers_of_what_is_committed_stop_at_what_is_open_and_hear_what_was_aborted()
     look(&partition);
     // What a producer writes outside of its open transaction is refused, and so is a coordinator of the past.
     let outside = batch(1, 0, 4, &[b"v"], NOW);
-    assert!(matches!(partition.append(outside.into(), at(NOW)), Err(AppendError::NotInTransaction { producer: 1 })));
-    let stale = partition.end_transaction(1, 0, Marker::Commit, 2, at(NOW));
+    assert!(matches!(partition.append(outside, at(NOW)), Err(AppendError::NotInTransaction { producer: 1 })));
+    let stale = partition.end_transaction(1, 0, Outcome::Commit, 2, at(NOW));
     assert!(matches!(stale, Err(AppendError::StaleCoordinator { found: 2, current: 3 })));
-    drop(partition.end_transaction(1, 0, Marker::Commit, 3, at(NOW)).unwrap());
+    drop(partition.end_transaction(1, 0, Outcome::Commit, 3, at(NOW)).unwrap());
+    assert_eq!(partition.open_transactions(), []);
     let bounds = partition.bounds();
     assert_eq!(bounds.last_stable, bounds.end);
     derived_is_replayed(&partition).unwrap();
@@ -123,13 +131,15 @@ fn a_transaction_whose_beginning_was_deleted_ends_all_the_same() {
     for n in 0..200 {
         drop(partition.append(plain(n, 1, NOW), at(NOW)).unwrap());
     }
-    let end = partition.end_transaction(1, 0, Marker::Abort, 0, at(NOW)).unwrap();
+    let end = partition.end_transaction(1, 0, Outcome::Abort, 0, at(NOW)).unwrap();
     partition.delete_records(Index(150)).unwrap();
     drop(partition);
     let partition = open(&disk);
     assert_eq!(partition.bounds().last_stable, end.end);
     let fetched = partition.read(Index(150), 1 << 20, Isolation::Committed).unwrap();
     assert_eq!(fetched.aborted, [Aborted { producer: 1, first: Index(0), last: end.base }]);
+    // Whoever held its commit all the time hears that it is durable: closing has seen to that.
+    end.commit.wait().unwrap();
 }
 
 #[test]
@@ -137,31 +147,31 @@ fn what_is_no_batch_of_a_client_is_refused_by_name() {
     let partition = partition();
     let good = batch(-1, -1, -1, &[b"v"], NOW);
     let with = |at: usize, bytes: &[u8]| {
-        let mut wrong = good.clone();
+        let mut wrong = good.to_vec();
         wrong[at..at + bytes.len()].copy_from_slice(bytes);
         let sum = crc32c::crc32c(&wrong[21..]);
         wrong[17..21].copy_from_slice(&sum.to_be_bytes());
         Bytes::from(wrong)
     };
-    let mut flipped = good.clone();
+    let mut flipped = good.to_vec();
     flipped[64] ^= 1;
     let cases: [(&str, Bytes); 9] = [
         ("checksum", flipped.into()),
-        ("header", good[..50].to_vec().into()),
+        ("header", good.slice(..50)),
         ("format 2", with(16, &[1])),
         ("one batch", [&good[..], &good[..]].concat().into()),
         ("control", with(22, &[1 << 5])),
-        ("number of records", with(57, &2_i32.to_be_bytes())),
-        ("number of records", with(23, &[0, 0, 0, 3, 0, 0, 0, 0])),
-        ("transaction of nobody", with(22, &[1 << 4])),
-        ("producer", with(43, &(-2_i64).to_be_bytes())),
+        ("count of records", with(57, &2_i32.to_be_bytes())),
+        ("count of records", with(23, &[0, 0, 0, 3, 0, 0, 0, 0])),
+        ("fit together", with(22, &[1 << 4])),
+        ("a producer id", with(43, &(-2_i64).to_be_bytes())),
     ];
     for (what, bytes) in cases {
         let error = partition.append(bytes, at(NOW)).unwrap_err();
         assert!(matches!(error, AppendError::Batch(_)) && error.to_string().contains(what), "{what}: {error}");
     }
     let long = batch(-1, -1, -1, &[&vec![0; 2 << 20]], NOW);
-    assert!(matches!(partition.append(long.into(), at(NOW)), Err(AppendError::TooLarge { .. })));
+    assert!(matches!(partition.append(long, at(NOW)), Err(AppendError::TooLarge { .. })));
     assert_eq!(partition.bounds().end, Index(0));
 }
 
@@ -169,7 +179,7 @@ fn what_is_no_batch_of_a_client_is_refused_by_name() {
 fn the_leader_puts_its_epoch_and_time_into_a_batch_that_stays_whole() {
     let partition = partition();
     let sent = plain(3, 2, 5);
-    let how = Append { leader_epoch: 4, now: NOW, stamp: true };
+    let how = Append { leader_epoch: 4, now: NOW, stamp: true, keyed: false };
     let appended = partition.append(sent.clone(), how).unwrap();
     assert_eq!(appended.stamped, Some(NOW));
     let found = bytes(&partition, 0);
@@ -197,10 +207,16 @@ fn old_segments_go_by_time_and_by_size_and_an_expired_partition_is_empty() {
     assert!((50..=100).contains(&start), "{start}");
     assert!(matches!(partition.read(Index(0), 1, Isolation::Uncommitted), Err(ReadError::OutOfRange { .. })));
     let before = partition.disk_bytes();
-    let size = Retention { more_than_bytes: Some(9000), ..Retention::default() };
-    assert!(partition.tend(NOW, &size).unwrap().segments > 0);
+    let segments = partition.shared.log.segments().unwrap();
+    let rest = segments[1..].iter().map(|segment| segment.bytes).sum::<u64>();
+    let size = |most| Retention { more_than_bytes: Some(most), ..Retention::default() };
+    // The oldest goes when as much as is to be kept is left without it, and no byte less.
+    assert_eq!(partition.tend(NOW, &size(rest + 1)).unwrap().segments, 0);
+    assert_eq!(partition.tend(NOW, &size(rest)).unwrap().segments, 1);
+    assert_eq!(partition.bounds().start, segments[1].first);
     assert!(partition.disk_bytes() < before);
-    assert!(bytes(&partition, partition.bounds().start.0).len() > 8500);
+    let headers = 32 * (segments.len() - 1);
+    assert_eq!(bytes(&partition, partition.bounds().start.0).len() + headers, rest as usize);
     // All of it is too old: the newest segment, too.
     partition.tend(NOW + 5000, &older(1000)).unwrap();
     assert_eq!((partition.bounds().start, partition.bounds().end), (Index(200), Index(200)));
@@ -284,7 +300,7 @@ fn who_waits_at_the_end_is_woken_when_there_is_more_and_not_before() {
 fn a_replica_that_departs_is_cut_where_the_epochs_say() {
     let partition = partition();
     for n in 0..30 {
-        let how = Append { leader_epoch: n as i32 / 10, now: NOW, stamp: false };
+        let how = Append { leader_epoch: n as i32 / 10, now: NOW, stamp: false, keyed: false };
         drop(partition.append(plain(n, 1, NOW), how).unwrap());
     }
     assert_eq!(partition.end_of_epoch(1), Some((1, Index(20))));
@@ -293,4 +309,20 @@ fn a_replica_that_departs_is_cut_where_the_epochs_say() {
     partition.truncate_to(Index(15)).unwrap();
     assert_eq!((partition.end_of_epoch(1), partition.end_of_epoch(2)), (Some((1, Index(15))), None));
     derived_is_replayed(&partition).unwrap();
+}
+
+#[test]
+fn readers_of_what_is_committed_begin_where_the_partition_does_also_in_an_open_transaction() {
+    let partition = partition();
+    drop(partition.append(in_transaction(1, 0, 0, &[b"a", b"b", b"c"]), at(NOW)).unwrap());
+    drop(partition.append(plain(0, 3, NOW), at(NOW)).unwrap());
+    partition.delete_records(Index(4)).unwrap();
+    let bounds = partition.bounds();
+    assert_eq!((bounds.start, bounds.last_stable, bounds.end), (Index(4), Index(4), Index(6)));
+    let fetched = partition.read(Index(4), 999, Isolation::Committed).unwrap();
+    assert!(fetched.ranges.is_empty() && fetched.last_stable == Index(4));
+    // It is still there to be ended.
+    assert_eq!(partition.open_transactions()[0].first, Index(0));
+    drop(partition.end_transaction(1, 0, Outcome::Abort, 0, at(NOW)).unwrap());
+    assert_eq!(partition.bounds().last_stable, Index(7));
 }

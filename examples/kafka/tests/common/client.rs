@@ -1,5 +1,9 @@
 //! A client: one connection, one request at a time.
 
+#![allow(dead_code, reason = "each test program needs other parts of it")]
+
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -19,14 +23,22 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn of(server: &Server) -> Client {
-        let socket = TcpStream::connect(server.addr()).await.unwrap();
-        Client { socket, codec: ClientCodec::new(Some("test".into())), input: BytesMut::new() }
+        Client::at(server.addr()).await.unwrap()
+    }
+
+    pub(crate) async fn at(addr: SocketAddr) -> io::Result<Client> {
+        let socket = TcpStream::connect(addr).await?;
+        Ok(Client { socket, codec: ClientCodec::new(Some("test".into())), input: BytesMut::new() })
     }
 
     pub(crate) async fn send(&mut self, version: i16, request: impl Into<Request>) {
+        self.try_send(version, request).await.unwrap();
+    }
+
+    pub(crate) async fn try_send(&mut self, version: i16, request: impl Into<Request>) -> io::Result<()> {
         let mut out = Out::new();
         self.codec.encode(Ask { version, request: &request.into() }, &mut out).unwrap();
-        self.socket.write_all(&out.to_vec()).await.unwrap();
+        self.socket.write_all(&out.to_vec()).await
     }
 
     pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
