@@ -5,6 +5,8 @@ use std::time::Duration;
 use xs_proto::kafka::ErrorCode;
 use xs_storage::partition::PartitionOptions;
 
+use crate::groups::Limits;
+
 /// When a produce request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flush {
@@ -38,6 +40,12 @@ pub(crate) struct Config {
     pub(crate) max_fetch: usize,
     /// All topics together have no more partitions than this.
     pub(crate) max_partitions: usize,
+    /// What bounds groups, and how patient they are.
+    pub(crate) groups: Limits,
+    /// There are no more groups than this.
+    pub(crate) max_groups: usize,
+    /// `offsets.retention.minutes`, in milliseconds.
+    pub(crate) offsets_retention_ms: i64,
 }
 
 impl Default for Config {
@@ -53,6 +61,9 @@ impl Default for Config {
             max_wait: Duration::from_secs(60),
             max_fetch: 55 << 20,
             max_partitions: 10_000,
+            groups: Limits { initial_delay: Duration::ZERO, ..Limits::default() },
+            max_groups: 100_000,
+            offsets_retention_ms: 7 * 24 * 60 * 60 * 1000,
         }
     }
 }

@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_every_cut_is_noticed() {
-        let entry = EntryWriter::new(b"").i8(-1).i16(-2).i32(-3).i64(-4).string("five").option(None).option(Some("six"));
+        let entry =
+            EntryWriter::new(b"").i8(-1).i16(-2).i32(-3).i64(-4).string("five").option(None).option(Some("six"));
         let entry = entry.bytes(b"\xff").done();
         let read = |entry: &[u8]| -> Result<_, EntryError> {
             let mut reader = EntryReader::new(entry);

@@ -100,6 +100,8 @@ mod api;
 mod broker;
 pub mod cli;
 mod config;
+mod coordinate;
+mod entry;
 mod groups;
 pub mod server;
 mod service;

@@ -61,6 +61,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
+use futures::future::join;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -77,6 +78,7 @@ use xs_storage::partition::Retention;
 
 use crate::broker::Broker;
 use crate::config::{Config, Flush, TopicConfig};
+use crate::groups::Groups;
 use crate::service::Connection;
 use crate::topics::{Machine, Topics};
 
@@ -196,6 +198,14 @@ impl Builder {
         self
     }
 
+    /// An empty group waits so long for more members when one has come, and again after each that comes
+    /// (`group.initial.rebalance.delay.ms`; default: not at all, which is best for one consumer or a test).
+    #[must_use]
+    pub fn group_initial_delay(mut self, delay: Duration) -> Builder {
+        self.config.groups.initial_delay = delay;
+        self
+    }
+
     /// How many threads [`Builder::run`] has (default 1).
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Builder {
@@ -252,7 +262,7 @@ impl Builder {
         let (addr, signal) = (listener.socket_addr(), DrainSignal::new());
         broker.listening(addr);
         let task = tokio::spawn(broker.clone().serve(listener, signal.drain()));
-        let tending = tokio::spawn(broker.tend());
+        let tending = tokio::spawn(broker.background());
         Ok(Server { addr, signal, task, tending, closed })
     }
 
@@ -269,7 +279,7 @@ impl Builder {
         let reactors = Reactors::start(addr, options, move |reactor| {
             let broker = shared.clone();
             async move {
-                let tending = (reactor.index == 0).then(|| tokio::spawn(broker.clone().tend()));
+                let tending = (reactor.index == 0).then(|| tokio::spawn(broker.clone().background()));
                 let served = broker.serve(reactor.listener, reactor.shutdown).await;
                 tending.inspect(JoinHandle::abort);
                 served.map(drop)
@@ -294,13 +304,16 @@ impl Builder {
         let dir = self.data_dir.unwrap_or_else(|| "kafka".into());
         let machine = Machine { vfs, jobs: self.jobs.clone(), clock: self.clock.clone() };
         let (topics, closed) = Topics::open(machine, &dir, self.config.max_partitions)?;
+        let timer = Timer::new(self.clock);
+        let groups = Groups::open(topics.catalog(), timer.clone(), self.config.groups.clone(), self.config.max_groups)?;
         let mut rng = self.seed.map_or_else(Rng::from_entropy, Rng::from_seed);
         let cluster_id = ByteString::from(format!("xs-{:016x}", rng.next_u64()));
         let broker = Broker {
             config: self.config,
             defaults,
             topics: Arc::new(topics),
-            timer: Timer::new(self.clock),
+            groups: Arc::new(groups),
+            timer,
             bridge: Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1),
             cluster_id,
             advertised: Default::default(),
@@ -332,6 +345,11 @@ impl Broker {
         serve_with(listener, connections, async move { until.drained().await }, options).await
     }
 
+    /// What is done without being asked, for as long as it is polled.
+    async fn background(self: Arc<Self>) {
+        join(self.clone().tend(), self.coordinate()).await;
+    }
+
     /// Deletes what is old, now and then, for as long as it is polled.
     async fn tend(self: Arc<Self>) {
         loop {
@@ -356,6 +374,7 @@ impl Broker {
 async fn connection<Io, Peer>(broker: Arc<Broker>, conn: Conn<Io, Peer>) -> io::Result<()>
 where
     Io: Transport + Unpin,
+    Peer: Into<Addr>,
 {
     let limit = broker.config.request_bytes;
     let options = PipelineOptions {
@@ -366,7 +385,11 @@ where
     };
     let codec = ServerCodec::new(FrameCodec::new().with_limit(limit));
     let (timer, sends_files) = (broker.timer.clone(), conn.io.sends_files());
-    let service = Connection { broker, sends_files };
+    let host = match conn.peer.into() {
+        Addr::Tcp(addr) => format!("/{}", addr.ip()),
+        other => format!("/{other}"),
+    };
+    let service = Connection { broker, sends_files, host: host.into() };
     let cause = Pipeline::new(codec, service, &timer).with_options(options).with_drain(conn.drain).run(conn.io).await;
     tracing::debug!(?cause, "a connection has ended");
     Ok(())

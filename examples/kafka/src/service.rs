@@ -4,6 +4,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytestring::ByteString;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Either};
 use tower::Service;
@@ -12,6 +13,7 @@ use xs_proto::kafka::messages::{ApiKey, Request, Response};
 
 use crate::api;
 use crate::broker::Broker;
+use crate::groups::Client;
 
 /// What the broker answers, and lists. The rest of what the codec knows is not served.
 pub(crate) const SERVED: &[ApiKey] = &[
@@ -25,6 +27,17 @@ pub(crate) const SERVED: &[ApiKey] = &[
     ApiKey::DeleteRecords,
     ApiKey::InitProducerId,
     ApiKey::OffsetForLeaderEpoch,
+    ApiKey::FindCoordinator,
+    ApiKey::JoinGroup,
+    ApiKey::SyncGroup,
+    ApiKey::Heartbeat,
+    ApiKey::LeaveGroup,
+    ApiKey::DescribeGroups,
+    ApiKey::ListGroups,
+    ApiKey::DeleteGroups,
+    ApiKey::OffsetCommit,
+    ApiKey::OffsetFetch,
+    ApiKey::OffsetDelete,
     ApiKey::DescribeCluster,
 ];
 
@@ -56,12 +69,14 @@ pub(crate) struct Connection {
     pub(crate) broker: Arc<Broker>,
     /// Whether ranges of files can be sent as they are.
     pub(crate) sends_files: bool,
+    /// Where the client is, as Kafka writes it.
+    pub(crate) host: ByteString,
 }
 
 impl Connection {
     fn answer(&self, incoming: Incoming) -> Answer {
         let (header, broker) = (&incoming.header, &self.broker);
-        let version = header.api_version;
+        let (version, client_id) = (header.api_version, header.client_id.clone());
         if let Some(api) = header.api().filter(|api| !SERVED.contains(api)) {
             return Answer::Close(Closing::NotServed(api));
         }
@@ -84,6 +99,21 @@ impl Connection {
             Request::DeleteTopics(request) => later(api::topics::delete(broker.clone(), request).boxed()),
             Request::DeleteRecords(request) => later(api::topics::delete_records(broker.clone(), request).boxed()),
             Request::InitProducerId(request) => later(api::producers::init(broker.clone(), request).boxed()),
+            Request::FindCoordinator(request) => Answer::Now(api::groups::coordinator(broker, &request)),
+            Request::JoinGroup(request) => {
+                let id = client_id.unwrap_or_default();
+                let client = Client { id, host: self.host.clone() };
+                later(api::groups::join(broker.clone(), request, version, client).boxed())
+            }
+            Request::SyncGroup(request) => later(api::groups::sync(broker.clone(), request).boxed()),
+            Request::Heartbeat(request) => Answer::Now(api::groups::heartbeat(broker, &request)),
+            Request::LeaveGroup(request) => Answer::Now(api::groups::leave(broker, request, version)),
+            Request::DescribeGroups(request) => Answer::Now(api::groups::describe(broker, request)),
+            Request::ListGroups(request) => Answer::Now(api::groups::list(broker, &request)),
+            Request::DeleteGroups(request) => later(api::groups::delete(broker.clone(), request).boxed()),
+            Request::OffsetCommit(request) => later(api::committed::commit(broker, request).boxed()),
+            Request::OffsetFetch(request) => later(api::committed::fetch(broker.clone(), request, version).boxed()),
+            Request::OffsetDelete(request) => later(api::committed::delete(broker.clone(), request).boxed()),
             other => Answer::Close(Closing::NotServed(other.api())),
         }
     }

@@ -140,6 +140,11 @@ impl Topics {
         Ok(Topic { name, id, config, partitions: (0..count).map(open).collect::<Result<_>>()? })
     }
 
+    /// Where everything is remembered that is no record.
+    pub(crate) fn catalog(&self) -> Arc<dyn Engine> {
+        self.catalog.clone()
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
         self.names.read().by_name.get(name).cloned()
     }

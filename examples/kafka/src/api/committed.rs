@@ -5,20 +5,17 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::*;
+use xs_storage::engine::{Engine, WriteBatch};
 
 use crate::broker::Broker;
 use crate::groups::offsets::{self, At, Offset};
-use crate::groups::Who;
+use crate::groups::{Group, Who};
 
 /// `offset.metadata.max.bytes`.
 pub(crate) const MAX_METADATA: usize = 4096;
 
 /// An offset as it is asked for, and what is wrong with it.
-pub(crate) fn check(
-    broker: &Broker,
-    (topic, partition): &At,
-    metadata: Option<&str>,
-) -> ErrorCode {
+pub(crate) fn check(broker: &Broker, (topic, partition): &At, metadata: Option<&str>) -> ErrorCode {
     let known = broker.topics.get(topic).is_some_and(|topic| topic.partition(*partition).is_some());
     match () {
         () if !known => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
@@ -27,15 +24,15 @@ pub(crate) fn check(
     }
 }
 
-/// Commits those offsets that can be, all at once.
-pub(crate) async fn commit(broker: Arc<Broker>, request: OffsetCommitRequest) -> Response {
+/// Commits those offsets that can be, all at once, in the order of the calls; only the disk is waited for.
+pub(crate) fn commit(broker: &Broker, request: OffsetCommitRequest) -> impl Future<Output = Response> + Send + use<> {
     let now = broker.now_ms();
     let mut asked: Vec<(At, Offset, ErrorCode)> = Vec::new();
     for topic in &request.topics {
         for partition in &topic.partitions {
             let at = (topic.name.clone(), partition.partition_index);
             let metadata = partition.committed_metadata.clone().unwrap_or_default();
-            let error = check(&broker, &at, Some(&metadata));
+            let error = check(broker, &at, Some(&metadata));
             let offset = Offset {
                 offset: partition.committed_offset,
                 leader_epoch: partition.committed_leader_epoch,
@@ -47,26 +44,25 @@ pub(crate) async fn commit(broker: Arc<Broker>, request: OffsetCommitRequest) ->
     }
     let who = Who { member: &request.member_id, instance: request.group_instance_id.as_deref() };
     let generation = request.generation_id_or_member_epoch;
-    let fill = |batch: &mut _| {
+    let fill = |batch: &mut WriteBatch| {
         for (at, offset, _) in asked.iter().filter(|(.., error)| error.is_ok()) {
             offsets::commit(batch, &request.group_id, at, offset);
         }
     };
-    let check = |group: &mut crate::groups::Group, now| group.handle_commit(now, who, generation);
-    let done = broker.groups.commit(&request.group_id, generation < 0, check, fill).await;
-    let mut errors = asked.iter().map(|(.., error)| done.err().unwrap_or(*error));
-    let topics = request.topics.iter().map(|topic| OffsetCommitResponseTopic {
-        name: topic.name.clone(),
-        partitions: topic
-            .partitions
-            .iter()
-            .map(|partition| OffsetCommitResponsePartition {
+    let check = |group: &mut Group, now| group.handle_commit(now, who, generation);
+    let submitted = broker.groups.commit(&request.group_id, generation < 0, check, fill);
+    async move {
+        let failed = submitted.await.err();
+        let mut errors = asked.iter().map(|(.., error)| failed.unwrap_or(*error));
+        let topics = request.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|partition| OffsetCommitResponsePartition {
                 partition_index: partition.partition_index,
                 error_code: errors.next().unwrap_or_default(),
-            })
-            .collect(),
-    });
-    OffsetCommitResponse { topics: topics.collect(), ..Default::default() }.into()
+            });
+            OffsetCommitResponseTopic { name: topic.name.clone(), partitions: partitions.collect() }
+        });
+        OffsetCommitResponse { topics: topics.collect(), ..Default::default() }.into()
+    }
 }
 
 /// What a group has committed, of some partitions or of all.
@@ -106,12 +102,7 @@ pub(crate) async fn fetch(broker: Arc<Broker>, request: OffsetFetchRequest, vers
     OffsetFetchResponse { topics: topics.collect(), error_code: error, ..Default::default() }.into()
 }
 
-async fn find(
-    broker: &Broker,
-    group: ByteString,
-    topics: Option<Vec<(ByteString, Vec<i32>)>>,
-    stable: bool,
-) -> Found {
+async fn find(broker: &Broker, group: ByteString, topics: Option<Vec<(ByteString, Vec<i32>)>>, stable: bool) -> Found {
     let catalog = broker.topics.catalog();
     let asked = topics.clone();
     let found = broker.bridge.run(move || look(&*catalog, &group, topics, stable)).await;
@@ -130,7 +121,7 @@ async fn find(
 }
 
 fn look(
-    catalog: &dyn xs_storage::engine::Engine,
+    catalog: &dyn Engine,
     group: &str,
     topics: Option<Vec<(ByteString, Vec<i32>)>>,
     stable: bool,
@@ -202,7 +193,7 @@ pub(crate) async fn delete(broker: Arc<Broker>, request: OffsetDeleteRequest) ->
         OffsetDeleteResponseTopic { name: topic.name.clone(), partitions: partitions.collect() }
     };
     let topics: Vec<OffsetDeleteResponseTopic> = request.topics.iter().map(each).collect();
-    let fill = |batch: &mut _| {
+    let fill = |batch: &mut WriteBatch| {
         for topic in &topics {
             for partition in topic.partitions.iter().filter(|partition| partition.error_code.is_ok()) {
                 offsets::remove(batch, &request.group_id, &(topic.name.clone(), partition.partition_index));

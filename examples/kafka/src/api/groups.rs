@@ -29,7 +29,8 @@ pub(crate) fn coordinator(broker: &Broker, request: &FindCoordinatorRequest) -> 
         return response.into();
     }
     let (host, port) = broker.advertised();
-    FindCoordinatorResponse { error_message: None, node_id: broker.config.node, host, port, ..Default::default() }.into()
+    FindCoordinatorResponse { error_message: None, node_id: broker.config.node, host, port, ..Default::default() }
+        .into()
 }
 
 /// Strings and bytes that are kept for long are no slices of the request, which would be kept with them.
@@ -41,12 +42,7 @@ fn millis(number: i32) -> Duration {
     Duration::from_millis(u64::try_from(number).unwrap_or(0))
 }
 
-pub(crate) async fn join(
-    broker: Arc<Broker>,
-    request: JoinGroupRequest,
-    version: i16,
-    client: Client,
-) -> Response {
+pub(crate) async fn join(broker: Arc<Broker>, request: JoinGroupRequest, version: i16, client: Client) -> Response {
     let session = millis(request.session_timeout_ms);
     let member = own(&request.member_id);
     let fresh = request.group_instance_id.as_ref().unwrap_or(&client.id);

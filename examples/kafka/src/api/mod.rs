@@ -1,9 +1,12 @@
 //! The requests, one family in each file.
 
+pub(crate) mod committed;
 pub(crate) mod fetch;
+pub(crate) mod groups;
 pub(crate) mod metadata;
 pub(crate) mod offsets;
 pub(crate) mod produce;
 pub(crate) mod producers;
+mod subscription;
 pub(crate) mod topics;
 pub(crate) mod versions;

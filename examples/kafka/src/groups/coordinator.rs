@@ -153,7 +153,7 @@ impl Groups {
             self.with(&mut all, name, |group, now, _| group.handle_join(now, token, join));
         }
         match waits.await {
-            Ok((answer, stored)) if is_stored(stored).await => answer,
+            Ok((answer, stored)) if is_stored(stored.clone()).await => answer,
             _ => Err((ErrorCode::COORDINATOR_NOT_AVAILABLE, member)),
         }
     }
@@ -171,7 +171,7 @@ impl Groups {
             }
         }
         match waits.await {
-            Ok((answer, stored)) if is_stored(stored).await => answer,
+            Ok((answer, stored)) if is_stored(stored.clone()).await => answer,
             _ => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
         }
     }
@@ -182,36 +182,47 @@ impl Groups {
         self.with(&mut all, name, |group, now, _| ask(group, now)).map(|(answer, _)| answer)
     }
 
-    /// Commits what `fill` adds, if `check` allows it, in the order of the calls. A group is made where `makes` says so.
-    pub(crate) async fn commit(
+    /// Commits what `fill` adds, if `check` allows it, in the order of the calls: all but the waiting is done at once. A
+    /// group is made where `makes` says so.
+    pub(crate) fn commit(
         &self,
         name: &str,
         makes: bool,
         check: impl FnOnce(&mut Group, Instant) -> Result<(), ErrorCode>,
         fill: impl FnOnce(&mut WriteBatch),
-    ) -> Result<(), ErrorCode> {
-        let done = {
-            let mut all = self.all.lock();
-            let new = !all.groups.contains_key(name);
-            match (new, makes) {
-                (true, false) => return Err(ErrorCode::ILLEGAL_GENERATION),
-                _ => self.make(&mut all, name)?,
-            }
-            self.with(&mut all, name, |group, now, batch| {
-                check(group, now)?;
-                fill(batch);
-                if new {
-                    // From now on a restart must find it.
-                    group.must_be_kept();
-                }
-                Ok(())
-            })
-        };
-        match done {
-            Some((Ok(()), stored)) if is_stored(stored).await => Ok(()),
-            Some((Err(error), _)) => Err(error),
-            _ => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+    ) -> BoxFuture<'static, Result<(), ErrorCode>> {
+        let submitted = self.submit(name, makes, check, fill);
+        async move {
+            let stored = submitted?;
+            if is_stored(stored).await { Ok(()) } else { Err(ErrorCode::COORDINATOR_NOT_AVAILABLE) }
         }
+        .boxed()
+    }
+
+    fn submit(
+        &self,
+        name: &str,
+        makes: bool,
+        check: impl FnOnce(&mut Group, Instant) -> Result<(), ErrorCode>,
+        fill: impl FnOnce(&mut WriteBatch),
+    ) -> Result<Option<Stored>, ErrorCode> {
+        let mut all = self.all.lock();
+        let new = !all.groups.contains_key(name);
+        if new && !makes {
+            return Err(ErrorCode::ILLEGAL_GENERATION);
+        }
+        self.make(&mut all, name)?;
+        let done = self.with(&mut all, name, |group, now, batch| {
+            check(group, now)?;
+            fill(batch);
+            if new {
+                // From now on a restart must find it.
+                group.must_be_kept();
+            }
+            Ok(())
+        });
+        let (checked, stored) = done.ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        checked.map(|()| stored)
     }
 
     /// Looks at all groups.

@@ -201,7 +201,10 @@ mod tests {
             commit(batch, "g", &at("tt", 1), &offset(3));
         });
         let all = of_group(&engine, "g").unwrap();
-        assert_eq!(all.into_iter().map(|(at, o)| (at, o.offset)).collect::<Vec<_>>(), [(at("t", 0), 1), (at("tt", 1), 3)]);
+        assert_eq!(
+            all.into_iter().map(|(at, o)| (at, o.offset)).collect::<Vec<_>>(),
+            [(at("t", 0), 1), (at("tt", 1), 3)]
+        );
         write(&engine, |batch| forget_topic(&engine, batch, "t").unwrap());
         assert_eq!(get(&engine, "g", "t", 0).unwrap(), None);
         assert_eq!(get(&engine, "gt", "t", 0).unwrap(), None);

@@ -11,6 +11,7 @@ impl Group {
     /// Begins to wait for all members, unless it does already.
     pub(super) fn prepare(&mut self, now: Instant) {
         let initial = match self.state {
+            State::Empty if self.limits.initial_delay.is_zero() => None,
             State::Empty => {
                 let delay = self.limits.initial_delay;
                 let left = self.rebalance_timeout().saturating_sub(delay);

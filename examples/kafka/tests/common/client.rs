@@ -82,10 +82,8 @@ impl Client {
 
     /// Makes a topic of one partition.
     pub(crate) async fn create(&mut self, name: &str, configs: &[(&str, &str)]) -> CreatableTopicResult {
-        let config = |(name, value): &(&str, &str)| CreatableTopicConfig {
-            name: (*name).into(),
-            value: Some((*value).into()),
-        };
+        let config =
+            |(name, value): &(&str, &str)| CreatableTopicConfig { name: (*name).into(), value: Some((*value).into()) };
         let topic = CreatableTopic {
             name: name.into(),
             num_partitions: 1,

@@ -107,7 +107,8 @@ impl Writer {
 async fn all(client: &mut Client, partition: i32) -> Vec<u64> {
     let (mut found, mut next) = (Vec::new(), 0);
     loop {
-        let asked = FetchPartition { partition, fetch_offset: next, partition_max_bytes: 1 << 20, ..Default::default() };
+        let asked =
+            FetchPartition { partition, fetch_offset: next, partition_max_bytes: 1 << 20, ..Default::default() };
         let topic = FetchTopic { topic: TOPIC.into(), partitions: vec![asked] };
         let request = FetchRequest { max_wait_ms: 0, max_bytes: 1 << 20, topics: vec![topic], ..Default::default() };
         let Response::Fetch(answer) = client.ask(12, request).await else { panic!("another answer") };
