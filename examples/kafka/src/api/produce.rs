@@ -112,7 +112,7 @@ fn append(
     if batch.header().is_transactional() {
         return Err((ErrorCode::INVALID_TXN_STATE, Some("This broker has no transactions.".into())));
     }
-    let how = Append { leader_epoch: 0, now: broker.now_ms(), stamp: topic.config.stamp };
+    let how = Append { leader_epoch: 0, now: broker.now_ms(), stamp: topic.config.stamp, ..Append::default() };
     let appended =
         partition.append(batch.into_bytes(), how).map_err(|error| (code(&error), Some(error.to_string())))?;
     Ok((appended, partition.bounds().start.0 as i64))

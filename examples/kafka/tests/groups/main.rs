@@ -1,0 +1,8 @@
+//! Groups and their offsets, as clients of all kinds see them.
+
+#[path = "../common/client.rs"]
+mod client;
+mod members;
+#[path = "../program/process.rs"]
+mod process;
+mod real;
