@@ -8,7 +8,9 @@ use xs_net::{Bridge, Timer};
 use xs_os::Rng;
 use xs_proto::kafka::wire::Uuid;
 
-use crate::config::{Config, TopicConfig};
+use crate::api::fetch::Sessions;
+use crate::config::Config;
+use crate::topic_config::TopicConfig;
 use crate::topics::{Refusal, Topic, Topics};
 
 /// The broker: its topics, and what it tells of itself.
@@ -16,6 +18,7 @@ pub(crate) struct Broker {
     pub(crate) config: Config,
     pub(crate) defaults: TopicConfig,
     pub(crate) topics: Arc<Topics>,
+    pub(crate) sessions: Sessions,
     pub(crate) timer: Timer,
     /// The way to the disk for what may wait for it.
     pub(crate) bridge: Bridge,

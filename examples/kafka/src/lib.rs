@@ -102,6 +102,8 @@ pub mod cli;
 mod config;
 pub mod server;
 mod service;
+mod tend;
+mod topic_config;
 mod topics;
 
 pub use config::Flush;

@@ -25,7 +25,13 @@ pub(crate) const SERVED: &[ApiKey] = &[
     ApiKey::DeleteRecords,
     ApiKey::InitProducerId,
     ApiKey::OffsetForLeaderEpoch,
+    ApiKey::DescribeConfigs,
+    ApiKey::AlterConfigs,
+    ApiKey::CreatePartitions,
+    ApiKey::IncrementalAlterConfigs,
     ApiKey::DescribeCluster,
+    ApiKey::DescribeProducers,
+    ApiKey::DescribeTopicPartitions,
 ];
 
 /// Why a connection is closed.
@@ -84,6 +90,14 @@ impl Connection {
             Request::DeleteTopics(request) => later(api::topics::delete(broker.clone(), request).boxed()),
             Request::DeleteRecords(request) => later(api::topics::delete_records(broker.clone(), request).boxed()),
             Request::InitProducerId(request) => later(api::producers::init(broker.clone(), request).boxed()),
+            Request::CreatePartitions(request) => later(api::topics::grow(broker.clone(), request).boxed()),
+            Request::DescribeConfigs(request) => Answer::Now(api::configs::describe(broker, request)),
+            Request::AlterConfigs(request) => later(api::configs::alter(broker.clone(), request).boxed()),
+            Request::IncrementalAlterConfigs(request) => {
+                later(api::configs::alter_some(broker.clone(), request).boxed())
+            }
+            Request::DescribeProducers(request) => Answer::Now(api::producers::describe(broker, request)),
+            Request::DescribeTopicPartitions(request) => Answer::Now(api::metadata::pages(broker, request)),
             other => Answer::Close(Closing::NotServed(other.api())),
         }
     }

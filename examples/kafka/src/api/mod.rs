@@ -1,5 +1,6 @@
 //! The requests, one family in each file.
 
+pub(crate) mod configs;
 pub(crate) mod fetch;
 pub(crate) mod metadata;
 pub(crate) mod offsets;

@@ -112,7 +112,13 @@ fn append(
     if batch.header().is_transactional() {
         return Err((ErrorCode::INVALID_TXN_STATE, Some("This broker has no transactions.".into())));
     }
-    let how = Append { leader_epoch: 0, now: broker.now_ms(), stamp: topic.config.stamp };
+    let (len, limit) = (batch.as_bytes().len() as u64, topic.config.max_batch);
+    if len > limit {
+        let error = AppendError::TooLarge { len, limit };
+        return Err((code(&error), Some(error.to_string())));
+    }
+    let how =
+        Append { leader_epoch: 0, now: broker.now_ms(), stamp: topic.config.stamp, keyed: topic.config.compact };
     let appended =
         partition.append(batch.into_bytes(), how).map_err(|error| (code(&error), Some(error.to_string())))?;
     Ok((appended, partition.bounds().start.0 as i64))
@@ -121,6 +127,7 @@ fn append(
 fn code(error: &AppendError) -> ErrorCode {
     match error {
         AppendError::Batch(_) => ErrorCode::CORRUPT_MESSAGE,
+        AppendError::NoKey { .. } => ErrorCode::INVALID_RECORD,
         AppendError::TooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
         AppendError::StaleLeader { .. } => ErrorCode::NOT_LEADER_OR_FOLLOWER,
         AppendError::OutOfOrder { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
