@@ -8,9 +8,12 @@ use xs_net::{Bridge, Timer};
 use xs_os::Rng;
 use xs_proto::kafka::wire::Uuid;
 
-use crate::config::{Config, TopicConfig};
+use crate::api::fetch::Sessions;
+use crate::config::Config;
 use crate::groups::Groups;
+use crate::topic_config::TopicConfig;
 use crate::topics::{Refusal, Topic, Topics};
+use crate::transactions::Transactions;
 
 /// The broker: its topics, and what it tells of itself.
 pub(crate) struct Broker {
@@ -18,6 +21,8 @@ pub(crate) struct Broker {
     pub(crate) defaults: TopicConfig,
     pub(crate) topics: Arc<Topics>,
     pub(crate) groups: Arc<Groups>,
+    pub(crate) transactions: Transactions,
+    pub(crate) sessions: Sessions,
     pub(crate) timer: Timer,
     /// The way to the disk for what may wait for it.
     pub(crate) bridge: Bridge,

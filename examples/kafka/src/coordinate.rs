@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join;
+use futures::future::join3;
 
 use crate::broker::Broker;
 
@@ -11,9 +11,9 @@ use crate::broker::Broker;
 const EXPIRY: Duration = Duration::from_secs(600);
 
 impl Broker {
-    /// Keeps groups going, for as long as it is polled.
+    /// Keeps groups and transactions going, for as long as it is polled.
     pub(crate) async fn coordinate(self: Arc<Self>) {
-        join(self.groups.run(), self.expire()).await;
+        join3(self.groups.run(), self.transactions.run(), self.expire()).await;
     }
 
     async fn expire(&self) {

@@ -105,7 +105,10 @@ mod entry;
 mod groups;
 pub mod server;
 mod service;
+mod tend;
+mod topic_config;
 mod topics;
+mod transactions;
 
 pub use config::Flush;
 pub use server::{Builder, Server, StartError};

@@ -74,18 +74,18 @@ use xs_net::{Bridge, Pipeline, Timer, Transport};
 use xs_os::vfs::{MemoryVfs, SystemVfs, Vfs};
 use xs_os::{Clock, Jobs, Rng, SystemClock, ThreadJobs};
 use xs_proto::kafka::codec::{FrameCodec, ServerCodec};
-use xs_storage::partition::Retention;
 
+use crate::api::fetch::Sessions;
 use crate::broker::Broker;
-use crate::config::{Config, Flush, TopicConfig};
+use crate::config::{Config, Flush};
 use crate::groups::Groups;
 use crate::service::Connection;
+use crate::topic_config::TopicConfig;
 use crate::topics::{Machine, Topics};
+use crate::transactions::Transactions;
 
 /// The threads that wait for the disk, and the calls that may wait for them.
 const BRIDGE: (usize, usize) = (4, 1024);
-/// How often old records are looked for.
-const TEND: Duration = Duration::from_secs(30);
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -206,6 +206,13 @@ impl Builder {
         self
     }
 
+    /// How often old records are looked for, and keys that stand there twice (default 15 seconds).
+    #[must_use]
+    pub fn tend_every(mut self, period: Duration) -> Builder {
+        self.config.tend = period.max(Duration::from_millis(1));
+        self
+    }
+
     /// How many threads [`Builder::run`] has (default 1).
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Builder {
@@ -303,18 +310,24 @@ impl Builder {
         };
         let dir = self.data_dir.unwrap_or_else(|| "kafka".into());
         let machine = Machine { vfs, jobs: self.jobs.clone(), clock: self.clock.clone() };
-        let (topics, closed) = Topics::open(machine, &dir, self.config.max_partitions)?;
+        let (topics, closed) = Topics::open(machine, &dir, defaults.clone(), self.config.max_partitions)?;
         let timer = Timer::new(self.clock);
+        let topics = Arc::new(topics);
+        let bridge = Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1);
+        let limits = self.config.transactions.clone();
+        let transactions = Transactions::open(topics.clone(), timer.clone(), bridge.clone(), limits)?;
         let groups = Groups::open(topics.catalog(), timer.clone(), self.config.groups.clone(), self.config.max_groups)?;
         let mut rng = self.seed.map_or_else(Rng::from_entropy, Rng::from_seed);
         let cluster_id = ByteString::from(format!("xs-{:016x}", rng.next_u64()));
         let broker = Broker {
+            sessions: Sessions::new(self.config.max_sessions),
             config: self.config,
             defaults,
-            topics: Arc::new(topics),
+            topics,
             groups: Arc::new(groups),
+            transactions,
             timer,
-            bridge: Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1),
+            bridge,
             cluster_id,
             advertised: Default::default(),
             rng: Mutex::new(rng),
@@ -348,26 +361,6 @@ impl Broker {
     /// What is done without being asked, for as long as it is polled.
     async fn background(self: Arc<Self>) {
         join(self.clone().tend(), self.coordinate()).await;
-    }
-
-    /// Deletes what is old, now and then, for as long as it is polled.
-    async fn tend(self: Arc<Self>) {
-        loop {
-            self.timer.sleep(TEND).await;
-            for topic in self.topics.all() {
-                let keep = Retention {
-                    older_than_ms: topic.config.retention_ms,
-                    more_than_bytes: topic.config.retention_bytes,
-                    ..Retention::default()
-                };
-                for partition in topic.partitions.clone() {
-                    let now = self.now_ms();
-                    if let Err(error) = self.bridge.run(move || partition.tend(now, &keep)).await {
-                        tracing::error!(topic = %topic.name, %error, "old records cannot be deleted");
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -38,7 +38,19 @@ pub(crate) const SERVED: &[ApiKey] = &[
     ApiKey::OffsetCommit,
     ApiKey::OffsetFetch,
     ApiKey::OffsetDelete,
+    ApiKey::AddPartitionsToTxn,
+    ApiKey::AddOffsetsToTxn,
+    ApiKey::TxnOffsetCommit,
+    ApiKey::EndTxn,
+    ApiKey::DescribeTransactions,
+    ApiKey::ListTransactions,
+    ApiKey::DescribeConfigs,
+    ApiKey::AlterConfigs,
+    ApiKey::CreatePartitions,
+    ApiKey::IncrementalAlterConfigs,
     ApiKey::DescribeCluster,
+    ApiKey::DescribeProducers,
+    ApiKey::DescribeTopicPartitions,
 ];
 
 /// Why a connection is closed.
@@ -98,7 +110,7 @@ impl Connection {
             Request::CreateTopics(request) => later(api::topics::create(broker.clone(), request).boxed()),
             Request::DeleteTopics(request) => later(api::topics::delete(broker.clone(), request).boxed()),
             Request::DeleteRecords(request) => later(api::topics::delete_records(broker.clone(), request).boxed()),
-            Request::InitProducerId(request) => later(api::producers::init(broker.clone(), request).boxed()),
+            Request::InitProducerId(request) => later(api::producers::init(broker.clone(), request, version).boxed()),
             Request::FindCoordinator(request) => Answer::Now(api::groups::coordinator(broker, &request)),
             Request::JoinGroup(request) => {
                 let id = client_id.unwrap_or_default();
@@ -114,6 +126,26 @@ impl Connection {
             Request::OffsetCommit(request) => later(api::committed::commit(broker, request).boxed()),
             Request::OffsetFetch(request) => later(api::committed::fetch(broker.clone(), request, version).boxed()),
             Request::OffsetDelete(request) => later(api::committed::delete(broker.clone(), request).boxed()),
+            Request::AddPartitionsToTxn(request) => {
+                later(api::transactions::add_partitions(broker.clone(), request, version).boxed())
+            }
+            Request::AddOffsetsToTxn(request) => {
+                later(api::transactions::add_offsets(broker.clone(), request, version).boxed())
+            }
+            Request::TxnOffsetCommit(request) => {
+                later(api::transactions::commit_offsets(broker.clone(), request).boxed())
+            }
+            Request::EndTxn(request) => later(api::transactions::end(broker.clone(), request, version).boxed()),
+            Request::DescribeTransactions(request) => Answer::Now(api::transactions::describe(broker, request)),
+            Request::ListTransactions(request) => Answer::Now(api::transactions::list(broker, request)),
+            Request::CreatePartitions(request) => later(api::topics::grow(broker.clone(), request).boxed()),
+            Request::DescribeConfigs(request) => Answer::Now(api::configs::describe(broker, request)),
+            Request::AlterConfigs(request) => later(api::configs::alter(broker.clone(), request).boxed()),
+            Request::IncrementalAlterConfigs(request) => {
+                later(api::configs::alter_some(broker.clone(), request).boxed())
+            }
+            Request::DescribeProducers(request) => Answer::Now(api::producers::describe(broker, request)),
+            Request::DescribeTopicPartitions(request) => Answer::Now(api::metadata::pages(broker, request)),
             other => Answer::Close(Closing::NotServed(other.api())),
         }
     }

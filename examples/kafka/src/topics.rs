@@ -5,6 +5,7 @@
 //! of an earlier one; what a crash left of a deleted topic is removed when the broker starts.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,14 +21,14 @@ use xs_storage::engine::{Durability, Engine, KeyRange, WriteBatch};
 use xs_storage::partition::{Partition, PartitionOptions};
 use xs_storage::{Error, Result};
 
-use crate::config::TopicConfig;
+use crate::topic_config::TopicConfig;
 
 const TOPIC: &[u8] = b"topic/";
 const NEXT_PRODUCER: &[u8] = b"next-producer";
 /// Producers' numbers are taken from the catalog so many at a time.
 const PRODUCERS: i64 = 1000;
 /// Kafka's: with a partition's number behind it, it is still the name of a file.
-const MAX_NAME: usize = 249;
+pub(crate) const MAX_NAME: usize = 249;
 
 /// A topic. Never changed: another one takes its place.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ pub(crate) struct Topics {
     dir: PathBuf,
     catalog: Arc<dyn Engine>,
     names: RwLock<Names>,
+    /// What a topic is like of which nothing is said.
+    defaults: TopicConfig,
     /// Held by who changes the catalog.
     changing: Mutex<Producers>,
     max_partitions: usize,
@@ -83,7 +86,12 @@ struct Producers {
 
 impl Topics {
     /// Opens everything in `dir`. The receiver ends when all of it is closed again. Waits for the disk.
-    pub(crate) fn open(machine: Machine, dir: &Path, max_partitions: usize) -> Result<(Topics, oneshot::Receiver<()>)> {
+    pub(crate) fn open(
+        machine: Machine,
+        dir: &Path,
+        defaults: TopicConfig,
+        max_partitions: usize,
+    ) -> Result<(Topics, oneshot::Receiver<()>)> {
         let Machine { vfs, jobs, clock } = machine.clone();
         let topics = dir.join("topics");
         vfs.make_dir(&topics).map_err(Error::io("create", &topics))?;
@@ -96,6 +104,7 @@ impl Topics {
             dir: topics,
             catalog,
             names: RwLock::default(),
+            defaults,
             changing: Mutex::default(),
             max_partitions,
             _open: open,
@@ -111,7 +120,7 @@ impl Topics {
             while cursor.next()? {
                 let name = String::from_utf8_lossy(&cursor.key()[TOPIC.len()..]).into_owned();
                 let wrong = |why: &str| Error::Invalid(format!("the catalog's entry of topic {name:?}: {why}"));
-                let (id, count, config) = read_entry(cursor.value()?).map_err(|why| wrong(&why))?;
+                let (id, count, config) = read_entry(cursor.value()?, &self.defaults).map_err(|why| wrong(&why))?;
                 let topic = self.open_topic(name.clone().into(), id, count, config)?;
                 names.partitions += topic.partitions.len();
                 names.by_name.insert(topic.name.clone(), Arc::new(topic));
@@ -129,15 +138,21 @@ impl Topics {
     }
 
     fn open_topic(&self, name: ByteString, id: Uuid, count: u32, config: TopicConfig) -> Result<Topic> {
+        Ok(Topic { name, id, partitions: self.open_partitions(id, &config, 0..count)?, config })
+    }
+
+    fn open_partitions(&self, id: Uuid, config: &TopicConfig, which: Range<u32>) -> Result<Vec<Partition>> {
         let dir = self.dir.join(id.to_string());
         let options = PartitionOptions {
             segment_bytes: config.segment_bytes,
-            max_batch: config.max_batch,
+            segment_ms: Some(config.segment_ms),
+            // How long a batch may be can be said anew at any time: who appends looks.
+            max_batch: i32::MAX as u64,
             jobs: self.machine.jobs.clone(),
             ..PartitionOptions::default()
         };
         let open = |n: u32| Partition::open(self.machine.vfs.clone(), &dir.join(n.to_string()), options.clone());
-        Ok(Topic { name, id, config, partitions: (0..count).map(open).collect::<Result<_>>()? })
+        which.map(open).collect()
     }
 
     /// Where everything is remembered that is no record.
@@ -163,13 +178,16 @@ impl Topics {
         if let Err(why) = check_name(name) {
             return refuse(ErrorCode::INVALID_TOPIC_EXCEPTION, why);
         }
-        let names = self.names.read();
-        if names.by_name.contains_key(name) {
+        if self.names.read().by_name.contains_key(name) {
             return refuse(ErrorCode::TOPIC_ALREADY_EXISTS, format!("Topic '{name}' already exists."));
         }
-        if names.partitions + partitions as usize > self.max_partitions {
+        self.check_room(partitions as usize)
+    }
+
+    fn check_room(&self, partitions: usize) -> std::result::Result<(), Refusal> {
+        if self.names.read().partitions + partitions > self.max_partitions {
             let why = format!("This broker has {} partitions at most.", self.max_partitions);
-            return refuse(ErrorCode::POLICY_VIOLATION, why);
+            return Err((ErrorCode::POLICY_VIOLATION, why));
         }
         Ok(())
     }
@@ -206,11 +224,69 @@ impl Topics {
         Ok(topic)
     }
 
+    /// Changes what is said of a topic, durably. Waits for the disk.
+    pub(crate) fn configure(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut TopicConfig, &TopicConfig) -> std::result::Result<(), Refusal>,
+        only_check: bool,
+    ) -> std::result::Result<(), Refusal> {
+        let _changing = self.changing.lock();
+        let topic = self.known(name)?;
+        let mut config = topic.config.clone();
+        change(&mut config, &self.defaults)?;
+        topic.config.fixed_change(&config)?;
+        if only_check {
+            return Ok(());
+        }
+        self.replace(Topic { name: topic.name.clone(), id: topic.id, config, partitions: topic.partitions.clone() })
+    }
+
+    /// Gives a topic more partitions, durably. Waits for the disk.
+    pub(crate) fn grow(&self, name: &str, count: u32, only_check: bool) -> std::result::Result<(), Refusal> {
+        let _changing = self.changing.lock();
+        let topic = self.known(name)?;
+        let now = topic.partitions.len();
+        let Some(more) = (count as usize).checked_sub(now).filter(|more| *more > 0) else {
+            let why = format!("The topic has {now} partitions, and {count} would not be an increase.");
+            return Err((ErrorCode::INVALID_PARTITIONS, why));
+        };
+        self.check_room(more)?;
+        if only_check {
+            return Ok(());
+        }
+        let mut partitions = topic.partitions.clone();
+        partitions.extend(self.open_partitions(topic.id, &topic.config, now as u32..count).map_err(|error| {
+            tracing::error!(topic = name, %error, "partitions could not be made");
+            (ErrorCode::KAFKA_STORAGE_ERROR, error.to_string())
+        })?);
+        self.replace(Topic { name: topic.name.clone(), id: topic.id, config: topic.config.clone(), partitions })?;
+        self.names.write().partitions += more;
+        Ok(())
+    }
+
+    fn known(&self, name: &str) -> std::result::Result<Arc<Topic>, Refusal> {
+        let unknown = || (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("There is no topic '{name}'."));
+        self.get(name).ok_or_else(unknown)
+    }
+
+    /// Puts a topic in the place of the one that has its name, durably.
+    fn replace(&self, topic: Topic) -> std::result::Result<(), Refusal> {
+        let mut batch = WriteBatch::new();
+        batch.put(&key(&topic.name), &write_entry(&topic));
+        let durable = self.catalog.submit(batch, Durability::Synced).and_then(|commit| commit.wait());
+        durable.map_err(|error| {
+            tracing::error!(topic = %topic.name, %error, "a topic could not be changed");
+            (ErrorCode::KAFKA_STORAGE_ERROR, error.to_string())
+        })?;
+        self.names.write().by_name.insert(topic.name.clone(), Arc::new(topic));
+        Ok(())
+    }
+
     /// Deletes a topic, durably. Waits for the disk.
     pub(crate) fn delete(&self, name: &str) -> std::result::Result<Arc<Topic>, Refusal> {
         let _changing = self.changing.lock();
-        let unknown = || (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("There is no topic '{name}'."));
-        let topic = self.get(name).ok_or_else(unknown)?;
+        let topic = self.known(name)?;
         let mut batch = WriteBatch::new();
         batch.delete(&key(name));
         let durable = self.catalog.submit(batch, Durability::Synced).and_then(|commit| commit.wait());
@@ -275,11 +351,11 @@ fn write_entry(topic: &Topic) -> Vec<u8> {
     [&topic.id.0[..], &count, topic.config.write().as_bytes()].concat()
 }
 
-fn read_entry(entry: &[u8]) -> std::result::Result<(Uuid, u32, TopicConfig), String> {
+fn read_entry(entry: &[u8], defaults: &TopicConfig) -> std::result::Result<(Uuid, u32, TopicConfig), String> {
     let (id, rest) = entry.split_first_chunk().ok_or("it is too short")?;
     let (count, config) = rest.split_first_chunk().ok_or("it is too short")?;
     let config = std::str::from_utf8(config).map_err(|_| "its configuration is not UTF-8")?;
-    Ok((Uuid(*id), u32::from_be_bytes(*count), TopicConfig::read(config)?))
+    Ok((Uuid(*id), u32::from_be_bytes(*count), TopicConfig::read(config, defaults)?))
 }
 
 /// Removes a directory with what is in it.

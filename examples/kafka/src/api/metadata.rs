@@ -1,4 +1,4 @@
-//! Metadata and DescribeCluster: the broker and its topics.
+//! Metadata, DescribeCluster, DescribeTopicPartitions: the broker and its topics.
 
 use std::sync::Arc;
 
@@ -9,6 +9,9 @@ use xs_proto::kafka::wire::Uuid;
 
 use crate::broker::Broker;
 use crate::topics::Topic;
+
+/// No page has more partitions (`max.request.partition.size.limit`).
+const PAGE: i32 = 2000;
 
 /// Tells of topics, and makes those that are missing, where the client and the configuration want that.
 pub(crate) async fn answer(broker: Arc<Broker>, request: MetadataRequest, version: i16) -> Response {
@@ -105,4 +108,53 @@ pub(crate) fn cluster(broker: &Broker, request: &DescribeClusterRequest) -> Resp
         ..Default::default()
     }
     .into()
+}
+
+/// Topics in the order of their names, page by page: so many partitions, and where the next page begins.
+pub(crate) fn pages(broker: &Broker, request: DescribeTopicPartitionsRequest) -> Response {
+    let every = request.topics.is_empty();
+    let mut names: Vec<ByteString> = match every {
+        true => broker.topics.all().iter().map(|topic| topic.name.clone()).collect(),
+        false => request.topics.into_iter().map(|topic| topic.name).collect(),
+    };
+    names.sort_unstable();
+    names.dedup();
+    let (mut left, mut next_cursor) = (request.response_partition_limit.clamp(1, PAGE), None);
+    let begin = request.cursor.map_or_else(Default::default, |cursor| (cursor.topic_name, cursor.partition_index));
+    let mut topics = Vec::new();
+    for name in names.into_iter().filter(|name| *name >= begin.0) {
+        let from = if name == begin.0 { begin.1.max(0) } else { 0 };
+        let Some(topic) = broker.topics.get(&name) else {
+            let error_code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            topics.push(DescribeTopicPartitionsResponseTopic { error_code, name: Some(name), ..Default::default() });
+            continue;
+        };
+        if left == 0 {
+            next_cursor = Some(DescribeTopicPartitionsResponseCursor { topic_name: name, partition_index: 0 });
+            break;
+        }
+        let count = topic.partitions.len() as i32;
+        let upto = count.min(from.saturating_add(left));
+        left -= (upto - from).max(0);
+        let node = broker.config.node;
+        let partition = |partition_index| DescribeTopicPartitionsResponsePartition {
+            partition_index,
+            leader_id: node,
+            leader_epoch: 0,
+            replica_nodes: vec![node],
+            isr_nodes: vec![node],
+            ..Default::default()
+        };
+        topics.push(DescribeTopicPartitionsResponseTopic {
+            name: Some(name.clone()),
+            topic_id: topic.id,
+            partitions: (from..upto).map(partition).collect(),
+            ..Default::default()
+        });
+        if upto < count {
+            next_cursor = Some(DescribeTopicPartitionsResponseCursor { topic_name: name, partition_index: upto });
+            break;
+        }
+    }
+    DescribeTopicPartitionsResponse { topics, next_cursor, ..Default::default() }.into()
 }

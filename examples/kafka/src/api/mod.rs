@@ -1,6 +1,7 @@
 //! The requests, one family in each file.
 
 pub(crate) mod committed;
+pub(crate) mod configs;
 pub(crate) mod fetch;
 pub(crate) mod groups;
 pub(crate) mod metadata;
@@ -9,4 +10,5 @@ pub(crate) mod produce;
 pub(crate) mod producers;
 mod subscription;
 pub(crate) mod topics;
+pub(crate) mod transactions;
 pub(crate) mod versions;

@@ -1,4 +1,4 @@
-//! CreateTopics, DeleteTopics, DeleteRecords.
+//! CreateTopics, CreatePartitions, DeleteTopics, DeleteRecords.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use xs_storage::log::Index;
 use xs_storage::partition::ReadError;
 
 use crate::broker::Broker;
-use crate::config::TopicConfig;
+use crate::topic_config::TopicConfig;
 use crate::topics::Refusal;
 
 /// Makes topics, or only checks whether it could.
@@ -86,6 +86,42 @@ async fn create_one(broker: &Broker, asked: CreatableTopic, check: bool) -> Resu
         configs: None,
         ..Default::default()
     })
+}
+
+/// Gives topics more partitions; each is answered for itself.
+pub(crate) async fn grow(broker: Arc<Broker>, request: CreatePartitionsRequest) -> Response {
+    let mut results = Vec::with_capacity(request.topics.len());
+    for asked in request.topics {
+        let name = asked.name.clone();
+        let grown = match grow_check(&broker, &asked) {
+            Ok(count) => {
+                let (topics, name, check) = (broker.topics.clone(), name.clone(), request.validate_only);
+                broker.bridge.run(move || topics.grow(&name, count, check)).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let (error_code, error_message) = match grown {
+            Ok(()) => (ErrorCode::NONE, None),
+            Err((code, why)) => (code, Some(why.into())),
+        };
+        results.push(CreatePartitionsTopicResult { name, error_code, error_message });
+    }
+    CreatePartitionsResponse { results, ..Default::default() }.into()
+}
+
+/// How many partitions a topic is to have.
+fn grow_check(broker: &Broker, asked: &CreatePartitionsTopic) -> Result<u32, Refusal> {
+    let now = broker.topics.get(&asked.name).map_or(0, |topic| topic.partitions.len());
+    let count = u32::try_from(asked.count).ok().filter(|count| *count > 0);
+    let count = count.ok_or_else(|| (ErrorCode::INVALID_PARTITIONS, "A topic has a partition at least.".to_owned()))?;
+    if let Some(assignments) = asked.assignments.as_ref().filter(|assignments| !assignments.is_empty()) {
+        let here = assignments.iter().all(|assigned| assigned.broker_ids == [broker.config.node]);
+        if !here || assignments.len() != (count as usize).saturating_sub(now) {
+            let why = format!("New partitions are all named, and held by broker {} alone.", broker.config.node);
+            return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, why));
+        }
+    }
+    Ok(count)
 }
 
 /// Deletes topics, by name or by identity.

@@ -45,9 +45,8 @@ pub(crate) async fn add_partitions(broker: Arc<Broker>, request: AddPartitionsTo
     let exists = |topic: &str, partition: i32| {
         broker.topics.get(topic).is_some_and(|topic| topic.partition(partition).is_some())
     };
-    let all = || {
-        request.topics.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (&topic.name, *partition)))
-    };
+    let all =
+        || request.topics.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (&topic.name, *partition)));
     let missing = all().any(|(topic, partition)| !exists(topic, partition));
     let failed = match missing {
         true => None,
@@ -82,8 +81,7 @@ pub(crate) async fn add_partitions(broker: Arc<Broker>, request: AddPartitionsTo
 
 /// A group becomes part of a transaction.
 pub(crate) async fn add_offsets(broker: Arc<Broker>, request: AddOffsetsToTxnRequest, version: i16) -> Response {
-    let who =
-        Producer { id: &request.transactional_id, producer: request.producer_id, epoch: request.producer_epoch };
+    let who = Producer { id: &request.transactional_id, producer: request.producer_id, epoch: request.producer_epoch };
     let added = match request.group_id.is_empty() {
         true => Err(ErrorCode::INVALID_GROUP_ID),
         false => broker.transactions.add(who, Vec::new(), Some(ByteString::from(&*request.group_id))).await,
@@ -133,8 +131,7 @@ pub(crate) async fn commit_offsets(broker: Arc<Broker>, request: TxnOffsetCommit
 }
 
 pub(crate) async fn end(broker: Arc<Broker>, request: EndTxnRequest, version: i16) -> Response {
-    let who =
-        Producer { id: &request.transactional_id, producer: request.producer_id, epoch: request.producer_epoch };
+    let who = Producer { id: &request.transactional_id, producer: request.producer_id, epoch: request.producer_epoch };
     let outcome = if request.committed { Outcome::Commit } else { Outcome::Abort };
     let ended = broker.transactions.end(who, outcome).await;
     let error_code = ended.err().map(|error| known(error, version >= 2)).unwrap_or_default();

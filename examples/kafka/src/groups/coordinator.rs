@@ -278,7 +278,8 @@ impl Groups {
                 batch.delete(&kept::key(&name));
                 all.remove(&name);
             }
-            self.catalog.submit(batch, Durability::Buffered)?;
+            // A crash may bring it back, to be found old again.
+            let _ = self.catalog.submit(batch, Durability::Buffered)?;
         }
         Ok(())
     }

@@ -178,12 +178,7 @@ impl Transactions {
     }
 
     /// Does what needs that partition to be in the producer's transaction: nothing ends it meanwhile.
-    pub(crate) fn within<T>(
-        &self,
-        who: Producer<'_>,
-        at: &At,
-        work: impl FnOnce() -> T,
-    ) -> Result<T, ErrorCode> {
+    pub(crate) fn within<T>(&self, who: Producer<'_>, at: &At, work: impl FnOnce() -> T) -> Result<T, ErrorCode> {
         let slot = self.slot(who.id)?;
         let held = slot.held.lock();
         held.txn.has_partition(who.producer, who.epoch, at)?;

@@ -60,13 +60,7 @@ impl Shared {
         partitions.map(|partition| self.end_in(&partition, txn.producer, txn.epoch, outcome)).collect()
     }
 
-    fn end_in(
-        &self,
-        partition: &Partition,
-        producer: i64,
-        epoch: i16,
-        outcome: Outcome,
-    ) -> xs_storage::Result<Commit> {
+    fn end_in(&self, partition: &Partition, producer: i64, epoch: i16, outcome: Outcome) -> xs_storage::Result<Commit> {
         let how = Append { now: self.now_ms(), ..Append::default() };
         match partition.end_transaction(producer, epoch, outcome, COORDINATOR_EPOCH, how) {
             Ok(appended) => Ok(appended.commit),

@@ -28,5 +28,5 @@ mod finish;
 mod machine;
 mod stored;
 
-pub(crate) use coordinator::Transactions;
+pub(crate) use coordinator::{Limits, Producer, Transactions};
 pub(crate) use machine::{State, Transaction};

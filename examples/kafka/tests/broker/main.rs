@@ -2,6 +2,9 @@
 
 #[path = "../common/client.rs"]
 mod client;
+mod configs;
+mod harm;
 mod records;
+mod sessions;
 mod topics;
 mod versions;

@@ -79,7 +79,7 @@ async fn a_topic_that_cannot_be_is_refused() {
         (topic("t", 0), ErrorCode::INVALID_PARTITIONS),
         (topic("t", i32::MAX), ErrorCode::POLICY_VIOLATION),
         (with(&|topic| topic.replication_factor = 2), ErrorCode::INVALID_REPLICATION_FACTOR),
-        (with(&|topic| topic.configs = config("cleanup.policy", "compact")), ErrorCode::INVALID_CONFIG),
+        (with(&|topic| topic.configs = config("cleanup.policy", "neither")), ErrorCode::INVALID_CONFIG),
         (with(&|topic| topic.assignments = assigned(0, 1)), ErrorCode::INVALID_REQUEST),
         (
             with(&|topic| (topic.num_partitions, topic.assignments) = (-1, assigned(0, 9))),

@@ -47,6 +47,39 @@ fn asked(api: ApiKey, version: i16, topic: &str) -> Option<Request> {
             OffsetForLeaderEpochRequest { replica_id: -1, topics: vec![topic] }.into()
         }
         ApiKey::DescribeCluster => DescribeClusterRequest::default().into(),
+        ApiKey::CreatePartitions => {
+            let topic = CreatePartitionsTopic { name: name(), count: 3, assignments: None };
+            CreatePartitionsRequest { topics: vec![topic], timeout_ms: 1000, validate_only: true }.into()
+        }
+        ApiKey::DescribeConfigs => {
+            let resource =
+                DescribeConfigsResource { resource_type: 2, resource_name: name(), configuration_keys: None };
+            DescribeConfigsRequest { resources: vec![resource], include_synonyms: true, ..Default::default() }.into()
+        }
+        ApiKey::AlterConfigs => {
+            let resource = AlterConfigsRequestAlterConfigsResource {
+                resource_type: 2,
+                resource_name: name(),
+                configs: Vec::new(),
+            };
+            AlterConfigsRequest { resources: vec![resource], validate_only: true }.into()
+        }
+        ApiKey::IncrementalAlterConfigs => {
+            let resource = IncrementalAlterConfigsRequestAlterConfigsResource {
+                resource_type: 2,
+                resource_name: name(),
+                configs: Vec::new(),
+            };
+            IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: true }.into()
+        }
+        ApiKey::DescribeProducers => {
+            let topic = DescribeProducersRequestTopicRequest { name: name(), partition_indexes: vec![0, 7] };
+            DescribeProducersRequest { topics: vec![topic] }.into()
+        }
+        ApiKey::DescribeTopicPartitions => {
+            let topic = DescribeTopicPartitionsRequestTopicRequest { name: name() };
+            DescribeTopicPartitionsRequest { topics: vec![topic], ..Default::default() }.into()
+        }
         _ => return None,
     })
 }

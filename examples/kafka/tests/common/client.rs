@@ -45,6 +45,11 @@ impl Client {
         self.socket.write_all(bytes).await.unwrap();
     }
 
+    /// Says that nothing more will come.
+    pub(crate) async fn end(&mut self) {
+        self.socket.shutdown().await.unwrap();
+    }
+
     /// The next answer, or `None` if the broker closes the connection.
     pub(crate) async fn receive(&mut self) -> Option<Response> {
         loop {

@@ -1,5 +1,7 @@
 //! Fetch: batches from the log, where they lie, as soon as there are enough.
 
+mod sessions;
+
 use std::future::Future;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
@@ -11,7 +13,8 @@ use futures::future::{Either, select, select_all};
 use xs_net::Timer;
 use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::{
-    AbortedTransaction, FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData, Response,
+    AbortedTransaction, FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse, PartitionData,
+    Response,
 };
 use xs_proto::kafka::records::{BatchIter, Compression};
 use xs_proto::kafka::wire::Blob;
@@ -21,23 +24,24 @@ use xs_storage::partition::{Isolation, Partition, ReadError};
 use crate::broker::Broker;
 use crate::topics::Topic;
 
+pub(crate) use sessions::Sessions;
+
 /// From this version on the client understands zstd (KIP-110).
 const ZSTD: i16 = 10;
 
 /// Answers when `min_bytes` are there, something is wrong, or `max_wait_ms` are over.
-///
-/// There are no fetch sessions: every answer says so, and the client goes on naming all its partitions.
 pub(crate) async fn answer(broker: Arc<Broker>, request: FetchRequest, version: i16, sends_files: bool) -> Response {
-    if request.session_id != 0 && request.session_epoch > 0 {
-        let error_code = ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
-        return FetchResponse { error_code, ..Default::default() }.into();
-    }
+    let plan = match broker.sessions.begin(&request, broker.timer.now(), &broker.rng) {
+        Ok(plan) => plan,
+        Err(error_code) => return FetchResponse { error_code, ..Default::default() }.into(),
+    };
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(broker.config.max_wait);
     let deadline = broker.timer.now() + wait;
     let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
     loop {
-        let round = Round::read(&broker, &request, version, sends_files);
+        let mut round = Round::read(&broker, &request, &plan.topics, version, sends_files);
         if round.bytes >= min_bytes || round.decided || broker.timer.now() >= deadline {
+            broker.sessions.end(&plan, &mut round.response);
             return round.response.into();
         }
         more(&broker.timer, deadline, &round.waiting).await;
@@ -68,10 +72,10 @@ struct Round {
 }
 
 impl Round {
-    fn read(broker: &Broker, request: &FetchRequest, version: i16, sends_files: bool) -> Round {
+    fn read(broker: &Broker, request: &FetchRequest, topics: &[FetchTopic], version: i16, sends_files: bool) -> Round {
         let mut round = Round { response: FetchResponse::default(), bytes: 0, decided: false, waiting: Vec::new() };
         let most = usize::try_from(request.max_bytes).unwrap_or(0).min(broker.config.max_fetch);
-        for asked in &request.topics {
+        for asked in topics {
             let topic = broker.topics.get(&asked.topic);
             let reader = Reader { topic: topic.as_deref(), isolation: request.isolation_level, version, sends_files };
             let partitions = asked.partitions.iter().map(|asked| reader.partition(asked, most, &mut round)).collect();
