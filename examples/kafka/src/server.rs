@@ -107,6 +107,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     jobs: Arc<dyn Jobs>,
     vfs: Option<Arc<dyn Vfs>>,
+    bridge: Option<Bridge>,
     seed: Option<u64>,
 }
 
@@ -121,6 +122,7 @@ impl Default for Builder {
             clock: Arc::new(SystemClock),
             jobs: Arc::new(ThreadJobs::new()),
             vfs: None,
+            bridge: None,
             seed: None,
         }
     }
@@ -230,6 +232,13 @@ impl Builder {
         self
     }
 
+    /// The way to calls that wait for the disk (default: some threads).
+    #[must_use]
+    pub fn bridge(mut self, bridge: Bridge) -> Builder {
+        self.bridge = Some(bridge);
+        self
+    }
+
     /// Where chance starts (default: from the operating system).
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Builder {
@@ -252,10 +261,22 @@ impl Builder {
     ///
     /// [`StartError`].
     pub async fn start(self) -> Result<Server, StartError> {
-        let addr = self.addr;
+        let listener = TcpListener::bind(self.addr, TcpOptions::default())?;
+        let addr = listener.socket_addr();
+        self.start_on(listener, addr)
+    }
+
+    /// Starts it on the caller's runtime, over a listener that the caller brings: clients are told to connect to `addr`.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Open`].
+    pub fn start_on<L>(self, listener: L, addr: SocketAddr) -> Result<Server, StartError>
+    where
+        L: Listener<Peer: Into<Addr> + Send + 'static> + 'static,
+    {
         let (broker, closed) = self.assemble()?;
-        let listener = TcpListener::bind(addr, TcpOptions::default())?;
-        let (addr, signal) = (listener.socket_addr(), DrainSignal::new());
+        let signal = DrainSignal::new();
         broker.listening(addr);
         let task = tokio::spawn(broker.clone().serve(listener, signal.drain()));
         let tending = tokio::spawn(broker.tend());
@@ -308,7 +329,7 @@ impl Builder {
             defaults,
             topics: Arc::new(topics),
             timer: Timer::new(self.clock),
-            bridge: Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1),
+            bridge: self.bridge.unwrap_or_else(|| Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1)),
             cluster_id,
             advertised: Default::default(),
             rng: Mutex::new(rng),
