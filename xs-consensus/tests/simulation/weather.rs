@@ -23,12 +23,21 @@ pub(crate) enum Weather {
     Leases,
     /// Nodes are removed and come back all the time, in a network of two parts.
     Churn,
+    /// Followers fall behind a log that is short, under a leader that stays; many a message comes twice, or late.
+    Echoes,
 }
 
 impl Weather {
     /// The third is that of a run that names none.
-    pub(crate) const ALL: [Weather; 6] =
-        [Weather::Storm, Weather::SmallStorm, Weather::All, Weather::Duel, Weather::Leases, Weather::Churn];
+    pub(crate) const ALL: [Weather; 7] = [
+        Weather::Storm,
+        Weather::SmallStorm,
+        Weather::All,
+        Weather::Duel,
+        Weather::Leases,
+        Weather::Churn,
+        Weather::Echoes,
+    ];
 
     pub(crate) fn nemesis(self) -> Nemesis {
         let nodes = |servers: u32| (0..servers).map(NodeId).collect();
@@ -65,6 +74,12 @@ impl Weather {
                 all.lasts = 100 * MS..1000 * MS;
                 all.only(&[Kind::Split, Kind::Split, Kind::Split, Kind::Kill])
             }
+            Weather::Echoes => {
+                let mut echoes = Nemesis { nodes: nodes(3), ..all };
+                echoes.gap = 50 * MS..200 * MS;
+                echoes.lasts = 50 * MS..300 * MS;
+                echoes.only(&[Kind::Cut, Kind::Pause])
+            }
         }
     }
 
@@ -81,6 +96,7 @@ impl Weather {
                     episode(Fault::Drift { node: NodeId(node), ppm: if node % 2 == 0 { 95_000 } else { -95_000 } })
                 })
                 .collect(),
+            Weather::Echoes => vec![episode(Fault::Lossy { loss: 0, duplicate: 500, reorder: 200 })],
             _ => Vec::new(),
         }
     }
@@ -106,6 +122,12 @@ impl Weather {
                 (raft.check_quorum, raft.lease_skew, raft.pre_vote) = (false, None, false);
                 settings.founders = u64::from(SERVERS);
                 settings.errands = Errands::Churn;
+            }
+            Weather::Echoes => {
+                (raft.cache_bytes, raft.snapshot_chunk_bytes) = (0, 1 << 20);
+                settings.founders = 3;
+                (settings.sync_after, settings.snapshot_at, settings.errands) = (None, Some(8), Errands::Nothing);
+                settings.pause = 3 * MS;
             }
         }
     }
