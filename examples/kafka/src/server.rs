@@ -110,6 +110,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     jobs: Arc<dyn Jobs>,
     vfs: Option<Arc<dyn Vfs>>,
+    bridge: Option<Bridge>,
     seed: Option<u64>,
 }
 
@@ -124,6 +125,7 @@ impl Default for Builder {
             clock: Arc::new(SystemClock),
             jobs: Arc::new(ThreadJobs::new()),
             vfs: None,
+            bridge: None,
             seed: None,
         }
     }
@@ -241,6 +243,13 @@ impl Builder {
         self
     }
 
+    /// The way to calls that wait for the disk (default: some threads).
+    #[must_use]
+    pub fn bridge(mut self, bridge: Bridge) -> Builder {
+        self.bridge = Some(bridge);
+        self
+    }
+
     /// Where chance starts (default: from the operating system).
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Builder {
@@ -263,10 +272,22 @@ impl Builder {
     ///
     /// [`StartError`].
     pub async fn start(self) -> Result<Server, StartError> {
-        let addr = self.addr;
+        let listener = TcpListener::bind(self.addr, TcpOptions::default())?;
+        let addr = listener.socket_addr();
+        self.start_on(listener, addr)
+    }
+
+    /// Starts it on the caller's runtime, over a listener that the caller brings: clients are told to connect to `addr`.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Open`].
+    pub fn start_on<L>(self, listener: L, addr: SocketAddr) -> Result<Server, StartError>
+    where
+        L: Listener<Peer: Into<Addr> + Send + 'static> + 'static,
+    {
         let (broker, closed) = self.assemble()?;
-        let listener = TcpListener::bind(addr, TcpOptions::default())?;
-        let (addr, signal) = (listener.socket_addr(), DrainSignal::new());
+        let signal = DrainSignal::new();
         broker.listening(addr);
         let task = tokio::spawn(broker.clone().serve(listener, signal.drain()));
         let tending = tokio::spawn(broker.background());
@@ -313,7 +334,7 @@ impl Builder {
         let (topics, closed) = Topics::open(machine, &dir, defaults.clone(), self.config.max_partitions)?;
         let timer = Timer::new(self.clock);
         let topics = Arc::new(topics);
-        let bridge = Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1);
+        let bridge = self.bridge.unwrap_or_else(|| Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1));
         let limits = self.config.transactions.clone();
         let transactions = Transactions::open(topics.clone(), timer.clone(), bridge.clone(), limits)?;
         let groups = Groups::open(topics.catalog(), timer.clone(), self.config.groups.clone(), self.config.max_groups)?;

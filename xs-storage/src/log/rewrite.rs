@@ -41,7 +41,7 @@ impl<F: Framing> Rewrite<F> {
         let (Some(first), Some(last)) = (old.first(), old.last()) else { return Ok(None) };
         // While the one behind has no file, the last of these is the newest on the disk, and may not be all there.
         let next = segments.iter().find(|segment| segment.first >= range.end && !Arc::ptr_eq(segment, last));
-        let begun = next.is_some_and(|next| next.begun().is_some() || !log.in_memory(next));
+        let begun = next.is_some_and(|next| log.has_begun(next));
         if first.first != range.start || !begun || F::BARE {
             return Ok(None);
         }

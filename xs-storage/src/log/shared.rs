@@ -328,6 +328,9 @@ impl<F: Framing> Shared<F> {
                 self.sync_dirty(&mut io)?;
                 self.begin(&chunk.segment, chunk.reserve)?;
                 io.waited = 0;
+                if self.options.warm_bytes > 0 {
+                    self.poke();
+                }
             }
             let (segment, file) = (&chunk.segment, chunk.segment.begun().expect("it has begun"));
             file.write_all_vectored_at(&chunk.slices(), chunk.start).map_err(Error::io("write", &segment.path))?;

@@ -21,6 +21,7 @@ impl Shared {
         // Checksums, offsets, and the sums in the indexes.
         self.log.check()?;
         let mut checked = Checked { snapshots: snapshot::check(&*self.vfs, &self.dir)?, ..Checked::default() };
+        self.check_derived()?;
         let mut reader = self.log.reader(self.log.bounds().start);
         let mut epoch = -1;
         while let Some(entry) = reader.next()? {
@@ -37,5 +38,30 @@ impl Shared {
             checked.records += u64::try_from(header.count).unwrap_or(0);
         }
         Ok(checked)
+    }
+
+    /// What the next opening will find out is what is known now.
+    fn check_derived(&self) -> Result<()> {
+        let (known, start) = {
+            let state = self.state.lock();
+            (state.derived.clone(), state.start)
+        };
+        let (mut found, ..) = self.derive(known.end)?;
+        found.trim(start);
+        let wrong = |what: &str| Err(Error::corrupt(&self.dir, 0, format!("snapshot and log give {what}")));
+        if found.lineage != known.lineage {
+            return wrong("other leader epochs");
+        }
+        if !found.transactions.are(&known.transactions) {
+            return wrong("other transactions");
+        }
+        // Who was forgotten may be remembered by a snapshot.
+        for (id, known) in &known.producers.0 {
+            let found = found.producers.0.get(id).map(|found| (found.epoch, found.sent.back()));
+            if found != Some((known.epoch, known.sent.back())) {
+                return wrong(&format!("another last batch of producer {id}"));
+            }
+        }
+        Ok(())
     }
 }

@@ -348,19 +348,18 @@ impl Map {
             let stays = alive.remove(&producer) || entry.end > horizon || self.is_last(header, shared);
             return Ok(if stays { Kept::All } else { Kept::None });
         }
-        let mut rest = BatchBuilder::rewrite(header).map_err(|error| broken(shared, entry, error))?;
-        let mut all = !skipped.has(header);
+        let (mut kept, mut all) = (Vec::new(), !skipped.has(header));
         if all {
             for record in batch.records(how.batch_bytes).map_err(|error| broken(shared, entry, error))? {
                 let record = record.map_err(|error| broken(shared, entry, error))?;
                 match self.keeps(&record, horizon) {
-                    true => rest.keep(&record),
+                    true => kept.push(record),
                     false => all = false,
                 }
             }
         }
         // The last batch of a producer stays, empty if need be: who replays the log learns its sequence number from it.
-        if rest.is_empty() && !self.is_last(header, shared) {
+        if kept.is_empty() && !self.is_last(header, shared) {
             return Ok(Kept::None);
         }
         if header.is_transactional() {
@@ -369,6 +368,8 @@ impl Map {
         if all {
             return Ok(Kept::All);
         }
+        let mut rest = BatchBuilder::rewrite(header).map_err(|error| broken(shared, entry, error))?;
+        kept.iter().for_each(|record| rest.keep(record));
         if rest.is_empty() {
             rest.header.max_timestamp = header.max_timestamp;
         }

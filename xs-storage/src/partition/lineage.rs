@@ -18,6 +18,8 @@ impl Lineage {
     /// Something was appended at `at` under `epoch`. An epoch that is over, or none at all (-1), leaves no trace.
     pub(super) fn appended(&mut self, epoch: i32, at: Index) {
         if epoch >= 0 && self.latest().is_none_or(|latest| latest < epoch) {
+            // All of the last one's batches were cut off or deleted.
+            self.0.pop_if(|(_, first)| *first >= at);
             self.0.push((epoch, at));
         }
     }
@@ -69,6 +71,16 @@ mod tests {
         assert_eq!(end_of(8), None);
         assert_eq!(end_of(1), Some((1, 10)));
         assert_eq!(Lineage::default().end_of(0, Index(0)), None);
+    }
+
+    #[test]
+    fn an_epoch_of_which_nothing_is_left_leaves_with_the_next() {
+        let mut lineage = Lineage::default();
+        lineage.appended(2, Index(10));
+        lineage.trim(Index(15));
+        lineage.appended(3, Index(15));
+        assert_eq!(lineage.entries(), [(3, Index(15))]);
+        assert_eq!(lineage.end_of(2, Index(16)), Some((2, Index(15))));
     }
 
     #[test]

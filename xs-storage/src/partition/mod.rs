@@ -41,11 +41,20 @@
 //! where Kafka's two take 20 for 4 KiB. What lies between two waypoints is walked, once, by who starts in the middle.
 //! Aborted transactions stand in the snapshot.
 //!
+//! **Transactions that hang.** A crash may take a marker that was not durable, and a coordinator may forget what it began.
+//! Readers of what is committed would wait there for ever. So [`Partition::open_transactions`] says what is open, whose it
+//! is and since when; a coordinator [aborts](Partition::end_transaction) those that it does not know.
+//! [`Partition::producers`] says what is remembered of each producer, open transaction or not.
+//!
 //! **Compaction** keeps the last record of each key, of topics that are tables. [`Compactor`] works in steps, behind the
 //! appends: it maps the keys of what is dirty, writes full segments anew beside the old ones, and puts them in their place
 //! by a rename. Records keep their offsets, so there are holes, and who reads has to go on at the next batch. What was
-//! aborted goes, the last batch of a producer stays (empty, if need be), and tombstones go when every consumer has had time
-//! to see them. Keys are held whole: a map of hashes is smaller, and loses a record where two collide.
+//! aborted goes, the last batch of a producer stays (empty, if need be), and tombstones and markers go when every consumer
+//! has had time to see them. Keys are held whole: a map of hashes is smaller, and loses a record where two collide. Records
+//! without a key go with the first pass; [`Append::keyed`] refuses them at the door.
+//!
+//! **Warm segments.** A byte that is written where no page is costs the kernel a page first. With
+//! [`PartitionOptions::warm_bytes`] segments are written with zeros ahead, in the background, and appends go over those.
 //!
 //! **The clock is the caller's.** [`Partition::tend`] is called now and then with the time; it deletes what is old, forgets
 //! producers, and writes a snapshot when a segment's worth has come.
@@ -57,6 +66,10 @@
 //! - What is derived is what a replay of the whole log gives. (Tests compare the two after every crash.)
 //! - A batch of a producer stands there once, as long as it is among the last five and the producer is known.
 //! - Readers of what is committed get nothing behind the beginning of a transaction that is open.
+//! - `start <= last_stable <= high_watermark <= end`, also when a transaction began in front of what was deleted.
+//! - What a compacted partition gives a reader of what is committed is, key by key, what it would give if it were not
+//!   compacted; a crash leaves a segment as it was or as it is to be, and no record ever has another offset. (Tests compare
+//!   with a map, at every crash of a workload that goes on meanwhile.)
 //! - The partition's beginning only rises, also over a crash, once [`Partition::delete_records`] has returned.
 //! - A flipped bit in a batch is named by who reads it; one in what Kafka's checksum leaves out is named by
 //!   [`Partition::check`], in all segments but the newest.
@@ -65,7 +78,9 @@
 //!
 //! Memory: what the log takes; about 250 bytes for a producer that sent five batches or more; 24 bytes for an aborted
 //! transaction. An append looks at each byte once, for the checksum. A read that goes on where the last one ended reads no
-//! file. A snapshot is written once a segment, with a sync of the log in front of it. Opening reads the newest segment, and
+//! file. A pass of compaction reads what is dirty once for its keys, and then everything once; it writes those segments anew
+//! in which something is left out, and takes about [`Compaction::map_bytes`] at most for the keys. A snapshot is written once a
+//! segment, with a sync of the log in front of it. Opening reads the newest segment, and
 //! what came since the last snapshot.
 //!
 //! `cargo run --release -p xs-benches -- log` has rows for appended batches and for ranges.
@@ -101,13 +116,16 @@
 //! # How others do it
 //!
 //! Kafka's `UnifiedLog` keeps three indexes and a snapshot of producers a segment, memory-maps the indexes, and finds the
-//! end of a range by reading batch headers from the segment. Redpanda keeps a similar index in memory and on disk and reads
-//! batches through a cache of its own. NATS JetStream frames each message by itself, with a checksum that it takes anew.
+//! end of a range by reading batch headers from the segment. Its cleaner maps a hash of each key to an offset, and marks in
+//! each batch when its tombstones may go; here a small file says when what was clean. Redpanda keeps a similar index in
+//! memory and on disk and reads batches through a cache of its own. NATS JetStream frames each message by itself, with a
+//! checksum that it takes anew.
 //!
 //! # What this leaves out
 //!
 //! Replication, which needs appends that keep their offsets. Which record of a batch is the first of a time: a batch may be
-//! compressed, and nobody here looks inside. Formats older than 2.
+//! compressed, and nobody but compaction looks inside. A pass for its own sake when something has been dirty for long
+//! (`max.compaction.lag.ms`). Formats older than 2.
 //!
 //! # Try next
 //!
@@ -116,8 +134,8 @@
 //! # Sources
 //!
 //! Apache Kafka's protocol guide, "Record Batch" and "Messages"; KIP-98 (exactly once), KIP-101 and KIP-279 (leader epochs),
-//! KIP-360 (producers that were forgotten), KIP-447; J. Kreps et al., "Kafka: a Distributed Messaging System for Log
-//! Processing" (NetDB 2011).
+//! KIP-360 (producers that were forgotten), KIP-447, KIP-534 (how long tombstones stay), KIP-664 (hanging transactions);
+//! J. Kreps et al., "Kafka: a Distributed Messaging System for Log Processing" (NetDB 2011).
 
 mod append;
 mod check;
@@ -191,6 +209,9 @@ pub struct PartitionOptions {
     pub buffer_bytes: u64,
     /// As [`LogOptions::background_sync_bytes`](crate::log::LogOptions::background_sync_bytes); 16 MiB by default.
     pub background_sync_bytes: u64,
+    /// As [`LogOptions::warm_bytes`](crate::log::LogOptions::warm_bytes): segments written with zeros ahead
+    /// (`log.preallocate`); 0 by default.
+    pub warm_bytes: u64,
     /// Where the log's work in the background is done. By default a thread of its own: who has many partitions shares one
     /// value among them.
     pub jobs: Arc<dyn Jobs>,
@@ -206,6 +227,7 @@ impl Default for PartitionOptions {
             high_watermark: HighWatermark::End,
             buffer_bytes: 1 << 20,
             background_sync_bytes: 16 << 20,
+            warm_bytes: 0,
             jobs: Arc::new(ThreadJobs::new()),
         }
     }
@@ -377,7 +399,7 @@ impl Partition {
         self.shared.state.lock().derived.producers.active().collect()
     }
 
-    /// Reads and checks everything. Waits for the disk; snapshots and deletions wait for it.
+    /// Reads and checks everything: batches, indexes, snapshots, and that these give what is known here. Waits for the disk; snapshots and deletions wait for it.
     ///
     /// # Errors
     /// [`Error::Corrupt`] for the first thing that is wrong, [`Error::Io`] from the disk.

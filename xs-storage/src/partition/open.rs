@@ -59,6 +59,7 @@ impl Shared {
             segment_bytes: options.segment_bytes,
             buffer_bytes: options.buffer_bytes,
             background_sync_bytes: options.background_sync_bytes,
+            warm_bytes: options.warm_bytes,
             index: true,
             jobs: options.jobs.clone(),
             ..LogOptions::default()
@@ -117,7 +118,7 @@ impl Shared {
         }
         let (from, mut bytes) = (derived.end, 0);
         let mut reader = self.log.reader(from);
-        while let Some(entry) = reader.next()? {
+        while let Some(entry) = reader.next()?.filter(|entry| entry.end <= end) {
             if entry.index < from {
                 let what = format!("batch {} spans {from}, where a snapshot ends", entry.index);
                 return Err(Error::corrupt(&self.dir, 0, what));

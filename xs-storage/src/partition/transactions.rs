@@ -79,6 +79,11 @@ impl Transactions {
         self.aborted.iter()
     }
 
+    /// Whether the same ones are open and were aborted.
+    pub(super) fn are(&self, other: &Transactions) -> bool {
+        (&self.open, &self.aborted) == (&other.open, &other.aborted)
+    }
+
     /// All in front of `start` is gone.
     pub(super) fn trim(&mut self, start: Index) {
         while self.aborted.first().is_some_and(|aborted| aborted.last < start) {

@@ -12,7 +12,7 @@ use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::records::Outcome;
 use xs_storage::engine::{Commit, Durability, Engine, WriteBatch};
 
-use super::finish::Finishing;
+use super::finish::{Finishing, WeakFinishing};
 use super::machine::{At, Begun, Ended};
 use super::{State, Transaction, stored};
 use crate::broker::millis;
@@ -48,8 +48,8 @@ pub(super) struct Slot {
 
 pub(super) struct Held {
     pub(super) txn: Transaction,
-    /// The work on a decision, if there is one.
-    pub(super) finishing: Option<Finishing>,
+    /// The work on a decision, if there is one. Weak, since the work holds on to all that there is.
+    pub(super) finishing: Option<WeakFinishing>,
 }
 
 /// All of them.
@@ -279,11 +279,13 @@ impl Shared {
 
     /// Carries a decision out, unless that is under way. It goes on when nobody waits for it.
     pub(super) fn finish(self: &Arc<Self>, slot: &Arc<Slot>, held: &mut Held) -> Finishing {
-        if let Some(finishing) = held.finishing.as_ref().filter(|finishing| finishing.peek().is_none()) {
-            return finishing.clone();
+        if let Some(finishing) =
+            held.finishing.as_ref().and_then(WeakFinishing::upgrade).filter(|work| work.peek().is_none())
+        {
+            return finishing;
         }
         let finishing = self.clone().carry_out(slot.clone()).boxed().shared();
-        held.finishing = Some(finishing.clone());
+        held.finishing = finishing.downgrade();
         tokio::spawn(finishing.clone());
         finishing
     }

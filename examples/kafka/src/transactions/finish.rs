@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, Shared as SharedFuture};
+use futures::future::{BoxFuture, Shared as SharedFuture, WeakShared};
 use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::records::Outcome;
 use xs_storage::engine::{Commit, Durability, WriteBatch};
@@ -15,6 +15,7 @@ use crate::groups::offsets;
 
 /// Whether a decision has been carried out. Clones are the same work.
 pub(super) type Finishing = SharedFuture<BoxFuture<'static, bool>>;
+pub(super) type WeakFinishing = WeakShared<BoxFuture<'static, bool>>;
 
 /// There is one coordinator.
 const COORDINATOR_EPOCH: i32 = 0;

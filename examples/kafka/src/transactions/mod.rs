@@ -27,6 +27,8 @@ mod coordinator;
 mod finish;
 mod machine;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use coordinator::{Limits, Producer, Transactions};
 pub(crate) use machine::{State, Transaction};

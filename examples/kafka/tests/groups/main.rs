@@ -6,3 +6,4 @@ mod members;
 #[path = "../program/process.rs"]
 mod process;
 mod real;
+mod transactions;

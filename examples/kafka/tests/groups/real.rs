@@ -28,3 +28,10 @@ fn administrators_list_describe_change_and_delete_groups() {
     let broker = Broker::start(&["--port", "0"]);
     assert_eq!(run(python(), &["-c", include_str!("admin.py"), &broker.bootstrap()], ""), "well\n");
 }
+
+#[test]
+#[ignore = "needs a Python with confluent-kafka, kafka-python and aiokafka"]
+fn transactions_of_one_are_read_by_all() {
+    let broker = Broker::start(&["--port", "0"]);
+    assert_eq!(run(python(), &["-c", include_str!("transactions.py"), &broker.bootstrap()], ""), "well\n");
+}

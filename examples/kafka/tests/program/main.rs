@@ -6,3 +6,5 @@ mod clients;
 mod kill;
 mod process;
 mod sendfile;
+#[path = "../common/writer.rs"]
+mod writer;

@@ -326,3 +326,33 @@ fn readers_of_what_is_committed_begin_where_the_partition_does_also_in_an_open_t
     drop(partition.end_transaction(1, 0, Outcome::Abort, 0, at(NOW)).unwrap());
     assert_eq!(partition.bounds().last_stable, Index(7));
 }
+
+#[test]
+fn segments_are_written_with_zeros_ahead_and_taken_when_one_is_full() {
+    let (disk, jobs) = (MemoryVfs::new(), Arc::new(SteppedJobs::new()));
+    let options = PartitionOptions { warm_bytes: 10_000, jobs: jobs.clone(), ..small() };
+    let open = || Partition::open(Arc::new(disk.clone()), Path::new(DIR), options.clone()).unwrap();
+    let partition = open();
+    let spares = || {
+        let files = disk.files().into_iter();
+        files.filter(|(path, _)| path.to_string_lossy().contains("spare")).map(|(_, bytes)| bytes.len()).collect()
+    };
+    let wait = || assert!(jobs.run_until_idle(1000) < 1000);
+    wait();
+    assert_eq!(spares(), [4096; 3]);
+    for n in 0..100 {
+        drop(partition.append(plain(n, 1, NOW), at(NOW)).unwrap());
+    }
+    partition.commit().wait().unwrap();
+    assert_eq!(partition.shared.log.segments().unwrap().len(), 4);
+    assert_eq!(spares(), Vec::<usize>::new());
+    wait();
+    assert_eq!(spares(), [4096; 3]);
+    let all = bytes(&partition, 0);
+    drop(partition);
+    // Those of an earlier opening may hold anything: there are others.
+    let partition = open();
+    wait();
+    assert_eq!((spares(), bytes(&partition, 0)), (vec![4096; 3], all));
+    partition.check().unwrap();
+}
