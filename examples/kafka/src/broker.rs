@@ -11,6 +11,7 @@ use xs_proto::kafka::wire::Uuid;
 use crate::api::fetch::Sessions;
 use crate::config::Config;
 use crate::groups::Groups;
+use crate::sasl::Users;
 use crate::topic_config::TopicConfig;
 use crate::topics::{Refusal, Topic, Topics};
 use crate::transactions::Transactions;
@@ -22,6 +23,7 @@ pub(crate) struct Broker {
     pub(crate) topics: Arc<Topics>,
     pub(crate) groups: Arc<Groups>,
     pub(crate) transactions: Transactions,
+    pub(crate) users: Arc<Users>,
     pub(crate) sessions: Sessions,
     pub(crate) timer: Timer,
     /// The way to the disk for what may wait for it.

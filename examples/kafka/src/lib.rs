@@ -28,7 +28,14 @@
 //! | Metadata | 0–12 | makes topics that are missing |
 //! | ApiVersions | 0–4 | |
 //! | CreateTopics, DeleteTopics, DeleteRecords | 2–7, 1–6, 0–2 | |
-//! | InitProducerId | 0–4 | without a transactional id |
+//! | InitProducerId | 0–4 | idempotent and transactional |
+//! | AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit | 0–3 | |
+//! | DescribeTransactions, ListTransactions | 0, 0–1 | |
+//! | FindCoordinator | 0–3 | always this broker |
+//! | JoinGroup, SyncGroup, Heartbeat, LeaveGroup | 0–7, 0–5, 0–4, 0–5 | static members; any protocol of the clients |
+//! | DescribeGroups, ListGroups, DeleteGroups | 0–5, 0–5, 0–2 | |
+//! | OffsetCommit, OffsetFetch, OffsetDelete | 2–9, 1–9, 0 | |
+//! | SaslHandshake, SaslAuthenticate | 1, 0–2 | PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; handshake 0 is refused |
 //! | OffsetForLeaderEpoch, DescribeCluster | 2–4, 0–1 | |
 //!
 //! # Invariants
@@ -37,6 +44,8 @@
 //! - Records of one connection are appended in the order of its requests (`service::Connection::call`).
 //! - A topic is there when the catalog's entry is durable, with all its partitions, and a topic that is made again never
 //!   shows records of an earlier one (`topics`).
+//! - An offset that is committed, and a transaction's end, are answered when they are on the disk.
+//! - What a transaction has written counts in all of its partitions and groups, or in none, whenever the broker is killed.
 //! - A batch is stored and sent as it came; only base offset, leader epoch and, where the topic wants that, its time are
 //!   the broker's.
 //! - What a client sends is bounded: frames, elements, batches, partitions, waiting time, bytes of an answer (`config`).
@@ -83,7 +92,7 @@
 //!
 //! # What this leaves out
 //!
-//! Consumer groups, committed offsets, transactions, SASL, access rules, quotas, changing configurations, compaction,
+//! Access rules, the groups of KIP-848, SASL in front of Kafka 1.0 (handshake 0), re-authentication, quotas, changing configurations, compaction,
 //! replication, metrics. None of it is listed, so clients know.
 //!
 //! # Try next
@@ -103,6 +112,7 @@ mod config;
 mod coordinate;
 mod entry;
 mod groups;
+mod sasl;
 pub mod server;
 mod service;
 mod tend;

@@ -79,6 +79,7 @@ use crate::api::fetch::Sessions;
 use crate::broker::Broker;
 use crate::config::{Config, Flush};
 use crate::groups::Groups;
+use crate::sasl::{Secret, Session, Users};
 use crate::service::Connection;
 use crate::topic_config::TopicConfig;
 use crate::topics::{Machine, Topics};
@@ -97,6 +98,9 @@ pub enum StartError {
     /// Its data cannot be opened.
     #[error("the data: {0}")]
     Open(#[from] xs_storage::Error),
+    /// The operating system gives no randomness, without which passwords cannot be kept.
+    #[error("there is no randomness for passwords")]
+    Random,
 }
 
 /// A server to be.
@@ -104,6 +108,7 @@ pub enum StartError {
 pub struct Builder {
     config: Config,
     defaults: TopicConfig,
+    users: Vec<(String, Secret)>,
     addr: SocketAddr,
     data_dir: Option<PathBuf>,
     threads: usize,
@@ -119,6 +124,7 @@ impl Default for Builder {
         Builder {
             config: Config::default(),
             defaults: TopicConfig::default(),
+            users: Vec::new(),
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 9092)),
             data_dir: None,
             threads: 1,
@@ -197,6 +203,15 @@ impl Builder {
     #[must_use]
     pub fn segment_bytes(mut self, bytes: u64) -> Builder {
         self.defaults.segment_bytes = bytes.max(4096);
+        self
+    }
+
+    /// Lets this user in, by SASL with PLAIN or SCRAM, and nobody who is not named so (default: everybody).
+    ///
+    /// PLAIN shows the password to whoever listens to the wire.
+    #[must_use]
+    pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Builder {
+        self.users.push((name.into(), Secret(password.into())));
         self
     }
 
@@ -335,6 +350,8 @@ impl Builder {
         let timer = Timer::new(self.clock);
         let topics = Arc::new(topics);
         let bridge = self.bridge.unwrap_or_else(|| Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1));
+        let users = self.users.iter().map(|(name, secret)| (&**name, &*secret.0));
+        let users = Users::new(users).ok_or(StartError::Random)?;
         let limits = self.config.transactions.clone();
         let transactions = Transactions::open(topics.clone(), timer.clone(), bridge.clone(), limits)?;
         let groups = Groups::open(topics.catalog(), timer.clone(), self.config.groups.clone(), self.config.max_groups)?;
@@ -347,6 +364,7 @@ impl Builder {
             topics,
             groups: Arc::new(groups),
             transactions,
+            users: Arc::new(users),
             timer,
             bridge,
             cluster_id,
@@ -403,7 +421,8 @@ where
         Addr::Tcp(addr) => format!("/{}", addr.ip()),
         other => format!("/{other}"),
     };
-    let service = Connection { broker, sends_files, host: host.into() };
+    let session = Arc::new(Mutex::new(Session::new(broker.users.clone())));
+    let service = Connection { broker, sends_files, host: host.into(), session };
     let cause = Pipeline::new(codec, service, &timer).with_options(options).with_drain(conn.drain).run(conn.io).await;
     tracing::debug!(?cause, "a connection has ended");
     Ok(())

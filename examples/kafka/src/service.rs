@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytestring::ByteString;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Either};
+use parking_lot::Mutex;
 use tower::Service;
 use xs_proto::kafka::codec::{Incoming, Outgoing, RequestError, unknown_version_of_api_versions};
 use xs_proto::kafka::messages::{ApiKey, Request, Response};
@@ -14,6 +15,7 @@ use xs_proto::kafka::messages::{ApiKey, Request, Response};
 use crate::api;
 use crate::broker::Broker;
 use crate::groups::Client;
+use crate::sasl::Session;
 
 /// What the broker answers, and lists. The rest of what the codec knows is not served.
 pub(crate) const SERVED: &[ApiKey] = &[
@@ -27,6 +29,8 @@ pub(crate) const SERVED: &[ApiKey] = &[
     ApiKey::DeleteRecords,
     ApiKey::InitProducerId,
     ApiKey::OffsetForLeaderEpoch,
+    ApiKey::SaslHandshake,
+    ApiKey::SaslAuthenticate,
     ApiKey::FindCoordinator,
     ApiKey::JoinGroup,
     ApiKey::SyncGroup,
@@ -62,6 +66,9 @@ pub(crate) enum Closing {
     /// A request that is not served.
     #[error("{} is not served", .0.name())]
     NotServed(ApiKey),
+    /// A request of somebody who has not said who it is.
+    #[error("{} before authentication", .0.name())]
+    Unknown(ApiKey),
     /// A produce request that wants no answer has failed. There is no other way to say so.
     #[error("records that want no answer: {0}")]
     Unanswered(xs_proto::kafka::ErrorCode),
@@ -83,6 +90,8 @@ pub(crate) struct Connection {
     pub(crate) sends_files: bool,
     /// Where the client is, as Kafka writes it.
     pub(crate) host: ByteString,
+    /// Who the client is.
+    pub(crate) session: Arc<Mutex<Session>>,
 }
 
 impl Connection {
@@ -91,6 +100,10 @@ impl Connection {
         let (version, client_id) = (header.api_version, header.client_id.clone());
         if let Some(api) = header.api().filter(|api| !SERVED.contains(api)) {
             return Answer::Close(Closing::NotServed(api));
+        }
+        let is_for_all = |api| matches!(api, ApiKey::ApiVersions | ApiKey::SaslHandshake | ApiKey::SaslAuthenticate);
+        if let Some(api) = header.api().filter(|api| !is_for_all(*api) && !self.session.lock().is_open()) {
+            return Answer::Close(Closing::Unknown(api));
         }
         let request = match incoming.request() {
             Ok(request) => request,
@@ -111,6 +124,12 @@ impl Connection {
             Request::DeleteTopics(request) => later(api::topics::delete(broker.clone(), request).boxed()),
             Request::DeleteRecords(request) => later(api::topics::delete_records(broker.clone(), request).boxed()),
             Request::InitProducerId(request) => later(api::producers::init(broker.clone(), request, version).boxed()),
+            Request::SaslHandshake(request) => {
+                Answer::Now(api::sasl::handshake(&mut self.session.lock(), &request, version))
+            }
+            Request::SaslAuthenticate(request) => {
+                Answer::Now(api::sasl::authenticate(&mut self.session.lock(), &request))
+            }
             Request::FindCoordinator(request) => Answer::Now(api::groups::coordinator(broker, &request)),
             Request::JoinGroup(request) => {
                 let id = client_id.unwrap_or_default();

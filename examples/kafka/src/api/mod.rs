@@ -8,6 +8,7 @@ pub(crate) mod metadata;
 pub(crate) mod offsets;
 pub(crate) mod produce;
 pub(crate) mod producers;
+pub(crate) mod sasl;
 mod subscription;
 pub(crate) mod topics;
 pub(crate) mod transactions;

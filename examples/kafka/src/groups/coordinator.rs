@@ -46,6 +46,8 @@ struct Entry {
     deadline: Option<Instant>,
     /// When it became what it is, as far as a restart knows; from then on offsets of an empty group grow old.
     stored_ms: i64,
+    /// A restart finds it.
+    is_stored: bool,
 }
 
 impl Groups {
@@ -63,7 +65,7 @@ impl Groups {
                 let (kept, stored_ms) = kept::read(cursor.value()?)?;
                 let group = Group::restore(limits.clone(), kept, now);
                 let name = kept::name(cursor.key())?;
-                all.groups.insert(name.clone(), Entry { group, deadline: None, stored_ms });
+                all.groups.insert(name.clone(), Entry { group, deadline: None, stored_ms, is_stored: true });
                 all.reschedule(&name);
             }
         }
@@ -85,7 +87,7 @@ impl Groups {
         let mut batch = WriteBatch::new();
         let result = work(&mut entry.group, self.timer.now(), &mut batch);
         if entry.group.take_changed() {
-            entry.stored_ms = self.now_ms();
+            (entry.stored_ms, entry.is_stored) = (self.now_ms(), true);
             batch.put(&kept::key(name), &kept::write(&entry.group.keep(), entry.stored_ms));
         }
         let stored = (!batch.is_empty()).then(|| self.store(batch));
@@ -133,7 +135,7 @@ impl Groups {
                 return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
             }
             let group = Group::new(self.limits.clone());
-            all.groups.insert(name.into(), Entry { group, deadline: None, stored_ms: self.now_ms() });
+            all.groups.insert(name.into(), Entry { group, deadline: None, stored_ms: self.now_ms(), is_stored: false });
         }
         Ok(())
     }
@@ -151,6 +153,10 @@ impl Groups {
             let token = all.token();
             all.joining.insert(token, answer);
             self.with(&mut all, name, |group, now, _| group.handle_join(now, token, join));
+            if all.groups.get(name).is_some_and(|entry| entry.is_new()) {
+                // It was made for nothing.
+                all.remove(name);
+            }
         }
         match waits.await {
             Ok((answer, stored)) if is_stored(stored.clone()).await => answer,
@@ -313,6 +319,13 @@ async fn is_stored(stored: Option<Stored>) -> bool {
     match stored {
         Some(stored) => stored.await,
         None => true,
+    }
+}
+
+impl Entry {
+    /// Nobody has been in it, and nothing of it is stored.
+    fn is_new(&self) -> bool {
+        self.group.is_idle() && self.group.generation() == 0 && !self.is_stored
     }
 }
 

@@ -33,7 +33,6 @@ pub(crate) struct KeptMember {
 }
 
 impl Group {
-    #[cfg(test)]
     pub(crate) fn generation(&self) -> i32 {
         self.generation
     }

@@ -30,11 +30,15 @@ impl Default for Limits {
             session: (Duration::from_secs(6), Duration::from_secs(30 * 60)),
             initial_delay: Duration::from_secs(3),
             members: 10_000,
-            bytes: 64 << 20,
+            bytes: 8 << 20,
             newcomer: Duration::from_secs(5 * 60),
         }
     }
 }
+
+/// No rebalance is shorter. A client may ask for none at all, and static members that do not come would be waited for
+/// again and again, without a pause.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// What a group is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,7 +170,7 @@ impl Group {
 
     /// The time that the slowest member wants for joining.
     pub(super) fn rebalance_timeout(&self) -> Duration {
-        self.members.values().map(|member| member.rebalance).max().unwrap_or_default()
+        self.members.values().map(|member| member.rebalance).max().unwrap_or_default().max(SHORTEST)
     }
 
     pub(super) fn is_leader(&self, id: &str) -> bool {

@@ -7,3 +7,4 @@ mod members;
 mod process;
 mod real;
 mod transactions;
+mod users;

@@ -35,3 +35,13 @@ fn transactions_of_one_are_read_by_all() {
     let broker = Broker::start(&["--port", "0"]);
     assert_eq!(run(python(), &["-c", include_str!("transactions.py"), &broker.bootstrap()], ""), "well\n");
 }
+
+#[test]
+#[ignore = "needs a Python with confluent-kafka, kafka-python and aiokafka"]
+fn who_knows_a_password_gets_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("users");
+    std::fs::write(&file, "# name:password\nalice:secret\n").unwrap();
+    let broker = Broker::start(&["--port", "0", "--users", file.to_str().unwrap()]);
+    assert_eq!(run(python(), &["-c", include_str!("users.py"), &broker.bootstrap()], ""), "well\n");
+}

@@ -306,6 +306,22 @@ fn a_static_member_is_not_waited_for_but_not_forgotten() {
 }
 
 #[test]
+fn who_wants_no_time_for_joining_makes_nobody_spin() {
+    let mut world = World::new(Limits::default());
+    let s = world.join(Join { rebalance: Duration::ZERO, ..fixed("s", "s-1") });
+    world.pass(3 * SECOND);
+    world.joined(s).unwrap().unwrap();
+    world.sync_as("s-1", Some("s"), 1, Vec::new());
+    let token = world.join(Join { member: "s-1".into(), rebalance: Duration::ZERO, ..fixed("s", "unused") });
+    assert!(world.joined(token).unwrap().is_ok());
+    // It does not come again: the group looks for it now and then, until its session is over.
+    let token = world.join(Join { name_first: true, ..newcomer("b") });
+    assert_eq!(error(world.joined(token)), ErrorCode::MEMBER_ID_REQUIRED);
+    world.pass(60 * SECOND);
+    assert_eq!(world.group.state(), State::Empty);
+}
+
+#[test]
 fn an_administrator_removes_a_static_member_by_that_name() {
     let mut world = World::new(Limits::default());
     stable_with_static(&mut world);
