@@ -187,9 +187,9 @@ async fn wait(reactors: Reactors, mut signals: Signals) -> io::Result<ExitCode> 
 /// The users that a file names, a line each.
 fn users(builder: Builder, file: &str) -> Result<Builder, lexopt::Error> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("--users: {file}: {error}"))?;
-    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let mut named = 0;
-    let builder = lines.into_iter().try_fold(builder, |builder, line| {
+    let builder = lines.try_fold(builder, |builder, line| {
         named += 1;
         match line.split_once(':').filter(|(name, password)| !name.is_empty() && !password.is_empty()) {
             Some((name, password)) => Ok(builder.user(name, password)),

@@ -2,6 +2,7 @@
 
 #[path = "../common/client.rs"]
 mod client;
+mod kill;
 mod members;
 #[path = "../program/process.rs"]
 mod process;
