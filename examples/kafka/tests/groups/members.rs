@@ -277,3 +277,49 @@ async fn offsets_of_topics_that_are_read_are_not_deleted() {
     let Response::OffsetDelete(response) = client.ask(0, delete("nobody")).await else { panic!("another answer") };
     assert_eq!(response.error_code, ErrorCode::GROUP_ID_NOT_FOUND);
 }
+
+/// What administrators ask, in every version that there is.
+#[tokio::test]
+async fn every_version_of_looking_at_groups() {
+    let server = server().await;
+    let mut client = Client::of(&server).await;
+    let place = joined(&mut client, 3, join("g", "")).await;
+    synced(&mut client, 5, &place).await;
+    for version in ApiKey::FindCoordinator.versions() {
+        for (key_type, expected) in [(0, ErrorCode::NONE), (1, ErrorCode::NONE), (2, ErrorCode::INVALID_REQUEST)] {
+            if version == 0 && key_type > 0 {
+                continue;
+            }
+            let request = FindCoordinatorRequest { key: "g".into(), key_type };
+            let Response::FindCoordinator(found) = client.ask(version, request).await else { panic!("another answer") };
+            assert_eq!(found.error_code, expected, "{version}");
+            assert_eq!(found.node_id, if expected.is_ok() { 1 } else { -1 });
+        }
+    }
+    for version in ApiKey::DescribeGroups.versions() {
+        let request = DescribeGroupsRequest { groups: vec!["g".into(), "none".into()], ..Default::default() };
+        let Response::DescribeGroups(found) = client.ask(version, request).await else { panic!("another answer") };
+        let [one, none] = &found.groups[..] else { panic!("{found:?}") };
+        assert_eq!((&*one.group_state, &*one.protocol_data, &*none.group_state), ("Stable", "range", "Dead"));
+        assert_eq!((&*one.members[0].member_assignment, &*one.members[0].client_host), (&b"yours"[..], "/127.0.0.1"));
+    }
+    for version in ApiKey::ListGroups.versions() {
+        let Response::ListGroups(found) = client.ask(version, ListGroupsRequest::default()).await else {
+            panic!("another answer")
+        };
+        assert_eq!(found.groups.iter().map(|group| &*group.group_id).collect::<Vec<_>>(), ["g"]);
+    }
+    let request = ListGroupsRequest { states_filter: vec!["empty".into()], ..Default::default() };
+    let Response::ListGroups(found) = client.ask(4, request).await else { panic!("another answer") };
+    assert!(found.groups.is_empty());
+    for version in ApiKey::DeleteGroups.versions() {
+        let request = DeleteGroupsRequest { groups_names: vec!["g".into(), "none".into()] };
+        let Response::DeleteGroups(found) = client.ask(version, request).await else { panic!("another answer") };
+        let errors: Vec<ErrorCode> = found.results.iter().map(|result| result.error_code).collect();
+        assert_eq!(errors, [ErrorCode::NON_EMPTY_GROUP, ErrorCode::GROUP_ID_NOT_FOUND]);
+    }
+    leave(&mut client, 5, &place.member_id).await;
+    let request = DeleteGroupsRequest { groups_names: vec!["g".into()] };
+    let Response::DeleteGroups(found) = client.ask(2, request).await else { panic!("another answer") };
+    assert_eq!(found.results[0].error_code, ErrorCode::NONE);
+}
