@@ -53,7 +53,7 @@ enum Step {
     Start,
     Chosen(Mechanism),
     Challenged(Box<Scram>),
-    Known(ByteString),
+    Known,
     Failed,
 }
 
@@ -75,7 +75,7 @@ impl Session {
 
     /// Whether it may ask for anything.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.step, Step::Open | Step::Known(_))
+        matches!(self.step, Step::Open | Step::Known)
     }
 
     /// The client says how it wants to say who it is.
@@ -88,12 +88,17 @@ impl Session {
         Ok(())
     }
 
+    fn known(&mut self, name: &str) {
+        tracing::debug!(name, "a client has said who it is");
+        self.step = Step::Known;
+    }
+
     /// The next bytes of the client's, and what they are answered.
     pub(crate) fn exchange(&mut self, said: &[u8]) -> Result<Bytes, Refused> {
         let failed = (ErrorCode::SASL_AUTHENTICATION_FAILED, "Authentication failed.");
         match std::mem::replace(&mut self.step, Step::Failed) {
             Step::Chosen(Mechanism::Plain) => {
-                self.step = Step::Known(plain(&self.users, said).ok_or(failed)?);
+                self.known(&plain(&self.users, said).ok_or(failed)?);
                 Ok(Bytes::new())
             }
             Step::Chosen(Mechanism::Scram(hash)) => {
@@ -104,7 +109,7 @@ impl Session {
             }
             Step::Challenged(scram) => {
                 let (name, answer) = scram.end(said).ok_or(failed)?;
-                self.step = Step::Known(name);
+                self.known(&name);
                 Ok(answer.into())
             }
             step => {
