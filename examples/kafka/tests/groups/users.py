@@ -6,7 +6,6 @@ import sys
 import aiokafka
 import kafka
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient
 from kafka.errors import KafkaError
 
 servers = sys.argv[1]
@@ -17,8 +16,11 @@ for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]:
             "sasl.username": "alice", "sasl.password": password, "log_level": 0,
         }
         try:
-            AdminClient(config).list_topics(timeout=10 if ok else 2)
-            assert ok, "let in"
+            producer = Producer({**config, "message.timeout.ms": 10000 if ok else 2000})
+            told = []
+            producer.produce("t", b"confluent", on_delivery=lambda error, _: told.append(error))
+            producer.flush(12)
+            assert len(told) == 1 and (told[0] is None) == ok, told
         except KafkaException as error:
             assert not ok, error
 
@@ -27,7 +29,7 @@ for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]:
             sasl_plain_username="alice", sasl_plain_password=password,
         )
         try:
-            producer = kafka.KafkaProducer(**arguments, api_version_auto_timeout_ms=10000 if ok else 2000,
+            producer = kafka.KafkaProducer(**arguments, bootstrap_timeout_ms=10000 if ok else 2000,
                                            max_block_ms=10000 if ok else 2000)
             producer.send("t", b"python").get(10 if ok else 2)
             assert ok, "let in"
@@ -37,7 +39,7 @@ for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]:
             producer.close(0) if ok else None
 
         async def aio():
-            producer = aiokafka.AIOKafkaProducer(**arguments, request_timeout_ms=5000)
+            producer = aiokafka.AIOKafkaProducer(**arguments, bootstrap_timeout_ms=10000 if ok else 2000, request_timeout_ms=5000)
             try:
                 await producer.start()
                 await producer.send_and_wait("t", b"aio")
