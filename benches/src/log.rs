@@ -12,11 +12,15 @@ use std::time::{Duration, Instant};
 
 use lexopt::ValueExt;
 use xs_os::vfs::{Open, SystemVfs, Vfs};
+use xs_proto::kafka::records::BatchBuilder;
 use xs_storage::log::{Log, LogOptions};
+use xs_storage::partition::{Append, Isolation, Partition, PartitionOptions, Retention};
 
 /// What `--help` prints.
 const HELP: &str = "\
-log: durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced
+log: durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced; and batches of records in
+a partition, appended without waiting and handed out as ranges of files, and a burst of them into fresh segments and
+into such as were written with zeros ahead
 
   --quick       half a second a cell and one round, instead of two and three
   --bytes N     the length of an entry; 116 by default
@@ -235,6 +239,98 @@ fn unsynced(dir: &Path, options: &Options) -> Result<f64, Box<dyn Error>> {
     Ok(appends as f64 / seconds)
 }
 
+/// Records a batch.
+const BATCHES: [usize; 3] = [1, 100, 10_000];
+/// So much is appended before it is deleted, in bytes.
+const KEPT: u64 = 512 << 20;
+
+/// What a partition does in a second.
+struct Partitioned {
+    records: f64,
+    bytes: f64,
+    /// Ranges of 1 MiB handed out, and their bytes, of which none is read.
+    ranges: f64,
+    read: f64,
+}
+
+/// Appends batches that nobody waits for, as a broker without flushing does, and then has them all handed out.
+fn batches(dir: &Path, records: usize, cell: Duration) -> Result<Partitioned, Box<dyn Error>> {
+    let dir = dir.join("partition");
+    let options = PartitionOptions { max_batch: 16 << 20, ..PartitionOptions::default() };
+    let partition = Partition::open(Arc::new(SystemVfs), &dir, options)?;
+    let how = Append { now: 1_700_000_000_000, ..Append::default() };
+    let mut batch = BatchBuilder::new();
+    (0..records).for_each(|_| batch.append(how.now, None, Some(&[0x5a; 100])));
+    let batch = batch.finish()?;
+    let keep = Retention { more_than_bytes: Some(KEPT), ..Retention::default() };
+    let (mut appended, mut untended) = (0_u64, 0);
+    let start = Instant::now();
+    while start.elapsed() < cell {
+        for _ in 0..1000.min(1 + 10_000 / records) {
+            drop(partition.append(batch.clone(), how)?);
+            appended += 1;
+            untended += batch.len() as u64;
+        }
+        if untended > KEPT / 4 {
+            partition.tend(how.now, &keep)?;
+            untended = 0;
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let (mut ranges, mut read) = (0_u64, 0);
+    let reading = Instant::now();
+    while ranges == 0 || reading.elapsed() < cell / 4 {
+        let mut next = partition.bounds().start;
+        loop {
+            let fetched = partition.read(next, 1 << 20, Isolation::Uncommitted)?;
+            if fetched.ranges.is_empty() {
+                break;
+            }
+            ranges += fetched.ranges.len() as u64;
+            read += fetched.bytes();
+            next = fetched.next;
+        }
+    }
+    let reading = reading.elapsed().as_secs_f64();
+    drop(partition);
+    std::fs::remove_dir_all(&dir)?;
+    Ok(Partitioned {
+        records: appended as f64 * records as f64 / seconds,
+        bytes: appended as f64 * batch.len() as f64 / seconds,
+        ranges: ranges as f64 / reading,
+        read: read as f64 / reading,
+    })
+}
+
+/// Records of 1 KiB a batch, and how many bytes of them are appended: a producer's burst.
+const BURST: (usize, u64) = (64, 256 << 20);
+
+/// Records a second of a burst, into fresh segments or into such as were written with zeros ahead.
+fn burst(dir: &Path, warm: bool) -> Result<f64, Box<dyn Error>> {
+    let dir = dir.join("burst");
+    let (records, bytes) = BURST;
+    let warm_bytes = if warm { bytes } else { 0 };
+    let options = PartitionOptions { warm_bytes, ..PartitionOptions::default() };
+    let segment = options.segment_bytes;
+    let partition = Partition::open(Arc::new(SystemVfs), &dir, options)?;
+    while warm && partition.disk_bytes() < warm_bytes + segment {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let how = Append { now: 1_700_000_000_000, ..Append::default() };
+    let mut batch = BatchBuilder::new();
+    (0..records).for_each(|_| batch.append(how.now, None, Some(&[0x5a; 1024])));
+    let batch = batch.finish()?;
+    let count = bytes / batch.len() as u64;
+    let start = Instant::now();
+    for _ in 0..count {
+        drop(partition.append(batch.clone(), how)?);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    drop(partition);
+    std::fs::remove_dir_all(&dir)?;
+    Ok(count as f64 * records as f64 / seconds)
+}
+
 /// Measures all cells, round by round, and prints the medians.
 pub(crate) fn run(args: std::iter::Skip<std::env::ArgsOs>) -> Result<(), Box<dyn Error>> {
     let Some(mut options) = options(args)? else {
@@ -267,5 +363,47 @@ pub(crate) fn run(args: std::iter::Skip<std::env::ArgsOs>) -> Result<(), Box<dyn
         }
     }
     println!("{:<20} {:>8} {:>14.0}", "xs log, not waiting", 1, unsynced(dir.path(), &options)?);
+    println!(
+        "\n{:<30} {:>14} {:>10} {:>16} {:>12}",
+        "partition, 100 B a record", "records/s", "MB/s", "read as ranges", "GB/s"
+    );
+    for records in BATCHES {
+        let mut cells = Vec::new();
+        for _ in 0..options.rounds {
+            cells.push(batches(dir.path(), records, options.cell)?);
+        }
+        cells.sort_by(|a, b| a.records.total_cmp(&b.records));
+        let median = &cells[cells.len() / 2];
+        let row = format!("batches of {records}");
+        println!(
+            "{row:<30} {:>14.0} {:>10.0} {:>16.0} {:>12.1}",
+            median.records,
+            median.bytes / 1e6,
+            median.ranges,
+            median.read / 1e9
+        );
+        if let Some(json) = &mut options.json {
+            let line = serde_json::json!({ "bench": "log", "row": row, "subject": "xs partition", "unit": "records/s",
+                "ours": median.records, "rounds": options.rounds });
+            writeln!(json, "{line}")?;
+        }
+    }
+    println!("\n{:<30} {:>14}", "partition, 1 KiB a record", "records/s");
+    let mut cells = [Vec::new(), Vec::new()];
+    for _ in 0..options.rounds {
+        for (warm, cells) in [false, true].into_iter().zip(&mut cells) {
+            cells.push(burst(dir.path(), warm)?);
+        }
+    }
+    for (row, mut cells) in ["256 MiB, fresh segments", "256 MiB, warm segments"].into_iter().zip(cells) {
+        cells.sort_by(f64::total_cmp);
+        let median = cells[cells.len() / 2];
+        println!("{row:<30} {median:>14.0}");
+        if let Some(json) = &mut options.json {
+            let line = serde_json::json!({ "bench": "log", "row": row, "subject": "xs partition", "unit": "records/s",
+                "ours": median, "rounds": options.rounds });
+            writeln!(json, "{line}")?;
+        }
+    }
     Ok(())
 }

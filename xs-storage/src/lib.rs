@@ -24,8 +24,9 @@
     feature = "dump",
     doc = "13. [`dump`]: any engine's entries as one stream, for backups that outlive the engine."
 )]
-#![cfg_attr(feature = "testing", doc = "14. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
-#![cfg_attr(feature = "glob", doc = "15. [`glob`]: which names are meant by `user:*`.")]
+#![cfg_attr(feature = "partition", doc = "14. [`partition`]: a topic's partition, as Kafka's brokers keep it.")]
+#![cfg_attr(feature = "testing", doc = "15. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
+#![cfg_attr(feature = "glob", doc = "16. [`glob`]: which names are meant by `user:*`.")]
 #![deny(unsafe_code)]
 
 #[cfg(feature = "btree")]
@@ -52,6 +53,8 @@ pub mod log;
 pub mod lsm;
 #[cfg(feature = "mvcc")]
 pub mod mvcc;
+#[cfg(feature = "partition")]
+pub mod partition;
 #[cfg(feature = "sketch")]
 pub mod sketch;
 #[cfg(all(feature = "engine", any(test, feature = "testing")))]

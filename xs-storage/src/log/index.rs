@@ -187,7 +187,7 @@ impl<F: Framing> Shared<F> {
         file.write_all_at(&encode(places), 0)
     }
 
-    fn has_begun(&self, segment: &Segment) -> bool {
+    pub(super) fn has_begun(&self, segment: &Segment) -> bool {
         segment.begun().is_some() || !self.in_memory(segment)
     }
 

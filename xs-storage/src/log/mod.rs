@@ -45,7 +45,8 @@
 //! zeros ahead, from a quarter of the current one on, by a job in the background in steps of 256 KiB (in one step, the
 //! page cache keeps it as pieces so large that each sync writes more), and trimmed segments are used again. That doubles
 //! what is written, so it is done only where somebody waits for syncs: eight times in that quarter. Else, and for whoever
-//! needs a segment before one is ready, space is set aside.
+//! needs a segment before one is ready, space is set aside. [`LogOptions::warm_bytes`] asks for zeros nevertheless, and for
+//! more than one segment of them: pages that are in the cache already are cheaper to write to.
 //!
 //! **The format.** A segment is a header of 32 bytes (`"xs-log\r\n"`, format u32, framing's name in 16 bytes, CRC32C), and
 //! then what the framing says; [`Records`] has its bytes. All numbers are little-endian.
@@ -164,9 +165,12 @@ mod edit;
 mod framing;
 mod index;
 mod open;
+mod options;
 mod pending;
 mod range;
 mod reader;
+#[cfg(feature = "partition")]
+mod rewrite;
 mod segment;
 mod shared;
 mod spares;
@@ -187,7 +191,6 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use xs_os::jobs::JobHandle;
 use xs_os::vfs::Vfs;
-use xs_os::{Jobs, ThreadJobs};
 
 use crate::engine::Commit;
 use crate::{Error, Result};
@@ -195,7 +198,10 @@ use shared::{Payload, Shared};
 use turn::Goal;
 
 pub use framing::{BatchDraft, Batches, Framing, MAX_HEAD, Mark, Parsed, Raw, RecordDraft, Records, Sealed};
+pub use options::LogOptions;
 pub use reader::{Entry, FileRange, Grown, Reader};
+#[cfg(feature = "partition")]
+pub(crate) use rewrite::Rewrite;
 #[cfg(feature = "lsm")]
 pub(crate) use spares::remove_spares;
 
@@ -210,62 +216,6 @@ pub struct Index(pub u64);
 impl fmt::Display for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// How a log is to work.
-#[derive(Clone, Debug)]
-pub struct LogOptions {
-    /// The length of a segment in bytes. An entry that is longer gets a segment of its own length. At least 4 KiB;
-    /// 16 MiB by default.
-    pub segment_bytes: u64,
-    /// Bytes that may wait in memory before whoever appends must write them itself; 1 MiB by default. Up to eight times as
-    /// many while somebody else syncs, or begins a segment.
-    pub buffer_bytes: u64,
-    /// Bytes that may be written without a sync before one is made in the background, so that a segment that is full has
-    /// little left to sync; 1 MiB by default, and `u64::MAX` for never.
-    pub background_sync_bytes: u64,
-    /// The largest payload that is taken, in bytes; as much as the framing can by default.
-    pub max_entry: u64,
-    /// The index that a new log starts with; 0 by default.
-    pub first: Index,
-    /// Files that are kept ready to become segments: one is made ahead, and segments that are trimmed are kept up to
-    /// this many. 2 by default; 0 makes every segment when it is needed. On a full disk they make room for what fits none.
-    pub spares: usize,
-    /// Keep a file beside each full segment that says where in it entries stand and of which time they are, so that neither
-    /// a seek nor a question for a time walks through a segment; not by default.
-    pub index: bool,
-    /// Where commits that are awaited are synced, segments synced as they fill, and spare segments made. By default a thread of the log's own.
-    pub jobs: Arc<dyn Jobs>,
-}
-
-impl Default for LogOptions {
-    fn default() -> Self {
-        LogOptions {
-            segment_bytes: 16 << 20,
-            buffer_bytes: 1 << 20,
-            background_sync_bytes: 1 << 20,
-            max_entry: u64::MAX,
-            first: Index(0),
-            spares: 2,
-            index: false,
-            jobs: Arc::new(ThreadJobs::new()),
-        }
-    }
-}
-
-impl LogOptions {
-    fn check(&mut self) -> Result<()> {
-        if self.segment_bytes < 4 << 10 {
-            return Err(Error::Invalid("segment_bytes: at least 4096".into()));
-        }
-        if self.buffer_bytes == 0 {
-            return Err(Error::Invalid("buffer_bytes: at least 1".into()));
-        }
-        if self.background_sync_bytes == 0 {
-            return Err(Error::Invalid("background_sync_bytes: at least 1".into()));
-        }
-        Ok(())
     }
 }
 
@@ -428,6 +378,15 @@ impl<F: Framing> Log<F> {
         tail.rolls = tail.next != tail.last().first;
     }
 
+    /// Closes it, though others may still hold commits: those that are durable by now say so, and the directory may be
+    /// opened again. Else a log is open for as long as anybody has a commit or a reader of it.
+    #[cfg(feature = "partition")]
+    pub(crate) fn close(&self) {
+        self.shared.close();
+        self.shared.stop(Error::Invalid("the log was closed".into()));
+        self.shared.lock.lock().take();
+    }
+
     /// Resolves when there is an entry at or behind `index`, or the log was cut or has stopped.
     pub fn grown(&self, index: Index) -> Grown<F> {
         let timeline = self.shared.tail.lock().timeline;
@@ -517,6 +476,18 @@ impl Log<Batches> {
     /// Those of [`Log::append_batch`].
     pub fn append_drafted(&self, draft: &BatchDraft, batch: Bytes) -> Result<(Index, Commit)> {
         self.shared.append_drafted(draft, Payload::Whole(batch))
+    }
+
+    /// Begins to write the full segments in `range` anew, as one. None if they are not all there, or are not full.
+    #[cfg(feature = "partition")]
+    pub(crate) fn rewrite(&self, range: Range<Index>) -> Result<Option<Rewrite<Batches>>> {
+        Rewrite::begin(self.shared.clone(), range)
+    }
+
+    /// The index that the newest segment begins with.
+    #[cfg(feature = "partition")]
+    pub(crate) fn newest(&self) -> Index {
+        self.shared.tail.lock().last().first
     }
 }
 

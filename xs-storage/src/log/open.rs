@@ -267,7 +267,7 @@ impl<F: Framing> Shared<F> {
             stopped: OnceLock::new(),
             safe: AtomicU64::new(0),
             counts: Counts::default(),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
             options,
         });
         shared.drop_indexes(&listing.indexes)?;

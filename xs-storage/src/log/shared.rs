@@ -62,7 +62,7 @@ pub(super) struct Shared<F: Framing> {
     pub(super) safe: AtomicU64,
     pub(super) counts: Counts,
     /// Held as long as the log is open.
-    pub(super) _lock: Arc<dyn File>,
+    pub(super) lock: Mutex<Option<Arc<dyn File>>>,
 }
 
 pub(super) struct Io {
@@ -328,6 +328,9 @@ impl<F: Framing> Shared<F> {
                 self.sync_dirty(&mut io)?;
                 self.begin(&chunk.segment, chunk.reserve)?;
                 io.waited = 0;
+                if self.options.warm_bytes > 0 {
+                    self.poke();
+                }
             }
             let (segment, file) = (&chunk.segment, chunk.segment.begun().expect("it has begun"));
             file.write_all_vectored_at(&chunk.slices(), chunk.start).map_err(Error::io("write", &segment.path))?;

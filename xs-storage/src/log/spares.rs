@@ -53,6 +53,8 @@ pub(super) struct Spares {
     /// One that is being filled with zeros, and how far it is.
     filling: Option<(Spare, u64)>,
     count: u64,
+    /// The disk was full: none is made ahead any more.
+    given_up: bool,
 }
 
 impl<F: Framing> Shared<F> {
@@ -100,6 +102,7 @@ impl<F: Framing> Shared<F> {
     /// Removes the spares; whether there were any.
     pub(super) fn drop_spares(&self) -> bool {
         let mut spares = self.spares.lock();
+        spares.given_up = true;
         let filling = spares.filling.take().map(|(spare, _)| spare);
         let gone: Vec<_> = spares.ready.drain(..).chain(filling).collect();
         // What stays for now is adopted or removed by the next opening.
@@ -158,7 +161,13 @@ impl<F: Framing> Shared<F> {
 
     /// One step towards the next spare. A failure here stops nobody: who needs a segment makes one, and sees for itself.
     pub(super) fn prepare(&self) -> Progress {
-        if F::MARK_LEN == 0 || self.options.spares == 0 || self.stopped.get().is_some() {
+        if self.stopped.get().is_some() {
+            return Progress::Idle;
+        }
+        if self.options.warm_bytes > 0 && !F::BARE {
+            return self.warm();
+        }
+        if F::MARK_LEN == 0 || self.options.spares == 0 {
             return Progress::Idle;
         }
         if self.tail.lock().pos < self.prepare_from() {
@@ -178,11 +187,26 @@ impl<F: Framing> Shared<F> {
             }
             return Progress::Idle;
         }
-        let stepped = under_way.map_or_else(|| Ok((self.start(self.options.segment_bytes)?, 0)), Ok);
-        match stepped.and_then(|(spare, at)| self.fill(spare, at)) {
-            Ok(progress) => progress,
-            Err(_) => Progress::Idle,
-        }
+        self.fill_on(under_way).unwrap_or(Progress::Idle)
+    }
+
+    /// One step towards as many segments of zeros as are wanted.
+    fn warm(&self) -> Progress {
+        let wanted = self.options.warm_bytes.div_ceil(self.options.segment_bytes);
+        let under_way = {
+            let mut spares = self.spares.lock();
+            if spares.given_up || spares.filling.is_none() && spares.ready.len() as u64 >= wanted {
+                return Progress::Idle;
+            }
+            spares.filling.take()
+        };
+        // When this one is full, the next step sees whether there is another to be made.
+        self.fill_on(under_way).map_or(Progress::Idle, |_| Progress::Busy)
+    }
+
+    fn fill_on(&self, under_way: Option<(Spare, u64)>) -> Result<Progress> {
+        let (spare, at) = under_way.map_or_else(|| Ok((self.start(self.options.segment_bytes)?, 0)), Ok)?;
+        self.fill(spare, at)
     }
 
     fn fill(&self, spare: Spare, at: u64) -> Result<Progress> {
