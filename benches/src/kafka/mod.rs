@@ -44,7 +44,6 @@ const WARM: u64 = 256 << 20;
 struct Options {
     json: Option<File>,
     rounds: usize,
-    share: u64,
     cores: String,
     generator: PathBuf,
     ours: PathBuf,
@@ -93,7 +92,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
     }
     let (rounds, share) = (rounds.unwrap_or(if read.quick { 1 } else { 5 }), if read.quick { 10 } else { 1 });
     let generator = generator::find(generator)?;
-    let mut options = Options { json: read.json, rounds, share, cores, generator, ours, dir };
+    let mut options = Options { json: read.json, rounds, cores, generator, ours, dir };
     println!("# kafka\n\nServers on cores {}, the load generator on all of them.\n", options.cores);
     println!("| row | subject | produced /s | consumed /s | CPU-s/GB in | CPU-s/GB out |\n|---|---|--:|--:|--:|--:|");
     let mut ratios = Vec::new();
