@@ -10,6 +10,7 @@ use xs_proto::kafka::wire::Uuid;
 
 use crate::api::fetch::Sessions;
 use crate::config::Config;
+use crate::metrics::Meters;
 use crate::topic_config::TopicConfig;
 use crate::topics::{Refusal, Topic, Topics};
 
@@ -19,6 +20,7 @@ pub(crate) struct Broker {
     pub(crate) defaults: TopicConfig,
     pub(crate) topics: Arc<Topics>,
     pub(crate) sessions: Sessions,
+    pub(crate) meters: Meters,
     pub(crate) timer: Timer,
     /// The way to the disk for what may wait for it.
     pub(crate) bridge: Bridge,

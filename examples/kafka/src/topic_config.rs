@@ -103,19 +103,34 @@ fn or_minus_1<T: TryInto<i64>>(value: Option<T>) -> String {
 /// All that there is, sorted by name.
 pub(crate) const SETTINGS: &[Setting] = &[
     row("cleanup.policy", Kind::List, |topic| topic.policies().join(","), TopicConfig::set_policies),
-    row("compression.type", Kind::Text, |_| "producer".into(), |_, text| match text {
-        // What is so anyway may be said.
-        "producer" => Ok(()),
-        _ => Err("batches are kept as producers compress them: producer"),
-    }),
-    row("delete.retention.ms", Kind::Long, |topic| topic.delete_retention_ms.to_string(), |topic, text| {
-        topic.delete_retention_ms = number(text, 0, i64::MAX, FROM_0)?;
-        Ok(())
-    }),
-    row("max.message.bytes", Kind::Int, |topic| topic.max_batch.to_string(), |topic, text| {
-        topic.max_batch = number(text, 0, INT, "a number from 0 to 2147483647")?.unsigned_abs();
-        Ok(())
-    }),
+    row(
+        "compression.type",
+        Kind::Text,
+        |_| "producer".into(),
+        |_, text| match text {
+            // What is so anyway may be said.
+            "producer" => Ok(()),
+            _ => Err("batches are kept as producers compress them: producer"),
+        },
+    ),
+    row(
+        "delete.retention.ms",
+        Kind::Long,
+        |topic| topic.delete_retention_ms.to_string(),
+        |topic, text| {
+            topic.delete_retention_ms = number(text, 0, i64::MAX, FROM_0)?;
+            Ok(())
+        },
+    ),
+    row(
+        "max.message.bytes",
+        Kind::Int,
+        |topic| topic.max_batch.to_string(),
+        |topic, text| {
+            topic.max_batch = number(text, 0, INT, "a number from 0 to 2147483647")?.unsigned_abs();
+            Ok(())
+        },
+    ),
     row(
         "message.timestamp.type",
         Kind::Text,
@@ -129,35 +144,70 @@ pub(crate) const SETTINGS: &[Setting] = &[
             Ok(())
         },
     ),
-    row("min.cleanable.dirty.ratio", Kind::Double, |topic| topic.min_dirty_ratio.to_string(), |topic, text| {
-        let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
-        topic.min_dirty_ratio = ratio.ok_or("a number from 0 to 1")?;
-        Ok(())
-    }),
-    row("min.compaction.lag.ms", Kind::Long, |topic| topic.min_lag_ms.to_string(), |topic, text| {
-        topic.min_lag_ms = number(text, 0, i64::MAX, FROM_0)?;
-        Ok(())
-    }),
-    row("min.insync.replicas", Kind::Int, |_| "1".into(), |_, text| match text {
-        "1" => Ok(()),
-        _ => Err("there is one broker: 1"),
-    }),
-    row("retention.bytes", Kind::Long, |topic| or_minus_1(topic.retention_bytes), |topic, text| {
-        topic.retention_bytes = u64::try_from(number(text, -1, i64::MAX, FROM_MINUS_1)?).ok();
-        Ok(())
-    }),
-    row("retention.ms", Kind::Long, |topic| or_minus_1(topic.retention_ms), |topic, text| {
-        topic.retention_ms = Some(number(text, -1, i64::MAX, FROM_MINUS_1)?).filter(|ms| *ms >= 0);
-        Ok(())
-    }),
-    fixed(row("segment.bytes", Kind::Int, |topic| topic.segment_bytes.to_string(), |topic, text| {
-        topic.segment_bytes = number(text, 4096, INT, "a number from 4096 to 2147483647")?.unsigned_abs();
-        Ok(())
-    })),
-    fixed(row("segment.ms", Kind::Long, |topic| topic.segment_ms.to_string(), |topic, text| {
-        topic.segment_ms = number(text, 1, i64::MAX, "a number from 1")?;
-        Ok(())
-    })),
+    row(
+        "min.cleanable.dirty.ratio",
+        Kind::Double,
+        |topic| topic.min_dirty_ratio.to_string(),
+        |topic, text| {
+            let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+            topic.min_dirty_ratio = ratio.ok_or("a number from 0 to 1")?;
+            Ok(())
+        },
+    ),
+    row(
+        "min.compaction.lag.ms",
+        Kind::Long,
+        |topic| topic.min_lag_ms.to_string(),
+        |topic, text| {
+            topic.min_lag_ms = number(text, 0, i64::MAX, FROM_0)?;
+            Ok(())
+        },
+    ),
+    row(
+        "min.insync.replicas",
+        Kind::Int,
+        |_| "1".into(),
+        |_, text| match text {
+            "1" => Ok(()),
+            _ => Err("there is one broker: 1"),
+        },
+    ),
+    row(
+        "retention.bytes",
+        Kind::Long,
+        |topic| or_minus_1(topic.retention_bytes),
+        |topic, text| {
+            topic.retention_bytes = u64::try_from(number(text, -1, i64::MAX, FROM_MINUS_1)?).ok();
+            Ok(())
+        },
+    ),
+    row(
+        "retention.ms",
+        Kind::Long,
+        |topic| or_minus_1(topic.retention_ms),
+        |topic, text| {
+            topic.retention_ms = Some(number(text, -1, i64::MAX, FROM_MINUS_1)?).filter(|ms| *ms >= 0);
+            Ok(())
+        },
+    ),
+    fixed(row(
+        "segment.bytes",
+        Kind::Int,
+        |topic| topic.segment_bytes.to_string(),
+        |topic, text| {
+            topic.segment_bytes = number(text, 4096, INT, "a number from 4096 to 2147483647")?.unsigned_abs();
+            Ok(())
+        },
+    )),
+    fixed(row(
+        "segment.ms",
+        Kind::Long,
+        |topic| topic.segment_ms.to_string(),
+        |topic, text| {
+            topic.segment_ms = number(text, 1, i64::MAX, "a number from 1")?;
+            Ok(())
+        },
+    )),
 ];
 
 /// The row of this name.

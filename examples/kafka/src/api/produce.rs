@@ -29,12 +29,15 @@ pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16
         let mut partition_responses = Vec::with_capacity(data.partition_data.len());
         for partition in data.partition_data {
             let index = partition.index;
+            let bytes = partition.records.as_ref().map_or(0, |records| records.len() as u64);
             let done = match acks {
                 -1..=1 => append(broker, topic.as_deref(), partition, version),
                 _ => Err((ErrorCode::INVALID_REQUIRED_ACKS, None)),
             };
             partition_responses.push(match done {
                 Ok((appended, log_start_offset)) => {
+                    broker.meters.produced_batches.increment(1);
+                    broker.meters.produced_bytes.increment(bytes);
                     let (base_offset, log_append_time_ms) = (appended.base.0 as i64, appended.stamped.unwrap_or(-1));
                     commits.push(appended.commit);
                     PartitionProduceResponse {
@@ -47,6 +50,7 @@ pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16
                 }
                 Err((error_code, error_message)) => {
                     failed = Some(error_code);
+                    broker.meters.refused_batches.increment(1);
                     PartitionProduceResponse {
                         index,
                         error_code,
@@ -117,8 +121,7 @@ fn append(
         let error = AppendError::TooLarge { len, limit };
         return Err((code(&error), Some(error.to_string())));
     }
-    let how =
-        Append { leader_epoch: 0, now: broker.now_ms(), stamp: topic.config.stamp, keyed: topic.config.compact };
+    let how = Append { leader_epoch: 0, now: broker.now_ms(), stamp: topic.config.stamp, keyed: topic.config.compact };
     let appended =
         partition.append(batch.into_bytes(), how).map_err(|error| (code(&error), Some(error.to_string())))?;
     Ok((appended, partition.bounds().start.0 as i64))

@@ -37,14 +37,18 @@ pub(crate) fn describe(broker: &Broker, request: DescribeProducersRequest) -> Re
                 None => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             };
             let active_producers = partition.map_or_else(Vec::new, |partition| {
-                partition.producers().into_iter().map(|producer: ActiveProducer| ProducerState {
-                    producer_id: producer.producer_id,
-                    producer_epoch: producer.producer_epoch.into(),
-                    last_sequence: producer.last_sequence,
-                    last_timestamp: producer.last_timestamp,
-                    coordinator_epoch: producer.coordinator_epoch,
-                    current_txn_start_offset: producer.transaction_start.map_or(-1, |start| start.0 as i64),
-                }).collect()
+                partition
+                    .producers()
+                    .into_iter()
+                    .map(|producer: ActiveProducer| ProducerState {
+                        producer_id: producer.producer_id,
+                        producer_epoch: producer.producer_epoch.into(),
+                        last_sequence: producer.last_sequence,
+                        last_timestamp: producer.last_timestamp,
+                        coordinator_epoch: producer.coordinator_epoch,
+                        current_txn_start_offset: producer.transaction_start.map_or(-1, |start| start.0 as i64),
+                    })
+                    .collect()
             });
             PartitionResponse { partition_index, error_code, active_producers, ..Default::default() }
         });

@@ -113,8 +113,7 @@ pub(crate) async fn grow(broker: Arc<Broker>, request: CreatePartitionsRequest) 
 fn grow_check(broker: &Broker, asked: &CreatePartitionsTopic) -> Result<u32, Refusal> {
     let now = broker.topics.get(&asked.name).map_or(0, |topic| topic.partitions.len());
     let count = u32::try_from(asked.count).ok().filter(|count| *count > 0);
-    let count =
-        count.ok_or_else(|| (ErrorCode::INVALID_PARTITIONS, "A topic has a partition at least.".to_owned()))?;
+    let count = count.ok_or_else(|| (ErrorCode::INVALID_PARTITIONS, "A topic has a partition at least.".to_owned()))?;
     if let Some(assignments) = asked.assignments.as_ref().filter(|assignments| !assignments.is_empty()) {
         let here = assignments.iter().all(|assigned| assigned.broker_ids == [broker.config.node]);
         if !here || assignments.len() != (count as usize).saturating_sub(now) {

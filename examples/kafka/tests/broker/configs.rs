@@ -137,7 +137,11 @@ async fn old_records_are_deleted_and_of_keys_the_last_is_kept() {
     for n in 0..200 {
         client.produce("short", batch(now, &["x".repeat(100).as_str()], Compression::None)).await;
         let mut builder = BatchBuilder::new().with_compression(Compression::Lz4);
-        builder.append(now, Some(format!("key-{}", n % 3).as_bytes()), Some(format!("{n} {}", "y".repeat(200)).as_bytes()));
+        builder.append(
+            now,
+            Some(format!("key-{}", n % 3).as_bytes()),
+            Some(format!("{n} {}", "y".repeat(200)).as_bytes()),
+        );
         assert!(client.produce("last", builder.finish().unwrap()).await.error_code.is_ok());
     }
     until(async || client.fetch(12, "short", 199, 0).await.log_start_offset > 100).await;
@@ -189,8 +193,7 @@ async fn a_topic_grows() {
     client.create("u", &[]).await;
     let (mut cursor, mut pages) = (None, Vec::new());
     loop {
-        let request =
-            DescribeTopicPartitionsRequest { response_partition_limit: 3, cursor, ..Default::default() };
+        let request = DescribeTopicPartitionsRequest { response_partition_limit: 3, cursor, ..Default::default() };
         let answer = client.ask(0, request).await;
         let Response::DescribeTopicPartitions(answer) = answer else { panic!("{answer:?}") };
         let count = |topic: &DescribeTopicPartitionsResponseTopic| topic.partitions.len();

@@ -75,11 +75,7 @@ async fn too_many_partitions_are_refused_and_the_others_are_served() {
     let codes: Vec<_> = created.topics.iter().map(|topic| (&*topic.name, topic.error_code)).collect();
     assert_eq!(
         codes,
-        [
-            ("many", ErrorCode::POLICY_VIOLATION),
-            ("twice", ErrorCode::INVALID_REQUEST),
-            ("few", ErrorCode::NONE)
-        ]
+        [("many", ErrorCode::POLICY_VIOLATION), ("twice", ErrorCode::INVALID_REQUEST), ("few", ErrorCode::NONE)]
     );
     assert_eq!(client.metadata(&["few"]).await.topics[0].partitions.len(), 2);
 }

@@ -137,13 +137,9 @@ async fn a_batch_that_is_sent_again_stands_there_once() {
     let mut client = Client::of(&server).await;
     client.metadata(&["t"]).await;
     let nobody = InitProducerIdRequest { transactional_id: None, ..Default::default() };
-    let Response::InitProducerId(producer) = client.ask(4, nobody.clone()).await else {
-        panic!("another answer")
-    };
+    let Response::InitProducerId(producer) = client.ask(4, nobody.clone()).await else { panic!("another answer") };
     assert_eq!((producer.error_code, producer.producer_epoch), (ErrorCode::NONE, 0));
-    let Response::InitProducerId(another) = client.ask(0, nobody).await else {
-        panic!("another answer")
-    };
+    let Response::InitProducerId(another) = client.ask(0, nobody).await else { panic!("another answer") };
     assert_ne!(another.producer_id, producer.producer_id);
     let numbered = |sequence| {
         let mut builder = BatchBuilder::new();

@@ -24,8 +24,7 @@ fn asked(api: ApiKey, version: i16, topic: &str) -> Option<Request> {
         }
         ApiKey::ApiVersions => ApiVersionsRequest::default().into(),
         ApiKey::CreateTopics => {
-            let topic =
-                CreatableTopic { name: name(), num_partitions: 1, replication_factor: 1, ..Default::default() };
+            let topic = CreatableTopic { name: name(), num_partitions: 1, replication_factor: 1, ..Default::default() };
             CreateTopicsRequest { topics: vec![topic], ..Default::default() }.into()
         }
         ApiKey::DeleteTopics => match version {

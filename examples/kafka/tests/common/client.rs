@@ -99,10 +99,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Makes a topic of one partition.
     pub(crate) async fn create(&mut self, name: &str, configs: &[(&str, &str)]) -> CreatableTopicResult {
-        let config = |(name, value): &(&str, &str)| CreatableTopicConfig {
-            name: (*name).into(),
-            value: Some((*value).into()),
-        };
+        let config =
+            |(name, value): &(&str, &str)| CreatableTopicConfig { name: (*name).into(), value: Some((*value).into()) };
         let topic = CreatableTopic {
             name: name.into(),
             num_partitions: 1,

@@ -141,7 +141,8 @@ pub(crate) async fn make_topic<S: AsyncRead + AsyncWrite + Unpin>(client: &mut C
 async fn all<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>, partition: i32) -> Option<Vec<u64>> {
     let (mut found, mut next) = (Vec::new(), 0);
     loop {
-        let asked = FetchPartition { partition, fetch_offset: next, partition_max_bytes: 1 << 20, ..Default::default() };
+        let asked =
+            FetchPartition { partition, fetch_offset: next, partition_max_bytes: 1 << 20, ..Default::default() };
         let topic = FetchTopic { topic: TOPIC.into(), partitions: vec![asked] };
         let request = FetchRequest { max_wait_ms: 0, max_bytes: 1 << 20, topics: vec![topic], ..Default::default() };
         client.try_send(12, request).await.ok()?;

@@ -9,6 +9,7 @@ mod client;
 mod writer;
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use xs_kafka::{Flush, Server};
@@ -52,9 +53,17 @@ async fn writes(node: Node) -> io::Result<()> {
             if !make_topic(&mut client, CLIENTS as i32).await {
                 return None;
             }
-            writer.write(&mut client, writing).await;
-            if writing() || !writer.is_settled() {
-                return None;
+            loop {
+                // Some batches, and a pause: more of the same would only take longer.
+                let begun = AtomicU32::new(0);
+                writer.write(&mut client, || writing() && begun.fetch_add(1, Ordering::Relaxed) < 8).await;
+                if !writer.is_settled() {
+                    return None;
+                }
+                if !writing() {
+                    break;
+                }
+                timer.sleep(50 * MS).await;
             }
             writer.check(&mut client).await
         };
@@ -80,7 +89,9 @@ fn run(seed: u64) -> (u64, u64) {
     let nemesis = nemesis.without(Kind::FullDisk).without(Kind::FailingDisk);
     world.plan(nemesis.draw(&mut Rng::from_seed(seed)));
     let ended = |world: &World<Host>| (1..=CLIENTS).all(|n| world.actor(NodeId(n)).is_some_and(Host::has_ended));
-    let all = world.run_while(Duration::from_secs(60), |_, _| Ok(()), ended).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+    let all = world
+        .run_while(Duration::from_secs(60), |_, _| Ok(()), ended)
+        .unwrap_or_else(|why| panic!("seed {seed}: {why}"));
     assert!(all, "seed {seed}: not all clients have ended:\n{}", world.timeline());
     (world.digest(), world.tally().starts - u64::from(1 + CLIENTS))
 }

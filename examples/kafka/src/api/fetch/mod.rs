@@ -41,6 +41,7 @@ pub(crate) async fn answer(broker: Arc<Broker>, request: FetchRequest, version: 
     loop {
         let mut round = Round::read(&broker, &request, &plan.topics, version, sends_files);
         if round.bytes >= min_bytes || round.decided || broker.timer.now() >= deadline {
+            broker.meters.fetched_bytes.increment(round.bytes as u64);
             broker.sessions.end(&plan, &mut round.response);
             return round.response.into();
         }
@@ -72,13 +73,7 @@ struct Round {
 }
 
 impl Round {
-    fn read(
-        broker: &Broker,
-        request: &FetchRequest,
-        topics: &[FetchTopic],
-        version: i16,
-        sends_files: bool,
-    ) -> Round {
+    fn read(broker: &Broker, request: &FetchRequest, topics: &[FetchTopic], version: i16, sends_files: bool) -> Round {
         let mut round = Round { response: FetchResponse::default(), bytes: 0, decided: false, waiting: Vec::new() };
         let most = usize::try_from(request.max_bytes).unwrap_or(0).min(broker.config.max_fetch);
         for asked in topics {

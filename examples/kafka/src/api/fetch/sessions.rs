@@ -151,13 +151,7 @@ impl Sessions {
     }
 
     /// A new session's number, or 0 if there is no room for one.
-    fn open(
-        &self,
-        all: &mut BTreeMap<i32, Session>,
-        request: &FetchRequest,
-        now: Instant,
-        rng: &Mutex<Rng>,
-    ) -> i32 {
+    fn open(&self, all: &mut BTreeMap<i32, Session>, request: &FetchRequest, now: Instant, rng: &Mutex<Rng>) -> i32 {
         if all.len() >= self.most {
             let oldest = all.iter().min_by_key(|(_, session)| session.used).map(|(id, session)| (*id, session.used));
             match oldest {
