@@ -79,6 +79,8 @@ async fn writes(node: Node) -> io::Result<()> {
 
 /// Runs a seed: its digest, and how often the broker was started again.
 fn run(seed: u64) -> (u64, u64) {
+    // The last one that a failure shows.
+    println!("seed {seed}");
     let options = Options { link: Link::datagrams(), keep: Keep::Last(300), ..Options::new(1 + CLIENTS) };
     let mut world = World::new(seed, options, |cx| {
         Ok(if cx.node() == BROKER { Host::new(cx, broker) } else { Host::new(cx, writes) })
