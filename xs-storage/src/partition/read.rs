@@ -4,6 +4,9 @@ use super::transactions::Aborted;
 use super::{ReadError, Shared};
 use crate::log::{FileRange, Index};
 
+/// A range that is not the first has at least so much room, in bytes: the stride of the log's waypoints.
+const WORTHWHILE: u64 = 64 << 10;
+
 /// What a reader may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
@@ -55,7 +58,8 @@ impl Shared {
         };
         let mut ranges = Vec::new();
         let (mut next, mut left) = (from, limit);
-        while next < upto && (left > 0 || ranges.is_empty()) {
+        // To fill up the rest, however small, the file would have to be looked at.
+        while next < upto && (left >= WORTHWHILE || ranges.is_empty()) {
             let Some(range) = self.log.range(next, upto, left)? else { break };
             if range.len > left && !ranges.is_empty() {
                 break;

@@ -1,0 +1,58 @@
+//! InitProducerId and DescribeProducers: identities of producers, and who writes where.
+
+use std::sync::Arc;
+
+use xs_proto::kafka::ErrorCode;
+use xs_proto::kafka::messages::*;
+use xs_storage::partition::ActiveProducer;
+
+use crate::broker::Broker;
+
+/// A fresh number with epoch 0. One that had a number before gets a new one as well: nothing of it is remembered but in
+/// the partitions, where the old number's batches stay what they are.
+pub(crate) async fn init(broker: Arc<Broker>, request: InitProducerIdRequest) -> Response {
+    if request.transactional_id.is_some() {
+        let error_code = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+        return InitProducerIdResponse { error_code, producer_epoch: -1, ..Default::default() }.into();
+    }
+    let topics = broker.topics.clone();
+    match broker.bridge.run(move || topics.next_producer()).await {
+        Ok(producer_id) => InitProducerIdResponse { producer_id, ..Default::default() }.into(),
+        Err(error) => {
+            tracing::error!(%error, "no number for a producer");
+            let error_code = ErrorCode::KAFKA_STORAGE_ERROR;
+            InitProducerIdResponse { error_code, producer_epoch: -1, ..Default::default() }.into()
+        }
+    }
+}
+
+/// Who writes to partitions, as the partitions know it.
+pub(crate) fn describe(broker: &Broker, request: DescribeProducersRequest) -> Response {
+    let topics = request.topics.into_iter().map(|asked| {
+        let topic = broker.topics.get(&asked.name);
+        let partitions = asked.partition_indexes.into_iter().map(|partition_index| {
+            let partition = topic.as_ref().and_then(|topic| topic.partition(partition_index));
+            let error_code = match partition {
+                Some(_) => ErrorCode::NONE,
+                None => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            };
+            let active_producers = partition.map_or_else(Vec::new, |partition| {
+                partition
+                    .producers()
+                    .into_iter()
+                    .map(|producer: ActiveProducer| ProducerState {
+                        producer_id: producer.producer_id,
+                        producer_epoch: producer.producer_epoch.into(),
+                        last_sequence: producer.last_sequence,
+                        last_timestamp: producer.last_timestamp,
+                        coordinator_epoch: producer.coordinator_epoch,
+                        current_txn_start_offset: producer.transaction_start.map_or(-1, |start| start.0 as i64),
+                    })
+                    .collect()
+            });
+            PartitionResponse { partition_index, error_code, active_producers, ..Default::default() }
+        });
+        TopicResponse { partitions: partitions.collect(), name: asked.name }
+    });
+    DescribeProducersResponse { topics: topics.collect(), ..Default::default() }.into()
+}

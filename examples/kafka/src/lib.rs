@@ -1,0 +1,132 @@
+//! **A Kafka broker, assembled**: a listener × the Kafka codec × a service × partitions on a log.
+//!
+//! # The problem
+//!
+//! Programs that speak Kafka need a Kafka in their tests and on laptops, and learners want to see how little is left of
+//! a broker when its parts are taken out: a protocol, a log, and the rules between them.
+//!
+//! # How it works
+//!
+//! ```text
+//!   client ─▶ xs_net::Pipeline × xs_proto::kafka::codec      frames, headers, answers in order
+//!                    │
+//!                 service ─▶ api/: produce, fetch, metadata …   one family of requests in each file
+//!                    │
+//!                 topics ─▶ catalog: xs_storage::btree          which topics there are
+//!                       └─▶ xs_storage::partition               batches as they came, on xs_storage::log
+//! ```
+//!
+//! A produce request is a check of the batch's header and checksum and an append of its bytes; the records inside are never
+//! looked at, unless the topic is compacted and each must have a key. A fetch that finds too little waits for one of its
+//! partitions to grow; what it finds is a list of ranges of files, which the kernel sends. What may wait for the disk (making
+//! topics, looking for a time) leaves the reactor through a bridge. In the background records are written, deleted when
+//! they are old, and compacted (`tend`).
+//!
+//! The versions that are served, and those that four clients chose in the tests: kcat with librdkafka 2.0.2,
+//! confluent-kafka 2.16.1, kafka-python 3.0.12, aiokafka 0.14.0.
+//!
+//! | request | versions | kcat | confluent | python | aiokafka | |
+//! |---|---|---|---|---|---|---|
+//! | Produce 0 | 3–10 | 7 | 10 | 9 | 7 | acks 0, 1, all; idempotent producers; listed from 0 |
+//! | Fetch 1 | 4–12 | 11 | 12 | 12 | 11 | long polling, both isolations, sessions; zstd from 10 |
+//! | ListOffsets 2 | 1–7 | 2 | 7 | 7 | 3 | first, last, by time; latest time from 7 |
+//! | Metadata 3 | 0–12 | 4 | 12 | 12 | 5 | makes topics that are missing |
+//! | ApiVersions 18 | 0–4 | 3 | 3 | 4 | 0 | |
+//! | CreateTopics 19, DeleteTopics 20 | 2–7, 1–6 | | 4, 4 | –, 6 | | |
+//! | DeleteRecords 21, CreatePartitions 37 | 0–2, 0–3 | | 2, 2 | | | |
+//! | InitProducerId 22 | 0–4 | 4 | 4 | 4 | 0 | |
+//! | OffsetForLeaderEpoch 23 | 2–4 | | | | | |
+//! | DescribeConfigs 32, AlterConfigs 33 | 1–4, 0–2 | | 1, 2 | | | topics; the broker's to be looked at |
+//! | IncrementalAlterConfigs 44 | 0–1 | | 1 | | | |
+//! | DescribeCluster 60, DescribeProducers 61 | 0–1, 0 | | | | | |
+//! | DescribeTopicPartitions 75 | 0 | | | | | page by page |
+//!
+//! # Invariants
+//!
+//! - Only what is served is listed: a client never finds out by an error (`tests/broker/versions.rs` asks everything that is
+//!   listed, in every version).
+//! - Records of one connection are appended in the order of its requests (`service::Connection::call`).
+//! - With [`Flush::Always`] what was acknowledged is there after every crash, and what an idempotent producer sends again is
+//!   there once (`tests/program/kill.rs`; `tests/simulated`, where the disk forgets, too).
+//! - A topic is there when the catalog's entry is durable, with all its partitions, and a topic that is made again never
+//!   shows records of an earlier one (`topics`).
+//! - A batch is stored and sent as it came; only base offset, leader epoch and, where the topic wants that, its time are
+//!   the broker's.
+//! - What a client sends is bounded: frames, elements, batches, partitions, sessions, waiting time, bytes of an answer
+//!   (`config`). What has to be decompressed has a limit.
+//!
+//! # Cost
+//!
+//! A batch is read once, for its checksum, and written once. Consumers read nothing through the broker: a trace of its system
+//! calls shows `sendfile` and no read of a segment (`tests/program/sendfile.rs`). Each partition has a thread that mostly
+//! sleeps, and sets aside a segment on the disk, and one or two more while it is written to.
+//!
+//! # Example
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use xs_proto::kafka::codec::{Ask, ClientCodec};
+//! use xs_proto::kafka::messages::{MetadataRequest, MetadataRequestTopic, Response};
+//! use xs_proto::{Decode, Encode, Out};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = xs_kafka::Server::ephemeral().await?;
+//! let mut socket = tokio::net::TcpStream::connect(server.addr()).await?;
+//!
+//! // Asking for a topic makes it.
+//! let topic = MetadataRequestTopic { name: Some("greetings".into()), ..Default::default() };
+//! let request = MetadataRequest { topics: Some(vec![topic]), ..Default::default() }.into();
+//! let (mut client, mut out, mut input) = (ClientCodec::new(None), Out::new(), BytesMut::new());
+//! client.encode(Ask { version: 9, request: &request }, &mut out)?;
+//! socket.write_all(&out.to_vec()).await?;
+//! let answer = loop {
+//!     socket.read_buf(&mut input).await?;
+//!     if let Some(answer) = client.decode(&mut input)? {
+//!         break answer;
+//!     }
+//! };
+//! let Response::Metadata(metadata) = answer else { panic!("another answer") };
+//! assert_eq!(metadata.topics[0].partitions.len(), 1);
+//! # Ok(()) }
+//! ```
+//!
+//! # How others do it
+//!
+//! Kafka answers one request of a connection at a time, holds waiting fetches in a "purgatory" with timers of its own, and
+//! keeps its catalog in a Raft log. Redpanda gives each partition to one core. NATS JetStream and Pulsar solve the same
+//! problem behind other protocols.
+//!
+//! # What this leaves out
+//!
+//! - Replication: there is one broker, and every partition has one replica.
+//! - Without [`Flush::Always`] what was acknowledged within the last second may be lost when the process is killed. Kafka hands
+//!   each batch to the operating system before it answers, so it loses that only when the machine goes down.
+//! - Changing `segment.bytes` and `segment.ms` of a topic that is there, and the broker's own configuration while it runs.
+//! - A partition whose disk has failed answers with an error until the broker is started again; the metrics count them.
+//! - Quotas, tiered storage, and batches in formats before version 2.
+//!
+//! # Try next
+//!
+//! Take the order out of the service: append in the future instead of in `call`, send with an idempotent producer and five
+//! requests in flight, and read the errors.
+//!
+//! # Sources
+//!
+//! Kafka's protocol guide and broker configurations; KIP-74 (sizes of fetches), KIP-98 (idempotent producers), KIP-110
+//! (zstd), KIP-227 (fetch sessions), KIP-339 (incremental changes of configurations), KIP-966 (topics page by page).
+#![forbid(unsafe_code)]
+
+mod api;
+mod broker;
+pub mod cli;
+mod config;
+mod metrics;
+pub mod server;
+mod service;
+mod tend;
+mod topic_config;
+mod topics;
+
+pub use config::Flush;
+pub use server::{Builder, Server, StartError};
