@@ -10,15 +10,21 @@ use xs_proto::kafka::wire::Uuid;
 
 use crate::api::fetch::Sessions;
 use crate::config::Config;
+use crate::groups::Groups;
 use crate::metrics::Meters;
+use crate::sasl::Users;
 use crate::topic_config::TopicConfig;
 use crate::topics::{Refusal, Topic, Topics};
+use crate::transactions::Transactions;
 
 /// The broker: its topics, and what it tells of itself.
 pub(crate) struct Broker {
     pub(crate) config: Config,
     pub(crate) defaults: TopicConfig,
     pub(crate) topics: Arc<Topics>,
+    pub(crate) groups: Arc<Groups>,
+    pub(crate) transactions: Transactions,
+    pub(crate) users: Arc<Users>,
     pub(crate) sessions: Sessions,
     pub(crate) meters: Meters,
     pub(crate) timer: Timer,
@@ -33,8 +39,7 @@ pub(crate) struct Broker {
 impl Broker {
     /// Now, in milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> i64 {
-        let since = self.timer.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        millis(self.timer.wall())
     }
 
     pub(crate) fn advertised(&self) -> (ByteString, i32) {
@@ -60,7 +65,21 @@ impl Broker {
 
     /// Deletes a topic, away from the reactor.
     pub(crate) async fn delete(&self, name: ByteString) -> Result<Arc<Topic>, Refusal> {
-        let topics = self.topics.clone();
-        self.bridge.run(move || topics.delete(&name)).await
+        let (topics, groups) = (self.topics.clone(), self.groups.clone());
+        let delete = move || {
+            let topic = topics.delete(&name)?;
+            // Offsets in it would be believed of another topic of that name.
+            if let Err(error) = groups.forget_topic(&name) {
+                tracing::error!(topic = %name, %error, "offsets in a deleted topic are still there");
+            }
+            Ok(topic)
+        };
+        self.bridge.run(delete).await
     }
+}
+
+/// A time in milliseconds since 1970.
+pub(crate) fn millis(time: std::time::SystemTime) -> i64 {
+    let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -76,6 +76,7 @@ Options:
       --node N             the broker's number [1]
       --partitions N       partitions of a topic that is made without saying [1]
       --segment-bytes N    the length of a file of records, for topics that say nothing else [64 MiB]
+      --users FILE         let in only whom the lines NAME:PASSWORD of this file name, by SASL
       --no-auto-create     do not make a topic because a client asks for it
       --flush              answer a producer when its records are on the disk, not when the log has them
       --warm-bytes N       write so many bytes of each partition's files ahead, for fast producers [0]
@@ -144,6 +145,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, lexopt:
                 Ok(bytes @ 4096..=0x7fff_ffff) => Ok(bytes),
                 _ => Err("4096 to 2147483647"),
             })?),
+            Long("users") => users(builder, &parser.value()?.string()?)?,
             Long("no-auto-create") => builder.auto_create(false),
             Long("warm-bytes") => builder.warm_bytes(parser.value()?.parse()?),
             Long("metrics") => {
@@ -198,6 +200,25 @@ async fn wait(reactors: Reactors, mut signals: Signals) -> io::Result<ExitCode> 
     tokio::select! {
         ended = ended => ended.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS),
         _ = signals.end() => Ok(ExitCode::from(130)),
+    }
+}
+
+/// The users that a file names, a line each.
+fn users(builder: Builder, file: &str) -> Result<Builder, lexopt::Error> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("--users: {file}: {error}"))?;
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let mut named = 0;
+    let builder = lines.try_fold(builder, |builder, line| {
+        named += 1;
+        match line.split_once(':').filter(|(name, password)| !name.is_empty() && !password.is_empty()) {
+            Some((name, password)) => Ok(builder.user(name, password)),
+            None => Err(format!("--users: {file}: a line is not NAME:PASSWORD")),
+        }
+    })?;
+    match named {
+        // Without users everybody is let in, which nobody means who names a file.
+        0 => Err(format!("--users: {file}: there is nobody in it").into()),
+        _ => Ok(builder),
     }
 }
 

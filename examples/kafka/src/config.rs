@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::{groups, transactions};
+
 /// When a produce request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flush {
@@ -35,6 +37,14 @@ pub(crate) struct Config {
     pub(crate) max_fetch: usize,
     /// All topics together have no more partitions than this.
     pub(crate) max_partitions: usize,
+    /// What bounds groups, and how patient they are.
+    pub(crate) groups: groups::Limits,
+    /// There are no more groups than this.
+    pub(crate) max_groups: usize,
+    /// `offsets.retention.minutes`, in milliseconds.
+    pub(crate) offsets_retention_ms: i64,
+    /// What bounds transactions.
+    pub(crate) transactions: transactions::Limits,
     /// So many fetch sessions are remembered at once.
     pub(crate) max_sessions: usize,
     /// How often old records are looked for, and keys that stand there twice.
@@ -54,6 +64,10 @@ impl Default for Config {
             max_wait: Duration::from_secs(60),
             max_fetch: 55 << 20,
             max_partitions: 10_000,
+            groups: groups::Limits { initial_delay: Duration::ZERO, ..Default::default() },
+            max_groups: 100_000,
+            offsets_retention_ms: 7 * 24 * 60 * 60 * 1000,
+            transactions: Default::default(),
             max_sessions: 1000,
             tend: Duration::from_secs(15),
         }

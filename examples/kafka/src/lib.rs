@@ -34,7 +34,15 @@
 //! | ApiVersions 18 | 0–4 | 3 | 3 | 4 | 0 | |
 //! | CreateTopics 19, DeleteTopics 20 | 2–7, 1–6 | | 4, 4 | –, 6 | | |
 //! | DeleteRecords 21, CreatePartitions 37 | 0–2, 0–3 | | 2, 2 | | | |
-//! | InitProducerId 22 | 0–4 | 4 | 4 | 4 | 0 | |
+//! | FindCoordinator 10 | 0–3 | | | | | always this broker |
+//! | JoinGroup 11, SyncGroup 14 | 0–7, 0–5 | | | | | static members; any protocol of the clients |
+//! | Heartbeat 12, LeaveGroup 13 | 0–4, 0–5 | | | | | |
+//! | OffsetCommit 8, OffsetFetch 9, OffsetDelete 47 | 2–9, 1–9, 0 | | | | | |
+//! | DescribeGroups 15, ListGroups 16, DeleteGroups 42 | 0–5, 0–5, 0–2 | | | | | |
+//! | SaslHandshake 17, SaslAuthenticate 36 | 1, 0–2 | | | | | PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; handshake 0 is refused |
+//! | InitProducerId 22 | 0–4 | 4 | 4 | 4 | 0 | idempotent and transactional |
+//! | AddPartitionsToTxn 24, AddOffsetsToTxn 25, EndTxn 26, TxnOffsetCommit 28 | 0–3 | | | | | |
+//! | DescribeTransactions 65, ListTransactions 66 | 0, 0–1 | | | | | |
 //! | OffsetForLeaderEpoch 23 | 2–4 | | | | | |
 //! | DescribeConfigs 32, AlterConfigs 33 | 1–4, 0–2 | | 1, 2 | | | topics; the broker's to be looked at |
 //! | IncrementalAlterConfigs 44 | 0–1 | | 1 | | | |
@@ -50,6 +58,8 @@
 //!   there once (`tests/program/kill.rs`; `tests/simulated`, where the disk forgets, too).
 //! - A topic is there when the catalog's entry is durable, with all its partitions, and a topic that is made again never
 //!   shows records of an earlier one (`topics`).
+//! - An offset that is committed, and a transaction's end, are answered when they are on the disk.
+//! - What a transaction has written counts in all of its partitions and groups, or in none, whenever the broker is killed.
 //! - A batch is stored and sent as it came; only base offset, leader epoch and, where the topic wants that, its time are
 //!   the broker's.
 //! - What a client sends is bounded: frames, elements, batches, partitions, sessions, waiting time, bytes of an answer
@@ -104,6 +114,8 @@
 //!   each batch to the operating system before it answers, so it loses that only when the machine goes down.
 //! - Changing `segment.bytes` and `segment.ms` of a topic that is there, and the broker's own configuration while it runs.
 //! - A partition whose disk has failed answers with an error until the broker is started again; the metrics count them.
+//! - Access rules, the groups of KIP-848, SASL in front of Kafka 1.0 (handshake 0), re-authentication. What is not served is
+//!   not listed, so clients know.
 //! - Quotas, tiered storage, and batches in formats before version 2.
 //!
 //! # Try next
@@ -121,12 +133,17 @@ mod api;
 mod broker;
 pub mod cli;
 mod config;
+mod coordinate;
+mod entry;
+mod groups;
 mod metrics;
+mod sasl;
 pub mod server;
 mod service;
 mod tend;
 mod topic_config;
 mod topics;
+mod transactions;
 
 pub use config::Flush;
 pub use server::{Builder, Server, StartError};

@@ -60,6 +60,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -76,10 +77,13 @@ use xs_proto::kafka::codec::{FrameCodec, ServerCodec};
 use crate::api::fetch::Sessions;
 use crate::broker::Broker;
 use crate::config::{Config, Flush};
+use crate::groups::Groups;
 use crate::metrics::Meters;
+use crate::sasl::{Secret, Session, Users};
 use crate::service::Connection;
 use crate::topic_config::TopicConfig;
 use crate::topics::{Machine, Topics};
+use crate::transactions::Transactions;
 
 /// The threads that wait for the disk, and the calls that may wait for them.
 const BRIDGE: (usize, usize) = (4, 1024);
@@ -94,6 +98,9 @@ pub enum StartError {
     /// Its data cannot be opened.
     #[error("the data: {0}")]
     Open(#[from] xs_storage::Error),
+    /// The operating system gives no randomness, without which passwords cannot be kept.
+    #[error("there is no randomness for passwords")]
+    Random,
 }
 
 /// A server to be.
@@ -101,6 +108,7 @@ pub enum StartError {
 pub struct Builder {
     config: Config,
     defaults: TopicConfig,
+    users: Vec<(String, Secret)>,
     addr: SocketAddr,
     data_dir: Option<PathBuf>,
     warm_bytes: u64,
@@ -117,6 +125,7 @@ impl Default for Builder {
         Builder {
             config: Config::default(),
             defaults: TopicConfig::default(),
+            users: Vec::new(),
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 9092)),
             data_dir: None,
             warm_bytes: 0,
@@ -207,6 +216,23 @@ impl Builder {
         self
     }
 
+    /// Lets this user in, by SASL with PLAIN or SCRAM, and nobody who is not named so (default: everybody).
+    ///
+    /// PLAIN shows the password to whoever listens to the wire.
+    #[must_use]
+    pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Builder {
+        self.users.push((name.into(), Secret(password.into())));
+        self
+    }
+
+    /// An empty group waits so long for more members when one has come, and again after each that comes
+    /// (`group.initial.rebalance.delay.ms`; default: not at all, which is best for one consumer or a test).
+    #[must_use]
+    pub fn group_initial_delay(mut self, delay: Duration) -> Builder {
+        self.config.groups.initial_delay = delay;
+        self
+    }
+
     /// How often old records are looked for, and keys that stand there twice (default 15 seconds).
     #[must_use]
     pub fn tend_every(mut self, period: Duration) -> Builder {
@@ -289,7 +315,7 @@ impl Builder {
         let signal = DrainSignal::new();
         broker.listening(addr);
         let task = tokio::spawn(broker.clone().serve(listener, signal.drain()));
-        let tending = tokio::spawn(broker.tend());
+        let tending = tokio::spawn(broker.background());
         Ok(Server { addr, signal, task, tending, closed })
     }
 
@@ -306,7 +332,7 @@ impl Builder {
         let reactors = Reactors::start(addr, options, move |reactor| {
             let broker = shared.clone();
             async move {
-                let tending = (reactor.index == 0).then(|| tokio::spawn(broker.clone().tend()));
+                let tending = (reactor.index == 0).then(|| tokio::spawn(broker.clone().background()));
                 let served = broker.serve(reactor.listener, reactor.shutdown).await;
                 tending.inspect(JoinHandle::abort);
                 served.map(drop)
@@ -331,6 +357,14 @@ impl Builder {
         let dir = self.data_dir.unwrap_or_else(|| "kafka".into());
         let machine = Machine { vfs, jobs: self.jobs.clone(), clock: self.clock.clone(), warm_bytes: self.warm_bytes };
         let (topics, closed) = Topics::open(machine, &dir, defaults.clone(), self.config.max_partitions)?;
+        let timer = Timer::new(self.clock);
+        let topics = Arc::new(topics);
+        let bridge = self.bridge.unwrap_or_else(|| Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1));
+        let users = self.users.iter().map(|(name, secret)| (&**name, &*secret.0));
+        let users = Users::new(users).ok_or(StartError::Random)?;
+        let limits = self.config.transactions.clone();
+        let transactions = Transactions::open(topics.clone(), timer.clone(), bridge.clone(), limits)?;
+        let groups = Groups::open(topics.catalog(), timer.clone(), self.config.groups.clone(), self.config.max_groups)?;
         let mut rng = self.seed.map_or_else(Rng::from_entropy, Rng::from_seed);
         let cluster_id = topics.cluster_id(format!("xs-{:016x}", rng.next_u64()))?;
         let broker = Broker {
@@ -338,9 +372,12 @@ impl Builder {
             meters: Meters::new(),
             config: self.config,
             defaults,
-            topics: Arc::new(topics),
-            timer: Timer::new(self.clock),
-            bridge: self.bridge.unwrap_or_else(|| Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1)),
+            topics,
+            groups: Arc::new(groups),
+            transactions,
+            users: Arc::new(users),
+            timer,
+            bridge,
             cluster_id,
             advertised: Default::default(),
             rng: Mutex::new(rng),
@@ -370,11 +407,17 @@ impl Broker {
         let connections = service_fn(move |conn: Conn<L::Io, L::Peer>| connection(broker.clone(), conn));
         serve_with(listener, connections, async move { until.drained().await }, options).await
     }
+
+    /// What is done without being asked, for as long as it is polled.
+    async fn background(self: Arc<Self>) {
+        join(self.clone().tend(), self.coordinate()).await;
+    }
 }
 
 async fn connection<Io, Peer>(broker: Arc<Broker>, conn: Conn<Io, Peer>) -> io::Result<()>
 where
     Io: Transport + Unpin,
+    Peer: Into<Addr>,
 {
     let limit = broker.config.request_bytes;
     let options = PipelineOptions {
@@ -385,7 +428,12 @@ where
     };
     let codec = ServerCodec::new(FrameCodec::new().with_limit(limit));
     let (timer, sends_files) = (broker.timer.clone(), conn.io.sends_files());
-    let service = Connection { broker, sends_files };
+    let host = match conn.peer.into() {
+        Addr::Tcp(addr) => format!("/{}", addr.ip()),
+        other => format!("/{other}"),
+    };
+    let session = Arc::new(Mutex::new(Session::new(broker.users.clone())));
+    let service = Connection { broker, sends_files, host: host.into(), session };
     let counted = service.broker.clone();
     counted.meters.accepted.increment(1);
     counted.meters.connections.increment(1.0);

@@ -159,6 +159,11 @@ impl Topics {
         which.map(open).collect()
     }
 
+    /// Where everything is remembered that is no record.
+    pub(crate) fn catalog(&self) -> Arc<dyn Engine> {
+        self.catalog.clone()
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
         self.names.read().by_name.get(name).cloned()
     }

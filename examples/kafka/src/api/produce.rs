@@ -15,13 +15,14 @@ use crate::broker::Broker;
 use crate::config::Flush;
 use crate::service::{Answer, Closing};
 use crate::topics::Topic;
+use crate::transactions::Producer;
 
 /// From this version on a batch may be compressed with zstd (KIP-110).
 const ZSTD: i16 = 7;
 
 /// Appends at once, in the order of the requests; only the disk is waited for.
 pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16) -> Answer {
-    let acks = request.acks;
+    let (acks, transaction) = (request.acks, request.transactional_id);
     let (mut commits, mut failed) = (Vec::new(), None);
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for data in request.topic_data {
@@ -31,7 +32,7 @@ pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16
             let index = partition.index;
             let bytes = partition.records.as_ref().map_or(0, |records| records.len() as u64);
             let done = match acks {
-                -1..=1 => append(broker, topic.as_deref(), partition, version),
+                -1..=1 => append(broker, topic.as_deref(), partition, version, transaction.as_deref()),
                 _ => Err((ErrorCode::INVALID_REQUIRED_ACKS, None)),
             };
             partition_responses.push(match done {
@@ -99,6 +100,7 @@ fn append(
     topic: Option<&Topic>,
     data: PartitionProduceData,
     version: i16,
+    transaction: Option<&str>,
 ) -> Result<(Appended, i64), Refused> {
     let topic = topic.ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None))?;
     let partition = topic.partition(data.index).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None))?;
@@ -113,17 +115,28 @@ fn append(
         Compression::Zstd if version < ZSTD => return Err((ErrorCode::UNSUPPORTED_COMPRESSION_TYPE, None)),
         _ => {}
     }
-    if batch.header().is_transactional() {
-        return Err((ErrorCode::INVALID_TXN_STATE, Some("This broker has no transactions.".into())));
-    }
     let (len, limit) = (batch.as_bytes().len() as u64, topic.config.max_batch);
     if len > limit {
         let error = AppendError::TooLarge { len, limit };
         return Err((code(&error), Some(error.to_string())));
     }
     let how = Append { leader_epoch: 0, now: broker.now_ms(), stamp: topic.config.stamp, keyed: topic.config.compact };
-    let appended =
-        partition.append(batch.into_bytes(), how).map_err(|error| (code(&error), Some(error.to_string())))?;
+    let (producer, epoch) = (batch.header().producer_id, batch.header().producer_epoch);
+    let is_transactional = batch.header().is_transactional();
+    let append = || partition.append(batch.into_bytes(), how);
+    let appended = match is_transactional {
+        false => append(),
+        true => {
+            let who = Producer { id: transaction.unwrap_or_default(), producer, epoch };
+            let at = (topic.name.clone(), data.index);
+            let fenced = |error| match error {
+                ErrorCode::PRODUCER_FENCED => (ErrorCode::INVALID_PRODUCER_EPOCH, None),
+                error => (error, None),
+            };
+            broker.transactions.within(who, &at, append).map_err(fenced)?
+        }
+    };
+    let appended = appended.map_err(|error| (code(&error), Some(error.to_string())))?;
     Ok((appended, partition.bounds().start.0 as i64))
 }
 

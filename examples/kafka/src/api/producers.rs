@@ -10,10 +10,9 @@ use crate::broker::Broker;
 
 /// A fresh number with epoch 0. One that had a number before gets a new one as well: nothing of it is remembered but in
 /// the partitions, where the old number's batches stay what they are.
-pub(crate) async fn init(broker: Arc<Broker>, request: InitProducerIdRequest) -> Response {
-    if request.transactional_id.is_some() {
-        let error_code = ErrorCode::COORDINATOR_NOT_AVAILABLE;
-        return InitProducerIdResponse { error_code, producer_epoch: -1, ..Default::default() }.into();
+pub(crate) async fn init(broker: Arc<Broker>, request: InitProducerIdRequest, version: i16) -> Response {
+    if let Some(id) = request.transactional_id.clone() {
+        return super::transactions::init(broker, id, request, version).await;
     }
     let topics = broker.topics.clone();
     match broker.bridge.run(move || topics.next_producer()).await {
