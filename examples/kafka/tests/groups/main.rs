@@ -4,6 +4,7 @@
 mod client;
 mod kill;
 mod members;
+#[allow(dead_code, reason = "what others need of it")]
 #[path = "../program/process.rs"]
 mod process;
 mod real;
