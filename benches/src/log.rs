@@ -19,7 +19,8 @@ use xs_storage::partition::{Append, Isolation, Partition, PartitionOptions, Rete
 /// What `--help` prints.
 const HELP: &str = "\
 log: durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced; and batches of records in
-a partition, appended without waiting and handed out as ranges of files
+a partition, appended without waiting and handed out as ranges of files, and a burst of them into fresh segments and
+into such as were written with zeros ahead
 
   --quick       half a second a cell and one round, instead of two and three
   --bytes N     the length of an entry; 116 by default
@@ -301,6 +302,35 @@ fn batches(dir: &Path, records: usize, cell: Duration) -> Result<Partitioned, Bo
     })
 }
 
+/// Records of 1 KiB a batch, and how many bytes of them are appended: a producer's burst.
+const BURST: (usize, u64) = (64, 256 << 20);
+
+/// Records a second of a burst, into fresh segments or into such as were written with zeros ahead.
+fn burst(dir: &Path, warm: bool) -> Result<f64, Box<dyn Error>> {
+    let dir = dir.join("burst");
+    let (records, bytes) = BURST;
+    let warm_bytes = if warm { bytes } else { 0 };
+    let options = PartitionOptions { warm_bytes, ..PartitionOptions::default() };
+    let segment = options.segment_bytes;
+    let partition = Partition::open(Arc::new(SystemVfs), &dir, options)?;
+    while warm && partition.disk_bytes() < warm_bytes + segment {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let how = Append { now: 1_700_000_000_000, ..Append::default() };
+    let mut batch = BatchBuilder::new();
+    (0..records).for_each(|_| batch.append(how.now, None, Some(&[0x5a; 1024])));
+    let batch = batch.finish()?;
+    let count = bytes / batch.len() as u64;
+    let start = Instant::now();
+    for _ in 0..count {
+        drop(partition.append(batch.clone(), how)?);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    drop(partition);
+    std::fs::remove_dir_all(&dir)?;
+    Ok(count as f64 * records as f64 / seconds)
+}
+
 /// Measures all cells, round by round, and prints the medians.
 pub(crate) fn run(args: std::iter::Skip<std::env::ArgsOs>) -> Result<(), Box<dyn Error>> {
     let Some(mut options) = options(args)? else {
@@ -355,6 +385,23 @@ pub(crate) fn run(args: std::iter::Skip<std::env::ArgsOs>) -> Result<(), Box<dyn
         if let Some(json) = &mut options.json {
             let line = serde_json::json!({ "bench": "log", "row": row, "subject": "xs partition", "unit": "records/s",
                 "ours": median.records, "rounds": options.rounds });
+            writeln!(json, "{line}")?;
+        }
+    }
+    println!("\n{:<30} {:>14}", "partition, 1 KiB a record", "records/s");
+    let mut cells = [Vec::new(), Vec::new()];
+    for _ in 0..options.rounds {
+        for (warm, cells) in [false, true].into_iter().zip(&mut cells) {
+            cells.push(burst(dir.path(), warm)?);
+        }
+    }
+    for (row, mut cells) in ["256 MiB, fresh segments", "256 MiB, warm segments"].into_iter().zip(cells) {
+        cells.sort_by(f64::total_cmp);
+        let median = cells[cells.len() / 2];
+        println!("{row:<30} {median:>14.0}");
+        if let Some(json) = &mut options.json {
+            let line = serde_json::json!({ "bench": "log", "row": row, "subject": "xs partition", "unit": "records/s",
+                "ours": median, "rounds": options.rounds });
             writeln!(json, "{line}")?;
         }
     }

@@ -5,6 +5,7 @@ mod caches;
 mod engines;
 mod http;
 mod http1;
+mod kafka;
 mod layers;
 mod load_balancer;
 mod log;
@@ -54,6 +55,11 @@ const BENCHES: &[Bench] = &[
         name: "http1",
         about: "HTTP/1.1 in memory, parsed and answered, beside httparse and hyper (--features peers-http)",
         run: http1::run,
+    },
+    Bench {
+        name: "kafka",
+        about: "the Kafka broker under librdkafka's load generator, beside a sink and, with --features peers-nats, JetStream",
+        run: |args| kafka::run(args),
     },
     Bench {
         name: "layers",

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use crate::command::MAX_OPS;
 use crate::wire::{Malformed, Reader, put_count, put_string};
 
 /// The answer to one command.
@@ -103,7 +104,7 @@ pub(crate) fn encode_all(answers: &[Answer], out: &mut Vec<u8>) {
 }
 
 pub(crate) fn decode_all(from: &mut Reader) -> Result<Vec<Answer>, Malformed> {
-    from.many(|from| Answer::decode(from, false))
+    from.at_most(MAX_OPS, |from| Answer::decode(from, false))
 }
 
 #[cfg(test)]

@@ -90,11 +90,20 @@ impl Reader {
     }
 
     /// So many values as a count in front of them says; memory grows with what is there, not with the count.
-    pub(crate) fn many<T>(
+    pub(crate) fn many<T>(&mut self, read: impl FnMut(&mut Self) -> Result<T, Malformed>) -> Result<Vec<T>, Malformed> {
+        self.at_most(u32::MAX as usize, read)
+    }
+
+    /// The same, of values that take more memory than bytes: a count above `most` is refused before any is read.
+    pub(crate) fn at_most<T>(
         &mut self,
+        most: usize,
         mut read: impl FnMut(&mut Self) -> Result<T, Malformed>,
     ) -> Result<Vec<T>, Malformed> {
         let count = self.u32()?;
+        if count as usize > most {
+            return self.wrong("a smaller count");
+        }
         let mut found = Vec::new();
         for _ in 0..count {
             found.push(read(self)?);

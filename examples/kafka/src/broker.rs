@@ -11,6 +11,7 @@ use xs_proto::kafka::wire::Uuid;
 use crate::api::fetch::Sessions;
 use crate::config::Config;
 use crate::groups::Groups;
+use crate::metrics::Meters;
 use crate::sasl::Users;
 use crate::topic_config::TopicConfig;
 use crate::topics::{Refusal, Topic, Topics};
@@ -25,6 +26,7 @@ pub(crate) struct Broker {
     pub(crate) transactions: Transactions,
     pub(crate) users: Arc<Users>,
     pub(crate) sessions: Sessions,
+    pub(crate) meters: Meters,
     pub(crate) timer: Timer,
     /// The way to the disk for what may wait for it.
     pub(crate) bridge: Bridge,

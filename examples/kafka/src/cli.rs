@@ -49,12 +49,16 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use lexopt::prelude::*;
+use xs_net::Timer;
+use xs_net::observe::Recorder;
 use xs_net::reactors::Reactors;
 use xs_net::signals::{Asked, Signals};
+use xs_os::SystemClock;
 
 use crate::config::Flush;
 use crate::server::{Builder, Server};
@@ -75,6 +79,8 @@ Options:
       --users FILE         let in only whom the lines NAME:PASSWORD of this file name, by SASL
       --no-auto-create     do not make a topic because a client asks for it
       --flush              answer a producer when its records are on the disk, not when the log has them
+      --warm-bytes N       write so many bytes of each partition's files ahead, for fast producers [0]
+      --metrics ADDR:PORT  answer GET /metrics there, in the text format of Prometheus
       --threads N          threads that serve connections [1]
   -h, --help               this
   -V, --version            the version
@@ -86,7 +92,7 @@ Connect with:
 ";
 
 enum Invocation {
-    Serve(Box<Builder>),
+    Serve(Box<Builder>, Option<SocketAddr>),
     Print(String),
 }
 
@@ -97,11 +103,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             print!("{text}");
             ExitCode::SUCCESS
         }
-        Ok(Invocation::Serve(builder)) => {
+        Ok(Invocation::Serve(builder, metrics)) => {
             let filter = tracing_subscriber::EnvFilter::try_from_env("XS_LOG").unwrap_or_else(|_| "info".into());
             // A second one in the same process keeps the first one's.
             let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
-            serve(*builder).unwrap_or_else(|error| {
+            serve(*builder, metrics).unwrap_or_else(|error| {
                 eprintln!("xs-kafka: {error}");
                 ExitCode::FAILURE
             })
@@ -115,7 +121,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, lexopt::Error> {
     let mut parser = lexopt::Parser::from_iter(args);
-    let mut builder = Server::builder();
+    let (mut builder, mut metrics) = (Server::builder(), None);
     while let Some(arg) = parser.next()? {
         builder = match arg {
             Long("data-dir") => builder.data_dir(parser.value()?),
@@ -141,6 +147,11 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, lexopt:
             })?),
             Long("users") => users(builder, &parser.value()?.string()?)?,
             Long("no-auto-create") => builder.auto_create(false),
+            Long("warm-bytes") => builder.warm_bytes(parser.value()?.parse()?),
+            Long("metrics") => {
+                metrics = Some(parser.value()?.parse()?);
+                builder
+            }
             Long("flush") => builder.flush(Flush::Always),
             Long("threads") => builder.threads(parser.value()?.parse_with(|text| match text.parse() {
                 Ok(threads @ 1..=256) => Ok(threads),
@@ -153,13 +164,21 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, lexopt:
             other => return Err(other.unexpected()),
         };
     }
-    Ok(Invocation::Serve(Box::new(builder)))
+    Ok(Invocation::Serve(Box::new(builder), metrics))
 }
 
-fn serve(builder: Builder) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn serve(builder: Builder, metrics: Option<SocketAddr>) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Asked for before anything listens: who sees it listen may send a signal.
     let signals = runtime.block_on(async { Signals::new() })?;
+    if let Some(listen) = metrics {
+        // In place before the broker counts anything.
+        let recorder = Recorder::new();
+        recorder.install()?;
+        let timer = Timer::new(Arc::new(SystemClock));
+        let listens = runtime.block_on(async { crate::metrics::serve(recorder, listen, &timer) })?;
+        tracing::info!("metrics at http://{listens}/metrics");
+    }
     let reactors = builder.run()?;
     let addr = reactors.local_addr();
     tracing::info!("listening on {addr} (try: kcat -b {addr} -L)");

@@ -17,42 +17,59 @@
 //! ```
 //!
 //! A produce request is a check of the batch's header and checksum and an append of its bytes; the records inside are never
-//! looked at. A fetch that finds too little waits for one of its partitions to grow. What may wait for the disk (making
-//! topics, looking for a time) leaves the reactor through a bridge.
+//! looked at, unless the topic is compacted and each must have a key. A fetch that finds too little waits for one of its
+//! partitions to grow; what it finds is a list of ranges of files, which the kernel sends. What may wait for the disk (making
+//! topics, looking for a time) leaves the reactor through a bridge. In the background records are written, deleted when
+//! they are old, and compacted (`tend`).
 //!
-//! | request | versions | |
-//! |---|---|---|
-//! | Produce | 3–10 | acks 0, 1, all; idempotent producers; listed from 0 |
-//! | Fetch | 4–12 | long polling, both isolations; without sessions |
-//! | ListOffsets | 1–7 | first, last, by time, latest time |
-//! | Metadata | 0–12 | makes topics that are missing |
-//! | ApiVersions | 0–4 | |
-//! | CreateTopics, DeleteTopics, DeleteRecords | 2–7, 1–6, 0–2 | |
-//! | InitProducerId | 0–4 | idempotent and transactional |
-//! | AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit | 0–3 | |
-//! | DescribeTransactions, ListTransactions | 0, 0–1 | |
-//! | FindCoordinator | 0–3 | always this broker |
-//! | JoinGroup, SyncGroup, Heartbeat, LeaveGroup | 0–7, 0–5, 0–4, 0–5 | static members; any protocol of the clients |
-//! | DescribeGroups, ListGroups, DeleteGroups | 0–5, 0–5, 0–2 | |
-//! | OffsetCommit, OffsetFetch, OffsetDelete | 2–9, 1–9, 0 | |
-//! | SaslHandshake, SaslAuthenticate | 1, 0–2 | PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; handshake 0 is refused |
-//! | OffsetForLeaderEpoch, DescribeCluster | 2–4, 0–1 | |
+//! The versions that are served, and those that four clients chose in the tests: kcat with librdkafka 2.0.2,
+//! confluent-kafka 2.16.1, kafka-python 3.0.12, aiokafka 0.14.0.
+//!
+//! | request | versions | kcat | confluent | python | aiokafka | |
+//! |---|---|---|---|---|---|---|
+//! | Produce 0 | 3–10 | 7 | 10 | 9 | 7 | acks 0, 1, all; idempotent producers; listed from 0 |
+//! | Fetch 1 | 4–12 | 11 | 12 | 12 | 11 | long polling, both isolations, sessions; zstd from 10 |
+//! | ListOffsets 2 | 1–7 | 2 | 7 | 7 | 3 | first, last, by time; latest time from 7 |
+//! | Metadata 3 | 0–12 | 4 | 12 | 12 | 5 | makes topics that are missing |
+//! | ApiVersions 18 | 0–4 | 3 | 3 | 4 | 0 | |
+//! | CreateTopics 19, DeleteTopics 20 | 2–7, 1–6 | | 4, 4 | –, 6 | | |
+//! | DeleteRecords 21, CreatePartitions 37 | 0–2, 0–3 | | 2, 2 | | | |
+//! | FindCoordinator 10 | 0–3 | | | | | always this broker |
+//! | JoinGroup 11, SyncGroup 14 | 0–7, 0–5 | | | | | static members; any protocol of the clients |
+//! | Heartbeat 12, LeaveGroup 13 | 0–4, 0–5 | | | | | |
+//! | OffsetCommit 8, OffsetFetch 9, OffsetDelete 47 | 2–9, 1–9, 0 | | | | | |
+//! | DescribeGroups 15, ListGroups 16, DeleteGroups 42 | 0–5, 0–5, 0–2 | | | | | |
+//! | SaslHandshake 17, SaslAuthenticate 36 | 1, 0–2 | | | | | PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; handshake 0 is refused |
+//! | InitProducerId 22 | 0–4 | 4 | 4 | 4 | 0 | idempotent and transactional |
+//! | AddPartitionsToTxn 24, AddOffsetsToTxn 25, EndTxn 26, TxnOffsetCommit 28 | 0–3 | | | | | |
+//! | DescribeTransactions 65, ListTransactions 66 | 0, 0–1 | | | | | |
+//! | OffsetForLeaderEpoch 23 | 2–4 | | | | | |
+//! | DescribeConfigs 32, AlterConfigs 33 | 1–4, 0–2 | | 1, 2 | | | topics; the broker's to be looked at |
+//! | IncrementalAlterConfigs 44 | 0–1 | | 1 | | | |
+//! | DescribeCluster 60, DescribeProducers 61 | 0–1, 0 | | | | | |
+//! | DescribeTopicPartitions 75 | 0 | | | | | page by page |
 //!
 //! # Invariants
 //!
-//! - Only what is served is listed: a client never finds out by an error.
+//! - Only what is served is listed: a client never finds out by an error (`tests/broker/versions.rs` asks everything that is
+//!   listed, in every version).
 //! - Records of one connection are appended in the order of its requests (`service::Connection::call`).
+//! - With [`Flush::Always`] what was acknowledged is there after every crash, and what an idempotent producer sends again is
+//!   there once (`tests/program/kill.rs`; `tests/simulated`, where the disk forgets, too).
 //! - A topic is there when the catalog's entry is durable, with all its partitions, and a topic that is made again never
 //!   shows records of an earlier one (`topics`).
 //! - An offset that is committed, and a transaction's end, are answered when they are on the disk.
 //! - What a transaction has written counts in all of its partitions and groups, or in none, whenever the broker is killed.
 //! - A batch is stored and sent as it came; only base offset, leader epoch and, where the topic wants that, its time are
 //!   the broker's.
-//! - What a client sends is bounded: frames, elements, batches, partitions, waiting time, bytes of an answer (`config`).
+//! - What a client sends is bounded: frames, elements, batches, partitions, sessions, waiting time, bytes of an answer
+//!   (`config`). What has to be decompressed has a limit.
 //!
 //! # Cost
 //!
-//! A batch is read once, for its checksum. An answer to a fetch is read from the page cache into memory once.
+//! A batch is read once, for its checksum, and written once. Consumers read nothing through the broker: a trace of its system
+//! calls shows `sendfile` and no read of a segment (`tests/program/sendfile.rs`). Each partition has a thread that mostly
+//! sleeps, and sets aside a segment on the disk, and one or two more while it is written to.
 //!
 //! # Example
 //!
@@ -92,8 +109,14 @@
 //!
 //! # What this leaves out
 //!
-//! Access rules, the groups of KIP-848, SASL in front of Kafka 1.0 (handshake 0), re-authentication, quotas, changing configurations, compaction,
-//! replication, metrics. None of it is listed, so clients know.
+//! - Replication: there is one broker, and every partition has one replica.
+//! - Without [`Flush::Always`] what was acknowledged within the last second may be lost when the process is killed. Kafka hands
+//!   each batch to the operating system before it answers, so it loses that only when the machine goes down.
+//! - Changing `segment.bytes` and `segment.ms` of a topic that is there, and the broker's own configuration while it runs.
+//! - A partition whose disk has failed answers with an error until the broker is started again; the metrics count them.
+//! - Access rules, the groups of KIP-848, SASL in front of Kafka 1.0 (handshake 0), re-authentication. What is not served is
+//!   not listed, so clients know.
+//! - Quotas, tiered storage, and batches in formats before version 2.
 //!
 //! # Try next
 //!
@@ -102,7 +125,8 @@
 //!
 //! # Sources
 //!
-//! Kafka's protocol guide and broker configurations; KIP-74 (sizes of fetches), KIP-98, KIP-227 (fetch sessions).
+//! Kafka's protocol guide and broker configurations; KIP-74 (sizes of fetches), KIP-98 (idempotent producers), KIP-110
+//! (zstd), KIP-227 (fetch sessions), KIP-339 (incremental changes of configurations), KIP-966 (topics page by page).
 #![forbid(unsafe_code)]
 
 mod api;
@@ -112,6 +136,7 @@ mod config;
 mod coordinate;
 mod entry;
 mod groups;
+mod metrics;
 mod sasl;
 pub mod server;
 mod service;

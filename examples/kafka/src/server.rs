@@ -60,7 +60,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytestring::ByteString;
 use futures::future::join;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -79,6 +78,7 @@ use crate::api::fetch::Sessions;
 use crate::broker::Broker;
 use crate::config::{Config, Flush};
 use crate::groups::Groups;
+use crate::metrics::Meters;
 use crate::sasl::{Secret, Session, Users};
 use crate::service::Connection;
 use crate::topic_config::TopicConfig;
@@ -111,6 +111,7 @@ pub struct Builder {
     users: Vec<(String, Secret)>,
     addr: SocketAddr,
     data_dir: Option<PathBuf>,
+    warm_bytes: u64,
     threads: usize,
     clock: Arc<dyn Clock>,
     jobs: Arc<dyn Jobs>,
@@ -127,6 +128,7 @@ impl Default for Builder {
             users: Vec::new(),
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 9092)),
             data_dir: None,
+            warm_bytes: 0,
             threads: 1,
             clock: Arc::new(SystemClock),
             jobs: Arc::new(ThreadJobs::new()),
@@ -203,6 +205,14 @@ impl Builder {
     #[must_use]
     pub fn segment_bytes(mut self, bytes: u64) -> Builder {
         self.defaults.segment_bytes = bytes.max(4096);
+        self
+    }
+
+    /// So many bytes of each partition's segments are written with zeros ahead (default 0): producers that are faster than
+    /// the kernel makes pages then write over what is there.
+    #[must_use]
+    pub fn warm_bytes(mut self, bytes: u64) -> Builder {
+        self.warm_bytes = bytes;
         self
     }
 
@@ -345,7 +355,7 @@ impl Builder {
             }
         };
         let dir = self.data_dir.unwrap_or_else(|| "kafka".into());
-        let machine = Machine { vfs, jobs: self.jobs.clone(), clock: self.clock.clone() };
+        let machine = Machine { vfs, jobs: self.jobs.clone(), clock: self.clock.clone(), warm_bytes: self.warm_bytes };
         let (topics, closed) = Topics::open(machine, &dir, defaults.clone(), self.config.max_partitions)?;
         let timer = Timer::new(self.clock);
         let topics = Arc::new(topics);
@@ -356,9 +366,10 @@ impl Builder {
         let transactions = Transactions::open(topics.clone(), timer.clone(), bridge.clone(), limits)?;
         let groups = Groups::open(topics.catalog(), timer.clone(), self.config.groups.clone(), self.config.max_groups)?;
         let mut rng = self.seed.map_or_else(Rng::from_entropy, Rng::from_seed);
-        let cluster_id = ByteString::from(format!("xs-{:016x}", rng.next_u64()));
+        let cluster_id = topics.cluster_id(format!("xs-{:016x}", rng.next_u64()))?;
         let broker = Broker {
             sessions: Sessions::new(self.config.max_sessions),
+            meters: Meters::new(),
             config: self.config,
             defaults,
             topics,
@@ -423,9 +434,22 @@ where
     };
     let session = Arc::new(Mutex::new(Session::new(broker.users.clone())));
     let service = Connection { broker, sends_files, host: host.into(), session };
+    let counted = service.broker.clone();
+    counted.meters.accepted.increment(1);
+    counted.meters.connections.increment(1.0);
+    let _gone = Gone(&counted.meters);
     let cause = Pipeline::new(codec, service, &timer).with_options(options).with_drain(conn.drain).run(conn.io).await;
     tracing::debug!(?cause, "a connection has ended");
     Ok(())
+}
+
+/// A connection that is counted while it is there, however it ends.
+struct Gone<'a>(&'a Meters);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.0.connections.decrement(1.0);
+    }
 }
 
 /// A running server. Dropping it cuts it off.

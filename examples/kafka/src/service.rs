@@ -98,6 +98,10 @@ impl Connection {
     fn answer(&self, incoming: Incoming) -> Answer {
         let (header, broker) = (&incoming.header, &self.broker);
         let (version, client_id) = (header.api_version, header.client_id.clone());
+        if let Some(api) = header.api() {
+            broker.meters.asked(api);
+            tracing::trace!(client = header.client_id.as_deref(), api = api.name(), version, "a request");
+        }
         if let Some(api) = header.api().filter(|api| !SERVED.contains(api)) {
             return Answer::Close(Closing::NotServed(api));
         }

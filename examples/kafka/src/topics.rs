@@ -24,6 +24,7 @@ use xs_storage::{Error, Result};
 use crate::topic_config::TopicConfig;
 
 const TOPIC: &[u8] = b"topic/";
+const CLUSTER: &[u8] = b"cluster-id";
 const NEXT_PRODUCER: &[u8] = b"next-producer";
 /// Producers' numbers are taken from the catalog so many at a time.
 const PRODUCERS: i64 = 1000;
@@ -60,6 +61,8 @@ pub(crate) struct Machine {
     pub(crate) vfs: Arc<dyn Vfs>,
     pub(crate) jobs: Arc<dyn Jobs>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Bytes of segments that are written with zeros ahead.
+    pub(crate) warm_bytes: u64,
 }
 
 /// All topics.
@@ -92,7 +95,7 @@ impl Topics {
         defaults: TopicConfig,
         max_partitions: usize,
     ) -> Result<(Topics, oneshot::Receiver<()>)> {
-        let Machine { vfs, jobs, clock } = machine.clone();
+        let Machine { vfs, jobs, clock, .. } = machine.clone();
         let topics = dir.join("topics");
         vfs.make_dir(&topics).map_err(Error::io("create", &topics))?;
         let options =
@@ -148,6 +151,7 @@ impl Topics {
             segment_ms: Some(config.segment_ms),
             // How long a batch may be can be said anew at any time: who appends looks.
             max_batch: i32::MAX as u64,
+            warm_bytes: self.machine.warm_bytes,
             jobs: self.machine.jobs.clone(),
             ..PartitionOptions::default()
         };
@@ -304,6 +308,19 @@ impl Topics {
             tracing::warn!(topic = name, %error, "the files of a deleted topic are still there");
         }
         Ok(topic)
+    }
+
+    /// The cluster's name: this one, if it had none so far. Waits for the disk.
+    pub(crate) fn cluster_id(&self, fresh: String) -> Result<ByteString> {
+        let _changing = self.changing.lock();
+        if let Some(stored) = self.catalog.get(CLUSTER)? {
+            let stored = String::from_utf8(stored.to_vec());
+            return Ok(stored.map_err(|_| Error::Invalid("the catalog's name of the cluster".into()))?.into());
+        }
+        let mut batch = WriteBatch::new();
+        batch.put(CLUSTER, fresh.as_bytes());
+        self.catalog.submit(batch, Durability::Synced)?.wait()?;
+        Ok(fresh.into())
     }
 
     /// A number that no producer has had. Waits for the disk now and then.

@@ -242,8 +242,8 @@ async fn switched(rig: &Rig) -> (Wire, String) {
 
 #[tokio::test]
 async fn more_than_there_may_be_wait_for_a_connection_and_not_for_ever() {
-    let slow = Endpoint::start(Does::Waits(Duration::from_millis(300), GOOD.into())).await;
-    let rig = rig(&[slow.address], "", "connections = { max = 1, wait = \"450ms\" }\nretry = { attempts = 1 }");
+    let slow = Endpoint::start(Does::Waits(Duration::from_secs(1), GOOD.into())).await;
+    let rig = rig(&[slow.address], "", "connections = { max = 1, wait = \"1500ms\" }\nretry = { attempts = 1 }");
     let request = get("/");
     let (one, two, three) = tokio::join!(rig.ask(&request), rig.ask(&request), rig.ask(&request));
     let mut statuses = [status(&one), status(&two), status(&three)];

@@ -102,7 +102,16 @@
 //! commit (none with [`Options::eager_commit`] off: then it travels with the next append). A read costs a share in one
 //! round of four messages, or nothing under a lease. Entries are counted references: a command's bytes are not copied.
 //! In memory: [`Options::cache_bytes`] of recent entries, what is not durable, and a few hundred bytes a follower.
-//! Starting reads the log once. `cargo run --release -p xs-benches --features peers-raft -- raft` measures the rest.
+//! Starting reads the log once.
+//!
+//! Three nodes in memory and on one thread, entries of 256 bytes, 100,000 proposals a round, medians of nine rounds taken in
+//! turns (`cargo run --release -p xs-benches --features peers-raft -- raft`); raft-rs with its `batch_append` on, openraft 0.9:
+//!
+//! | proposals at a time | a CPU-second | raft-rs | openraft | messages a proposal | raft-rs | openraft |
+//! |--:|--:|--:|--:|--:|--:|--:|
+//! | 1 | 165,132 | 121,571 | 22,312 | 6 | 8 | 8 |
+//! | 64 | 763,857 | 455,297 | 272,798 | 0.09 | 0.13 | 0.19 |
+//! | 1024 | 804,322 | 509,535 | 382,310 | 0.006 | 0.008 | 0.012 |
 //!
 //! # Example
 //!

@@ -61,7 +61,7 @@ fn in_fair_weather_a_leader_is_elected_and_clients_are_served() {
 /// Leases answer from one clock, so they promise nothing beyond the drift that they were told. That limit is real: a
 /// campaign beyond it finds stale reads, and nothing worse.
 #[test]
-#[ignore = "a minute: the first stale read comes after hundreds of seeds"]
+#[ignore = "some seconds: the first stale read comes after a hundred seeds"]
 fn clocks_beyond_the_bound_break_leases_and_nothing_else() {
     let mode = Mode { beyond_skew: true, fixed: true, ..Mode::default() };
     let campaign = campaign(1000, mode, "clocks_beyond_the_bound");

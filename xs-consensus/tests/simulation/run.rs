@@ -116,7 +116,8 @@ pub(crate) fn nemeses(mode: Mode) -> Vec<Nemesis> {
 fn weather(run: &Run, mode: Mode) -> Weather {
     match mode.only {
         Some(weather) => weather,
-        None if mode.lying || mode.beyond_skew => Weather::All,
+        None if mode.beyond_skew => Weather::Leases,
+        None if mode.lying => Weather::All,
         None => Weather::ALL[run.weather],
     }
 }
@@ -172,10 +173,7 @@ pub(crate) fn run(run: &Run, mode: Mode) -> Report {
         })
     });
     world.plan(run.plan.iter().cloned());
-    if mode.beyond_skew {
-        world.plan(slow_clocks(&mut rng));
-    }
-    world.plan(weather.always());
+    world.plan(if mode.beyond_skew { slow_clocks(&mut rng) } else { weather.always() });
     let result = judge(&mut world, settings.faults_until, || observer.borrow().broken.clone(), &history);
     world.report(result)
 }

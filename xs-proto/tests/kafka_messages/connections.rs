@@ -150,6 +150,16 @@ fn what_cannot_be_read_says_why() {
 }
 
 #[test]
+fn librdkafka_asks_for_all_topics_with_bytes_to_spare() {
+    // As confluent-kafka 2.16.1 sends it: the list of topics is four bytes long instead of one.
+    let frame = Bytes::from_static(b"\0\x03\0\x0c\0\0\0\x12\0\x07rdkafka\0\0\0\0\0\0\x01\0\0");
+    let Ok(Request::Metadata(request)) = Incoming::parse(frame).unwrap().request() else { panic!("not read") };
+    assert_eq!((request.topics, request.allow_auto_topic_creation), (None, false));
+    let longer = Bytes::from_static(b"\0\x03\0\x0c\0\0\0\x12\0\x07rdkafka\0\0\0\0\0\0\x01\0\0?");
+    assert!(Incoming::parse(longer).unwrap().request().is_err());
+}
+
+#[test]
 fn a_count_reserves_nothing_and_elements_have_an_allowance() {
     // ListGroups in version 4: a compact array of strings, two thousand million of them.
     let mut reader = Reader::new(Bytes::from_static(b"\xff\xff\xff\xff\x07"));

@@ -45,7 +45,8 @@
 //! zeros ahead, from a quarter of the current one on, by a job in the background in steps of 256 KiB (in one step, the
 //! page cache keeps it as pieces so large that each sync writes more), and trimmed segments are used again. That doubles
 //! what is written, so it is done only where somebody waits for syncs: eight times in that quarter. Else, and for whoever
-//! needs a segment before one is ready, space is set aside.
+//! needs a segment before one is ready, space is set aside. [`LogOptions::warm_bytes`] asks for zeros nevertheless, and for
+//! more than one segment of them: pages that are in the cache already are cheaper to write to.
 //!
 //! **The format.** A segment is a header of 32 bytes (`"xs-log\r\n"`, format u32, framing's name in 16 bytes, CRC32C), and
 //! then what the framing says; [`Records`] has its bytes. All numbers are little-endian.

@@ -97,8 +97,16 @@ impl Skipped {
 
 enum Phase {
     Rest,
-    Mapping { reader: Reader<Batches>, limit: Index, map: Map, skipped: Skipped },
-    Cleaning(Cleaning),
+    Mapping(Box<Mapping>),
+    Cleaning(Box<Cleaning>),
+}
+
+struct Mapping {
+    reader: Reader<Batches>,
+    /// What lies behind is the newest segment's, too young, or not decided.
+    limit: Index,
+    map: Map,
+    skipped: Skipped,
 }
 
 struct Cleaning {
@@ -157,7 +165,7 @@ impl Compactor {
         let phase = std::mem::replace(&mut self.phase, Phase::Rest);
         let next = match phase {
             Phase::Rest => self.begin(now, how)?,
-            Phase::Mapping { reader, limit, map, skipped } => Some(self.map(reader, limit, map, skipped, now, how)?),
+            Phase::Mapping(mapping) => Some(self.map(mapping, now, how)?),
             Phase::Cleaning(cleaning) => self.clean(cleaning, now, how)?,
         };
         match next {
@@ -193,29 +201,23 @@ impl Compactor {
         }
         let reader = shared.log.reader(clean);
         let map = Map { upto: clean, cuts, ..Map::default() };
-        Ok(Some(Phase::Mapping { reader, limit, map, skipped: Skipped::of(shared) }))
+        Ok(Some(Phase::Mapping(Box::new(Mapping { reader, limit, map, skipped: Skipped::of(shared) }))))
     }
 
-    fn map(
-        &self,
-        mut reader: Reader<Batches>,
-        limit: Index,
-        mut map: Map,
-        skipped: Skipped,
-        now: i64,
-        how: &Compaction,
-    ) -> Result<Phase> {
+    fn map(&self, mut mapping: Box<Mapping>, now: i64, how: &Compaction) -> Result<Phase> {
         let shared = &self.partition.shared;
+        let Mapping { reader, limit, map, skipped } = &mut *mapping;
         let mut read = 0;
         while read < STEP {
-            let Some(entry) = reader.next()?.filter(|entry| entry.end <= limit) else {
-                map.upto = limit;
-                return Ok(Phase::Cleaning(self.cleaning(map, limit, skipped, now, how)?));
-            };
+            let entry = reader.next()?.filter(|entry| entry.end <= *limit);
             // What has no room waits for the next pass; one batch has.
-            if map.bytes >= how.map_bytes.max(1) {
-                return Ok(Phase::Cleaning(self.cleaning(map, limit, skipped, now, how)?));
-            }
+            let full = map.bytes >= how.map_bytes.max(1);
+            let Some(entry) = entry.filter(|_| !full) else {
+                if !full {
+                    map.upto = *limit;
+                }
+                return Ok(Phase::Cleaning(self.cleaning(*mapping, now, how)?));
+            };
             read += entry.payload.len();
             map.upto = entry.end;
             let batch = batch(&entry, shared)?;
@@ -230,10 +232,11 @@ impl Compactor {
                 }
             }
         }
-        Ok(Phase::Mapping { reader, limit, map, skipped })
+        Ok(Phase::Mapping(mapping))
     }
 
-    fn cleaning(&self, map: Map, limit: Index, skipped: Skipped, now: i64, how: &Compaction) -> Result<Cleaning> {
+    fn cleaning(&self, mapping: Mapping, now: i64, how: &Compaction) -> Result<Box<Cleaning>> {
+        let Mapping { limit, map, skipped, .. } = mapping;
         let shared = &self.partition.shared;
         {
             // The ends of transactions that were taken into account, and what took the place of what is about to go.
@@ -256,10 +259,11 @@ impl Compactor {
             bytes += segment.bytes;
         }
         let horizon = shared.passes.lock().clean_since(now.saturating_sub(how.delete_retention_ms));
-        Ok(Cleaning { map, skipped, groups, alive: BTreeSet::new(), horizon, group: None, whole: true })
+        let alive = BTreeSet::new();
+        Ok(Box::new(Cleaning { map, skipped, groups, alive, horizon, group: None, whole: true }))
     }
 
-    fn clean(&self, mut cleaning: Cleaning, now: i64, how: &Compaction) -> Result<Option<Phase>> {
+    fn clean(&self, mut cleaning: Box<Cleaning>, now: i64, how: &Compaction) -> Result<Option<Phase>> {
         let shared = &self.partition.shared;
         let mut read = 0;
         while read < STEP {

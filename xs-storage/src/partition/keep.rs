@@ -40,7 +40,7 @@ pub struct Tended {
 impl Shared {
     pub(super) fn tend(&self, now: i64, keep: &Retention) -> Result<Tended> {
         let _keeping = self.keeping.lock();
-        let producers = self.state.lock().derived.producers.expire(now.saturating_sub(keep.producers_ms));
+        let producers = self.state.lock().derived.producers.expire(now, now.saturating_sub(keep.producers_ms));
         let segments = self.retain(now, keep)?;
         let due = self.state.lock().unsaved >= self.options.segment_bytes;
         if due {

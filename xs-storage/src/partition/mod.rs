@@ -261,7 +261,8 @@ pub(crate) struct Shared {
     options: PartitionOptions,
 }
 
-/// A partition in a directory of its own. Clones are handles of the same one; the last that goes closes it.
+/// A partition in a directory of its own. Clones are handles of the same one, and so are a [`Raised`] and a [`Compactor`];
+/// the last that goes closes it. Commits and ranges may outlive it.
 ///
 /// All methods take `&self` and may be called from any thread; those that wait for the disk say so.
 #[derive(Clone)]

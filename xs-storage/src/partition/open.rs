@@ -97,6 +97,7 @@ impl Shared {
             let mut state = shared.state.lock();
             (state.derived, state.saved, state.unsaved) = (derived, saved, unsaved);
             state.derived.trim(start);
+            state.derived.producers.opened();
             if shared.options.high_watermark == HighWatermark::End {
                 // Nobody waits yet.
                 drop(state.raise(bounds.end));

@@ -46,9 +46,13 @@ pub(super) struct Producer {
     pub(super) open: Option<Open>,
     /// The epoch of the coordinator that wrote its last marker; -1 if none did.
     pub(super) coordinator: i32,
-    /// When it was last heard of, in milliseconds: by the leader's clock, or by its batches where they are all that is left.
+    /// When it was last heard of, in milliseconds, by the leader's clock; or [`AT_OPENING`].
     pub(super) seen: i64,
 }
+
+/// The time of an opening, which has no clock: the first that asks who was silent for long says when that was. What batches
+/// say of their time is their producer's business: one that copies old records is not silent.
+const AT_OPENING: i64 = i64::MAX;
 
 /// A producer that a partition remembers, as `DescribeProducers` tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +186,10 @@ impl Producers {
             producer_id: *id,
             producer_epoch: known.epoch,
             last_sequence: known.sent.back().map_or(-1, |sent| sent.last),
-            last_timestamp: known.seen,
+            last_timestamp: match known.seen {
+                AT_OPENING => known.sent.back().map_or(-1, |sent| sent.time),
+                seen => seen,
+            },
             coordinator_epoch: known.coordinator,
             transaction_start: known.open.map(|open| open.first),
         })
@@ -213,9 +220,15 @@ impl Producers {
         }
     }
 
+    /// All that are known were heard of when the partition was opened.
+    pub(super) fn opened(&mut self) {
+        self.0.values_mut().for_each(|known| known.seen = AT_OPENING);
+    }
+
     /// Forgets those that have not been heard of since `before`, but for those with a transaction open.
-    pub(super) fn expire(&mut self, before: i64) -> usize {
+    pub(super) fn expire(&mut self, now: i64, before: i64) -> usize {
         let there = self.0.len();
+        self.0.values_mut().filter(|known| known.seen == AT_OPENING).for_each(|known| known.seen = now);
         self.0.retain(|_, known| known.open.is_some() || known.seen >= before);
         there - self.0.len()
     }

@@ -39,10 +39,7 @@ pub(crate) fn decode(bytes: Bytes) -> Result<Entry, Malformed> {
     }
     let at = from.u64()?;
     let id = from.option(|from| Ok(Id { session: from.u128()?, seq: from.u64()?, since: from.u64()? }))?;
-    let ops = from.many(take_op)?;
-    if ops.len() > MAX_OPS {
-        return from.wrong("no more commands than an entry may have");
-    }
+    let ops = from.at_most(MAX_OPS, take_op)?;
     from.end()?;
     Ok(Entry { at, id, ops })
 }
@@ -251,6 +248,15 @@ mod tests {
             let longer = [&bytes[..], &[0]].concat();
             assert!(decode(longer.into()).is_err());
         }
+    }
+
+    #[test]
+    fn a_count_beyond_the_limit_is_refused_before_any_command_is_read() {
+        let mut bytes = encode(&Entry { at: 0, id: None, ops: Vec::new() });
+        let count = bytes.len() - 4;
+        bytes[count..].copy_from_slice(&(MAX_OPS as u32 + 1).to_le_bytes());
+        let end = bytes.len();
+        assert_eq!(decode(bytes.into()), Err(Malformed { at: end, what: "a smaller count" }));
     }
 
     #[test]

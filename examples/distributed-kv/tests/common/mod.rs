@@ -55,6 +55,19 @@ impl Client {
         let reply = self.send(&words).await.await;
         reply.map_or_else(|error| format!("!{error}"), |frame| shown(&frame))
     }
+
+    /// The same of what a leader may not be ready for, again and again: a new one knows of no other change of membership
+    /// only when an entry of its own is committed, and a newcomer must catch up.
+    pub(crate) async fn ask_again(&mut self, line: &str) -> String {
+        for _ in 0..500 {
+            let answer = self.ask(line).await;
+            if !answer.starts_with("CLUSTERDOWN") {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{line}: nothing was done within 10 s");
+    }
 }
 
 pub(crate) fn shown(frame: &Frame) -> String {

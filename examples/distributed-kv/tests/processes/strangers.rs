@@ -55,7 +55,7 @@ async fn a_removed_node_is_told_and_let_go() {
     let leader = cluster.leader().await;
     let removed = cluster.follower().await;
     let mut client = Client::to(cluster.addr(leader)).await.unwrap();
-    assert_eq!(client.ask(&format!("RAFT REMOVE {removed}")).await, "OK");
+    assert_eq!(client.ask_again(&format!("RAFT REMOVE {removed}")).await, "OK");
     for node in (1..=4).filter(|node| *node != removed) {
         cluster.said(node, &format!("n{removed} was removed: it is spoken with no more")).await;
     }

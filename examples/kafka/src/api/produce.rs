@@ -30,12 +30,15 @@ pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16
         let mut partition_responses = Vec::with_capacity(data.partition_data.len());
         for partition in data.partition_data {
             let index = partition.index;
+            let bytes = partition.records.as_ref().map_or(0, |records| records.len() as u64);
             let done = match acks {
                 -1..=1 => append(broker, topic.as_deref(), partition, version, transaction.as_deref()),
                 _ => Err((ErrorCode::INVALID_REQUIRED_ACKS, None)),
             };
             partition_responses.push(match done {
                 Ok((appended, log_start_offset)) => {
+                    broker.meters.produced_batches.increment(1);
+                    broker.meters.produced_bytes.increment(bytes);
                     let (base_offset, log_append_time_ms) = (appended.base.0 as i64, appended.stamped.unwrap_or(-1));
                     commits.push(appended.commit);
                     PartitionProduceResponse {
@@ -48,6 +51,7 @@ pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16
                 }
                 Err((error_code, error_message)) => {
                     failed = Some(error_code);
+                    broker.meters.refused_batches.increment(1);
                     PartitionProduceResponse {
                         index,
                         error_code,

@@ -99,10 +99,14 @@ impl Groups {
             // Nobody may be there to hear it any more.
             match output {
                 Output::Join(token, answer) => {
-                    all.joining.remove(&token).map(|waits| waits.send((answer, stored.clone())));
+                    if let Some(waits) = all.joining.remove(&token) {
+                        drop(waits.send((answer, stored.clone())));
+                    }
                 }
                 Output::Sync(token, answer) => {
-                    all.syncing.remove(&token).map(|waits| waits.send((answer, stored.clone())));
+                    if let Some(waits) = all.syncing.remove(&token) {
+                        drop(waits.send((answer, stored.clone())));
+                    }
                 }
             }
         }
@@ -285,7 +289,7 @@ impl Groups {
                 all.remove(&name);
             }
             // A crash may bring it back, to be found old again.
-            let _ = self.catalog.submit(batch, Durability::Buffered)?;
+            drop(self.catalog.submit(batch, Durability::Buffered)?);
         }
         Ok(())
     }

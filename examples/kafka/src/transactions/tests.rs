@@ -18,7 +18,8 @@ use crate::groups::offsets::{self, Offset};
 use crate::topics::{Machine, Topics};
 
 fn topics(vfs: &Arc<dyn Vfs>) -> Arc<Topics> {
-    let machine = Machine { vfs: vfs.clone(), jobs: Arc::new(ThreadJobs::new()), clock: Arc::new(SystemClock) };
+    let machine =
+        Machine { vfs: vfs.clone(), jobs: Arc::new(ThreadJobs::new()), clock: Arc::new(SystemClock), warm_bytes: 0 };
     let (topics, _closed) = Topics::open(machine, Path::new("data"), Default::default(), 100).unwrap();
     Arc::new(topics)
 }

@@ -32,12 +32,14 @@ async fn a_topic_is_made_told_of_and_deleted() {
     assert_eq!(create(&mut client, topic("t", 3), false).await.0, ErrorCode::TOPIC_ALREADY_EXISTS);
     client.produce("t", batch(0, &["kept"], Compression::None)).await;
     let id = client.metadata(&["t"]).await.topics[0].topic_id;
+    let cluster = client.metadata(&["t"]).await.cluster_id;
     server.shutdown().await.unwrap();
 
     // It is there after a restart, with its records.
     let server = start().await.unwrap();
     let mut client = Client::of(&server).await;
     let metadata = client.metadata(&["t"]).await;
+    assert_eq!(metadata.cluster_id, cluster);
     assert_eq!((metadata.topics[0].topic_id, metadata.topics[0].partitions.len()), (id, 3));
     assert_eq!(metadata.brokers[0].port, i32::from(server.addr().port()));
     assert!(metadata.topics[0].partitions.iter().all(|partition| partition.leader_id == metadata.brokers[0].node_id));

@@ -37,3 +37,10 @@ fn every_client_reads_what_every_client_writes() {
     let broker = Broker::on(dir.path(), &[]);
     assert_eq!(run(python(), &["-c", include_str!("everyone.py"), &broker.bootstrap()], ""), "well\n");
 }
+
+#[test]
+#[ignore = "needs a Python with confluent-kafka and kafka-python"]
+fn operators_make_configure_grow_and_describe() {
+    let broker = Broker::start(&["--port", "0"]);
+    assert_eq!(run(python(), &["-c", include_str!("admin.py"), &broker.bootstrap()], ""), "well\n");
+}

@@ -4,6 +4,7 @@
 mod client;
 mod clients;
 mod kill;
+mod metrics;
 mod process;
 mod sendfile;
 #[path = "../common/writer.rs"]

@@ -9,6 +9,7 @@ mod client;
 mod writer;
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use xs_kafka::{Flush, Server};
@@ -52,9 +53,17 @@ async fn writes(node: Node) -> io::Result<()> {
             if !make_topic(&mut client, CLIENTS as i32).await {
                 return None;
             }
-            writer.write(&mut client, writing).await;
-            if writing() || !writer.is_settled() {
-                return None;
+            loop {
+                // Some batches, and a pause: more of the same would only take longer.
+                let begun = AtomicU32::new(0);
+                writer.write(&mut client, || writing() && begun.fetch_add(1, Ordering::Relaxed) < 8).await;
+                if !writer.is_settled() {
+                    return None;
+                }
+                if !writing() {
+                    break;
+                }
+                timer.sleep(50 * MS).await;
             }
             writer.check(&mut client).await
         };
@@ -70,6 +79,8 @@ async fn writes(node: Node) -> io::Result<()> {
 
 /// Runs a seed: its digest, and how often the broker was started again.
 fn run(seed: u64) -> (u64, u64) {
+    // The last one that a failure shows.
+    println!("seed {seed}");
     let options = Options { link: Link::datagrams(), keep: Keep::Last(300), ..Options::new(1 + CLIENTS) };
     let mut world = World::new(seed, options, |cx| {
         Ok(if cx.node() == BROKER { Host::new(cx, broker) } else { Host::new(cx, writes) })

@@ -72,6 +72,21 @@ fn silent_producers_are_forgotten_and_may_go_on_with_any_number() {
 }
 
 #[test]
+fn who_copies_old_records_is_not_forgotten_by_an_opening() {
+    let disk = MemoryVfs::new();
+    let old = || batch(5, 0, 0, &[b"from 1970"], 7);
+    drop(open(&disk).append(old(), at(NOW)).unwrap());
+    let partition = open(&disk);
+    let keep = Retention { producers_ms: 1000, ..Retention::default() };
+    assert_eq!(partition.producers()[0].last_timestamp, 7);
+    assert_eq!(partition.tend(NOW, &keep).unwrap().producers, 0);
+    assert_eq!(partition.producers()[0].last_timestamp, NOW);
+    assert!(partition.append(old(), at(NOW)).unwrap().duplicate);
+    assert_eq!(partition.tend(NOW + 1000, &keep).unwrap().producers, 0);
+    assert_eq!(partition.tend(NOW + 1001, &keep).unwrap().producers, 1);
+}
+
+#[test]
 fn readers_of_what_is_committed_stop_at_what_is_open_and_hear_what_was_aborted() {
     let disk = MemoryVfs::new();
     let partition = open(&disk);

@@ -41,6 +41,7 @@ pub(crate) async fn answer(broker: Arc<Broker>, request: FetchRequest, version: 
     loop {
         let mut round = Round::read(&broker, &request, &plan.topics, version, sends_files);
         if round.bytes >= min_bytes || round.decided || broker.timer.now() >= deadline {
+            broker.meters.fetched_bytes.increment(round.bytes as u64);
             broker.sessions.end(&plan, &mut round.response);
             return round.response.into();
         }
