@@ -1,4 +1,4 @@
-//! The program `xs-kafka`: a command line in front of [`Server`](crate::Server).
+//! The program `xs-kafka`: a command line in front of [`Server`].
 //!
 //! # The problem
 //!
