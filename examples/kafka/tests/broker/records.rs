@@ -114,7 +114,7 @@ async fn what_a_producer_may_not_send_is_refused_with_its_error() {
         (good.slice(..HEADER_LEN - 1), ErrorCode::CORRUPT_MESSAGE),
         ([&good[..], &good[..]].concat().into(), ErrorCode::CORRUPT_MESSAGE),
         (Default::default(), ErrorCode::INVALID_RECORD),
-        (transactional.finish().unwrap(), ErrorCode::INVALID_TXN_STATE),
+        (transactional.finish().unwrap(), ErrorCode::INVALID_PRODUCER_ID_MAPPING),
         (large, ErrorCode::MESSAGE_TOO_LARGE),
     ] {
         let done = client.produce("t", bytes).await;
