@@ -62,6 +62,7 @@ pub(super) struct Shared<F: Framing> {
     pub(super) safe: AtomicU64,
     pub(super) counts: Counts,
     /// Held as long as the log is open.
+    #[cfg_attr(not(feature = "partition"), expect(dead_code, reason = "to hold it is enough"))]
     pub(super) lock: Mutex<Option<Arc<dyn File>>>,
 }
 
