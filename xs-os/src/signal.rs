@@ -104,7 +104,7 @@ impl Default for Signal {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, xs_loom))]
 mod loom_tests {
     use super::*;
     use crate::sync::blocking::block_on;
@@ -144,7 +144,7 @@ mod loom_tests {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use std::task::Waker;

@@ -1,12 +1,12 @@
 //! The synchronisation that [`Signal`](crate::Signal) is made of, or loom's twins of it when a model is checked.
 
-#[cfg(not(loom))]
+#[cfg(not(xs_loom))]
 pub(crate) use {futures::task::AtomicWaker, std::sync::atomic::AtomicBool};
 
-#[cfg(loom)]
+#[cfg(xs_loom)]
 pub(crate) use {loom::sync::atomic::AtomicBool, model::AtomicWaker};
 
-#[cfg(loom)]
+#[cfg(xs_loom)]
 pub(crate) mod model {
     use std::task::Waker;
 
@@ -32,7 +32,7 @@ pub(crate) mod model {
     }
 }
 
-#[cfg(all(loom, test))]
+#[cfg(all(xs_loom, test))]
 pub(crate) mod blocking {
     use std::sync::Arc;
     use std::task::{Context, Poll, Wake, Waker};

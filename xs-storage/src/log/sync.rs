@@ -1,20 +1,20 @@
 //! The synchronisation that [`turn`](super::turn) is made of, or loom's twins of it when a model is checked.
 
-#[cfg(not(loom))]
+#[cfg(not(xs_loom))]
 pub(super) use {
     parking_lot::Mutex,
     std::sync::atomic::AtomicU64,
     std::thread::{Thread, ThreadId, current, park},
 };
 
-#[cfg(loom)]
+#[cfg(xs_loom)]
 pub(super) use {
     loom::sync::atomic::AtomicU64,
     loom::thread::{Thread, ThreadId, current, park},
     model::Mutex,
 };
 
-#[cfg(loom)]
+#[cfg(xs_loom)]
 mod model {
     /// loom's lock with parking_lot's call.
     #[derive(Debug, Default)]

@@ -213,7 +213,7 @@ impl Drop for Lead<'_> {
 /// A log reduced to its numbers: appends count up, a sync makes durable what was counted before it, and may fail. For
 /// every order in which threads may meet: nobody is told too early, nobody sleeps for ever (loom finds a deadlock), and a
 /// failure reaches everybody whom no sync has served.
-#[cfg(all(test, loom))]
+#[cfg(all(test, xs_loom))]
 mod loom_tests {
     use std::sync::Arc;
     use std::task::Wake;

@@ -7,12 +7,12 @@
 mod chunks;
 mod cursor;
 mod filter;
-#[cfg(all(test, loom))]
+#[cfg(all(test, xs_loom))]
 mod loom_tests;
 mod node;
 mod seal;
 mod sync;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 mod tree;
 

@@ -45,7 +45,7 @@ impl Seal {
 }
 
 /// Every interleaving of a writer with readers, and every old value that a reader may still be given.
-#[cfg(all(test, loom))]
+#[cfg(all(test, xs_loom))]
 mod loom_tests {
     use std::sync::Arc;
 
