@@ -9,7 +9,7 @@ use super::seal::Seal;
 use super::sync::{AtomicU32, AtomicU64};
 
 /// Entries in a leaf, keys in an inner node. In a model they are few, so that there is a split to be looked at.
-pub(super) const FAN: usize = if cfg!(loom) { 2 } else { 64 };
+pub(super) const FAN: usize = if cfg!(xs_loom) { 2 } else { 64 };
 
 /// No node, no entry.
 pub(super) const NIL: u32 = u32::MAX;
