@@ -97,3 +97,8 @@ pub(crate) fn python() -> std::path::PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/venv/bin/python");
     if own.exists() { own } else { "python3".into() }
 }
+
+/// A file of the tests.
+pub(crate) fn beside(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name).into_os_string().into_string().expect("a path")
+}
