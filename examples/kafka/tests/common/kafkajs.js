@@ -5,7 +5,7 @@ const path = require("path");
 const modules = path.join(__dirname, "../../../../.cache/node/node_modules");
 const installed = (name) => require(require.resolve(name, { paths: [modules, __dirname] }));
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = installed("kafkajs");
-const lz4 = installed("lz4js");
+const lz4 = installed("lz4-napi");
 const { ZstdCodec } = installed("zstd-codec");
 
 process.env.KAFKAJS_NO_PARTITIONER_WARNING = "1";
@@ -17,11 +17,9 @@ const COMPRESSIONS = {
   zstd: CompressionTypes.ZSTD,
 };
 CompressionCodecs[CompressionTypes.Snappy] = installed("kafkajs-snappy");
-// A limit of our own: lz4js misreads the length that some frames begin with.
-const MOST = 1 << 20;
 CompressionCodecs[CompressionTypes.LZ4] = () => ({
-  compress: async (encoder) => Buffer.from(lz4.compress(encoder.buffer)),
-  decompress: async (buffer) => Buffer.from(lz4.decompress(buffer, MOST)),
+  compress: async (encoder) => lz4.compressFrame(encoder.buffer),
+  decompress: async (buffer) => lz4.decompressFrame(buffer),
 });
 const zstd = new Promise((done) => ZstdCodec.run((codec) => done(new codec.Streaming())));
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({

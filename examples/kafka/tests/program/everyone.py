@@ -126,7 +126,7 @@ def js_reads():
     for start in [0, MIDDLE]:
         count = str(len(expected) - start)
         command = ["node", kafkajs, servers, "read", "all", str(start), count, str(MIDDLE_TIME)]
-        said = json.loads(subprocess.run(command, check=True, timeout=60, capture_output=True).stdout)
+        said = json.loads(subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE).stdout)
         assert said["offset"] == MIDDLE, said["offset"]
         assert [value.encode() for value in said["values"]] == expected[start:], said
 
