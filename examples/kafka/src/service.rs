@@ -118,7 +118,7 @@ impl Connection {
             Request::ApiVersions(request) => Answer::Now(api::versions::answer(&request)),
             Request::Produce(request) => api::produce::answer(broker, request, version),
             Request::Fetch(request) => {
-                later(api::fetch::answer(broker.clone(), request, version, self.sends_files).boxed())
+                later(api::fetch::answer(broker.clone(), request, self.sends_files).boxed())
             }
             Request::ListOffsets(request) => later(api::offsets::answer(broker.clone(), request, version).boxed()),
             Request::OffsetForLeaderEpoch(request) => Answer::Now(api::offsets::of_epochs(broker, request)),
