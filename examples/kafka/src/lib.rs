@@ -138,12 +138,14 @@ mod coordinate;
 mod entry;
 mod groups;
 mod metrics;
+mod page;
 mod sasl;
 pub mod server;
 mod service;
 mod tend;
 mod topic_config;
 mod topics;
+mod traffic;
 mod transactions;
 
 pub use config::Flush;

@@ -28,7 +28,7 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({
 });
 
 const client = (servers, options = {}) =>
-  new Kafka({ clientId: "kafkajs", brokers: [servers], logLevel: logLevel.NOTHING, ...options });
+  new Kafka({ clientId: "kafkajs", brokers: [servers], logLevel: process.env.KAFKAJS_LOG ? logLevel.DEBUG : logLevel.NOTHING, ...options });
 
 // Runs a consumer until it has seen enough messages; resolves to them.
 async function messages(consumer, count, { onto = async () => {}, autoCommit = false } = {}) {

@@ -99,4 +99,18 @@ async function admin(servers) {
   console.log("well");
 }
 
-program({ write, read, admin });
+// Numbers, some in each request, over connections that break.
+async function retry(servers, topic, count) {
+  const retry = { initialRetryTime: 20, maxRetryTime: 100, retries: 1000 };
+  const producer = client(servers, { retry, connectionTimeout: 2000, requestTimeout: 5000 }).producer({
+    idempotent: true, maxInFlightRequests: 1, retry,
+  });
+  await producer.connect();
+  for (let n = 0; n < Number(count); n += 4) {
+    const messages = [0, 1, 2, 3].map((m) => ({ value: String(n + m), partition: 0 }));
+    await producer.send({ topic, acks: -1, messages });
+  }
+  await producer.disconnect();
+}
+
+program({ write, read, admin, retry });

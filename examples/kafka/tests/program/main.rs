@@ -6,6 +6,8 @@ mod clients;
 mod kill;
 mod metrics;
 mod process;
+mod retries;
+mod rust;
 mod sendfile;
 #[path = "../common/writer.rs"]
 mod writer;

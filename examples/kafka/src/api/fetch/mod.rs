@@ -38,6 +38,7 @@ pub(crate) async fn answer(broker: Arc<Broker>, request: FetchRequest, sends_fil
         let mut round = Round::read(&broker, &request, &plan.topics, sends_files);
         if round.bytes >= min_bytes || round.decided || broker.timer.now() >= deadline {
             broker.meters.fetched_bytes.increment(round.bytes as u64);
+            round.topics.iter().for_each(|(topic, bytes)| topic.traffic.fetched(*bytes as u64));
             broker.sessions.end(&plan, &mut round.response);
             return round.response.into();
         }
@@ -62,6 +63,8 @@ async fn more(timer: &Timer, deadline: std::time::Instant, waiting: &[(Partition
 struct Round {
     response: FetchResponse,
     bytes: usize,
+    /// What is in it of each topic.
+    topics: Vec<(Arc<Topic>, usize)>,
     /// Something is wrong with a partition, which is told at once.
     decided: bool,
     /// Partitions with the high watermark that was seen.
@@ -70,13 +73,20 @@ struct Round {
 
 impl Round {
     fn read(broker: &Broker, request: &FetchRequest, topics: &[FetchTopic], sends_files: bool) -> Round {
-        let mut round = Round { response: FetchResponse::default(), bytes: 0, decided: false, waiting: Vec::new() };
+        let mut round = Round {
+            response: FetchResponse::default(),
+            bytes: 0,
+            topics: Vec::new(),
+            decided: false,
+            waiting: Vec::new(),
+        };
         let most = usize::try_from(request.max_bytes).unwrap_or(0).min(broker.config.max_fetch);
         for asked in topics {
-            let topic = broker.topics.get(&asked.topic);
+            let (topic, before) = (broker.topics.get(&asked.topic), round.bytes);
             let reader = Reader { topic: topic.as_deref(), isolation: request.isolation_level, sends_files };
             let partitions = asked.partitions.iter().map(|asked| reader.partition(asked, most, &mut round)).collect();
             round.response.responses.push(FetchableTopicResponse { topic: asked.topic.clone(), partitions });
+            round.topics.extend(topic.filter(|_| round.bytes > before).map(|topic| (topic, round.bytes - before)));
         }
         round
     }
