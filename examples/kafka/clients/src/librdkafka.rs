@@ -1,6 +1,6 @@
 //! rdkafka, on librdkafka.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
@@ -18,6 +18,10 @@ const WAIT: Duration = Duration::from_secs(20);
 fn config(servers: &str, settings: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", servers).set("client.id", "rdkafka");
+    if let Some((user, password)) = crate::user() {
+        config.set("security.protocol", "SASL_PLAINTEXT").set("sasl.mechanism", "PLAIN");
+        config.set("sasl.username", user).set("sasl.password", password);
+    }
     for (name, value) in settings {
         config.set(*name, *value);
     }
@@ -40,8 +44,13 @@ fn at(topic: &str, offset: Offset) -> TopicPartitionList {
 
 /// The next values.
 fn values(consumer: &BaseConsumer, count: usize) -> Vec<String> {
+    let end = Instant::now() + WAIT;
     let next = |_| {
-        let message = consumer.poll(WAIT).expect("in time").expect("a message");
+        // A rebalance ends a poll, too.
+        let message = std::iter::repeat_with(|| consumer.poll(Duration::from_millis(500)))
+            .take_while(|_| Instant::now() < end)
+            .find_map(|polled| polled);
+        let message = message.expect("in time").expect("a message");
         String::from_utf8(message.payload().expect("a value").to_vec()).expect("text")
     };
     (0..count).map(next).collect()
@@ -113,12 +122,12 @@ pub fn groups(servers: &str) {
     assert_eq!(values(&first, 2), COMPRESSIONS[..2]);
     first.commit(&at("rust", Offset::Offset(2)), CommitMode::Sync).expect("committed");
     let second = member("6001");
-    let end = std::time::Instant::now() + WAIT;
+    let end = Instant::now() + WAIT;
     while first.assignment().expect("one").count() + second.assignment().expect("one").count() != 1 || {
         let groups = first.fetch_group_list(Some("rust"), WAIT).expect("an answer");
         groups.groups()[0].members().len() != 2 || groups.groups()[0].state() != "Stable"
     } {
-        assert!(std::time::Instant::now() < end, "both are members");
+        assert!(Instant::now() < end, "both are members");
         first.poll(Duration::from_millis(100));
         second.poll(Duration::from_millis(100));
     }

@@ -4,6 +4,11 @@
 mod librdkafka;
 mod rskafka;
 
+/// Who they are, if the broker wants to know.
+fn user() -> Option<(String, String)> {
+    std::env::var("KAFKA_USER").ok().zip(std::env::var("KAFKA_PASSWORD").ok())
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let servers = std::env::args().nth(1).expect("the address of a broker");

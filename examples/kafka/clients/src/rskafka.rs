@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use rskafka::chrono::{DateTime, Utc};
 use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
-use rskafka::client::{Client, ClientBuilder};
+use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 use rskafka::record::Record;
 
 use crate::librdkafka::{COMPRESSIONS, TIME};
 
 async fn client(servers: &str) -> Client {
-    ClientBuilder::new(vec![servers.to_owned()]).client_id("rskafka").build().await.expect("a client")
+    let mut builder = ClientBuilder::new(vec![servers.to_owned()]).client_id("rskafka");
+    if let Some((user, password)) = crate::user() {
+        builder = builder.sasl_config(SaslConfig::Plain(Credentials::new(user, password)));
+    }
+    builder.build().await.expect("a client")
 }
 
 fn time(n: i64) -> DateTime<Utc> {

@@ -27,8 +27,10 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({
   decompress: async (buffer) => Buffer.from((await zstd).decompress(buffer)),
 });
 
+const { KAFKA_USER: username, KAFKA_PASSWORD: password } = process.env;
+const sasl = username && { mechanism: "plain", username, password };
 const client = (servers, options = {}) =>
-  new Kafka({ clientId: "kafkajs", brokers: [servers], logLevel: process.env.KAFKAJS_LOG ? logLevel.DEBUG : logLevel.NOTHING, ...options });
+  new Kafka({ clientId: "kafkajs", brokers: [servers], logLevel: logLevel.NOTHING, sasl, ...options });
 
 // Runs a consumer until it has seen enough messages; resolves to them.
 async function messages(consumer, count, { onto = async () => {}, autoCommit = false } = {}) {

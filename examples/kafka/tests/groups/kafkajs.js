@@ -114,4 +114,15 @@ async function users(servers, mechanism, password) {
   await producer.disconnect();
 }
 
-program({ member, resume, transactions, read, move, users });
+// A member for long enough to say that it is alive.
+async function beat(servers, topic) {
+  const consumer = client(servers).consumer({ groupId: "beats", heartbeatInterval: 200, maxWaitTimeInMs: 200 });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  const beat = new Promise((done) => consumer.on(consumer.events.HEARTBEAT, done));
+  await consumer.run({ eachMessage: async () => {} });
+  await beat;
+  await consumer.disconnect();
+}
+
+program({ member, beat, resume, transactions, read, move, users });

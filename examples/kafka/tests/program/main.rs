@@ -9,5 +9,6 @@ mod process;
 mod retries;
 mod rust;
 mod sendfile;
+mod versions;
 #[path = "../common/writer.rs"]
 mod writer;

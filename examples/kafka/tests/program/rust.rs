@@ -1,23 +1,30 @@
 //! Clients in Rust: rdkafka and rskafka, in a program of their own that is built here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process::{Broker, beside, run};
 
+/// Builds them; where the program is.
+pub(crate) fn build() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = here.join("../../target/clients");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(here.join("clients/Cargo.toml"));
+    let library = here.join("../../.cache/librdkafka").canonicalize().expect("librdkafka");
+    let built = cargo.arg("--target-dir").arg(&target).env("PKG_CONFIG_PATH", library).status();
+    assert!(built.expect("cargo starts").success(), "the clients cannot be built");
+    target.join("debug/kafka-clients")
+}
+
 #[test]
 #[ignore = "needs librdkafka as .ci/tools puts it into .cache"]
 fn rdkafka_and_rskafka_do_what_they_can() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (library, target) = (here.join("../../.cache/librdkafka"), here.join("../../target/clients"));
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(here.join("clients/Cargo.toml"));
-    let built = cargo.arg("--target-dir").arg(&target).env("PKG_CONFIG_PATH", &library).status();
-    assert!(built.expect("cargo starts").success(), "the clients cannot be built");
-
+    let program = build();
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/librdkafka");
     let broker = Broker::start(&["--port", "0"]);
     let bootstrap = broker.bootstrap();
-    let program = Command::new(target.join("debug/kafka-clients"))
+    let program = Command::new(program)
         .arg(&bootstrap)
         .env("LD_LIBRARY_PATH", &library)
         .output()
