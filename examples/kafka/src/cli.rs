@@ -254,12 +254,22 @@ mod tests {
     #[test]
     fn arguments_are_understood_or_refused() {
         let parse = |line: &str| parse(line.split(' ').map(OsString::from)).map(drop);
-        for line in ["xs-kafka", "xs-kafka --data-dir d --port=0 --flush --threads 2", "xs-kafka --advertise [::1]:9", "xs-kafka --group-max-size 2 --group-min-session 100"] {
+        for line in [
+            "xs-kafka",
+            "xs-kafka --data-dir d --port=0 --flush --threads 2",
+            "xs-kafka --advertise [::1]:9",
+            "xs-kafka --group-max-size 2 --group-min-session 100",
+        ] {
             assert!(parse(line).is_ok(), "{line}");
         }
-        for line in
-            ["xs-kafka d", "xs-kafka --threads 0", "xs-kafka --port x", "xs-kafka --advertise host", "xs-kafka --x", "xs-kafka --group-max-size 0"]
-        {
+        for line in [
+            "xs-kafka d",
+            "xs-kafka --threads 0",
+            "xs-kafka --port x",
+            "xs-kafka --advertise host",
+            "xs-kafka --x",
+            "xs-kafka --group-max-size 0",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

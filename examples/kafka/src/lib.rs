@@ -30,8 +30,11 @@
 #![doc = include_str!("versions.md")]
 //!
 //! Produce is listed from 0 for the sake of old librdkafkas, and refused below 3. Its zstd begins with version 7; readers are
-//! sent what lies there, whatever their version. Handshake 0 is refused. Coordinators are always this broker. Of the broker's own configuration
-//! some is told and none changed.
+//! sent what lies there, whatever their version. Handshake 0 is refused. Coordinators are always this broker. Of the broker's
+//! own configuration some is told and none changed.
+//!
+//! What an operator sees (`--metrics`): a page of topics, throughput, groups and their lag, and the same for Prometheus with
+//! counts of requests, connections, transactions and fetch sessions. It is looked up when somebody asks, and has a limit of rows.
 //!
 //! # Invariants
 //!
@@ -39,7 +42,8 @@
 //!   listed, in every version).
 //! - Records of one connection are appended in the order of its requests (`service::Connection::call`).
 //! - With [`Flush::Always`] what was acknowledged is there after every crash, and what an idempotent producer sends again is
-//!   there once (`tests/program/kill.rs`; `tests/simulated`, where the disk forgets, too).
+//!   there once (`tests/program/kill.rs`; `tests/simulated`, where the disk forgets, too; `tests/program/retries.rs`, where
+//!   connections break under real clients).
 //! - A topic is there when the catalog's entry is durable, with all its partitions, and a topic that is made again never
 //!   shows records of an earlier one (`topics`).
 //! - An offset that is committed, and a transaction's end, are answered when they are on the disk.

@@ -117,9 +117,7 @@ impl Connection {
         match request {
             Request::ApiVersions(request) => Answer::Now(api::versions::answer(&request)),
             Request::Produce(request) => api::produce::answer(broker, request, version),
-            Request::Fetch(request) => {
-                later(api::fetch::answer(broker.clone(), request, self.sends_files).boxed())
-            }
+            Request::Fetch(request) => later(api::fetch::answer(broker.clone(), request, self.sends_files).boxed()),
             Request::ListOffsets(request) => later(api::offsets::answer(broker.clone(), request, version).boxed()),
             Request::OffsetForLeaderEpoch(request) => Answer::Now(api::offsets::of_epochs(broker, request)),
             Request::Metadata(request) => later(api::metadata::answer(broker.clone(), request, version).boxed()),

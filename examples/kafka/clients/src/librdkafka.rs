@@ -66,9 +66,8 @@ pub async fn admin(servers: &str) {
     let admin: AdminClient<DefaultClientContext> = config(servers, &[]).create().expect("an administrator");
     let options = AdminOptions::new().operation_timeout(Some(WAIT));
     // What is written here is some years old.
-    let topic = |name, partitions| {
-        NewTopic::new(name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1")
-    };
+    let topic =
+        |name, partitions| NewTopic::new(name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
     for made in admin.create_topics(&[topic("rust", 1), topic("gone", 1)], &options).await.expect("an answer") {
         made.expect("a topic");
     }

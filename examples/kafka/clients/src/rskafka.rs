@@ -53,7 +53,12 @@ pub async fn all(servers: &str) {
     let controller = client.controller_client().expect("a controller");
     controller.create_topic("own", 2, 1, 5000).await.expect("made");
     let own = client.partition_client("own", 1, UnknownTopicHandling::Retry).await.expect("a partition");
-    let records = (0..10u8).map(|n| Record { key: None, value: Some(vec![n]), headers: BTreeMap::new(), timestamp: time(n.into()) });
+    let records = (0..10u8).map(|n| Record {
+        key: None,
+        value: Some(vec![n]),
+        headers: BTreeMap::new(),
+        timestamp: time(n.into()),
+    });
     own.produce(records.collect(), Compression::Zstd).await.expect("acknowledged");
     own.delete_records(4, 5000).await.expect("deleted");
     assert_eq!(own.get_offset(OffsetAt::Earliest).await.expect("an offset"), 4);

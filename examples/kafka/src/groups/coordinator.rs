@@ -189,7 +189,9 @@ impl Groups {
     /// Asks a group something that it answers at once; `None` if there is none.
     pub(crate) fn ask<T>(&self, name: &str, ask: impl FnOnce(&mut Group, Instant) -> T) -> Option<T> {
         let mut all = self.all.lock();
-        self.with(&mut all, name, |group, now, _| ask(group, now)).map(|(answer, _)| answer)
+        let (answer, stored) = self.with(&mut all, name, |group, now, _| ask(group, now))?;
+        store_meanwhile(stored);
+        Some(answer)
     }
 
     /// Commits what `fill` adds, if `check` allows it, in the order of the calls: all but the waiting is done at once. A
@@ -314,8 +316,16 @@ impl Groups {
             if next > self.timer.now() {
                 return Some(next);
             }
-            self.with(&mut all, &name, |group, now, _| group.handle_timeout(now));
+            let done = self.with(&mut all, &name, |group, now, _| group.handle_timeout(now));
+            store_meanwhile(done.and_then(|((), stored)| stored));
         }
+    }
+}
+
+/// Nobody waits for it, and a write for which nobody waits would stay in memory until somebody waits for another one.
+fn store_meanwhile(stored: Option<Stored>) {
+    if let Some(stored) = stored {
+        tokio::spawn(stored);
     }
 }
 

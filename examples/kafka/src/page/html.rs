@@ -46,9 +46,10 @@ pub(super) fn whole(seen: &Seen) -> String {
 }
 
 pub(super) fn tables(seen: &Seen) -> String {
-    let mut html = "<h2>Topics</h2>\n<table><tr><th>name<th>partitions<th>stopped<th>records<th>disk<th>records in/s<th>in/s\
+    let mut html =
+        "<h2>Topics</h2>\n<table><tr><th>name<th>partitions<th>stopped<th>records<th>disk<th>records in/s<th>in/s\
                     <th>out/s<th>records in<th>in<th>out</tr>\n"
-        .to_owned();
+            .to_owned();
     seen.topics.iter().for_each(|topic| html += &row_of_topic(topic));
     html += "</table>\n<h2>Groups</h2>\n<table><tr><th>name<th>state<th>generation<th>members<th>lag</tr>\n";
     seen.groups.iter().for_each(|group| html += &row_of_group(group));
@@ -56,7 +57,8 @@ pub(super) fn tables(seen: &Seen) -> String {
     for group in &seen.groups {
         for offset in &group.offsets {
             let (name, topic) = (escaped(&group.name), escaped(&offset.topic));
-            html += &row([&name as &dyn Display, &topic, &offset.partition, &offset.committed, &offset.end, &offset.lag()]);
+            html +=
+                &row([&name as &dyn Display, &topic, &offset.partition, &offset.committed, &offset.end, &offset.lag()]);
         }
     }
     html += "</table>\n";

@@ -25,8 +25,8 @@ use xs_net::listener::{BindError, TcpListener, TcpOptions};
 use xs_net::observe::{PROMETHEUS_TEXT, Recorder};
 use xs_net::serve::{Conn, ConnectionLimit, ServeOptions, serve_with};
 
-use crate::broker::Broker;
 use self::seen::Seen;
+use crate::broker::Broker;
 
 /// So many may read the page at once.
 const CONNECTIONS: usize = 16;

@@ -24,7 +24,9 @@ fn topics(page: &mut Exposition, seen: &Seen) -> Result<(), InvalidMetric> {
         ("xs_kafka_topic_produced_records_total", Counter, "Records that producers brought.", |topic| {
             topic.counts.produced_records
         }),
-        ("xs_kafka_topic_produced_bytes_total", Counter, "Bytes of their batches.", |topic| topic.counts.produced_bytes),
+        ("xs_kafka_topic_produced_bytes_total", Counter, "Bytes of their batches.", |topic| {
+            topic.counts.produced_bytes
+        }),
         ("xs_kafka_topic_fetched_bytes_total", Counter, "Bytes of batches in answers.", |topic| {
             topic.counts.fetched_bytes
         }),

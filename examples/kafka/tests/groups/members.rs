@@ -7,6 +7,7 @@ use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::*;
 
 use crate::client::Client;
+use crate::process::Broker;
 
 async fn server() -> Server {
     Server::builder().partitions(2).ephemeral().await.unwrap()
@@ -322,4 +323,39 @@ async fn every_version_of_looking_at_groups() {
     let request = DeleteGroupsRequest { groups_names: vec!["g".into()] };
     let Response::DeleteGroups(found) = client.ask(2, request).await else { panic!("another answer") };
     assert_eq!(found.results[0].error_code, ErrorCode::NONE);
+}
+
+#[tokio::test]
+async fn limits_of_groups_are_the_operators() {
+    let second = Duration::from_secs(1);
+    let builder =
+        Server::builder().group_min_session(second).group_max_session(9 * second).group_max_size(1).max_groups(1);
+    let server = builder.ephemeral().await.unwrap();
+    let (mut one, mut two) = (Client::of(&server).await, Client::of(&server).await);
+    for (session_timeout_ms, code) in
+        [(999, ErrorCode::INVALID_SESSION_TIMEOUT), (9001, ErrorCode::INVALID_SESSION_TIMEOUT), (1000, ErrorCode::NONE)]
+    {
+        let request = JoinGroupRequest { session_timeout_ms, ..join("g", "") };
+        assert_eq!(joined(&mut one, 3, request).await.error_code, code, "{session_timeout_ms}");
+    }
+    assert_eq!(joined(&mut two, 3, join("g", "")).await.error_code, ErrorCode::GROUP_MAX_SIZE_REACHED);
+    assert_eq!(joined(&mut two, 3, join("other", "")).await.error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE);
+}
+
+/// It was answered, and nothing else was written afterwards that would have brought it to the disk.
+#[tokio::test]
+async fn who_has_left_before_a_kill_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::on(dir.path(), &[]);
+    let mut client = Client::at(broker.addr).await.unwrap();
+    let place = joined(&mut client, 3, join("g", "")).await;
+    assert!(synced(&mut client, 3, &place).await.error_code.is_ok());
+    assert!(leave(&mut client, 3, &place.member_id).await.is_ok());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    broker.kill();
+    let broker = Broker::on(dir.path(), &[]);
+    let mut client = Client::at(broker.addr).await.unwrap();
+    let request = DescribeGroupsRequest { groups: vec!["g".into()], ..Default::default() };
+    let Response::DescribeGroups(described) = client.ask(5, request).await else { panic!("another answer") };
+    assert_eq!((&*described.groups[0].group_state, described.groups[0].members.len()), ("Empty", 0));
 }

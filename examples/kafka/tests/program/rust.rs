@@ -24,11 +24,8 @@ fn rdkafka_and_rskafka_do_what_they_can() {
     let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/librdkafka");
     let broker = Broker::start(&["--port", "0"]);
     let bootstrap = broker.bootstrap();
-    let program = Command::new(program)
-        .arg(&bootstrap)
-        .env("LD_LIBRARY_PATH", &library)
-        .output()
-        .expect("the clients start");
+    let program =
+        Command::new(program).arg(&bootstrap).env("LD_LIBRARY_PATH", &library).output().expect("the clients start");
     let said = String::from_utf8_lossy(&program.stderr);
     assert!(program.status.success() && program.stdout == b"well\n", "{said}");
 

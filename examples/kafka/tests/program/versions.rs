@@ -50,7 +50,13 @@ fn tours(users: &str) -> Chosen {
     let mut chosen = Chosen::new();
     let kcat = "kcat -b SERVERS -X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=PLAIN -X sasl.username=alice \
                 -X sasl.password=secret -X enable.idempotence=true";
-    let more = ["-P -t t /dev/null", "-P -t t -l /etc/hostname", "-C -t t -e -q", "-Q -t t:0:0", "-G g -e -q -X auto.offset.reset=earliest t"];
+    let more = [
+        "-P -t t /dev/null",
+        "-P -t t -l /etc/hostname",
+        "-C -t t -e -q",
+        "-Q -t t:0:0",
+        "-G g -e -q -X auto.offset.reset=earliest t",
+    ];
     let kcat: Vec<_> = more.iter().map(|more| words(&format!("{kcat} {more}"))).collect();
     tour(&mut chosen, users, &[("kcat", None)], &kcat);
 
@@ -73,12 +79,18 @@ fn tours(users: &str) -> Chosen {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = format!("LD_LIBRARY_PATH={}", here.join("../../.cache/librdkafka").display());
     let program = crate::rust::build().into_os_string().into_string().expect("a path");
-    tour(&mut chosen, users, &[("rskafka", Some("rskafka"))], &[vec!["env".into(), library, program, "SERVERS".into()]]);
+    tour(
+        &mut chosen,
+        users,
+        &[("rskafka", Some("rskafka"))],
+        &[vec!["env".into(), library, program, "SERVERS".into()]],
+    );
     chosen
 }
 
 fn table(served: &[ApiVersion], chosen: &Chosen) -> String {
-    let mut table = format!("| request | served | {} |\n|---|---|{}\n", COLUMNS.join(" | "), "---|".repeat(COLUMNS.len()));
+    let mut table =
+        format!("| request | served | {} |\n|---|---|{}\n", COLUMNS.join(" | "), "---|".repeat(COLUMNS.len()));
     for served in served {
         let api = ApiKey::from_code(served.api_key).expect("one that the codec knows");
         let ApiVersion { min_version: least, max_version: most, .. } = served;
@@ -103,7 +115,9 @@ async fn the_table_of_versions_is_what_clients_choose() {
     let chosen = tokio::task::spawn_blocking(move || tours(&users)).await.unwrap();
     let broker = Broker::start(&["--port", "0"]);
     let mut client = Client::at(broker.addr).await.unwrap();
-    let Response::ApiVersions(mut served) = client.ask(3, ApiVersionsRequest::default()).await else { panic!("another") };
+    let Response::ApiVersions(mut served) = client.ask(3, ApiVersionsRequest::default()).await else {
+        panic!("another")
+    };
     served.api_keys.sort_by_key(|api| api.api_key);
     let table = table(&served.api_keys, &chosen);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/versions.md");
