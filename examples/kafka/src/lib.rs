@@ -130,14 +130,17 @@
 //! (zstd), KIP-227 (fetch sessions), KIP-339 (incremental changes of configurations), KIP-966 (topics page by page).
 #![forbid(unsafe_code)]
 
+pub mod acl;
 mod api;
 mod broker;
+mod caller;
 pub mod cli;
 mod config;
 mod coordinate;
 mod entry;
 mod groups;
 mod metrics;
+mod quota;
 mod sasl;
 pub mod server;
 mod service;
@@ -147,4 +150,5 @@ mod topics;
 mod transactions;
 
 pub use config::Flush;
+pub use quota::QuotaBy;
 pub use server::{Builder, Server, StartError};

@@ -65,6 +65,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower::service_fn;
+use xs_net::limit::InvalidRate;
 use xs_net::listener::{Addr, BindError, Listener, TcpListener, TcpOptions};
 use xs_net::pipeline::PipelineOptions;
 use xs_net::reactors::{ReactorOptions, Reactors};
@@ -72,14 +73,15 @@ use xs_net::serve::{Conn, Drain, DrainSignal, Drained, ServeOptions, serve_with}
 use xs_net::{Bridge, Pipeline, Timer, Transport};
 use xs_os::vfs::{MemoryVfs, SystemVfs, Vfs};
 use xs_os::{Clock, Jobs, Rng, SystemClock, ThreadJobs};
-use xs_proto::kafka::codec::{FrameCodec, ServerCodec};
 
+use crate::acl::{Authorizer, Permission, Rules};
 use crate::api::fetch::Sessions;
 use crate::broker::Broker;
 use crate::config::{Config, Flush};
 use crate::groups::Groups;
 use crate::metrics::Meters;
-use crate::sasl::{Secret, Session, Users};
+use crate::quota::{self, Mute, Pause, QuotaBy};
+use crate::sasl::{ConnectionCodec, Secret, Session, Users};
 use crate::service::Connection;
 use crate::topic_config::TopicConfig;
 use crate::topics::{Machine, Topics};
@@ -98,6 +100,9 @@ pub enum StartError {
     /// Its data cannot be opened.
     #[error("the data: {0}")]
     Open(#[from] xs_storage::Error),
+    /// A quota cannot be counted.
+    #[error("a quota: {0}")]
+    Quota(#[from] InvalidRate),
     /// The operating system gives no randomness, without which passwords cannot be kept.
     #[error("there is no randomness for passwords")]
     Random,
@@ -109,6 +114,7 @@ pub struct Builder {
     config: Config,
     defaults: TopicConfig,
     users: Vec<(String, Secret)>,
+    rules: Option<Authorizer>,
     addr: SocketAddr,
     data_dir: Option<PathBuf>,
     warm_bytes: u64,
@@ -126,6 +132,7 @@ impl Default for Builder {
             config: Config::default(),
             defaults: TopicConfig::default(),
             users: Vec::new(),
+            rules: None,
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 9092)),
             data_dir: None,
             warm_bytes: 0,
@@ -222,6 +229,73 @@ impl Builder {
     #[must_use]
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Builder {
         self.users.push((name.into(), Secret(password.into())));
+        self
+    }
+
+    /// Obeys the access rules in its catalog, and lets clients that may change them (default: everybody may do everything).
+    /// Where no rule speaks of a resource, nobody but super users may do anything with it.
+    #[must_use]
+    pub fn acl(mut self) -> Builder {
+        self.rules.get_or_insert_default();
+        self
+    }
+
+    /// Lets this user do everything, whatever the rules say; with [`Builder::acl`].
+    #[must_use]
+    pub fn super_user(mut self, name: &str) -> Builder {
+        self.rules = Some(self.rules.unwrap_or_default().with_super_user(format!("User:{name}")));
+        self
+    }
+
+    /// Lets everybody do everything with resources of which no rule speaks (`allow.everyone.if.no.acl.found`); with
+    /// [`Builder::acl`].
+    #[must_use]
+    pub fn allow_unruled(mut self) -> Builder {
+        self.rules = Some(self.rules.unwrap_or_default().with_unruled(Permission::Allow));
+        self
+    }
+
+    /// So many bytes of produce requests a second for each client, as [`Builder::quota_by`] tells them apart (default: any). Who
+    /// sends more is answered at once, told to wait, and not heard until then.
+    ///
+    /// # Panics
+    ///
+    /// With 0.
+    #[must_use]
+    pub fn produce_quota(mut self, bytes: u64) -> Builder {
+        assert!(bytes > 0, "a quota lets something pass");
+        self.config.quotas.produce = Some(bytes);
+        self
+    }
+
+    /// So many bytes of records a second for each client that fetches (default: any).
+    ///
+    /// # Panics
+    ///
+    /// With 0.
+    #[must_use]
+    pub fn fetch_quota(mut self, bytes: u64) -> Builder {
+        assert!(bytes > 0, "a quota lets something pass");
+        self.config.quotas.fetch = Some(bytes);
+        self
+    }
+
+    /// So many requests a second for each client (default: any).
+    ///
+    /// # Panics
+    ///
+    /// With 0.
+    #[must_use]
+    pub fn request_quota(mut self, requests: u64) -> Builder {
+        assert!(requests > 0, "a quota lets something pass");
+        self.config.quotas.requests = Some(requests);
+        self
+    }
+
+    /// Who has a quota of its own (default: each client id).
+    #[must_use]
+    pub fn quota_by(mut self, by: QuotaBy) -> Builder {
+        self.config.quotas.by = by;
         self
     }
 
@@ -362,12 +436,16 @@ impl Builder {
         let bridge = self.bridge.unwrap_or_else(|| Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1));
         let users = self.users.iter().map(|(name, secret)| (&**name, &*secret.0));
         let users = Users::new(users).ok_or(StartError::Random)?;
+        let open_rules = |rules| Rules::open(topics.catalog(), rules, self.config.max_rules).map(Arc::new);
+        let rules = self.rules.map(open_rules).transpose()?;
         let limits = self.config.transactions.clone();
         let transactions = Transactions::open(topics.clone(), timer.clone(), bridge.clone(), limits)?;
         let groups = Groups::open(topics.catalog(), timer.clone(), self.config.groups.clone(), self.config.max_groups)?;
         let mut rng = self.seed.map_or_else(Rng::from_entropy, Rng::from_seed);
         let cluster_id = topics.cluster_id(format!("xs-{:016x}", rng.next_u64()))?;
+        let quotas = quota::Meters::new(&self.config.quotas, timer.clone(), rng.next_u64())?;
         let broker = Broker {
+            quotas,
             sessions: Sessions::new(self.config.max_sessions),
             meters: Meters::new(),
             config: self.config,
@@ -376,6 +454,7 @@ impl Builder {
             groups: Arc::new(groups),
             transactions,
             users: Arc::new(users),
+            rules,
             timer,
             bridge,
             cluster_id,
@@ -426,14 +505,16 @@ where
         max_unread: limit + 4,
         ..PipelineOptions::default()
     };
-    let codec = ServerCodec::new(FrameCodec::new().with_limit(limit));
     let (timer, sends_files) = (broker.timer.clone(), conn.io.sends_files());
     let host = match conn.peer.into() {
         Addr::Tcp(addr) => format!("/{}", addr.ip()),
         other => format!("/{other}"),
     };
-    let session = Arc::new(Mutex::new(Session::new(broker.users.clone())));
-    let service = Connection { broker, sends_files, host: host.into(), session };
+    let session = Session::new(broker.users.clone());
+    let codec = ConnectionCodec::new(limit, session.bare());
+    let session = Arc::new(Mutex::new(session));
+    let muted = broker.quotas.as_ref().map(|_| (Arc::<Mute>::default(), Pause::new(timer.clone())));
+    let service = Connection { broker, sends_files, host: host.into(), session, muted };
     let counted = service.broker.clone();
     counted.meters.accepted.increment(1);
     counted.meters.connections.increment(1.0);
