@@ -27,12 +27,8 @@ impl Caller {
 
     /// Whether it may do this.
     pub(crate) fn may(&self, operation: Operation, kind: ResourceType, name: &str) -> bool {
-        let Some(rules) = &self.rules else { return true };
-        let allowed = rules.ask(|rules| rules.allows(self.subject(), operation, kind, name));
-        if !allowed {
-            tracing::debug!(principal = %self.principal, host = %self.host, ?operation, ?kind, name, "denied");
-        }
-        allowed
+        let subject = self.subject();
+        self.rules.as_ref().is_none_or(|rules| rules.ask(|rules| rules.allows(subject, operation, kind, name)))
     }
 
     /// Whether it may do this with some resource of that kind.
@@ -51,7 +47,12 @@ impl Caller {
 
     /// What a client is told that may not.
     fn check(&self, operation: Operation, kind: ResourceType, name: &str, refusal: ErrorCode) -> Result<(), ErrorCode> {
-        if self.may(operation, kind, name) { Ok(()) } else { Err(refusal) }
+        if self.may(operation, kind, name) {
+            return Ok(());
+        }
+        tracing::debug!(principal = %self.principal, host = %self.host, ?operation, ?kind, name, "denied");
+        self.rules.iter().for_each(|rules| rules.count_refusal());
+        Err(refusal)
     }
 
     pub(crate) fn topic(&self, operation: Operation, name: &str) -> Result<(), ErrorCode> {

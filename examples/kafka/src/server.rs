@@ -54,6 +54,9 @@
 //!
 //! Kafka's documentation of `listeners` and `advertised.listeners`.
 
+mod access;
+mod connection;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -67,22 +70,20 @@ use tokio::task::JoinHandle;
 use tower::service_fn;
 use xs_net::limit::InvalidRate;
 use xs_net::listener::{Addr, BindError, Listener, TcpListener, TcpOptions};
-use xs_net::pipeline::PipelineOptions;
 use xs_net::reactors::{ReactorOptions, Reactors};
 use xs_net::serve::{Conn, Drain, DrainSignal, Drained, ServeOptions, serve_with};
-use xs_net::{Bridge, Pipeline, Timer, Transport};
+use xs_net::{Bridge, Timer};
 use xs_os::vfs::{MemoryVfs, SystemVfs, Vfs};
 use xs_os::{Clock, Jobs, Rng, SystemClock, ThreadJobs};
 
-use crate::acl::{Authorizer, Permission, Rules};
+use crate::acl::{Authorizer, Rules};
 use crate::api::fetch::Sessions;
 use crate::broker::Broker;
 use crate::config::{Config, Flush};
 use crate::groups::Groups;
 use crate::metrics::Meters;
-use crate::quota::{self, Mute, Pause, QuotaBy};
-use crate::sasl::{ConnectionCodec, Secret, Session, Users};
-use crate::service::Connection;
+use crate::quota;
+use crate::sasl::{Secret, Users};
 use crate::topic_config::TopicConfig;
 use crate::topics::{Machine, Topics};
 use crate::transactions::Transactions;
@@ -220,82 +221,6 @@ impl Builder {
     #[must_use]
     pub fn warm_bytes(mut self, bytes: u64) -> Builder {
         self.warm_bytes = bytes;
-        self
-    }
-
-    /// Lets this user in, by SASL with PLAIN or SCRAM, and nobody who is not named so (default: everybody).
-    ///
-    /// PLAIN shows the password to whoever listens to the wire.
-    #[must_use]
-    pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Builder {
-        self.users.push((name.into(), Secret(password.into())));
-        self
-    }
-
-    /// Obeys the access rules in its catalog, and lets clients that may change them (default: everybody may do everything).
-    /// Where no rule speaks of a resource, nobody but super users may do anything with it.
-    #[must_use]
-    pub fn acl(mut self) -> Builder {
-        self.rules.get_or_insert_default();
-        self
-    }
-
-    /// Lets this user do everything, whatever the rules say; with [`Builder::acl`].
-    #[must_use]
-    pub fn super_user(mut self, name: &str) -> Builder {
-        self.rules = Some(self.rules.unwrap_or_default().with_super_user(format!("User:{name}")));
-        self
-    }
-
-    /// Lets everybody do everything with resources of which no rule speaks (`allow.everyone.if.no.acl.found`); with
-    /// [`Builder::acl`].
-    #[must_use]
-    pub fn allow_unruled(mut self) -> Builder {
-        self.rules = Some(self.rules.unwrap_or_default().with_unruled(Permission::Allow));
-        self
-    }
-
-    /// So many bytes of produce requests a second for each client, as [`Builder::quota_by`] tells them apart (default: any). Who
-    /// sends more is answered at once, told to wait, and not heard until then.
-    ///
-    /// # Panics
-    ///
-    /// With 0.
-    #[must_use]
-    pub fn produce_quota(mut self, bytes: u64) -> Builder {
-        assert!(bytes > 0, "a quota lets something pass");
-        self.config.quotas.produce = Some(bytes);
-        self
-    }
-
-    /// So many bytes of records a second for each client that fetches (default: any).
-    ///
-    /// # Panics
-    ///
-    /// With 0.
-    #[must_use]
-    pub fn fetch_quota(mut self, bytes: u64) -> Builder {
-        assert!(bytes > 0, "a quota lets something pass");
-        self.config.quotas.fetch = Some(bytes);
-        self
-    }
-
-    /// So many requests a second for each client (default: any).
-    ///
-    /// # Panics
-    ///
-    /// With 0.
-    #[must_use]
-    pub fn request_quota(mut self, requests: u64) -> Builder {
-        assert!(requests > 0, "a quota lets something pass");
-        self.config.quotas.requests = Some(requests);
-        self
-    }
-
-    /// Who has a quota of its own (default: each client id).
-    #[must_use]
-    pub fn quota_by(mut self, by: QuotaBy) -> Builder {
-        self.config.quotas.by = by;
         self
     }
 
@@ -483,53 +408,13 @@ impl Broker {
     {
         let options = ServeOptions { timer: self.timer.clone(), ..ServeOptions::default() };
         let broker = self.clone();
-        let connections = service_fn(move |conn: Conn<L::Io, L::Peer>| connection(broker.clone(), conn));
+        let connections = service_fn(move |conn: Conn<L::Io, L::Peer>| connection::run(broker.clone(), conn));
         serve_with(listener, connections, async move { until.drained().await }, options).await
     }
 
     /// What is done without being asked, for as long as it is polled.
     async fn background(self: Arc<Self>) {
         join(self.clone().tend(), self.coordinate()).await;
-    }
-}
-
-async fn connection<Io, Peer>(broker: Arc<Broker>, conn: Conn<Io, Peer>) -> io::Result<()>
-where
-    Io: Transport + Unpin,
-    Peer: Into<Addr>,
-{
-    let limit = broker.config.request_bytes;
-    let options = PipelineOptions {
-        depth: broker.config.depth,
-        read_buffer: 64 * 1024,
-        max_unread: limit + 4,
-        ..PipelineOptions::default()
-    };
-    let (timer, sends_files) = (broker.timer.clone(), conn.io.sends_files());
-    let host = match conn.peer.into() {
-        Addr::Tcp(addr) => format!("/{}", addr.ip()),
-        other => format!("/{other}"),
-    };
-    let session = Session::new(broker.users.clone());
-    let codec = ConnectionCodec::new(limit, session.bare());
-    let session = Arc::new(Mutex::new(session));
-    let muted = broker.quotas.as_ref().map(|_| (Arc::<Mute>::default(), Pause::new(timer.clone())));
-    let service = Connection { broker, sends_files, host: host.into(), session, muted };
-    let counted = service.broker.clone();
-    counted.meters.accepted.increment(1);
-    counted.meters.connections.increment(1.0);
-    let _gone = Gone(&counted.meters);
-    let cause = Pipeline::new(codec, service, &timer).with_options(options).with_drain(conn.drain).run(conn.io).await;
-    tracing::debug!(?cause, "a connection has ended");
-    Ok(())
-}
-
-/// A connection that is counted while it is there, however it ends.
-struct Gone<'a>(&'a Meters);
-
-impl Drop for Gone<'_> {
-    fn drop(&mut self) {
-        self.0.connections.decrement(1.0);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytestring::ByteString;
+use metrics::Counter;
 use parking_lot::{Mutex, RwLock};
 use xs_proto::kafka::ErrorCode;
 use xs_storage::Result;
@@ -20,6 +21,7 @@ pub(crate) struct Rules {
     /// Held by who changes the catalog: rules come into force in the order in which they are written.
     changing: Mutex<()>,
     max: usize,
+    refused: Counter,
 }
 
 impl Rules {
@@ -30,7 +32,14 @@ impl Rules {
             authorizer.add(&kept::read(cursor.key())?);
         }
         drop(cursor);
-        Ok(Rules { catalog, authorizer: RwLock::new(authorizer), changing: Mutex::default(), max })
+        metrics::describe_counter!("xs_kafka_denied_total", "What was asked for and denied by access rules.");
+        let refused = metrics::counter!("xs_kafka_denied_total");
+        Ok(Rules { catalog, authorizer: RwLock::new(authorizer), changing: Mutex::default(), max, refused })
+    }
+
+    /// Somebody was told that it may not.
+    pub(crate) fn count_refusal(&self) {
+        self.refused.increment(1);
     }
 
     pub(crate) fn ask<T>(&self, ask: impl FnOnce(&Authorizer) -> T) -> T {
@@ -109,4 +118,49 @@ impl Rules {
 fn owned(rule: &Rule) -> Rule {
     let own = |text: &ByteString| ByteString::from(&**text);
     Rule { name: own(&rule.name), principal: own(&rule.principal), host: own(&rule.host), ..rule.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use xs_storage::engine::MemoryEngine;
+
+    use super::super::{Operation, PatternType, Permission, ResourceType};
+    use super::*;
+
+    fn rule(name: &str) -> Rule {
+        Rule {
+            resource_type: ResourceType::Topic,
+            pattern_type: PatternType::Literal,
+            name: name.into(),
+            principal: "User:alice".into(),
+            host: "*".into(),
+            operation: Operation::Read,
+            permission: Permission::Allow,
+        }
+    }
+
+    fn open(catalog: &Arc<dyn Engine>) -> Rules {
+        Rules::open(catalog.clone(), Authorizer::new(), 2).unwrap()
+    }
+
+    fn add(rules: &Rules, names: &[&str]) -> Vec<ErrorCode> {
+        let results = rules.add(names.iter().map(|name| Ok(rule(name))).collect());
+        results.into_iter().map(|result| result.err().map_or(ErrorCode::NONE, |(code, _)| code)).collect()
+    }
+
+    #[test]
+    fn rules_are_kept_and_bounded() {
+        let catalog: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let rules = open(&catalog);
+        let (ok, full) = (ErrorCode::NONE, ErrorCode::POLICY_VIOLATION);
+        assert_eq!(add(&rules, &["a", "b", "c"]), [ok, ok, full]);
+        assert_eq!(add(&rules, &["a", "c"]), [ok, full], "what is there needs no room");
+        let rules = open(&catalog);
+        assert!(rules.ask(|rules| rules.has(&rule("a")) && rules.has(&rule("b")) && rules.len() == 2));
+        let filter = Filter { name: Some("a".into()), ..Filter::default() };
+        assert_eq!(rules.remove(&[filter.clone(), filter.clone()]), Ok(vec![vec![rule("a")], vec![rule("a")]]));
+        assert_eq!(rules.remove(&[filter]), Ok(vec![vec![]]));
+        assert_eq!(add(&rules, &["c"]), [ok]);
+        assert!(open(&catalog).ask(|rules| !rules.has(&rule("a")) && rules.has(&rule("c"))));
+    }
 }

@@ -23,9 +23,10 @@ mod mute;
 mod told;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
+use metrics::Counter;
 use xs_net::Timer;
 use xs_net::limit::{Gcra, InvalidRate, Keyed, Limit, Rate};
 use xs_os::Nanos;
@@ -75,6 +76,7 @@ pub(crate) struct Meters {
     fetch: Option<Buckets>,
     requests: Option<Buckets>,
     timer: Timer,
+    throttled: Counter,
 }
 
 impl Meters {
@@ -91,7 +93,9 @@ impl Meters {
         let (produce, fetch) = (buckets(quotas.produce)?, buckets(quotas.fetch)?);
         let requests = buckets(quotas.requests)?;
         let any = produce.is_some() || fetch.is_some() || requests.is_some();
-        Ok(any.then(|| Arc::new(Meters { by: quotas.by, produce, fetch, requests, timer })))
+        metrics::describe_counter!("xs_kafka_throttled_total", "Requests whose clients were told to wait, by quotas.");
+        let throttled = metrics::counter!("xs_kafka_throttled_total");
+        Ok(any.then(|| Arc::new(Meters { by: quotas.by, produce, fetch, requests, timer, throttled })))
     }
 
     /// Whose bucket it is.
@@ -112,7 +116,7 @@ impl Meters {
     ) -> Charge {
         let (key, now) = (self.key(principal, client), self.timer.nanos());
         let wait = pay(&self.requests, &key, now, 1).max(pay(&self.produce, &key, now, produced));
-        Charge { meters: self.clone(), key, wait, mute }
+        Charge { meters: self.clone(), key, until: self.timer.now() + wait, mute }
     }
 }
 
@@ -137,25 +141,29 @@ fn pay(buckets: &Option<Buckets>, key: &Key, now: Nanos, mut cost: u64) -> Durat
     wait
 }
 
-/// A request under way, and for how long it will have been too much.
+/// A request under way, and until when it will have been too much.
 pub(crate) struct Charge {
     meters: Arc<Meters>,
     key: Key,
-    wait: Duration,
+    until: Instant,
     mute: Arc<Mute>,
 }
 
 impl Charge {
     /// The request is answered: tells the client how long it has to wait, and sees to it that it does.
     pub(crate) fn end(self, response: Option<&mut Response>) {
-        let Charge { meters, key, mut wait, mute } = self;
+        let Charge { meters, key, mut until, mute } = self;
+        let now = meters.timer.now();
         if let Some(Response::Fetch(fetch)) = &response {
-            wait = wait.max(pay(&meters.fetch, &key, meters.timer.nanos(), fetched(fetch)));
+            until = until.max(now + pay(&meters.fetch, &key, meters.timer.nanos(), fetched(fetch)));
         }
+        // What a fetch has waited for records has passed already.
+        let wait = until.saturating_duration_since(now);
         if wait.is_zero() {
             return;
         }
-        mute.until(meters.timer.now() + wait);
+        mute.until(until);
+        meters.throttled.increment(1);
         if let Some(throttle) = response.and_then(told::throttle) {
             *throttle = i32::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX);
         }
@@ -184,7 +192,7 @@ mod tests {
     }
 
     fn wait(meters: &Arc<Meters>, user: &str, client: &str, bytes: u64) -> Duration {
-        meters.begin(&user.into(), Some(&client.into()), bytes, Arc::default()).wait
+        meters.begin(&user.into(), Some(&client.into()), bytes, Arc::default()).until - meters.timer.now()
     }
 
     #[test]
