@@ -80,14 +80,15 @@ impl Model {
     }
 }
 
-/// All names of up to three letters, of which rules use two.
+/// All names of up to three letters, of which rules use two, and some that the other rules speak of.
 fn universe() -> Vec<String> {
     let longer = |names: &[String]| -> Vec<String> {
         names.iter().flat_map(|name| ["a", "b", "c"].map(|letter| format!("{name}{letter}"))).collect()
     };
     let ones = longer(&[String::new()]);
     let twos = longer(&ones);
-    [longer(&twos), twos, ones].concat()
+    let others = ["*a", "*c", "kafka-cluster", "kafka-clusterc"].map(str::to_owned);
+    [longer(&twos), twos, ones, others.to_vec()].concat()
 }
 
 #[test]

@@ -16,7 +16,7 @@ for _ in range(300):
     producer.poll(0)
 assert producer.flush(60) == 0
 took = time.monotonic() - begun
-assert 1.5 <= took <= 10, took
+assert 1 <= took <= 10, took
 assert told and max(event.throttle_time for event in told) > 0, told
 
 # Another client is not slowed down by what this one did.
@@ -38,7 +38,7 @@ while read < 301 and time.monotonic() - begun < 60:
         assert not message.error(), message.error()
         read += 1
 took = time.monotonic() - begun
-assert read == 301 and took >= 1.5, (read, took)
+assert read == 301 and took >= 1, (read, took)
 assert told and max(event.throttle_time for event in told) > 0, told
 consumer.close()
 print("well")

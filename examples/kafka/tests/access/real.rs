@@ -22,3 +22,11 @@ fn a_client_is_told_how_long_it_is_slowed_down() {
     let broker = Broker::start(&["--port", "0", "--produce-quota", "100000", "--fetch-quota", "100000"]);
     assert_eq!(run(python(), &["-c", include_str!("quotas.py"), &broker.bootstrap()], ""), "well\n");
 }
+
+#[test]
+#[ignore = "needs a Python with confluent-kafka"]
+fn a_client_of_old_brokers_says_who_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&["--port", "0", "--users", &users(&dir)]);
+    assert_eq!(run(python(), &["-c", include_str!("old.py"), &broker.bootstrap()], ""), "well\n");
+}

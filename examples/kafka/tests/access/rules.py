@@ -53,10 +53,6 @@ result(root.create_topics([NewTopic("pay.eu", 1, 1), NewTopic("other", 1, 1)]))
 assert write("pay.eu") == KafkaError.TOPIC_AUTHORIZATION_FAILED
 alice = AdminClient(config("alice"))
 assert not alice.list_topics(timeout=20).topics
-code(KafkaError.CLUSTER_AUTHORIZATION_FAILED, lambda: alice.describe_acls(AclBindingFilter(
-    ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY)).result(20))
-
-
 def binding(kind, name, pattern, operation, permission=AclPermissionType.ALLOW):
     return AclBinding(kind, name, pattern, "User:alice", "*", operation, permission)
 
@@ -66,11 +62,15 @@ rules = [
     binding(ResourceType.TOPIC, "pay.", ResourcePatternType.PREFIXED, AclOperation.READ),
     binding(ResourceType.GROUP, "alices", ResourcePatternType.LITERAL, AclOperation.READ),
 ]
+for future in alice.create_acls(rules).values():
+    code(KafkaError.CLUSTER_AUTHORIZATION_FAILED, future.result, 20)
 result(root.create_acls(rules))
 anything = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY,
                             AclPermissionType.ANY)
 found = root.describe_acls(anything).result(20)
 assert sorted(found) == sorted(rules), found
+# This client tells of no error there.
+assert not alice.describe_acls(anything).result(20)
 about = AclBindingFilter(ResourceType.TOPIC, "pay.eu", ResourcePatternType.MATCH, None, None, AclOperation.ANY,
                          AclPermissionType.ANY)
 assert len(root.describe_acls(about).result(20)) == 2
@@ -112,6 +112,10 @@ except TopicAuthorizationFailedError:
     principal="User:alice", host="*", operation=ACLOperation.WRITE, permission_type=ACLPermissionType.DENY,
     resource_pattern=ResourcePatternFilter(PythonResourceType.TOPIC, "pay.eu", ACLResourcePatternType.LITERAL))])
 assert len(gone) == 1, gone
+assert write("pay.eu") is None
+# An idempotent producer of this client that was refused stays so; a new one is none.
+producer.close()
+producer = KafkaProducer(**python_config("alice"))
 producer.send("pay.eu", b"value").get(20)
 producer.close()
 python.close()
