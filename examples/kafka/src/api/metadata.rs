@@ -93,10 +93,10 @@ async fn one(
     if !auto_create {
         return unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, Some(name), Uuid::ZERO);
     }
-    if !caller.may(Operation::Create, ResourceType::Cluster, CLUSTER) {
-        if let Err(denied) = caller.topic(Operation::Create, &name) {
-            return unknown(denied, Some(name), Uuid::ZERO);
-        }
+    if !caller.may(Operation::Create, ResourceType::Cluster, CLUSTER)
+        && let Err(denied) = caller.topic(Operation::Create, &name)
+    {
+        return unknown(denied, Some(name), Uuid::ZERO);
     }
     let partitions = broker.config.partitions.unsigned_abs();
     match broker.create(name.clone(), partitions, broker.defaults.clone()).await {

@@ -32,7 +32,7 @@ fn requests() -> Vec<(i16, Request, ErrorCode)> {
         }],
         ..Default::default()
     };
-    let coordinator = |key: &str, key_type| FindCoordinatorRequest { key: key.into(), key_type, ..Default::default() };
+    let coordinator = |key: &str, key_type| FindCoordinatorRequest { key: key.into(), key_type };
     let committed = OffsetFetchRequestGroup {
         group_id: "g".into(),
         topics: Some(vec![OffsetFetchRequestTopics { name: "t".into(), partition_indexes: vec![0] }]),
