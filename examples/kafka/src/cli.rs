@@ -253,12 +253,25 @@ mod tests {
     #[test]
     fn arguments_are_understood_or_refused() {
         let parse = |line: &str| parse(line.split(' ').map(OsString::from)).map(drop);
-        for line in ["xs-kafka", "xs-kafka --data-dir d --port=0 --flush --threads 2", "xs-kafka --advertise [::1]:9"] {
+        for line in [
+            "xs-kafka",
+            "xs-kafka --data-dir d --port=0 --flush --threads 2",
+            "xs-kafka --advertise [::1]:9",
+            "xs-kafka --acl --super-user root --super-user other --allow-unruled",
+            "xs-kafka --produce-quota 1 --fetch-quota 2 --request-quota 3 --quota-by both",
+        ] {
             assert!(parse(line).is_ok(), "{line}");
         }
-        for line in
-            ["xs-kafka d", "xs-kafka --threads 0", "xs-kafka --port x", "xs-kafka --advertise host", "xs-kafka --x"]
-        {
+        for line in [
+            "xs-kafka --super-user",
+            "xs-kafka --fetch-quota 0",
+            "xs-kafka --quota-by all",
+            "xs-kafka d",
+            "xs-kafka --threads 0",
+            "xs-kafka --port x",
+            "xs-kafka --advertise host",
+            "xs-kafka --x",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }
