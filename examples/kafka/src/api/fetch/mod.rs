@@ -21,7 +21,9 @@ use xs_proto::kafka::wire::Blob;
 use xs_storage::log::{FileRange, Index};
 use xs_storage::partition::{Isolation, Partition, ReadError};
 
+use crate::acl::Operation;
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::topics::Topic;
 
 pub(crate) use sessions::Sessions;
@@ -30,7 +32,13 @@ pub(crate) use sessions::Sessions;
 const ZSTD: i16 = 10;
 
 /// Answers when `min_bytes` are there, something is wrong, or `max_wait_ms` are over.
-pub(crate) async fn answer(broker: Arc<Broker>, request: FetchRequest, version: i16, sends_files: bool) -> Response {
+pub(crate) async fn answer(
+    broker: Arc<Broker>,
+    caller: Caller,
+    request: FetchRequest,
+    version: i16,
+    sends_files: bool,
+) -> Response {
     let plan = match broker.sessions.begin(&request, broker.timer.now(), &broker.rng) {
         Ok(plan) => plan,
         Err(error_code) => return FetchResponse { error_code, ..Default::default() }.into(),
@@ -39,7 +47,7 @@ pub(crate) async fn answer(broker: Arc<Broker>, request: FetchRequest, version: 
     let deadline = broker.timer.now() + wait;
     let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
     loop {
-        let mut round = Round::read(&broker, &request, &plan.topics, version, sends_files);
+        let mut round = Round::read(&broker, &caller, &request, &plan.topics, version, sends_files);
         if round.bytes >= min_bytes || round.decided || broker.timer.now() >= deadline {
             broker.meters.fetched_bytes.increment(round.bytes as u64);
             broker.sessions.end(&plan, &mut round.response);
@@ -73,12 +81,27 @@ struct Round {
 }
 
 impl Round {
-    fn read(broker: &Broker, request: &FetchRequest, topics: &[FetchTopic], version: i16, sends_files: bool) -> Round {
+    fn read(
+        broker: &Broker,
+        caller: &Caller,
+        request: &FetchRequest,
+        topics: &[FetchTopic],
+        version: i16,
+        sends_files: bool,
+    ) -> Round {
         let mut round = Round { response: FetchResponse::default(), bytes: 0, decided: false, waiting: Vec::new() };
         let most = usize::try_from(request.max_bytes).unwrap_or(0).min(broker.config.max_fetch);
+        // What would have to be waited for afterwards is not sent in one piece.
+        let quota = broker.config.quotas.fetch.and_then(|quota| usize::try_from(quota).ok());
+        let most = most.min(quota.unwrap_or(usize::MAX));
         for asked in topics {
             let topic = broker.topics.get(&asked.topic);
-            let reader = Reader { topic: topic.as_deref(), isolation: request.isolation_level, version, sends_files };
+            // Rules may change while a fetch waits.
+            let topic = match caller.topic(Operation::Read, &asked.topic) {
+                Ok(()) => topic.as_deref().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+                Err(denied) => Err(denied),
+            };
+            let reader = Reader { topic, isolation: request.isolation_level, version, sends_files };
             let partitions = asked.partitions.iter().map(|asked| reader.partition(asked, most, &mut round)).collect();
             round.response.responses.push(FetchableTopicResponse { topic: asked.topic.clone(), partitions });
         }
@@ -87,7 +110,7 @@ impl Round {
 }
 
 struct Reader<'a> {
-    topic: Option<&'a Topic>,
+    topic: Result<&'a Topic, ErrorCode>,
     isolation: i8,
     version: i16,
     sends_files: bool,
@@ -115,7 +138,7 @@ impl Reader<'_> {
         round: &mut Round,
         data: &mut PartitionData,
     ) -> Result<(), ErrorCode> {
-        let partition = self.topic.and_then(|topic| topic.partition(asked.partition));
+        let partition = self.topic?.partition(asked.partition);
         let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
         match asked.current_leader_epoch {
             ..=0 => {}
