@@ -59,6 +59,7 @@ use xs_net::reactors::Reactors;
 use xs_net::signals::{Asked, Signals};
 
 use crate::config::Flush;
+use crate::quota::QuotaBy;
 use crate::server::{Builder, Server};
 
 const HELP: &str = "\
@@ -75,6 +76,13 @@ Options:
       --partitions N       partitions of a topic that is made without saying [1]
       --segment-bytes N    the length of a file of records, for topics that say nothing else [64 MiB]
       --users FILE         let in only whom the lines NAME:PASSWORD of this file name, by SASL
+      --acl                obey the access rules that clients set; without any, only super users may do anything
+      --super-user NAME    this user may do everything, and --acl; may be said more than once
+      --allow-unruled      where no rule speaks of a resource, everybody may do everything with it, and --acl
+      --produce-quota N    each client may write so many bytes a second; who writes more is slowed down
+      --fetch-quota N      each client may fetch so many bytes of records a second
+      --request-quota N    each client may send so many requests a second
+      --quota-by WHAT      who has quotas of its own: each client id (client), user, or both [client]
       --no-auto-create     do not make a topic because a client asks for it
       --flush              answer a producer when its records are on the disk, not when the log has them
       --warm-bytes N       write so many bytes of each partition's files ahead, for fast producers [0]
@@ -150,6 +158,18 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, lexopt:
                 _ => Err("4096 to 2147483647"),
             })?),
             Long("users") => users(builder, &parser.value()?.string()?)?,
+            Long("acl") => builder.acl(),
+            Long("super-user") => builder.super_user(&parser.value()?.string()?),
+            Long("allow-unruled") => builder.allow_unruled(),
+            Long("produce-quota") => builder.produce_quota(parser.value()?.parse_with(quota)?),
+            Long("fetch-quota") => builder.fetch_quota(parser.value()?.parse_with(quota)?),
+            Long("request-quota") => builder.request_quota(parser.value()?.parse_with(quota)?),
+            Long("quota-by") => builder.quota_by(parser.value()?.parse_with(|text| match text {
+                "client" => Ok(QuotaBy::Client),
+                "user" => Ok(QuotaBy::User),
+                "both" => Ok(QuotaBy::Both),
+                _ => Err("client, user or both"),
+            })?),
             Long("no-auto-create") => builder.auto_create(false),
             Long("warm-bytes") => builder.warm_bytes(parser.value()?.parse()?),
             Long("metrics") => {
@@ -228,6 +248,10 @@ async fn wait(reactors: Reactors, mut signals: Signals) -> io::Result<ExitCode> 
     }
 }
 
+fn quota(text: &str) -> Result<u64, &'static str> {
+    text.parse().ok().filter(|quota| *quota > 0).ok_or("a number from 1")
+}
+
 /// The users that a file names, a line each.
 fn users(builder: Builder, file: &str) -> Result<Builder, lexopt::Error> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("--users: {file}: {error}"))?;
@@ -258,11 +282,16 @@ mod tests {
             "xs-kafka",
             "xs-kafka --data-dir d --port=0 --flush --threads 2",
             "xs-kafka --advertise [::1]:9",
+            "xs-kafka --acl --super-user root --super-user other --allow-unruled",
+            "xs-kafka --produce-quota 1 --fetch-quota 2 --request-quota 3 --quota-by both",
             "xs-kafka --group-max-size 2 --group-min-session 100",
         ] {
             assert!(parse(line).is_ok(), "{line}");
         }
         for line in [
+            "xs-kafka --super-user",
+            "xs-kafka --fetch-quota 0",
+            "xs-kafka --quota-by all",
             "xs-kafka d",
             "xs-kafka --threads 0",
             "xs-kafka --port x",

@@ -22,6 +22,10 @@
 //! topics, looking for a time) leaves the reactor through a bridge. In the background records are written, deleted when
 //! they are old, and compacted (`tend`).
 //!
+//! Who a client is, SASL says (`sasl`); what it may do, [access rules](acl) (`caller` asks them); how much of it, quotas (`quota`).
+//! A client over its quota is answered at once, told how long it has to wait, and not heard until then: the service's `poll_ready`
+//! says so, and the pipeline stops reading.
+//!
 //! What is served, and which versions kcat with librdkafka 2.0.2, confluent-kafka 2.16.1 (librdkafka 2.16.0, as rdkafka
 //! 0.39 has it in the tests), kafka-python 3.0.12, aiokafka 0.14.0, kafkajs 2.2.4 and rskafka 0.6.0 chose of it when they were
 //! asked to do all that they can. `tests/program/versions.rs` makes the table from the broker's trace, and compares it.
@@ -30,8 +34,8 @@
 #![doc = include_str!("versions.md")]
 //!
 //! Produce is listed from 0 for the sake of old librdkafkas, and refused below 3. Its zstd begins with version 7; readers are
-//! sent what lies there, whatever their version. Handshake 0 is refused. Coordinators are always this broker. Of the broker's
-//! own configuration some is told and none changed.
+//! sent what lies there, whatever their version. Access rules are there where [`Builder::acl`] is said. Coordinators are always
+//! this broker. Of the broker's own configuration some is told and none changed.
 //!
 //! What an operator sees (`--metrics`): a page of topics, throughput, groups and their lag, and the same for Prometheus with
 //! counts of requests, connections, transactions and fetch sessions. It is looked up when somebody asks, and has a limit of rows.
@@ -50,6 +54,10 @@
 //! - What a transaction has written counts in all of its partitions and groups, or in none, whenever the broker is killed.
 //! - A batch is stored and sent as it came; only base offset, leader epoch and, where the topic wants that, its time are
 //!   the broker's.
+//! - Where access rules are obeyed, every request asks them, and is answered with Kafka's error where they say no
+//!   (`tests/access/refusals.rs` tries everything that is served). What may not be seen is left out of lists.
+//! - A client over its quota gets the rate that it says, over all of its connections, and others don't notice
+//!   (`tests/access/quotas.rs`, in a simulated world).
 //! - What a client sends is bounded: frames, elements, batches, partitions, sessions, waiting time, bytes of an answer
 //!   (`config`). What has to be decompressed has a limit.
 //!
@@ -102,9 +110,11 @@
 //!   each batch to the operating system before it answers, so it loses that only when the machine goes down.
 //! - Changing `segment.bytes` and `segment.ms` of a topic that is there, and the broker's own configuration while it runs.
 //! - A partition whose disk has failed answers with an error until the broker is started again; the metrics count them.
-//! - Access rules, the groups of KIP-848, SASL in front of Kafka 1.0 (handshake 0), re-authentication. What is not served is
-//!   not listed, so clients know.
-//! - Quotas, tiered storage, and batches in formats before version 2.
+//! - The groups of KIP-848, re-authentication, users that are added while it runs. What is not served is not listed, so clients
+//!   know.
+//! - Quotas for single users or clients, and asking for quotas (DescribeClientQuotas, AlterClientQuotas): all of a kind have the
+//!   same, from the command line. Requests are counted by number; Kafka counts the time that its threads spend on them.
+//! - Tiered storage, and batches in formats before version 2.
 //!
 //! # Try next
 //!
@@ -114,11 +124,13 @@
 //! # Sources
 //!
 //! Kafka's protocol guide and broker configurations; KIP-74 (sizes of fetches), KIP-98 (idempotent producers), KIP-110
-//! (zstd), KIP-227 (fetch sessions), KIP-339 (incremental changes of configurations), KIP-966 (topics page by page).
+//! (zstd), KIP-219 (quotas), KIP-227 (fetch sessions), KIP-339 (incremental changes of configurations), KIP-966 (topics page by page).
 #![forbid(unsafe_code)]
 
+pub mod acl;
 mod api;
 mod broker;
+mod caller;
 pub mod cli;
 mod config;
 mod coordinate;
@@ -126,6 +138,7 @@ mod entry;
 mod groups;
 mod metrics;
 mod page;
+mod quota;
 mod sasl;
 pub mod server;
 mod service;
@@ -136,4 +149,5 @@ mod traffic;
 mod transactions;
 
 pub use config::Flush;
+pub use quota::QuotaBy;
 pub use server::{Builder, Server, StartError};

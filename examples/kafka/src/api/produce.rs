@@ -11,7 +11,9 @@ use xs_proto::kafka::records::{Batch, Compression};
 use xs_storage::engine::Commit;
 use xs_storage::partition::{Append, AppendError, Appended};
 
+use crate::acl::Operation;
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::config::Flush;
 use crate::service::{Answer, Closing};
 use crate::topics::Topic;
@@ -21,18 +23,20 @@ use crate::transactions::Producer;
 const ZSTD: i16 = 7;
 
 /// Appends at once, in the order of the requests; only the disk is waited for.
-pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16) -> Answer {
+pub(crate) fn answer(broker: &Arc<Broker>, caller: &Caller, request: ProduceRequest, version: i16) -> Answer {
     let (acks, transaction) = (request.acks, request.transactional_id);
     let (mut commits, mut failed) = (Vec::new(), None);
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for data in request.topic_data {
-        let topic = broker.topics.get(&data.name);
+        let denied = caller.topic(Operation::Write, &data.name).err();
+        let topic = broker.topics.get(&data.name).filter(|_| denied.is_none());
         let mut partition_responses = Vec::with_capacity(data.partition_data.len());
         for partition in data.partition_data {
             let index = partition.index;
             let bytes = partition.records.as_ref().map_or(0, |records| records.len() as u64);
-            let done = match acks {
-                -1..=1 => append(broker, topic.as_deref(), partition, version, transaction.as_deref()),
+            let done = match (acks, denied) {
+                (-1..=1, None) => append(broker, caller, topic.as_deref(), partition, version, transaction.as_deref()),
+                (-1..=1, Some(denied)) => Err((denied, None)),
                 _ => Err((ErrorCode::INVALID_REQUIRED_ACKS, None)),
             };
             partition_responses.push(match done {
@@ -97,6 +101,7 @@ type Refused = (ErrorCode, Option<String>);
 
 fn append(
     broker: &Broker,
+    caller: &Caller,
     topic: Option<&Topic>,
     data: PartitionProduceData,
     version: i16,
@@ -129,6 +134,7 @@ fn append(
         false => append(),
         true => {
             let who = Producer { id: transaction.unwrap_or_default(), producer, epoch };
+            caller.transaction(Operation::Write, who.id).map_err(|code| (code, None))?;
             let at = (topic.name.clone(), data.index);
             let fenced = |error| match error {
                 ErrorCode::PRODUCER_FENCED => (ErrorCode::INVALID_PRODUCER_EPOCH, None),

@@ -105,19 +105,24 @@ fn table(served: &[ApiVersion], chosen: &Chosen) -> String {
     table
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
+async fn served() -> ApiVersionsResponse {
+    let broker = Broker::start(&["--port", "0"]);
+    let mut client = Client::at(broker.addr).await.unwrap();
+    match client.ask(3, ApiVersionsRequest::default()).await {
+        Response::ApiVersions(served) => served,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 #[ignore = "needs kcat, a Python with confluent-kafka, kafka-python and aiokafka, Node with kafkajs, and librdkafka"]
-async fn the_table_of_versions_is_what_clients_choose() {
+fn the_table_of_versions_is_what_clients_choose() {
     let dir = tempfile::tempdir().unwrap();
     let users = dir.path().join("users");
     std::fs::write(&users, "alice:secret\n").unwrap();
-    let users = users.to_str().unwrap().to_owned();
-    let chosen = tokio::task::spawn_blocking(move || tours(&users)).await.unwrap();
-    let broker = Broker::start(&["--port", "0"]);
-    let mut client = Client::at(broker.addr).await.unwrap();
-    let Response::ApiVersions(mut served) = client.ask(3, ApiVersionsRequest::default()).await else {
-        panic!("another")
-    };
+    let chosen = tours(users.to_str().unwrap());
+    let mut served = served();
     served.api_keys.sort_by_key(|api| api.api_key);
     let table = table(&served.api_keys, &chosen);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/versions.md");

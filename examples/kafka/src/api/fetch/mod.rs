@@ -20,13 +20,15 @@ use xs_proto::kafka::wire::Blob;
 use xs_storage::log::{FileRange, Index};
 use xs_storage::partition::{Isolation, Partition, ReadError};
 
+use crate::acl::Operation;
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::topics::Topic;
 
 pub(crate) use sessions::Sessions;
 
 /// Answers when `min_bytes` are there, something is wrong, or `max_wait_ms` are over.
-pub(crate) async fn answer(broker: Arc<Broker>, request: FetchRequest, sends_files: bool) -> Response {
+pub(crate) async fn answer(broker: Arc<Broker>, caller: Caller, request: FetchRequest, sends_files: bool) -> Response {
     let plan = match broker.sessions.begin(&request, broker.timer.now(), &broker.rng) {
         Ok(plan) => plan,
         Err(error_code) => return FetchResponse { error_code, ..Default::default() }.into(),
@@ -35,7 +37,7 @@ pub(crate) async fn answer(broker: Arc<Broker>, request: FetchRequest, sends_fil
     let deadline = broker.timer.now() + wait;
     let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
     loop {
-        let mut round = Round::read(&broker, &request, &plan.topics, sends_files);
+        let mut round = Round::read(&broker, &caller, &request, &plan.topics, sends_files);
         if round.bytes >= min_bytes || round.decided || broker.timer.now() >= deadline {
             broker.meters.fetched_bytes.increment(round.bytes as u64);
             round.topics.iter().for_each(|(topic, bytes)| topic.traffic.fetched(*bytes as u64));
@@ -72,7 +74,13 @@ struct Round {
 }
 
 impl Round {
-    fn read(broker: &Broker, request: &FetchRequest, topics: &[FetchTopic], sends_files: bool) -> Round {
+    fn read(
+        broker: &Broker,
+        caller: &Caller,
+        request: &FetchRequest,
+        topics: &[FetchTopic],
+        sends_files: bool,
+    ) -> Round {
         let mut round = Round {
             response: FetchResponse::default(),
             bytes: 0,
@@ -81,19 +89,27 @@ impl Round {
             waiting: Vec::new(),
         };
         let most = usize::try_from(request.max_bytes).unwrap_or(0).min(broker.config.max_fetch);
+        // What would have to be waited for afterwards is not sent in one piece.
+        let quota = broker.config.quotas.fetch.and_then(|quota| usize::try_from(quota).ok());
+        let most = most.min(quota.unwrap_or(usize::MAX));
         for asked in topics {
-            let (topic, before) = (broker.topics.get(&asked.topic), round.bytes);
-            let reader = Reader { topic: topic.as_deref(), isolation: request.isolation_level, sends_files };
+            let (found, before) = (broker.topics.get(&asked.topic), round.bytes);
+            // Rules may change while a fetch waits.
+            let topic = match caller.topic(Operation::Read, &asked.topic) {
+                Ok(()) => found.as_deref().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+                Err(denied) => Err(denied),
+            };
+            let reader = Reader { topic, isolation: request.isolation_level, sends_files };
             let partitions = asked.partitions.iter().map(|asked| reader.partition(asked, most, &mut round)).collect();
             round.response.responses.push(FetchableTopicResponse { topic: asked.topic.clone(), partitions });
-            round.topics.extend(topic.filter(|_| round.bytes > before).map(|topic| (topic, round.bytes - before)));
+            round.topics.extend(found.filter(|_| round.bytes > before).map(|topic| (topic, round.bytes - before)));
         }
         round
     }
 }
 
 struct Reader<'a> {
-    topic: Option<&'a Topic>,
+    topic: Result<&'a Topic, ErrorCode>,
     isolation: i8,
     sends_files: bool,
 }
@@ -120,7 +136,7 @@ impl Reader<'_> {
         round: &mut Round,
         data: &mut PartitionData,
     ) -> Result<(), ErrorCode> {
-        let partition = self.topic.and_then(|topic| topic.partition(asked.partition));
+        let partition = self.topic?.partition(asked.partition);
         let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
         match asked.current_leader_epoch {
             ..=0 => {}
