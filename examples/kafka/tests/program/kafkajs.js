@@ -1,7 +1,8 @@
 // What kafkajs writes and reads, and its administrator.
 
 const assert = require("assert");
-const { client, messages, program, COMPRESSIONS } = require("../common/kafkajs.js");
+const { kafkajs, client, messages, program, COMPRESSIONS } = require("../common/kafkajs.js");
+const { AclResourceTypes, AclOperationTypes, AclPermissionTypes, ResourcePatternTypes } = kafkajs;
 
 async function write(servers, topic, compression, idempotent, value, timestamp) {
   const producer = client(servers).producer({ idempotent: idempotent === "true" });
@@ -113,4 +114,20 @@ async function retry(servers, topic, count) {
   await producer.disconnect();
 }
 
-program({ write, read, admin, retry });
+// Access rules: made, seen, and taken back.
+async function rules(servers) {
+  const admin = client(servers).admin();
+  await admin.connect();
+  const { LITERAL } = ResourcePatternTypes;
+  const rule = {
+    resourceType: AclResourceTypes.TOPIC, resourceName: "t", resourcePatternType: LITERAL, principal: "User:bob",
+    host: "*", operation: AclOperationTypes.READ, permissionType: AclPermissionTypes.ALLOW,
+  };
+  await admin.createAcls({ acl: [rule] });
+  assert.equal((await admin.describeAcls(rule)).resources.length, 1);
+  await admin.deleteAcls({ filters: [rule] });
+  assert.equal((await admin.describeAcls(rule)).resources.length, 0);
+  await admin.disconnect();
+}
+
+program({ write, read, admin, retry, rules });

@@ -10,7 +10,8 @@ USER, PASSWORD = "alice", "secret"
 def confluent():
     from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicCollection, TopicPartition
     from confluent_kafka.admin import (
-        AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, OffsetSpec,
+        AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, AlterConfigOpType, ConfigEntry,
+        ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourcePatternType, ResourceType,
     )
 
     config = {"bootstrap.servers": servers, "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN",
@@ -59,6 +60,11 @@ def confluent():
     only(admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions("g", [TopicPartition("t", 0, 1)])]))
     only(admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions("g")]))
     only(admin.delete_consumer_groups(["g"]))
+    rule = [ResourceType.TOPIC, "t", ResourcePatternType.LITERAL, "User:bob", "*", AclOperation.READ,
+            AclPermissionType.ALLOW]
+    only(admin.create_acls([AclBinding(*rule)]))
+    assert len(admin.describe_acls(AclBindingFilter(*rule)).result(10)) == 1
+    only(admin.delete_acls([AclBindingFilter(*rule)]))
     only(admin.delete_records([TopicPartition("t", 0, 3)]))
     only(admin.delete_topics(["t"]))
 
@@ -70,7 +76,10 @@ def sasl():
 
 def python():
     import kafka
-    from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewPartitions, NewTopic
+    from kafka.admin import (
+        ACL, ACLFilter, ACLOperation, ACLPermissionType, ConfigResource, ConfigResourceType, KafkaAdminClient,
+        NewPartitions, NewTopic, ResourcePattern, ResourceType,
+    )
 
     admin = KafkaAdminClient(**sasl())
     admin.create_topics([NewTopic("t", 1, 1)])
@@ -105,6 +114,11 @@ def python():
     admin.describe_groups(["g"]) if hasattr(admin, "describe_groups") else admin.describe_consumer_groups(["g"])
     admin.list_group_offsets(["g"]) if hasattr(admin, "list_group_offsets") else admin.list_consumer_group_offsets("g")
     admin.delete_groups(["g"]) if hasattr(admin, "delete_groups") else admin.delete_consumer_groups(["g"])
+    rule = dict(principal="User:bob", host="*", operation=ACLOperation.READ, permission_type=ACLPermissionType.ALLOW,
+                resource_pattern=ResourcePattern(ResourceType.TOPIC, "t"))
+    admin.create_acls([ACL(**rule)])
+    admin.describe_acls(ACLFilter(**rule))
+    admin.delete_acls([ACLFilter(**rule)])
     admin.delete_records({partition: 3})
     admin.delete_topics(["t"])
 

@@ -31,7 +31,7 @@ fn note(chosen: &mut Chosen, client: &'static str, name: Option<&str>, broker: &
 
 /// Runs a client against a broker of its own.
 fn tour(chosen: &mut Chosen, users: &str, clients: &[(&'static str, Option<&str>)], commands: &[Vec<String>]) {
-    let broker = Broker::traced(&["--port", "0", "--users", users]);
+    let broker = Broker::traced(&["--port", "0", "--users", users, "--acl", "--super-user", "alice"]);
     for command in commands {
         let args = command[1..].iter().map(|arg| arg.replace("SERVERS", &broker.bootstrap()));
         let done = Command::new(&command[0]).args(args).envs(USER).output().expect("it starts");
@@ -69,6 +69,7 @@ fn tours(users: &str) -> Chosen {
     let node = |script, args: &str| [words("node"), vec![beside(script), "SERVERS".into()], words(args)].concat();
     let commands = [
         node("program/kafkajs.js", "admin"),
+        node("program/kafkajs.js", "rules"),
         node("program/kafkajs.js", "write t gzip true v 1"),
         node("groups/kafkajs.js", "transactions t"),
         node("groups/kafkajs.js", "move t out 1"),
