@@ -30,7 +30,8 @@ pub(super) fn consume(program: &Path, port: u16, topic: &str, count: u64) -> io:
 /// A producer that sends at a rate, each message at once, with the time in it.
 pub(super) fn pace(program: &Path, port: u16, topic: &str, size: usize, count: u64, rate: u64) -> io::Result<()> {
     let (size, count, rate) = (size.to_string(), count.to_string(), rate.to_string());
-    let args = ["-P", "-l", "-t", topic, "-p", "0", "-s", &size, "-c", &count, "-r", &rate, "-a", "-1", "-X", "linger.ms=0"];
+    let args =
+        ["-P", "-l", "-t", topic, "-p", "0", "-s", &size, "-c", &count, "-r", &rate, "-a", "-1", "-X", "linger.ms=0"];
     said(command(program, port, &args).output()?).map(drop)
 }
 

@@ -57,7 +57,8 @@ impl Server {
         let reader = tokio::spawn(async move {
             let mut times = Vec::with_capacity(COUNT as usize);
             while (times.len() as u64) < COUNT {
-                let message = messages.next().await.ok_or("the stream has ended")?.map_err(|error| error.to_string())?;
+                let message =
+                    messages.next().await.ok_or("the stream has ended")?.map_err(|error| error.to_string())?;
                 let (sent, _) = message.payload.split_first_chunk().ok_or("a message of somebody else")?;
                 times.push(began.elapsed().as_micros() as u64 - u64::from_le_bytes(*sent));
             }

@@ -223,7 +223,15 @@ fn broker(options: &Options, dir: &Path, subject: Subject) -> Result<Option<Brok
         }
         (Subject::Tansu, Some(program)) => {
             let (url, data) = (format!("tcp://127.0.0.1:{port}"), "memory://tansu/");
-            let args = ["broker", "--kafka-listener-url", &url, "--kafka-advertised-listener-url", &url, "--storage-engine", data];
+            let args = [
+                "broker",
+                "--kafka-listener-url",
+                &url,
+                "--kafka-advertised-listener-url",
+                &url,
+                "--storage-engine",
+                data,
+            ];
             web::run(&options.cores, program, &args, Stdio::null())?
         }
         _ => return Ok(None),

@@ -232,6 +232,34 @@ impl Builder {
         self
     }
 
+    /// Members of groups whose session is shorter are refused (`group.min.session.timeout.ms`; default 6 seconds).
+    #[must_use]
+    pub fn group_min_session(mut self, least: Duration) -> Builder {
+        self.config.groups.session.0 = least;
+        self
+    }
+
+    /// Members of groups whose session is longer are refused (`group.max.session.timeout.ms`; default 30 minutes).
+    #[must_use]
+    pub fn group_max_session(mut self, most: Duration) -> Builder {
+        self.config.groups.session.1 = most;
+        self
+    }
+
+    /// No group has more members (`group.max.size`; default 10,000).
+    #[must_use]
+    pub fn group_max_size(mut self, members: usize) -> Builder {
+        self.config.groups.members = members;
+        self
+    }
+
+    /// There are no more groups than this (default 100,000).
+    #[must_use]
+    pub fn max_groups(mut self, groups: usize) -> Builder {
+        self.config.max_groups = groups;
+        self
+    }
+
     /// How often old records are looked for, and keys that stand there twice (default 15 seconds).
     #[must_use]
     pub fn tend_every(mut self, period: Duration) -> Builder {
@@ -324,6 +352,11 @@ impl Builder {
     ///
     /// [`StartError`].
     pub fn run(self) -> Result<Reactors, StartError> {
+        self.run_shared().map(|(reactors, _)| reactors)
+    }
+
+    /// The same, for who also looks at what the reactors share.
+    pub(crate) fn run_shared(self) -> Result<(Reactors, Arc<Broker>), StartError> {
         let (addr, threads) = (self.addr, self.threads);
         let (broker, _) = self.assemble()?;
         let options = ReactorOptions { threads, name: "kafka".to_owned(), ..ReactorOptions::default() };
@@ -338,7 +371,7 @@ impl Builder {
             }
         })?;
         broker.listening(reactors.local_addr());
-        Ok(reactors)
+        Ok((reactors, broker))
     }
 
     /// The broker, and what ends when its data are closed.

@@ -141,7 +141,7 @@ impl Connection {
             Request::ApiVersions(request) => Answer::Now(api::versions::answer(&request)),
             Request::Produce(request) => api::produce::answer(broker, &caller, request, version),
             Request::Fetch(request) => {
-                later(api::fetch::answer(broker.clone(), caller, request, version, self.sends_files).boxed())
+                later(api::fetch::answer(broker.clone(), caller, request, self.sends_files).boxed())
             }
             Request::ListOffsets(request) => {
                 later(api::offsets::answer(broker.clone(), caller, request, version).boxed())

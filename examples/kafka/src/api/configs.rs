@@ -98,11 +98,16 @@ fn of_broker(broker: &Broker) -> Vec<DescribeConfigsResourceResult> {
         Flush::Always => "1".to_owned(),
         Flush::Later => i64::MAX.to_string(),
     };
-    let rows: [(&str, Kind, String); 10] = [
+    let groups = &config.groups;
+    let rows: [(&str, Kind, String); 14] = [
         ("auto.create.topics.enable", Kind::Boolean, config.auto_create.to_string()),
         ("broker.id", Kind::Int, config.node.to_string()),
         ("default.replication.factor", Kind::Int, "1".into()),
         ("fetch.max.bytes", Kind::Int, config.max_fetch.to_string()),
+        ("group.initial.rebalance.delay.ms", Kind::Int, groups.initial_delay.as_millis().to_string()),
+        ("group.max.session.timeout.ms", Kind::Int, groups.session.1.as_millis().to_string()),
+        ("group.max.size", Kind::Int, groups.members.to_string()),
+        ("group.min.session.timeout.ms", Kind::Int, groups.session.0.as_millis().to_string()),
         ("log.flush.interval.messages", Kind::Long, flush),
         ("log.retention.check.interval.ms", Kind::Long, config.tend.as_millis().to_string()),
         ("log.segment.bytes", Kind::Int, broker.defaults.segment_bytes.to_string()),

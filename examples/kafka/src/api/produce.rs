@@ -128,6 +128,7 @@ fn append(
     let how = Append { leader_epoch: 0, now: broker.now_ms(), stamp: topic.config.stamp, keyed: topic.config.compact };
     let (producer, epoch) = (batch.header().producer_id, batch.header().producer_epoch);
     let is_transactional = batch.header().is_transactional();
+    let records = u64::try_from(batch.header().count).unwrap_or(0);
     let append = || partition.append(batch.into_bytes(), how);
     let appended = match is_transactional {
         false => append(),
@@ -143,6 +144,7 @@ fn append(
         }
     };
     let appended = appended.map_err(|error| (code(&error), Some(error.to_string())))?;
+    topic.traffic.produced(records, len);
     Ok((appended, partition.bounds().start.0 as i64))
 }
 

@@ -6,6 +6,9 @@ mod clients;
 mod kill;
 mod metrics;
 mod process;
+mod retries;
+mod rust;
 mod sendfile;
+mod versions;
 #[path = "../common/writer.rs"]
 mod writer;
