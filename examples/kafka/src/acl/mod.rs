@@ -72,8 +72,8 @@
 //!
 //! # How others do it
 //!
-//! Kafka's StandardAuthorizer keeps all rules in one ordered tree, names backwards, and walks it the same way. Redpanda has a table for
-//! each kind and tries the prefixes one by one. Redis has rules of users instead of resources, which are read from the left to
+//! Kafka's StandardAuthorizer keeps all rules in one ordered tree, names backwards, and walks it the same way. Redpanda has an
+//! ordered tree, too. Redis has rules of users instead of resources, which are read from the left to
 //! the right: the last one wins, and nothing is denied for good.
 //!
 //! # What this leaves out

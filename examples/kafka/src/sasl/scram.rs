@@ -60,6 +60,8 @@ pub(super) struct Scram {
     /// What the client must say that it has bound to: what it began with.
     bound: String,
     nonce: String,
+    /// The client's part of it.
+    theirs: String,
     /// What the proof is about, up to the client's last words.
     said: String,
 }
@@ -91,7 +93,10 @@ impl Scram {
         let answer = format!("r={nonce},s={},i={ITERATIONS}", STANDARD.encode(verifier.salt));
         let bound = STANDARD.encode(format!("{binding},{other},"));
         let said = format!("{bare},{answer}");
-        Some(First { scram: Scram { hash, name: name.into(), verifier, bound, nonce, said }, answer })
+        Some(First {
+            scram: Scram { hash, name: name.into(), verifier, bound, nonce, theirs: theirs.to_owned(), said },
+            answer,
+        })
     }
 
     /// The client's last message; `None` if it does not prove that it knows the password.
@@ -101,8 +106,9 @@ impl Scram {
         let mut fields = without_proof.split(',');
         let bound = fields.next()?.strip_prefix("c=")?;
         let nonce = fields.next()?.strip_prefix("r=")?;
-        // librdkafka before 2.2 says its own part twice. Kafka looks at the end, too: ours is in it, and all of it is signed.
-        if bound != self.bound || !nonce.ends_with(&self.nonce) {
+        // librdkafka before 2.6.1 says its own part twice; Kafka 3 lets that pass. Ours is in it, and all of it is signed.
+        let before = nonce.strip_suffix(&*self.nonce)?;
+        if bound != self.bound || !(before.is_empty() || before == self.theirs) {
             return None;
         }
         let about = format!("{},{without_proof}", self.said);
@@ -171,6 +177,8 @@ mod tests {
             let (last, expected) = client(hash, "secret", bare, &answer, "nonce");
             assert_eq!(scram.end(last.as_bytes()).unwrap(), ("a,b=c".into(), expected), "librdkafka 2.0");
             let First { scram, answer } = begin();
+            assert!(scram.end(client(hash, "secret", bare, &answer, "other").0.as_bytes()).is_none());
+            let First { scram, answer } = begin();
             assert!(scram.end(client(hash, "Secret", bare, &answer, "").0.as_bytes()).is_none());
             // Another exchange's words are worth nothing.
             let other = Scram::begin(&users, hash, format!("n,,{bare}").as_bytes(), b"other").unwrap();
@@ -190,6 +198,7 @@ mod tests {
             verifier,
             bound: "biws".into(),
             nonce: nonce.into(),
+            theirs: "rOprNGfwEbeRWgbNEkqO".into(),
             said: format!("n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"),
         };
         let last = format!("c=biws,r={nonce},p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
