@@ -27,9 +27,9 @@
 //! says so, and the pipeline stops reading.
 //!
 //! What is served, and which versions kcat with librdkafka 2.0.2, confluent-kafka 2.16.1 (librdkafka 2.16.0, as rdkafka
-//! 0.39 has it in the tests), kafka-python 3.0.12, aiokafka 0.14.0, kafkajs 2.2.4 and rskafka 0.6.0 chose of it when they were
-//! asked to do all that they can. `tests/program/versions.rs` makes the table from the broker's trace, and compares it.
-//! Where a place is empty, the client did not ask.
+//! 0.39 has it in the tests), kafka-python 3.0.12, aiokafka 0.14.0, kafkajs 2.2.4 and rskafka 0.6.0 chose of it.
+//! `tests/program/versions.rs` makes the table from the broker's trace while they produce, consume in groups, commit
+//! transactions and administrate, and compares it. Where a place is empty, the client did not ask in doing so.
 //!
 #![doc = include_str!("versions.md")]
 //!
