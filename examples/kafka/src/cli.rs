@@ -58,7 +58,7 @@ use xs_net::Timer;
 use xs_net::observe::Recorder;
 use xs_net::reactors::Reactors;
 use xs_net::signals::{Asked, Signals};
-use xs_os::SystemClock;
+use xs_os::{SystemClock, descriptors};
 
 use crate::config::Flush;
 use crate::server::{Builder, Server};
@@ -78,7 +78,7 @@ Options:
       --segment-bytes N    the length of a file of records, for topics that say nothing else [64 MiB]
       --users FILE         let in only whom the lines NAME:PASSWORD of this file name, by SASL
       --no-auto-create     do not make a topic because a client asks for it
-      --flush              answer a producer when its records are on the disk, not when the log has them
+      --flush              answer a producer when its records are on the disk, not when the system has them
       --warm-bytes N       write so many bytes of each partition's files ahead, for fast producers [0]
       --metrics ADDR:PORT  answer GET /metrics there, in the text format of Prometheus
       --threads N          threads that serve connections [1]
@@ -90,6 +90,10 @@ Connect with:
   echo hello | kcat -b 127.0.0.1:9092 -t greetings -P
   kcat -b 127.0.0.1:9092 -t greetings -C -e
 ";
+
+/// Files that may be open, if the system allows it: three for a partition that is written to, one for one that is not and for
+/// each connection.
+const FILES: usize = 65_536;
 
 enum Invocation {
     Serve(Box<Builder>, Option<SocketAddr>),
@@ -168,6 +172,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, lexopt:
 }
 
 fn serve(builder: Builder, metrics: Option<SocketAddr>) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    tracing::debug!(files = descriptors::raise(FILES), "files may be open");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Asked for before anything listens: who sees it listen may send a signal.
     let signals = runtime.block_on(async { Signals::new() })?;

@@ -7,7 +7,8 @@ use crate::{groups, transactions};
 /// When a produce request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flush {
-    /// When the log has the batch; the operating system writes it later. As Kafka does by default.
+    /// When the operating system has the batch, as Kafka does by default: it is there when the broker was killed, and may be
+    /// lost when the machine goes down within the next second or two.
     #[default]
     Later,
     /// When the batch is on the disk.

@@ -25,7 +25,8 @@
 //!
 //! # Cost
 //!
-//! A few milliseconds to start, and a segment for each partition that there is.
+//! A few milliseconds to start. Each partition takes a file that says whose it is, one or two more and a segment once it is
+//! written to, and no thread.
 //!
 //! # Example
 //!
@@ -71,7 +72,7 @@ use xs_net::reactors::{ReactorOptions, Reactors};
 use xs_net::serve::{Conn, Drain, DrainSignal, Drained, ServeOptions, serve_with};
 use xs_net::{Bridge, Pipeline, Timer, Transport};
 use xs_os::vfs::{MemoryVfs, SystemVfs, Vfs};
-use xs_os::{Clock, Jobs, Rng, SystemClock, ThreadJobs};
+use xs_os::{Clock, Jobs, PoolJobs, Rng, SystemClock, ThreadJobs};
 use xs_proto::kafka::codec::{FrameCodec, ServerCodec};
 
 use crate::api::fetch::Sessions;
@@ -85,6 +86,8 @@ use crate::topic_config::TopicConfig;
 use crate::topics::{Machine, Topics};
 use crate::transactions::Transactions;
 
+/// The threads that write and sync what partitions leave for the background, all of them together.
+const LOG_THREADS: usize = 16;
 /// The threads that wait for the disk, and the calls that may wait for them.
 const BRIDGE: (usize, usize) = (4, 1024);
 
@@ -115,6 +118,7 @@ pub struct Builder {
     threads: usize,
     clock: Arc<dyn Clock>,
     jobs: Arc<dyn Jobs>,
+    log_jobs: Arc<dyn Jobs>,
     vfs: Option<Arc<dyn Vfs>>,
     bridge: Option<Bridge>,
     seed: Option<u64>,
@@ -132,6 +136,7 @@ impl Default for Builder {
             threads: 1,
             clock: Arc::new(SystemClock),
             jobs: Arc::new(ThreadJobs::new()),
+            log_jobs: Arc::new(PoolJobs::new(LOG_THREADS)),
             vfs: None,
             bridge: None,
             seed: None,
@@ -254,9 +259,11 @@ impl Builder {
         self
     }
 
-    /// Where the logs' work in the background is done (default: threads).
+    /// Where work in the background is done (default: threads of its own for the catalog and the bridge, and some that all
+    /// partitions share).
     #[must_use]
     pub fn jobs(mut self, jobs: Arc<dyn Jobs>) -> Builder {
+        self.log_jobs = jobs.clone();
         self.jobs = jobs;
         self
     }
@@ -355,7 +362,8 @@ impl Builder {
             }
         };
         let dir = self.data_dir.unwrap_or_else(|| "kafka".into());
-        let machine = Machine { vfs, jobs: self.jobs.clone(), clock: self.clock.clone(), warm_bytes: self.warm_bytes };
+        let (jobs, log_jobs, clock) = (self.jobs.clone(), self.log_jobs, self.clock.clone());
+        let machine = Machine { vfs, jobs, log_jobs, clock, warm_bytes: self.warm_bytes };
         let (topics, closed) = Topics::open(machine, &dir, defaults.clone(), self.config.max_partitions)?;
         let timer = Timer::new(self.clock);
         let topics = Arc::new(topics);

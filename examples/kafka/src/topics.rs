@@ -59,7 +59,10 @@ struct Names {
 #[derive(Clone)]
 pub(crate) struct Machine {
     pub(crate) vfs: Arc<dyn Vfs>,
+    /// For the catalog.
     pub(crate) jobs: Arc<dyn Jobs>,
+    /// For all partitions together.
+    pub(crate) log_jobs: Arc<dyn Jobs>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Bytes of segments that are written with zeros ahead.
     pub(crate) warm_bytes: u64,
@@ -152,7 +155,7 @@ impl Topics {
             // How long a batch may be can be said anew at any time: who appends looks.
             max_batch: i32::MAX as u64,
             warm_bytes: self.machine.warm_bytes,
-            jobs: self.machine.jobs.clone(),
+            jobs: self.machine.log_jobs.clone(),
             ..PartitionOptions::default()
         };
         let open = |n: u32| Partition::open(self.machine.vfs.clone(), &dir.join(n.to_string()), options.clone());

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
+use futures::future::join_all;
 use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, Response, TopicProduceResponse,
 };
 use xs_proto::kafka::records::{Batch, Compression};
 use xs_storage::engine::Commit;
-use xs_storage::partition::{Append, AppendError, Appended};
+use xs_storage::log::{Batches, Written};
+use xs_storage::partition::{Append, AppendError, Appended, Partition};
 
 use crate::broker::Broker;
 use crate::config::Flush;
@@ -20,15 +22,16 @@ use crate::transactions::Producer;
 /// From this version on a batch may be compressed with zstd (KIP-110).
 const ZSTD: i16 = 7;
 
-/// Appends at once, in the order of the requests; only the disk is waited for.
+/// Appends at once, in the order of the requests, and writes each partition once behind all of it; what is waited for is
+/// who else is at the disk.
 pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16) -> Answer {
     let (acks, transaction) = (request.acks, request.transactional_id);
-    let (mut commits, mut failed) = (Vec::new(), None);
+    let (mut put, mut failed) = (Vec::new(), None);
     let mut responses = Vec::with_capacity(request.topic_data.len());
-    for data in request.topic_data {
+    for (at, data) in request.topic_data.into_iter().enumerate() {
         let topic = broker.topics.get(&data.name);
         let mut partition_responses = Vec::with_capacity(data.partition_data.len());
-        for partition in data.partition_data {
+        for (nth, partition) in data.partition_data.into_iter().enumerate() {
             let index = partition.index;
             let bytes = partition.records.as_ref().map_or(0, |records| records.len() as u64);
             let done = match acks {
@@ -36,11 +39,11 @@ pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16
                 _ => Err((ErrorCode::INVALID_REQUIRED_ACKS, None)),
             };
             partition_responses.push(match done {
-                Ok((appended, log_start_offset)) => {
+                Ok(Put { appended, partition, log_start_offset }) => {
                     broker.meters.produced_batches.increment(1);
                     broker.meters.produced_bytes.increment(bytes);
                     let (base_offset, log_append_time_ms) = (appended.base.0 as i64, appended.stamped.unwrap_or(-1));
-                    commits.push(appended.commit);
+                    put.push(((at, nth), partition, appended.commit));
                     PartitionProduceResponse {
                         index,
                         base_offset,
@@ -71,26 +74,60 @@ pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16
         _ => {}
     }
     let response = ProduceResponse { responses, ..Default::default() };
-    match broker.config.flush {
-        Flush::Later => Answer::Now(response.into()),
-        Flush::Always => Answer::Later(flushed(response, commits).boxed()),
+    let durable = broker.config.flush == Flush::Always;
+    // One write takes all that was appended to a partition.
+    let waits = put.into_iter().map(|(place, partition, commit)| match durable {
+        true => (place, Wait::Durable(commit)),
+        false => (place, Wait::Written(partition.write())),
+    });
+    let waits: Vec<_> = waits.filter(|(_, wait)| !wait.is_over()).collect();
+    match waits.is_empty() {
+        true => Answer::Now(response.into()),
+        false => Answer::Later(answered(response, waits).boxed()),
     }
 }
 
-/// The answer when all is on the disk. A disk that fails has failed for every batch that waited for it.
-async fn flushed(mut response: ProduceResponse, commits: Vec<Commit>) -> Response {
-    let mut outcome = Ok(());
-    for commit in commits {
-        outcome = outcome.and(commit.await);
+/// What an answer waits for.
+enum Wait {
+    Durable(Commit),
+    Written(Written<Batches>),
+}
+
+impl Wait {
+    fn is_over(&self) -> bool {
+        matches!(self, Wait::Written(written) if matches!(written.outcome(), Some(Ok(()))))
     }
-    if let Err(error) = outcome {
-        tracing::error!(%error, "records are not on the disk");
-        let partitions = response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses);
-        for partition in partitions.filter(|partition| partition.error_code.is_ok()) {
+
+    async fn over(self) -> xs_storage::Result<()> {
+        match self {
+            Wait::Durable(commit) => commit.await,
+            Wait::Written(written) => written.await,
+        }
+    }
+}
+
+/// Where in the answer a partition stands.
+type Place = (usize, usize);
+
+/// The answer when all is where it is to be. A disk that fails has failed for every batch that waited for it.
+async fn answered(mut response: ProduceResponse, waits: Vec<(Place, Wait)>) -> Response {
+    let over = waits.into_iter().map(|(place, wait)| wait.over().map(move |outcome| (place, outcome)));
+    for ((topic, partition), outcome) in join_all(over).await {
+        if let Err(error) = outcome {
+            let name = &response.responses[topic].name;
+            tracing::error!(topic = %name, %error, "records are not on the disk");
+            let partition = &mut response.responses[topic].partition_responses[partition];
             (partition.error_code, partition.base_offset) = (ErrorCode::KAFKA_STORAGE_ERROR, -1);
         }
     }
     response.into()
+}
+
+/// What was appended, and where.
+struct Put {
+    appended: Appended,
+    partition: Partition,
+    log_start_offset: i64,
 }
 
 type Refused = (ErrorCode, Option<String>);
@@ -101,7 +138,7 @@ fn append(
     data: PartitionProduceData,
     version: i16,
     transaction: Option<&str>,
-) -> Result<(Appended, i64), Refused> {
+) -> Result<Put, Refused> {
     let topic = topic.ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None))?;
     let partition = topic.partition(data.index).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None))?;
     let bytes = data.records.and_then(|records| records.to_bytes()).unwrap_or_default();
@@ -137,7 +174,7 @@ fn append(
         }
     };
     let appended = appended.map_err(|error| (code(&error), Some(error.to_string())))?;
-    Ok((appended, partition.bounds().start.0 as i64))
+    Ok(Put { appended, partition: partition.clone(), log_start_offset: partition.bounds().start.0 as i64 })
 }
 
 fn code(error: &AppendError) -> ErrorCode {
