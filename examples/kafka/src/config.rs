@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::mutation::Bug;
 use crate::{groups, transactions};
 
 /// When a produce request is answered.
@@ -50,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) max_sessions: usize,
     /// How often old records are looked for, and keys that stand there twice.
     pub(crate) tend: Duration,
+    /// For tests of tests.
+    pub(crate) bug: Bug,
 }
 
 impl Default for Config {
@@ -71,6 +74,7 @@ impl Default for Config {
             transactions: Default::default(),
             max_sessions: 1000,
             tend: Duration::from_secs(15),
+            bug: Bug::default(),
         }
     }
 }

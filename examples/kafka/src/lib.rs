@@ -141,6 +141,7 @@ mod coordinate;
 mod entry;
 mod groups;
 mod metrics;
+mod mutation;
 mod sasl;
 pub mod server;
 mod service;
@@ -150,4 +151,6 @@ mod topics;
 mod transactions;
 
 pub use config::Flush;
+#[cfg(feature = "mutations")]
+pub use mutation::Mutation;
 pub use server::{Builder, Server, StartError};

@@ -76,10 +76,12 @@ use xs_os::{Clock, Jobs, PoolJobs, Rng, SystemClock, ThreadJobs};
 use xs_proto::kafka::codec::{FrameCodec, ServerCodec};
 
 use crate::api::fetch::Sessions;
+use crate::api::produce::Order;
 use crate::broker::Broker;
 use crate::config::{Config, Flush};
 use crate::groups::Groups;
 use crate::metrics::Meters;
+use crate::mutation::Mutation;
 use crate::sasl::{Secret, Session, Users};
 use crate::service::Connection;
 use crate::topic_config::TopicConfig;
@@ -289,6 +291,15 @@ impl Builder {
         self
     }
 
+    /// Switches a deliberate bug on.
+    #[cfg(feature = "mutations")]
+    #[must_use]
+    pub fn mutation(mut self, mutation: Mutation) -> Builder {
+        self.config.bug.is = Some(mutation);
+        self.config.transactions.bug.is = Some(mutation);
+        self
+    }
+
     /// Starts it on a free port of the loopback interface.
     ///
     /// # Errors
@@ -363,10 +374,14 @@ impl Builder {
         };
         let dir = self.data_dir.unwrap_or_else(|| "kafka".into());
         let (jobs, log_jobs, clock) = (self.jobs.clone(), self.log_jobs, self.clock.clone());
-        let machine = Machine { vfs, jobs, log_jobs, clock, warm_bytes: self.warm_bytes };
+        let bug = self.config.bug;
+        let machine = Machine { vfs, jobs, log_jobs, clock, warm_bytes: self.warm_bytes, bug };
         let (topics, closed) = Topics::open(machine, &dir, defaults.clone(), self.config.max_partitions)?;
         let timer = Timer::new(self.clock);
         let topics = Arc::new(topics);
+        if bug.is(Mutation::ForgetProducers) {
+            topics.forget_producers()?;
+        }
         let bridge = self.bridge.unwrap_or_else(|| Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1));
         let users = self.users.iter().map(|(name, secret)| (&**name, &*secret.0));
         let users = Users::new(users).ok_or(StartError::Random)?;
@@ -441,7 +456,7 @@ where
         other => format!("/{other}"),
     };
     let session = Arc::new(Mutex::new(Session::new(broker.users.clone())));
-    let service = Connection { broker, sends_files, host: host.into(), session };
+    let service = Connection { broker, sends_files, host: host.into(), session, order: Order::default() };
     let counted = service.broker.clone();
     counted.meters.accepted.increment(1);
     counted.meters.connections.increment(1.0);

@@ -18,9 +18,10 @@ use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::wire::Uuid;
 use xs_storage::btree::BTree;
 use xs_storage::engine::{Durability, Engine, KeyRange, WriteBatch};
-use xs_storage::partition::{Partition, PartitionOptions};
+use xs_storage::partition::{Partition, PartitionOptions, Retention};
 use xs_storage::{Error, Result};
 
+use crate::mutation::{Bug, Mutation};
 use crate::topic_config::TopicConfig;
 
 const TOPIC: &[u8] = b"topic/";
@@ -66,6 +67,8 @@ pub(crate) struct Machine {
     pub(crate) clock: Arc<dyn Clock>,
     /// Bytes of segments that are written with zeros ahead.
     pub(crate) warm_bytes: u64,
+    /// For tests of tests.
+    pub(crate) bug: Bug,
 }
 
 /// All topics.
@@ -162,6 +165,13 @@ impl Topics {
         which.map(open).collect()
     }
 
+    /// A deliberate bug: no producer is known any more.
+    pub(crate) fn forget_producers(&self) -> Result<()> {
+        let keep = Retention { producers_ms: -1, ..Retention::default() };
+        let all = self.all();
+        all.iter().flat_map(|topic| &topic.partitions).try_for_each(|partition| partition.tend(0, &keep).map(drop))
+    }
+
     /// Where everything is remembered that is no record.
     pub(crate) fn catalog(&self) -> Arc<dyn Engine> {
         self.catalog.clone()
@@ -215,7 +225,10 @@ impl Topics {
             self.machine.vfs.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))?;
             let mut batch = WriteBatch::new();
             batch.put(&key(&name), &write_entry(&topic));
-            self.catalog.submit(batch, Durability::Synced)?.wait()?;
+            let commit = self.catalog.submit(batch, Durability::Synced)?;
+            if !self.machine.bug.is(Mutation::TopicBeforeDurable) {
+                commit.wait()?;
+            }
             Ok(topic)
         };
         let topic = match made() {

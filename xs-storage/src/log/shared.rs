@@ -12,7 +12,6 @@ use xs_os::jobs::JobHandle;
 use xs_os::vfs::{File, Open, Vfs};
 
 use super::framing::{Framing, MAX_HEAD};
-use super::pending::Chunk;
 use super::range::Places;
 use super::segment::Segment;
 use super::spares::Spares;

@@ -128,8 +128,7 @@
 //! # What this leaves out
 //!
 //! Replication, which needs appends that keep their offsets. Which record of a batch is the first of a time: a batch may be
-//! compressed, and nobody but compaction looks inside. A pass for its own sake when something has been dirty for long
-//! (`max.compaction.lag.ms`). Formats older than 2.
+//! compressed, and nobody but compaction looks inside. Formats older than 2.
 //!
 //! # Try next
 //!
@@ -175,7 +174,7 @@ use crate::{Error, Result};
 use passes::Passes;
 use state::State;
 
-pub use append::{Append, Appended};
+pub use append::{Append, Appended, check_keys};
 pub use check::Checked;
 pub use compact::{Compaction, Compactor};
 pub use error::{AppendError, ReadError};

@@ -10,6 +10,7 @@ use xs_storage::engine::{Engine, WriteBatch};
 use crate::broker::Broker;
 use crate::groups::offsets::{self, At, Offset};
 use crate::groups::{Group, Who};
+use crate::mutation::Mutation;
 
 /// `offset.metadata.max.bytes`.
 pub(crate) const MAX_METADATA: usize = 4096;
@@ -51,8 +52,9 @@ pub(crate) fn commit(broker: &Broker, request: OffsetCommitRequest) -> impl Futu
     };
     let check = |group: &mut Group, now| group.handle_commit(now, who, generation);
     let submitted = broker.groups.commit(&request.group_id, generation < 0, check, fill);
+    let waits = !broker.config.bug.is(Mutation::OffsetsBeforeDurable);
     async move {
-        let failed = submitted.await.err();
+        let failed = if waits { submitted.await.err() } else { None };
         let mut errors = asked.iter().map(|(.., error)| failed.unwrap_or(*error));
         let topics = request.topics.iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|partition| OffsetCommitResponsePartition {

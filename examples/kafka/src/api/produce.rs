@@ -1,20 +1,25 @@
 //! Produce: appends batches as they came.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::join_all;
+use parking_lot::Mutex;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, Response, TopicProduceResponse,
 };
-use xs_proto::kafka::records::{Batch, Compression};
+use xs_proto::kafka::records::{Batch, BatchHeader, Compression};
 use xs_storage::engine::Commit;
 use xs_storage::log::{Batches, Written};
-use xs_storage::partition::{Append, AppendError, Appended, Partition};
+use xs_storage::partition::{Append, AppendError, Appended, Partition, check_keys};
 
 use crate::broker::Broker;
 use crate::config::Flush;
+use crate::mutation::Mutation;
 use crate::service::{Answer, Closing};
 use crate::topics::Topic;
 use crate::transactions::Producer;
@@ -22,9 +27,96 @@ use crate::transactions::Producer;
 /// From this version on a batch may be compressed with zstd (KIP-110).
 const ZSTD: i16 = 7;
 
-/// Appends at once, in the order of the requests, and writes each partition once behind all of it; what is waited for is
-/// who else is at the disk.
-pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16) -> Answer {
+/// A longer batch of a topic whose records must have keys is looked into away from the reactor, and so is one that must be
+/// decompressed, of which nobody knows how long that takes. Looking through so many bytes takes some ten microseconds.
+const IN_PLACE: usize = 64 << 10;
+
+/// The order in which a connection's records are appended, where some are looked into elsewhere first: the end of the last one
+/// that was.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Order(Arc<Mutex<Option<oneshot::Receiver<()>>>>);
+
+impl Order {
+    /// What must be appended before anything else is, if there is such a thing.
+    fn before(&self) -> Option<oneshot::Receiver<()>> {
+        let mut last = self.0.lock().take()?;
+        matches!(last.try_recv(), Err(TryRecvError::Empty)).then_some(last)
+    }
+}
+
+/// Appends in the order of the requests, and writes each partition once behind all of it. That is done at once, unless
+/// records have to be looked into that take their time; what else is waited for is who is at the disk.
+pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16, order: &Order) -> Answer {
+    let (before, looks) = (order.before(), looked_into(broker, &request));
+    if before.is_none() && looks.is_empty() {
+        return match put(broker, request, version, &Looked::default()) {
+            Ok(None) => Answer::None,
+            Ok(Some((response, waits))) if waits.is_empty() => Answer::Now(response.into()),
+            Ok(Some((response, waits))) => Answer::Later(answered(response, waits).boxed()),
+            Err(why) => Answer::Close(why),
+        };
+    }
+    let (over, behind) = oneshot::channel();
+    *order.0.lock() = Some(behind);
+    let broker = broker.clone();
+    Answer::Either(
+        async move {
+            let looked = match looks.is_empty() {
+                true => Looked::default(),
+                false => broker.bridge.run(move || look(looks)).await,
+            };
+            if let Some(before) = before {
+                // It ends when it goes.
+                let _ = before.await;
+            }
+            let put = put(&broker, request, version, &looked)?;
+            drop(over);
+            Ok(match put {
+                Some((response, waits)) => Some(answered(response, waits).await),
+                None => None,
+            })
+        }
+        .boxed(),
+    )
+}
+
+/// Where in a request a partition stands.
+type Place = (usize, usize);
+
+/// What was found in the batches that were looked into.
+type Looked = BTreeMap<Place, Result<(), AppendError>>;
+
+/// The batches that are to be looked into elsewhere.
+fn looked_into(broker: &Broker, request: &ProduceRequest) -> Vec<(Place, Bytes)> {
+    let mut looks = Vec::new();
+    for (at, data) in request.topic_data.iter().enumerate() {
+        if !broker.topics.get(&data.name).is_some_and(|topic| topic.config.compact) {
+            continue;
+        }
+        for (nth, partition) in data.partition_data.iter().enumerate() {
+            let Some(bytes) = partition.records.clone().and_then(|records| records.to_bytes()) else { continue };
+            let is_plain = |header: BatchHeader| header.compression().is_ok_and(|how| how == Compression::None);
+            // What is no batch is refused soon enough.
+            let in_place = bytes.len() <= IN_PLACE && BatchHeader::parse(&bytes).map_or(true, is_plain);
+            if !in_place {
+                looks.push(((at, nth), bytes));
+            }
+        }
+    }
+    looks
+}
+
+fn look(looks: Vec<(Place, Bytes)>) -> Looked {
+    looks.into_iter().map(|(place, batch)| (place, check_keys(&batch))).collect()
+}
+
+/// Appends and writes. What is to be answered, unless nothing is, and what has to be waited for before that.
+fn put(
+    broker: &Broker,
+    request: ProduceRequest,
+    version: i16,
+    looked: &Looked,
+) -> Result<Option<(ProduceResponse, Vec<(Place, Wait)>)>, Closing> {
     let (acks, transaction) = (request.acks, request.transactional_id);
     let (mut put, mut failed) = (Vec::new(), None);
     let mut responses = Vec::with_capacity(request.topic_data.len());
@@ -35,7 +127,9 @@ pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16
             let index = partition.index;
             let bytes = partition.records.as_ref().map_or(0, |records| records.len() as u64);
             let done = match acks {
-                -1..=1 => append(broker, topic.as_deref(), partition, version, transaction.as_deref()),
+                -1..=1 => {
+                    append(broker, topic.as_deref(), partition, version, transaction.as_deref(), looked.get(&(at, nth)))
+                }
                 _ => Err((ErrorCode::INVALID_REQUIRED_ACKS, None)),
             };
             partition_responses.push(match done {
@@ -69,22 +163,22 @@ pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16
     }
     match (acks, failed) {
         // Who wants no answer can only be told by the end of the connection.
-        (0, Some(code)) => return Answer::Close(Closing::Unanswered(code)),
-        (0, None) => return Answer::None,
+        (0, Some(code)) => return Err(Closing::Unanswered(code)),
+        (0, None) => return Ok(None),
         _ => {}
     }
     let response = ProduceResponse { responses, ..Default::default() };
+    if broker.config.bug.is(Mutation::AnswerBeforeDurable) {
+        return Ok(Some((response, Vec::new())));
+    }
     let durable = broker.config.flush == Flush::Always;
     // One write takes all that was appended to a partition.
     let waits = put.into_iter().map(|(place, partition, commit)| match durable {
         true => (place, Wait::Durable(commit)),
         false => (place, Wait::Written(partition.write())),
     });
-    let waits: Vec<_> = waits.filter(|(_, wait)| !wait.is_over()).collect();
-    match waits.is_empty() {
-        true => Answer::Now(response.into()),
-        false => Answer::Later(answered(response, waits).boxed()),
-    }
+    let waits = waits.filter(|(_, wait)| !wait.is_over()).collect();
+    Ok(Some((response, waits)))
 }
 
 /// What an answer waits for.
@@ -105,9 +199,6 @@ impl Wait {
         }
     }
 }
-
-/// Where in the answer a partition stands.
-type Place = (usize, usize);
 
 /// The answer when all is where it is to be. A disk that fails has failed for every batch that waited for it.
 async fn answered(mut response: ProduceResponse, waits: Vec<(Place, Wait)>) -> Response {
@@ -138,6 +229,7 @@ fn append(
     data: PartitionProduceData,
     version: i16,
     transaction: Option<&str>,
+    looked: Option<&Result<(), AppendError>>,
 ) -> Result<Put, Refused> {
     let topic = topic.ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None))?;
     let partition = topic.partition(data.index).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None))?;
@@ -157,7 +249,11 @@ fn append(
         let error = AppendError::TooLarge { len, limit };
         return Err((code(&error), Some(error.to_string())));
     }
-    let how = Append { leader_epoch: 0, now: broker.now_ms(), stamp: topic.config.stamp, keyed: topic.config.compact };
+    if let Some(Err(error)) = looked {
+        return Err((code(error), Some(error.to_string())));
+    }
+    let keyed = topic.config.compact && looked.is_none();
+    let how = Append { leader_epoch: 0, now: broker.now_ms(), stamp: topic.config.stamp, keyed };
     let (producer, epoch) = (batch.header().producer_id, batch.header().producer_epoch);
     let is_transactional = batch.header().is_transactional();
     let append = || partition.append(batch.into_bytes(), how);

@@ -59,7 +59,7 @@ async fn killed(options: &[&str]) {
     for _ in 0..kills {
         let broker = start();
         let addr = broker.addr;
-        assert!(make_topic(&mut Client::at(addr).await.unwrap(), WRITERS).await);
+        make_topic(&mut Client::at(addr).await.unwrap(), WRITERS).await.unwrap().unwrap();
         let lives = writers.drain(..).map(|mut writer| {
             tokio::spawn(async move {
                 if let Ok(mut client) = Client::at(addr).await {
@@ -72,7 +72,9 @@ async fn killed(options: &[&str]) {
         tokio::time::sleep(Duration::from_millis(50 + rng.below(400))).await;
         broker.kill();
         for life in lives {
-            writers.push(life.await.unwrap());
+            let writer = life.await.unwrap();
+            assert_eq!(writer.refused, None);
+            writers.push(writer);
         }
     }
     let broker = start();
