@@ -215,8 +215,8 @@ pub struct PartitionOptions {
     /// As [`LogOptions::warm_bytes`](crate::log::LogOptions::warm_bytes): segments written with zeros ahead
     /// (`log.preallocate`); 0 by default.
     pub warm_bytes: u64,
-    /// Where the log's work in the background is done. By default a thread of its own: who has many partitions shares one
-    /// value among them.
+    /// Where the log's work in the background is done. By default a thread of its own: who has many partitions shares a
+    /// [`PoolJobs`](xs_os::PoolJobs) among them.
     pub jobs: Arc<dyn Jobs>,
 }
 
