@@ -172,7 +172,7 @@ struct Run {
 fn run(seed: u64, mutation: Option<Mutation>) -> Result<Run, String> {
     let options = Options { link: Link::datagrams(), keep: Keep::Last(300), ..Options::new(1 + CLIENTS) };
     let operator = Operator::default();
-    let mut world = World::new(seed, options, |cx| {
+    let mut world = World::new(seed, options, move |cx| {
         let operator = operator.clone();
         Ok(match cx.node() {
             BROKER => Host::new(cx, |node| broker(node, operator, mutation)),
