@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Output, Stdio};
 
 /// Where `.ci/tools` builds it, and what to do when it is not there.
 pub(super) fn find(given: Option<PathBuf>) -> Result<PathBuf, String> {
@@ -27,16 +27,43 @@ pub(super) fn consume(program: &Path, port: u16, topic: &str, count: u64) -> io:
     consumed(&said, count).ok_or_else(|| io::Error::other(format!("the load generator said:\n{said}")))
 }
 
+/// A producer that sends at a rate, each message at once, with the time in it.
+pub(super) fn pace(program: &Path, port: u16, topic: &str, size: usize, count: u64, rate: u64) -> io::Result<()> {
+    let (size, count, rate) = (size.to_string(), count.to_string(), rate.to_string());
+    let args =
+        ["-P", "-l", "-t", topic, "-p", "0", "-s", &size, "-c", &count, "-r", &rate, "-a", "-1", "-X", "linger.ms=0"];
+    said(command(program, port, &args).output()?).map(drop)
+}
+
+/// A consumer that writes to `file` how old each message was, in microseconds, until it has seen one that tells no time and
+/// `count` that do.
+pub(super) fn watch(program: &Path, port: u16, topic: &str, count: u64, file: &Path) -> io::Result<Child> {
+    let (count, file) = ((count + 1).to_string(), file.display().to_string());
+    let args = ["-C", "-l", "-q", "-t", topic, "-p", "0", "-o", "beginning", "-c", &count, "-A", &file];
+    command(program, port, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+}
+
+/// Waits for a consumer that watches.
+pub(super) fn finish(consumer: Child) -> io::Result<()> {
+    said(consumer.wait_with_output()?).map(drop)
+}
+
 fn run(program: &Path, port: u16, args: &[&str]) -> io::Result<String> {
-    // A run that hangs is a run that failed.
-    let output = Command::new("timeout")
-        .arg("120")
-        .arg(program)
-        .args(args)
-        .args(["-b", &format!("127.0.0.1:{port}")])
-        .output()?;
-    let said = [output.stdout, output.stderr].concat();
-    Ok(String::from_utf8_lossy(&said).into_owned())
+    // What it says is asked for what it was to do; it ends with a failure for little.
+    let output = command(program, port, args).output()?;
+    Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+/// A run that hangs is a run that failed.
+fn command(program: &Path, port: u16, args: &[&str]) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg("120").arg(program).args(args).args(["-b", &format!("127.0.0.1:{port}")]);
+    command
+}
+
+fn said(output: Output) -> io::Result<String> {
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    if output.status.success() { Ok(said) } else { Err(io::Error::other(format!("the load generator said:\n{said}"))) }
 }
 
 /// `% 1000000 messages produced (100000000 bytes), 1000000 delivered (offset 0, 0 failed) in 300ms: 3333333 msgs/s and …`

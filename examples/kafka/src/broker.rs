@@ -8,10 +8,12 @@ use xs_net::{Bridge, Timer};
 use xs_os::Rng;
 use xs_proto::kafka::wire::Uuid;
 
+use crate::acl::Rules;
 use crate::api::fetch::Sessions;
 use crate::config::Config;
 use crate::groups::Groups;
 use crate::metrics::Meters;
+use crate::quota;
 use crate::sasl::Users;
 use crate::topic_config::TopicConfig;
 use crate::topics::{Refusal, Topic, Topics};
@@ -25,8 +27,12 @@ pub(crate) struct Broker {
     pub(crate) groups: Arc<Groups>,
     pub(crate) transactions: Transactions,
     pub(crate) users: Arc<Users>,
+    /// Who may do what. Without it everybody may do everything.
+    pub(crate) rules: Option<Arc<Rules>>,
     pub(crate) sessions: Sessions,
     pub(crate) meters: Meters,
+    /// Who may send and fetch how much. Without it everybody may any.
+    pub(crate) quotas: Option<Arc<quota::Meters>>,
     pub(crate) timer: Timer,
     /// The way to the disk for what may wait for it.
     pub(crate) bridge: Bridge,

@@ -51,16 +51,16 @@ use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::time::Duration;
 
 use lexopt::prelude::*;
-use xs_net::Timer;
 use xs_net::observe::Recorder;
 use xs_net::reactors::Reactors;
 use xs_net::signals::{Asked, Signals};
-use xs_os::{SystemClock, descriptors};
+use xs_os::descriptors;
 
 use crate::config::Flush;
+use crate::quota::QuotaBy;
 use crate::server::{Builder, Server};
 
 const HELP: &str = "\
@@ -77,11 +77,24 @@ Options:
       --partitions N       partitions of a topic that is made without saying [1]
       --segment-bytes N    the length of a file of records, for topics that say nothing else [64 MiB]
       --users FILE         let in only whom the lines NAME:PASSWORD of this file name, by SASL
+      --acl                obey the access rules that clients set; without any, only super users may do anything
+      --super-user NAME    this user may do everything, and --acl; may be said more than once
+      --allow-unruled      where no rule speaks of a resource, everybody may do everything with it, and --acl
+      --produce-quota N    each client may write so many bytes a second; who writes more is slowed down
+      --fetch-quota N      each client may fetch so many bytes of records a second
+      --request-quota N    each client may send so many requests a second
+      --quota-by WHAT      who has quotas of its own: each client id (client), user, or both [client]
       --no-auto-create     do not make a topic because a client asks for it
       --flush              answer a producer when its records are on the disk, not when the system has them
       --warm-bytes N       write so many bytes of each partition's files ahead, for fast producers [0]
-      --metrics ADDR:PORT  answer GET /metrics there, in the text format of Prometheus
+      --metrics ADDR:PORT  answer GET / there with a page of topics, throughput, groups and their lag, and
+                           GET /metrics in the text format of Prometheus
       --threads N          threads that serve connections [1]
+      --group-min-session MS  refuse members of groups with a shorter session [6000]
+      --group-max-session MS  refuse members of groups with a longer session [1800000]
+      --group-max-size N   refuse more members of one group [10000]
+      --group-initial-delay MS  let an empty group wait so long for more members [0]
+      --max-groups N       refuse more groups [100000]
   -h, --help               this
   -V, --version            the version
 
@@ -150,12 +163,29 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, lexopt:
                 _ => Err("4096 to 2147483647"),
             })?),
             Long("users") => users(builder, &parser.value()?.string()?)?,
+            Long("acl") => builder.acl(),
+            Long("super-user") => builder.super_user(&parser.value()?.string()?),
+            Long("allow-unruled") => builder.allow_unruled(),
+            Long("produce-quota") => builder.produce_quota(parser.value()?.parse_with(quota)?),
+            Long("fetch-quota") => builder.fetch_quota(parser.value()?.parse_with(quota)?),
+            Long("request-quota") => builder.request_quota(parser.value()?.parse_with(quota)?),
+            Long("quota-by") => builder.quota_by(parser.value()?.parse_with(|text| match text {
+                "client" => Ok(QuotaBy::Client),
+                "user" => Ok(QuotaBy::User),
+                "both" => Ok(QuotaBy::Both),
+                _ => Err("client, user or both"),
+            })?),
             Long("no-auto-create") => builder.auto_create(false),
             Long("warm-bytes") => builder.warm_bytes(parser.value()?.parse()?),
             Long("metrics") => {
                 metrics = Some(parser.value()?.parse()?);
                 builder
             }
+            Long("group-min-session") => builder.group_min_session(millis(&mut parser)?),
+            Long("group-max-session") => builder.group_max_session(millis(&mut parser)?),
+            Long("group-initial-delay") => builder.group_initial_delay(millis(&mut parser)?),
+            Long("group-max-size") => builder.group_max_size(at_least_one(&mut parser)?),
+            Long("max-groups") => builder.max_groups(at_least_one(&mut parser)?),
             Long("flush") => builder.flush(Flush::Always),
             Long("threads") => builder.threads(parser.value()?.parse_with(|text| match text.parse() {
                 Ok(threads @ 1..=256) => Ok(threads),
@@ -171,20 +201,36 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, lexopt:
     Ok(Invocation::Serve(Box::new(builder), metrics))
 }
 
+fn millis(parser: &mut lexopt::Parser) -> Result<Duration, lexopt::Error> {
+    let most = i32::MAX as u64;
+    parser.value()?.parse_with(|text| match text.parse() {
+        Ok(millis) if millis <= most => Ok(Duration::from_millis(millis)),
+        _ => Err("milliseconds, up to 2147483647"),
+    })
+}
+
+fn at_least_one(parser: &mut lexopt::Parser) -> Result<usize, lexopt::Error> {
+    parser.value()?.parse_with(|text| match text.parse() {
+        Ok(count @ 1..) => Ok(count),
+        _ => Err("a number from 1"),
+    })
+}
+
 fn serve(builder: Builder, metrics: Option<SocketAddr>) -> Result<ExitCode, Box<dyn std::error::Error>> {
     tracing::debug!(files = descriptors::raise(FILES), "files may be open");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Asked for before anything listens: who sees it listen may send a signal.
     let signals = runtime.block_on(async { Signals::new() })?;
-    if let Some(listen) = metrics {
+    let recorder = Recorder::new();
+    if metrics.is_some() {
         // In place before the broker counts anything.
-        let recorder = Recorder::new();
         recorder.install()?;
-        let timer = Timer::new(Arc::new(SystemClock));
-        let listens = runtime.block_on(async { crate::metrics::serve(recorder, listen, &timer) })?;
-        tracing::info!("metrics at http://{listens}/metrics");
     }
-    let reactors = builder.run()?;
+    let (reactors, broker) = builder.run_shared()?;
+    if let Some(listen) = metrics {
+        let listens = runtime.block_on(async { crate::page::serve(recorder, broker, listen) })?;
+        tracing::info!("metrics at http://{listens}/metrics, and a page for people at http://{listens}/");
+    }
     let addr = reactors.local_addr();
     tracing::info!("listening on {addr} (try: kcat -b {addr} -L)");
     Ok(runtime.block_on(wait(reactors, signals))?)
@@ -206,6 +252,10 @@ async fn wait(reactors: Reactors, mut signals: Signals) -> io::Result<ExitCode> 
         ended = ended => ended.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS),
         _ = signals.end() => Ok(ExitCode::from(130)),
     }
+}
+
+fn quota(text: &str) -> Result<u64, &'static str> {
+    text.parse().ok().filter(|quota| *quota > 0).ok_or("a number from 1")
 }
 
 /// The users that a file names, a line each.
@@ -234,12 +284,27 @@ mod tests {
     #[test]
     fn arguments_are_understood_or_refused() {
         let parse = |line: &str| parse(line.split(' ').map(OsString::from)).map(drop);
-        for line in ["xs-kafka", "xs-kafka --data-dir d --port=0 --flush --threads 2", "xs-kafka --advertise [::1]:9"] {
+        for line in [
+            "xs-kafka",
+            "xs-kafka --data-dir d --port=0 --flush --threads 2",
+            "xs-kafka --advertise [::1]:9",
+            "xs-kafka --acl --super-user root --super-user other --allow-unruled",
+            "xs-kafka --produce-quota 1 --fetch-quota 2 --request-quota 3 --quota-by both",
+            "xs-kafka --group-max-size 2 --group-min-session 100",
+        ] {
             assert!(parse(line).is_ok(), "{line}");
         }
-        for line in
-            ["xs-kafka d", "xs-kafka --threads 0", "xs-kafka --port x", "xs-kafka --advertise host", "xs-kafka --x"]
-        {
+        for line in [
+            "xs-kafka --super-user",
+            "xs-kafka --fetch-quota 0",
+            "xs-kafka --quota-by all",
+            "xs-kafka d",
+            "xs-kafka --threads 0",
+            "xs-kafka --port x",
+            "xs-kafka --advertise host",
+            "xs-kafka --x",
+            "xs-kafka --group-max-size 0",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::mutation::Bug;
-use crate::{groups, transactions};
+use crate::{groups, quota, transactions};
 
 /// When a produce request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +45,10 @@ pub(crate) struct Config {
     pub(crate) max_groups: usize,
     /// `offsets.retention.minutes`, in milliseconds.
     pub(crate) offsets_retention_ms: i64,
+    /// There are no more access rules than this.
+    pub(crate) max_rules: usize,
+    /// How much clients may send and fetch.
+    pub(crate) quotas: quota::Quotas,
     /// What bounds transactions.
     pub(crate) transactions: transactions::Limits,
     /// So many fetch sessions are remembered at once.
@@ -71,6 +75,8 @@ impl Default for Config {
             groups: groups::Limits { initial_delay: Duration::ZERO, ..Default::default() },
             max_groups: 100_000,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1000,
+            max_rules: 10_000,
+            quotas: quota::Quotas { max_keys: 10_000, ..Default::default() },
             transactions: Default::default(),
             max_sessions: 1000,
             tend: Duration::from_secs(15),

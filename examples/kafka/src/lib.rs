@@ -22,33 +22,20 @@
 //! topics, looking for a time) leaves the reactor through a bridge. In the background records are written, deleted when
 //! they are old, and compacted (`tend`).
 //!
-//! The versions that are served, and those that four clients chose in the tests: kcat with librdkafka 2.0.2,
-//! confluent-kafka 2.16.1, kafka-python 3.0.12, aiokafka 0.14.0. Where a place is empty, nobody has looked
-//! which one they chose.
+//! Who a client is, SASL says (`sasl`); what it may do, [access rules](acl) (`caller` asks them); how much of it, quotas (`quota`).
+//! A client over its quota is answered at once, told how long it has to wait, and not heard until then: the service's `poll_ready`
+//! says so, and the pipeline stops reading.
 //!
-//! | request | versions | kcat | confluent | python | aiokafka | |
-//! |---|---|---|---|---|---|---|
-//! | Produce 0 | 3–10 | 7 | 10 | 9 | 7 | acks 0, 1, all; idempotent producers; listed from 0 |
-//! | Fetch 1 | 4–12 | 11 | 12 | 12 | 11 | long polling, both isolations, sessions; zstd from 10 |
-//! | ListOffsets 2 | 1–7 | 2 | 7 | 7 | 3 | first, last, by time; latest time from 7 |
-//! | Metadata 3 | 0–12 | 4 | 12 | 12 | 5 | makes topics that are missing |
-//! | ApiVersions 18 | 0–4 | 3 | 3 | 4 | 0 | |
-//! | CreateTopics 19, DeleteTopics 20 | 2–7, 1–6 | | 4, 4 | –, 6 | | |
-//! | DeleteRecords 21, CreatePartitions 37 | 0–2, 0–3 | | 2, 2 | | | |
-//! | FindCoordinator 10 | 0–3 | | | | | always this broker |
-//! | JoinGroup 11, SyncGroup 14 | 0–7, 0–5 | | | | | static members; any protocol of the clients |
-//! | Heartbeat 12, LeaveGroup 13 | 0–4, 0–5 | | | | | |
-//! | OffsetCommit 8, OffsetFetch 9, OffsetDelete 47 | 2–9, 1–9, 0 | | | | | |
-//! | DescribeGroups 15, ListGroups 16, DeleteGroups 42 | 0–5, 0–5, 0–2 | | | | | |
-//! | SaslHandshake 17, SaslAuthenticate 36 | 1, 0–2 | | | | | PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; handshake 0 is refused |
-//! | InitProducerId 22 | 0–4 | 4 | 4 | 4 | 0 | idempotent and transactional |
-//! | AddPartitionsToTxn 24, AddOffsetsToTxn 25, EndTxn 26, TxnOffsetCommit 28 | 0–3 | | | | | |
-//! | DescribeTransactions 65, ListTransactions 66 | 0, 0–1 | | | | | |
-//! | OffsetForLeaderEpoch 23 | 2–4 | | | | | |
-//! | DescribeConfigs 32, AlterConfigs 33 | 1–4, 0–2 | | 1, 2 | | | topics; the broker's to be looked at |
-//! | IncrementalAlterConfigs 44 | 0–1 | | 1 | | | |
-//! | DescribeCluster 60, DescribeProducers 61 | 0–1, 0 | | | | | |
-//! | DescribeTopicPartitions 75 | 0 | | | | | page by page |
+//! What is served, and which versions kcat with librdkafka 2.0.2, confluent-kafka 2.16.1 (librdkafka 2.16.0, as rdkafka
+//! 0.39 has it in the tests), kafka-python 3.0.12, aiokafka 0.14.0, kafkajs 2.2.4 and rskafka 0.6.0 chose of it when they were
+//! asked to do all that they can. `tests/program/versions.rs` makes the table from the broker's trace, and compares it.
+//! Where a place is empty, the client did not ask.
+//!
+#![doc = include_str!("versions.md")]
+//!
+//! Produce is listed from 0 for the sake of old librdkafkas, and refused below 3. Its zstd begins with version 7; readers are
+//! sent what lies there, whatever their version. Access rules are there where [`Builder::acl`] is said. Coordinators are always
+//! this broker. Of the broker's own configuration some is told and none changed.
 //!
 //! # Invariants
 //!
@@ -65,6 +52,10 @@
 //! - What a transaction has written counts in all of its partitions and groups, or in none, whenever the broker is killed.
 //! - A batch is stored and sent as it came; only base offset, leader epoch and, where the topic wants that, its time are
 //!   the broker's.
+//! - Where access rules are obeyed, every request asks them, and is answered with Kafka's error where they say no
+//!   (`tests/access/refusals.rs` tries everything that is served). What may not be seen is left out of lists.
+//! - A client over its quota gets the rate that it says, over all of its connections, and others don't notice
+//!   (`tests/access/quotas.rs`, in a simulated world).
 //! - What a client sends is bounded: frames, elements, batches, partitions, sessions, waiting time, bytes of an answer
 //!   (`config`). What has to be decompressed has a limit.
 //!
@@ -118,9 +109,11 @@
 //!   what was sent with acks 0 when the process is killed. Kafka leaves the former to replicas.
 //! - Changing `segment.bytes` and `segment.ms` of a topic that is there, and the broker's own configuration while it runs.
 //! - A partition whose disk has failed answers with an error until the broker is started again; the metrics count them.
-//! - Access rules, the groups of KIP-848, SASL in front of Kafka 1.0 (handshake 0), re-authentication. What is not served is
-//!   not listed, so clients know.
-//! - Quotas, tiered storage, and batches in formats before version 2.
+//! - The groups of KIP-848, re-authentication, users that are added while it runs. What is not served is not listed, so clients
+//!   know.
+//! - Quotas for single users or clients, and asking for quotas (DescribeClientQuotas, AlterClientQuotas): all of a kind have the
+//!   same, from the command line. Requests are counted by number; Kafka counts the time that its threads spend on them.
+//! - Tiered storage, and batches in formats before version 2.
 //!
 //! # Try next
 //!
@@ -130,11 +123,13 @@
 //! # Sources
 //!
 //! Kafka's protocol guide and broker configurations; KIP-74 (sizes of fetches), KIP-98 (idempotent producers), KIP-110
-//! (zstd), KIP-227 (fetch sessions), KIP-339 (incremental changes of configurations), KIP-966 (topics page by page).
+//! (zstd), KIP-219 (quotas), KIP-227 (fetch sessions), KIP-339 (incremental changes of configurations), KIP-966 (topics page by page).
 #![forbid(unsafe_code)]
 
+pub mod acl;
 mod api;
 mod broker;
+mod caller;
 pub mod cli;
 mod config;
 mod coordinate;
@@ -142,15 +137,19 @@ mod entry;
 mod groups;
 mod metrics;
 mod mutation;
+mod page;
+mod quota;
 mod sasl;
 pub mod server;
 mod service;
 mod tend;
 mod topic_config;
 mod topics;
+mod traffic;
 mod transactions;
 
 pub use config::Flush;
 #[cfg(feature = "mutations")]
 pub use mutation::Mutation;
+pub use quota::QuotaBy;
 pub use server::{Builder, Server, StartError};

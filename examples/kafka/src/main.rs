@@ -4,6 +4,10 @@
 
 use std::process::ExitCode;
 
+// Requests of a megabyte come and go: their memory is used again instead of being asked for anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     xs_kafka::cli::main(std::env::args_os())
 }

@@ -1,24 +1,12 @@
 //! What the broker counts, told to the `metrics` facade: to whatever recorder the process has when the broker is assembled.
 //! The program has one if it is given an address for its page.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::time::Instant;
 
-use http::{Method, Request, Response, StatusCode, header};
 use metrics::{Counter, Gauge};
-use tokio::net::TcpStream;
-use tower::service_fn;
-use xs_net::http::{Incoming, Server};
-use xs_net::listener::{BindError, TcpListener, TcpOptions};
-use xs_net::observe::{PROMETHEUS_TEXT, Recorder};
-use xs_net::serve::{Conn, ConnectionLimit, ServeOptions, serve_with};
-use xs_net::{Addr, Timer};
 use xs_proto::kafka::messages::ApiKey;
 
 use crate::topics::Topics;
-
-/// So many may read the page at once.
-const CONNECTIONS: usize = 16;
 
 /// Handles, so that counting is one addition.
 pub(crate) struct Meters {
@@ -88,45 +76,14 @@ impl Meters {
         }
     }
 
-    /// Tells what topics there are now.
-    pub(crate) fn look(&self, topics: &Topics) {
+    /// Tells what topics there are now, and how fast they grow.
+    pub(crate) fn look(&self, topics: &Topics, now: Instant) {
         let all = topics.all();
+        all.iter().for_each(|topic| topic.traffic.look(now));
         let partitions = || all.iter().flat_map(|topic| &topic.partitions);
         self.topics.set(all.len() as f64);
         self.partitions.set(partitions().count() as f64);
         self.stopped.set(partitions().filter(|partition| partition.stopped().is_some()).count() as f64);
         self.disk.set(partitions().map(|partition| partition.disk_bytes()).sum::<u64>() as f64);
     }
-}
-
-/// Serves `GET /metrics` on this runtime; where it listens.
-pub(crate) fn serve(recorder: Recorder, listen: SocketAddr, timer: &Timer) -> Result<SocketAddr, BindError> {
-    let listener = TcpListener::bind(listen, TcpOptions::default())?;
-    let address = listener.socket_addr();
-    let server = Server::new(timer).serve(move |_: &Conn<TcpStream, Addr>| {
-        let recorder = recorder.clone();
-        service_fn(move |request: Request<Incoming>| {
-            let answer = answer(&recorder, request.method(), request.uri().path());
-            async move { Ok::<_, Infallible>(answer) }
-        })
-    });
-    let options =
-        ServeOptions { limit: ConnectionLimit::new(CONNECTIONS), timer: timer.clone(), ..ServeOptions::default() };
-    tokio::spawn(async move {
-        if let Err(error) = serve_with(listener, server, std::future::pending::<()>(), options).await {
-            tracing::error!(%error, "the page of metrics has failed");
-        }
-    });
-    Ok(address)
-}
-
-fn answer(recorder: &Recorder, method: &Method, path: &str) -> Response<String> {
-    let (status, kind, body) = match (method, path) {
-        (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, PROMETHEUS_TEXT, recorder.render()),
-        _ => (StatusCode::NOT_FOUND, "text/plain", "there is GET /metrics\n".to_owned()),
-    };
-    let mut answer = Response::new(body);
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
-    answer
 }

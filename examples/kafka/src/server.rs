@@ -55,6 +55,9 @@
 //!
 //! Kafka's documentation of `listeners` and `advertised.listeners`.
 
+mod access;
+mod connection;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -66,24 +69,23 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower::service_fn;
+use xs_net::limit::InvalidRate;
 use xs_net::listener::{Addr, BindError, Listener, TcpListener, TcpOptions};
-use xs_net::pipeline::PipelineOptions;
 use xs_net::reactors::{ReactorOptions, Reactors};
 use xs_net::serve::{Conn, Drain, DrainSignal, Drained, ServeOptions, serve_with};
-use xs_net::{Bridge, Pipeline, Timer, Transport};
+use xs_net::{Bridge, Timer};
 use xs_os::vfs::{MemoryVfs, SystemVfs, Vfs};
 use xs_os::{Clock, Jobs, PoolJobs, Rng, SystemClock, ThreadJobs};
-use xs_proto::kafka::codec::{FrameCodec, ServerCodec};
 
+use crate::acl::{Authorizer, Rules};
 use crate::api::fetch::Sessions;
-use crate::api::produce::Order;
 use crate::broker::Broker;
 use crate::config::{Config, Flush};
 use crate::groups::Groups;
 use crate::metrics::Meters;
 use crate::mutation::Mutation;
-use crate::sasl::{Secret, Session, Users};
-use crate::service::Connection;
+use crate::quota;
+use crate::sasl::{Secret, Users};
 use crate::topic_config::TopicConfig;
 use crate::topics::{Machine, Topics};
 use crate::transactions::Transactions;
@@ -103,6 +105,9 @@ pub enum StartError {
     /// Its data cannot be opened.
     #[error("the data: {0}")]
     Open(#[from] xs_storage::Error),
+    /// A quota cannot be counted.
+    #[error("a quota: {0}")]
+    Quota(#[from] InvalidRate),
     /// The operating system gives no randomness, without which passwords cannot be kept.
     #[error("there is no randomness for passwords")]
     Random,
@@ -114,6 +119,7 @@ pub struct Builder {
     config: Config,
     defaults: TopicConfig,
     users: Vec<(String, Secret)>,
+    rules: Option<Authorizer>,
     addr: SocketAddr,
     data_dir: Option<PathBuf>,
     warm_bytes: u64,
@@ -132,6 +138,7 @@ impl Default for Builder {
             config: Config::default(),
             defaults: TopicConfig::default(),
             users: Vec::new(),
+            rules: None,
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 9092)),
             data_dir: None,
             warm_bytes: 0,
@@ -223,20 +230,39 @@ impl Builder {
         self
     }
 
-    /// Lets this user in, by SASL with PLAIN or SCRAM, and nobody who is not named so (default: everybody).
-    ///
-    /// PLAIN shows the password to whoever listens to the wire.
-    #[must_use]
-    pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Builder {
-        self.users.push((name.into(), Secret(password.into())));
-        self
-    }
-
     /// An empty group waits so long for more members when one has come, and again after each that comes
     /// (`group.initial.rebalance.delay.ms`; default: not at all, which is best for one consumer or a test).
     #[must_use]
     pub fn group_initial_delay(mut self, delay: Duration) -> Builder {
         self.config.groups.initial_delay = delay;
+        self
+    }
+
+    /// Members of groups whose session is shorter are refused (`group.min.session.timeout.ms`; default 6 seconds).
+    #[must_use]
+    pub fn group_min_session(mut self, least: Duration) -> Builder {
+        self.config.groups.session.0 = least;
+        self
+    }
+
+    /// Members of groups whose session is longer are refused (`group.max.session.timeout.ms`; default 30 minutes).
+    #[must_use]
+    pub fn group_max_session(mut self, most: Duration) -> Builder {
+        self.config.groups.session.1 = most;
+        self
+    }
+
+    /// No group has more members (`group.max.size`; default 10,000).
+    #[must_use]
+    pub fn group_max_size(mut self, members: usize) -> Builder {
+        self.config.groups.members = members;
+        self
+    }
+
+    /// There are no more groups than this (default 100,000).
+    #[must_use]
+    pub fn max_groups(mut self, groups: usize) -> Builder {
+        self.config.max_groups = groups;
         self
     }
 
@@ -343,6 +369,11 @@ impl Builder {
     ///
     /// [`StartError`].
     pub fn run(self) -> Result<Reactors, StartError> {
+        self.run_shared().map(|(reactors, _)| reactors)
+    }
+
+    /// The same, for who also looks at what the reactors share.
+    pub(crate) fn run_shared(self) -> Result<(Reactors, Arc<Broker>), StartError> {
         let (addr, threads) = (self.addr, self.threads);
         let (broker, _) = self.assemble()?;
         let options = ReactorOptions { threads, name: "kafka".to_owned(), ..ReactorOptions::default() };
@@ -357,7 +388,7 @@ impl Builder {
             }
         })?;
         broker.listening(reactors.local_addr());
-        Ok(reactors)
+        Ok((reactors, broker))
     }
 
     /// The broker, and what ends when its data are closed.
@@ -385,12 +416,16 @@ impl Builder {
         let bridge = self.bridge.unwrap_or_else(|| Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1));
         let users = self.users.iter().map(|(name, secret)| (&**name, &*secret.0));
         let users = Users::new(users).ok_or(StartError::Random)?;
+        let open_rules = |rules| Rules::open(topics.catalog(), rules, self.config.max_rules).map(Arc::new);
+        let rules = self.rules.map(open_rules).transpose()?;
         let limits = self.config.transactions.clone();
         let transactions = Transactions::open(topics.clone(), timer.clone(), bridge.clone(), limits)?;
         let groups = Groups::open(topics.catalog(), timer.clone(), self.config.groups.clone(), self.config.max_groups)?;
         let mut rng = self.seed.map_or_else(Rng::from_entropy, Rng::from_seed);
         let cluster_id = topics.cluster_id(format!("xs-{:016x}", rng.next_u64()))?;
+        let quotas = quota::Meters::new(&self.config.quotas, timer.clone(), rng.next_u64())?;
         let broker = Broker {
+            quotas,
             sessions: Sessions::new(self.config.max_sessions),
             meters: Meters::new(),
             config: self.config,
@@ -399,6 +434,7 @@ impl Builder {
             groups: Arc::new(groups),
             transactions,
             users: Arc::new(users),
+            rules,
             timer,
             bridge,
             cluster_id,
@@ -427,51 +463,13 @@ impl Broker {
     {
         let options = ServeOptions { timer: self.timer.clone(), ..ServeOptions::default() };
         let broker = self.clone();
-        let connections = service_fn(move |conn: Conn<L::Io, L::Peer>| connection(broker.clone(), conn));
+        let connections = service_fn(move |conn: Conn<L::Io, L::Peer>| connection::run(broker.clone(), conn));
         serve_with(listener, connections, async move { until.drained().await }, options).await
     }
 
     /// What is done without being asked, for as long as it is polled.
     async fn background(self: Arc<Self>) {
         join(self.clone().tend(), self.coordinate()).await;
-    }
-}
-
-async fn connection<Io, Peer>(broker: Arc<Broker>, conn: Conn<Io, Peer>) -> io::Result<()>
-where
-    Io: Transport + Unpin,
-    Peer: Into<Addr>,
-{
-    let limit = broker.config.request_bytes;
-    let options = PipelineOptions {
-        depth: broker.config.depth,
-        read_buffer: 64 * 1024,
-        max_unread: limit + 4,
-        ..PipelineOptions::default()
-    };
-    let codec = ServerCodec::new(FrameCodec::new().with_limit(limit));
-    let (timer, sends_files) = (broker.timer.clone(), conn.io.sends_files());
-    let host = match conn.peer.into() {
-        Addr::Tcp(addr) => format!("/{}", addr.ip()),
-        other => format!("/{other}"),
-    };
-    let session = Arc::new(Mutex::new(Session::new(broker.users.clone())));
-    let service = Connection { broker, sends_files, host: host.into(), session, order: Order::default() };
-    let counted = service.broker.clone();
-    counted.meters.accepted.increment(1);
-    counted.meters.connections.increment(1.0);
-    let _gone = Gone(&counted.meters);
-    let cause = Pipeline::new(codec, service, &timer).with_options(options).with_drain(conn.drain).run(conn.io).await;
-    tracing::debug!(?cause, "a connection has ended");
-    Ok(())
-}
-
-/// A connection that is counted while it is there, however it ends.
-struct Gone<'a>(&'a Meters);
-
-impl Drop for Gone<'_> {
-    fn drop(&mut self) {
-        self.0.connections.decrement(1.0);
     }
 }
 

@@ -15,8 +15,10 @@ use xs_proto::kafka::messages::{ApiKey, Request, Response};
 use crate::api;
 use crate::api::produce::Order;
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::groups::Client;
-use crate::sasl::Session;
+use crate::quota::{Charge, Mute, Pause};
+use crate::sasl::{Heard, Said, Session};
 
 /// What the broker answers, and lists. The rest of what the codec knows is not served.
 pub(crate) const SERVED: &[ApiKey] = &[
@@ -49,6 +51,9 @@ pub(crate) const SERVED: &[ApiKey] = &[
     ApiKey::EndTxn,
     ApiKey::DescribeTransactions,
     ApiKey::ListTransactions,
+    ApiKey::DescribeAcls,
+    ApiKey::CreateAcls,
+    ApiKey::DeleteAcls,
     ApiKey::DescribeConfigs,
     ApiKey::AlterConfigs,
     ApiKey::CreatePartitions,
@@ -70,6 +75,9 @@ pub(crate) enum Closing {
     /// A request of somebody who has not said who it is.
     #[error("{} before authentication", .0.name())]
     Unknown(ApiKey),
+    /// Somebody who has not proved who it is, and to whom there is no other way to say so.
+    #[error("authentication without headers: {0}")]
+    Stranger(&'static str),
     /// A produce request that wants no answer has failed. There is no other way to say so.
     #[error("records that want no answer: {0}")]
     Unanswered(xs_proto::kafka::ErrorCode),
@@ -86,7 +94,6 @@ pub(crate) enum Answer {
 }
 
 /// The service of one connection.
-#[derive(Clone)]
 pub(crate) struct Connection {
     pub(crate) broker: Arc<Broker>,
     /// Whether ranges of files can be sent as they are.
@@ -97,9 +104,25 @@ pub(crate) struct Connection {
     pub(crate) session: Arc<Mutex<Session>>,
     /// Whose records are appended next.
     pub(crate) order: Order,
+    /// Where there are quotas: until when it is not heard, and what waits for that.
+    pub(crate) muted: Option<(Arc<Mute>, Pause)>,
 }
 
 impl Connection {
+    fn caller(&self) -> Caller {
+        let (rules, host) = (self.broker.rules.clone(), self.host.clone());
+        Caller { rules, principal: self.session.lock().principal(), host }
+    }
+
+    /// What a request costs, where there are quotas. Saying hello is free.
+    fn charge(&self, incoming: &Incoming) -> Option<Charge> {
+        let (Some(quotas), Some((mute, _))) = (&self.broker.quotas, &self.muted) else { return None };
+        let api = incoming.header.api().filter(|api| !is_for_all(*api))?;
+        let produced = if api == ApiKey::Produce { incoming.len as u64 } else { 0 };
+        let principal = self.session.lock().principal();
+        Some(quotas.begin(&principal, incoming.header.client_id.as_ref(), produced, mute.clone()))
+    }
+
     fn answer(&self, incoming: Incoming) -> Answer {
         let (header, broker) = (&incoming.header, &self.broker);
         let (version, client_id) = (header.api_version, header.client_id.clone());
@@ -110,10 +133,10 @@ impl Connection {
         if let Some(api) = header.api().filter(|api| !SERVED.contains(api)) {
             return Answer::Close(Closing::NotServed(api));
         }
-        let is_for_all = |api| matches!(api, ApiKey::ApiVersions | ApiKey::SaslHandshake | ApiKey::SaslAuthenticate);
         if let Some(api) = header.api().filter(|api| !is_for_all(*api) && !self.session.lock().is_open()) {
             return Answer::Close(Closing::Unknown(api));
         }
+        let caller = self.caller();
         let request = match incoming.request() {
             Ok(request) => request,
             Err(error) => return Answer::Close(error.into()),
@@ -121,83 +144,119 @@ impl Connection {
         let later = |future: BoxFuture<'static, Response>| Answer::Later(future);
         match request {
             Request::ApiVersions(request) => Answer::Now(api::versions::answer(&request)),
-            Request::Produce(request) => api::produce::answer(broker, request, version, &self.order),
+            Request::Produce(request) => api::produce::answer(broker, caller, request, version, &self.order),
             Request::Fetch(request) => {
-                later(api::fetch::answer(broker.clone(), request, version, self.sends_files).boxed())
+                later(api::fetch::answer(broker.clone(), caller, request, self.sends_files).boxed())
             }
-            Request::ListOffsets(request) => later(api::offsets::answer(broker.clone(), request, version).boxed()),
-            Request::OffsetForLeaderEpoch(request) => Answer::Now(api::offsets::of_epochs(broker, request)),
-            Request::Metadata(request) => later(api::metadata::answer(broker.clone(), request, version).boxed()),
-            Request::DescribeCluster(request) => Answer::Now(api::metadata::cluster(broker, &request)),
-            Request::CreateTopics(request) => later(api::topics::create(broker.clone(), request).boxed()),
-            Request::DeleteTopics(request) => later(api::topics::delete(broker.clone(), request).boxed()),
-            Request::DeleteRecords(request) => later(api::topics::delete_records(broker.clone(), request).boxed()),
-            Request::InitProducerId(request) => later(api::producers::init(broker.clone(), request, version).boxed()),
+            Request::ListOffsets(request) => {
+                later(api::offsets::answer(broker.clone(), caller, request, version).boxed())
+            }
+            Request::OffsetForLeaderEpoch(request) => Answer::Now(api::offsets::of_epochs(broker, &caller, request)),
+            Request::Metadata(request) => {
+                later(api::metadata::answer(broker.clone(), caller, request, version).boxed())
+            }
+            Request::DescribeCluster(request) => Answer::Now(api::metadata::cluster(broker, &caller, &request)),
+            Request::CreateTopics(request) => later(api::topics::create(broker.clone(), caller, request).boxed()),
+            Request::DeleteTopics(request) => later(api::topics::delete(broker.clone(), caller, request).boxed()),
+            Request::DeleteRecords(request) => {
+                later(api::topics::delete_records(broker.clone(), caller, request).boxed())
+            }
+            Request::InitProducerId(request) => {
+                later(api::producers::init(broker.clone(), caller, request, version).boxed())
+            }
             Request::SaslHandshake(request) => {
                 Answer::Now(api::sasl::handshake(&mut self.session.lock(), &request, version))
             }
             Request::SaslAuthenticate(request) => {
                 Answer::Now(api::sasl::authenticate(&mut self.session.lock(), &request))
             }
-            Request::FindCoordinator(request) => Answer::Now(api::groups::coordinator(broker, &request)),
+            Request::FindCoordinator(request) => Answer::Now(api::groups::coordinator(broker, &caller, &request)),
             Request::JoinGroup(request) => {
                 let id = client_id.unwrap_or_default();
                 let client = Client { id, host: self.host.clone() };
-                later(api::groups::join(broker.clone(), request, version, client).boxed())
+                later(api::groups::join(broker.clone(), caller, request, version, client).boxed())
             }
-            Request::SyncGroup(request) => later(api::groups::sync(broker.clone(), request).boxed()),
-            Request::Heartbeat(request) => Answer::Now(api::groups::heartbeat(broker, &request)),
-            Request::LeaveGroup(request) => Answer::Now(api::groups::leave(broker, request, version)),
-            Request::DescribeGroups(request) => Answer::Now(api::groups::describe(broker, request)),
-            Request::ListGroups(request) => Answer::Now(api::groups::list(broker, &request)),
-            Request::DeleteGroups(request) => later(api::groups::delete(broker.clone(), request).boxed()),
-            Request::OffsetCommit(request) => later(api::committed::commit(broker, request).boxed()),
-            Request::OffsetFetch(request) => later(api::committed::fetch(broker.clone(), request, version).boxed()),
-            Request::OffsetDelete(request) => later(api::committed::delete(broker.clone(), request).boxed()),
+            Request::SyncGroup(request) => later(api::groups::sync(broker.clone(), caller, request).boxed()),
+            Request::Heartbeat(request) => Answer::Now(api::groups::heartbeat(broker, &caller, &request)),
+            Request::LeaveGroup(request) => Answer::Now(api::groups::leave(broker, &caller, request, version)),
+            Request::DescribeGroups(request) => Answer::Now(api::groups::describe(broker, &caller, request)),
+            Request::ListGroups(request) => Answer::Now(api::groups::list(broker, &caller, &request)),
+            Request::DeleteGroups(request) => later(api::groups::delete(broker.clone(), caller, request).boxed()),
+            Request::OffsetCommit(request) => later(api::committed::commit(broker, &caller, request).boxed()),
+            Request::OffsetFetch(request) => {
+                later(api::committed::fetch(broker.clone(), caller, request, version).boxed())
+            }
+            Request::OffsetDelete(request) => later(api::committed::delete(broker.clone(), caller, request).boxed()),
             Request::AddPartitionsToTxn(request) => {
-                later(api::transactions::add_partitions(broker.clone(), request, version).boxed())
+                later(api::transactions::add_partitions(broker.clone(), caller, request, version).boxed())
             }
             Request::AddOffsetsToTxn(request) => {
-                later(api::transactions::add_offsets(broker.clone(), request, version).boxed())
+                later(api::transactions::add_offsets(broker.clone(), caller, request, version).boxed())
             }
             Request::TxnOffsetCommit(request) => {
-                later(api::transactions::commit_offsets(broker.clone(), request).boxed())
+                later(api::transactions::commit_offsets(broker.clone(), caller, request).boxed())
             }
-            Request::EndTxn(request) => later(api::transactions::end(broker.clone(), request, version).boxed()),
-            Request::DescribeTransactions(request) => Answer::Now(api::transactions::describe(broker, request)),
-            Request::ListTransactions(request) => Answer::Now(api::transactions::list(broker, request)),
-            Request::CreatePartitions(request) => later(api::topics::grow(broker.clone(), request).boxed()),
-            Request::DescribeConfigs(request) => Answer::Now(api::configs::describe(broker, request)),
-            Request::AlterConfigs(request) => later(api::configs::alter(broker.clone(), request).boxed()),
+            Request::EndTxn(request) => later(api::transactions::end(broker.clone(), caller, request, version).boxed()),
+            Request::DescribeTransactions(request) => {
+                Answer::Now(api::transactions::describe(broker, &caller, request))
+            }
+            Request::ListTransactions(request) => Answer::Now(api::transactions::list(broker, &caller, request)),
+            Request::DescribeAcls(request) => Answer::Now(api::acls::describe(&caller, request)),
+            Request::CreateAcls(request) => later(api::acls::create(broker.clone(), caller, request).boxed()),
+            Request::DeleteAcls(request) => later(api::acls::delete(broker.clone(), caller, request).boxed()),
+            Request::CreatePartitions(request) => later(api::topics::grow(broker.clone(), caller, request).boxed()),
+            Request::DescribeConfigs(request) => Answer::Now(api::configs::describe(broker, &caller, request)),
+            Request::AlterConfigs(request) => later(api::configs::alter(broker.clone(), caller, request).boxed()),
             Request::IncrementalAlterConfigs(request) => {
-                later(api::configs::alter_some(broker.clone(), request).boxed())
+                later(api::configs::alter_some(broker.clone(), caller, request).boxed())
             }
-            Request::DescribeProducers(request) => Answer::Now(api::producers::describe(broker, request)),
-            Request::DescribeTopicPartitions(request) => Answer::Now(api::metadata::pages(broker, request)),
+            Request::DescribeProducers(request) => Answer::Now(api::producers::describe(broker, &caller, request)),
+            Request::DescribeTopicPartitions(request) => Answer::Now(api::metadata::pages(broker, &caller, request)),
             other => Answer::Close(Closing::NotServed(other.api())),
         }
     }
 }
 
-impl Service<Incoming> for Connection {
-    type Response = Outgoing;
-    type Error = Closing;
-    type Future = Either<Ready<Result<Outgoing, Closing>>, BoxFuture<'static, Result<Outgoing, Closing>>>;
+/// What may be asked by who has not said who it is.
+fn is_for_all(api: ApiKey) -> bool {
+    matches!(api, ApiKey::ApiVersions | ApiKey::SaslHandshake | ApiKey::SaslAuthenticate)
+}
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Closing>> {
-        Poll::Ready(Ok(()))
+impl Service<Heard> for Connection {
+    type Response = Said;
+    type Error = Closing;
+    type Future = Either<Ready<Result<Said, Closing>>, BoxFuture<'static, Result<Said, Closing>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closing>> {
+        match &mut self.muted {
+            None => Poll::Ready(Ok(())),
+            Some((mute, pause)) => pause.poll(mute, cx).map(Ok),
+        }
     }
 
     /// What changes a log is done here, before anything is awaited, or has its place in line from here on: requests are
     /// called in their order, and so their records are appended in their order, whoever is answered first.
-    fn call(&mut self, incoming: Incoming) -> Self::Future {
+    fn call(&mut self, heard: Heard) -> Self::Future {
+        let incoming = match heard {
+            Heard::Request(incoming) => incoming,
+            Heard::Token(token) => {
+                let said = self.session.lock().exchange(&token);
+                return Either::Left(ready(said.map(Said::Token).map_err(|(_, why)| Closing::Stranger(why))));
+            }
+        };
         let header = &incoming.header;
         let (correlation_id, version) = (header.correlation_id, header.api_version);
-        let outgoing = move |response| Outgoing { correlation_id, version, response };
         if header.api() == Some(ApiKey::ApiVersions) && !ApiKey::ApiVersions.has(version) {
             let response = Some(unknown_version_of_api_versions());
-            return Either::Left(ready(Ok(Outgoing { correlation_id, version: 0, response })));
+            return Either::Left(ready(Ok(Said::Answer(Outgoing { correlation_id, version: 0, response }))));
         }
+        let charge = self.charge(&incoming);
+        let outgoing = move |mut response: Option<Response>| {
+            if let Some(charge) = charge {
+                charge.end(response.as_mut());
+            }
+            Said::Answer(Outgoing { correlation_id, version, response })
+        };
         match self.answer(incoming) {
             Answer::Now(response) => Either::Left(ready(Ok(outgoing(Some(response))))),
             Answer::None => Either::Left(ready(Ok(outgoing(None)))),

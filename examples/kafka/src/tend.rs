@@ -35,7 +35,7 @@ impl Broker {
         loop {
             self.timer.sleep(WRITTEN.min(self.config.tend)).await;
             self.write_all(&mut kept).await;
-            self.meters.look(&self.topics);
+            self.meters.look(&self.topics, self.timer.now());
             if self.timer.now() >= next {
                 self.tend_all(&mut kept).await;
                 next = self.timer.now() + self.config.tend;

@@ -23,6 +23,7 @@ use xs_storage::{Error, Result};
 
 use crate::mutation::{Bug, Mutation};
 use crate::topic_config::TopicConfig;
+use crate::traffic::Traffic;
 
 const TOPIC: &[u8] = b"topic/";
 const CLUSTER: &[u8] = b"cluster-id";
@@ -39,6 +40,8 @@ pub(crate) struct Topic {
     pub(crate) id: Uuid,
     pub(crate) config: TopicConfig,
     pub(crate) partitions: Vec<Partition>,
+    /// The same for whoever takes its place.
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 impl Topic {
@@ -147,7 +150,8 @@ impl Topics {
     }
 
     fn open_topic(&self, name: ByteString, id: Uuid, count: u32, config: TopicConfig) -> Result<Topic> {
-        Ok(Topic { name, id, partitions: self.open_partitions(id, &config, 0..count)?, config })
+        let partitions = self.open_partitions(id, &config, 0..count)?;
+        Ok(Topic { name, id, partitions, config, traffic: Arc::default() })
     }
 
     fn open_partitions(&self, id: Uuid, config: &TopicConfig, which: Range<u32>) -> Result<Vec<Partition>> {
@@ -259,7 +263,8 @@ impl Topics {
         if only_check {
             return Ok(());
         }
-        self.replace(Topic { name: topic.name.clone(), id: topic.id, config, partitions: topic.partitions.clone() })
+        let (name, partitions, traffic) = (topic.name.clone(), topic.partitions.clone(), topic.traffic.clone());
+        self.replace(Topic { name, id: topic.id, config, partitions, traffic })
     }
 
     /// Gives a topic more partitions, durably. Waits for the disk.
@@ -280,7 +285,8 @@ impl Topics {
             tracing::error!(topic = name, %error, "partitions could not be made");
             (ErrorCode::KAFKA_STORAGE_ERROR, error.to_string())
         })?);
-        self.replace(Topic { name: topic.name.clone(), id: topic.id, config: topic.config.clone(), partitions })?;
+        let (name, config, traffic) = (topic.name.clone(), topic.config.clone(), topic.traffic.clone());
+        self.replace(Topic { name, id: topic.id, config, partitions, traffic })?;
         self.names.write().partitions += more;
         Ok(())
     }

@@ -45,12 +45,14 @@ fn draw(run: &Run, options: Options) -> (Plan, Vec<Episode>) {
     let leaves =
         rng.chance(0.5).then(|| (rng.below(u64::from(MEMBERS)) as u32, 1000 * MS + rng.below(6000) as u32 * MS));
     let renames = rng.chance(0.3);
+    let counts = rng.chance(0.3);
+    let few = if renames { 3 } else { 1 + rng.below(3) as u32 };
     let plan = Plan {
         swim: swim.clone(),
         renames,
-        counts: rng.chance(0.3),
-        // Nobody looks for a new name, so one that starts again must find a seed that lives.
-        seeds: if renames { 3 } else { 1 + rng.below(3) as u32 },
+        counts,
+        // Nobody looks for a new name or for one that has left, so who starts again must find a seed that lives.
+        seeds: if leaves.is_some() { 3 } else { few },
         leaves,
         says_every: Some(700 * MS),
         changes_until: UNTIL,

@@ -55,7 +55,7 @@ fn what_clients_sent_means_what_they_meant() {
     assert_eq!((header.api_version, header.client_id.as_deref()), (3, Some("vec")));
     assert_eq!(versions.client_software_name, "confluent-kafka-python");
 
-    for client in ["librdkafka", "kafka-python", "aiokafka", "kcat"] {
+    for client in ["librdkafka", "kafka-python", "aiokafka", "kcat", "kafkajs"] {
         let (_, request) = of(client, ApiKey::Produce);
         let Request::Produce(produce) = request else { panic!("{request:?}") };
         assert_eq!((produce.acks.abs(), &*produce.topic_data[0].name), (1, "t"));
@@ -79,6 +79,14 @@ fn what_clients_sent_means_what_they_meant() {
     let Request::TxnOffsetCommit(commit) = request else { panic!("{request:?}") };
     assert_eq!((&*commit.transactional_id, &*commit.group_id), ("tx", "g"));
     assert_eq!((commit.producer_id, commit.topics[0].partitions[0].committed_offset), (7, 5));
+
+    let (_, request) = of("kafkajs", ApiKey::TxnOffsetCommit);
+    let Request::TxnOffsetCommit(commit) = request else { panic!("{request:?}") };
+    assert_eq!((&*commit.transactional_id, commit.topics[0].partitions[0].committed_offset), ("tx", 1));
+
+    let (header, request) = of("rskafka", ApiKey::Fetch);
+    let Request::Fetch(fetch) = request else { panic!("{request:?}") };
+    assert_eq!((header.api_version, &*fetch.topics[0].topic, fetch.session_epoch), (4, "rust", -1));
 
     let (_, request) = of("kafka-python", ApiKey::JoinGroup);
     let Request::JoinGroup(join) = request else { panic!("{request:?}") };

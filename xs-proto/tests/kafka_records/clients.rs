@@ -26,5 +26,5 @@ fn what_producers_made_is_read() {
         }
         read += 1;
     }
-    assert_eq!(read, 15);
+    assert_eq!(read, 20);
 }

@@ -7,7 +7,9 @@ use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::*;
 use xs_storage::engine::{Engine, WriteBatch};
 
+use crate::acl::{Operation, ResourceType};
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::groups::offsets::{self, At, Offset};
 use crate::groups::{Group, Who};
 use crate::mutation::Mutation;
@@ -16,7 +18,10 @@ use crate::mutation::Mutation;
 pub(crate) const MAX_METADATA: usize = 4096;
 
 /// An offset as it is asked for, and what is wrong with it.
-pub(crate) fn check(broker: &Broker, (topic, partition): &At, metadata: Option<&str>) -> ErrorCode {
+pub(crate) fn check(broker: &Broker, caller: &Caller, (topic, partition): &At, metadata: Option<&str>) -> ErrorCode {
+    if let Err(denied) = caller.topic(Operation::Read, topic) {
+        return denied;
+    }
     let known = broker.topics.get(topic).is_some_and(|topic| topic.partition(*partition).is_some());
     match () {
         () if !known => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
@@ -26,19 +31,26 @@ pub(crate) fn check(broker: &Broker, (topic, partition): &At, metadata: Option<&
 }
 
 /// Commits those offsets that can be, all at once, in the order of the calls; only the disk is waited for.
-pub(crate) fn commit(broker: &Broker, request: OffsetCommitRequest) -> impl Future<Output = Response> + Send + use<> {
+pub(crate) fn commit(
+    broker: &Broker,
+    caller: &Caller,
+    request: OffsetCommitRequest,
+) -> impl Future<Output = Response> + Send + use<> {
+    let denied = caller.group(Operation::Read, &request.group_id).err();
     let now = broker.now_ms();
+    let expires_ms = (request.retention_time_ms >= 0).then(|| now.saturating_add(request.retention_time_ms));
     let mut asked: Vec<(At, Offset, ErrorCode)> = Vec::new();
     for topic in &request.topics {
         for partition in &topic.partitions {
             let at = (topic.name.clone(), partition.partition_index);
             let metadata = partition.committed_metadata.clone().unwrap_or_default();
-            let error = check(broker, &at, Some(&metadata));
+            let error = check(broker, caller, &at, Some(&metadata));
             let offset = Offset {
                 offset: partition.committed_offset,
                 leader_epoch: partition.committed_leader_epoch,
                 metadata,
                 committed_ms: now,
+                expires_ms,
             };
             asked.push((at, offset, error));
         }
@@ -51,10 +63,14 @@ pub(crate) fn commit(broker: &Broker, request: OffsetCommitRequest) -> impl Futu
         }
     };
     let check = |group: &mut Group, now| group.handle_commit(now, who, generation);
-    let submitted = broker.groups.commit(&request.group_id, generation < 0, check, fill);
+    let submitted = denied.is_none().then(|| broker.groups.commit(&request.group_id, generation < 0, check, fill));
     let waits = !broker.config.bug.is(Mutation::OffsetsBeforeDurable);
     async move {
-        let failed = if waits { submitted.await.err() } else { None };
+        let failed = match submitted {
+            Some(submitted) if waits => submitted.await.err(),
+            Some(_) => None,
+            None => denied,
+        };
         let mut errors = asked.iter().map(|(.., error)| failed.unwrap_or(*error));
         let topics = request.topics.iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|partition| OffsetCommitResponsePartition {
@@ -74,7 +90,7 @@ struct Found {
 }
 
 /// Reads what is committed, away from the reactor.
-pub(crate) async fn fetch(broker: Arc<Broker>, request: OffsetFetchRequest, version: i16) -> Response {
+pub(crate) async fn fetch(broker: Arc<Broker>, caller: Caller, request: OffsetFetchRequest, version: i16) -> Response {
     let stable = request.require_stable;
     if version >= 8 {
         let mut groups = Vec::with_capacity(request.groups.len());
@@ -82,14 +98,14 @@ pub(crate) async fn fetch(broker: Arc<Broker>, request: OffsetFetchRequest, vers
             let topics = asked.topics.map(|topics| {
                 topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Vec<_>>()
             });
-            let Found { topics, error } = find(&broker, asked.group_id.clone(), topics, stable).await;
+            let Found { topics, error } = find(&broker, &caller, asked.group_id.clone(), topics, stable).await;
             groups.push(OffsetFetchResponseGroup { group_id: asked.group_id, topics, error_code: error });
         }
         return OffsetFetchResponse { groups, ..Default::default() }.into();
     }
     let topics = request.topics;
     let topics = topics.map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect());
-    let Found { topics, error } = find(&broker, request.group_id, topics, stable).await;
+    let Found { topics, error } = find(&broker, &caller, request.group_id, topics, stable).await;
     let partition = |found: OffsetFetchResponsePartitions| OffsetFetchResponsePartition {
         partition_index: found.partition_index,
         committed_offset: found.committed_offset,
@@ -104,7 +120,37 @@ pub(crate) async fn fetch(broker: Arc<Broker>, request: OffsetFetchRequest, vers
     OffsetFetchResponse { topics: topics.collect(), error_code: error, ..Default::default() }.into()
 }
 
-async fn find(broker: &Broker, group: ByteString, topics: Option<Vec<(ByteString, Vec<i32>)>>, stable: bool) -> Found {
+type Asked = Vec<(ByteString, Vec<i32>)>;
+
+async fn find(broker: &Broker, caller: &Caller, group: ByteString, topics: Option<Asked>, stable: bool) -> Found {
+    if let Err(error) = caller.group(Operation::Describe, &group) {
+        let topics = topics.unwrap_or_default().into_iter().map(|asked| refused(asked, error)).collect();
+        return Found { topics, error };
+    }
+    // Who asks for all is not told of what it may not see.
+    let every = topics.is_none();
+    let may = |name: &str| caller.may(Operation::Describe, ResourceType::Topic, name);
+    let (topics, denied) = match topics {
+        None => (None, Vec::new()),
+        Some(topics) => {
+            let (allowed, denied): (Asked, Asked) = topics.into_iter().partition(|(name, _)| may(name));
+            (Some(allowed), denied)
+        }
+    };
+    let mut found = find_allowed(broker, group, topics, stable).await;
+    if every {
+        found.topics.retain(|topic| may(&topic.name));
+    }
+    found.topics.extend(denied.into_iter().map(|asked| refused(asked, ErrorCode::TOPIC_AUTHORIZATION_FAILED)));
+    found
+}
+
+fn refused((name, partitions): (ByteString, Vec<i32>), error: ErrorCode) -> OffsetFetchResponseTopics {
+    let partitions = partitions.into_iter().map(|index| answer(index, None, error)).collect();
+    OffsetFetchResponseTopics { name, partitions }
+}
+
+async fn find_allowed(broker: &Broker, group: ByteString, topics: Option<Asked>, stable: bool) -> Found {
     let catalog = broker.topics.catalog();
     let asked = topics.clone();
     let found = broker.bridge.run(move || look(&*catalog, &group, topics, stable)).await;
@@ -113,10 +159,7 @@ async fn find(broker: &Broker, group: ByteString, topics: Option<Vec<(ByteString
         Err(error) => {
             tracing::error!(%error, "offsets cannot be read");
             let error = ErrorCode::COORDINATOR_NOT_AVAILABLE;
-            let topics = asked.unwrap_or_default().into_iter().map(|(name, partitions)| OffsetFetchResponseTopics {
-                name,
-                partitions: partitions.into_iter().map(|index| answer(index, None, error)).collect(),
-            });
+            let topics = asked.unwrap_or_default().into_iter().map(|asked| refused(asked, error));
             Found { topics: topics.collect(), error }
         }
     }
@@ -125,7 +168,7 @@ async fn find(broker: &Broker, group: ByteString, topics: Option<Vec<(ByteString
 fn look(
     catalog: &dyn Engine,
     group: &str,
-    topics: Option<Vec<(ByteString, Vec<i32>)>>,
+    topics: Option<Asked>,
     stable: bool,
 ) -> xs_storage::Result<Vec<OffsetFetchResponseTopics>> {
     let unstable = if stable { offsets::unstable(catalog, group)? } else { Default::default() };
@@ -172,7 +215,10 @@ fn answer(partition_index: i32, offset: Option<Offset>, error_code: ErrorCode) -
 }
 
 /// Forgets offsets of topics that no member reads.
-pub(crate) async fn delete(broker: Arc<Broker>, request: OffsetDeleteRequest) -> Response {
+pub(crate) async fn delete(broker: Arc<Broker>, caller: Caller, request: OffsetDeleteRequest) -> Response {
+    if let Err(error_code) = caller.group(Operation::Delete, &request.group_id) {
+        return OffsetDeleteResponse { error_code, ..Default::default() }.into();
+    }
     let read = broker.groups.ask(&request.group_id, |group, _| super::subscription::of(group));
     let read = match read {
         None => Err(ErrorCode::GROUP_ID_NOT_FOUND),
@@ -183,9 +229,10 @@ pub(crate) async fn delete(broker: Arc<Broker>, request: OffsetDeleteRequest) ->
         Ok(read) => read,
         Err(error_code) => return OffsetDeleteResponse { error_code, ..Default::default() }.into(),
     };
-    let error = |topic: &str, partition: i32| match read.contains(topic) {
-        true => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
-        false => check(&broker, &(topic.into(), partition), None),
+    let error = |topic: &str, partition: i32| match check(&broker, &caller, &(topic.into(), partition), None) {
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+        _ if read.contains(topic) => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
+        error => error,
     };
     let each = |topic: &OffsetDeleteRequestTopic| {
         let partitions = topic.partitions.iter().map(|partition| OffsetDeleteResponsePartition {

@@ -6,7 +6,9 @@ use bytestring::ByteString;
 use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::*;
 
+use crate::acl::Operation;
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::config::Flush;
 use crate::topic_config::{Kind, SETTINGS, Setting, TopicConfig};
 use crate::topics::{Refusal, Topic};
@@ -20,14 +22,16 @@ const OF_COMMAND_LINE: i8 = 4;
 const DEFAULT: i8 = 5;
 
 /// Shows values, with where they come from.
-pub(crate) fn describe(broker: &Broker, request: DescribeConfigsRequest) -> Response {
+pub(crate) fn describe(broker: &Broker, caller: &Caller, request: DescribeConfigsRequest) -> Response {
     let results = request.resources.into_iter().map(|resource| {
         let wanted = |name: &str| match &resource.configuration_keys {
             None => true,
             Some(names) => names.is_empty() || names.iter().any(|wanted| &**wanted == name),
         };
         let synonyms = request.include_synonyms;
+        let denied = allowed(caller, Operation::DescribeConfigs, resource.resource_type, &resource.resource_name);
         let found = match resource.resource_type {
+            _ if let Err(denied) = denied => Err(denied),
             TOPIC => match broker.topics.get(&resource.resource_name) {
                 Some(topic) => Ok(of_topic(broker, &topic, synonyms)),
                 None => Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new())),
@@ -49,6 +53,16 @@ pub(crate) fn describe(broker: &Broker, request: DescribeConfigsRequest) -> Resp
         }
     });
     DescribeConfigsResponse { results: results.collect(), ..Default::default() }.into()
+}
+
+/// Configurations of a topic are the topic's, those of a broker are the cluster's.
+fn allowed(caller: &Caller, operation: Operation, kind: i8, name: &str) -> Result<(), Refusal> {
+    let allowed = match kind {
+        TOPIC => caller.topic(operation, name),
+        BROKER => caller.cluster(operation),
+        _ => Ok(()),
+    };
+    allowed.map_err(|code| (code, code.text().to_owned()))
 }
 
 fn of_topic(broker: &Broker, topic: &Topic, synonyms: bool) -> Vec<DescribeConfigsResourceResult> {
@@ -84,11 +98,16 @@ fn of_broker(broker: &Broker) -> Vec<DescribeConfigsResourceResult> {
         Flush::Always => "1".to_owned(),
         Flush::Later => i64::MAX.to_string(),
     };
-    let rows: [(&str, Kind, String); 10] = [
+    let groups = &config.groups;
+    let rows: [(&str, Kind, String); 14] = [
         ("auto.create.topics.enable", Kind::Boolean, config.auto_create.to_string()),
         ("broker.id", Kind::Int, config.node.to_string()),
         ("default.replication.factor", Kind::Int, "1".into()),
         ("fetch.max.bytes", Kind::Int, config.max_fetch.to_string()),
+        ("group.initial.rebalance.delay.ms", Kind::Int, groups.initial_delay.as_millis().to_string()),
+        ("group.max.session.timeout.ms", Kind::Int, groups.session.1.as_millis().to_string()),
+        ("group.max.size", Kind::Int, groups.members.to_string()),
+        ("group.min.session.timeout.ms", Kind::Int, groups.session.0.as_millis().to_string()),
         ("log.flush.interval.messages", Kind::Long, flush),
         ("log.retention.check.interval.ms", Kind::Long, config.tend.as_millis().to_string()),
         ("log.segment.bytes", Kind::Int, broker.defaults.segment_bytes.to_string()),
@@ -120,12 +139,14 @@ type Change = Box<dyn FnOnce(&mut TopicConfig, &TopicConfig) -> Result<(), Refus
 /// Changes a resource: the code and why it was refused, if it was.
 async fn change(
     broker: &Arc<Broker>,
+    caller: &Caller,
     kind: i8,
     name: &ByteString,
     change: Change,
     check: bool,
 ) -> (ErrorCode, Option<ByteString>) {
     let changed = match kind {
+        _ if let Err(denied) = allowed(caller, Operation::AlterConfigs, kind, name) => Err(denied),
         TOPIC => {
             let (topics, name) = (broker.topics.clone(), name.clone());
             broker.bridge.run(move || topics.configure(&name, change, check)).await
@@ -141,7 +162,7 @@ async fn change(
 }
 
 /// Says everything anew: what is not in the request is taken back.
-pub(crate) async fn alter(broker: Arc<Broker>, request: AlterConfigsRequest) -> Response {
+pub(crate) async fn alter(broker: Arc<Broker>, caller: Caller, request: AlterConfigsRequest) -> Response {
     let mut responses = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
         let configs = resource.configs;
@@ -151,7 +172,7 @@ pub(crate) async fn alter(broker: Arc<Broker>, request: AlterConfigsRequest) -> 
         });
         let (resource_type, resource_name) = (resource.resource_type, resource.resource_name);
         let (error_code, error_message) =
-            change(&broker, resource_type, &resource_name, all, request.validate_only).await;
+            change(&broker, &caller, resource_type, &resource_name, all, request.validate_only).await;
         responses.push(AlterConfigsResponseAlterConfigsResourceResponse {
             error_code,
             error_message,
@@ -163,7 +184,11 @@ pub(crate) async fn alter(broker: Arc<Broker>, request: AlterConfigsRequest) -> 
 }
 
 /// Changes some settings and leaves the others.
-pub(crate) async fn alter_some(broker: Arc<Broker>, request: IncrementalAlterConfigsRequest) -> Response {
+pub(crate) async fn alter_some(
+    broker: Arc<Broker>,
+    caller: Caller,
+    request: IncrementalAlterConfigsRequest,
+) -> Response {
     let mut responses = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
         let configs = resource.configs;
@@ -180,7 +205,7 @@ pub(crate) async fn alter_some(broker: Arc<Broker>, request: IncrementalAlterCon
         });
         let (resource_type, resource_name) = (resource.resource_type, resource.resource_name);
         let (error_code, error_message) =
-            change(&broker, resource_type, &resource_name, some, request.validate_only).await;
+            change(&broker, &caller, resource_type, &resource_name, some, request.validate_only).await;
         responses.push(IncrementalAlterConfigsResponseAlterConfigsResourceResponse {
             error_code,
             error_message,

@@ -8,7 +8,9 @@ use bytestring::ByteString;
 use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::*;
 
+use crate::acl::{CLUSTER, Operation, ResourceType};
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::groups::{Client, Group, Join, Member, State, Who};
 
 /// From this version on a newcomer is told its name first (KIP-394).
@@ -17,11 +19,16 @@ const NAME_FIRST: i16 = 4;
 const OLD_REBALANCE: i16 = 0;
 
 /// This broker looks after everything.
-pub(crate) fn coordinator(broker: &Broker, request: &FindCoordinatorRequest) -> Response {
-    if !matches!(request.key_type, 0 | 1) {
+pub(crate) fn coordinator(broker: &Broker, caller: &Caller, request: &FindCoordinatorRequest) -> Response {
+    let found = match request.key_type {
+        0 => caller.group(Operation::Describe, &request.key).map_err(|code| (code, code.text())),
+        1 => caller.transaction(Operation::Describe, &request.key).map_err(|code| (code, code.text())),
+        _ => Err((ErrorCode::INVALID_REQUEST, "There is no such kind of key.")),
+    };
+    if let Err((error_code, why)) = found {
         let response = FindCoordinatorResponse {
-            error_code: ErrorCode::INVALID_REQUEST,
-            error_message: Some("There is no such kind of key.".into()),
+            error_code,
+            error_message: Some(why.into()),
             node_id: -1,
             port: -1,
             ..Default::default()
@@ -42,7 +49,17 @@ fn millis(number: i32) -> Duration {
     Duration::from_millis(u64::try_from(number).unwrap_or(0))
 }
 
-pub(crate) async fn join(broker: Arc<Broker>, request: JoinGroupRequest, version: i16, client: Client) -> Response {
+pub(crate) async fn join(
+    broker: Arc<Broker>,
+    caller: Caller,
+    request: JoinGroupRequest,
+    version: i16,
+    client: Client,
+) -> Response {
+    if let Err(error_code) = caller.group(Operation::Read, &request.group_id) {
+        let (member_id, protocol_name) = (request.member_id, (version < 7).then(ByteString::new));
+        return JoinGroupResponse { error_code, member_id, protocol_name, ..Default::default() }.into();
+    }
     let session = millis(request.session_timeout_ms);
     let member = own(&request.member_id);
     let fresh = request.group_instance_id.as_ref().unwrap_or(&client.id);
@@ -88,7 +105,10 @@ pub(crate) async fn join(broker: Arc<Broker>, request: JoinGroupRequest, version
     response.into()
 }
 
-pub(crate) async fn sync(broker: Arc<Broker>, request: SyncGroupRequest) -> Response {
+pub(crate) async fn sync(broker: Arc<Broker>, caller: Caller, request: SyncGroupRequest) -> Response {
+    if let Err(error_code) = caller.group(Operation::Read, &request.group_id) {
+        return SyncGroupResponse { error_code, ..Default::default() }.into();
+    }
     let SyncGroupRequest { group_id, generation_id, member_id, group_instance_id, .. } = request;
     let (protocol_type, protocol) = (request.protocol_type, request.protocol_name);
     let assignments = request
@@ -113,7 +133,10 @@ pub(crate) async fn sync(broker: Arc<Broker>, request: SyncGroupRequest) -> Resp
     response.into()
 }
 
-pub(crate) fn heartbeat(broker: &Broker, request: &HeartbeatRequest) -> Response {
+pub(crate) fn heartbeat(broker: &Broker, caller: &Caller, request: &HeartbeatRequest) -> Response {
+    if let Err(error_code) = caller.group(Operation::Read, &request.group_id) {
+        return HeartbeatResponse { error_code, ..Default::default() }.into();
+    }
     let who = Who { member: &request.member_id, instance: request.group_instance_id.as_deref() };
     let beat = |group: &mut Group, now| group.handle_heartbeat(now, who, request.generation_id);
     let error_code = broker.groups.ask(&request.group_id, beat).unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID);
@@ -121,8 +144,11 @@ pub(crate) fn heartbeat(broker: &Broker, request: &HeartbeatRequest) -> Response
 }
 
 /// One member goes, or, since version 3, some do.
-pub(crate) fn leave(broker: &Broker, request: LeaveGroupRequest, version: i16) -> Response {
+pub(crate) fn leave(broker: &Broker, caller: &Caller, request: LeaveGroupRequest, version: i16) -> Response {
     let group_id = request.group_id;
+    if let Err(error_code) = caller.group(Operation::Read, &group_id) {
+        return LeaveGroupResponse { error_code, ..Default::default() }.into();
+    }
     let leave = |who: Who<'_>| {
         let left = broker.groups.ask(&group_id, |group, now| group.handle_leave(now, who));
         left.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID)
@@ -138,11 +164,18 @@ pub(crate) fn leave(broker: &Broker, request: LeaveGroupRequest, version: i16) -
     LeaveGroupResponse { members: members.collect(), ..Default::default() }.into()
 }
 
-pub(crate) fn describe(broker: &Broker, request: DescribeGroupsRequest) -> Response {
+pub(crate) fn describe(broker: &Broker, caller: &Caller, request: DescribeGroupsRequest) -> Response {
     let describe = |group_id: ByteString| {
+        if let Err(error_code) = caller.group(Operation::Describe, &group_id) {
+            return DescribedGroup { error_code, group_id, ..Default::default() };
+        }
         let described = broker.groups.ask(&group_id, |group, _| describe_one(group_id.clone(), group));
         let dead = || DescribedGroup { group_state: State::Dead.name().into(), ..Default::default() };
-        DescribedGroup { group_id, ..described.unwrap_or_else(dead) }
+        let authorized_operations = match request.include_authorized_operations {
+            true => caller.operations(ResourceType::Group, &group_id),
+            false => i32::MIN,
+        };
+        DescribedGroup { group_id, authorized_operations, ..described.unwrap_or_else(dead) }
     };
     let groups = request.groups.into_iter().map(describe).collect();
     DescribeGroupsResponse { groups, ..Default::default() }.into()
@@ -170,14 +203,16 @@ fn describe_one(group_id: ByteString, group: &Group) -> DescribedGroup {
 }
 
 /// All groups, or those in some states.
-pub(crate) fn list(broker: &Broker, request: &ListGroupsRequest) -> Response {
+pub(crate) fn list(broker: &Broker, caller: &Caller, request: &ListGroupsRequest) -> Response {
     let has = |filter: &[ByteString], is: &str| {
         filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(is))
     };
     let typed = has(&request.types_filter, "classic");
+    let every = caller.may(Operation::Describe, ResourceType::Cluster, CLUSTER);
+    let may_see = |name: &str| every || caller.may(Operation::Describe, ResourceType::Group, name);
     let groups = broker.groups.each(|name, group| {
         let state = group.state().name();
-        (typed && has(&request.states_filter, state)).then(|| ListedGroup {
+        (typed && has(&request.states_filter, state) && may_see(name)).then(|| ListedGroup {
             group_id: name.clone(),
             protocol_type: group.protocol_type().cloned().unwrap_or_default(),
             group_state: state.into(),
@@ -188,9 +223,13 @@ pub(crate) fn list(broker: &Broker, request: &ListGroupsRequest) -> Response {
 }
 
 /// Deletes groups without members.
-pub(crate) async fn delete(broker: Arc<Broker>, request: DeleteGroupsRequest) -> Response {
+pub(crate) async fn delete(broker: Arc<Broker>, caller: Caller, request: DeleteGroupsRequest) -> Response {
     let mut results = Vec::with_capacity(request.groups_names.len());
     for group_id in request.groups_names {
+        if let Err(error_code) = caller.group(Operation::Delete, &group_id) {
+            results.push(DeletableGroupResult { group_id, error_code });
+            continue;
+        }
         let (groups, name) = (broker.groups.clone(), group_id.clone());
         let deleted = broker.bridge.run(move || groups.delete(&name)).await;
         results.push(DeletableGroupResult { group_id, error_code: deleted.err().unwrap_or_default() });

@@ -7,30 +7,40 @@ use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::*;
 use xs_proto::kafka::wire::Uuid;
 
+use crate::acl::{CLUSTER, Operation, ResourceType};
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::topics::Topic;
 
 /// No page has more partitions (`max.request.partition.size.limit`).
 const PAGE: i32 = 2000;
 
 /// Tells of topics, and makes those that are missing, where the client and the configuration want that.
-pub(crate) async fn answer(broker: Arc<Broker>, request: MetadataRequest, version: i16) -> Response {
+pub(crate) async fn answer(broker: Arc<Broker>, caller: Caller, request: MetadataRequest, version: i16) -> Response {
     let every = match &request.topics {
         None => true,
         Some(topics) => topics.is_empty() && version == 0,
     };
+    let may_see = |topic: &Arc<Topic>| caller.may(Operation::Describe, ResourceType::Topic, &topic.name);
     let mut topics = Vec::new();
     if every {
-        topics.extend(broker.topics.all().iter().map(|topic| describe(&broker, topic)));
+        let all = broker.topics.all();
+        topics.extend(all.iter().filter(|topic| may_see(topic)).map(|topic| describe(&broker, topic)));
     } else {
         let auto_create = request.allow_auto_topic_creation && broker.config.auto_create;
         for asked in request.topics.unwrap_or_default() {
-            let mut topic = one(&broker, asked, auto_create).await;
+            let mut topic = one(&broker, &caller, asked, auto_create).await;
             if version < 12 {
                 // Null came later.
                 topic.name.get_or_insert_default();
             }
             topics.push(topic);
+        }
+    }
+    if request.include_topic_authorized_operations {
+        for topic in topics.iter_mut().filter(|topic| topic.error_code.is_ok()) {
+            let name = topic.name.as_deref().unwrap_or_default();
+            topic.topic_authorized_operations = caller.operations(ResourceType::Topic, name);
         }
     }
     let (host, port) = broker.advertised();
@@ -40,24 +50,53 @@ pub(crate) async fn answer(broker: Arc<Broker>, request: MetadataRequest, versio
         cluster_id: Some(broker.cluster_id.clone()),
         controller_id: broker.config.node,
         topics,
+        cluster_authorized_operations: operations(&caller, request.include_cluster_authorized_operations),
         ..Default::default()
     }
     .into()
 }
 
-async fn one(broker: &Broker, asked: MetadataRequestTopic, auto_create: bool) -> MetadataResponseTopic {
+/// What may be done with the cluster, if that is asked for. The lowest number says that nobody has asked.
+fn operations(caller: &Caller, asked: bool) -> i32 {
+    match asked {
+        false => i32::MIN,
+        true if caller.may(Operation::Describe, ResourceType::Cluster, CLUSTER) => {
+            caller.operations(ResourceType::Cluster, CLUSTER)
+        }
+        true => 0,
+    }
+}
+
+async fn one(
+    broker: &Broker,
+    caller: &Caller,
+    asked: MetadataRequestTopic,
+    auto_create: bool,
+) -> MetadataResponseTopic {
     let MetadataRequestTopic { topic_id, name } = asked;
     let Some(name) = name.filter(|_| topic_id == Uuid::ZERO) else {
         return match broker.topics.by_id(topic_id) {
-            Some(topic) => describe(broker, &topic),
+            Some(topic) => match caller.topic(Operation::Describe, &topic.name) {
+                Ok(()) => describe(broker, &topic),
+                Err(denied) => unknown(denied, None, topic_id),
+            },
             None => unknown(ErrorCode::UNKNOWN_TOPIC_ID, None, topic_id),
         };
     };
+    // Who may not see a topic is not told whether it is there.
+    if let Err(denied) = caller.topic(Operation::Describe, &name) {
+        return unknown(denied, Some(name), Uuid::ZERO);
+    }
     if let Some(topic) = broker.topics.get(&name) {
         return describe(broker, &topic);
     }
     if !auto_create {
         return unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, Some(name), Uuid::ZERO);
+    }
+    if !caller.may(Operation::Create, ResourceType::Cluster, CLUSTER)
+        && let Err(denied) = caller.topic(Operation::Create, &name)
+    {
+        return unknown(denied, Some(name), Uuid::ZERO);
     }
     let partitions = broker.config.partitions.unsigned_abs();
     match broker.create(name.clone(), partitions, broker.defaults.clone()).await {
@@ -94,7 +133,7 @@ fn describe(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {
 }
 
 /// The one broker.
-pub(crate) fn cluster(broker: &Broker, request: &DescribeClusterRequest) -> Response {
+pub(crate) fn cluster(broker: &Broker, caller: &Caller, request: &DescribeClusterRequest) -> Response {
     if request.endpoint_type != 1 {
         let error_code = ErrorCode::MISMATCHED_ENDPOINT_TYPE;
         return DescribeClusterResponse { error_code, ..Default::default() }.into();
@@ -105,13 +144,14 @@ pub(crate) fn cluster(broker: &Broker, request: &DescribeClusterRequest) -> Resp
         cluster_id: broker.cluster_id.clone(),
         controller_id: broker.config.node,
         brokers: vec![node],
+        cluster_authorized_operations: operations(caller, request.include_cluster_authorized_operations),
         ..Default::default()
     }
     .into()
 }
 
 /// Topics in the order of their names, page by page: so many partitions, and where the next page begins.
-pub(crate) fn pages(broker: &Broker, request: DescribeTopicPartitionsRequest) -> Response {
+pub(crate) fn pages(broker: &Broker, caller: &Caller, request: DescribeTopicPartitionsRequest) -> Response {
     let every = request.topics.is_empty();
     let mut names: Vec<ByteString> = match every {
         true => broker.topics.all().iter().map(|topic| topic.name.clone()).collect(),
@@ -123,6 +163,18 @@ pub(crate) fn pages(broker: &Broker, request: DescribeTopicPartitionsRequest) ->
     let begin = request.cursor.map_or_else(Default::default, |cursor| (cursor.topic_name, cursor.partition_index));
     let mut topics = Vec::new();
     for name in names.into_iter().filter(|name| *name >= begin.0) {
+        match caller.topic(Operation::Describe, &name) {
+            Ok(()) => {}
+            Err(_) if every => continue,
+            Err(error_code) => {
+                topics.push(DescribeTopicPartitionsResponseTopic {
+                    error_code,
+                    name: Some(name),
+                    ..Default::default()
+                });
+                continue;
+            }
+        }
         let from = if name == begin.0 { begin.1.max(0) } else { 0 };
         let Some(topic) = broker.topics.get(&name) else {
             let error_code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
@@ -149,6 +201,7 @@ pub(crate) fn pages(broker: &Broker, request: DescribeTopicPartitionsRequest) ->
             name: Some(name.clone()),
             topic_id: topic.id,
             partitions: (from..upto).map(partition).collect(),
+            topic_authorized_operations: caller.operations(ResourceType::Topic, &name),
             ..Default::default()
         });
         if upto < count {

@@ -1,5 +1,6 @@
 //! The requests, one family in each file.
 
+pub(crate) mod acls;
 pub(crate) mod committed;
 pub(crate) mod configs;
 pub(crate) mod fetch;

@@ -8,7 +8,9 @@ use xs_proto::kafka::records::{BatchIter, DEFAULT_LIMIT};
 use xs_storage::log::Index;
 use xs_storage::partition::{Isolation, Partition};
 
+use crate::acl::Operation;
 use crate::broker::Broker;
+use crate::caller::Caller;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -17,15 +19,17 @@ const MAX_TIMESTAMP: i64 = -3;
 const EPOCHS: i16 = 4;
 
 /// Looks for each partition; by time it reads the log, away from the reactor.
-pub(crate) async fn answer(broker: Arc<Broker>, request: ListOffsetsRequest, version: i16) -> Response {
+pub(crate) async fn answer(broker: Arc<Broker>, caller: Caller, request: ListOffsetsRequest, version: i16) -> Response {
     let committed = request.isolation_level == 1;
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
+        let denied = caller.topic(Operation::Describe, &asked.name).err();
         let topic = broker.topics.get(&asked.name);
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for asked in asked.partitions {
             let partition = topic.as_ref().and_then(|topic| topic.partition(asked.partition_index)).cloned();
             let found = match (partition, asked.current_leader_epoch) {
+                _ if denied.is_some() => Err(denied.unwrap_or_default()),
                 (None, _) => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
                 (Some(_), 1..) => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
                 (Some(partition), _) => {
@@ -105,12 +109,14 @@ fn latest_time(partition: &Partition) -> Result<(i64, i64), ErrorCode> {
 }
 
 /// Where the records of epochs end.
-pub(crate) fn of_epochs(broker: &Broker, request: OffsetForLeaderEpochRequest) -> Response {
+pub(crate) fn of_epochs(broker: &Broker, caller: &Caller, request: OffsetForLeaderEpochRequest) -> Response {
     let topics = request.topics.into_iter().map(|asked| {
+        let denied = caller.topic(Operation::Describe, &asked.topic).err();
         let topic = broker.topics.get(&asked.topic);
         let partitions = asked.partitions.into_iter().map(|asked| {
             let partition = topic.as_ref().and_then(|topic| topic.partition(asked.partition));
             let (error_code, found) = match partition {
+                _ if denied.is_some() => (denied.unwrap_or_default(), None),
                 None => (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None),
                 Some(_) if asked.current_leader_epoch > 0 => (ErrorCode::UNKNOWN_LEADER_EPOCH, None),
                 Some(partition) => (ErrorCode::NONE, partition.end_of_epoch(asked.leader_epoch)),

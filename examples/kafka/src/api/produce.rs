@@ -17,7 +17,9 @@ use xs_storage::engine::Commit;
 use xs_storage::log::{Batches, Written};
 use xs_storage::partition::{Append, AppendError, Appended, Partition, check_keys};
 
+use crate::acl::{Operation, ResourceType};
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::config::Flush;
 use crate::mutation::Mutation;
 use crate::service::{Answer, Closing};
@@ -46,10 +48,16 @@ impl Order {
 
 /// Appends in the order of the requests, and writes each partition once behind all of it. That is done at once, unless
 /// records have to be looked into that take their time; what else is waited for is who is at the disk.
-pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16, order: &Order) -> Answer {
-    let (before, looks) = (order.before(), looked_into(broker, &request));
+pub(crate) fn answer(
+    broker: &Arc<Broker>,
+    caller: Caller,
+    request: ProduceRequest,
+    version: i16,
+    order: &Order,
+) -> Answer {
+    let (before, looks) = (order.before(), looked_into(broker, &caller, &request));
     if before.is_none() && looks.is_empty() {
-        return match put(broker, request, version, &Looked::default()) {
+        return match put(broker, &caller, request, version, &Looked::default()) {
             Ok(None) => Answer::None,
             Ok(Some((response, waits))) if waits.is_empty() => Answer::Now(response.into()),
             Ok(Some((response, waits))) => Answer::Later(answered(response, waits).boxed()),
@@ -69,7 +77,7 @@ pub(crate) fn answer(broker: &Arc<Broker>, request: ProduceRequest, version: i16
                 // It ends when it goes.
                 let _ = before.await;
             }
-            let put = put(&broker, request, version, &looked)?;
+            let put = put(&broker, &caller, request, version, &looked)?;
             drop(over);
             Ok(match put {
                 Some((response, waits)) => Some(answered(response, waits).await),
@@ -87,10 +95,11 @@ type Place = (usize, usize);
 type Looked = BTreeMap<Place, Result<(), AppendError>>;
 
 /// The batches that are to be looked into elsewhere.
-fn looked_into(broker: &Broker, request: &ProduceRequest) -> Vec<(Place, Bytes)> {
+fn looked_into(broker: &Broker, caller: &Caller, request: &ProduceRequest) -> Vec<(Place, Bytes)> {
     let mut looks = Vec::new();
     for (at, data) in request.topic_data.iter().enumerate() {
-        if !broker.topics.get(&data.name).is_some_and(|topic| topic.config.compact) {
+        let compacts = broker.topics.get(&data.name).is_some_and(|topic| topic.config.compact);
+        if !compacts || !caller.may(Operation::Write, ResourceType::Topic, &data.name) {
             continue;
         }
         for (nth, partition) in data.partition_data.iter().enumerate() {
@@ -113,6 +122,7 @@ fn look(looks: Vec<(Place, Bytes)>) -> Looked {
 /// Appends and writes. What is to be answered, unless nothing is, and what has to be waited for before that.
 fn put(
     broker: &Broker,
+    caller: &Caller,
     request: ProduceRequest,
     version: i16,
     looked: &Looked,
@@ -121,15 +131,18 @@ fn put(
     let (mut put, mut failed) = (Vec::new(), None);
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for (at, data) in request.topic_data.into_iter().enumerate() {
-        let topic = broker.topics.get(&data.name);
+        let denied = caller.topic(Operation::Write, &data.name).err();
+        let topic = broker.topics.get(&data.name).filter(|_| denied.is_none());
         let mut partition_responses = Vec::with_capacity(data.partition_data.len());
         for (nth, partition) in data.partition_data.into_iter().enumerate() {
             let index = partition.index;
             let bytes = partition.records.as_ref().map_or(0, |records| records.len() as u64);
-            let done = match acks {
-                -1..=1 => {
-                    append(broker, topic.as_deref(), partition, version, transaction.as_deref(), looked.get(&(at, nth)))
+            let looked = looked.get(&(at, nth));
+            let done = match (acks, denied) {
+                (-1..=1, None) => {
+                    append(broker, caller, topic.as_deref(), partition, version, transaction.as_deref(), looked)
                 }
+                (-1..=1, Some(denied)) => Err((denied, None)),
                 _ => Err((ErrorCode::INVALID_REQUIRED_ACKS, None)),
             };
             partition_responses.push(match done {
@@ -225,6 +238,7 @@ type Refused = (ErrorCode, Option<String>);
 
 fn append(
     broker: &Broker,
+    caller: &Caller,
     topic: Option<&Topic>,
     data: PartitionProduceData,
     version: i16,
@@ -256,11 +270,13 @@ fn append(
     let how = Append { leader_epoch: 0, now: broker.now_ms(), stamp: topic.config.stamp, keyed };
     let (producer, epoch) = (batch.header().producer_id, batch.header().producer_epoch);
     let is_transactional = batch.header().is_transactional();
+    let records = u64::try_from(batch.header().count).unwrap_or(0);
     let append = || partition.append(batch.into_bytes(), how);
     let appended = match is_transactional {
         false => append(),
         true => {
             let who = Producer { id: transaction.unwrap_or_default(), producer, epoch };
+            caller.transaction(Operation::Write, who.id).map_err(|code| (code, None))?;
             let at = (topic.name.clone(), data.index);
             let fenced = |error| match error {
                 ErrorCode::PRODUCER_FENCED => (ErrorCode::INVALID_PRODUCER_EPOCH, None),
@@ -270,6 +286,7 @@ fn append(
         }
     };
     let appended = appended.map_err(|error| (code(&error), Some(error.to_string())))?;
+    topic.traffic.produced(records, len);
     Ok(Put { appended, partition: partition.clone(), log_start_offset: partition.bounds().start.0 as i64 })
 }
 

@@ -6,11 +6,27 @@ use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::*;
 use xs_storage::partition::ActiveProducer;
 
+use crate::acl::{Operation, ResourceType};
 use crate::broker::Broker;
+use crate::caller::Caller;
 
 /// A fresh number with epoch 0. One that had a number before gets a new one as well: nothing of it is remembered but in
 /// the partitions, where the old number's batches stay what they are.
-pub(crate) async fn init(broker: Arc<Broker>, request: InitProducerIdRequest, version: i16) -> Response {
+pub(crate) async fn init(
+    broker: Arc<Broker>,
+    caller: Caller,
+    request: InitProducerIdRequest,
+    version: i16,
+) -> Response {
+    let allowed = match &request.transactional_id {
+        Some(id) => caller.transaction(Operation::Write, id),
+        // Who may write anywhere may do so without writing twice.
+        None if caller.may_any(Operation::Write, ResourceType::Topic) => Ok(()),
+        None => caller.cluster(Operation::IdempotentWrite),
+    };
+    if let Err(error_code) = allowed {
+        return InitProducerIdResponse { error_code, producer_epoch: -1, ..Default::default() }.into();
+    }
     if let Some(id) = request.transactional_id.clone() {
         return super::transactions::init(broker, id, request, version).await;
     }
@@ -26,14 +42,15 @@ pub(crate) async fn init(broker: Arc<Broker>, request: InitProducerIdRequest, ve
 }
 
 /// Who writes to partitions, as the partitions know it.
-pub(crate) fn describe(broker: &Broker, request: DescribeProducersRequest) -> Response {
+pub(crate) fn describe(broker: &Broker, caller: &Caller, request: DescribeProducersRequest) -> Response {
     let topics = request.topics.into_iter().map(|asked| {
-        let topic = broker.topics.get(&asked.name);
+        let denied = caller.topic(Operation::Read, &asked.name).err();
+        let topic = broker.topics.get(&asked.name).filter(|_| denied.is_none());
         let partitions = asked.partition_indexes.into_iter().map(|partition_index| {
             let partition = topic.as_ref().and_then(|topic| topic.partition(partition_index));
             let error_code = match partition {
                 Some(_) => ErrorCode::NONE,
-                None => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                None => denied.unwrap_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
             };
             let active_producers = partition.map_or_else(Vec::new, |partition| {
                 partition

@@ -1,17 +1,13 @@
 //! SaslHandshake and SaslAuthenticate.
 
 use bytestring::ByteString;
-use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::*;
 
 use crate::sasl::{Mechanism, Session};
 
-/// Chooses a mechanism. Behind version 0 would come bytes without Kafka's headers, which nobody here reads.
+/// Chooses a mechanism. Behind version 0 come bytes without Kafka's headers.
 pub(crate) fn handshake(session: &mut Session, request: &SaslHandshakeRequest, version: i16) -> Response {
-    let chosen = match version {
-        0 => Err(ErrorCode::UNSUPPORTED_VERSION),
-        _ => session.choose(&request.mechanism),
-    };
+    let chosen = session.choose(&request.mechanism, version == 0);
     let mechanisms = Mechanism::ALL.iter().map(|mechanism| ByteString::from_static(mechanism.name())).collect();
     SaslHandshakeResponse { error_code: chosen.err().unwrap_or_default(), mechanisms }.into()
 }

@@ -10,12 +10,14 @@ use xs_proto::kafka::wire::Uuid;
 use xs_storage::log::Index;
 use xs_storage::partition::ReadError;
 
+use crate::acl::{CLUSTER, Operation, ResourceType};
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::topic_config::TopicConfig;
 use crate::topics::Refusal;
 
 /// Makes topics, or only checks whether it could.
-pub(crate) async fn create(broker: Arc<Broker>, request: CreateTopicsRequest) -> Response {
+pub(crate) async fn create(broker: Arc<Broker>, caller: Caller, request: CreateTopicsRequest) -> Response {
     let mut seen = HashSet::new();
     let twice: HashSet<ByteString> =
         request.topics.iter().filter(|topic| !seen.insert(&topic.name)).map(|topic| topic.name.clone()).collect();
@@ -29,7 +31,14 @@ pub(crate) async fn create(broker: Arc<Broker>, request: CreateTopicsRequest) ->
             }
             continue;
         }
-        topics.push(match create_one(&broker, asked, request.validate_only).await {
+        // Who may make topics may make any; others are named theirs.
+        let allowed = caller.may(Operation::Create, ResourceType::Cluster, CLUSTER)
+            || caller.may(Operation::Create, ResourceType::Topic, &name);
+        if !allowed {
+            topics.push(refused(name, denied()));
+            continue;
+        }
+        topics.push(match create_one(&broker, &caller, asked, request.validate_only).await {
             Ok(result) => result,
             Err(refusal) => refused(name, refusal),
         });
@@ -41,7 +50,18 @@ fn refused(name: ByteString, (error_code, why): Refusal) -> CreatableTopicResult
     CreatableTopicResult { name, error_code, error_message: Some(why.into()), configs: None, ..Default::default() }
 }
 
-async fn create_one(broker: &Broker, asked: CreatableTopic, check: bool) -> Result<CreatableTopicResult, Refusal> {
+/// What somebody is told who may not.
+fn denied() -> Refusal {
+    let code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
+    (code, code.text().to_owned())
+}
+
+async fn create_one(
+    broker: &Broker,
+    caller: &Caller,
+    asked: CreatableTopic,
+    check: bool,
+) -> Result<CreatableTopicResult, Refusal> {
     let node = broker.config.node;
     let count = match (asked.num_partitions, asked.assignments.len()) {
         (-1, 0) => broker.config.partitions,
@@ -77,23 +97,28 @@ async fn create_one(broker: &Broker, asked: CreatableTopic, check: bool) -> Resu
         }
         false => broker.create(asked.name.clone(), count.unsigned_abs(), config).await?.id,
     };
+    // What it is like is for those who may look at configurations.
+    let topic_config_error_code = caller.topic(Operation::DescribeConfigs, &asked.name).err().unwrap_or_default();
+    let (num_partitions, replication_factor) = if topic_config_error_code.is_ok() { (count, 1) } else { (-1, -1) };
     Ok(CreatableTopicResult {
         name: asked.name,
         topic_id,
         error_message: None,
-        num_partitions: count,
-        replication_factor: 1,
+        topic_config_error_code,
+        num_partitions,
+        replication_factor,
         configs: None,
         ..Default::default()
     })
 }
 
 /// Gives topics more partitions; each is answered for itself.
-pub(crate) async fn grow(broker: Arc<Broker>, request: CreatePartitionsRequest) -> Response {
+pub(crate) async fn grow(broker: Arc<Broker>, caller: Caller, request: CreatePartitionsRequest) -> Response {
     let mut results = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
         let name = asked.name.clone();
         let grown = match grow_check(&broker, &asked) {
+            _ if !caller.may(Operation::Alter, ResourceType::Topic, &name) => Err(denied()),
             Ok(count) => {
                 let (topics, name, check) = (broker.topics.clone(), name.clone(), request.validate_only);
                 broker.bridge.run(move || topics.grow(&name, count, check)).await
@@ -125,7 +150,7 @@ fn grow_check(broker: &Broker, asked: &CreatePartitionsTopic) -> Result<u32, Ref
 }
 
 /// Deletes topics, by name or by identity.
-pub(crate) async fn delete(broker: Arc<Broker>, request: DeleteTopicsRequest) -> Response {
+pub(crate) async fn delete(broker: Arc<Broker>, caller: Caller, request: DeleteTopicsRequest) -> Response {
     let names = request.topic_names.into_iter().map(|name| DeleteTopicState { name: Some(name), ..Default::default() });
     let mut responses = Vec::new();
     for asked in names.chain(request.topics) {
@@ -135,6 +160,16 @@ pub(crate) async fn delete(broker: Arc<Broker>, request: DeleteTopicsRequest) ->
             Some(name) => Some(name),
             None => broker.topics.by_id(asked.topic_id).map(|topic| topic.name.clone()),
         };
+        let may = |operation| name.as_deref().is_none_or(|name| caller.may(operation, ResourceType::Topic, name));
+        if !may(Operation::Delete) {
+            if may(Operation::Describe) {
+                result.name = name;
+            }
+            let (code, why) = denied();
+            (result.error_code, result.error_message) = (code, Some(why.into()));
+            responses.push(result);
+            continue;
+        }
         let deleted = match name {
             Some(name) => broker.delete(name).await,
             None => Err((ErrorCode::UNKNOWN_TOPIC_ID, "There is no topic with this id.".into())),
@@ -149,15 +184,16 @@ pub(crate) async fn delete(broker: Arc<Broker>, request: DeleteTopicsRequest) ->
 }
 
 /// Lets partitions begin later.
-pub(crate) async fn delete_records(broker: Arc<Broker>, request: DeleteRecordsRequest) -> Response {
+pub(crate) async fn delete_records(broker: Arc<Broker>, caller: Caller, request: DeleteRecordsRequest) -> Response {
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
-        let topic = broker.topics.get(&asked.name);
+        let denied = caller.topic(Operation::Delete, &asked.name).err();
+        let topic = broker.topics.get(&asked.name).filter(|_| denied.is_none());
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for asked in asked.partitions {
             let partition = topic.as_ref().and_then(|topic| topic.partition(asked.partition_index)).cloned();
             let found = match partition {
-                None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+                None => Err(denied.unwrap_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
                 Some(partition) => {
                     broker
                         .bridge

@@ -1,5 +1,6 @@
 //! Transactional producers: beginning, adding, ending, and looking at it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytestring::ByteString;
@@ -7,7 +8,9 @@ use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::messages::*;
 use xs_proto::kafka::records::Outcome;
 
+use crate::acl::{Operation, ResourceType};
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::groups::offsets::{self, Offset};
 use crate::groups::{Group, Who};
 use crate::transactions::{Producer, State};
@@ -41,16 +44,30 @@ pub(crate) async fn init(
 }
 
 /// All partitions of a request become part of a transaction, or none.
-pub(crate) async fn add_partitions(broker: Arc<Broker>, request: AddPartitionsToTxnRequest, version: i16) -> Response {
+pub(crate) async fn add_partitions(
+    broker: Arc<Broker>,
+    caller: Caller,
+    request: AddPartitionsToTxnRequest,
+    version: i16,
+) -> Response {
+    let stranger = caller.transaction(Operation::Write, &request.transactional_id).err();
+    let denied: HashSet<&ByteString> = request
+        .topics
+        .iter()
+        .map(|topic| &topic.name)
+        .filter(|name| !caller.may(Operation::Write, ResourceType::Topic, name))
+        .collect();
+    let is_denied = |name: &ByteString| denied.contains(name);
     let exists = |topic: &str, partition: i32| {
         broker.topics.get(topic).is_some_and(|topic| topic.partition(partition).is_some())
     };
     let all =
         || request.topics.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (&topic.name, *partition)));
-    let missing = all().any(|(topic, partition)| !exists(topic, partition));
-    let failed = match missing {
-        true => None,
-        false => {
+    let missing = !denied.is_empty() || all().any(|(topic, partition)| !exists(topic, partition));
+    let failed = match (stranger, missing) {
+        (Some(error), _) => Some(error),
+        (None, true) => None,
+        (None, false) => {
             let who = Producer {
                 id: &request.transactional_id,
                 producer: request.producer_id,
@@ -60,7 +77,8 @@ pub(crate) async fn add_partitions(broker: Arc<Broker>, request: AddPartitionsTo
             broker.transactions.add(who, partitions, None).await.err().map(|error| known(error, version >= 2))
         }
     };
-    let error = |topic: &str, partition: i32| match (missing, failed) {
+    let error = |topic: &ByteString, partition: i32| match (missing && stranger.is_none(), failed) {
+        (true, _) if is_denied(topic) => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
         (true, _) if exists(topic, partition) => ErrorCode::OPERATION_NOT_ATTEMPTED,
         (true, _) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         (false, failed) => failed.unwrap_or_default(),
@@ -80,7 +98,16 @@ pub(crate) async fn add_partitions(broker: Arc<Broker>, request: AddPartitionsTo
 }
 
 /// A group becomes part of a transaction.
-pub(crate) async fn add_offsets(broker: Arc<Broker>, request: AddOffsetsToTxnRequest, version: i16) -> Response {
+pub(crate) async fn add_offsets(
+    broker: Arc<Broker>,
+    caller: Caller,
+    request: AddOffsetsToTxnRequest,
+    version: i16,
+) -> Response {
+    let allowed = caller.transaction(Operation::Write, &request.transactional_id);
+    if let Err(error_code) = allowed.and_then(|()| caller.group(Operation::Read, &request.group_id)) {
+        return AddOffsetsToTxnResponse { error_code, ..Default::default() }.into();
+    }
     let who = Producer { id: &request.transactional_id, producer: request.producer_id, epoch: request.producer_epoch };
     let added = match request.group_id.is_empty() {
         true => Err(ErrorCode::INVALID_GROUP_ID),
@@ -91,33 +118,38 @@ pub(crate) async fn add_offsets(broker: Arc<Broker>, request: AddOffsetsToTxnReq
 }
 
 /// Offsets that count when their transaction is committed.
-pub(crate) async fn commit_offsets(broker: Arc<Broker>, request: TxnOffsetCommitRequest) -> Response {
+pub(crate) async fn commit_offsets(broker: Arc<Broker>, caller: Caller, request: TxnOffsetCommitRequest) -> Response {
+    let allowed = caller.transaction(Operation::Write, &request.transactional_id);
+    let allowed = allowed.and_then(|()| caller.group(Operation::Read, &request.group_id));
     let now = broker.now_ms();
     let mut asked = Vec::new();
     for topic in &request.topics {
         for partition in &topic.partitions {
             let at = (topic.name.clone(), partition.partition_index);
             let metadata = partition.committed_metadata.clone().unwrap_or_default();
-            let error = super::committed::check(&broker, &at, Some(&metadata));
+            let error = super::committed::check(&broker, &caller, &at, Some(&metadata));
             let (offset, leader_epoch) = (partition.committed_offset, partition.committed_leader_epoch);
-            asked.push((at, Offset { offset, leader_epoch, metadata, committed_ms: now }, error));
+            asked.push((at, Offset { offset, leader_epoch, metadata, committed_ms: now, expires_ms: None }, error));
         }
     }
     let producer =
         Producer { id: &request.transactional_id, producer: request.producer_id, epoch: request.producer_epoch };
     let who = Who { member: &request.member_id, instance: request.group_instance_id.as_deref() };
     let (group, generation) = (&request.group_id, request.generation_id);
-    let submitted = broker.transactions.within_group(producer, group, || {
-        let check = |group: &mut Group, _| group.check_transaction(who, generation);
-        broker.groups.commit(group, generation < 0, check, |batch| {
-            for (at, offset, _) in asked.iter().filter(|(.., error)| error.is_ok()) {
-                offsets::commit_later(batch, group, request.producer_id, at, offset);
-            }
+    let submitted = allowed.map(|()| {
+        broker.transactions.within_group(producer, group, || {
+            let check = |group: &mut Group, _| group.check_transaction(who, generation);
+            broker.groups.commit(group, generation < 0, check, |batch| {
+                for (at, offset, _) in asked.iter().filter(|(.., error)| error.is_ok()) {
+                    offsets::commit_later(batch, group, request.producer_id, at, offset);
+                }
+            })
         })
     });
     let failed = match submitted {
-        Ok(submitted) => submitted.await.err(),
-        Err(error) => Some(known(error, false)),
+        Ok(Ok(submitted)) => submitted.await.err(),
+        Ok(Err(error)) => Some(known(error, false)),
+        Err(denied) => Some(denied),
     };
     let mut errors = asked.iter().map(|(.., error)| failed.unwrap_or(*error));
     let topics = request.topics.iter().map(|topic| {
@@ -130,7 +162,10 @@ pub(crate) async fn commit_offsets(broker: Arc<Broker>, request: TxnOffsetCommit
     TxnOffsetCommitResponse { topics: topics.collect(), ..Default::default() }.into()
 }
 
-pub(crate) async fn end(broker: Arc<Broker>, request: EndTxnRequest, version: i16) -> Response {
+pub(crate) async fn end(broker: Arc<Broker>, caller: Caller, request: EndTxnRequest, version: i16) -> Response {
+    if let Err(error_code) = caller.transaction(Operation::Write, &request.transactional_id) {
+        return EndTxnResponse { error_code, ..Default::default() }.into();
+    }
     let who = Producer { id: &request.transactional_id, producer: request.producer_id, epoch: request.producer_epoch };
     let outcome = if request.committed { Outcome::Commit } else { Outcome::Abort };
     let ended = broker.transactions.end(who, outcome).await;
@@ -138,8 +173,12 @@ pub(crate) async fn end(broker: Arc<Broker>, request: EndTxnRequest, version: i1
     EndTxnResponse { error_code, ..Default::default() }.into()
 }
 
-pub(crate) fn describe(broker: &Broker, request: DescribeTransactionsRequest) -> Response {
+pub(crate) fn describe(broker: &Broker, caller: &Caller, request: DescribeTransactionsRequest) -> Response {
     let describe = |id: ByteString| {
+        if let Err(error_code) = caller.transaction(Operation::Describe, &id) {
+            let transactional_id = id;
+            return DescribeTransactionsResponseTransactionState { error_code, transactional_id, ..Default::default() };
+        }
         let Some(txn) = broker.transactions.get(&id) else {
             return DescribeTransactionsResponseTransactionState {
                 error_code: ErrorCode::TRANSACTIONAL_ID_NOT_FOUND,
@@ -148,7 +187,8 @@ pub(crate) fn describe(broker: &Broker, request: DescribeTransactionsRequest) ->
             };
         };
         let mut topics: Vec<TopicData> = Vec::new();
-        for (topic, partition) in txn.partitions {
+        let may_see = |topic: &str| caller.may(Operation::Describe, ResourceType::Topic, topic);
+        for (topic, partition) in txn.partitions.into_iter().filter(|(topic, _)| may_see(topic)) {
             match topics.last_mut().filter(|last| last.topic == topic) {
                 Some(last) => last.partitions.push(partition),
                 None => topics.push(TopicData { topic, partitions: vec![partition] }),
@@ -169,7 +209,7 @@ pub(crate) fn describe(broker: &Broker, request: DescribeTransactionsRequest) ->
     DescribeTransactionsResponse { transaction_states, ..Default::default() }.into()
 }
 
-pub(crate) fn list(broker: &Broker, request: ListTransactionsRequest) -> Response {
+pub(crate) fn list(broker: &Broker, caller: &Caller, request: ListTransactionsRequest) -> Response {
     let is_known = |name: &ByteString| State::ALL.iter().any(|state| *state.name() == **name);
     let now = broker.now_ms();
     let transaction_states = broker.transactions.each(|id, txn| {
@@ -179,7 +219,8 @@ pub(crate) fn list(broker: &Broker, request: ListTransactionsRequest) -> Respons
             && (producers.is_empty() || producers.contains(&txn.producer))
             && (request.duration_filter < 0
                 || (txn.state == State::Ongoing && now.saturating_sub(txn.started_ms) > request.duration_filter));
-        wanted.then(|| ListTransactionsResponseTransactionState {
+        let may_see = || caller.may(Operation::Describe, ResourceType::TransactionalId, id);
+        (wanted && may_see()).then(|| ListTransactionsResponseTransactionState {
             transactional_id: id.clone(),
             producer_id: txn.producer,
             transaction_state: state.into(),

@@ -273,7 +273,8 @@ impl Groups {
     /// Forgets what groups without members have committed so long ago, and groups that have nothing. Waits for the disk.
     pub(crate) fn expire(&self, retention_ms: i64) -> xs_storage::Result<()> {
         let names = self.each(|name, group| group.is_idle().then(|| name.clone()));
-        let old = self.now_ms().saturating_sub(retention_ms);
+        let now = self.now_ms();
+        let old = now.saturating_sub(retention_ms);
         for name in names {
             let mut all = self.all.lock();
             let Some(entry) = all.groups.get(&name).filter(|entry| entry.group.is_idle()) else { continue };
@@ -282,7 +283,11 @@ impl Groups {
             // A group that never had members has no other time than that of its commits.
             let aged = entry.group.protocol_type().is_none() || since < old;
             let mut batch = WriteBatch::new();
-            let expired = all_offsets.iter().filter(|(_, offset)| aged && offset.committed_ms < old);
+            let is_old = |offset: &offsets::Offset| match offset.expires_ms {
+                Some(expires_ms) => expires_ms <= now,
+                None => aged && offset.committed_ms < old,
+            };
+            let expired = all_offsets.iter().filter(|(_, offset)| is_old(offset));
             let expired = expired.map(|(at, _)| offsets::remove(&mut batch, &name, at)).count();
             if expired == all_offsets.len() && offsets::unstable(&*self.catalog, &name)?.is_empty() {
                 batch.delete(&kept::key(&name));

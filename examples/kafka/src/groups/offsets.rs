@@ -25,6 +25,8 @@ pub(crate) struct Offset {
     pub(crate) leader_epoch: i32,
     pub(crate) metadata: ByteString,
     pub(crate) committed_ms: i64,
+    /// When it is forgotten, if the client said so: since Kafka 2.1 none does.
+    pub(crate) expires_ms: Option<i64>,
 }
 
 /// A topic's name, and a partition.
@@ -32,21 +34,26 @@ pub(crate) type At = (ByteString, i32);
 
 impl Offset {
     fn write(&self) -> Vec<u8> {
-        let entry = EntryWriter::new(&[0]).i64(self.offset).i32(self.leader_epoch);
-        entry.string(&self.metadata).i64(self.committed_ms).done()
+        let entry = EntryWriter::new(&[u8::from(self.expires_ms.is_some())]).i64(self.offset).i32(self.leader_epoch);
+        let entry = entry.string(&self.metadata).i64(self.committed_ms);
+        match self.expires_ms {
+            Some(expires_ms) => entry.i64(expires_ms).done(),
+            None => entry.done(),
+        }
     }
 
     fn read(entry: &[u8]) -> std::result::Result<Offset, EntryError> {
         let mut reader = EntryReader::new(entry);
-        match reader.i8()? {
-            0 => {}
+        let version = match reader.i8()? {
+            version @ (0 | 1) => version,
             other => return Err(EntryError::Value(other.into(), "version")),
-        }
+        };
         let offset = Offset {
             offset: reader.i64()?,
             leader_epoch: reader.i32()?,
             metadata: reader.string()?,
             committed_ms: reader.i64()?,
+            expires_ms: if version == 1 { Some(reader.i64()?) } else { None },
         };
         reader.end()?;
         Ok(offset)
@@ -179,7 +186,13 @@ mod tests {
     use super::*;
 
     fn offset(offset: i64) -> Offset {
-        Offset { offset, leader_epoch: -1, metadata: "said".into(), committed_ms: 1 }
+        Offset {
+            offset,
+            leader_epoch: -1,
+            metadata: "said".into(),
+            committed_ms: 1,
+            expires_ms: (offset % 2 == 0).then_some(2),
+        }
     }
 
     fn at(topic: &str, partition: i32) -> At {

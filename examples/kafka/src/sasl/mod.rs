@@ -12,6 +12,7 @@
 //!
 //! Sources: RFC 4616 (PLAIN), RFC 5802 and 7677 (SCRAM), KIP-43, KIP-84, KIP-152.
 
+mod codec;
 mod scram;
 mod users;
 
@@ -21,6 +22,8 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use xs_proto::kafka::ErrorCode;
 
+use crate::caller::ANONYMOUS;
+pub(crate) use codec::{Bare, ConnectionCodec, Heard, Said};
 pub(crate) use scram::Hash;
 use scram::{First, Scram};
 pub(crate) use users::{Secret, Users};
@@ -53,7 +56,8 @@ enum Step {
     Start,
     Chosen(Mechanism),
     Challenged(Box<Scram>),
-    Known,
+    /// `User:` and a name.
+    Known(ByteString),
     Failed,
 }
 
@@ -62,6 +66,8 @@ enum Step {
 pub(crate) struct Session {
     users: Arc<Users>,
     step: Step,
+    /// The exchange comes without headers.
+    bare: Bare,
 }
 
 /// A refusal: the code, and why, for people.
@@ -70,27 +76,42 @@ pub(crate) type Refused = (ErrorCode, &'static str);
 impl Session {
     pub(crate) fn new(users: Arc<Users>) -> Session {
         let step = if users.is_empty() { Step::Open } else { Step::Start };
-        Session { users, step }
+        Session { users, step, bare: Bare::default() }
+    }
+
+    /// Whether the exchange comes without headers: what the connection's codec looks at.
+    pub(crate) fn bare(&self) -> Bare {
+        self.bare.clone()
     }
 
     /// Whether it may ask for anything.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.step, Step::Open | Step::Known)
+        matches!(self.step, Step::Open | Step::Known(_))
     }
 
-    /// The client says how it wants to say who it is.
-    pub(crate) fn choose(&mut self, name: &str) -> Result<(), ErrorCode> {
+    /// Who it is.
+    pub(crate) fn principal(&self) -> ByteString {
+        match &self.step {
+            Step::Known(principal) => principal.clone(),
+            _ => ByteString::from_static(ANONYMOUS),
+        }
+    }
+
+    /// The client says how it wants to say who it is, and whether what comes next has headers.
+    pub(crate) fn choose(&mut self, name: &str, bare: bool) -> Result<(), ErrorCode> {
         if !matches!(self.step, Step::Start | Step::Chosen(_)) {
             return Err(ErrorCode::ILLEGAL_SASL_STATE);
         }
         let chosen = Mechanism::ALL.into_iter().find(|mechanism| mechanism.name() == name);
         self.step = Step::Chosen(chosen.ok_or(ErrorCode::UNSUPPORTED_SASL_MECHANISM)?);
+        self.bare.set(bare);
         Ok(())
     }
 
     fn known(&mut self, name: &str) {
         tracing::debug!(name, "a client has said who it is");
-        self.step = Step::Known;
+        self.bare.set(false);
+        self.step = Step::Known(format!("User:{name}").into());
     }
 
     /// The next bytes of the client's, and what they are answered.
@@ -140,9 +161,11 @@ mod tests {
     fn a_password_lets_in_and_anything_else_does_not() {
         let mut right = session();
         assert!(!right.is_open());
-        right.choose("PLAIN").unwrap();
+        right.choose("PLAIN", false).unwrap();
+        assert_eq!(right.principal(), "User:ANONYMOUS");
         assert!(right.exchange(b"\0alice\0secret").is_ok() && right.is_open());
-        assert_eq!(right.choose("PLAIN"), Err(ErrorCode::ILLEGAL_SASL_STATE));
+        assert_eq!(right.principal(), "User:alice");
+        assert_eq!(right.choose("PLAIN", false), Err(ErrorCode::ILLEGAL_SASL_STATE));
         let wrong: [&[u8]; 7] = [
             b"",
             b"alice",
@@ -154,7 +177,7 @@ mod tests {
         ];
         for said in wrong {
             let mut session = session();
-            session.choose("PLAIN").unwrap();
+            session.choose("PLAIN", false).unwrap();
             assert_eq!(session.exchange(said).unwrap_err().0, ErrorCode::SASL_AUTHENTICATION_FAILED);
             assert!(!session.is_open());
             assert_eq!(session.exchange(b"\0alice\0secret").unwrap_err().0, ErrorCode::ILLEGAL_SASL_STATE);
@@ -165,9 +188,9 @@ mod tests {
     fn there_is_an_order() {
         let mut session = session();
         assert_eq!(session.exchange(b"").unwrap_err().0, ErrorCode::ILLEGAL_SASL_STATE);
-        assert_eq!(session.choose("GSSAPI"), Err(ErrorCode::UNSUPPORTED_SASL_MECHANISM));
-        session.choose("SCRAM-SHA-256").unwrap();
-        session.choose("PLAIN").unwrap();
+        assert_eq!(session.choose("GSSAPI", true), Err(ErrorCode::UNSUPPORTED_SASL_MECHANISM));
+        session.choose("SCRAM-SHA-256", false).unwrap();
+        session.choose("PLAIN", false).unwrap();
         assert!(session.exchange(b"\0alice\0secret").is_ok());
         assert!(Session::new(Arc::default()).is_open());
     }

@@ -67,7 +67,7 @@ fn stopped_at(state: State, producer: i64) -> (Arc<dyn Vfs>, &'static str) {
     };
     let mut batch = WriteBatch::new();
     batch.put(&stored::key("id"), &stored::write(&txn));
-    let offset = Offset { offset: 5, leader_epoch: -1, metadata: "".into(), committed_ms: 0 };
+    let offset = Offset { offset: 5, leader_epoch: -1, metadata: "".into(), committed_ms: 0, expires_ms: None };
     offsets::commit_later(&mut batch, "g", producer, &("t".into(), 0), &offset);
     topics.catalog().submit(batch, Durability::Synced).unwrap().wait().unwrap();
     (vfs, "id")

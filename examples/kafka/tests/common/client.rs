@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use xs_kafka::Server;
-use xs_proto::kafka::codec::{Ask, ClientCodec};
+use xs_proto::kafka::codec::{Ask, ClientCodec, FrameCodec};
 use xs_proto::kafka::messages::*;
 use xs_proto::kafka::records::{Batch, BatchBuilder, BatchIter, Compression, DEFAULT_LIMIT, Record};
 use xs_proto::{Decode, Encode, Out};
@@ -35,7 +35,12 @@ impl Client {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) fn over(socket: S) -> Self {
-        let codec = ClientCodec::new(Some("test".into()));
+        Client::named("test", socket)
+    }
+
+    /// One that calls itself so.
+    pub(crate) fn named(name: &str, socket: S) -> Self {
+        let codec = ClientCodec::new(Some(name.into()));
         Client { socket, codec, input: BytesMut::new(), gives_up: false }
     }
 
@@ -78,6 +83,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn ask(&mut self, version: i16, request: impl Into<Request>) -> Response {
         self.send(version, request).await;
         self.receive().await.expect("an answer")
+    }
+
+    /// The next frame as it comes, or `None` if the broker closes the connection.
+    pub(crate) async fn frame(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(frame) = FrameCodec::new().decode(&mut self.input).unwrap() {
+                return Some(frame);
+            }
+            let read = tokio::time::timeout(Duration::from_secs(20), self.socket.read_buf(&mut self.input));
+            if read.await.expect("a frame in time").unwrap_or(0) == 0 {
+                return None;
+            }
+        }
     }
 
     /// The bytes until the broker closes.

@@ -1,6 +1,7 @@
 """Members of all kinds in one group: each partition is read by one of them, also when one dies and another leaves."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,8 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-servers = sys.argv[1]
-PARTITIONS = 6
+servers, kafkajs = sys.argv[1:3]
+PARTITIONS = 12
 SCRIPT = sys.orig_argv[sys.orig_argv.index("-c") + 1]
 
 
@@ -50,8 +51,8 @@ async def member_aio():
         print(sorted(p.partition for p in consumer.assignment()), flush=True)
 
 
-if len(sys.argv) > 2:
-    kind = sys.argv[2]
+if len(sys.argv) > 3:
+    kind = sys.argv[3]
     if kind == "aio":
         asyncio.run(member_aio())
     for assigned in {"confluent": member_confluent, "python": member_python}[kind]():
@@ -62,7 +63,9 @@ class Member:
     """A member in a process of its own, and what it says that it reads."""
 
     def __init__(self, kind):
-        command = [sys.executable, "-c", SCRIPT, servers, kind]
+        command = [sys.executable, "-c", SCRIPT, servers, kafkajs, kind]
+        if kind == "kafkajs":
+            command = ["node", kafkajs, servers, "member", "mixed", "shared"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.assigned = []
@@ -70,7 +73,7 @@ class Member:
     def look(self):
         for line in iter(self.process.stdout.readline, ""):
             if line.endswith("\n"):
-                self.assigned = eval(line)
+                self.assigned = json.loads(line)
         return self.assigned
 
     def kill(self):
@@ -97,7 +100,7 @@ def settles(why):
 
 
 try:
-    for kind in ["confluent", "python", "aio"]:
+    for kind in ["confluent", "python", "aio", "kafkajs"]:
         members.append(Member(kind))
         settles(f"with {kind}")
     # It says nothing any more: its session ends.
@@ -105,10 +108,20 @@ try:
     settles("after a death")
     members.append(Member("confluent"))
     settles("with another one")
+    # In the middle of a rebalance: two die while a third one comes, so that it waits for their sessions to end.
+    dying = members[1:3]
+    members[1:3] = [Member("python")]
+    while not any(member.look() == [] for member in members):
+        time.sleep(0.01)
+    for member in dying:
+        member.kill()
+    settles("after deaths in a rebalance")
+    members.append(Member("kafkajs"))
+    settles("with kafkajs again")
     (described,) = admin.describe_consumer_groups(["mixed"]).values()
     described = described.result(10)
-    assert described.state.name == "STABLE" and len(described.members) == 3, described
-    assert sorted(tp.partition for m in described.members for tp in m.assignment.topic_partitions) == list(range(6))
+    assert described.state.name == "STABLE" and len(described.members) == 4, described
+    assert sorted(tp.partition for m in described.members for tp in m.assignment.topic_partitions) == list(range(PARTITIONS))
     while len(members) > 1:
         members.pop(0).kill()
     settles("alone")

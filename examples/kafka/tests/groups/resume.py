@@ -1,6 +1,8 @@
 """Offsets that one client commits, and from which the others go on; in the second part after a restart of the broker."""
 
 import asyncio
+import json
+import subprocess
 import sys
 
 import aiokafka
@@ -8,7 +10,7 @@ import kafka
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-servers, part = sys.argv[1:3]
+servers, part, kafkajs = sys.argv[1:4]
 
 
 def confluent(count):
@@ -53,20 +55,25 @@ async def aio(count):
     return found
 
 
+def js(count):
+    command = ["node", kafkajs, servers, "resume", "g", "t", str(count)]
+    return json.loads(subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE).stdout)
+
+
 if part == "write":
     producer = Producer({"bootstrap.servers": servers})
-    for number in range(30):
+    for number in range(40):
         producer.produce("t", str(number))
     assert producer.flush(10) == 0
     begin = 0
 else:
-    begin = 15
-for n, read in enumerate([confluent, python, lambda count: asyncio.run(aio(count))]):
+    begin = 20
+for n, read in enumerate([confluent, python, lambda count: asyncio.run(aio(count)), js]):
     found = read(5)
     first = begin + 5 * n
     assert found == list(range(first, first + 5)), (n, found)
 consumer = Consumer({"bootstrap.servers": servers, "group.id": "g"})
 (committed,) = consumer.committed([TopicPartition("t", 0)], 10)
-assert committed.offset == begin + 15, committed
+assert committed.offset == begin + 20, committed
 consumer.close()
 print("well")

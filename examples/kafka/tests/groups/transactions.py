@@ -1,6 +1,8 @@
 """Transactions by each client, committed and aborted, read by each client; offsets in transactions; fenced producers."""
 
 import asyncio
+import json
+import subprocess
 import sys
 
 import aiokafka
@@ -8,7 +10,7 @@ import kafka
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-servers = sys.argv[1]
+servers, kafkajs = sys.argv[1:3]
 admin = AdminClient({"bootstrap.servers": servers})
 for future in admin.create_topics([NewTopic("t", 1, 1), NewTopic("out", 1, 1)]).values():
     future.result(10)
@@ -49,11 +51,17 @@ async def aio_writes():
     await producer.stop()
 
 
+def js(*args):
+    command = ["node", kafkajs, servers, *map(str, args)]
+    return subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE).stdout
+
+
 confluent_writes()
 python_writes()
 asyncio.run(aio_writes())
+js("transactions", "t")
 committed = [
-    f"{name} True {n}".encode() for name in ["confluent", "python", "aio"] for _ in range(2) for n in range(3)
+    f"{name} True {n}".encode() for name in ["confluent", "python", "aio", "kafkajs"] for _ in range(2) for n in range(3)
 ]
 
 
@@ -98,9 +106,11 @@ async def aio_reads():
 
 
 assert confluent_reads("read_committed") == committed
-assert len(confluent_reads("read_uncommitted")) == 27
+assert len(confluent_reads("read_uncommitted")) == 36
 assert python_reads() == committed, python_reads()
 assert asyncio.run(aio_reads()) == committed
+assert json.loads(js("read", "t", len(committed), "read_committed")) == [value.decode() for value in committed]
+assert len(json.loads(js("read", "t", 36, "read_uncommitted"))) == 36
 
 # Reading, writing, and remembering how far, all or nothing.
 for commits, expected in [(False, None), (True, 5)]:
@@ -120,9 +130,10 @@ for commits, expected in [(False, None), (True, 5)]:
     (at,) = consumer.committed([TopicPartition("t", 0)], 10)
     assert (at.offset > 0) == commits, at
     consumer.close()
+js("move", "t", "out", 5)
 moved = Consumer({"bootstrap.servers": servers, "group.id": "none", "isolation.level": "read_committed"})
 moved.assign([TopicPartition("out", 0, 0)])
-assert [moved.poll(10).value() for _ in range(5)] == committed[:5]
+assert [moved.poll(10).value() for _ in range(10)] == committed[:5] * 2
 assert moved.poll(1) is None
 moved.close()
 

@@ -1,6 +1,7 @@
 """Who knows a password gets in, by each client and mechanism; nobody else does."""
 
 import asyncio
+import subprocess
 import sys
 
 import aiokafka
@@ -8,7 +9,7 @@ import kafka
 from confluent_kafka import KafkaException, Producer
 from kafka.errors import KafkaError
 
-servers = sys.argv[1]
+servers, kafkajs = sys.argv[1:3]
 for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]:
     for password, ok in [("secret", True), ("wrong", False)]:
         config = {
@@ -50,4 +51,5 @@ for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]:
                 await producer.stop()
 
         asyncio.run(aio())
+        subprocess.run(["node", kafkajs, servers, "users", mechanism, password], check=True, timeout=30)
 print("well")

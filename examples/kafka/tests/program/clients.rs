@@ -1,6 +1,6 @@
 //! Real clients. A message that one has written, the others read.
 
-use crate::process::{Broker, python, run};
+use crate::process::{Broker, beside, python, run};
 
 fn kcat(broker: &Broker, args: &str, input: &str) -> String {
     let bootstrap = broker.bootstrap();
@@ -31,11 +31,12 @@ fn kcat_writes_and_reads() {
 }
 
 #[test]
-#[ignore = "needs a Python with confluent-kafka, kafka-python, aiokafka and their compressions"]
+#[ignore = "needs a Python with confluent-kafka, kafka-python, aiokafka and their compressions, and Node with kafkajs"]
 fn every_client_reads_what_every_client_writes() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::on(dir.path(), &[]);
-    assert_eq!(run(python(), &["-c", include_str!("everyone.py"), &broker.bootstrap()], ""), "well\n");
+    let (script, kafkajs) = (include_str!("everyone.py"), beside("program/kafkajs.js"));
+    assert_eq!(run(python(), &["-c", script, &broker.bootstrap(), &kafkajs], ""), "well\n");
 }
 
 #[test]
@@ -43,4 +44,12 @@ fn every_client_reads_what_every_client_writes() {
 fn operators_make_configure_grow_and_describe() {
     let broker = Broker::start(&["--port", "0"]);
     assert_eq!(run(python(), &["-c", include_str!("admin.py"), &broker.bootstrap()], ""), "well\n");
+}
+
+#[test]
+#[ignore = "needs Node with kafkajs"]
+fn operators_do_the_same_from_node() {
+    let broker = Broker::start(&["--port", "0"]);
+    let said = run("node", &[&beside("program/kafkajs.js"), &broker.bootstrap(), "admin"], "");
+    assert_eq!(said, "well\n");
 }

@@ -1,6 +1,8 @@
 """Each client writes with each compression, and each reads all, from the beginning and from a time on."""
 
 import asyncio
+import json
+import subprocess
 import sys
 
 import aiokafka
@@ -8,12 +10,13 @@ import kafka
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-servers = sys.argv[1]
+servers, kafkajs = sys.argv[1:3]
 COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"]
 TIME = 1_700_000_000_000
 
 admin = AdminClient({"bootstrap.servers": servers})
-for future in admin.create_topics([NewTopic("all", 1, 1)]).values():
+# The times are some years ago, and nothing may be deleted for being old.
+for future in admin.create_topics([NewTopic("all", 1, 1, config={"retention.ms": "-1"})]).values():
     future.result(10)
 expected = []
 
@@ -56,11 +59,18 @@ async def aio_writes(compression, idempotent):
     await producer.stop()
 
 
+def js_writes(compression, idempotent):
+    value, time = next_message(f"kafkajs {compression} {idempotent}")
+    command = ["node", kafkajs, servers, "write", "all", compression, str(idempotent).lower(), value, str(time)]
+    subprocess.run(command, check=True, timeout=30)
+
+
 for compression in COMPRESSIONS:
     for idempotent in [False, True]:
         confluent_writes(compression, idempotent)
         python_writes(compression, idempotent)
         asyncio.run(aio_writes(compression, idempotent))
+        js_writes(compression, idempotent)
 
 MIDDLE = len(expected) // 2
 MIDDLE_TIME = TIME + 1000 * (MIDDLE + 1) - 500
@@ -112,9 +122,19 @@ async def aio_reads():
     await consumer.stop()
 
 
+def js_reads():
+    for start in [0, MIDDLE]:
+        count = str(len(expected) - start)
+        command = ["node", kafkajs, servers, "read", "all", str(start), count, str(MIDDLE_TIME)]
+        said = json.loads(subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE).stdout)
+        assert said["offset"] == MIDDLE, said["offset"]
+        assert [value.encode() for value in said["values"]] == expected[start:], said
+
+
 confluent_reads()
 python_reads()
 asyncio.run(aio_reads())
+js_reads()
 for future in admin.delete_topics(["all"]).values():
     future.result(10)
 print("well")

@@ -7,6 +7,9 @@ mod kill;
 mod many;
 mod metrics;
 mod process;
+mod retries;
+mod rust;
 mod sendfile;
+mod versions;
 #[path = "../common/writer.rs"]
 mod writer;

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -15,13 +15,33 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Broker {
     child: Child,
     pub(crate) addr: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Broker {
     /// Starts it with these options and waits until it listens.
     pub(crate) fn start(args: &[&str]) -> Broker {
+        Broker::launch(args, &[])
+    }
+
+    /// The same, and its log tells of every request.
+    #[allow(dead_code, reason = "not everybody looks")]
+    pub(crate) fn traced(args: &[&str]) -> Broker {
+        Broker::launch(args, &[("XS_LOG", "info,xs_kafka=trace"), ("NO_COLOR", "1")])
+    }
+
+    /// The lines of its log so far.
+    #[allow(dead_code, reason = "not everybody looks")]
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().expect("no panic").clone()
+    }
+
+    fn launch(args: &[&str], env: &[(&str, &str)]) -> Broker {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xs-kafka"));
-        let mut child = command.args(args).stderr(Stdio::piped()).spawn().expect("the broker starts");
+        let command = command.args(args).envs(env.iter().copied());
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the broker starts");
+        let (lines, is_kept) = (Arc::new(Mutex::new(Vec::new())), !env.is_empty());
+        let log_of = lines.clone();
         let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
         let (found, addr) = mpsc::channel();
         // Reads on, so that it never waits for somebody to read.
@@ -32,12 +52,15 @@ impl Broker {
                     let addr = rest.split_whitespace().next().and_then(|addr| addr.parse().ok());
                     let _ = found.send(addr.expect("an address"));
                 }
-                print!("{line}");
+                match is_kept {
+                    true => log_of.lock().expect("no panic").push(std::mem::take(&mut line)),
+                    false => print!("{line}"),
+                }
                 line.clear();
             }
         });
         let addr = addr.recv_timeout(PATIENCE).expect("the broker listens");
-        Broker { child, addr }
+        Broker { child, addr, log: lines }
     }
 
     /// Starts it on a directory, on a free port.
@@ -96,4 +119,9 @@ pub(crate) fn run(program: impl AsRef<std::ffi::OsStr>, args: &[&str], input: &s
 pub(crate) fn python() -> std::path::PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/venv/bin/python");
     if own.exists() { own } else { "python3".into() }
+}
+
+/// A file of the tests.
+pub(crate) fn beside(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name).into_os_string().into_string().expect("a path")
 }

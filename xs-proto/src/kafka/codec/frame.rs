@@ -8,6 +8,12 @@ use crate::{Decode, Encode, Out};
 /// The longest frame unless told otherwise, in bytes: `socket.request.max.bytes` as Kafka has it.
 pub const DEFAULT_LIMIT: usize = 100 * 1024 * 1024;
 
+/// The memory of a frame that has begun grows to so many times what has come of it. A length that is only claimed gets
+/// nothing, and a long frame is moved once or twice on its way in, not each time that its memory doubles.
+const GROWTH: usize = 16;
+/// Room behind a frame, for readers that want some for every read, whatever is missing.
+const BEHIND: usize = 64 * 1024;
+
 /// Four bytes of length in front of everything that either side sends. The first layer of a connection, and all of it
 /// while SASL's own bytes are exchanged without headers (SaslHandshake version 0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +53,10 @@ impl Decode for FrameCodec {
             return Err(FrameError::TooLarge { len, limit: self.limit });
         }
         if src.len() - 4 < len {
+            let missing = len + 4 - src.len();
+            if src.capacity() - src.len() < missing.min(BEHIND) {
+                src.reserve((missing + BEHIND).min(src.len() * GROWTH));
+            }
             return Ok(None);
         }
         src.advance(4);
@@ -84,4 +94,39 @@ pub(super) fn framed(out: &mut Out, write: impl FnOnce(&mut Out) -> Result<(), W
         Err(_) => out.truncate(before),
     }
     written.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_grows_with_what_has_come_and_not_with_what_is_claimed() {
+        let mut codec = FrameCodec::new();
+        let mut src = BytesMut::from(&(50_i32 << 20).to_be_bytes()[..]);
+        assert_eq!(codec.decode(&mut src), Ok(None));
+        assert!(src.capacity() < 1024, "{}", src.capacity());
+        src.extend_from_slice(&[0; 4096]);
+        assert_eq!(codec.decode(&mut src), Ok(None));
+        assert!((60_000..140_000).contains(&src.capacity()), "{}", src.capacity());
+    }
+
+    #[test]
+    fn a_long_frame_is_moved_a_few_times_only() {
+        let (len, mut codec, mut src, mut moves) = (1 << 20, FrameCodec::new(), BytesMut::new(), 0);
+        src.reserve(BEHIND);
+        src.extend_from_slice(&(len as i32).to_be_bytes());
+        let frame = loop {
+            if let Some(frame) = codec.decode(&mut src).unwrap() {
+                break frame;
+            }
+            // As a pipeline reads.
+            let at = src.as_ptr();
+            src.reserve(BEHIND);
+            assert!(src.len() < 3 * BEHIND || src.as_ptr() == at, "moved at {}", src.len());
+            moves += usize::from(src.as_ptr() != at);
+            src.extend_from_slice(&[7; 10_000]);
+        };
+        assert_eq!((frame.len(), moves <= 2), (len, true), "moved {moves} times");
+    }
 }

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures::future::{Either, select, select_all};
 use xs_net::Timer;
 use xs_proto::kafka::ErrorCode;
@@ -16,21 +16,19 @@ use xs_proto::kafka::messages::{
     AbortedTransaction, FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse, PartitionData,
     Response,
 };
-use xs_proto::kafka::records::{BatchIter, Compression};
 use xs_proto::kafka::wire::Blob;
 use xs_storage::log::{FileRange, Index};
 use xs_storage::partition::{Isolation, Partition, ReadError};
 
+use crate::acl::Operation;
 use crate::broker::Broker;
+use crate::caller::Caller;
 use crate::topics::Topic;
 
 pub(crate) use sessions::Sessions;
 
-/// From this version on the client understands zstd (KIP-110).
-const ZSTD: i16 = 10;
-
 /// Answers when `min_bytes` are there, something is wrong, or `max_wait_ms` are over.
-pub(crate) async fn answer(broker: Arc<Broker>, request: FetchRequest, version: i16, sends_files: bool) -> Response {
+pub(crate) async fn answer(broker: Arc<Broker>, caller: Caller, request: FetchRequest, sends_files: bool) -> Response {
     let plan = match broker.sessions.begin(&request, broker.timer.now(), &broker.rng) {
         Ok(plan) => plan,
         Err(error_code) => return FetchResponse { error_code, ..Default::default() }.into(),
@@ -39,9 +37,10 @@ pub(crate) async fn answer(broker: Arc<Broker>, request: FetchRequest, version: 
     let deadline = broker.timer.now() + wait;
     let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
     loop {
-        let mut round = Round::read(&broker, &request, &plan.topics, version, sends_files);
+        let mut round = Round::read(&broker, &caller, &request, &plan.topics, sends_files);
         if round.bytes >= min_bytes || round.decided || broker.timer.now() >= deadline {
             broker.meters.fetched_bytes.increment(round.bytes as u64);
+            round.topics.iter().for_each(|(topic, bytes)| topic.traffic.fetched(*bytes as u64));
             broker.sessions.end(&plan, &mut round.response);
             return round.response.into();
         }
@@ -66,6 +65,8 @@ async fn more(timer: &Timer, deadline: std::time::Instant, waiting: &[(Partition
 struct Round {
     response: FetchResponse,
     bytes: usize,
+    /// What is in it of each topic.
+    topics: Vec<(Arc<Topic>, usize)>,
     /// Something is wrong with a partition, which is told at once.
     decided: bool,
     /// Partitions with the high watermark that was seen.
@@ -73,23 +74,43 @@ struct Round {
 }
 
 impl Round {
-    fn read(broker: &Broker, request: &FetchRequest, topics: &[FetchTopic], version: i16, sends_files: bool) -> Round {
-        let mut round = Round { response: FetchResponse::default(), bytes: 0, decided: false, waiting: Vec::new() };
+    fn read(
+        broker: &Broker,
+        caller: &Caller,
+        request: &FetchRequest,
+        topics: &[FetchTopic],
+        sends_files: bool,
+    ) -> Round {
+        let mut round = Round {
+            response: FetchResponse::default(),
+            bytes: 0,
+            topics: Vec::new(),
+            decided: false,
+            waiting: Vec::new(),
+        };
         let most = usize::try_from(request.max_bytes).unwrap_or(0).min(broker.config.max_fetch);
+        // What would have to be waited for afterwards is not sent in one piece.
+        let quota = broker.config.quotas.fetch.and_then(|quota| usize::try_from(quota).ok());
+        let most = most.min(quota.unwrap_or(usize::MAX));
         for asked in topics {
-            let topic = broker.topics.get(&asked.topic);
-            let reader = Reader { topic: topic.as_deref(), isolation: request.isolation_level, version, sends_files };
+            let (found, before) = (broker.topics.get(&asked.topic), round.bytes);
+            // Rules may change while a fetch waits.
+            let topic = match caller.topic(Operation::Read, &asked.topic) {
+                Ok(()) => found.as_deref().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+                Err(denied) => Err(denied),
+            };
+            let reader = Reader { topic, isolation: request.isolation_level, sends_files };
             let partitions = asked.partitions.iter().map(|asked| reader.partition(asked, most, &mut round)).collect();
             round.response.responses.push(FetchableTopicResponse { topic: asked.topic.clone(), partitions });
+            round.topics.extend(found.filter(|_| round.bytes > before).map(|topic| (topic, round.bytes - before)));
         }
         round
     }
 }
 
 struct Reader<'a> {
-    topic: Option<&'a Topic>,
+    topic: Result<&'a Topic, ErrorCode>,
     isolation: i8,
-    version: i16,
     sends_files: bool,
 }
 
@@ -115,7 +136,7 @@ impl Reader<'_> {
         round: &mut Round,
         data: &mut PartitionData,
     ) -> Result<(), ErrorCode> {
-        let partition = self.topic.and_then(|topic| topic.partition(asked.partition));
+        let partition = self.topic?.partition(asked.partition);
         let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
         match asked.current_leader_epoch {
             ..=0 => {}
@@ -164,18 +185,12 @@ impl Reader<'_> {
         let mut blob = Blob::new();
         for range in ranges {
             let len = range.len as usize;
-            // An old client is not sent what it cannot read; to know that, its batches are looked at.
-            let as_file = self.sends_files && self.version >= ZSTD;
-            if as_file && range.file.descriptor().is_some() {
+            if self.sends_files && range.file.descriptor().is_some() {
                 let start = range.offset;
                 blob.push_external(xs_net::transport::FileRange::new(Arc::new(OpenFile(range)), start), len);
                 continue;
             }
-            let bytes = read(&range)?.freeze();
-            if self.version < ZSTD && uses_zstd(bytes.clone()) {
-                return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
-            }
-            blob.push(bytes);
+            blob.push(read(&range)?.freeze());
         }
         Ok(blob)
     }
@@ -199,8 +214,4 @@ pub(crate) fn read(range: &FileRange) -> Result<BytesMut, ErrorCode> {
             Err(ErrorCode::KAFKA_STORAGE_ERROR)
         }
     }
-}
-
-fn uses_zstd(bytes: Bytes) -> bool {
-    BatchIter::new(bytes).any(|batch| batch.is_ok_and(|batch| batch.header().compression() == Ok(Compression::Zstd)))
 }

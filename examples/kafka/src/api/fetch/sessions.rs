@@ -125,6 +125,12 @@ impl Sessions {
         Sessions { most, all: Mutex::default() }
     }
 
+    /// How many there are, and the partitions that they remember.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let all = self.all.lock();
+        (all.len(), remembered(&all))
+    }
+
     /// Which partitions a request is about.
     pub(super) fn begin(&self, request: &FetchRequest, now: Instant, rng: &Mutex<Rng>) -> Result<Plan, ErrorCode> {
         let mut all = self.all.lock();

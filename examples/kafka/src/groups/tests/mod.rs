@@ -1,5 +1,6 @@
 //! A group's rules, one by one and all together.
 
+mod expiry;
 mod rules;
 mod simulation;
 
