@@ -109,6 +109,7 @@
 //!   what was sent with acks 0 when the process is killed. Kafka leaves the former to replicas.
 //! - Changing `segment.bytes` and `segment.ms` of a topic that is there, and the broker's own configuration while it runs.
 //! - A partition whose disk has failed answers with an error until the broker is started again; the metrics count them.
+//!   The machine should be started again, too: behind a sync that failed, its page cache may show what the disk does not have.
 //! - The groups of KIP-848, re-authentication, users that are added while it runs. What is not served is not listed, so clients
 //!   know.
 //! - Quotas for single users or clients, and asking for quotas (DescribeClientQuotas, AlterClientQuotas): all of a kind have the

@@ -156,6 +156,9 @@
 //! Kafka's checksum does not cover the base offset, and [`Raw`] has
 //! none at all; an index finds flipped bits of those, but not in the newest segment, which has none. Compaction by key,
 //! compression, and direct I/O. A sector is taken to be whole: a durable entry may share one with the next write, which repeats its bytes.
+//! A sync of the directory that failed: a process that is started again believes the name that it finds there and syncs the
+//! directory once more, and on a disk where that brings nothing back a later crash may take the segment. Whoever sees a log stop
+//! starts the machine again, and not only the process.
 //!
 //! # Try next
 //!
