@@ -13,19 +13,16 @@ pub enum Mutation {
     OffsetsBeforeDurable,
     /// Writes a transaction's markers before the decision is durable.
     MarkersBeforePrepare,
-    /// Answers that a topic is made before it is in the catalog for good.
-    TopicBeforeDurable,
 }
 
 #[cfg(feature = "mutations")]
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 5] = [
+    pub const ALL: [Mutation; 4] = [
         Mutation::AnswerBeforeDurable,
         Mutation::ForgetProducers,
         Mutation::OffsetsBeforeDurable,
         Mutation::MarkersBeforePrepare,
-        Mutation::TopicBeforeDurable,
     ];
 }
 

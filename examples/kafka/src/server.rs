@@ -405,12 +405,11 @@ impl Builder {
         };
         let dir = self.data_dir.unwrap_or_else(|| "kafka".into());
         let (jobs, log_jobs, clock) = (self.jobs.clone(), self.log_jobs, self.clock.clone());
-        let bug = self.config.bug;
-        let machine = Machine { vfs, jobs, log_jobs, clock, warm_bytes: self.warm_bytes, bug };
+        let machine = Machine { vfs, jobs, log_jobs, clock, warm_bytes: self.warm_bytes };
         let (topics, closed) = Topics::open(machine, &dir, defaults.clone(), self.config.max_partitions)?;
         let timer = Timer::new(self.clock);
         let topics = Arc::new(topics);
-        if bug.is(Mutation::ForgetProducers) {
+        if self.config.bug.is(Mutation::ForgetProducers) {
             topics.forget_producers()?;
         }
         let bridge = self.bridge.unwrap_or_else(|| Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1));

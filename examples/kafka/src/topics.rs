@@ -21,7 +21,6 @@ use xs_storage::engine::{Durability, Engine, KeyRange, WriteBatch};
 use xs_storage::partition::{Partition, PartitionOptions, Retention};
 use xs_storage::{Error, Result};
 
-use crate::mutation::{Bug, Mutation};
 use crate::topic_config::TopicConfig;
 use crate::traffic::Traffic;
 
@@ -70,8 +69,6 @@ pub(crate) struct Machine {
     pub(crate) clock: Arc<dyn Clock>,
     /// Bytes of segments that are written with zeros ahead.
     pub(crate) warm_bytes: u64,
-    /// For tests of tests.
-    pub(crate) bug: Bug,
 }
 
 /// All topics.
@@ -229,10 +226,7 @@ impl Topics {
             self.machine.vfs.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))?;
             let mut batch = WriteBatch::new();
             batch.put(&key(&name), &write_entry(&topic));
-            let commit = self.catalog.submit(batch, Durability::Synced)?;
-            if !self.machine.bug.is(Mutation::TopicBeforeDurable) {
-                commit.wait()?;
-            }
+            self.catalog.submit(batch, Durability::Synced)?.wait()?;
             Ok(topic)
         };
         let topic = match made() {

@@ -15,19 +15,12 @@ use xs_storage::partition::{Append, Isolation, Partition};
 
 use super::*;
 use crate::groups::offsets::{self, Offset};
-use crate::mutation::Bug;
 use crate::topics::{Machine, Topics};
 
 fn topics(vfs: &Arc<dyn Vfs>) -> Arc<Topics> {
     let jobs: Arc<dyn Jobs> = Arc::new(ThreadJobs::new());
-    let machine = Machine {
-        vfs: vfs.clone(),
-        jobs: jobs.clone(),
-        log_jobs: jobs,
-        clock: Arc::new(SystemClock),
-        warm_bytes: 0,
-        bug: Bug::default(),
-    };
+    let machine =
+        Machine { vfs: vfs.clone(), jobs: jobs.clone(), log_jobs: jobs, clock: Arc::new(SystemClock), warm_bytes: 0 };
     let (topics, _closed) = Topics::open(machine, Path::new("data"), Default::default(), 100).unwrap();
     Arc::new(topics)
 }
