@@ -17,19 +17,21 @@
 //!              └── Done ───────▶ drop the job
 //! ```
 //!
-//! [`ThreadJobs`] runs each job on a thread of its own. [`SteppedJobs`] runs nothing until [`SteppedJobs::step`] or
+//! [`ThreadJobs`] runs each job on a thread of its own. [`PoolJobs`] runs any number of them on a few threads, taking turns: a
+//! job that rests costs memory and nothing else. [`SteppedJobs`] runs nothing until [`SteppedJobs::step`] or
 //! [`SteppedJobs::run_until_idle`] is called, and then in the order in which the jobs were spawned.
 //!
 //! # Invariants
 //!
 //! - Steps of one job never overlap.
 //! - A poke is never lost: one that arrives during a step makes the job step once more.
-//! - Dropping the last handle of a [`ThreadJobs`] asks every job to end after its current step, and waits for it.
+//! - Dropping the last handle of a [`ThreadJobs`] or a [`PoolJobs`] asks every job to end after its current step, and waits for it.
 //! - [`SteppedJobs`] draws nothing from time or threads: the same calls give the same steps.
 //!
 //! # Cost
 //!
-//! A thread and a condition variable a job; a poke is one lock.
+//! A thread and a condition variable a job; a poke is one lock. In a pool a job is some hundred bytes, and a poke of one that
+//! rests is a second lock, which all jobs share.
 //!
 //! # Example
 //!
@@ -57,7 +59,7 @@
 //!
 //! # What this leaves out
 //!
-//! Priorities, and a pool that shares threads between jobs: both need several engines in one process to be worth it.
+//! Priorities. A pool that grows while its threads all wait for disks.
 //!
 //! # Try next
 //!
@@ -67,6 +69,8 @@
 //!
 //! W. Wilson, "Testing Distributed Systems w/ Deterministic Simulation" (Strange Loop 2014).
 
+mod pool;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -74,6 +78,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+
+pub use pool::PoolJobs;
 
 /// What a step says about going on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,8 +112,19 @@ pub struct JobHandle {
 impl JobHandle {
     /// Tells an idle job that there is something to do.
     pub fn poke(&self) {
-        self.signal.state.lock().poked = true;
-        self.signal.wake.notify_all();
+        let called = {
+            let mut state = self.signal.state.lock();
+            state.poked = true;
+            std::mem::replace(&mut state.called, true)
+        };
+        match &self.signal.place {
+            None => {
+                self.signal.wake.notify_all();
+            }
+            // In line, or it looks again when its step is over.
+            Some(_) if called => {}
+            Some(place) => place.call(),
+        }
     }
 
     /// Ends the job: when this returns, no step is under way and none will begin. For whoever hands on what the steps
@@ -116,6 +133,16 @@ impl JobHandle {
         let mut state = self.signal.state.lock();
         state.stop = true;
         self.signal.wake.notify_all();
+        if state.thread.is_none()
+            && let Some(place) = &self.signal.place
+        {
+            let ended = std::mem::replace(&mut state.done, true);
+            drop(state);
+            if !ended {
+                place.leave();
+            }
+            return;
+        }
         // Stepped jobs take their steps on the caller's thread: there is none under way elsewhere.
         if state.thread.is_some_and(|thread| thread != std::thread::current().id()) {
             self.signal.wake.wait_while(&mut state, |state| !state.done);
@@ -138,6 +165,16 @@ impl fmt::Debug for JobHandle {
 struct Signal {
     state: Mutex<State>,
     wake: Condvar,
+    /// Where it is called, if it shares threads.
+    place: Option<pool::Place>,
+}
+
+impl Signal {
+    /// It takes no more steps.
+    fn ended(&self) {
+        self.state.lock().done = true;
+        self.wake.notify_all();
+    }
 }
 
 #[derive(Default)]
@@ -145,7 +182,9 @@ struct State {
     poked: bool,
     stop: bool,
     done: bool,
-    /// The thread that it has to itself, if it has one.
+    /// Of a job that shares threads: it is in line, or in a step.
+    called: bool,
+    /// The thread that it has to itself, or that it is on during a step.
     thread: Option<std::thread::ThreadId>,
 }
 
@@ -211,8 +250,7 @@ struct SetDone<'a>(&'a Signal);
 
 impl Drop for SetDone<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().done = true;
-        self.0.wake.notify_all();
+        self.0.ended();
     }
 }
 

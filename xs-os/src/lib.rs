@@ -7,7 +7,7 @@
 //! 1. [`clock`]: the time as an argument. [`Clock`], [`SystemClock`], [`VirtualClock`], and a moment as one number, [`Nanos`].
 //! 2. [`rng`]: chance as an argument. [`Rng`], whose stream never changes.
 //! 3. [`signal`]: a flag that wakes a task. [`Signal`].
-//! 4. [`jobs`]: work in the background as an argument. [`Jobs`], on threads or stepped.
+//! 4. [`jobs`]: work in the background as an argument. [`Jobs`], on threads of their own, on a few together, or stepped.
 //! 5. [`vfs`]: the disk as an argument. [`vfs::Vfs`] and [`vfs::File`], the system's and in memory.
 //! 6. [`vfs::faulty`]: a disk that fails.
 //! 7. [`vfs::explore`]: every crash that a workload could have met.
@@ -29,6 +29,6 @@ pub mod vfs;
 #[cfg(feature = "ticks")]
 pub use clock::TickClock;
 pub use clock::{Clock, Nanos, SystemClock, VirtualClock};
-pub use jobs::{Jobs, Progress, SteppedJobs, ThreadJobs};
+pub use jobs::{Jobs, PoolJobs, Progress, SteppedJobs, ThreadJobs};
 pub use rng::Rng;
 pub use signal::Signal;

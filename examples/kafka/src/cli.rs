@@ -57,6 +57,7 @@ use lexopt::prelude::*;
 use xs_net::observe::Recorder;
 use xs_net::reactors::Reactors;
 use xs_net::signals::{Asked, Signals};
+use xs_os::descriptors;
 
 use crate::config::Flush;
 use crate::quota::QuotaBy;
@@ -84,7 +85,7 @@ Options:
       --request-quota N    each client may send so many requests a second
       --quota-by WHAT      who has quotas of its own: each client id (client), user, or both [client]
       --no-auto-create     do not make a topic because a client asks for it
-      --flush              answer a producer when its records are on the disk, not when the log has them
+      --flush              answer a producer when its records are on the disk, not when the system has them
       --warm-bytes N       write so many bytes of each partition's files ahead, for fast producers [0]
       --metrics ADDR:PORT  answer GET / there with a page of topics, throughput, groups and their lag, and
                            GET /metrics in the text format of Prometheus
@@ -102,6 +103,10 @@ Connect with:
   echo hello | kcat -b 127.0.0.1:9092 -t greetings -P
   kcat -b 127.0.0.1:9092 -t greetings -C -e
 ";
+
+/// Files that may be open, if the system allows it: three for a partition that is written to, one for one that is not and for
+/// each connection.
+const FILES: usize = 65_536;
 
 enum Invocation {
     Serve(Box<Builder>, Option<SocketAddr>),
@@ -212,6 +217,7 @@ fn at_least_one(parser: &mut lexopt::Parser) -> Result<usize, lexopt::Error> {
 }
 
 fn serve(builder: Builder, metrics: Option<SocketAddr>) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    tracing::debug!(files = descriptors::raise(FILES), "files may be open");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Asked for before anything listens: who sees it listen may send a signal.
     let signals = runtime.block_on(async { Signals::new() })?;

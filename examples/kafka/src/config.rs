@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::mutation::Bug;
 use crate::{groups, quota, transactions};
 
 /// When a produce request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flush {
-    /// When the log has the batch; the operating system writes it later. As Kafka does by default.
+    /// When the operating system has the batch, as Kafka does by default: it is there when the broker was killed, and may be
+    /// lost when the machine goes down within the next second or two.
     #[default]
     Later,
     /// When the batch is on the disk.
@@ -53,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) max_sessions: usize,
     /// How often old records are looked for, and keys that stand there twice.
     pub(crate) tend: Duration,
+    /// For tests of tests.
+    pub(crate) bug: Bug,
 }
 
 impl Default for Config {
@@ -76,6 +80,7 @@ impl Default for Config {
             transactions: Default::default(),
             max_sessions: 1000,
             tend: Duration::from_secs(15),
+            bug: Bug::default(),
         }
     }
 }

@@ -45,6 +45,8 @@
 //! - Only what is served is listed: a client never finds out by an error (`tests/broker/versions.rs` asks everything that is
 //!   listed, in every version).
 //! - Records of one connection are appended in the order of its requests (`service::Connection::call`).
+//! - What was acknowledged is there when the broker was killed (`tests/program/kill.rs`): each partition of a request is
+//!   written, with one call, before the answer.
 //! - With [`Flush::Always`] what was acknowledged is there after every crash, and what an idempotent producer sends again is
 //!   there once (`tests/program/kill.rs`; `tests/simulated`, where the disk forgets, too; `tests/program/retries.rs`, where
 //!   connections break under real clients).
@@ -64,8 +66,9 @@
 //! # Cost
 //!
 //! A batch is read once, for its checksum, and written once. Consumers read nothing through the broker: a trace of its system
-//! calls shows `sendfile` and no read of a segment (`tests/program/sendfile.rs`). Each partition has a thread that mostly
-//! sleeps, and sets aside a segment on the disk, and one or two more while it is written to.
+//! calls shows `sendfile` and no read of a segment (`tests/program/sendfile.rs`). Partitions
+//! share sixteen threads for what is done in the background, and one that nobody has written to has no segment
+//! (`tests/program/many.rs` makes two thousand). One that is written to sets a segment aside.
 //!
 //! # Example
 //!
@@ -106,10 +109,11 @@
 //! # What this leaves out
 //!
 //! - Replication: there is one broker, and every partition has one replica.
-//! - Without [`Flush::Always`] what was acknowledged within the last second may be lost when the process is killed. Kafka hands
-//!   each batch to the operating system before it answers, so it loses that only when the machine goes down.
+//! - Without [`Flush::Always`] what was acknowledged within the last second or two may be lost when the machine goes down, and
+//!   what was sent with acks 0 when the process is killed. Kafka leaves the former to replicas.
 //! - Changing `segment.bytes` and `segment.ms` of a topic that is there, and the broker's own configuration while it runs.
 //! - A partition whose disk has failed answers with an error until the broker is started again; the metrics count them.
+//!   The machine should be started again, too: behind a sync that failed, its page cache may show what the disk does not have.
 //! - The groups of KIP-848, re-authentication, users that are added while it runs. What is not served is not listed, so clients
 //!   know.
 //! - Quotas for single users or clients, and asking for quotas (DescribeClientQuotas, AlterClientQuotas): all of a kind have the
@@ -137,6 +141,7 @@ mod coordinate;
 mod entry;
 mod groups;
 mod metrics;
+mod mutation;
 mod page;
 mod quota;
 mod sasl;
@@ -149,5 +154,7 @@ mod traffic;
 mod transactions;
 
 pub use config::Flush;
+#[cfg(feature = "mutations")]
+pub use mutation::Mutation;
 pub use quota::QuotaBy;
 pub use server::{Builder, Server, StartError};

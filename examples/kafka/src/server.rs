@@ -25,7 +25,8 @@
 //!
 //! # Cost
 //!
-//! A few milliseconds to start, and a segment for each partition that there is.
+//! A few milliseconds to start. Each partition takes a file that says whose it is, one or two more and a segment once it is
+//! written to, and no thread.
 //!
 //! # Example
 //!
@@ -74,7 +75,7 @@ use xs_net::reactors::{ReactorOptions, Reactors};
 use xs_net::serve::{Conn, Drain, DrainSignal, Drained, ServeOptions, serve_with};
 use xs_net::{Bridge, Timer};
 use xs_os::vfs::{MemoryVfs, SystemVfs, Vfs};
-use xs_os::{Clock, Jobs, Rng, SystemClock, ThreadJobs};
+use xs_os::{Clock, Jobs, PoolJobs, Rng, SystemClock, ThreadJobs};
 
 use crate::acl::{Authorizer, Rules};
 use crate::api::fetch::Sessions;
@@ -82,12 +83,15 @@ use crate::broker::Broker;
 use crate::config::{Config, Flush};
 use crate::groups::Groups;
 use crate::metrics::Meters;
+use crate::mutation::Mutation;
 use crate::quota;
 use crate::sasl::{Secret, Users};
 use crate::topic_config::TopicConfig;
 use crate::topics::{Machine, Topics};
 use crate::transactions::Transactions;
 
+/// The threads that write and sync what partitions leave for the background, all of them together.
+const LOG_THREADS: usize = 16;
 /// The threads that wait for the disk, and the calls that may wait for them.
 const BRIDGE: (usize, usize) = (4, 1024);
 
@@ -122,6 +126,7 @@ pub struct Builder {
     threads: usize,
     clock: Arc<dyn Clock>,
     jobs: Arc<dyn Jobs>,
+    log_jobs: Arc<dyn Jobs>,
     vfs: Option<Arc<dyn Vfs>>,
     bridge: Option<Bridge>,
     seed: Option<u64>,
@@ -140,6 +145,7 @@ impl Default for Builder {
             threads: 1,
             clock: Arc::new(SystemClock),
             jobs: Arc::new(ThreadJobs::new()),
+            log_jobs: Arc::new(PoolJobs::new(LOG_THREADS)),
             vfs: None,
             bridge: None,
             seed: None,
@@ -281,9 +287,11 @@ impl Builder {
         self
     }
 
-    /// Where the logs' work in the background is done (default: threads).
+    /// Where work in the background is done (default: threads of its own for the catalog and the bridge, and some that all
+    /// partitions share).
     #[must_use]
     pub fn jobs(mut self, jobs: Arc<dyn Jobs>) -> Builder {
+        self.log_jobs = jobs.clone();
         self.jobs = jobs;
         self
     }
@@ -306,6 +314,15 @@ impl Builder {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Builder {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Switches a deliberate bug on.
+    #[cfg(feature = "mutations")]
+    #[must_use]
+    pub fn mutation(mut self, mutation: Mutation) -> Builder {
+        self.config.bug.is = Some(mutation);
+        self.config.transactions.bug.is = Some(mutation);
         self
     }
 
@@ -387,10 +404,14 @@ impl Builder {
             }
         };
         let dir = self.data_dir.unwrap_or_else(|| "kafka".into());
-        let machine = Machine { vfs, jobs: self.jobs.clone(), clock: self.clock.clone(), warm_bytes: self.warm_bytes };
+        let (jobs, log_jobs, clock) = (self.jobs.clone(), self.log_jobs, self.clock.clone());
+        let machine = Machine { vfs, jobs, log_jobs, clock, warm_bytes: self.warm_bytes };
         let (topics, closed) = Topics::open(machine, &dir, defaults.clone(), self.config.max_partitions)?;
         let timer = Timer::new(self.clock);
         let topics = Arc::new(topics);
+        if self.config.bug.is(Mutation::ForgetProducers) {
+            topics.forget_producers()?;
+        }
         let bridge = self.bridge.unwrap_or_else(|| Bridge::new(self.jobs, BRIDGE.0, BRIDGE.1));
         let users = self.users.iter().map(|(name, secret)| (&**name, &*secret.0));
         let users = Users::new(users).ok_or(StartError::Random)?;

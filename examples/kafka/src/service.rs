@@ -13,6 +13,7 @@ use xs_proto::kafka::codec::{Incoming, Outgoing, RequestError, unknown_version_o
 use xs_proto::kafka::messages::{ApiKey, Request, Response};
 
 use crate::api;
+use crate::api::produce::Order;
 use crate::broker::Broker;
 use crate::caller::Caller;
 use crate::groups::Client;
@@ -87,6 +88,8 @@ pub(crate) enum Answer {
     Now(Response),
     None,
     Later(BoxFuture<'static, Response>),
+    /// One of the others, later.
+    Either(BoxFuture<'static, Result<Option<Response>, Closing>>),
     Close(Closing),
 }
 
@@ -99,6 +102,8 @@ pub(crate) struct Connection {
     pub(crate) host: ByteString,
     /// Who the client is.
     pub(crate) session: Arc<Mutex<Session>>,
+    /// Whose records are appended next.
+    pub(crate) order: Order,
     /// Where there are quotas: until when it is not heard, and what waits for that.
     pub(crate) muted: Option<(Arc<Mute>, Pause)>,
 }
@@ -139,7 +144,7 @@ impl Connection {
         let later = |future: BoxFuture<'static, Response>| Answer::Later(future);
         match request {
             Request::ApiVersions(request) => Answer::Now(api::versions::answer(&request)),
-            Request::Produce(request) => api::produce::answer(broker, &caller, request, version),
+            Request::Produce(request) => api::produce::answer(broker, caller, request, version, &self.order),
             Request::Fetch(request) => {
                 later(api::fetch::answer(broker.clone(), caller, request, self.sends_files).boxed())
             }
@@ -229,8 +234,8 @@ impl Service<Heard> for Connection {
         }
     }
 
-    /// What changes a log is done here, before anything is awaited: requests are called in their order, and so their
-    /// records are appended in their order, whoever is answered first.
+    /// What changes a log is done here, before anything is awaited, or has its place in line from here on: requests are
+    /// called in their order, and so their records are appended in their order, whoever is answered first.
     fn call(&mut self, heard: Heard) -> Self::Future {
         let incoming = match heard {
             Heard::Request(incoming) => incoming,
@@ -256,6 +261,7 @@ impl Service<Heard> for Connection {
             Answer::Now(response) => Either::Left(ready(Ok(outgoing(Some(response))))),
             Answer::None => Either::Left(ready(Ok(outgoing(None)))),
             Answer::Close(why) => Either::Left(ready(Err(why))),
+            Answer::Either(answer) => Either::Right(async move { answer.await.map(outgoing) }.boxed()),
             Answer::Later(response) => Either::Right(async move { Ok(outgoing(Some(response.await))) }.boxed()),
         }
     }

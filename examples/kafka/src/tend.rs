@@ -12,7 +12,8 @@ use xs_storage::partition::{Compactor, Partition};
 use crate::broker::Broker;
 use crate::topic_config::TopicConfig;
 
-/// What producers were answered for before it was on the disk is there after so long.
+/// What producers were answered for before it was on the disk is begun to be synced after so long; what they wanted no
+/// answer for is written then.
 const WRITTEN: Duration = Duration::from_secs(1);
 
 /// A partition: its topic and its number.
@@ -42,15 +43,16 @@ impl Broker {
         }
     }
 
-    /// Writes what has come since the last time.
+    /// Writes what has come since the last time, and has it synced: nobody who appends waits for that.
     async fn write_all(&self, kept: &mut Kept) {
         let mut written = HashMap::with_capacity(kept.written.len());
         for (name, _, partition) in self.partitions() {
             let end = partition.bounds().end;
-            if kept.written.get(&name) != Some(&end)
-                && let Err(error) = partition.commit().await
-            {
-                tracing::error!(topic = %name.0, partition = name.1, %error, "records cannot be written");
+            if kept.written.get(&name) != Some(&end) {
+                if let Err(error) = partition.write().await {
+                    tracing::error!(topic = %name.0, partition = name.1, %error, "records cannot be written");
+                }
+                partition.sync_behind();
             }
             written.insert(name, end);
         }

@@ -27,6 +27,8 @@ pub(crate) struct TopicConfig {
     pub(crate) compact: bool,
     pub(crate) min_dirty_ratio: f64,
     pub(crate) min_lag_ms: i64,
+    /// None is never.
+    pub(crate) max_lag_ms: Option<i64>,
     pub(crate) delete_retention_ms: i64,
     /// The names of what was said.
     said: BTreeSet<&'static str>,
@@ -46,6 +48,7 @@ impl Default for TopicConfig {
             compact: false,
             min_dirty_ratio: compaction.min_dirty_ratio,
             min_lag_ms: compaction.min_lag_ms,
+            max_lag_ms: compaction.max_lag_ms,
             delete_retention_ms: compaction.delete_retention_ms,
             said: BTreeSet::new(),
         }
@@ -119,6 +122,15 @@ pub(crate) const SETTINGS: &[Setting] = &[
         |topic| topic.delete_retention_ms.to_string(),
         |topic, text| {
             topic.delete_retention_ms = number(text, 0, i64::MAX, FROM_0)?;
+            Ok(())
+        },
+    ),
+    row(
+        "max.compaction.lag.ms",
+        Kind::Long,
+        |topic| topic.max_lag_ms.unwrap_or(i64::MAX).to_string(),
+        |topic, text| {
+            topic.max_lag_ms = Some(number(text, 1, i64::MAX, "a number from 1")?).filter(|ms| *ms < i64::MAX);
             Ok(())
         },
     ),
@@ -311,6 +323,7 @@ impl TopicConfig {
         self.compact.then(|| Compaction {
             min_dirty_ratio: self.min_dirty_ratio,
             min_lag_ms: self.min_lag_ms,
+            max_lag_ms: self.max_lag_ms,
             delete_retention_ms: self.delete_retention_ms,
             ..Compaction::default()
         })

@@ -18,7 +18,7 @@ use xs_proto::kafka::ErrorCode;
 use xs_proto::kafka::wire::Uuid;
 use xs_storage::btree::BTree;
 use xs_storage::engine::{Durability, Engine, KeyRange, WriteBatch};
-use xs_storage::partition::{Partition, PartitionOptions};
+use xs_storage::partition::{Partition, PartitionOptions, Retention};
 use xs_storage::{Error, Result};
 
 use crate::topic_config::TopicConfig;
@@ -62,7 +62,10 @@ struct Names {
 #[derive(Clone)]
 pub(crate) struct Machine {
     pub(crate) vfs: Arc<dyn Vfs>,
+    /// For the catalog.
     pub(crate) jobs: Arc<dyn Jobs>,
+    /// For all partitions together.
+    pub(crate) log_jobs: Arc<dyn Jobs>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Bytes of segments that are written with zeros ahead.
     pub(crate) warm_bytes: u64,
@@ -156,11 +159,18 @@ impl Topics {
             // How long a batch may be can be said anew at any time: who appends looks.
             max_batch: i32::MAX as u64,
             warm_bytes: self.machine.warm_bytes,
-            jobs: self.machine.jobs.clone(),
+            jobs: self.machine.log_jobs.clone(),
             ..PartitionOptions::default()
         };
         let open = |n: u32| Partition::open(self.machine.vfs.clone(), &dir.join(n.to_string()), options.clone());
         which.map(open).collect()
+    }
+
+    /// A deliberate bug: no producer is known any more.
+    pub(crate) fn forget_producers(&self) -> Result<()> {
+        let keep = Retention { producers_ms: -1, ..Retention::default() };
+        let all = self.all();
+        all.iter().flat_map(|topic| &topic.partitions).try_for_each(|partition| partition.tend(0, &keep).map(drop))
     }
 
     /// Where everything is remembered that is no record.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Index;
+use super::flush::Work;
 use super::framing::{Framing, Mark};
 use super::segment::Segment;
 use super::shared::Shared;
@@ -56,7 +57,7 @@ impl<F: Framing> Shared<F> {
             }
         }
         self.alone(|| {
-            self.flush(true);
+            self.flush(Work::Sync);
             self.check_running()?;
             // Appenders wait from here on: what they add belongs behind the cut.
             let mut tail = self.tail.lock();
@@ -75,7 +76,9 @@ impl<F: Framing> Shared<F> {
             let segment = Arc::new(Segment::new::<F>(&self.dir, epoch, previous, index));
             segments.push(segment.clone());
             self.begin(&segment, self.options.segment_bytes)?;
-            let dropped = tail.segments[kept..].to_vec();
+            let mut dropped = tail.segments[kept..].to_vec();
+            // The last one has begun, unless nothing was ever written to it.
+            dropped.pop_if(|last| last.begun().is_none());
             tail.segments = Arc::new(segments);
             tail.timeline += 1;
             (tail.next, tail.durable, tail.epoch) = (index, index, epoch);
@@ -105,7 +108,7 @@ impl<F: Framing> Shared<F> {
         }
         let dropped = self.alone(|| {
             // The segment behind the trimmed ones must be there before they go.
-            self.flush(true);
+            self.flush(Work::Sync);
             self.check_running()?;
             let mut tail = self.tail.lock();
             let mut segments = tail.segments.to_vec();
@@ -137,7 +140,7 @@ impl<F: Framing> Shared<F> {
             !tail.filling.is_empty() || self.io.lock().dirty.is_some()
         };
         if waiting {
-            self.flush(true);
+            self.flush(Work::Sync);
         }
         self.write_indexes();
         let tail = self.tail.lock();

@@ -199,7 +199,10 @@ impl<F: Framing> Shared<F> {
         let listing = list::<F>(&*vfs, dir)?;
         let newest = listing.segments.keys().next_back().copied().unwrap_or(0);
         listing.segments.last_key_value().map_or(Ok(()), |(epoch, segment)| check_epoch(*epoch, &segment.path, 0))?;
-        let promise = if F::MARK_LEN == 0 { Watermark::read(&*vfs, dir)? } else { None };
+        let (watermark, promise) = match F::MARK_LEN {
+            0 => Watermark::open(&*vfs, dir).map(|(watermark, promise)| (Some(Mutex::new(watermark)), promise))?,
+            _ => (None, None),
+        };
         if let Some(Promise { epoch, .. }) = promise.filter(|promise| promise.epoch > newest) {
             let what = format!("segment {epoch:016x}, of which the watermark speaks, is missing");
             return Err(Error::corrupt(dir, 0, what));
@@ -249,8 +252,6 @@ impl<F: Framing> Shared<F> {
             tail.durable = tail.next;
             (marked, unsure) = (end.durable, end.unsure);
         }
-        // Not before the segments were found to be of this framing.
-        let watermark = if F::MARK_LEN == 0 { Some(Mutex::new(Watermark::open(&*vfs, dir)?)) } else { None };
         let shared = Arc::new(Shared {
             framing,
             vfs,
@@ -292,7 +293,8 @@ impl<F: Framing> Shared<F> {
                 self.discard(&mut debris.into_iter().map(Arc::new).collect())?;
                 self.give_up_tail(&last, durable, unsure)
             }
-            None => self.begin(&last, self.options.segment_bytes),
+            // Its first segment begins when something is to be written: of many logs some may never be.
+            None => Ok(()),
         }
     }
 
@@ -328,6 +330,9 @@ impl<F: Framing> Shared<F> {
         let promise = Promise { epoch: last.epoch, durable: tail.next };
         drop(tail);
         self.raise_watermark(promise, 0);
+        if let Some(watermark) = &self.watermark {
+            watermark.lock().rest();
+        }
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ pub struct LogOptions {
     pub background_sync_bytes: u64,
     /// The largest payload that is taken, in bytes; as much as the framing can by default.
     pub max_entry: u64,
-    /// The index that a new log starts with; 0 by default.
+    /// The index that a new log starts with; 0 by default. A log is new until something is written to it.
     pub first: Index,
     /// Files that are kept ready to become segments: one is made ahead, and segments that are trimmed are kept up to
     /// this many. 2 by default; 0 makes every segment when it is needed. On a full disk they make room for what fits none.

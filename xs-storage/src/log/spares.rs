@@ -193,6 +193,10 @@ impl<F: Framing> Shared<F> {
     /// One step towards as many segments of zeros as are wanted.
     fn warm(&self) -> Progress {
         let wanted = self.options.warm_bytes.div_ceil(self.options.segment_bytes);
+        if self.tail.lock().is_new() {
+            // Who writes nothing needs nothing; the first segment pokes.
+            return Progress::Idle;
+        }
         let under_way = {
             let mut spares = self.spares.lock();
             if spares.given_up || spares.filling.is_none() && spares.ready.len() as u64 >= wanted {

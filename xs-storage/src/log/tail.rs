@@ -72,6 +72,11 @@ impl Tail {
         self.filling.iter().any(|chunk| chunk.segment.begun().is_none())
     }
 
+    /// Nobody has ever written to this log: its only segment has no file.
+    pub(super) fn is_new(&self) -> bool {
+        self.segments.len() == 1 && self.last().begun().is_none()
+    }
+
     pub(super) fn start(&self) -> Index {
         self.segments[0].first
     }

@@ -7,7 +7,8 @@
 //!
 //! No wake-up is lost because both sides go through one lock: a note is left while holding it, after looking once
 //! more whether the ticket is settled and whether somebody has the turn; the turn is given back while holding it,
-//! after the tickets were settled. Nothing here knows a file. Loom plays through what two or three threads, or a thread and
+//! after the tickets were settled. A sync beside the turn may settle tickets as well: who waits for one of them waits for
+//! somebody who has the turn, and is woken when that one gives it back. Nothing here knows a file. Loom plays through what two or three threads, or a thread and
 //! a task, may do to each other (`.ci/loom`).
 
 use std::fmt;
@@ -16,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::sync::{AtomicU64, Mutex, Thread, ThreadId, current, park};
 
-/// What somebody waits for.
+/// What somebody waits for, up to a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
     /// The bytes are with the operating system: memory may be given back.
@@ -38,7 +39,7 @@ struct Notes {
     /// How many were waiting or being served when the turn was last given back.
     crowd: u64,
     threads: Vec<(Goal, ThreadId, Thread)>,
-    tasks: Vec<(u64, Waker)>,
+    tasks: Vec<(Goal, Waker)>,
 }
 
 impl fmt::Debug for Notes {
@@ -67,7 +68,7 @@ impl Turn {
         }
     }
 
-    /// Says how far things have come. Only who has the turn calls it; tickets never fall.
+    /// Says how far things have come; tickets never fall.
     pub(super) fn settle(&self, goal: Goal) {
         match goal {
             Goal::Written(ticket) => self.written.fetch_max(ticket, Ordering::AcqRel),
@@ -138,27 +139,32 @@ impl Turn {
         Some(Lead { turn: self, tasks_wait })
     }
 
-    /// The turn, if nobody has it and a task waits for something: for a job in the background.
-    pub(super) fn for_tasks<'a>(&'a self, tasks_wait: &'a dyn Fn()) -> Option<Lead<'a>> {
+    /// The turn, if nobody has it and a task waits for something, and whether it waits for a sync: for a job in the
+    /// background.
+    pub(super) fn for_tasks<'a>(&'a self, tasks_wait: &'a dyn Fn()) -> Option<(Lead<'a>, bool)> {
         let mut notes = self.notes.lock();
         if notes.taken || notes.tasks.is_empty() {
             return None;
         }
+        let sync = notes.tasks.iter().any(|(goal, _)| matches!(goal, Goal::Durable(_)) && !self.reached(*goal));
         notes.taken = true;
         drop(notes);
-        Some(Lead { turn: self, tasks_wait })
+        Some((Lead { turn: self, tasks_wait }, sync))
     }
 
-    /// Leaves a task's note, unless its ticket is durable.
-    pub(super) fn poll(&self, ticket: u64, cx: &mut Context<'_>, tasks_wait: &dyn Fn()) -> Poll<()> {
+    /// Leaves a task's note, unless its goal is reached.
+    pub(super) fn poll(&self, goal: Goal, cx: &mut Context<'_>, tasks_wait: &dyn Fn()) -> Poll<()> {
+        if self.reached(goal) {
+            return Poll::Ready(());
+        }
         let idle = {
             let mut notes = self.notes.lock();
-            if self.reached(Goal::Durable(ticket)) {
+            if self.reached(goal) {
                 return Poll::Ready(());
             }
-            match notes.tasks.iter_mut().find(|(at, waker)| *at == ticket && waker.will_wake(cx.waker())) {
+            match notes.tasks.iter_mut().find(|(at, waker)| *at == goal && waker.will_wake(cx.waker())) {
                 Some(_) => {}
-                None => notes.tasks.push((ticket, cx.waker().clone())),
+                None => notes.tasks.push((goal, cx.waker().clone())),
             }
             !notes.taken
         };
@@ -189,9 +195,8 @@ impl Drop for Lead<'_> {
                 }
                 !done
             });
-            let durable = self.turn.durable.load(Ordering::Acquire);
-            notes.tasks.retain(|(ticket, waker)| {
-                let done = *ticket <= durable;
+            notes.tasks.retain(|(goal, waker)| {
+                let done = self.turn.reached(*goal);
                 if done {
                     tasks.push(waker.clone());
                 }
@@ -231,6 +236,7 @@ mod loom_tests {
 
     #[derive(Default)]
     struct Disk {
+        written: u64,
         durable: u64,
         syncs: u64,
         /// The sync of this number fails.
@@ -251,11 +257,16 @@ mod loom_tests {
             *tail
         }
 
-        fn flush(&self) {
+        fn flush(&self, sync: bool) {
             let ticket = *self.tail.lock();
             let mut disk = self.disk.lock();
             if disk.failed {
                 return;
+            }
+            disk.written = ticket;
+            if !sync {
+                drop(disk);
+                return self.turn.settle(Goal::Written(ticket));
             }
             disk.syncs += 1;
             if disk.fails == Some(disk.syncs) {
@@ -271,9 +282,22 @@ mod loom_tests {
         /// A job that is stepped at the moment at which it is poked.
         fn poke(&self) {
             let poke = || self.poke();
-            if let Some(_lead) = self.turn.for_tasks(&poke) {
-                self.flush();
+            if let Some((_lead, sync)) = self.turn.for_tasks(&poke) {
+                self.flush(sync);
             }
+        }
+
+        /// A sync beside the turn, of what is written.
+        fn sync_behind(&self) {
+            let mut disk = self.disk.lock();
+            if disk.failed {
+                return;
+            }
+            disk.syncs += 1;
+            disk.durable = disk.durable.max(disk.written);
+            let ticket = disk.durable;
+            drop(disk);
+            self.turn.settle(Goal::Durable(ticket));
         }
 
         /// What somebody is told who waited for a ticket: true only if it is durable, false only after a failure.
@@ -287,15 +311,35 @@ mod loom_tests {
             let ticket = self.append();
             let poke = || self.poke();
             while let Some(_lead) = self.turn.wait(Goal::Durable(ticket), &poke) {
-                self.flush();
+                self.flush(true);
             }
             self.verdict(ticket)
+        }
+
+        /// A task that writes by itself where it can.
+        fn append_and_write(&self) -> bool {
+            let (ticket, poke) = (self.append(), || self.poke());
+            let goal = Goal::Written(ticket);
+            let waker = Waker::from(Arc::new(Unpark(current())));
+            loop {
+                if let Some(_lead) = self.turn.try_take(&poke) {
+                    self.flush(false);
+                }
+                if self.turn.poll(goal, &mut Context::from_waker(&waker), &poke).is_ready() {
+                    break;
+                }
+                park();
+            }
+            let disk = self.disk.lock();
+            assert!(disk.failed || disk.written >= ticket, "told too early: {ticket} of {}", disk.written);
+            !disk.failed
         }
 
         fn append_and_await(&self) -> bool {
             let ticket = self.append();
             let waker = Waker::from(Arc::new(Unpark(current())));
-            while self.turn.poll(ticket, &mut Context::from_waker(&waker), &|| self.poke()).is_pending() {
+            while self.turn.poll(Goal::Durable(ticket), &mut Context::from_waker(&waker), &|| self.poke()).is_pending()
+            {
                 park();
             }
             self.verdict(ticket)
@@ -365,6 +409,45 @@ mod loom_tests {
                 assert!(fails.is_some() || waited && awaited);
             });
         }
+    }
+
+    #[test]
+    fn a_task_that_writes_and_a_thread_that_syncs_wake_each_other() {
+        for fails in [None, Some(1)] {
+            check(3, move || {
+                let model = Model::failing(fails);
+                let task = model.clone();
+                let task = thread::spawn(move || task.append_and_write());
+                let synced = model.append_and_wait();
+                let written = task.join().unwrap();
+                assert!(fails.is_some() || synced && written);
+            });
+        }
+    }
+
+    #[test]
+    fn two_tasks_that_write_wake_each_other() {
+        check(3, || {
+            let model = Model::failing(None);
+            let other = model.clone();
+            let other = thread::spawn(move || assert!(other.append_and_write()));
+            assert!(model.append_and_write());
+            other.join().unwrap();
+            assert_eq!(model.disk.lock().syncs, 0);
+        });
+    }
+
+    #[test]
+    fn a_sync_beside_the_turn_leaves_nobody_asleep() {
+        check(2, || {
+            let model = Model::failing(None);
+            let (task, behind) = (model.clone(), model.clone());
+            let task = thread::spawn(move || assert!(task.append_and_await()));
+            let behind = thread::spawn(move || behind.sync_behind());
+            assert!(model.append_and_wait());
+            task.join().unwrap();
+            behind.join().unwrap();
+        });
     }
 
     #[test]

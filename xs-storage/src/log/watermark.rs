@@ -41,7 +41,12 @@ pub(super) struct Promise {
 #[derive(Debug)]
 pub(super) struct Watermark {
     path: PathBuf,
-    file: Arc<dyn File>,
+    /// None until something is to be said, and while nothing is.
+    file: Option<Arc<dyn File>>,
+    /// Bytes of the file.
+    len: u64,
+    /// Its name may not be durable.
+    made: bool,
     /// Where the next one goes, and its number.
     slot: u64,
     count: u64,
@@ -50,24 +55,19 @@ pub(super) struct Watermark {
 }
 
 impl Watermark {
-    /// What the file of a log says, if there is one.
-    pub(super) fn read(vfs: &dyn Vfs, dir: &Path) -> Result<Option<Promise>> {
+    /// That of a log, and what it says. The file is made when there is something to say.
+    pub(super) fn open(vfs: &dyn Vfs, dir: &Path) -> Result<(Self, Option<Promise>)> {
         let path = dir.join(NAME);
         match vfs.open(&path, Open::Read) {
-            Ok(file) => Ok(Watermark::load(file, path)?.1),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Ok(file) => Watermark::load(&*file, path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok((Watermark { path, file: None, len: 0, made: true, slot: 0, count: 0, unsynced: 0 }, None))
+            }
             Err(error) => Err(Error::io("open", &path)(error)),
         }
     }
 
-    /// The file of a log, made if it is missing.
-    pub(super) fn open(vfs: &dyn Vfs, dir: &Path) -> Result<Self> {
-        let path = dir.join(NAME);
-        let file = vfs.open(&path, Open::Create).map_err(Error::io("open", &path))?;
-        Ok(Watermark::load(file, path)?.0)
-    }
-
-    fn load(file: Arc<dyn File>, path: PathBuf) -> Result<(Self, Option<Promise>)> {
+    fn load(file: &dyn File, path: PathBuf) -> Result<(Self, Option<Promise>)> {
         let mut newest: Option<(u64, u64, Promise)> = None;
         for slot in 0..2 {
             let mut bytes = [0; LEN];
@@ -88,16 +88,27 @@ impl Watermark {
             }
         }
         let (slot, count) = newest.map_or((0, 0), |(slot, count, _)| (1 - slot, count.saturating_add(1)));
-        Ok((Watermark { path, file, slot, count, unsynced: 0 }, newest.map(|(.., promise)| promise)))
+        let len = file.len().map_err(Error::io("measure", &path))?;
+        let watermark = Watermark { path, file: None, len, made: false, slot, count, unsynced: 0 };
+        Ok((watermark, newest.map(|(.., promise)| promise)))
+    }
+
+    /// Lets go of the file until there is something to say again: a process may have more logs than files.
+    pub(super) fn rest(&mut self) {
+        self.file = None;
     }
 
     /// Bytes of its file.
     pub(super) fn len(&self) -> u64 {
-        self.file.len().unwrap_or(0)
+        self.len
     }
 
     /// Says that more is durable; `bytes` more than before. True if it should be synced by somebody who has time.
-    pub(super) fn raise(&mut self, promise: Promise, bytes: u64, sync_from: u64) -> Result<bool> {
+    pub(super) fn raise(&mut self, vfs: &dyn Vfs, promise: Promise, bytes: u64, sync_from: u64) -> Result<bool> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => vfs.open(&self.path, Open::Create).map_err(Error::io("open", &self.path))?,
+        };
         let mut out = [0; LEN];
         out[..8].copy_from_slice(MAGIC);
         out[8..12].copy_from_slice(&VERSION.to_le_bytes());
@@ -106,19 +117,24 @@ impl Watermark {
         out[32..40].copy_from_slice(&self.count.to_le_bytes());
         let sum = crc32c::crc32c(&out[..40]);
         out[40..].copy_from_slice(&sum.to_le_bytes());
-        self.file.write_all_at(&out, self.slot * APART).map_err(Error::io("write", &self.path))?;
+        let written = file.write_all_at(&out, self.slot * APART).map_err(Error::io("write", &self.path));
+        self.file = Some(file);
+        written?;
+        self.len = self.len.max(self.slot * APART + LEN as u64);
         self.count = self.count.saturating_add(1);
         self.unsynced = self.unsynced.saturating_add(bytes);
         Ok(self.unsynced >= sync_from)
     }
 
     /// Syncs it, if there is a reason to; the next one goes to the other slot then.
-    pub(super) fn sync(&mut self, from: u64) -> Result<()> {
-        if self.unsynced < from {
-            return Ok(());
-        }
+    pub(super) fn sync(&mut self, vfs: &dyn Vfs, dir: &Path, from: u64) -> Result<()> {
+        let Some(file) = self.file.as_ref().filter(|_| self.unsynced >= from) else { return Ok(()) };
         self.unsynced = 0;
-        self.file.sync().map_err(Error::io("sync", &self.path))?;
+        file.sync().map_err(Error::io("sync", &self.path))?;
+        if self.made {
+            vfs.sync_dir(dir).map_err(Error::io("sync", dir))?;
+            self.made = false;
+        }
         self.slot = 1 - self.slot;
         Ok(())
     }

@@ -39,6 +39,22 @@ pub struct Appended {
     pub commit: Commit,
 }
 
+/// Refuses a batch in which a record has no key, for who looks somewhere else than where it appends: the other way is
+/// [`Append::keyed`]. It decompresses the batch, to 64 MiB at most.
+///
+/// # Errors
+/// [`AppendError::NoKey`], and [`AppendError::Batch`] for what is no batch.
+pub fn check_keys(batch: &Bytes) -> Result<(), AppendError> {
+    let broken = |error: BatchError| AppendError::Batch(error.to_string());
+    let records = Batch::new(batch.clone()).and_then(|batch| batch.records(DEFAULT_LIMIT)).map_err(broken)?;
+    for (at, record) in records.enumerate() {
+        if record.map_err(broken)?.key.is_none() {
+            return Err(AppendError::NoKey { record: at });
+        }
+    }
+    Ok(())
+}
+
 impl Shared {
     pub(super) fn append(&self, batch: Bytes, how: Append) -> Result<Appended, AppendError> {
         let (len, limit) = (batch.len() as u64, self.options.max_batch);
@@ -53,7 +69,7 @@ impl Shared {
             return Err(AppendError::Batch("a producer id that there is not".into()));
         }
         if how.keyed {
-            self.check_keys(&batch)?;
+            check_keys(&batch)?;
         }
         if how.stamp {
             draft = draft.stamped(how.now, &batch);
@@ -62,17 +78,6 @@ impl Shared {
             NOBODY => Ok(Verdict::Append),
             _ => state.derived.producers.judge(header),
         })
-    }
-
-    fn check_keys(&self, batch: &Bytes) -> Result<(), AppendError> {
-        let broken = |error: BatchError| AppendError::Batch(error.to_string());
-        let records = Batch::new(batch.clone()).and_then(|batch| batch.records(DEFAULT_LIMIT)).map_err(broken)?;
-        for (at, record) in records.enumerate() {
-            if record.map_err(broken)?.key.is_none() {
-                return Err(AppendError::NoKey { record: at });
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn end_transaction(
@@ -146,7 +151,14 @@ impl Shared {
     /// Begins a segment when the newest one is as old as it may be, whatever its length: so that it can be deleted or
     /// compacted, which the newest never is.
     fn roll_by_time(&self, state: &State, now: i64) {
-        let old = |since: i64| self.options.segment_ms.is_some_and(|most| now.saturating_sub(since) >= most);
+        if let Some(most) = self.options.segment_ms {
+            self.roll_older(state, now, most);
+        }
+    }
+
+    /// Ends the newest segment if it has been there for so many milliseconds.
+    pub(super) fn roll_older(&self, state: &State, now: i64, most: i64) {
+        let old = |since: i64| now.saturating_sub(since) >= most;
         if state.newest.is_some_and(|(first, since)| first == self.log.newest() && old(since)) {
             self.log.roll();
         }

@@ -35,6 +35,10 @@ pub struct Compaction {
     /// A segment is left as it is until its latest record is older than this, in milliseconds (`min.compaction.lag.ms`), and
     /// with it all behind; 0 by default. Within that time a consumer sees every record, and not only the last of a key.
     pub min_lag_ms: i64,
+    /// A pass begins when the oldest dirty batch is as old as this, however little is dirty, in milliseconds
+    /// (`max.compaction.lag.ms`); never for that reason by default. The newest segment is ended for it when it is as old, by
+    /// the next append.
+    pub max_lag_ms: Option<i64>,
     /// Tombstones and markers go when they have been clean for so long, in milliseconds (`delete.retention.ms`); a day by
     /// default. A consumer that reads from the front within that time sees every delete.
     pub delete_retention_ms: i64,
@@ -49,6 +53,7 @@ impl Default for Compaction {
         Compaction {
             min_dirty_ratio: 0.5,
             min_lag_ms: 0,
+            max_lag_ms: None,
             delete_retention_ms: 24 * 60 * 60 * 1000,
             map_bytes: 128 << 20,
             batch_bytes: DEFAULT_LIMIT,
@@ -182,6 +187,9 @@ impl Compactor {
         let cuts = shared.cuts.load(Ordering::Acquire);
         let stable = self.partition.bounds().last_stable;
         let clean = shared.passes.lock().clean();
+        if let Some(most) = how.max_lag_ms {
+            shared.roll_older(&shared.state.lock(), now, most);
+        }
         let segments = shared.log.segments()?;
         let Some((_, full)) = segments.split_last() else { return Ok(None) };
         let young = |latest: i64| how.min_lag_ms > 0 && now.saturating_sub(latest) < how.min_lag_ms;
@@ -196,12 +204,23 @@ impl Compactor {
             }
             limit = segment.end;
         }
-        if limit <= clean || (dirty as f64) < all as f64 * how.min_dirty_ratio {
+        if limit <= clean {
+            return Ok(None);
+        }
+        if (dirty as f64) < all as f64 * how.min_dirty_ratio && !self.is_overdue(clean, now, how)? {
             return Ok(None);
         }
         let reader = shared.log.reader(clean);
         let map = Map { upto: clean, cuts, ..Map::default() };
         Ok(Some(Phase::Mapping(Box::new(Mapping { reader, limit, map, skipped: Skipped::of(shared) }))))
+    }
+
+    /// Whether the first dirty batch waits for longer than it may.
+    fn is_overdue(&self, clean: Index, now: i64, how: &Compaction) -> Result<bool> {
+        let Some(most) = how.max_lag_ms else { return Ok(false) };
+        let shared = &self.partition.shared;
+        let Some(first) = shared.log.reader(clean).next()? else { return Ok(false) };
+        Ok(now.saturating_sub(shared.header(&first)?.max_timestamp) >= most)
     }
 
     fn map(&self, mut mapping: Box<Mapping>, now: i64, how: &Compaction) -> Result<Phase> {

@@ -26,6 +26,10 @@
 //! epoch, which Kafka's checksum leaves out for this purpose. So an append costs per batch: one checksum, one decision
 //! under the lock, and for large batches no copy.
 //!
+//! **Three answers.** A batch is appended when it stands in memory, *written* when the operating system has it
+//! ([`Partition::write`], what Kafka answers by), and durable when its commit is. A broker appends all batches of a request and
+//! writes each partition once behind them.
+//!
 //! **Everything else is derived.** [Leader epochs](Partition::end_of_epoch), the last five batches of each producer, open
 //! and aborted transactions: all of it follows from the batches' headers, in their order. A *snapshot* says what followed
 //! up to some offset; opening takes the newest that the log bears out and reads the batches behind it. A snapshot that
@@ -61,7 +65,7 @@
 //!
 //! # Invariants
 //!
-//! - Whatever the log promises: what a commit has answered for is there after every crash, and what is there is a prefix
+//! - Whatever the log promises: what a commit has answered for is there after every crash, what is written survives the process, and what is there is a prefix
 //!   of what was appended. ([`log`](crate::log).)
 //! - What is derived is what a replay of the whole log gives. (Tests compare the two after every crash.)
 //! - A batch of a producer stands there once, as long as it is among the last five and the producer is known.
@@ -124,8 +128,7 @@
 //! # What this leaves out
 //!
 //! Replication, which needs appends that keep their offsets. Which record of a batch is the first of a time: a batch may be
-//! compressed, and nobody but compaction looks inside. A pass for its own sake when something has been dirty for long
-//! (`max.compaction.lag.ms`). Formats older than 2.
+//! compressed, and nobody but compaction looks inside. Formats older than 2.
 //!
 //! # Try next
 //!
@@ -166,12 +169,12 @@ use xs_os::{Jobs, ThreadJobs};
 use xs_proto::kafka::records::Outcome;
 
 use crate::engine::Commit;
-use crate::log::{Batches, Index, Log};
+use crate::log::{Batches, Index, Log, Written};
 use crate::{Error, Result};
 use passes::Passes;
 use state::State;
 
-pub use append::{Append, Appended};
+pub use append::{Append, Appended, check_keys};
 pub use check::Checked;
 pub use compact::{Compaction, Compactor};
 pub use error::{AppendError, ReadError};
@@ -212,8 +215,8 @@ pub struct PartitionOptions {
     /// As [`LogOptions::warm_bytes`](crate::log::LogOptions::warm_bytes): segments written with zeros ahead
     /// (`log.preallocate`); 0 by default.
     pub warm_bytes: u64,
-    /// Where the log's work in the background is done. By default a thread of its own: who has many partitions shares one
-    /// value among them.
+    /// Where the log's work in the background is done. By default a thread of its own: who has many partitions shares a
+    /// [`PoolJobs`](xs_os::PoolJobs) among them.
     pub jobs: Arc<dyn Jobs>,
 }
 
@@ -355,6 +358,17 @@ impl Partition {
     /// Durable when everything is that was appended before the call.
     pub fn commit(&self) -> Commit {
         self.shared.log.commit()
+    }
+
+    /// Hands everything that was appended before the call to the operating system, as [`Log::write`] does: then a killed
+    /// process loses none of it. Does not wait for the disk.
+    pub fn write(&self) -> Written<Batches> {
+        self.shared.log.write()
+    }
+
+    /// Has everything that is written synced in the background, while others append: see [`Log::sync_behind`].
+    pub fn sync_behind(&self) {
+        self.shared.log.sync_behind();
     }
 
     /// Lets the partition begin at `before`, durably: nothing in front of it is read any more, and segments that lie in

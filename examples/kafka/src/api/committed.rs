@@ -12,6 +12,7 @@ use crate::broker::Broker;
 use crate::caller::Caller;
 use crate::groups::offsets::{self, At, Offset};
 use crate::groups::{Group, Who};
+use crate::mutation::Mutation;
 
 /// `offset.metadata.max.bytes`.
 pub(crate) const MAX_METADATA: usize = 4096;
@@ -63,9 +64,11 @@ pub(crate) fn commit(
     };
     let check = |group: &mut Group, now| group.handle_commit(now, who, generation);
     let submitted = denied.is_none().then(|| broker.groups.commit(&request.group_id, generation < 0, check, fill));
+    let waits = !broker.config.bug.is(Mutation::OffsetsBeforeDurable);
     async move {
         let failed = match submitted {
-            Some(submitted) => submitted.await.err(),
+            Some(submitted) if waits => submitted.await.err(),
+            Some(_) => None,
             None => denied,
         };
         let mut errors = asked.iter().map(|(.., error)| failed.unwrap_or(*error));

@@ -9,6 +9,7 @@ use xs_net::pipeline::PipelineOptions;
 use xs_net::serve::Conn;
 use xs_net::{Pipeline, Transport};
 
+use crate::api::produce::Order;
 use crate::broker::Broker;
 use crate::metrics::Meters;
 use crate::quota::{Mute, Pause};
@@ -36,7 +37,7 @@ where
     let codec = ConnectionCodec::new(limit, session.bare());
     let session = Arc::new(Mutex::new(session));
     let muted = broker.quotas.as_ref().map(|_| (Arc::<Mute>::default(), Pause::new(timer.clone())));
-    let service = Connection { broker, sends_files, host: host.into(), session, muted };
+    let service = Connection { broker, sends_files, host: host.into(), session, order: Order::default(), muted };
     let counted = service.broker.clone();
     counted.meters.accepted.increment(1);
     counted.meters.connections.increment(1.0);

@@ -16,6 +16,7 @@ use super::finish::{Finishing, WeakFinishing};
 use super::machine::{At, Begun, Ended};
 use super::{State, Transaction, stored};
 use crate::broker::millis;
+use crate::mutation::Bug;
 use crate::topics::Topics;
 
 /// Longer ids are refused: they are keys of the catalog.
@@ -32,11 +33,13 @@ pub(crate) struct Limits {
     pub(crate) ids: usize,
     /// `transactional.id.expiration.ms`: one that is not used for so long is forgotten.
     pub(crate) unused_ms: i64,
+    /// For tests of tests.
+    pub(crate) bug: Bug,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { timeout_ms: 15 * 60 * 1000, ids: 100_000, unused_ms: 7 * 24 * 60 * 60 * 1000 }
+        Limits { timeout_ms: 15 * 60 * 1000, ids: 100_000, unused_ms: 7 * 24 * 60 * 60 * 1000, bug: Bug::default() }
     }
 }
 
@@ -59,7 +62,7 @@ pub(crate) struct Transactions {
 }
 
 pub(super) struct Shared {
-    limits: Limits,
+    pub(super) limits: Limits,
     pub(super) timer: Timer,
     pub(super) bridge: Bridge,
     pub(super) topics: Arc<Topics>,

@@ -12,6 +12,7 @@ use super::coordinator::{Shared, Slot, settled};
 use super::machine::At;
 use super::{State, Transaction, stored};
 use crate::groups::offsets;
+use crate::mutation::Mutation;
 
 /// Whether a decision has been carried out. Clones are the same work.
 pub(super) type Finishing = SharedFuture<BoxFuture<'static, bool>>;
@@ -40,6 +41,11 @@ impl Shared {
                 if let Some(partition) = self.partition(at) {
                     settled(Ok(partition.commit())).await?;
                 }
+            }
+        }
+        if self.limits.bug.is(Mutation::MarkersBeforePrepare) {
+            for marker in self.mark(txn, outcome) {
+                settled(marker).await?;
             }
         }
         settled(self.store(slot, txn)).await?;

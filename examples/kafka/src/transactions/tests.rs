@@ -18,8 +18,9 @@ use crate::groups::offsets::{self, Offset};
 use crate::topics::{Machine, Topics};
 
 fn topics(vfs: &Arc<dyn Vfs>) -> Arc<Topics> {
+    let jobs: Arc<dyn Jobs> = Arc::new(ThreadJobs::new());
     let machine =
-        Machine { vfs: vfs.clone(), jobs: Arc::new(ThreadJobs::new()), clock: Arc::new(SystemClock), warm_bytes: 0 };
+        Machine { vfs: vfs.clone(), jobs: jobs.clone(), log_jobs: jobs, clock: Arc::new(SystemClock), warm_bytes: 0 };
     let (topics, _closed) = Topics::open(machine, Path::new("data"), Default::default(), 100).unwrap();
     Arc::new(topics)
 }

@@ -211,3 +211,37 @@ async fn an_offset_that_is_not_there_is_named() {
     assert_eq!(client.fetch(12, "t", 0, 0).await.error_code, ErrorCode::OFFSET_OUT_OF_RANGE);
     assert_eq!(client.fetch(12, "t", 1, 0).await.log_start_offset, 1);
 }
+
+/// Records of some are looked into elsewhere, and those that come behind them wait for their turn.
+#[tokio::test]
+async fn a_compacted_topic_takes_records_in_the_order_of_the_requests() {
+    let server = Server::ephemeral().await.unwrap();
+    let mut client = Client::of(&server).await;
+    assert!(client.create("t", &[("cleanup.policy", "compact")]).await.error_code.is_ok());
+    let request = InitProducerIdRequest { transactional_id: None, ..Default::default() };
+    let Response::InitProducerId(who) = client.ask(4, request).await else { panic!("another answer") };
+    const REQUESTS: i32 = 40;
+    for n in 0..REQUESTS {
+        let compression = if n % 3 == 0 { Compression::Zstd } else { Compression::None };
+        let mut builder = BatchBuilder::new().with_compression(compression);
+        let header = &mut builder.header;
+        (header.producer_id, header.producer_epoch, header.base_sequence) = (who.producer_id, 0, n);
+        let value = vec![b'x'; if n % 4 == 0 { 100_000 } else { 10 }];
+        builder.append(T, Some(n.to_string().as_bytes()), Some(&value));
+        client.send(9, produce(-1, "t", builder.finish().unwrap())).await;
+    }
+    for n in 0..REQUESTS {
+        let Some(Response::Produce(answer)) = client.receive().await else { panic!("another answer") };
+        let done = &answer.responses[0].partition_responses[0];
+        assert_eq!((done.error_code, done.base_offset), (ErrorCode::NONE, i64::from(n)), "{done:?}");
+    }
+    // One without a key, among others that have one, and one that wants no answer.
+    let mut builder = BatchBuilder::new().with_compression(Compression::Gzip);
+    builder.append(T, Some(b"key"), Some(b"value"));
+    builder.append(T, None, Some(b"value"));
+    let refused = client.produce("t", builder.finish().unwrap()).await;
+    assert_eq!(refused.error_code, ErrorCode::INVALID_RECORD, "{refused:?}");
+    client.send(9, produce(0, "t", batch(T, &["unanswered"], Compression::Gzip))).await;
+    let put = client.produce("t", batch(T, &["behind"], Compression::None)).await;
+    assert_eq!((put.error_code, put.base_offset), (ErrorCode::NONE, i64::from(REQUESTS) + 1));
+}

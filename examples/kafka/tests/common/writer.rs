@@ -34,16 +34,19 @@ pub(crate) struct Writer {
     next: u64,
     rng: Rng,
     pub(crate) acknowledged: u64,
+    /// The last thing that was refused.
+    pub(crate) refused: Option<ErrorCode>,
 }
 
 impl Writer {
     /// Every other one is an idempotent producer.
     pub(crate) fn new(partition: i32, rng: Rng) -> Writer {
         let idempotent = partition % 2 == 0;
-        Writer { partition, idempotent, producer: None, pending: VecDeque::new(), next: 0, rng, acknowledged: 0 }
+        let pending = VecDeque::new();
+        Writer { partition, idempotent, producer: None, pending, next: 0, rng, acknowledged: 0, refused: None }
     }
 
-    /// Writes until the connection is gone, or nothing more is to be begun and all is acknowledged.
+    /// Writes until the connection is gone or something is refused, or nothing more is to be begun and all is acknowledged.
     pub(crate) async fn write<S>(&mut self, client: &mut Client<S>, more: impl Fn() -> bool)
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -54,7 +57,9 @@ impl Writer {
                 return;
             }
             let Some(Response::InitProducerId(answer)) = client.receive().await else { return };
-            assert!(answer.error_code.is_ok(), "{answer:?}");
+            if !self.took(answer.error_code) {
+                return;
+            }
             self.producer = Some(answer.producer_id);
         }
         let mut unsent = self.pending.clone();
@@ -75,10 +80,19 @@ impl Writer {
             }
             let Some(Response::Produce(answer)) = client.receive().await else { return };
             let answer = &answer.responses[0].partition_responses[0];
-            assert!(answer.error_code.is_ok(), "writer {}: {answer:?}", self.partition);
+            if !self.took(answer.error_code) {
+                return;
+            }
             let done = self.pending.pop_front().expect("it was sent");
             self.acknowledged = done.to;
         }
+    }
+
+    /// Whether it was not refused. Only a disk may be the reason for that.
+    fn took(&mut self, error: ErrorCode) -> bool {
+        self.refused = Some(error).filter(|error| !error.is_ok());
+        assert!(self.refused.is_none_or(|error| error == ErrorCode::KAFKA_STORAGE_ERROR), "{self:?}");
+        self.refused.is_none()
     }
 
     /// Whether all that was sent is acknowledged.
@@ -119,8 +133,11 @@ impl Writer {
     }
 }
 
-/// Makes the topic, with so many partitions. Whether it is there.
-pub(crate) async fn make_topic<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>, partitions: i32) -> bool {
+/// Makes the topic, with so many partitions, or finds it. None if the connection is gone.
+pub(crate) async fn make_topic<S>(client: &mut Client<S>, partitions: i32) -> Option<Result<(), ErrorCode>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let forever = CreatableTopicConfig { name: "retention.ms".into(), value: Some("-1".into()) };
     let topic = CreatableTopic {
         name: TOPIC.into(),
@@ -130,11 +147,12 @@ pub(crate) async fn make_topic<S: AsyncRead + AsyncWrite + Unpin>(client: &mut C
         ..Default::default()
     };
     let request = CreateTopicsRequest { topics: vec![topic], ..Default::default() };
-    if client.try_send(7, request).await.is_err() {
-        return false;
+    client.try_send(7, request).await.ok()?;
+    let Response::CreateTopics(made) = client.receive().await? else { panic!("another answer") };
+    match made.topics[0].error_code {
+        ErrorCode::NONE | ErrorCode::TOPIC_ALREADY_EXISTS => Some(Ok(())),
+        error => Some(Err(error)),
     }
-    let Some(Response::CreateTopics(made)) = client.receive().await else { return false };
-    matches!(made.topics[0].error_code, ErrorCode::NONE | ErrorCode::TOPIC_ALREADY_EXISTS)
 }
 
 /// All numbers of a partition, in the order of their offsets. None if the connection is gone.

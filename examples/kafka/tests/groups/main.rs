@@ -4,6 +4,8 @@
 mod client;
 mod kill;
 mod members;
+#[path = "../common/payer.rs"]
+mod payer;
 #[allow(dead_code, reason = "what others need of it")]
 #[path = "../program/process.rs"]
 mod process;

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Every other writer is an idempotent producer. A kill keeps what the operating system has cached, so this proves what is
-//! answered when, and what a partition knows again; that syncs are made is proved by the crash explorer of xs-storage.
+//! answered when, with `--flush` and without, and what a partition knows again; that syncs are made is proved by the crash
+//! explorer of xs-storage.
 //!
 //! `XS_KILLS=100 cargo test --release -p xs-kafka --test program kill` for a long run.
 
@@ -40,15 +41,25 @@ fn check(dir: &Path) {
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_and_nothing_of_idempotent_producers_is_there_twice() {
+    killed(&["--flush", "--segment-bytes", "65536"]).await;
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_where_nobody_waits_for_the_disk() {
+    killed(&["--segment-bytes", "65536"]).await;
+}
+
+/// Kills a broker with these options again and again.
+async fn killed(options: &[&str]) {
     let kills = std::env::var("XS_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
     let dir = tempfile::tempdir().unwrap();
-    let start = || Broker::on(dir.path(), &["--flush", "--segment-bytes", "65536"]);
+    let start = || Broker::on(dir.path(), options);
     let mut rng = Rng::from_seed(1);
     let mut writers: Vec<Writer> = (0..WRITERS).map(|n| Writer::new(n, Rng::from_seed(n as u64))).collect();
     for _ in 0..kills {
         let broker = start();
         let addr = broker.addr;
-        assert!(make_topic(&mut Client::at(addr).await.unwrap(), WRITERS).await);
+        make_topic(&mut Client::at(addr).await.unwrap(), WRITERS).await.unwrap().unwrap();
         let lives = writers.drain(..).map(|mut writer| {
             tokio::spawn(async move {
                 if let Ok(mut client) = Client::at(addr).await {
@@ -61,7 +72,9 @@ async fn nothing_acknowledged_is_lost_and_nothing_of_idempotent_producers_is_the
         tokio::time::sleep(Duration::from_millis(50 + rng.below(400))).await;
         broker.kill();
         for life in lives {
-            writers.push(life.await.unwrap());
+            let writer = life.await.unwrap();
+            assert_eq!(writer.refused, None);
+            writers.push(writer);
         }
     }
     let broker = start();

@@ -4,6 +4,7 @@
 mod client;
 mod clients;
 mod kill;
+mod many;
 mod metrics;
 mod process;
 mod retries;

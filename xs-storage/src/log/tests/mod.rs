@@ -9,15 +9,18 @@ mod ranges;
 mod threads;
 mod trims;
 mod uses;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use xs_os::SteppedJobs;
 use xs_os::vfs::{MemoryVfs, Vfs};
 
-use super::framing::Framing;
 use super::*;
+use crate::engine::Commit;
+use crate::{Error, Result};
 
 const DIR: &str = "log";
 

@@ -245,6 +245,36 @@ fn what_is_young_is_left_as_it_is() {
 }
 
 #[test]
+fn what_has_been_dirty_for_long_is_worth_a_pass_however_little_it_is() {
+    let partition = open(&MemoryVfs::new());
+    let mut compactor = partition.compactor();
+    let put = |count: u32, now: i64| {
+        for n in 0..count {
+            let mut batch = BatchBuilder::new();
+            batch.append(now, Some(b"key"), Some(&[n as u8; 50]));
+            drop(partition.append(batch.finish().unwrap(), at(now)).unwrap());
+        }
+    };
+    put(200, NOW);
+    compact(&mut compactor, NOW, &EAGER);
+    let how = Compaction { min_dirty_ratio: 1.0, max_lag_ms: Some(1000), ..EAGER };
+    // What the first pass left is dirty by now.
+    put(100, NOW + 10);
+    assert_eq!(compactor.step(NOW + 999, &how).unwrap(), Progress::Idle);
+    assert_eq!(compactor.step(NOW + 2000, &Compaction { max_lag_ms: None, ..how }).unwrap(), Progress::Idle);
+    assert_eq!(compactor.step(NOW + 1010, &how).unwrap(), Progress::Busy);
+    compact(&mut compactor, NOW + 1010, &how);
+    // The newest segment is ended for it, too, by the next append.
+    let newest = partition.shared.log.newest();
+    put(1, NOW + 1010);
+    assert!(partition.shared.log.newest() > newest);
+    compact(&mut compactor, NOW + 1020, &how);
+    let clean = partition.shared.passes.lock().clean();
+    assert_eq!(clean, partition.shared.log.newest());
+    assert_eq!(records(&partition).len(), 2);
+}
+
+#[test]
 fn epochs_and_aborted_transactions_outlive_the_batches_that_they_follow_from() {
     let disk = MemoryVfs::new();
     let partition = open(&disk);

@@ -70,6 +70,7 @@ pub(super) fn compact(compactor: &mut Compactor, now: i64, how: &Compaction) {
 pub(super) const EAGER: Compaction = Compaction {
     min_dirty_ratio: 0.0,
     min_lag_ms: 0,
+    max_lag_ms: None,
     delete_retention_ms: 1000,
     map_bytes: 1 << 20,
     batch_bytes: 1 << 20,
