@@ -45,7 +45,7 @@
 //!
 //! # What this leaves out
 //!
-//! TLS and passwords: it listens on loopback unless it is told otherwise. Clusters: there is one broker.
+//! TLS: it listens on loopback unless it is told otherwise. Clusters: there is one broker.
 //!
 //! # Try next
 //!

@@ -57,7 +57,7 @@ async def aio(count):
 
 def js(count):
     command = ["node", kafkajs, servers, "resume", "g", "t", str(count)]
-    return json.loads(subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE).stdout)
+    return json.loads(subprocess.run(command, check=True, timeout=180, stdout=subprocess.PIPE).stdout)
 
 
 if part == "write":

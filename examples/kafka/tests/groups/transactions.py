@@ -53,7 +53,7 @@ async def aio_writes():
 
 def js(*args):
     command = ["node", kafkajs, servers, *map(str, args)]
-    return subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE).stdout
+    return subprocess.run(command, check=True, timeout=180, stdout=subprocess.PIPE).stdout
 
 
 confluent_writes()

@@ -51,5 +51,5 @@ for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]:
                 await producer.stop()
 
         asyncio.run(aio())
-        subprocess.run(["node", kafkajs, servers, "users", mechanism, password], check=True, timeout=30)
+        subprocess.run(["node", kafkajs, servers, "users", mechanism, password], check=True, timeout=120)
 print("well")

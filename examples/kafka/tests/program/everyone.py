@@ -62,7 +62,7 @@ async def aio_writes(compression, idempotent):
 def js_writes(compression, idempotent):
     value, time = next_message(f"kafkajs {compression} {idempotent}")
     command = ["node", kafkajs, servers, "write", "all", compression, str(idempotent).lower(), value, str(time)]
-    subprocess.run(command, check=True, timeout=30)
+    subprocess.run(command, check=True, timeout=120)
 
 
 for compression in COMPRESSIONS:
@@ -126,7 +126,7 @@ def js_reads():
     for start in [0, MIDDLE]:
         count = str(len(expected) - start)
         command = ["node", kafkajs, servers, "read", "all", str(start), count, str(MIDDLE_TIME)]
-        said = json.loads(subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE).stdout)
+        said = json.loads(subprocess.run(command, check=True, timeout=180, stdout=subprocess.PIPE).stdout)
         assert said["offset"] == MIDDLE, said["offset"]
         assert [value.encode() for value in said["values"]] == expected[start:], said
 

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Nothing here takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// A broker in a process of its own, gone when this goes.
 pub(crate) struct Broker {

@@ -56,7 +56,7 @@ async def aio_writes():
 
 
 def js_writes():
-    subprocess.run(["node", kafkajs, servers, "retry", client, str(COUNT)], check=True, timeout=100)
+    subprocess.run(["node", kafkajs, servers, "retry", client, str(COUNT)], check=True, timeout=240)
 
 
 {"confluent": confluent_writes, "python": python_writes, "aio": lambda: asyncio.run(aio_writes()),
