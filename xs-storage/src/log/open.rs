@@ -251,6 +251,13 @@ impl<F: Framing> Shared<F> {
             tail.waypoint_from = tail.pos + STRIDE;
             tail.durable = tail.next;
             (marked, unsure) = (end.durable, end.unsure);
+            if tail.next == last.first && last.generation == 0 {
+                // Nothing was ever written to it, maybe because its name could not be made durable. A name that one sync of
+                // the directory has failed to keep need not be kept by the next: it gets another file.
+                let anew = Segment::new::<F>(dir, last.epoch, last.previous, last.first);
+                *Arc::make_mut(&mut tail.segments).last_mut().expect("it is the last one") = Arc::new(anew);
+                (tail.pos, tail.waypoint_from, unsure) = (body::<F>(), body::<F>() + STRIDE, body::<F>());
+            }
         }
         let shared = Arc::new(Shared {
             framing,
@@ -291,6 +298,15 @@ impl<F: Framing> Shared<F> {
                 // A name that was found may not be durable, if an earlier life failed to sync it.
                 self.sync_dir()?;
                 self.discard(&mut debris.into_iter().map(Arc::new).collect())?;
+                if last.begun().is_none() {
+                    match self.begin(&last, self.options.segment_bytes) {
+                        Err(error) if error.is_full() => {
+                            last.open::<F>(&*self.vfs, Open::Write)?;
+                            last.cut_to(body::<F>());
+                        }
+                        begun => begun?,
+                    }
+                }
                 self.give_up_tail(&last, durable, unsure)
             }
             // Its first segment begins when something is to be written: of many logs some may never be.
