@@ -11,8 +11,9 @@
 //! own socket, so waiting costs no memory, no thread, and nobody else's time.
 //!
 //! A bucket holds what may pass in a second. A request that is larger is let through, and paid for afterwards: within any
-//! stretch of time passes what the quota says, what the bucket holds, and one request of each connection. Several connections
-//! of one client pay into one bucket. Nobody waits longer than [`LONGEST`] for one request; what would take longer is forgiven,
+//! stretch of time passes what the quota says, what the bucket holds, and one request of each connection. (What a fetch brings is
+//! known when it is answered. There it is those that a connection has under way.) Several connections of one client pay into one
+//! bucket. Nobody waits longer than [`LONGEST`] for one request; what would take longer is forgiven,
 //! because clients take a broker for dead that is silent for so long.
 //!
 //! Buckets are bounded in number; who finds no place shares one with all others who don't ([`Keyed`]).
@@ -116,7 +117,12 @@ impl Meters {
     ) -> Charge {
         let (key, now) = (self.key(principal, client), self.timer.nanos());
         let wait = pay(&self.requests, &key, now, 1).max(pay(&self.produce, &key, now, produced));
-        Charge { meters: self.clone(), key, until: self.timer.now() + wait, mute }
+        let until = self.timer.now() + wait;
+        if !wait.is_zero() {
+            // Not only when it is answered: what was sent behind it would be taken up meanwhile.
+            mute.until(until);
+        }
+        Charge { meters: self.clone(), key, until, mute }
     }
 }
 

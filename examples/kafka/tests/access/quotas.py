@@ -25,7 +25,7 @@ producer = Producer({"bootstrap.servers": servers, "client.id": "modest", "throt
 begun = time.monotonic()
 producer.produce("t", b"x" * 1000)
 assert producer.flush(20) == 0
-assert time.monotonic() - begun < 1.5 and not other, other
+assert time.monotonic() - begun < 10 and not other, other
 
 told.clear()
 consumer = Consumer({"bootstrap.servers": servers, "client.id": "greedy", "group.id": "g", "throttle_cb": told.append,

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use xs_kafka::{Builder, Server};
+use xs_kafka::{Builder, Flush, Server};
 use xs_net::sim::{Host, Node, address};
 use xs_os::sim::{Link, NodeId, Options, World};
 use xs_proto::kafka::messages::*;
@@ -48,6 +48,8 @@ async fn broker(node: Node, quotas: fn(Builder) -> Builder) -> io::Result<()> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Work {
     Produce,
+    /// Does not wait for answers before it sends more.
+    Ahead,
     /// Writes half a second's worth before, and fetches it again and again.
     Fetch,
     Ask,
@@ -72,8 +74,16 @@ async fn client(node: Node, work: Work, times: usize, took: Took) -> io::Result<
         client.produce(&topic, records.clone()).await;
     }
     let (begun, mut longest) = (node.world_time(), 0);
+    if work == Work::Ahead {
+        let all: Vec<_> = (0..times).flat_map(|_| client.encode(9, produce(1, &topic, records.clone()))).collect();
+        client.send_raw(&all).await;
+    }
     for _ in 0..times {
         let throttle = match work {
+            Work::Ahead => match client.receive().await {
+                Some(Response::Produce(answer)) => answer.throttle_time_ms,
+                other => panic!("{other:?}"),
+            },
             Work::Produce => match client.ask(9, produce(1, &topic, records.clone())).await {
                 Response::Produce(answer) => answer.throttle_time_ms,
                 other => panic!("{other:?}"),
@@ -94,8 +104,10 @@ async fn client(node: Node, work: Work, times: usize, took: Took) -> io::Result<
         };
         longest = throttle.max(longest);
     }
-    // The last answer came at once; the next one does not.
-    client.metadata(&[]).await;
+    if work != Work::Ahead {
+        // The last answer came at once; the next one does not.
+        client.metadata(&[]).await;
+    }
     took.lock().unwrap().insert(number, (node.world_time() - begun, longest));
     Ok(())
 }
@@ -118,6 +130,14 @@ fn is_slowed(took: [(Duration, i32); 3], both: Duration) {
 #[test]
 fn who_writes_too_much_is_slowed_to_the_rate() {
     let took = run(|builder| builder.produce_quota(10 * BATCH as u64), [50, 50, 5], Work::Produce);
+    is_slowed(took, seconds(100, 10));
+}
+
+#[test]
+fn who_does_not_wait_for_answers_is_slowed_as_well() {
+    // Answers take their time here, and what comes behind a request is there long before its answer.
+    let quotas = |builder: Builder| builder.produce_quota(10 * BATCH as u64).flush(Flush::Always);
+    let took = run(quotas, [50, 50, 5], Work::Ahead);
     is_slowed(took, seconds(100, 10));
 }
 

@@ -49,9 +49,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     pub(crate) async fn try_send(&mut self, version: i16, request: impl Into<Request>) -> io::Result<()> {
+        let bytes = self.encode(version, request);
+        self.socket.write_all(&bytes).await
+    }
+
+    /// What would be sent, to be sent with others.
+    pub(crate) fn encode(&mut self, version: i16, request: impl Into<Request>) -> Vec<u8> {
         let mut out = Out::new();
         self.codec.encode(Ask { version, request: &request.into() }, &mut out).unwrap();
-        self.socket.write_all(&out.to_vec()).await
+        out.to_vec()
     }
 
     pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
