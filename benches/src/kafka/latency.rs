@@ -29,10 +29,13 @@ impl Latency {
     }
 }
 
+/// The topic of a broker that is measured so.
+pub(super) const TOPIC: &str = "latency";
+
 /// Of a Kafka broker, as two instances of the load generator see it: one writes the time into each message, the other one
 /// subtracts.
 pub(super) fn of_broker(program: &Path, port: u16, dir: &Path) -> Result<Latency, Box<dyn Error>> {
-    let topic = "latency";
+    let topic = TOPIC;
     // Whoever asks for a topic makes it.
     generator::produce(program, port, topic, SIZE, 1)?;
     let file = dir.join("latencies");

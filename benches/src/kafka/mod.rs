@@ -36,7 +36,8 @@ kafka: the broker under librdkafka's load generator, beside a sink that only ack
   --generator PATH   rdkafka_performance (default: .cache/rdkafka_performance, where .ci/tools builds it)
   --ours PATH        the program to measure as ours (default: the release build of xs-kafka)
   --tansu PATH       the tansu of the Rust registry (`cargo install tansu --features dynostore`), to measure its broker with
-                     what it keeps in memory
+                     what it keeps in memory. Its 0.6 does not understand librdkafka 2.0, Debian's: put a newer one in front, for
+                     all subjects alike, by LD_LIBRARY_PATH (a wheel of confluent-kafka has one, to be named librdkafka.so.1)
   --dir PATH         where the servers keep their data (default: the system's temporary directory); it should be a disk
 
 Build with `--features peers-nats` to measure JetStream (Debian's nats-server).
@@ -237,6 +238,14 @@ fn broker(options: &Options, dir: &Path, subject: Subject) -> Result<Option<Brok
         _ => return Ok(None),
     };
     web::wait_for(port, "the broker")?;
+    if let (Subject::Tansu, Some(program)) = (subject, &options.tansu) {
+        // Its topics are not made by who asks for them.
+        for topic in ["t", latency::TOPIC] {
+            let url = format!("tcp://127.0.0.1:{port}");
+            let args = ["topic", "create", "--broker", &url, "--partitions", "1", topic];
+            web::run(&options.cores, program, &args, Stdio::null())?.0.wait()?;
+        }
+    }
     Ok(Some(Broker { running, port }))
 }
 
