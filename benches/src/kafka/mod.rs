@@ -243,7 +243,9 @@ fn broker(options: &Options, dir: &Path, subject: Subject) -> Result<Option<Brok
         for topic in ["t", latency::TOPIC] {
             let url = format!("tcp://127.0.0.1:{port}");
             let args = ["topic", "create", "--broker", &url, "--partitions", "1", topic];
-            web::run(&options.cores, program, &args, Stdio::null())?.0.wait()?;
+            if !web::run(&options.cores, program, &args, Stdio::null())?.0.wait()?.success() {
+                return Err(format!("tansu makes no topic `{topic}`").into());
+            }
         }
     }
     Ok(Some(Broker { running, port }))

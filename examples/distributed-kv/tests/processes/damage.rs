@@ -64,10 +64,10 @@ struct Damaged {
 
 impl Damaged {
     async fn prepare(arguments: &[&str]) -> Damaged {
-        let arguments = [arguments, &["--log-bytes", "16384", "--log-entries", "10"]].concat();
         // Nobody is elected while copies of the node come and go: one copy would take note of the new leader's first entry,
         // the next would know nothing of it, and a node that loses what it has acknowledged is another test's.
-        let arguments = [&arguments[..], &["--election-timeout", "3000"]].concat();
+        let ours = ["--log-bytes", "16384", "--log-entries", "10", "--election-timeout", "3000"];
+        let arguments = [arguments, &ours].concat();
         let mut cluster = Processes::start_with(3, &arguments).await;
         let node = cluster.follower().await;
         let leader = cluster.leader().await;
