@@ -51,14 +51,14 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
 
-use super::{Open, Vfs, VfsExt};
+use super::{Open, RangeLock, Vfs, VfsExt};
 
 /// Runs the whole suite in `dir`, which is made.
 ///
 /// # Panics
 /// At the first thing that doesn't hold.
 pub fn check(vfs: &dyn Vfs, dir: &Path) {
-    let scenarios: [(&str, fn(&dyn Vfs, &Path) -> io::Result<()>); 8] = [
+    let scenarios: [(&str, fn(&dyn Vfs, &Path) -> io::Result<()>); 9] = [
         ("reads_and_writes", reads_and_writes),
         ("lengths", lengths),
         ("vectored_writes", vectored_writes),
@@ -66,6 +66,7 @@ pub fn check(vfs: &dyn Vfs, dir: &Path) {
         ("names", names),
         ("removed_files_live_on", removed_files_live_on),
         ("locks", locks),
+        ("locks_of_ranges", locks_of_ranges),
         ("hard_links", hard_links),
     ];
     for (name, scenario) in scenarios {
@@ -195,6 +196,38 @@ fn locks(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
     assert!(!second.try_lock()?);
     drop(first);
     assert!(second.try_lock()?, "it ends with its handle");
+    Ok(())
+}
+
+fn locks_of_ranges(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
+    let path = dir.join("RANGES");
+    let [one, two, three] = [Open::Create, Open::Write, Open::Read].map(|how| vfs.open(&path, how));
+    let (one, two, three) = (one?, two?, three?);
+    match one.try_lock_range(10..20, RangeLock::Shared) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(()),
+        taken => assert!(taken?, "behind the file's end"),
+    }
+    assert!(two.try_lock_range(15..25, RangeLock::Shared)?);
+    assert!(!two.try_lock_range(15..16, RangeLock::Exclusive)?, "one has it, shared");
+    assert!(two.try_lock_range(20..22, RangeLock::Exclusive)?, "in place of its own");
+    assert!(three.try_lock_range(15..20, RangeLock::Shared)? && !three.try_lock_range(0..21, RangeLock::Shared)?);
+    assert_eq!(kind(three.try_lock_range(90..91, RangeLock::Exclusive)), Some(ErrorKind::PermissionDenied));
+    assert!(one.is_range_locked(0..100)? && !one.is_range_locked(0..15)?, "its own do not count");
+    three.unlock_range(0..100)?;
+    two.unlock_range(15..20)?;
+    assert!(!one.is_range_locked(0..20)? && one.is_range_locked(20..21)?);
+    // A hole in the middle; the rest is still locked.
+    assert!(one.try_lock_range(10..20, RangeLock::Exclusive)?);
+    one.unlock_range(14..16)?;
+    assert!(two.try_lock_range(14..16, RangeLock::Exclusive)?);
+    assert!(!two.try_lock_range(13..14, RangeLock::Shared)? && !two.try_lock_range(16..17, RangeLock::Shared)?);
+    assert!(one.try_lock_range(16..20, RangeLock::Shared)? && two.try_lock_range(16..20, RangeLock::Shared)?);
+    assert_eq!(kind(one.try_lock_range(5..5, RangeLock::Shared)), Some(ErrorKind::InvalidInput));
+    // Another handle's end takes nothing of this one.
+    drop((one, three));
+    assert!(vfs.open(&path, Open::Write)?.is_range_locked(14..16)?);
+    assert!(two.try_lock_range(0..100, RangeLock::Exclusive)?, "they end with their handles");
+    assert!(vfs.open(&path, Open::Write)?.try_lock()?, "and have nothing to do with the file's one lock");
     Ok(())
 }
 

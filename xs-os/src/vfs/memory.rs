@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::{File, Open, Vfs};
+use super::ranges::Ranges;
+use super::{File, Open, RangeLock, Vfs};
 
 /// A disk in memory, empty at first. Clones share it; [`MemoryVfs::fork`] copies it.
 ///
@@ -34,6 +36,15 @@ struct Inode {
     /// Shared between forks until one of them writes.
     bytes: RwLock<Arc<Vec<u8>>>,
     locked: AtomicBool,
+    ranges: Mutex<Ranges>,
+    /// Handles that were opened: their names among the owners of ranges.
+    opened: AtomicU64,
+}
+
+impl Inode {
+    fn new(bytes: Arc<Vec<u8>>) -> Arc<Self> {
+        Arc::new(Inode { bytes: RwLock::new(bytes), ..Inode::default() })
+    }
 }
 
 impl MemoryVfs {
@@ -51,7 +62,7 @@ impl MemoryVfs {
         for node in names.values_mut() {
             if let Node::File(inode) = node {
                 let bytes = inode.bytes.read().clone();
-                *node = Node::File(Arc::new(Inode { bytes: RwLock::new(bytes), locked: AtomicBool::new(false) }));
+                *node = Node::File(Inode::new(bytes));
             }
         }
         MemoryVfs { names: Arc::new(Mutex::new(names)) }
@@ -71,8 +82,7 @@ impl MemoryVfs {
     pub fn put(&self, path: &Path, bytes: Arc<Vec<u8>>) -> io::Result<()> {
         let path = normal(path);
         self.create_dir(super::parent(&path))?;
-        let inode = Arc::new(Inode { bytes: RwLock::new(bytes), locked: AtomicBool::new(false) });
-        self.names.lock().insert(path, Node::File(inode));
+        self.names.lock().insert(path, Node::File(Inode::new(bytes)));
         Ok(())
     }
 }
@@ -80,7 +90,7 @@ impl MemoryVfs {
 impl MemoryVfs {
     /// Paths that are normal, and bytes; none for a directory. Directories come in front of what is in them.
     pub(crate) fn from_entries(entries: impl Iterator<Item = (PathBuf, Option<Arc<Vec<u8>>>)>) -> Self {
-        let node = |bytes| Node::File(Arc::new(Inode { bytes: RwLock::new(bytes), locked: AtomicBool::new(false) }));
+        let node = |bytes| Node::File(Inode::new(bytes));
         let names = entries.map(|(path, bytes)| (path, bytes.map_or(Node::Dir, node))).collect();
         MemoryVfs { names: Arc::new(Mutex::new(names)) }
     }
@@ -149,7 +159,8 @@ impl Vfs for MemoryVfs {
                 inode
             }
         };
-        Ok(Arc::new(MemoryFile { inode, writable: how != Open::Read, holds_lock: AtomicBool::new(false) }))
+        let owner = inode.opened.fetch_add(1, Ordering::Relaxed);
+        Ok(Arc::new(MemoryFile { inode, owner, writable: how != Open::Read, holds_lock: AtomicBool::new(false) }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -240,6 +251,7 @@ impl fmt::Debug for MemoryVfs {
 
 struct MemoryFile {
     inode: Arc<Inode>,
+    owner: u64,
     writable: bool,
     holds_lock: AtomicBool,
 }
@@ -311,6 +323,29 @@ impl File for MemoryFile {
         self.holds_lock.store(taken, Ordering::Release);
         Ok(taken)
     }
+
+    fn try_lock_range(&self, range: Range<u64>, lock: RangeLock) -> io::Result<bool> {
+        match range.is_empty() {
+            true => fail(io::ErrorKind::InvalidInput),
+            false if lock == RangeLock::Exclusive && !self.writable => fail(io::ErrorKind::PermissionDenied),
+            false => Ok(self.inode.ranges.lock().set(self.owner, &range, Some(lock))),
+        }
+    }
+
+    fn unlock_range(&self, range: Range<u64>) -> io::Result<()> {
+        if range.is_empty() {
+            return fail(io::ErrorKind::InvalidInput);
+        }
+        self.inode.ranges.lock().set(self.owner, &range, None);
+        Ok(())
+    }
+
+    fn is_range_locked(&self, range: Range<u64>) -> io::Result<bool> {
+        match range.is_empty() {
+            true => fail(io::ErrorKind::InvalidInput),
+            false => Ok(self.inode.ranges.lock().is_shut(self.owner, &range, RangeLock::Exclusive)),
+        }
+    }
 }
 
 impl Drop for MemoryFile {
@@ -318,6 +353,7 @@ impl Drop for MemoryFile {
         if *self.holds_lock.get_mut() {
             self.inode.locked.store(false, Ordering::Release);
         }
+        self.inode.ranges.lock().end(self.owner);
     }
 }
 

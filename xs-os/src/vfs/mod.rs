@@ -15,7 +15,7 @@
 //!   names:  Vfs   open ─ rename ─ remove ─ list ─ create_dir ─ sync_dir
 //!                   │
 //!                   ▼
-//!   bytes:  File  read_at ─ write_all_at ─ len ─ set_len ─ sync ─ try_lock
+//!   bytes:  File  read_at ─ write_all_at ─ len ─ set_len ─ sync ─ try_lock ─ (try_lock_range)
 //!
 //!               ┌──────────────┬──────────────┐
 //!           SystemVfs      MemoryVfs      FaultyVfs: loses, tears, fails, fills up
@@ -35,6 +35,9 @@
 //! - `rename` replaces its target atomically, and is durable after `sync_dir` of both directories.
 //! - `write_all_at` past the end fills the gap with zeros; a read past the end is short.
 //! - A lock is held by a handle, excludes every other handle, of other processes too, and ends with it.
+//!
+//! - A lock of a range of bytes ([`File::try_lock_range`]) is a handle's too, and knows nothing of the file's one lock. It is
+//!   for formats whose other programs lock so. Not every disk has them.
 //!
 //! What a disk may do on its bad days is prose in [`faulty`], and [`explore`] tries all of it on a workload. All else
 //! is one suite, `vfs::conformance` (feature `testing`), which every implementation passes.
@@ -68,7 +71,7 @@
 //!
 //! # What this leaves out
 //!
-//! Memory mapping (an I/O error becomes a signal, and there is nothing to inject), asynchronous I/O, permissions, links
+//! Locks of ranges on other systems than Linux. Memory mapping (an I/O error becomes a signal, and there is nothing to inject), asynchronous I/O, permissions, links
 //! other than hard ones, and watching for changes.
 //!
 //! # Try next
@@ -85,15 +88,18 @@ pub mod conformance;
 pub mod explore;
 pub mod faulty;
 mod memory;
+mod ranges;
 mod system;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use memory::MemoryVfs;
+pub use ranges::RangeLock;
 pub use system::SystemVfs;
 
 /// How to open a file.
@@ -155,6 +161,27 @@ pub trait File: Send + Sync + fmt::Debug {
 
     /// Takes the file's one exclusive lock; false if another handle holds it. It ends when the handle is dropped.
     fn try_lock(&self) -> io::Result<bool>;
+
+    /// Locks a range of bytes, in the file or behind its end, in place of what this handle has locked there. False, and then
+    /// nothing has changed, if a lock of another handle shuts it out. An exclusive one needs a handle that can write.
+    ///
+    /// It ends with [`File::unlock_range`] or with the handle. [`io::ErrorKind::Unsupported`] where there are none.
+    fn try_lock_range(&self, range: Range<u64>, lock: RangeLock) -> io::Result<bool> {
+        let _ = (range, lock);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Ends what this handle has locked in a range of bytes.
+    fn unlock_range(&self, range: Range<u64>) -> io::Result<()> {
+        let _ = range;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Whether another handle has locked a byte of a range, shared or not.
+    fn is_range_locked(&self, range: Range<u64>) -> io::Result<bool> {
+        let _ = range;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Writes several slices one behind the other, in one system call where the machine can.
     fn write_all_vectored_at(&self, slices: &[IoSlice<'_>], mut offset: u64) -> io::Result<()> {

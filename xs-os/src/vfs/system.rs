@@ -6,9 +6,20 @@ use std::fs::{self, OpenOptions, TryLockError};
 use std::io;
 #[cfg(unix)]
 use std::io::IoSlice;
+#[cfg(target_os = "linux")]
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(target_os = "linux")]
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, fcntl},
+    libc,
+};
+
+#[cfg(target_os = "linux")]
+use super::RangeLock;
 use super::{File, Open, Vfs};
 
 /// The disk of the operating system.
@@ -57,6 +68,16 @@ impl Vfs for SystemVfs {
 
 #[derive(Debug)]
 struct SystemFile(fs::File);
+
+/// A range as `fcntl` takes it, from the file's start on.
+#[cfg(target_os = "linux")]
+fn flock(range: Range<u64>, kind: i32) -> io::Result<libc::flock> {
+    let len = range.end.checked_sub(range.start).filter(|len| *len > 0);
+    let places = len.and_then(|len| Some((range.start.try_into().ok()?, len.try_into().ok()?)));
+    let (l_start, l_len) = places.ok_or(io::ErrorKind::InvalidInput)?;
+    // Locks of descriptions ask for a process of 0.
+    Ok(libc::flock { l_type: kind as i16, l_whence: libc::SEEK_SET as i16, l_start, l_len, l_pid: 0 })
+}
 
 impl File for SystemFile {
     #[cfg(unix)]
@@ -116,6 +137,34 @@ impl File for SystemFile {
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn try_lock_range(&self, range: Range<u64>, lock: RangeLock) -> io::Result<bool> {
+        let kind = match lock {
+            RangeLock::Shared => libc::F_RDLCK,
+            RangeLock::Exclusive => libc::F_WRLCK,
+        };
+        match fcntl(&self.0, FcntlArg::F_OFD_SETLK(&flock(range, kind)?)) {
+            Ok(_) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+            // What POSIX says of a handle that is of the wrong kind for the lock.
+            Err(Errno::EBADF) => Err(io::ErrorKind::PermissionDenied.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn unlock_range(&self, range: Range<u64>) -> io::Result<()> {
+        fcntl(&self.0, FcntlArg::F_OFD_SETLK(&flock(range, libc::F_UNLCK)?))?;
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn is_range_locked(&self, range: Range<u64>) -> io::Result<bool> {
+        let mut flock = flock(range, libc::F_WRLCK)?;
+        fcntl(&self.0, FcntlArg::F_OFD_GETLK(&mut flock))?;
+        Ok(i32::from(flock.l_type) != libc::F_UNLCK)
     }
 
     #[cfg(target_os = "linux")]

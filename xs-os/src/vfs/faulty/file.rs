@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::disk::Inode;
 use super::{FaultyVfs, Operation};
-use crate::vfs::{File, MemoryVfs};
+use crate::vfs::{File, MemoryVfs, RangeLock};
 
 pub(super) struct FaultyFile {
     vfs: FaultyVfs,
@@ -63,6 +64,21 @@ impl File for FaultyFile {
 
     fn try_lock(&self) -> io::Result<bool> {
         self.cache.try_lock()
+    }
+
+    fn try_lock_range(&self, range: Range<u64>, lock: RangeLock) -> io::Result<bool> {
+        if lock == RangeLock::Exclusive && !self.writable {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        self.cache.try_lock_range(range, lock)
+    }
+
+    fn unlock_range(&self, range: Range<u64>) -> io::Result<()> {
+        self.cache.unlock_range(range)
+    }
+
+    fn is_range_locked(&self, range: Range<u64>) -> io::Result<bool> {
+        self.cache.is_range_locked(range)
     }
 
     /// One write, as the system's call is one.
