@@ -186,6 +186,7 @@ impl<F: Framing> Shared<F> {
                 }
             }
             let (segment, file) = (&chunk.segment, chunk.segment.begun().expect("it has begun"));
+            self.reserve(segment, chunk.end(), chunk.reserve)?;
             file.write_all_vectored_at(&chunk.slices(), chunk.start).map_err(Error::io("write", &segment.path))?;
             segment.wrote(chunk.end());
             self.counts.written.fetch_add(chunk.len, Ordering::Relaxed);

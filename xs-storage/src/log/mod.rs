@@ -46,12 +46,14 @@
 //! readers and [file ranges](FileRange) of what was cut stay good. Trimming removes the oldest segments, one durably before the next, so that
 //! a hole in the chain is damage and not a trim.
 //!
-//! **Space.** A log that nobody has written to has no segment: of ten thousand some are never used. Writing behind the end of a file changes its length, and writing to space that was only set aside changes
+//! **Space.** A log that nobody has written to has no segment: of ten thousand some are never used. Writing behind the end of a
+//! file changes its length, and writing to space that was only set aside changes
 //! its extents: on a file system with a journal either makes a sync commit that too. So the next segment is filled with
 //! zeros ahead, from a quarter of the current one on, by a job in the background in steps of 256 KiB (in one step, the
 //! page cache keeps it as pieces so large that each sync writes more), and trimmed segments are used again. That doubles
 //! what is written, so it is done only where somebody waits for syncs: eight times in that quarter. Else, and for whoever
-//! needs a segment before one is ready, space is set aside. [`LogOptions::warm_bytes`] asks for zeros nevertheless, and for
+//! needs a segment before one is ready, space is set aside: all of the segment's, or what [`LogOptions::reserve_bytes`]
+//! says and then twice as much each time, where logs are many and most are short. [`LogOptions::warm_bytes`] asks for zeros nevertheless, and for
 //! more than one segment of them: pages that are in the cache already are cheaper to write to.
 //!
 //! **The format.** A segment is a header of 32 bytes (`"xs-log\r\n"`, format u32, framing's name in 16 bytes, CRC32C), and

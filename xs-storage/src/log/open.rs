@@ -339,7 +339,8 @@ impl<F: Framing> Shared<F> {
         } else if file.len().map_err(Error::io("measure", &last.path))? > tail.pos {
             file.set_len(tail.pos).map_err(Error::io("cut", &last.path))?;
             if !F::BARE {
-                file.allocate(self.options.segment_bytes).map_err(Error::io("allocate", &last.path))?;
+                let share = self.share(tail.pos, self.options.segment_bytes);
+                file.allocate(share).map_err(Error::io("allocate", &last.path))?;
             }
         }
         file.sync().map_err(Error::io("sync", &last.path))?;

@@ -13,6 +13,11 @@ pub struct LogOptions {
     /// The length of a segment in bytes. An entry that is longer gets a segment of its own length. At least 4 KiB;
     /// 16 MiB by default.
     pub segment_bytes: u64,
+    /// So much of a segment is set aside on the disk when it begins, and twice as much each time that it is full: a log that stays
+    /// short takes little. All of it by default, so that what is appended to a segment that has begun finds its place on the disk.
+    /// Without effect where the framing has marks, because such files are used again, or nothing but entries in its files. At
+    /// least 512.
+    pub reserve_bytes: u64,
     /// Bytes that may wait in memory before whoever appends must write them itself; 1 MiB by default. Up to eight times as
     /// many while somebody else syncs, or begins a segment.
     pub buffer_bytes: u64,
@@ -41,6 +46,7 @@ impl Default for LogOptions {
     fn default() -> Self {
         LogOptions {
             segment_bytes: 16 << 20,
+            reserve_bytes: u64::MAX,
             buffer_bytes: 1 << 20,
             background_sync_bytes: 1 << 20,
             max_entry: u64::MAX,
@@ -57,6 +63,9 @@ impl LogOptions {
     pub(super) fn check(&mut self) -> Result<()> {
         if self.segment_bytes < 4 << 10 {
             return Err(Error::Invalid("segment_bytes: at least 4096".into()));
+        }
+        if self.reserve_bytes < 512 {
+            return Err(Error::Invalid("reserve_bytes: at least 512".into()));
         }
         if self.buffer_bytes == 0 {
             return Err(Error::Invalid("buffer_bytes: at least 1".into()));

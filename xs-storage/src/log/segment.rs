@@ -64,6 +64,8 @@ pub(super) struct Segment {
     pub(super) generation: u64,
     pub(super) path: PathBuf,
     file: OnceLock<Arc<dyn File>>,
+    /// So long is the file that is written to, as far as anybody has looked.
+    pub(super) reserved: AtomicU64,
     /// Everything in front of this is in the file; what is not is still in memory.
     written: AtomicU64,
     waypoints: Mutex<Vec<Waypoint>>,
@@ -96,6 +98,7 @@ impl Segment {
             generation,
             path,
             file,
+            reserved: AtomicU64::new(0),
             written,
             waypoints: Mutex::new(vec![start]),
             end,

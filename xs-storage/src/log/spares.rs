@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use xs_os::Progress;
 use xs_os::vfs::{File, Open};
@@ -79,10 +80,42 @@ impl<F: Framing> Shared<F> {
         Ok(())
     }
 
+    /// How much of a segment of `whole` bytes is set aside, when so many are written.
+    pub(super) fn share(&self, written: u64, whole: u64) -> u64 {
+        if F::MARK_LEN > 0 {
+            // Its file is a spare later.
+            return whole;
+        }
+        let mut share = self.options.reserve_bytes;
+        while share < written {
+            share = share.saturating_mul(2);
+        }
+        share.min(whole)
+    }
+
+    /// Sets aside what is needed for a segment that will be written up to `end`, and some more.
+    pub(super) fn reserve(&self, segment: &Segment, end: u64, whole: u64) -> Result<()> {
+        let file = segment.begun().expect("it is about to be written to");
+        if F::BARE || end <= segment.reserved.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let len = file.len().map_err(Error::io("measure", &segment.path))?;
+        let share = if end <= len { len } else { self.share(end, whole) };
+        if len < share {
+            let allocate = || file.allocate(share).map_err(Error::io("allocate", &segment.path));
+            match allocate() {
+                Err(error) if error.is_full() && self.drop_spares() => allocate()?,
+                allocated => allocated?,
+            }
+        }
+        segment.reserved.store(share, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// A new file, with its space set aside.
     fn make(&self, len: u64) -> Result<Spare> {
         let spare = self.start(len)?;
-        let allocated = if F::BARE { Ok(()) } else { spare.file.allocate(len) };
+        let allocated = if F::BARE { Ok(()) } else { spare.file.allocate(self.share(0, len)) };
         let synced = allocated
             .map_err(Error::io("allocate", &spare.path))
             .and_then(|()| spare.file.sync().map_err(Error::io("sync", &spare.path)));

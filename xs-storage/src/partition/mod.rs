@@ -196,7 +196,8 @@ pub enum HighWatermark {
 /// How a partition is to work.
 #[derive(Clone, Debug)]
 pub struct PartitionOptions {
-    /// The length of a segment in bytes (`segment.bytes`); 64 MiB by default. It is set aside when the segment begins.
+    /// The length of a segment in bytes (`segment.bytes`); 64 MiB by default. 64 KiB of it are set aside when the segment
+    /// begins, and twice as much each time that it is full.
     pub segment_bytes: u64,
     /// A segment that is as old as this when something is appended is ended, in milliseconds (`segment.ms`); a week by
     /// default.

@@ -18,6 +18,8 @@ use crate::{Error, Result};
 const LOG: &str = "log";
 /// The file that says where the partition begins, where that is in the middle of a segment.
 const START: &str = "start";
+/// So much of a segment is set aside at first: a broker may have thousands of partitions with next to nothing in them.
+const RESERVE: u64 = 64 << 10;
 
 const MAGIC: &[u8; 8] = b"xs-parts";
 const VERSION: u32 = 1;
@@ -57,6 +59,7 @@ impl Shared {
         vfs.make_dir(dir).map_err(Error::io("create", dir))?;
         let log_options = LogOptions {
             segment_bytes: options.segment_bytes,
+            reserve_bytes: RESERVE,
             buffer_bytes: options.buffer_bytes,
             background_sync_bytes: options.background_sync_bytes,
             warm_bytes: options.warm_bytes,

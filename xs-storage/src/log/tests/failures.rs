@@ -161,6 +161,31 @@ fn a_background_sync_that_fails_reaches_whoever_awaits() {
 }
 
 #[test]
+fn a_segment_that_finds_no_more_room_refuses_what_does_not_fit() {
+    let disk = FaultyVfs::new(1);
+    let open = || Log::open_with(disk.vfs(), Path::new(DIR), small(&SteppedJobs::new()), Batches::default());
+    let log = open().unwrap();
+    let append = |log: &Log<Batches>| {
+        log.append(&[&<Batches as crate::testing::log::Entries>::payload(7, 100)]).and_then(|(_, commit)| commit.wait())
+    };
+    append(&log).unwrap();
+    disk.set_capacity(Some(log.stats().disk_bytes));
+    let mut fit = 1;
+    let error = loop {
+        match append(&log) {
+            Ok(()) => fit += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_full(), "{error}");
+    drop(log);
+    disk.set_capacity(None);
+    let log = open().unwrap();
+    assert_eq!(log.bounds().end, Index(fit), "what was acknowledged, and nothing else");
+    append(&log).unwrap();
+}
+
+#[test]
 fn on_a_full_disk_spares_make_room_for_what_fits_none() {
     let disk = FaultyVfs::new(1);
     let jobs = SteppedJobs::new();

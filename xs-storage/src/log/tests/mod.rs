@@ -27,8 +27,9 @@ const DIR: &str = "log";
 /// Options under which everything happens soon.
 fn small(jobs: &SteppedJobs) -> LogOptions {
     let jobs = Arc::new(jobs.clone());
-    let background_sync_bytes = 1500;
-    LogOptions { segment_bytes: 4096, buffer_bytes: 1024, background_sync_bytes, jobs, ..LogOptions::default() }
+    let (reserve_bytes, background_sync_bytes) = (600, 1500);
+    let sizes = LogOptions { segment_bytes: 4096, reserve_bytes, buffer_bytes: 1024, ..LogOptions::default() };
+    LogOptions { background_sync_bytes, jobs, ..sizes }
 }
 
 fn try_open(disk: &dyn CloneVfs) -> Result<Log> {

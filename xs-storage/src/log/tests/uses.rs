@@ -150,6 +150,36 @@ fn what_a_log_takes_is_what_lies_on_the_disk() {
 }
 
 #[test]
+fn a_log_that_stays_short_takes_little() {
+    let disk = MemoryVfs::new();
+    let open = || {
+        let options = LogOptions { segment_bytes: 1 << 20, reserve_bytes: 1 << 10, ..small(&SteppedJobs::new()) };
+        Log::open_with(disk.vfs(), Path::new(DIR), options, Batches::default()).unwrap()
+    };
+    let segments = |disk: &MemoryVfs| -> u64 {
+        let files = disk.files().into_iter().filter(|(path, _)| path.extension().is_some_and(|kind| kind == "log"));
+        files.map(|(_, bytes)| bytes.len() as u64).sum()
+    };
+    let grow = |log: &Log<Batches>, upto: u64| {
+        let mut end = log.segments().unwrap()[0].bytes;
+        while end < upto {
+            log.append(&[&<Batches as crate::testing::log::Entries>::payload(7, 100)]).unwrap().1.wait().unwrap();
+            end = log.segments().unwrap()[0].bytes;
+            let taken = segments(&disk);
+            assert!(taken == 1 << 10 || (end..2 * end).contains(&taken), "{taken} for {end}");
+            assert!(taken.is_power_of_two());
+        }
+    };
+    let log = open();
+    grow(&log, 5000);
+    assert_eq!(segments(&disk), 8 << 10);
+    drop(log);
+    let log = open();
+    assert_eq!(segments(&disk), 8 << 10, "no more than before");
+    grow(&log, 20_000);
+}
+
+#[test]
 fn a_log_can_go_on_elsewhere() {
     let disk = MemoryVfs::new();
     filled(&disk, 100);

@@ -374,3 +374,12 @@ fn segments_are_written_with_zeros_ahead_and_taken_when_one_is_full() {
     assert_eq!((spares(), bytes(&partition, 0)), (vec![4096; 3], all));
     partition.check().unwrap();
 }
+
+#[test]
+fn a_partition_with_one_record_takes_little_of_the_disk() {
+    let disk = MemoryVfs::new();
+    let partition = Partition::open(Arc::new(disk.clone()), Path::new("p"), PartitionOptions::default()).unwrap();
+    drop(partition.append(plain(0, 1, NOW), at(NOW)).unwrap());
+    partition.write().wait().unwrap();
+    assert!((1..=64 << 10).contains(&partition.disk_bytes()), "{}", partition.disk_bytes());
+}
