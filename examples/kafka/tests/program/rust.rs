@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process::{Broker, beside, run};
+use crate::process::{Broker, beside, python, run};
 
 /// Builds them; where the program is.
 pub(crate) fn build() -> PathBuf {
@@ -18,7 +18,7 @@ pub(crate) fn build() -> PathBuf {
 }
 
 #[test]
-#[ignore = "needs librdkafka as .ci/tools puts it into .cache"]
+#[ignore = "needs librdkafka as .ci/tools puts it into .cache, and Python's and Node's clients"]
 fn rdkafka_and_rskafka_do_what_they_can() {
     let program = build();
     let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/librdkafka");
@@ -35,4 +35,6 @@ fn rdkafka_and_rskafka_do_what_they_can() {
     let read = run("node", &[&beside("program/kafkajs.js"), &bootstrap, "read", "rust", "0", "10", "0"], "");
     let values = written.lines().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(",");
     assert_eq!(read, format!("{{\"offset\":0,\"values\":[{values}]}}\n"));
+    let script = include_str!("readers.py");
+    assert_eq!(run(python(), &["-c", script, &bootstrap, "rust", &format!("[{values}]")], ""), "well\n");
 }
