@@ -27,8 +27,12 @@
 #![cfg_attr(feature = "partition", doc = "14. [`partition`]: a topic's partition, as Kafka's brokers keep it.")]
 #![cfg_attr(feature = "testing", doc = "15. [`testing`]: the suites that prove an engine: contract, crashes, rot.")]
 #![cfg_attr(feature = "glob", doc = "16. [`glob`]: which names are meant by `user:*`.")]
+#![cfg_attr(feature = "sqlite", doc = "17. [`sqlite`]: the file format of SQLite 3, read and written.")]
+#![cfg_attr(feature = "sql", doc = "18. [`sql`]: SQLite's dialect, read into trees and run.")]
 #![deny(unsafe_code)]
 
+#[cfg(any(feature = "btree", feature = "sqlite"))]
+mod bits;
 #[cfg(feature = "btree")]
 pub mod btree;
 #[cfg(feature = "cache")]
@@ -55,8 +59,15 @@ pub mod lsm;
 pub mod mvcc;
 #[cfg(feature = "partition")]
 pub mod partition;
+#[cfg(all(any(feature = "sql", feature = "sqlite"), not(xs_loom)))]
+mod row;
 #[cfg(feature = "sketch")]
 pub mod sketch;
+// Loom has nothing to try in SQL, and would compile it all the same.
+#[cfg(all(feature = "sql", not(xs_loom)))]
+pub mod sql;
+#[cfg(all(feature = "sqlite", not(xs_loom)))]
+pub mod sqlite;
 #[cfg(all(feature = "engine", any(test, feature = "testing")))]
 pub mod testing;
 

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use super::node::{Node, RunRef, Value};
 use super::page::{HEADER, NONE, Page, PageId};
-use super::space::Bits;
 use super::store::{Store, run_pages};
 use crate::Result;
+use crate::bits::Bits;
 
 /// What a check saw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,72 +1,8 @@
 //! Which pages of the file are free, and finding some.
 
 use super::page::PageId;
+use crate::bits::Bits;
 use crate::varint::{put_varint, take_varint};
-
-/// A set of page numbers.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Bits {
-    words: Vec<u64>,
-    count: u64,
-}
-
-impl Bits {
-    pub(super) fn contains(&self, id: PageId) -> bool {
-        self.words.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
-    }
-
-    /// Adds one; false if it was there.
-    pub(super) fn insert(&mut self, id: PageId) -> bool {
-        let (at, bit) = (id as usize / 64, 1 << (id % 64));
-        if at >= self.words.len() {
-            self.words.resize(at + 1, 0);
-        }
-        let fresh = self.words[at] & bit == 0;
-        self.words[at] |= bit;
-        self.count += u64::from(fresh);
-        fresh
-    }
-
-    /// Takes one out; false if it was not there.
-    pub(super) fn remove(&mut self, id: PageId) -> bool {
-        let there = self.contains(id);
-        if there {
-            self.words[id as usize / 64] &= !(1 << (id % 64));
-            self.count -= 1;
-        }
-        there
-    }
-
-    pub(super) fn len(&self) -> u64 {
-        self.count
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = PageId> {
-        self.words.iter().enumerate().flat_map(|(at, &word)| {
-            let mut left = word;
-            std::iter::from_fn(move || {
-                let bit = (left != 0).then(|| left.trailing_zeros())?;
-                left &= left - 1;
-                Some(at as u32 * 64 + bit)
-            })
-        })
-    }
-
-    /// The first member at or after `from`.
-    fn first_from(&self, from: PageId) -> Option<PageId> {
-        let mut at = from as usize / 64;
-        let mut word = self.words.get(at)? & (u64::MAX << (from % 64));
-        while word == 0 {
-            at += 1;
-            word = *self.words.get(at)?;
-        }
-        Some(at as u32 * 64 + word.trailing_zeros())
-    }
-
-    fn bytes(&self) -> u64 {
-        self.words.len() as u64 * 8
-    }
-}
 
 /// The pages of the file: how many, and which are free to be written now.
 ///

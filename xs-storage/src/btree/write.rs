@@ -14,8 +14,9 @@ use std::sync::{Arc, Weak};
 
 use super::page::{Page, PageId};
 use super::recovered::Fold;
-use super::space::{Bits, Space};
+use super::space::Space;
 use super::store::{Store, Version};
+use crate::bits::Bits;
 
 /// A page, or the pages of a run, that the newest version does not reach.
 #[derive(Clone, Copy, Debug)]

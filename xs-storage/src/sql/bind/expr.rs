@@ -1,0 +1,211 @@
+//! Expressions, bound.
+
+use std::cell::RefCell;
+
+use super::Binder;
+use super::operators::operator;
+use crate::row::Collation;
+use crate::sql::ast::{self, BinaryOp, Literal, UnaryOp};
+use crate::sql::catalog::collation_named;
+use crate::sql::exec::{Case, Comparison, Expr, Subquery};
+use crate::sql::failure::{Failure, Result};
+use crate::sql::store::Store;
+use crate::sql::value::{self, Affinity, Value};
+
+/// A bound expression, and what comparisons need to know of it.
+pub(in crate::sql) struct Bound<S: Store> {
+    pub(in crate::sql) expr: Expr<S>,
+    /// Of a column or a cast.
+    pub(in crate::sql) affinity: Option<Affinity>,
+    pub(in crate::sql) collation: Option<Collation>,
+    /// That `COLLATE` says so.
+    pub(in crate::sql) explicit: bool,
+}
+
+impl<S: Store> Bound<S> {
+    pub(in crate::sql) fn plain(expr: Expr<S>) -> Self {
+        Bound { expr, affinity: None, collation: None, explicit: false }
+    }
+
+    pub(in crate::sql) fn constant(value: Value) -> Self {
+        Bound::plain(Expr::Constant(value))
+    }
+}
+
+/// How two operands are compared: by the collation that one of them was given, the left one first, else by that of a column.
+pub(super) fn comparison<S: Store>(left: &Bound<S>, right: &Bound<S>) -> Comparison {
+    let collation = match (left.explicit, right.explicit) {
+        (true, _) => left.collation,
+        (false, true) => right.collation,
+        (false, false) => left.collation.or(right.collation),
+    };
+    Comparison {
+        affinity: Affinity::of_comparison(left.affinity, right.affinity),
+        collation: collation.unwrap_or_default(),
+    }
+}
+
+impl<'q, S: Store> Binder<'q, S> {
+    /// Several expressions.
+    pub(super) fn exprs(&mut self, exprs: &'q [ast::Expr]) -> Result<Vec<Expr<S>>> {
+        exprs.iter().map(|expr| Ok(self.expr(expr)?.expr)).collect()
+    }
+
+    pub(in crate::sql) fn expr(&mut self, expr: &'q ast::Expr) -> Result<Bound<S>> {
+        Ok(match expr {
+            ast::Expr::Literal(literal) => match literal {
+                Literal::CurrentDate => return self.word("current_date", "dates and times", Vec::new()),
+                Literal::CurrentTime => return self.word("current_time", "dates and times", Vec::new()),
+                Literal::CurrentTimestamp => return self.word("current_timestamp", "dates and times", Vec::new()),
+                literal => Bound::constant(constant(literal)?),
+            },
+            ast::Expr::Parameter(parameter) => Bound::plain(Expr::Parameter(self.parameters.number(parameter))),
+            ast::Expr::Column(column) => return self.resolve(column),
+            ast::Expr::Unary(op, operand) => return self.unary(*op, operand),
+            ast::Expr::Binary(binary) => return self.binary(binary),
+            ast::Expr::IsNull { operand, negated } => {
+                let operand = Box::new(self.expr(operand)?.expr);
+                Bound::plain(Expr::IsNull { operand, negated: *negated })
+            }
+            ast::Expr::Collate(operand, name) => {
+                let collation = collation_named(&name.text)?;
+                Bound { collation: Some(collation), explicit: true, ..self.expr(operand)? }
+            }
+            ast::Expr::Like(like) => return self.like(like),
+            ast::Expr::Between(between) => {
+                let operand = self.expr(&between.operand)?;
+                let (least, greatest) = (self.expr(&between.low)?, self.expr(&between.high)?);
+                let (low, high) = (comparison(&operand, &least), comparison(&operand, &greatest));
+                let operands = Box::new((operand.expr, least.expr, greatest.expr));
+                Bound::plain(Expr::Between { negated: between.negated, low, high, operands })
+            }
+            ast::Expr::In(within) => return self.within(within),
+            ast::Expr::Exists(select) => {
+                let (query, correlated) = self.subquery(select, "")?;
+                let query = Subquery::new(query, correlated, Vec::new());
+                Bound::plain(Expr::Exists(Box::new(RefCell::new(query))))
+            }
+            ast::Expr::Subquery(select) => {
+                let (query, correlated) = self.subquery(select, "SCALAR ")?;
+                if query.columns.len() != 1 {
+                    let columns = query.columns.len();
+                    return Err(Failure::error(format!("sub-select returns {columns} columns - expected 1")));
+                }
+                let (affinity, collation) = (query.columns[0].affinity, query.columns[0].collation);
+                let query = Subquery::new(query, correlated, Vec::new());
+                let expr = Expr::Scalar(Box::new(RefCell::new(query)));
+                Bound { expr, affinity, collation, explicit: false }
+            }
+            ast::Expr::Row(_) => return Err(Failure::error("row value misused")),
+            ast::Expr::Case(case) => return self.case(case),
+            ast::Expr::Cast(operand, name) => {
+                let affinity = Affinity::of_cast(name.as_ref().map_or("", |name| &name.0));
+                let operand = self.expr(operand)?;
+                Bound {
+                    affinity: Some(affinity),
+                    expr: Expr::Cast(affinity, Box::new(operand.expr)),
+                    ..operand_only(operand.collation, operand.explicit)
+                }
+            }
+            ast::Expr::Call(call) => return self.call(call),
+            ast::Expr::Raise(_) => return Err(Failure::error("RAISE() may only be used within a trigger-program")),
+        })
+    }
+
+    fn unary(&mut self, op: UnaryOp, operand: &'q ast::Expr) -> Result<Bound<S>> {
+        // The smallest integer is written as the sign of what is one too large.
+        if let (UnaryOp::Minus, ast::Expr::Literal(Literal::Integer(n))) = (op, operand)
+            && *n == 1 << 63
+        {
+            return Ok(Bound::constant(i64::MIN.into()));
+        }
+        let operand = self.expr(operand)?;
+        let expr = match op {
+            UnaryOp::Plus => return Ok(Bound { affinity: None, ..operand }),
+            UnaryOp::Not => Expr::Not(Box::new(operand.expr)),
+            UnaryOp::Minus => match operand.expr {
+                Expr::Constant(value) => Expr::Constant(value::negate(value.as_ref()).into()),
+                other => Expr::Apply(value::negate, Box::new(other)),
+            },
+            UnaryOp::BitNot => Expr::Apply(value::bit_not, Box::new(operand.expr)),
+        };
+        Ok(Bound::plain(expr))
+    }
+
+    fn binary(&mut self, binary: &'q ast::Binary) -> Result<Bound<S>> {
+        if matches!(binary.left, ast::Expr::Row(_)) || matches!(binary.right, ast::Expr::Row(_)) {
+            return self.rows(binary);
+        }
+        if matches!(binary.op, BinaryOp::Arrow | BinaryOp::LongArrow) {
+            let name = if binary.op == BinaryOp::Arrow { "->" } else { "->>" };
+            let args = vec![self.expr(&binary.left)?, self.expr(&binary.right)?];
+            return self.word(name, "JSON", args);
+        }
+        // `a IS TRUE` asks for truth, not for one.
+        if matches!(binary.op, BinaryOp::Is | BinaryOp::IsNot)
+            && let ast::Expr::Column(column) = &binary.right
+            && column.table.is_none()
+            && column.name.quote == ast::Quote::Bare
+            && (column.name.is("true") || column.name.is("false"))
+        {
+            let truth = Expr::Coalesce(vec![
+                Expr::Not(Box::new(Expr::Not(Box::new(self.expr(&binary.left)?.expr)))),
+                Expr::Constant(if column.name.is("true") { 0 } else { 1 }.into()),
+            ]);
+            let wanted = column.name.is("true") == (binary.op == BinaryOp::Is);
+            return Ok(Bound::plain(if wanted { truth } else { Expr::Not(Box::new(truth)) }));
+        }
+        let left = self.expr(&binary.left)?;
+        let right = self.expr(&binary.right)?;
+        Ok(Bound::plain(operator(binary.op, left, right)))
+    }
+
+    fn case(&mut self, case: &'q ast::Case) -> Result<Bound<S>> {
+        let operand = case.operand.as_ref().map(|operand| self.expr(operand)).transpose()?;
+        let mut branches = Vec::with_capacity(case.branches.len());
+        for (when, then) in &case.branches {
+            let when = self.expr(when)?;
+            let how = operand.as_ref().map_or(Comparison::default(), |operand| comparison(operand, &when));
+            branches.push((how, when.expr, self.expr(then)?.expr));
+        }
+        let otherwise = case.otherwise.as_ref().map(|otherwise| self.expr(otherwise)).transpose()?;
+        let operand = operand.map(|operand| operand.expr);
+        let otherwise = otherwise.map(|otherwise| otherwise.expr);
+        Ok(Bound::plain(Expr::Case(Box::new(Case { operand, branches, otherwise }))))
+    }
+
+    /// A query within an expression, and whether it depends on what is around it.
+    pub(super) fn subquery(
+        &mut self,
+        select: &'q ast::Select,
+        kind: &str,
+    ) -> Result<(crate::sql::exec::Query<S>, bool)> {
+        let line = self.plan.len();
+        self.depth += 1;
+        let (query, reaches) = self.select(select)?;
+        self.depth -= 1;
+        let correlated = reaches < self.levels.len();
+        let name = if correlated { format!("CORRELATED {kind}SUBQUERY") } else { format!("{kind}SUBQUERY") };
+        self.plan.insert(line, (self.depth, name));
+        Ok((query, correlated))
+    }
+}
+
+fn operand_only<S: Store>(collation: Option<Collation>, explicit: bool) -> Bound<S> {
+    Bound { collation, explicit, ..Bound::constant(Value::Null) }
+}
+
+/// A constant's value.
+pub(super) fn constant(literal: &Literal) -> Result<Value> {
+    Ok(match literal {
+        Literal::Null => Value::Null,
+        Literal::Integer(n) => i64::try_from(*n).map_or(Value::Real(*n as f64), Value::Integer),
+        Literal::Hex(bits) => Value::Integer(*bits as i64),
+        Literal::Float(real) => (*real).into(),
+        Literal::String(text) => (&**text).into(),
+        Literal::Blob(bytes) => (&**bytes).into(),
+        Literal::CurrentDate | Literal::CurrentTime | Literal::CurrentTimestamp => {
+            return Err(Failure::unsupported("dates and times"));
+        }
+    })
+}

@@ -1,0 +1,350 @@
+//! Names become places.
+//!
+//! A binder goes through a tree with a stack of levels, one for each query that it is in. A name is looked for in the innermost
+//! level first; how many levels further out it is found is the depth that the expression keeps. Each level notes which tables a
+//! condition used, so that the planner knows where to ask it, and how far out anything within it reached: a subquery that reaches
+//! nowhere is computed once.
+
+mod call;
+mod change;
+mod expr;
+mod from;
+mod group;
+mod operators;
+mod select;
+mod sets;
+
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+
+pub(in crate::sql) use expr::Bound;
+pub(in crate::sql) use from::{FromTable, Rows};
+
+use super::ast::{self, Ident, Quote};
+use super::catalog::Catalog;
+use super::exec::{Aggregate, Expr, Place, Session};
+use super::failure::{Failure, Result};
+use super::store::{Store, TreeId};
+use super::value::Affinity;
+use crate::row::Collation;
+
+/// A column that a level shows.
+#[derive(Clone, Debug)]
+pub(in crate::sql) struct ScopeColumn {
+    pub(in crate::sql) name: Box<str>,
+    pub(in crate::sql) affinity: Option<Affinity>,
+    pub(in crate::sql) collation: Option<Collation>,
+    pub(in crate::sql) declared: Box<str>,
+    pub(in crate::sql) place: Place,
+    /// That `USING` made it one with a column before it, which is shown instead.
+    pub(in crate::sql) hidden: bool,
+    /// What it means without its table's name, where a join that keeps right rows made it one with others: the right one's
+    /// column, or the first of several that is something.
+    pub(in crate::sql) joined: Vec<ScopeColumn>,
+    /// That a later table is joined by `USING` it.
+    pub(in crate::sql) used_again: bool,
+}
+
+impl ScopeColumn {
+    /// As it is shown under its own name: of several columns in one, none is the one that was declared.
+    fn shown(&self) -> ScopeColumn {
+        let one = match &self.joined[..] {
+            [] => self,
+            [one] => one,
+            _ => return ScopeColumn { declared: "".into(), ..self.clone() },
+        };
+        ScopeColumn { name: self.name.clone(), ..one.clone() }
+    }
+}
+
+/// A table that a level shows.
+#[derive(Clone, Debug)]
+pub(in crate::sql) struct ScopeTable {
+    pub(in crate::sql) name: Box<str>,
+    pub(in crate::sql) columns: Vec<ScopeColumn>,
+    /// The slot, if its rows have rowids.
+    pub(in crate::sql) rowid: Option<u16>,
+}
+
+/// The aggregates of a level.
+pub(in crate::sql) struct Groups<S: Store> {
+    aggregates: Vec<Aggregate<S>>,
+    captured: Vec<(Expr<S>, u16)>,
+    /// Where the captured are from.
+    places: Vec<(Place, u16)>,
+}
+
+/// A query that is being bound.
+pub(in crate::sql) struct Level<'q, S: Store> {
+    pub(in crate::sql) tables: Vec<ScopeTable>,
+    groups: Option<Groups<S>>,
+    /// What is bound now is computed of rows, before they are grouped.
+    before: bool,
+    pub(in crate::sql) registers: u16,
+    /// The outermost level that something in here named.
+    reaches: usize,
+    /// Names of results, which conditions may use too.
+    aliases: Vec<(&'q Ident, &'q ast::Expr)>,
+    /// The alias that is being bound, so that it doesn't mean itself.
+    busy: bool,
+    /// The slots that were named since this was cleared.
+    used: u64,
+    /// The columns of each slot that are read.
+    pub(in crate::sql) columns: Vec<BTreeSet<u16>>,
+}
+
+impl<S: Store> Level<'_, S> {
+    fn new(reaches: usize) -> Self {
+        Level {
+            tables: Vec::new(),
+            groups: None,
+            before: true,
+            registers: 0,
+            reaches,
+            aliases: Vec::new(),
+            busy: false,
+            used: 0,
+            columns: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, place: Place) {
+        let (slot, column) = match place {
+            Place::Column { slot, column } | Place::Real { slot, column } => (slot, Some(column)),
+            Place::Rowid { slot } => (slot, None),
+            Place::Register(_) => return,
+        };
+        self.used |= 1_u64.checked_shl(u32::from(slot)).unwrap_or(0);
+        if let (Some(columns), Some(column)) = (self.columns.get_mut(usize::from(slot)), column) {
+            columns.insert(column);
+        }
+    }
+}
+
+/// What the parameters of a statement are called.
+#[derive(Debug, Default)]
+pub(in crate::sql) struct Parameters {
+    /// By number, from 0; those without a name have none.
+    pub(in crate::sql) names: Vec<Option<Box<str>>>,
+}
+
+impl Parameters {
+    fn number(&mut self, parameter: &ast::Parameter) -> usize {
+        let grown = |names: &mut Vec<Option<Box<str>>>, len: usize| names.resize(names.len().max(len), None);
+        match parameter {
+            ast::Parameter::Next => {
+                self.names.push(None);
+                self.names.len() - 1
+            }
+            ast::Parameter::Numbered(number) => {
+                let number = *number as usize;
+                grown(&mut self.names, number);
+                self.names[number - 1] = Some(format!("?{number}").into());
+                number - 1
+            }
+            ast::Parameter::Named(name) => {
+                let known = self.names.iter().position(|other| other.as_ref() == Some(name));
+                known.unwrap_or_else(|| {
+                    self.names.push(Some(name.clone()));
+                    self.names.len() - 1
+                })
+            }
+        }
+    }
+}
+
+/// A common table, and those that it can see.
+#[derive(Clone, Copy)]
+struct Common<'q> {
+    table: &'q ast::CommonTable,
+    /// How many tables of the list it sees: those before it and itself.
+    visible: usize,
+    text: &'q str,
+}
+
+/// Binds one statement.
+pub(in crate::sql) struct Binder<'q, S: Store> {
+    pub(in crate::sql) catalog: &'q Catalog,
+    pub(in crate::sql) session: &'q Session<S>,
+    /// The text that spans are of.
+    text: &'q str,
+    levels: Vec<Level<'q, S>>,
+    pub(in crate::sql) parameters: Parameters,
+    commons: Vec<Common<'q>>,
+    /// Views that are open.
+    views: u32,
+    /// The tables that are read.
+    pub(in crate::sql) reads: Vec<TreeId>,
+    /// What the plan says of itself: how deep, and what.
+    pub(in crate::sql) plan: Vec<(u32, String)>,
+    depth: u32,
+    _store: PhantomData<S>,
+}
+
+/// Views and common tables within each other.
+const VIEWS: u32 = 100;
+
+impl<'q, S: Store> Binder<'q, S> {
+    pub(in crate::sql) fn new(catalog: &'q Catalog, session: &'q Session<S>, text: &'q str) -> Self {
+        Binder {
+            catalog,
+            session,
+            text,
+            levels: Vec::new(),
+            parameters: Parameters::default(),
+            commons: Vec::new(),
+            views: 0,
+            reads: Vec::new(),
+            plan: Vec::new(),
+            depth: 0,
+            _store: PhantomData,
+        }
+    }
+
+    pub(in crate::sql) fn push_level(&mut self) {
+        let reaches = self.levels.len();
+        self.levels.push(Level::new(reaches));
+    }
+
+    pub(in crate::sql) fn pop_level(&mut self) -> Result<Level<'q, S>> {
+        self.levels.pop().ok_or_else(|| Failure::internal("no level"))
+    }
+
+    pub(in crate::sql) fn level(&mut self) -> &mut Level<'q, S> {
+        if self.levels.is_empty() {
+            self.push_level();
+        }
+        let last = self.levels.len() - 1;
+        &mut self.levels[last]
+    }
+
+    /// How deep in the plan what is bound now is shown.
+    pub(in crate::sql) fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// The columns of a slot of the innermost level that are read.
+    pub(in crate::sql) fn columns_of(&self, slot: usize) -> Option<&BTreeSet<u16>> {
+        self.levels.last()?.columns.get(slot)
+    }
+
+    /// A column by its name, from the innermost level outwards.
+    fn resolve(&mut self, column: &'q ast::Column) -> Result<Bound<S>> {
+        let name = &*column.name.text;
+        if let Some(schema) = &column.schema
+            && !schema.is("main")
+        {
+            return Err(self.no_column(column));
+        }
+        for depth in 0..self.levels.len() {
+            let at = self.levels.len() - 1 - depth;
+            let mut found = Vec::new();
+            for table in &self.levels[at].tables {
+                let qualified = column.table.as_ref();
+                if qualified.is_some_and(|wanted| !wanted.is(&table.name)) {
+                    continue;
+                }
+                let fits =
+                    |of: &&ScopeColumn| of.name.eq_ignore_ascii_case(name) && (qualified.is_some() || !of.hidden);
+                found.extend(table.columns.iter().filter(fits).cloned());
+            }
+            if found.is_empty() && ["rowid", "oid", "_rowid_"].iter().any(|rowid| rowid.eq_ignore_ascii_case(name)) {
+                let named = |table: &&ScopeTable| column.table.as_ref().is_none_or(|wanted| wanted.is(&table.name));
+                let tables: Vec<_> = self.levels[at].tables.iter().filter(named).collect();
+                if let [ScopeTable { rowid: Some(slot), .. }] = tables[..] {
+                    found.push(ScopeColumn {
+                        name: name.into(),
+                        affinity: Some(Affinity::Integer),
+                        collation: None,
+                        declared: "INTEGER".into(),
+                        place: Place::Rowid { slot: *slot },
+                        hidden: false,
+                        joined: Vec::new(),
+                        used_again: false,
+                    });
+                }
+            }
+            match &found[..] {
+                [] => {}
+                [one] => return self.place(one, depth, column.table.is_none()),
+                _ => {
+                    let shown = displayed(column);
+                    return Err(Failure::error(format!("ambiguous column name: {shown}")).at(column.name.span.start));
+                }
+            }
+            if column.table.is_none() && !self.levels[at].busy {
+                let alias = self.levels[at].aliases.iter().find(|(alias, _)| alias.is(name)).map(|(_, expr)| *expr);
+                if let (Some(expr), 0) = (alias, depth) {
+                    self.levels[at].busy = true;
+                    let bound = self.expr(expr);
+                    self.levels[at].busy = false;
+                    return bound;
+                }
+            }
+        }
+        if column.table.is_none() {
+            match column.name.quote {
+                Quote::Double => return Ok(Bound::constant(name.into())),
+                Quote::Bare if column.name.is("true") => return Ok(Bound::constant(true.into())),
+                Quote::Bare if column.name.is("false") => return Ok(Bound::constant(false.into())),
+                _ => {}
+            }
+        }
+        Err(self.no_column(column))
+    }
+
+    fn no_column(&self, column: &ast::Column) -> Failure {
+        Failure::error(format!("no such column: {}", displayed(column))).at(column.name.span.start)
+    }
+
+    /// A column that was found so many levels out; by its own name alone, what joins made of it.
+    fn place(&mut self, column: &ScopeColumn, depth: usize, alone: bool) -> Result<Bound<S>> {
+        let parts = match alone && !column.joined.is_empty() {
+            true => &column.joined[..],
+            false => std::slice::from_ref(column),
+        };
+        let at = self.levels.len() - 1 - depth;
+        for level in &mut self.levels[at + 1..] {
+            level.reaches = level.reaches.min(at);
+        }
+        let level = &mut self.levels[at];
+        let mut places = Vec::with_capacity(1);
+        for part in parts {
+            level.note(part.place);
+            places.push(level.after_groups(part.place)?);
+        }
+        let local = |place| match depth {
+            0 => Expr::Local(place),
+            _ => Expr::Outer(depth as u16, place),
+        };
+        match (parts, &places[..]) {
+            ([part], [one]) => {
+                Ok(Bound { expr: local(*one), affinity: part.affinity, collation: part.collation, explicit: false })
+            }
+            _ => Ok(Bound::plain(Expr::Coalesce(places.into_iter().map(local).collect()))),
+        }
+    }
+}
+
+impl<S: Store> Level<'_, S> {
+    /// Where a column is when rows have become groups.
+    fn after_groups(&mut self, place: Place) -> Result<Place> {
+        if self.before || matches!(place, Place::Register(_)) {
+            return Ok(place);
+        }
+        let Some(groups) = &mut self.groups else { return Ok(place) };
+        if let Some((_, register)) = groups.places.iter().find(|(known, _)| *known == place) {
+            return Ok(Place::Register(*register));
+        }
+        let register = self.registers;
+        self.registers = register.checked_add(1).ok_or_else(|| Failure::error("too many columns"))?;
+        groups.places.push((place, register));
+        groups.captured.push((Expr::Local(place), register));
+        Ok(Place::Register(register))
+    }
+}
+
+fn displayed(column: &ast::Column) -> String {
+    let parts = [column.schema.as_ref(), column.table.as_ref(), Some(&column.name)];
+    parts.into_iter().flatten().map(|part| &*part.text).collect::<Vec<_>>().join(".")
+}

@@ -1,0 +1,79 @@
+//! `IN`, of a list, a query or a table.
+
+use std::cell::RefCell;
+
+use super::expr::comparison;
+use super::{Binder, Bound};
+use crate::sql::ast::{self, InSet as Set};
+use crate::sql::exec::{Comparison, Datum, Expr, InSet, Query, Subquery};
+use crate::sql::failure::{Failure, Result};
+use crate::sql::store::Store;
+
+impl<'q, S: Store> Binder<'q, S> {
+    pub(super) fn within(&mut self, within: &'q ast::In) -> Result<Bound<S>> {
+        let negated = within.negated;
+        match &within.set {
+            Set::List(list) => {
+                if matches!(within.operand, ast::Expr::Row(_)) {
+                    return Err(Failure::error("row value misused"));
+                }
+                let operand = self.expr(&within.operand)?;
+                // The list has no say: it is compared as the operand is.
+                let how = Comparison { affinity: operand.affinity, collation: operand.collation.unwrap_or_default() };
+                let list = self.exprs(list)?;
+                let operand = Box::new(operand.expr);
+                if !list.iter().all(|item| matches!(item, Expr::Constant(_))) {
+                    return Ok(Bound::plain(Expr::InList { negated, how, operand, list }));
+                }
+                let mut set = InSet::new(vec![how]);
+                for item in list {
+                    if let Expr::Constant(value) = item {
+                        set.insert(&[Datum::Own(value)]);
+                    }
+                }
+                Ok(Bound::plain(Expr::InSet { negated, operand, set: Box::new(set) }))
+            }
+            Set::Select(select) => {
+                let operands = self.operands(&within.operand)?;
+                let (query, correlated) = self.subquery(select, "LIST ")?;
+                self.in_query(negated, operands, query, correlated)
+            }
+            Set::Table(_, Some(_)) => Err(Failure::unsupported("table-valued functions")),
+            Set::Table(name, None) => {
+                let operands = self.operands(&within.operand)?;
+                let (query, reaches) = self.whole_table(name)?;
+                let correlated = reaches < self.levels.len();
+                self.in_query(negated, operands, query, correlated)
+            }
+        }
+    }
+
+    fn operands(&mut self, operand: &'q ast::Expr) -> Result<Vec<Bound<S>>> {
+        match operand {
+            ast::Expr::Row(row) => row.iter().map(|expr| self.expr(expr)).collect(),
+            one => Ok(vec![self.expr(one)?]),
+        }
+    }
+
+    fn in_query(
+        &mut self,
+        negated: bool,
+        operands: Vec<Bound<S>>,
+        query: Query<S>,
+        correlated: bool,
+    ) -> Result<Bound<S>> {
+        if operands.len() != query.columns.len() {
+            let (found, expected) = (query.columns.len(), operands.len());
+            return Err(Failure::error(format!("sub-select returns {found} columns - expected {expected}")));
+        }
+        let how = operands.iter().zip(&query.columns).map(|(operand, column)| {
+            let mut right = Bound::plain(Expr::<S>::Constant(crate::sql::value::Value::Null));
+            (right.affinity, right.collation) = (column.affinity, column.collation);
+            comparison(operand, &right)
+        });
+        let how = how.collect();
+        let query = Subquery::new(query, correlated, how);
+        let operands = operands.into_iter().map(|operand| operand.expr).collect();
+        Ok(Bound::plain(Expr::InQuery { negated, operands, query: Box::new(RefCell::new(query)) }))
+    }
+}

@@ -1,0 +1,118 @@
+//! What there is: tables, indexes and views, read from the statements that made them.
+//!
+//! The schema's table holds text. It is parsed once when a database is opened and again when its cookie changes; statements are
+//! bound against what came out.
+
+mod read;
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(in crate::sql) use read::{SchemaRow, read};
+pub(in crate::sql) use table::{Column, Index, IndexPart, Origin, Table, collation_named};
+
+use super::ast::{CreateView, Ident, QualifiedName, SchemaKind};
+use super::failure::{Failure, Result};
+
+/// A view: a query under a name.
+#[derive(Debug)]
+pub(in crate::sql) struct View {
+    pub(in crate::sql) create: CreateView,
+    /// Its statement, whose parts name columns.
+    pub(in crate::sql) sql: String,
+}
+
+/// What a name of `FROM` may mean.
+#[derive(Clone, Debug)]
+pub(in crate::sql) enum Relation {
+    Table(Arc<Table>),
+    View(Arc<View>),
+}
+
+/// Everything under its name in small letters.
+#[derive(Clone, Debug, Default)]
+pub(in crate::sql) struct Catalog {
+    relations: BTreeMap<String, Relation>,
+    /// Indexes, with the table that each is on.
+    indexes: BTreeMap<String, String>,
+    /// Tables and indexes that use what isn't there yet, and why.
+    refused: BTreeMap<String, Refused>,
+    /// Triggers, with the table that each is on.
+    triggers: BTreeMap<String, String>,
+    /// Tables and views whose rows can be read but not changed, and why.
+    unchangeable: BTreeMap<String, Failure>,
+    pub(in crate::sql) cookie: u32,
+}
+
+/// An object that is known by its name only.
+#[derive(Clone, Debug)]
+pub(in crate::sql) struct Refused {
+    pub(in crate::sql) kind: SchemaKind,
+    /// Whether it can be dropped like any other.
+    pub(in crate::sql) droppable: bool,
+    pub(in crate::sql) why: Failure,
+}
+
+pub(in crate::sql) fn folded(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+impl Catalog {
+    pub(in crate::sql) fn relation(&self, name: &str) -> Option<&Relation> {
+        self.relations.get(&folded(name))
+    }
+
+    /// A table or an index that uses what isn't there yet.
+    pub(in crate::sql) fn refused(&self, kind: SchemaKind, name: &str) -> Option<&Refused> {
+        self.refused.get(&folded(name)).filter(|refused| refused.kind == kind)
+    }
+
+    pub(in crate::sql) fn has_trigger(&self, name: &str) -> bool {
+        self.triggers.contains_key(&folded(name))
+    }
+
+    /// Fails if something on a table or view would have to follow its changes and can't.
+    pub(in crate::sql) fn check_changeable(&self, name: &str) -> Result<()> {
+        self.unchangeable.get(&folded(name)).map_or(Ok(()), |why| Err(why.clone()))
+    }
+
+    /// The tables that users made.
+    pub(in crate::sql) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.relations.values().filter_map(|relation| match relation {
+            Relation::Table(table) if table.root != super::store::SCHEMA => Some(table),
+            _ => None,
+        })
+    }
+
+    /// The table of an index, and the index.
+    pub(in crate::sql) fn index(&self, name: &str) -> Option<(&Arc<Table>, &Arc<Index>)> {
+        let table = self.indexes.get(&folded(name))?;
+        let Some(Relation::Table(table)) = self.relations.get(table) else { return None };
+        Some((table, table.indexes.iter().find(|index| index.name.eq_ignore_ascii_case(name))?))
+    }
+
+    /// What a qualified name means. There is one database yet, and its name is `main`.
+    pub(in crate::sql) fn find(&self, name: &QualifiedName) -> Result<&Relation> {
+        let missing = || Failure::error(format!("no such table: {}", displayed(name)));
+        if !is_main(name.schema.as_ref()) {
+            return Err(missing());
+        }
+        if let Some(refused) = self.refused(SchemaKind::Table, &name.name.text) {
+            return Err(refused.why.clone());
+        }
+        self.relation(&name.name.text).ok_or_else(missing)
+    }
+}
+
+/// Whether a database's name is one that is here. What is temporary would be in a database of its own.
+pub(in crate::sql) fn is_main(schema: Option<&Ident>) -> bool {
+    schema.is_none_or(|schema| schema.is("main"))
+}
+
+pub(in crate::sql) fn displayed(name: &QualifiedName) -> String {
+    match &name.schema {
+        Some(schema) => format!("{}.{}", schema.text, name.name.text),
+        None => name.name.text.to_string(),
+    }
+}

@@ -1,0 +1,148 @@
+//! The schema's table, read.
+//!
+//! What uses a feature that isn't there is kept by its name, with the error that its use gives: a file with one such table is a
+//! file all the same. A table that has an index or a trigger of that kind can be read; to change it is an error.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Catalog, Index, Refused, Relation, Table, View, folded};
+use crate::row::{ValueRef, record};
+use crate::sql::Parser;
+use crate::sql::ast::{SchemaKind, Statement};
+use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::store::{Cursor, SCHEMA, Store, TreeId};
+
+/// A row of the schema's table.
+#[derive(Debug)]
+pub(in crate::sql) struct SchemaRow {
+    pub(in crate::sql) rowid: i64,
+    pub(in crate::sql) kind: String,
+    pub(in crate::sql) name: String,
+    pub(in crate::sql) table: String,
+    pub(in crate::sql) root: TreeId,
+    pub(in crate::sql) sql: Option<String>,
+}
+
+impl SchemaRow {
+    pub(in crate::sql) fn all<S: Store>(store: &mut S) -> Result<Vec<SchemaRow>> {
+        let mut rows = Vec::new();
+        let mut cursor = store.table_cursor(SCHEMA);
+        let mut more = store.first(&mut cursor)?;
+        while more {
+            store.load(&mut cursor)?;
+            let columns = record::decode(cursor.record()).map_err(malformed)?;
+            let row = SchemaRow::of(cursor.rowid(), &columns).ok_or_else(|| malformed("a row that makes no sense"))?;
+            rows.push(row);
+            more = store.next(&mut cursor)?;
+        }
+        Ok(rows)
+    }
+
+    fn of(rowid: i64, columns: &[ValueRef<'_>]) -> Option<SchemaRow> {
+        let text = |at: usize| match columns.get(at) {
+            Some(ValueRef::Text(text)) => Some(String::from_utf8_lossy(text).into_owned()),
+            _ => None,
+        };
+        let root = match columns.get(3) {
+            Some(ValueRef::Integer(root)) => TreeId::try_from(*root).ok()?,
+            _ => 0,
+        };
+        Some(SchemaRow { rowid, kind: text(0)?, name: text(1)?, table: text(2)?, root, sql: text(4) })
+    }
+}
+
+fn malformed(what: &str) -> Failure {
+    Failure::new(ResultCode::CORRUPT, format!("malformed database schema: {what}"))
+}
+
+/// Reads what there is.
+pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
+    let cookie = store.schema_cookie()?;
+    let rows = SchemaRow::all(store)?;
+    let mut catalog = Catalog { cookie, ..Catalog::default() };
+    let schema = Arc::new(Table::schema());
+    for name in ["sqlite_master", "sqlite_schema"] {
+        catalog.relations.insert(name.to_owned(), Relation::Table(schema.clone()));
+    }
+    let mut tables: BTreeMap<String, Table> = BTreeMap::new();
+    // The roots of what comes with a table stand in rows of their own, without a statement.
+    let automatic = |table: &str| {
+        let prefix = format!("sqlite_autoindex_{}_", folded(table));
+        let number = |row: &SchemaRow| folded(&row.name).strip_prefix(&prefix)?.parse::<usize>().ok();
+        let mut roots: Vec<_> = rows.iter().filter_map(|row| Some((number(row)?, row.root))).collect();
+        roots.sort_unstable();
+        roots
+    };
+    for row in rows.iter().filter(|row| row.kind == "table") {
+        let sql = row.sql.as_deref().unwrap_or("");
+        let create = match statement(row, sql)? {
+            Some(Statement::CreateTable(create)) => create,
+            Some(Statement::CreateVirtualTable(_)) => {
+                let why = Failure::unsupported(&format!("virtual tables: {}", row.name));
+                let refused = Refused { kind: SchemaKind::Table, droppable: false, why };
+                catalog.refused.insert(folded(&row.name), refused);
+                continue;
+            }
+            _ => return Err(malformed(&row.name)),
+        };
+        let roots: Vec<_> =
+            std::iter::once(row.root).chain(automatic(&row.name).into_iter().map(|(_, root)| root)).collect();
+        match Table::new(&create, sql, &roots) {
+            Ok(table) => drop(tables.insert(folded(&row.name), table)),
+            Err(why) => {
+                let refused = Refused { kind: SchemaKind::Table, droppable: true, why: why.of(&row.name) };
+                catalog.refused.insert(folded(&row.name), refused);
+            }
+        }
+    }
+    for row in &rows {
+        match (row.kind.as_str(), &row.sql) {
+            ("index", Some(sql)) => {
+                let Some(Statement::CreateIndex(create)) = statement(row, sql)? else {
+                    return Err(malformed(&row.name));
+                };
+                let index = match (tables.get_mut(&folded(&row.table)), catalog.refused.get(&folded(&row.table))) {
+                    (Some(table), _) => Index::create(&create, table, row.root).map(|index| (table, index)),
+                    (None, Some(refused)) => Err(refused.why.clone()),
+                    (None, None) => return Err(malformed(&row.name)),
+                };
+                match index {
+                    Ok((table, index)) => table.indexes.push(Arc::new(index)),
+                    // Rows are found without it, but a change would leave it behind.
+                    Err(why) => {
+                        let why = why.of(&row.name);
+                        catalog.unchangeable.entry(folded(&row.table)).or_insert_with(|| why.clone());
+                        let refused = Refused { kind: SchemaKind::Index, droppable: true, why };
+                        catalog.refused.insert(folded(&row.name), refused);
+                    }
+                }
+            }
+            ("view", Some(sql)) => {
+                let Some(Statement::CreateView(create)) = statement(row, sql)? else {
+                    return Err(malformed(&row.name));
+                };
+                catalog
+                    .relations
+                    .insert(folded(&row.name), Relation::View(Arc::new(View { create: *create, sql: sql.clone() })));
+            }
+            ("trigger", _) => {
+                let why = Failure::unsupported(&format!("triggers: {}", row.name));
+                catalog.unchangeable.entry(folded(&row.table)).or_insert(why);
+                catalog.triggers.insert(folded(&row.name), folded(&row.table));
+            }
+            _ => {}
+        }
+    }
+    for (name, table) in tables {
+        for index in &table.indexes {
+            catalog.indexes.insert(folded(&index.name), name.clone());
+        }
+        catalog.relations.insert(name, Relation::Table(Arc::new(table)));
+    }
+    Ok(catalog)
+}
+
+fn statement(row: &SchemaRow, sql: &str) -> Result<Option<Statement>> {
+    Parser::new(sql).next_statement().map_err(|error| malformed(&format!("{}: {error}", row.name)))
+}

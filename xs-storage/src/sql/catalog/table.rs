@@ -1,0 +1,347 @@
+//! A table as its `CREATE TABLE` describes it, and the indexes on it.
+
+use std::sync::Arc;
+
+use super::super::ast::{
+    ColumnConstraintKind, ColumnDef, Conflict, CreateIndex, CreateTable, DefaultValue, Expr, Literal, Order, OrderTerm,
+    TableBody, TableConstraintKind, UnaryOp,
+};
+use crate::row::{Collation, KeyColumn};
+use crate::sql::failure::{Failure, Result};
+use crate::sql::store::TreeId;
+use crate::sql::value::{Affinity, Value};
+
+/// A column of a table.
+#[derive(Debug)]
+pub(in crate::sql) struct Column {
+    pub(in crate::sql) name: Box<str>,
+    /// As it was declared; nothing, if it has no type.
+    pub(in crate::sql) declared: Box<str>,
+    pub(in crate::sql) affinity: Affinity,
+    pub(in crate::sql) collation: Collation,
+    /// That it may not be null, and what happens if it would be.
+    pub(in crate::sql) not_null: Option<Conflict>,
+    pub(in crate::sql) default: Option<Expr>,
+}
+
+/// What made an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sql) enum Origin {
+    Create,
+    Unique,
+    PrimaryKey,
+}
+
+/// A column of an index.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sql) struct IndexPart {
+    /// The table's column.
+    pub(in crate::sql) column: usize,
+    pub(in crate::sql) key: KeyColumn,
+}
+
+/// An index: its parts, and the rowid behind them.
+#[derive(Debug)]
+pub(in crate::sql) struct Index {
+    pub(in crate::sql) name: Box<str>,
+    pub(in crate::sql) root: TreeId,
+    pub(in crate::sql) parts: Vec<IndexPart>,
+    /// The order of its records: that of the parts, and the rowid.
+    pub(in crate::sql) order: Arc<[KeyColumn]>,
+    /// That no two rows are the same in all parts, and what happens if they would be.
+    pub(in crate::sql) unique: Option<Conflict>,
+    pub(in crate::sql) origin: Origin,
+}
+
+/// A table.
+#[derive(Debug)]
+pub(in crate::sql) struct Table {
+    pub(in crate::sql) name: Box<str>,
+    pub(in crate::sql) root: TreeId,
+    pub(in crate::sql) columns: Vec<Column>,
+    /// The column that is the rowid: declared `INTEGER PRIMARY KEY`.
+    pub(in crate::sql) rowid_column: Option<usize>,
+    /// That no rowid is given a second time, even if its row is gone.
+    pub(in crate::sql) autoincrement: bool,
+    /// What happens if a rowid is there already.
+    pub(in crate::sql) rowid_conflict: Conflict,
+    pub(in crate::sql) indexes: Vec<Arc<Index>>,
+    /// Conditions of all rows, with how errors call them.
+    pub(in crate::sql) checks: Vec<(Box<str>, Expr)>,
+}
+
+impl Table {
+    pub(in crate::sql) fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
+    /// What columns are in records that were written before the columns were added.
+    pub(in crate::sql) fn defaults(&self) -> Vec<Value> {
+        let of = |column: &Column| match &column.default {
+            Some(Expr::Literal(Literal::Integer(n))) => i64::try_from(*n).map_or(Value::Null, Value::Integer),
+            Some(Expr::Literal(Literal::Float(real))) => (*real).into(),
+            Some(Expr::Literal(Literal::String(text))) => (&**text).into(),
+            Some(Expr::Literal(Literal::Blob(bytes))) => (&**bytes).into(),
+            Some(Expr::Unary(UnaryOp::Minus, operand)) => match &**operand {
+                Expr::Literal(Literal::Integer(n)) => Value::Integer((*n as i64).wrapping_neg()),
+                Expr::Literal(Literal::Float(real)) => (-*real).into(),
+                _ => Value::Null,
+            },
+            _ => Value::Null,
+        };
+        self.columns.iter().map(|column| column.affinity.apply_to(of(column))).collect()
+    }
+
+    /// The table of a statement; `roots` gives the roots of its tree and, in their order, of the indexes that come with it.
+    pub(in crate::sql) fn new(create: &CreateTable, sql: &str, roots: &[TreeId]) -> Result<Table> {
+        let TableBody::Columns { columns: defs, constraints, without_rowid, strict } = &create.body else {
+            return Err(Failure::internal("a table that is stored as a query"));
+        };
+        if *without_rowid {
+            return Err(Failure::unsupported("WITHOUT ROWID"));
+        }
+        if *strict {
+            return Err(Failure::unsupported("STRICT"));
+        }
+        let name = create.name.name.text.clone();
+        let mut table = Table {
+            name,
+            root: roots.first().copied().unwrap_or(0),
+            columns: Vec::with_capacity(defs.len()),
+            rowid_column: None,
+            autoincrement: false,
+            rowid_conflict: Conflict::Abort,
+            indexes: Vec::new(),
+            checks: Vec::new(),
+        };
+        for def in defs {
+            if table.column(&def.name.text).is_some() {
+                return Err(Failure::error(format!("duplicate column name: {}", def.name.text)));
+            }
+            table.columns.push(column(def)?);
+        }
+        let mut keys = Keys { table: &mut table, roots: &roots[1.min(roots.len())..], primary: false };
+        for (at, def) in defs.iter().enumerate() {
+            keys.of_column(at, def)?;
+        }
+        for constraint in constraints {
+            match &constraint.kind {
+                TableConstraintKind::PrimaryKey { columns, autoincrement, conflict } => {
+                    keys.primary(columns, *autoincrement, *conflict)?;
+                }
+                TableConstraintKind::Unique(columns, conflict) => {
+                    let parts = parts(keys.table, columns)?;
+                    keys.index(parts, *conflict, Origin::Unique);
+                }
+                // Foreign keys are not enforced unless somebody asks for it, which is refused elsewhere.
+                _ => {}
+            }
+        }
+        // Checks are found in the order in which they stand.
+        let named = |name: &Option<super::super::ast::Ident>, span: super::super::ast::Span| match name {
+            Some(name) => name.text.clone(),
+            None => sql.get(span.start as usize..span.end as usize).unwrap_or("").trim().into(),
+        };
+        for def in defs {
+            for constraint in &def.constraints {
+                if let ColumnConstraintKind::Check(check, span) = &constraint.kind {
+                    table.checks.push((named(&constraint.name, *span), check.clone()));
+                }
+            }
+        }
+        for constraint in constraints {
+            if let TableConstraintKind::Check(check, span, _) = &constraint.kind {
+                table.checks.push((named(&constraint.name, *span), check.clone()));
+            }
+        }
+        Ok(table)
+    }
+
+    /// The schema's own table.
+    pub(in crate::sql) fn schema() -> Table {
+        let column = |name: &str, declared: &str| Column {
+            name: name.into(),
+            declared: declared.into(),
+            affinity: Affinity::of_column(declared),
+            collation: Collation::Binary,
+            not_null: None,
+            default: None,
+        };
+        let columns = [("type", "TEXT"), ("name", "TEXT"), ("tbl_name", "TEXT"), ("rootpage", "INT"), ("sql", "TEXT")];
+        Table {
+            name: "sqlite_master".into(),
+            root: super::super::store::SCHEMA,
+            columns: columns.into_iter().map(|(name, declared)| column(name, declared)).collect(),
+            rowid_column: None,
+            autoincrement: false,
+            rowid_conflict: Conflict::Abort,
+            indexes: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+}
+
+fn column(def: &ColumnDef) -> Result<Column> {
+    let declared: Box<str> = def.type_name.as_ref().map_or("".into(), |name| name.0.clone());
+    let mut column = Column {
+        name: def.name.text.clone(),
+        affinity: Affinity::of_column(&declared),
+        declared,
+        collation: Collation::Binary,
+        not_null: None,
+        default: None,
+    };
+    for constraint in &def.constraints {
+        match &constraint.kind {
+            ColumnConstraintKind::NotNull(conflict) => column.not_null = Some(conflict.unwrap_or(Conflict::Abort)),
+            ColumnConstraintKind::Collate(name) => column.collation = collation_named(&name.text)?,
+            ColumnConstraintKind::Default(default) => {
+                column.default = Some(match default {
+                    DefaultValue::Constant(expr) | DefaultValue::Expr(expr) => expr.clone(),
+                    DefaultValue::Word(word) if word.is("true") => Expr::Literal(Literal::Integer(1)),
+                    DefaultValue::Word(word) if word.is("false") => Expr::Literal(Literal::Integer(0)),
+                    DefaultValue::Word(word) => Expr::Literal(Literal::String(word.text.clone())),
+                });
+            }
+            ColumnConstraintKind::Generated(..) => return Err(Failure::unsupported("generated columns")),
+            _ => {}
+        }
+    }
+    Ok(column)
+}
+
+/// The order that a name stands for.
+pub(in crate::sql) fn collation_named(name: &str) -> Result<Collation> {
+    match name.to_ascii_lowercase().as_str() {
+        "binary" => Ok(Collation::Binary),
+        "nocase" => Ok(Collation::NoCase),
+        "rtrim" => Ok(Collation::Rtrim),
+        _ => Err(Failure::error(format!("no such collation sequence: {name}"))),
+    }
+}
+
+/// Puts keys to a table: the rowid's column, or indexes.
+struct Keys<'a> {
+    table: &'a mut Table,
+    roots: &'a [TreeId],
+    primary: bool,
+}
+
+impl Keys<'_> {
+    fn of_column(&mut self, at: usize, def: &ColumnDef) -> Result<()> {
+        for constraint in &def.constraints {
+            match &constraint.kind {
+                ColumnConstraintKind::PrimaryKey { order, conflict, autoincrement } => {
+                    self.begin_primary()?;
+                    // A descending one is an index, by an old mistake that files depend on.
+                    self.key(vec![self.part(at, *order == Some(Order::Desc))], *order != Some(Order::Desc), *conflict);
+                    self.check_autoincrement(*autoincrement)?;
+                }
+                ColumnConstraintKind::Unique(conflict) => {
+                    self.index(vec![self.part(at, false)], *conflict, Origin::Unique);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn primary(&mut self, columns: &[OrderTerm], autoincrement: bool, conflict: Option<Conflict>) -> Result<()> {
+        self.begin_primary()?;
+        let parts = parts(self.table, columns)?;
+        self.key(parts, true, conflict);
+        self.check_autoincrement(autoincrement)
+    }
+
+    fn begin_primary(&mut self) -> Result<()> {
+        match std::mem::replace(&mut self.primary, true) {
+            true => Err(Failure::error(format!("table \"{}\" has more than one primary key", self.table.name))),
+            false => Ok(()),
+        }
+    }
+
+    fn check_autoincrement(&mut self, autoincrement: bool) -> Result<()> {
+        match (autoincrement, self.table.rowid_column) {
+            (false, _) => Ok(()),
+            (true, None) => Err(Failure::error("AUTOINCREMENT is only allowed on an INTEGER PRIMARY KEY")),
+            (true, Some(_)) => {
+                self.table.autoincrement = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn part(&self, column: usize, descending: bool) -> IndexPart {
+        IndexPart { column, key: KeyColumn { collation: self.table.columns[column].collation, descending } }
+    }
+
+    fn key(&mut self, parts: Vec<IndexPart>, may_be_rowid: bool, conflict: Option<Conflict>) {
+        if let [part] = parts[..]
+            && may_be_rowid
+            && self.table.columns[part.column].declared.eq_ignore_ascii_case("INTEGER")
+        {
+            self.table.rowid_column = Some(part.column);
+            self.table.rowid_conflict = conflict.unwrap_or(Conflict::Abort);
+            return;
+        }
+        self.index(parts, conflict, Origin::PrimaryKey);
+    }
+
+    /// An index that comes with the table, unless one like it is there.
+    fn index(&mut self, parts: Vec<IndexPart>, conflict: Option<Conflict>, origin: Origin) {
+        let same = |index: &Arc<Index>| {
+            index.parts.len() == parts.len()
+                && index
+                    .parts
+                    .iter()
+                    .zip(&parts)
+                    .all(|(a, b)| a.column == b.column && a.key.collation == b.key.collation)
+        };
+        if self.table.indexes.iter().any(same) {
+            return;
+        }
+        let number = self.table.indexes.len();
+        let name = format!("sqlite_autoindex_{}_{}", self.table.name, number + 1);
+        let root = self.roots.get(number).copied().unwrap_or(0);
+        let unique = Some(conflict.unwrap_or(Conflict::Abort));
+        self.table.indexes.push(Arc::new(Index::new(name.into(), root, parts, unique, origin)));
+    }
+}
+
+impl Index {
+    fn new(name: Box<str>, root: TreeId, parts: Vec<IndexPart>, unique: Option<Conflict>, origin: Origin) -> Index {
+        let order = parts.iter().map(|part| part.key).chain([KeyColumn::default()]).collect();
+        Index { name, root, parts, order, unique, origin }
+    }
+
+    /// The index of a statement.
+    pub(in crate::sql) fn create(create: &CreateIndex, table: &Table, root: TreeId) -> Result<Index> {
+        if create.filter.is_some() {
+            return Err(Failure::unsupported("partial indexes"));
+        }
+        let unique = create.unique.then_some(Conflict::Abort);
+        Ok(Index::new(create.name.name.text.clone(), root, parts(table, &create.columns)?, unique, Origin::Create))
+    }
+}
+
+fn parts(table: &Table, terms: &[OrderTerm]) -> Result<Vec<IndexPart>> {
+    let mut parts = Vec::with_capacity(terms.len());
+    for term in terms {
+        let (expr, collation) = match &term.expr {
+            Expr::Collate(expr, name) => (&**expr, Some(collation_named(&name.text)?)),
+            expr => (expr, None),
+        };
+        let name = match expr {
+            Expr::Column(column) if column.table.is_none() => &column.name.text,
+            Expr::Literal(Literal::String(name)) => name,
+            _ => return Err(Failure::unsupported("expressions in indexes")),
+        };
+        let Some(column) = table.column(name) else {
+            return Err(Failure::error(format!("table {} has no column named {name}", table.name)));
+        };
+        let collation = collation.unwrap_or(table.columns[column].collation);
+        let descending = term.order == Some(Order::Desc);
+        parts.push(IndexPart { column, key: KeyColumn { collation, descending } });
+    }
+    Ok(parts)
+}

@@ -1,0 +1,138 @@
+//! Transactions, savepoints, and what a statement undoes when it fails.
+//!
+//! A statement that writes begins the store's transaction if none is open, and takes a savepoint within it. A failure goes back to
+//! that savepoint, unless the constraint that broke asks for something else: `FAIL` keeps what was done, `ROLLBACK` undoes the
+//! whole transaction. Outside of `BEGIN`, the statement's end is the transaction's.
+
+use crate::sql::ast::{Begin, Conflict, Ident};
+use crate::sql::exec::Session;
+use crate::sql::failure::{Failure, Result};
+use crate::sql::store::Store;
+
+pub(super) fn begin_store<S: Store>(session: &Session<S>) -> Result<()> {
+    if !session.writing.get() {
+        session.store.borrow_mut().begin()?;
+        session.writing.set(true);
+    }
+    Ok(())
+}
+
+/// Does something that writes, whole or not at all.
+pub(super) fn writing<S: Store, T>(session: &Session<S>, act: impl FnOnce() -> Result<T>) -> Result<T> {
+    begin_store(session)?;
+    let depth = session.savepoints.borrow().len();
+    session.store.borrow_mut().savepoint()?;
+    session.consequence.set(Conflict::Abort);
+    let done = act();
+    let consequence = session.consequence.replace(Conflict::Abort);
+    match &done {
+        Err(_) if consequence == Conflict::Rollback => {
+            roll_back(session)?;
+            return done;
+        }
+        Err(_) if consequence != Conflict::Fail => {
+            session.store.borrow_mut().roll_back_to(depth)?;
+            session.read_again()?;
+        }
+        _ => {}
+    }
+    session.store.borrow_mut().release(depth)?;
+    if !session.in_transaction.get() {
+        commit_store(session)?;
+    }
+    done
+}
+
+fn commit_store<S: Store>(session: &Session<S>) -> Result<()> {
+    if session.writing.get() {
+        let committed = session.store.borrow_mut().commit();
+        if committed.is_err() && !session.in_transaction.get() {
+            roll_back(session)?;
+        }
+        committed?;
+        session.writing.set(false);
+    }
+    Ok(())
+}
+
+/// Undoes what a statement began that could not go on, if it began the transaction.
+pub(super) fn give_up<S: Store>(session: &Session<S>) -> Result<()> {
+    if session.in_transaction.get() { Ok(()) } else { roll_back(session) }
+}
+
+pub(super) fn begin<S: Store>(session: &Session<S>, kind: Option<Begin>) -> Result<()> {
+    if session.in_transaction.get() {
+        return Err(Failure::error("cannot start a transaction within a transaction"));
+    }
+    if matches!(kind, Some(Begin::Immediate | Begin::Exclusive)) {
+        // No store keeps readers out, so that exclusive is immediate.
+        begin_store(session)?;
+    }
+    session.in_transaction.set(true);
+    Ok(())
+}
+
+pub(super) fn commit<S: Store>(session: &Session<S>) -> Result<()> {
+    if !session.in_transaction.get() {
+        return Err(Failure::error("cannot commit - no transaction is active"));
+    }
+    commit_store(session)?;
+    session.in_transaction.set(false);
+    session.savepoints.borrow_mut().clear();
+    session.end_read();
+    Ok(())
+}
+
+/// Undoes the transaction, if there is one.
+pub(super) fn roll_back<S: Store>(session: &Session<S>) -> Result<()> {
+    session.in_transaction.set(false);
+    session.savepoints.borrow_mut().clear();
+    if session.writing.replace(false) {
+        session.store.borrow_mut().roll_back()?;
+        session.read_again()?;
+    }
+    session.end_read();
+    Ok(())
+}
+
+pub(super) fn roll_back_asked<S: Store>(session: &Session<S>) -> Result<()> {
+    match session.in_transaction.get() {
+        true => roll_back(session),
+        false => Err(Failure::error("cannot rollback - no transaction is active")),
+    }
+}
+
+/// `SAVEPOINT`: outside of a transaction it begins one.
+pub(super) fn savepoint<S: Store>(session: &Session<S>, name: &Ident) -> Result<()> {
+    begin_store(session)?;
+    session.store.borrow_mut().savepoint()?;
+    if !session.in_transaction.replace(true) {
+        session.begun_by_savepoint.set(true);
+    } else if session.savepoints.borrow().is_empty() {
+        session.begun_by_savepoint.set(false);
+    }
+    session.savepoints.borrow_mut().push(name.text.clone());
+    Ok(())
+}
+
+fn depth_of<S: Store>(session: &Session<S>, name: &Ident) -> Result<usize> {
+    let depth = session.savepoints.borrow().iter().rposition(|other| name.is(other));
+    depth.ok_or_else(|| Failure::error(format!("no such savepoint: {}", name.text)))
+}
+
+pub(super) fn release<S: Store>(session: &Session<S>, name: &Ident) -> Result<()> {
+    let depth = depth_of(session, name)?;
+    if depth == 0 && session.begun_by_savepoint.get() {
+        return commit(session);
+    }
+    session.store.borrow_mut().release(depth)?;
+    session.savepoints.borrow_mut().truncate(depth);
+    Ok(())
+}
+
+pub(super) fn roll_back_to<S: Store>(session: &Session<S>, name: &Ident) -> Result<()> {
+    let depth = depth_of(session, name)?;
+    session.store.borrow_mut().roll_back_to(depth)?;
+    session.savepoints.borrow_mut().truncate(depth + 1);
+    session.read_again()
+}

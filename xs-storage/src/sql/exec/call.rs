@@ -1,0 +1,29 @@
+//! Calls of functions: values borrowed from rows in, and what the function may know of the connection.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::expr::{Data, Datum, Expr};
+use super::frame::Env;
+use crate::row::{Collation, ValueRef};
+use crate::sql::failure::Result;
+use crate::sql::function::Scalar;
+use crate::sql::store::Store;
+use crate::sql::value::Value;
+
+/// A call of a scalar function.
+pub(in crate::sql) struct Call<S: Store> {
+    pub(in crate::sql) function: Arc<dyn Scalar>,
+    pub(in crate::sql) args: Vec<Expr<S>>,
+    pub(in crate::sql) collation: Collation,
+}
+
+impl<S: Store> Call<S> {
+    #[inline]
+    pub(in crate::sql) fn eval(&self, env: Env<'_, S>) -> Result<Value> {
+        let args: Data<'_> = self.args.iter().map(|arg| arg.eval(env)).collect::<Result<_>>()?;
+        let args: SmallVec<[ValueRef<'_>; 4]> = args.iter().map(Datum::as_ref).collect();
+        env.outer.run.session.in_context(self.collation, |context| self.function.call(context, &args))
+    }
+}

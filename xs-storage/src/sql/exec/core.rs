@@ -1,0 +1,121 @@
+//! One `SELECT` without its `ORDER BY` and `LIMIT`: joins, groups, results, `DISTINCT`.
+
+use std::collections::BTreeSet;
+
+use super::aggregate::Grouping;
+use super::expr::{Datum, Expr};
+use super::frame::{Frame, Outer, Slot};
+use super::joined::Joined;
+use crate::row::{Collation, KeyColumn};
+use crate::sql::failure::Result;
+use crate::sql::store::{Store, key};
+use crate::sql::value::Value;
+
+pub(in crate::sql) struct Core<S: Store> {
+    pub(in crate::sql) frame: Frame<S>,
+    pub(in crate::sql) joined: Joined<S>,
+    pub(in crate::sql) grouping: Option<Grouping<S>>,
+    /// What comes out, and behind it what it is sorted by.
+    pub(in crate::sql) outputs: Vec<Expr<S>>,
+    /// What was computed when the row was reached; a place is read when somebody asks.
+    computed: Vec<Value>,
+    pub(in crate::sql) distinct: Option<Distinct>,
+    grouped: bool,
+}
+
+/// The rows that came out so far.
+pub(in crate::sql) struct Distinct {
+    /// The collations of the columns that count.
+    pub(in crate::sql) columns: Vec<Collation>,
+    seen: BTreeSet<Vec<u8>>,
+}
+
+impl Distinct {
+    pub(in crate::sql) fn new(columns: Vec<Collation>) -> Distinct {
+        Distinct { columns, seen: BTreeSet::new() }
+    }
+}
+
+impl<S: Store> Core<S> {
+    pub(in crate::sql) fn new(
+        frame: Frame<S>,
+        joined: Joined<S>,
+        grouping: Option<Grouping<S>>,
+        outputs: Vec<Expr<S>>,
+        distinct: Option<Distinct>,
+    ) -> Self {
+        let computed = vec![Value::Null; outputs.len()];
+        Core { frame, joined, grouping, outputs, computed, distinct, grouped: false }
+    }
+
+    pub(in crate::sql) fn reset(&mut self) {
+        self.joined.reset();
+        self.grouped = false;
+        if let Some(grouping) = &mut self.grouping {
+            grouping.reset();
+        }
+        if let Some(distinct) = &mut self.distinct {
+            distinct.seen.clear();
+        }
+    }
+
+    pub(in crate::sql) fn next(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        loop {
+            let more = match self.grouping.is_some() {
+                true => self.next_group(outer)?,
+                false => self.joined.next(&mut self.frame, outer)?,
+            };
+            if !more {
+                return Ok(false);
+            }
+            for (output, computed) in self.outputs.iter().zip(&mut self.computed) {
+                if !output.is_direct() {
+                    *computed = output.eval(outer.env(&self.frame))?.into_value();
+                }
+            }
+            if self.is_new(outer)? {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn next_group(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        let Some(grouping) = &mut self.grouping else { return Ok(false) };
+        if !std::mem::replace(&mut self.grouped, true) {
+            while self.joined.next(&mut self.frame, outer)? {
+                grouping.step(outer.env(&self.frame))?;
+            }
+            grouping.finish();
+            for slot in &mut self.frame.slots {
+                if let Slot::Table(row) = slot {
+                    row.null = true;
+                }
+            }
+        }
+        while grouping.next(&mut self.frame, outer)? {
+            match &grouping.having {
+                Some(having) if !having.holds(outer.env(&self.frame))? => {}
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_new(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        let Some(distinct) = &self.distinct else { return Ok(true) };
+        let mut row = Vec::new();
+        for (at, collation) in distinct.columns.iter().enumerate() {
+            let column = KeyColumn { collation: *collation, descending: false };
+            key::push(&mut row, self.output(at, outer)?.as_ref(), column);
+        }
+        Ok(self.distinct.as_mut().is_some_and(|distinct| distinct.seen.insert(row)))
+    }
+
+    #[inline]
+    pub(in crate::sql) fn output<'a>(&'a self, at: usize, outer: Outer<'a, S>) -> Result<Datum<'a>> {
+        match &self.outputs[at] {
+            direct if direct.is_direct() => direct.eval(outer.env(&self.frame)),
+            _ => Ok(Datum::Ref(self.computed[at].as_ref())),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Expressions, bound: names are places, operators know their affinity and collation.
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+
+use smallvec::SmallVec;
+
+use super::call::Call;
+use super::frame::{Env, Place};
+use super::subquery::{InSet, Subquery};
+use crate::row::{Collation, ValueRef};
+use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::store::Store;
+use crate::sql::value::{self, Affinity, NumberText, PatternKind, Value};
+
+/// A value that an expression gave: borrowed from a row where it can be, owned where it was made.
+pub(in crate::sql) enum Datum<'a> {
+    Ref(ValueRef<'a>),
+    Own(Value),
+}
+
+impl Datum<'_> {
+    #[inline]
+    pub(in crate::sql) fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            Datum::Ref(value) => *value,
+            Datum::Own(value) => value.as_ref(),
+        }
+    }
+
+    #[inline]
+    pub(in crate::sql) fn into_value(self) -> Value {
+        match self {
+            Datum::Ref(value) => value.into(),
+            Datum::Own(value) => value,
+        }
+    }
+}
+
+/// The arguments of a call: few, so that they need no allocation.
+pub(in crate::sql) type Data<'a> = SmallVec<[Datum<'a>; 4]>;
+
+/// How two values are compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::sql) struct Comparison {
+    pub(in crate::sql) affinity: Option<Affinity>,
+    pub(in crate::sql) collation: Collation,
+}
+
+/// What a comparison asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sql) enum Relation {
+    Eq,
+    NotEq,
+    Lt,
+    LtEq,
+    Gt,
+    GtEq,
+}
+
+impl Relation {
+    #[inline]
+    fn holds(self, order: Ordering) -> bool {
+        match self {
+            Relation::Eq => order.is_eq(),
+            Relation::NotEq => order.is_ne(),
+            Relation::Lt => order.is_lt(),
+            Relation::LtEq => order.is_le(),
+            Relation::Gt => order.is_gt(),
+            Relation::GtEq => order.is_ge(),
+        }
+    }
+}
+
+/// Arithmetic on two values.
+pub(in crate::sql) type Operation = fn(ValueRef<'_>, ValueRef<'_>) -> ValueRef<'static>;
+
+/// An expression.
+pub(in crate::sql) enum Expr<S: Store> {
+    Constant(Value),
+    /// By its number, from 0.
+    Parameter(usize),
+    /// Of this query.
+    Local(Place),
+    /// Of the query so many further out.
+    Outer(u16, Place),
+    Operate(Operation, Box<(Expr<S>, Expr<S>)>),
+    /// Of one operand.
+    Apply(fn(ValueRef<'_>) -> ValueRef<'static>, Box<Expr<S>>),
+    Concat(Box<(Expr<S>, Expr<S>)>),
+    Compare(Relation, Comparison, Box<(Expr<S>, Expr<S>)>),
+    Is {
+        negated: bool,
+        how: Comparison,
+        operands: Box<(Expr<S>, Expr<S>)>,
+    },
+    And(Box<(Expr<S>, Expr<S>)>),
+    Or(Box<(Expr<S>, Expr<S>)>),
+    Not(Box<Expr<S>>),
+    IsNull {
+        operand: Box<Expr<S>>,
+        negated: bool,
+    },
+    Between {
+        negated: bool,
+        low: Comparison,
+        high: Comparison,
+        operands: Box<(Expr<S>, Expr<S>, Expr<S>)>,
+    },
+    InList {
+        negated: bool,
+        how: Comparison,
+        operand: Box<Expr<S>>,
+        list: Vec<Expr<S>>,
+    },
+    /// The list is constants, made a set once.
+    InSet {
+        negated: bool,
+        operand: Box<Expr<S>>,
+        set: Box<InSet>,
+    },
+    InQuery {
+        negated: bool,
+        operands: Vec<Expr<S>>,
+        query: Box<RefCell<Subquery<S>>>,
+    },
+    Like {
+        negated: bool,
+        kind: PatternKind,
+        operands: Box<(Expr<S>, Expr<S>, Option<Expr<S>>)>,
+    },
+    Case(Box<Case<S>>),
+    Cast(Affinity, Box<Expr<S>>),
+    /// The first that is something.
+    Coalesce(Vec<Expr<S>>),
+    Call(Box<Call<S>>),
+    /// The first column of the first row.
+    Scalar(Box<RefCell<Subquery<S>>>),
+    Exists(Box<RefCell<Subquery<S>>>),
+}
+
+/// `CASE`
+pub(in crate::sql) struct Case<S: Store> {
+    /// What the branches are compared with.
+    pub(in crate::sql) operand: Option<Expr<S>>,
+    /// How, and the branch.
+    pub(in crate::sql) branches: Vec<(Comparison, Expr<S>, Expr<S>)>,
+    pub(in crate::sql) otherwise: Option<Expr<S>>,
+}
+
+/// The longest text or blob.
+pub(in crate::sql) const LONGEST: usize = 1_000_000_000;
+
+pub(in crate::sql) fn too_big() -> Failure {
+    Failure::new(ResultCode::TOO_BIG, "string or blob too big")
+}
+
+fn truth<'a>(answer: Option<bool>) -> Datum<'a> {
+    Datum::Ref(answer.map_or(ValueRef::Null, |answer| ValueRef::Integer(i64::from(answer))))
+}
+
+impl<S: Store> Expr<S> {
+    /// The value.
+    pub(in crate::sql) fn eval<'a>(&'a self, env: Env<'a, S>) -> Result<Datum<'a>> {
+        Ok(match self {
+            Expr::Local(place) => Datum::Ref(env.frame.get(*place)?),
+            Expr::Constant(value) => Datum::Ref(value.as_ref()),
+            Expr::Outer(depth, place) => Datum::Ref(env.frame_at(*depth)?.get(*place)?),
+            Expr::Parameter(at) => Datum::Ref(env.outer.run.params.get(*at).map_or(ValueRef::Null, Value::as_ref)),
+            Expr::Operate(operation, operands) => {
+                let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
+                Datum::Ref(operation(a.as_ref(), b.as_ref()))
+            }
+            Expr::Apply(operation, operand) => Datum::Ref(operation(operand.eval(env)?.as_ref())),
+            Expr::Concat(operands) => {
+                let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
+                Datum::Own(value::concat(a.as_ref(), b.as_ref(), LONGEST).map_err(|_| too_big())?)
+            }
+            Expr::Case(case) => return case.eval(env),
+            Expr::Cast(affinity, operand) => {
+                let operand = operand.eval(env)?;
+                let mut room = NumberText::new();
+                match (operand.as_ref(), operand.as_ref().cast(*affinity, &mut room)) {
+                    (ValueRef::Text(_), ValueRef::Text(_)) | (ValueRef::Blob(_), ValueRef::Blob(_)) => operand,
+                    (_, cast) => Datum::Own(cast.into()),
+                }
+            }
+            Expr::Coalesce(operands) => {
+                for operand in operands {
+                    let value = operand.eval(env)?;
+                    if !value.as_ref().is_null() {
+                        return Ok(value);
+                    }
+                }
+                Datum::Ref(ValueRef::Null)
+            }
+            Expr::Call(call) => Datum::Own(call.eval(env)?),
+            Expr::Scalar(query) => Datum::Own(query.borrow_mut().scalar(env)?),
+            _ => truth(self.test(env)?),
+        })
+    }
+
+    /// Whether it is true, as a condition; nothing, if it isn't known.
+    pub(in crate::sql) fn test(&self, env: Env<'_, S>) -> Result<Option<bool>> {
+        Ok(match self {
+            Expr::Compare(relation, how, operands) => {
+                let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
+                let order = value::compare(a.as_ref(), b.as_ref(), how.affinity, how.collation);
+                order.map(|order| relation.holds(order))
+            }
+            Expr::And(operands) => match operands.0.test(env)? {
+                Some(false) => Some(false),
+                left => value::and(left, operands.1.test(env)?),
+            },
+            Expr::Or(operands) => match operands.0.test(env)? {
+                Some(true) => Some(true),
+                left => value::or(left, operands.1.test(env)?),
+            },
+            Expr::Not(operand) => value::not(operand.test(env)?),
+            Expr::IsNull { operand, negated } => Some(operand.eval(env)?.as_ref().is_null() != *negated),
+            Expr::Is { negated, how, operands } => {
+                let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
+                Some(value::is(a.as_ref(), b.as_ref(), how.affinity, how.collation) != *negated)
+            }
+            Expr::Between { negated, low, high, operands } => {
+                let value = operands.0.eval(env)?;
+                let (least, greatest) = (operands.1.eval(env)?, operands.2.eval(env)?);
+                let above = value::compare(value.as_ref(), least.as_ref(), low.affinity, low.collation);
+                let below = value::compare(value.as_ref(), greatest.as_ref(), high.affinity, high.collation);
+                let within = value::and(above.map(Ordering::is_ge), below.map(Ordering::is_le));
+                if *negated { value::not(within) } else { within }
+            }
+            Expr::InList { negated, how, operand, list } => {
+                let value = operand.eval(env)?;
+                let mut found = Some(false);
+                for item in list {
+                    let item = item.eval(env)?;
+                    let order = value::compare(value.as_ref(), item.as_ref(), how.affinity, how.collation);
+                    found = value::or(found, order.map(Ordering::is_eq));
+                    if found == Some(true) {
+                        break;
+                    }
+                }
+                if *negated { value::not(found) } else { found }
+            }
+            Expr::InSet { negated, operand, set } => {
+                let found = set.holds(&[operand.eval(env)?]);
+                if *negated { value::not(found) } else { found }
+            }
+            Expr::InQuery { negated, operands, query } => {
+                let operands: Data<'_> = operands.iter().map(|operand| operand.eval(env)).collect::<Result<_>>()?;
+                let found = query.borrow_mut().holds(&operands, env)?;
+                if *negated { value::not(found) } else { found }
+            }
+            Expr::Like { negated, kind, operands } => {
+                let (text, pattern) = (operands.0.eval(env)?, operands.1.eval(env)?);
+                let escape = operands.2.as_ref().map(|escape| escape.eval(env)).transpose()?;
+                let escape = escape.as_ref().map(Datum::as_ref);
+                let found = value::like(text.as_ref(), pattern.as_ref(), escape, *kind);
+                let found = found.map_err(|error| Failure::error(error.to_string()))?;
+                if *negated { value::not(found) } else { found }
+            }
+            Expr::Exists(query) => Some(query.borrow_mut().exists(env)?),
+            _ => self.eval(env)?.as_ref().truth(),
+        })
+    }
+
+    /// Whether it is true and known to be.
+    #[inline]
+    pub(in crate::sql) fn holds(&self, env: Env<'_, S>) -> Result<bool> {
+        Ok(self.test(env)? == Some(true))
+    }
+
+    /// Whether it costs nothing to ask it again, and gives the same each time while the rows stay.
+    pub(in crate::sql) fn is_direct(&self) -> bool {
+        matches!(self, Expr::Constant(_) | Expr::Parameter(_) | Expr::Local(_) | Expr::Outer(..))
+    }
+}
+
+impl<S: Store> Case<S> {
+    fn eval<'a>(&'a self, env: Env<'a, S>) -> Result<Datum<'a>> {
+        let operand = self.operand.as_ref().map(|operand| operand.eval(env)).transpose()?;
+        for (how, when, then) in &self.branches {
+            let taken = match &operand {
+                None => when.holds(env)?,
+                Some(operand) => {
+                    let when = when.eval(env)?;
+                    let order = value::compare(operand.as_ref(), when.as_ref(), how.affinity, how.collation);
+                    order == Some(Ordering::Equal)
+                }
+            };
+            if taken {
+                return then.eval(env);
+            }
+        }
+        match &self.otherwise {
+            Some(otherwise) => otherwise.eval(env),
+            None => Ok(Datum::Ref(ValueRef::Null)),
+        }
+    }
+}

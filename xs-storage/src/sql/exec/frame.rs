@@ -1,0 +1,245 @@
+//! The rows at hand: one frame for each query that is open.
+//!
+//! A frame has a slot for each table of `FROM` and a register for each value that was computed before, such as an aggregate's. An
+//! expression names a slot and a column. In a subquery it may name a frame further out, by how many queries lie between.
+
+use std::cell::Cell;
+
+use super::rows::Rows;
+use super::session::Run;
+use crate::row::{ValueRef, record, varint};
+use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::store::{Cursor, Store};
+use crate::sql::value::Value;
+
+/// Where a value is in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sql) enum Place {
+    Column {
+        slot: u16,
+        column: u16,
+    },
+    /// A column that is a real number, whose integers may be stored as such.
+    Real {
+        slot: u16,
+        column: u16,
+    },
+    Rowid {
+        slot: u16,
+    },
+    Register(u16),
+}
+
+/// The rows of one query.
+pub(in crate::sql) struct Frame<S: Store> {
+    pub(in crate::sql) slots: Vec<Slot<S>>,
+    pub(in crate::sql) registers: Vec<Value>,
+}
+
+/// What a slot shows.
+pub(in crate::sql) enum Slot<S: Store> {
+    Table(TableRow<S::Cursor>),
+    /// A row of a query in `FROM`.
+    Rows(Box<Rows<S>>),
+}
+
+/// A row of a table, whose columns are found in its record when they are asked for.
+pub(in crate::sql) struct TableRow<C> {
+    pub(in crate::sql) cursor: C,
+    /// The cursor of the index by which rows are found.
+    pub(in crate::sql) index: Option<C>,
+    /// For each column its place in the index's record, if that is read instead of the table's.
+    pub(in crate::sql) covered: Option<Vec<u16>>,
+    pub(in crate::sql) rowid: i64,
+    /// A row without any values, as outer joins make it.
+    pub(in crate::sql) null: bool,
+    pub(in crate::sql) rowid_column: Option<u16>,
+    /// What columns are that a record is too short for.
+    pub(in crate::sql) defaults: Vec<Value>,
+    header: Header,
+}
+
+/// How far a record's header was read, and what was found: the type of each column, and where it begins.
+struct Header {
+    columns: Box<[Cell<(u32, u32)>]>,
+    known: Cell<u32>,
+    /// The next type in the header, the end of the header, the next column's place.
+    next: Cell<(u32, u32, u32)>,
+}
+
+impl<C: Cursor> TableRow<C> {
+    /// `columns` is how many a record has at most: the table's, or the index's and the rowid.
+    pub(in crate::sql) fn new(cursor: C, columns: usize, rowid_column: Option<usize>, defaults: Vec<Value>) -> Self {
+        let header = Header {
+            columns: vec![Cell::new((0, 0)); columns + 1].into(),
+            known: Cell::new(0),
+            next: Cell::new((0, 0, 0)),
+        };
+        let rowid_column = rowid_column.map(|column| column as u16);
+        TableRow { cursor, index: None, covered: None, rowid: 0, null: false, rowid_column, defaults, header }
+    }
+
+    /// Forgets what was read of the record before.
+    #[inline]
+    pub(in crate::sql) fn moved(&mut self) {
+        self.null = false;
+        self.header.known.set(0);
+        self.header.next.set((0, 0, 0));
+    }
+
+    #[inline]
+    fn record(&self) -> &[u8] {
+        match (&self.covered, &self.index) {
+            (Some(_), Some(index)) => index.record(),
+            _ => self.cursor.record(),
+        }
+    }
+
+    #[inline]
+    pub(in crate::sql) fn column(&self, column: u16) -> Result<ValueRef<'_>> {
+        if self.null {
+            return Ok(ValueRef::Null);
+        }
+        if self.rowid_column == Some(column) {
+            return Ok(ValueRef::Integer(self.rowid));
+        }
+        let at = match &self.covered {
+            Some(map) => map.get(usize::from(column)).copied().unwrap_or(u16::MAX),
+            None => column,
+        };
+        match self.part(self.record(), at)? {
+            Some(value) => Ok(value),
+            None => Ok(self.defaults.get(usize::from(column)).map_or(ValueRef::Null, Value::as_ref)),
+        }
+    }
+
+    /// A column of the record; none, if it ends before.
+    #[inline]
+    fn part<'a>(&self, record: &'a [u8], at: u16) -> Result<Option<ValueRef<'a>>> {
+        let Header { columns, known, .. } = &self.header;
+        if u32::from(at) >= known.get() && !self.header.read(record, at).ok_or_else(corrupt)? {
+            return Ok(None);
+        }
+        let Some((serial, start)) = columns.get(usize::from(at)).map(Cell::get) else { return Ok(None) };
+        let len = record::width_of(u64::from(serial)).ok_or_else(corrupt)? as usize;
+        let bytes = record.get(start as usize..).and_then(|rest| rest.get(..len)).ok_or_else(corrupt)?;
+        Ok(Some(record::value_of(u64::from(serial), bytes)))
+    }
+
+    /// The rowid at the end of an index's record.
+    pub(in crate::sql) fn rowid_of_index(record: &[u8], parts: usize) -> Result<i64> {
+        match record::columns(record).map_err(|_| corrupt())?.nth(parts) {
+            Some(Ok(ValueRef::Integer(rowid))) => Ok(rowid),
+            _ => Err(corrupt()),
+        }
+    }
+}
+
+impl Header {
+    /// Reads the header up to a column. False if the record has no such column; none if it makes no sense.
+    fn read(&self, record: &[u8], wanted: u16) -> Option<bool> {
+        let (mut next, mut end, mut place) = self.next.get();
+        let mut known = self.known.get();
+        if end == 0 {
+            let (len, at) = varint::get(record)?;
+            if len > record.len() as u64 || len < at as u64 || record.len() > u32::MAX as usize {
+                return None;
+            }
+            (next, end, place) = (at as u32, len as u32, len as u32);
+        }
+        while known <= u32::from(wanted) && next < end {
+            let (serial, len) = varint::get(record.get(next as usize..end as usize)?)?;
+            let serial = u32::try_from(serial).ok()?;
+            self.columns.get(known as usize)?.set((serial, place));
+            next += len as u32;
+            place = place.checked_add(record::width_of(u64::from(serial))? as u32)?;
+            known += 1;
+        }
+        self.known.set(known);
+        self.next.set((next, end, place));
+        Some(known > u32::from(wanted))
+    }
+}
+
+fn corrupt() -> Failure {
+    Failure::new(ResultCode::CORRUPT, "database disk image is malformed")
+}
+
+impl<S: Store> Frame<S> {
+    #[inline]
+    pub(in crate::sql) fn get(&self, place: Place) -> Result<ValueRef<'_>> {
+        match place {
+            Place::Column { slot, column } => match &self.slots[usize::from(slot)] {
+                Slot::Table(row) => row.column(column),
+                Slot::Rows(rows) => Ok(rows.column(column)),
+            },
+            Place::Real { slot, column } => match self.get(Place::Column { slot, column })? {
+                ValueRef::Integer(n) => Ok(ValueRef::Real(n as f64)),
+                other => Ok(other),
+            },
+            Place::Rowid { slot } => match &self.slots[usize::from(slot)] {
+                Slot::Table(row) if !row.null => Ok(ValueRef::Integer(row.rowid)),
+                _ => Ok(ValueRef::Null),
+            },
+            Place::Register(at) => Ok(self.registers[usize::from(at)].as_ref()),
+        }
+    }
+
+    pub(in crate::sql) fn set_null(&mut self, slot: usize, null: bool) {
+        match &mut self.slots[slot] {
+            Slot::Table(row) => row.null = null,
+            Slot::Rows(rows) => rows.null = null,
+        }
+    }
+}
+
+/// What lies around a query: the rows of those that it is in, and the execution.
+pub(in crate::sql) struct Outer<'a, S: Store> {
+    pub(in crate::sql) up: Option<&'a Env<'a, S>>,
+    pub(in crate::sql) run: &'a Run<'a, S>,
+}
+
+/// What an expression sees.
+pub(in crate::sql) struct Env<'a, S: Store> {
+    pub(in crate::sql) frame: &'a Frame<S>,
+    pub(in crate::sql) outer: Outer<'a, S>,
+}
+
+impl<S: Store> Clone for Outer<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Store> Copy for Outer<'_, S> {}
+
+impl<S: Store> Clone for Env<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Store> Copy for Env<'_, S> {}
+
+impl<'a, S: Store> Outer<'a, S> {
+    /// What an expression sees in a frame here.
+    #[inline]
+    pub(in crate::sql) fn env<'b>(self, frame: &'b Frame<S>) -> Env<'b, S>
+    where
+        'a: 'b,
+    {
+        Env { frame, outer: self }
+    }
+}
+
+impl<'a, S: Store> Env<'a, S> {
+    /// The frame so many queries further out.
+    #[inline]
+    pub(in crate::sql) fn frame_at(self, depth: u16) -> Result<&'a Frame<S>> {
+        let mut env = self;
+        for _ in 0..depth {
+            env = *env.outer.up.ok_or_else(|| Failure::internal("a query without the one around it"))?;
+        }
+        Ok(env.frame)
+    }
+}

@@ -1,0 +1,172 @@
+//! A whole query: what gives the rows, then their order, then how many of them.
+
+use super::compound::Compound;
+use super::core::Core;
+use super::expr::{Datum, Expr};
+use super::frame::{Frame, Outer};
+use super::sort::Sort;
+use crate::row::{Collation, ValueRef};
+use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::store::Store;
+use crate::sql::value::{Affinity, Value};
+
+/// A column that comes out of a query.
+#[derive(Clone, Debug)]
+pub(in crate::sql) struct OutputColumn {
+    pub(in crate::sql) name: Box<str>,
+    pub(in crate::sql) affinity: Option<Affinity>,
+    pub(in crate::sql) collation: Option<Collation>,
+    /// The type that the column was declared with, if it is one.
+    pub(in crate::sql) declared: Box<str>,
+}
+
+/// Where rows come from.
+pub(in crate::sql) enum Body<S: Store> {
+    Core(Box<Core<S>>),
+    Compound(Box<Compound<S>>),
+    Values(Values<S>),
+}
+
+/// Rows that were written out.
+pub(in crate::sql) struct Values<S: Store> {
+    pub(in crate::sql) rows: Vec<Vec<Expr<S>>>,
+    /// Of the row at hand.
+    values: Vec<Value>,
+    next: usize,
+    frame: Frame<S>,
+}
+
+impl<S: Store> Values<S> {
+    pub(in crate::sql) fn new(rows: Vec<Vec<Expr<S>>>) -> Self {
+        Values { rows, values: Vec::new(), next: 0, frame: Frame { slots: Vec::new(), registers: Vec::new() } }
+    }
+
+    fn next(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        let Some(row) = self.rows.get(self.next) else { return Ok(false) };
+        self.next += 1;
+        self.values.clear();
+        for expr in row {
+            self.values.push(expr.eval(outer.env(&self.frame))?.into_value());
+        }
+        Ok(true)
+    }
+}
+
+impl<S: Store> Body<S> {
+    pub(in crate::sql) fn reset(&mut self) {
+        match self {
+            Body::Core(core) => core.reset(),
+            Body::Compound(compound) => compound.reset(),
+            Body::Values(values) => values.next = 0,
+        }
+    }
+
+    #[inline]
+    pub(in crate::sql) fn next(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        match self {
+            Body::Core(core) => core.next(outer),
+            Body::Compound(compound) => compound.next(outer),
+            Body::Values(values) => values.next(outer),
+        }
+    }
+
+    #[inline]
+    pub(in crate::sql) fn output<'a>(&'a self, at: usize, outer: Outer<'a, S>) -> Result<Datum<'a>> {
+        match self {
+            Body::Core(core) => core.output(at, outer),
+            Body::Compound(compound) => compound.output(at, outer),
+            Body::Values(values) => Ok(Datum::Ref(values.values.get(at).map_or(ValueRef::Null, Value::as_ref))),
+        }
+    }
+}
+
+/// How many rows, once it was asked.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    skip: i64,
+    /// None: all.
+    take: Option<i64>,
+}
+
+pub(in crate::sql) struct Query<S: Store> {
+    pub(in crate::sql) body: Body<S>,
+    pub(in crate::sql) columns: Vec<OutputColumn>,
+    pub(in crate::sql) sort: Option<Sort>,
+    pub(in crate::sql) limit: Option<Expr<S>>,
+    pub(in crate::sql) offset: Option<Expr<S>>,
+    left: Option<Left>,
+    nothing: Frame<S>,
+}
+
+impl<S: Store> Query<S> {
+    pub(in crate::sql) fn new(body: Body<S>, columns: Vec<OutputColumn>) -> Self {
+        let nothing = Frame { slots: Vec::new(), registers: Vec::new() };
+        Query { body, columns, sort: None, limit: None, offset: None, left: None, nothing }
+    }
+
+    pub(in crate::sql) fn reset(&mut self) {
+        self.left = None;
+        self.body.reset();
+        if let Some(sort) = &mut self.sort {
+            sort.reset();
+        }
+    }
+
+    fn begin(&mut self, outer: Outer<'_, S>) -> Result<Left> {
+        let number = |expr: &Option<Expr<S>>| -> Result<Option<i64>> {
+            let Some(expr) = expr else { return Ok(None) };
+            match Affinity::Integer.apply_to(expr.eval(outer.env(&self.nothing))?.into_value()) {
+                Value::Integer(n) => Ok(Some(n)),
+                _ => Err(Failure::new(ResultCode::MISMATCH, "datatype mismatch")),
+            }
+        };
+        // A negative limit is none.
+        let take = number(&self.limit)?.filter(|take| *take >= 0);
+        let left = Left { skip: number(&self.offset)?.unwrap_or(0).max(0), take };
+        self.left = Some(left);
+        Ok(left)
+    }
+
+    /// To the next row.
+    pub(in crate::sql) fn next(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        let mut left = match self.left {
+            Some(left) => left,
+            None => {
+                let left = self.begin(outer)?;
+                if let (Some(sort), Some(take)) = (&mut self.sort, left.take) {
+                    sort.expect(left.skip.saturating_add(take));
+                }
+                left
+            }
+        };
+        loop {
+            if left.take.is_some_and(|take| take <= 0) {
+                return Ok(false);
+            }
+            let more = match &mut self.sort {
+                Some(sort) => sort.next(&mut self.body, outer)?,
+                None => self.body.next(outer)?,
+            };
+            if !more {
+                return Ok(false);
+            }
+            if left.skip > 0 {
+                left.skip -= 1;
+                self.left = Some(left);
+                continue;
+            }
+            left.take = left.take.map(|take| take - 1);
+            self.left = Some(left);
+            return Ok(true);
+        }
+    }
+
+    /// A column of the row at hand.
+    #[inline]
+    pub(in crate::sql) fn output<'a>(&'a self, at: usize, outer: Outer<'a, S>) -> Result<Datum<'a>> {
+        match &self.sort {
+            Some(sort) => Ok(Datum::Ref(sort.output(at))),
+            None => self.body.output(at, outer),
+        }
+    }
+}

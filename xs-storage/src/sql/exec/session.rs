@@ -1,0 +1,175 @@
+//! What all statements of a connection share, and what one execution of a statement has.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::expr::LONGEST;
+use crate::row::Collation;
+use crate::sql::ast::Conflict;
+use crate::sql::catalog::{self, Catalog};
+use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::function::{self, Context, Registry};
+use crate::sql::store::Store;
+use crate::sql::value::Value;
+
+/// Sixty-four random bits each time.
+pub(in crate::sql) type Chance = Box<dyn FnMut() -> u64 + Send>;
+
+/// The state of a connection.
+pub(in crate::sql) struct Session<S: Store> {
+    pub(in crate::sql) store: RefCell<S>,
+    pub(in crate::sql) catalog: RefCell<Arc<Catalog>>,
+    /// Rows that the last statement changed.
+    pub(in crate::sql) changes: Cell<i64>,
+    pub(in crate::sql) total_changes: Cell<i64>,
+    pub(in crate::sql) last_rowid: Cell<i64>,
+    pub(in crate::sql) interrupted: Arc<AtomicBool>,
+    pub(in crate::sql) functions: RefCell<Registry>,
+    /// Where `random()` is from, if somebody said.
+    pub(in crate::sql) chance: RefCell<Option<Chance>>,
+    /// That chance was asked for, and there is none.
+    no_chance: Cell<bool>,
+    /// How many executions have begun.
+    runs: Cell<u64>,
+    /// The open savepoints' names, outermost first.
+    pub(in crate::sql) savepoints: RefCell<Vec<Box<str>>>,
+    /// Whether a transaction is open that a statement began.
+    pub(in crate::sql) in_transaction: Cell<bool>,
+    /// What a broken constraint asks for, beside the error.
+    pub(in crate::sql) consequence: Cell<Conflict>,
+    /// Whether the store was told to begin to read, and how many executions rely on it.
+    reading: Cell<bool>,
+    readers: Cell<usize>,
+    /// Whether the store was told that it begins.
+    pub(in crate::sql) writing: Cell<bool>,
+    /// That the transaction ends with the release of its outermost savepoint.
+    pub(in crate::sql) begun_by_savepoint: Cell<bool>,
+}
+
+impl<S: Store> Session<S> {
+    pub(in crate::sql) fn new(mut store: S) -> Result<Self> {
+        let catalog = catalog::read(&mut store)?;
+        Ok(Session {
+            store: RefCell::new(store),
+            catalog: RefCell::new(Arc::new(catalog)),
+            changes: Cell::new(0),
+            total_changes: Cell::new(0),
+            last_rowid: Cell::new(0),
+            interrupted: Arc::default(),
+            functions: RefCell::new(Registry::builtin()),
+            chance: RefCell::new(None),
+            no_chance: Cell::new(false),
+            runs: Cell::new(0),
+            savepoints: RefCell::default(),
+            in_transaction: Cell::new(false),
+            consequence: Cell::new(Conflict::Abort),
+            reading: Cell::new(false),
+            readers: Cell::new(0),
+            writing: Cell::new(false),
+            begun_by_savepoint: Cell::new(false),
+        })
+    }
+
+    /// Begins to read, if nobody has. What is read stays as it is until all [`Reading`]s are gone, and the transaction, if
+    /// there is one, has ended.
+    pub(in crate::sql) fn read(&self) -> Result<Reading<'_, S>> {
+        if !self.reading.get() && !self.writing.get() {
+            self.store.borrow_mut().begin_read()?;
+            self.reading.set(true);
+        }
+        self.readers.set(self.readers.get() + 1);
+        Ok(Reading(self))
+    }
+
+    /// Ends reading, if nobody relies on it any more.
+    pub(in crate::sql) fn end_read(&self) {
+        let relied_on = self.readers.get() > 0 || self.in_transaction.get() || self.writing.get();
+        if !relied_on && self.reading.replace(false) {
+            // Whoever reads next hears of what is wrong.
+            let _ = self.store.borrow_mut().end_read();
+        }
+    }
+
+    /// The schema as it is now.
+    pub(in crate::sql) fn catalog(&self) -> Result<Arc<Catalog>> {
+        let mut store = self.store.borrow_mut();
+        if store.schema_cookie()? != self.catalog.borrow().cookie {
+            *self.catalog.borrow_mut() = Arc::new(catalog::read(&mut *store)?);
+        }
+        Ok(self.catalog.borrow().clone())
+    }
+
+    /// Says that the schema has changed, and reads it again.
+    pub(in crate::sql) fn schema_changed(&self) -> Result<()> {
+        self.store.borrow_mut().change_schema()?;
+        self.catalog().map(drop)
+    }
+
+    /// Reads the schema again, whatever its cookie says: going back may have given it an old number anew.
+    pub(in crate::sql) fn read_again(&self) -> Result<()> {
+        *self.catalog.borrow_mut() = Arc::new(catalog::read(&mut *self.store.borrow_mut())?);
+        Ok(())
+    }
+
+    /// Lets a function work, with what it may know of the connection.
+    #[inline]
+    pub(in crate::sql) fn in_context<T>(
+        &self,
+        collation: Collation,
+        act: impl FnOnce(&mut Context<'_>) -> Result<T, function::Error>,
+    ) -> Result<T> {
+        let mut chance = || match &mut *self.chance.borrow_mut() {
+            Some(chance) => chance(),
+            None => {
+                self.no_chance.set(true);
+                0
+            }
+        };
+        let mut context = Context::new(&mut chance);
+        context.collation = collation;
+        context.longest = LONGEST;
+        context.changes = self.changes.get();
+        context.total_changes = self.total_changes.get();
+        context.last_insert_rowid = self.last_rowid.get();
+        let answer = act(&mut context)?;
+        match self.no_chance.replace(false) {
+            false => Ok(answer),
+            true => Err(Failure::error("this connection was given no source of chance")),
+        }
+    }
+
+    pub(in crate::sql) fn begin_run(&self) -> u64 {
+        self.runs.set(self.runs.get() + 1);
+        self.runs.get()
+    }
+}
+
+/// As long as it is there, what is read stays as it is.
+pub(in crate::sql) struct Reading<'a, S: Store>(&'a Session<S>);
+
+impl<S: Store> Drop for Reading<'_, S> {
+    fn drop(&mut self) {
+        self.0.readers.set(self.0.readers.get() - 1);
+        self.0.end_read();
+    }
+}
+
+/// One execution of a statement.
+pub(in crate::sql) struct Run<'a, S: Store> {
+    pub(in crate::sql) session: &'a Session<S>,
+    pub(in crate::sql) params: &'a [Value],
+    /// Which execution, so that answers of an earlier one are known to be old.
+    pub(in crate::sql) number: u64,
+}
+
+impl<S: Store> Run<'_, S> {
+    /// Fails if somebody asked to stop. Called at least once for each row that is looked at.
+    #[inline]
+    pub(in crate::sql) fn check(&self) -> Result<()> {
+        match self.session.interrupted.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(Failure::new(ResultCode::INTERRUPT, "interrupted")),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Numbers and words that are asked for, and set.
+
+use std::time::Duration;
+
+use super::{Kind, Pragma, Rows};
+use crate::row::Encoding;
+use crate::sql::exec::Session;
+use crate::sql::failure::{Failure, Result};
+use crate::sql::store::{About, Journal, Pages, Setting, Store};
+use crate::sql::value::Value;
+
+/// Transactions are always durable when they have ended.
+const FULL: i64 = 2;
+
+/// The integer that a text begins with, as SQLite reads it here: none is 0, and so is one that does not fit.
+fn integer(text: &str) -> i32 {
+    let (negative, digits) = match text.as_bytes() {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        all => (false, all),
+    };
+    if let [b'0', b'x' | b'X', hex @ ..] = digits
+        && !negative
+        && hex.first().is_some_and(u8::is_ascii_hexdigit)
+    {
+        let end = hex.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(hex.len());
+        let number = str::from_utf8(&hex[..end]).ok().and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        return number.and_then(|number| i32::try_from(number).ok()).unwrap_or(0);
+    }
+    let mut number = 0_i64;
+    for byte in digits.iter().take_while(|byte| byte.is_ascii_digit()) {
+        number = number.saturating_mul(10).saturating_add(i64::from(byte - b'0'));
+    }
+    i32::try_from(if negative { -number } else { number }).unwrap_or(0)
+}
+
+/// Words for levels; `full` and more are known where levels are asked for.
+fn level(text: &str, default: i64) -> i64 {
+    if text.starts_with(|char: char| char.is_ascii_digit()) {
+        return i64::from(integer(text));
+    }
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "yes" | "true" => 1,
+        "off" | "no" | "false" => 0,
+        "full" => FULL,
+        "extra" => 3,
+        _ => default,
+    }
+}
+
+fn truth(text: &str) -> bool {
+    !matches!(text.to_ascii_lowercase().as_str(), "full" | "extra") && level(text, 0) != 0
+}
+
+fn one(value: impl Into<Value>) -> Result<Rows> {
+    Ok(vec![vec![value.into()]])
+}
+
+impl Pragma {
+    pub(super) fn setting<S: Store>(&self, session: &Session<S>) -> Result<Rows> {
+        let mut store = session.store.borrow_mut();
+        let about = store.about()?;
+        let pages = || about.pages.ok_or_else(|| self.without_pages());
+        let Some(value) = self.value.as_deref() else {
+            return match self.kind {
+                Kind::UserVersion => one(i64::from(about.user_version)),
+                Kind::ApplicationId => one(i64::from(about.application_id)),
+                Kind::SchemaVersion => one(i64::from(store.schema_cookie()? as i32)),
+                Kind::PageSize => one(i64::from(pages()?.size)),
+                Kind::PageCount => one(i64::from(pages()?.count)),
+                Kind::FreelistCount => one(i64::from(pages()?.free)),
+                Kind::Encoding => one(match about.encoding {
+                    Encoding::Utf8 => "UTF-8",
+                    Encoding::Utf16Le => "UTF-16le",
+                    Encoding::Utf16Be => "UTF-16be",
+                }),
+                Kind::JournalMode => one(about.journal.name()),
+                Kind::Synchronous => one(FULL),
+                Kind::CacheSize => one(i64::from(about.cache_size)),
+                Kind::AutoVacuum => one(i64::from(about.auto_vacuum)),
+                Kind::BusyTimeout => timeout(&about),
+                Kind::Fixed(value) => one(value),
+                Kind::DatabaseList => {
+                    Ok(vec![vec![0_i64.into(), "main".into(), about.file.as_deref().unwrap_or("").into()]])
+                }
+                Kind::WalCheckpoint => self.checkpoint(&about),
+                _ => Ok(Vec::new()),
+            };
+        };
+        match self.kind {
+            Kind::UserVersion => store.set(Setting::UserVersion(integer(value)))?,
+            Kind::ApplicationId => store.set(Setting::ApplicationId(integer(value)))?,
+            Kind::SchemaVersion => {
+                store.set(Setting::SchemaCookie(integer(value) as u32))?;
+                drop(store);
+                session.read_again()?;
+            }
+            Kind::PageSize => {
+                // A size that pages can't have is passed over, as in SQLite.
+                let size = u32::try_from(integer(value)).unwrap_or(0);
+                if size.is_power_of_two() && (512..=65536).contains(&size) {
+                    store.set(Setting::PageSize(size))?;
+                }
+            }
+            Kind::Encoding => self.encoding(&about, value)?,
+            Kind::JournalMode => {
+                if let Some(journal) = Journal::ALL.iter().find(|journal| value.eq_ignore_ascii_case(journal.name())) {
+                    store.set(Setting::Journal(*journal))?;
+                }
+                // What it is now, which may not be what was asked for: that is how SQLite refuses here.
+                return one(store.about()?.journal.name());
+            }
+            // Less is asked for than is done. Of more nobody can be sure.
+            Kind::Synchronous if level(value, 1) > FULL => return Err(self.refused()),
+            Kind::Synchronous => {}
+            Kind::CacheSize => store.set(Setting::CacheSize(integer(value)))?,
+            Kind::AutoVacuum => {
+                let wanted = match value.to_ascii_lowercase().as_str() {
+                    "none" => 0,
+                    "full" => 1,
+                    "incremental" => 2,
+                    _ => integer(value),
+                };
+                if wanted != i32::from(about.auto_vacuum) {
+                    return Err(self.refused());
+                }
+            }
+            Kind::BusyTimeout => {
+                let limit = u64::try_from(integer(value)).unwrap_or(0);
+                store.set(Setting::BusyTimeout(Duration::from_millis(limit)))?;
+                return timeout(&store.about()?);
+            }
+            Kind::CaseSensitiveLike if truth(value) => return Err(self.refused()),
+            Kind::Fixed(fixed) if truth(value) != (fixed != 0) => return Err(self.refused()),
+            Kind::WalCheckpoint => return self.checkpoint(&about),
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+
+    fn without_pages(&self) -> Failure {
+        Failure::unsupported(&format!("PRAGMA {} of a store without pages", self.name))
+    }
+
+    /// A database that has pages keeps its encoding.
+    fn encoding(&self, about: &About, value: &str) -> Result<()> {
+        if matches!(about.pages, Some(Pages { count: 1.., .. })) {
+            return Ok(());
+        }
+        match value.to_ascii_lowercase().as_str() {
+            "utf8" | "utf-8" => Ok(()),
+            "utf16" | "utf-16" | "utf16le" | "utf-16le" | "utf16be" | "utf-16be" => Err(self.refused()),
+            _ => Err(Failure::error(format!("unsupported encoding: {value}"))),
+        }
+    }
+
+    /// There is no log, and nothing to do.
+    fn checkpoint(&self, about: &About) -> Result<Rows> {
+        match about.journal {
+            Journal::Wal => Err(self.refused()),
+            _ => Ok(vec![vec![0_i64.into(), (-1_i64).into(), (-1_i64).into()]]),
+        }
+    }
+}
+
+fn timeout(about: &About) -> Result<Rows> {
+    one(i64::try_from(about.busy_timeout.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_those_of_sqlite() {
+        for (text, expected) in [
+            ("7", 7),
+            ("-7", -7),
+            ("12x", 12),
+            ("abc", 0),
+            ("", 0),
+            ("0x10", 16),
+            ("0xffffffff", 0),
+            ("2147483647", i32::MAX),
+            ("2147483648", 0),
+            ("99999999999999999999", 0),
+        ] {
+            assert_eq!(integer(text), expected, "{text}");
+        }
+        assert!(truth("on") && truth("2") && !truth("full") && !truth("nonsense") && !truth("0"));
+    }
+}

@@ -1,0 +1,107 @@
+//! What a store says of itself, and what it can be told: what `PRAGMA` is about.
+
+use std::time::Duration;
+
+use crate::row::Encoding;
+
+/// What undoes a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Journal {
+    /// A file that is removed at the transaction's end.
+    Delete,
+    /// A file that is cut to nothing.
+    Truncate,
+    /// A file whose beginning is wiped.
+    Persist,
+    /// Memory.
+    Memory,
+    /// A log in front of the database.
+    Wal,
+}
+
+impl Journal {
+    /// All of them.
+    pub const ALL: [Journal; 5] = [Journal::Delete, Journal::Truncate, Journal::Persist, Journal::Memory, Journal::Wal];
+
+    /// What SQLite calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Journal::Delete => "delete",
+            Journal::Truncate => "truncate",
+            Journal::Persist => "persist",
+            Journal::Memory => "memory",
+            Journal::Wal => "wal",
+        }
+    }
+}
+
+/// The pages of a store that has some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pages {
+    /// Bytes of each.
+    pub size: u32,
+    /// How many there are.
+    pub count: u32,
+    /// How many of them are free.
+    pub free: u32,
+}
+
+/// What a store says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The file that it is in, if it is in one.
+    pub file: Option<String>,
+    /// Its pages, if it has some.
+    pub pages: Option<Pages>,
+    /// How text is written.
+    pub encoding: Encoding,
+    /// A number of the user's.
+    pub user_version: i32,
+    /// A number of the application's.
+    pub application_id: i32,
+    /// How transactions are undone.
+    pub journal: Journal,
+    /// Whether free pages are given back: 0 never, 1 at each commit, 2 when asked.
+    pub auto_vacuum: u8,
+    /// What may be in memory: so many pages, or KiB if it is negative.
+    pub cache_size: i32,
+    /// How long it waits for others.
+    pub busy_timeout: Duration,
+}
+
+impl Default for About {
+    /// Of a store in memory.
+    fn default() -> About {
+        About {
+            file: None,
+            pages: None,
+            encoding: Encoding::Utf8,
+            user_version: 0,
+            application_id: 0,
+            journal: Journal::Memory,
+            auto_vacuum: 0,
+            cache_size: -2000,
+            busy_timeout: Duration::ZERO,
+        }
+    }
+}
+
+/// What a store can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Setting {
+    /// [`About::user_version`], within a transaction.
+    UserVersion(i32),
+    /// [`About::application_id`], within a transaction.
+    ApplicationId(i32),
+    /// What [`Store::schema_cookie`](super::Store::schema_cookie) is, within a transaction.
+    SchemaCookie(u32),
+    /// Bytes of a page. A store that has pages already stays as it is.
+    PageSize(u32),
+    /// How transactions are undone. A store that can't do it so goes on as before.
+    Journal(Journal),
+    /// [`About::cache_size`]
+    CacheSize(i32),
+    /// [`About::busy_timeout`]
+    BusyTimeout(Duration),
+}

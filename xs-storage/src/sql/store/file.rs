@@ -1,0 +1,274 @@
+//! SQLite's file format as a store.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{About, Cursor, Journal, Pages, Setting, Store, TreeId, TreeKind};
+use crate::row::{Encoding, KeyColumn, ValueRef};
+use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::{Error, sqlite};
+
+/// A place in a tree of a file.
+#[derive(Debug)]
+pub struct FileCursor {
+    place: sqlite::Cursor,
+    rowid: i64,
+}
+
+impl Cursor for FileCursor {
+    #[inline]
+    fn rowid(&self) -> i64 {
+        self.rowid
+    }
+
+    #[inline]
+    fn record(&self) -> &[u8] {
+        self.place.last_payload()
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let (code, what) = match &error {
+            Error::Locked { .. } => (ResultCode::BUSY, "database is locked"),
+            Error::Corrupt { .. } => (ResultCode::CORRUPT, "database disk image is malformed"),
+            Error::NotOurs { .. } => (ResultCode::NOT_A_DATABASE, "file is not a database"),
+            Error::ReadOnly { .. } => (ResultCode::READ_ONLY, "attempt to write a readonly database"),
+            error if error.is_full() => (ResultCode::FULL, "database or disk is full"),
+            Error::Io { action: "open" | "create", .. } => (ResultCode::CANT_OPEN, "unable to open database file"),
+            Error::Io { .. } | Error::Stopped { .. } => (ResultCode::IO, "disk I/O error"),
+            _ => return Failure::error(error.to_string()),
+        };
+        Failure::new(code, what)
+    }
+}
+
+impl FileCursor {
+    fn moved(&mut self, db: &sqlite::Database, found: bool) -> bool {
+        self.rowid = self.place.rowid(db).unwrap_or(0);
+        found
+    }
+}
+
+/// A new file has no page, not even that of the schema's table.
+fn is_void(db: &sqlite::Database) -> bool {
+    db.pages() == 0
+}
+
+/// The engine compares text in UTF-8, and an index in another encoding has another order.
+fn in_utf8(db: &sqlite::Database) -> Result<()> {
+    match db.header().encoding {
+        Encoding::Utf8 => Ok(()),
+        _ => Err(Failure::error("databases in UTF-16 are not supported by SQL yet")),
+    }
+}
+
+/// The name of a database that is no file, as SQLite has it; its disk should be one in memory.
+const MEMORY: &str = ":memory:";
+
+fn is_nameless(db: &sqlite::Database) -> bool {
+    db.path() == Path::new(MEMORY)
+}
+
+/// Waits so long from now on, by the clock that the database was opened with.
+fn set_busy_timeout(db: &mut sqlite::Database, limit: Duration) -> Result<()> {
+    let busy = db.busy_timeout().map(|busy| sqlite::BusyTimeout { limit, ..busy.clone() });
+    if busy.is_none() && !limit.is_zero() {
+        return Err(Failure::unsupported("PRAGMA busy_timeout of a database that was opened without a clock"));
+    }
+    db.set_busy_timeout(busy);
+    Ok(())
+}
+
+fn set_journal(db: &mut sqlite::Database, journal: Journal) {
+    let mode = match journal {
+        Journal::Delete => sqlite::JournalMode::Delete,
+        Journal::Truncate => sqlite::JournalMode::Truncate,
+        Journal::Persist => sqlite::JournalMode::Persist,
+        Journal::Memory | Journal::Wal => return,
+    };
+    if !db.is_writing() {
+        db.set_journal_mode(mode);
+    }
+}
+
+impl Store for sqlite::Database {
+    type Cursor = FileCursor;
+
+    fn create_tree(&mut self, kind: TreeKind) -> Result<TreeId> {
+        let kind = match kind {
+            TreeKind::Table => sqlite::TreeKind::Table,
+            TreeKind::Index => sqlite::TreeKind::Index,
+        };
+        Ok(self.create_tree(kind)?)
+    }
+
+    fn clear_tree(&mut self, tree: TreeId) -> Result<()> {
+        Ok(self.clear_tree(tree)?)
+    }
+
+    fn drop_tree(&mut self, tree: TreeId) -> Result<()> {
+        Ok(self.drop_tree(tree)?)
+    }
+
+    fn insert(&mut self, tree: TreeId, rowid: i64, record: &[u8]) -> Result<bool> {
+        Ok(self.insert(tree, rowid, record)?)
+    }
+
+    fn delete(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
+        Ok(self.delete(tree, rowid)?)
+    }
+
+    fn insert_record(&mut self, tree: TreeId, order: &[KeyColumn], record: &[u8]) -> Result<bool> {
+        Ok(self.insert_record(tree, order, record)?)
+    }
+
+    fn delete_record(&mut self, tree: TreeId, order: &[KeyColumn], key: &[ValueRef<'_>]) -> Result<bool> {
+        Ok(self.delete_record(tree, order, key)?)
+    }
+
+    fn table_cursor(&self, tree: TreeId) -> FileCursor {
+        FileCursor { place: sqlite::Cursor::table(tree), rowid: 0 }
+    }
+
+    fn index_cursor(&self, tree: TreeId, order: Arc<[KeyColumn]>) -> FileCursor {
+        FileCursor { place: sqlite::Cursor::index(tree, order), rowid: 0 }
+    }
+
+    fn first(&mut self, cursor: &mut FileCursor) -> Result<bool> {
+        let found = !is_void(self) && cursor.place.first(self)?;
+        Ok(cursor.moved(self, found))
+    }
+
+    fn last(&mut self, cursor: &mut FileCursor) -> Result<bool> {
+        let found = !is_void(self) && cursor.place.last(self)?;
+        Ok(cursor.moved(self, found))
+    }
+
+    fn next(&mut self, cursor: &mut FileCursor) -> Result<bool> {
+        let found = cursor.place.next(self)?;
+        Ok(cursor.moved(self, found))
+    }
+
+    fn previous(&mut self, cursor: &mut FileCursor) -> Result<bool> {
+        let found = cursor.place.previous(self)?;
+        Ok(cursor.moved(self, found))
+    }
+
+    fn seek(&mut self, cursor: &mut FileCursor, rowid: i64) -> Result<Option<Ordering>> {
+        if is_void(self) {
+            return Ok(None);
+        }
+        let found = cursor.place.seek(self, rowid)?;
+        cursor.moved(self, true);
+        Ok(found)
+    }
+
+    fn seek_columns(&mut self, cursor: &mut FileCursor, columns: &[ValueRef<'_>]) -> Result<Option<Ordering>> {
+        Ok(cursor.place.seek_columns(self, columns)?)
+    }
+
+    fn load(&mut self, cursor: &mut FileCursor) -> Result<()> {
+        cursor.place.payload(self)?;
+        Ok(())
+    }
+
+    fn begin_read(&mut self) -> Result<()> {
+        self.begin_read()?;
+        in_utf8(self)
+    }
+
+    fn end_read(&mut self) -> Result<()> {
+        Ok(self.end_read()?)
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.begin()?;
+        in_utf8(self)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        Ok(self.commit()?)
+    }
+
+    fn roll_back(&mut self) -> Result<()> {
+        Ok(self.roll_back()?)
+    }
+
+    fn savepoint(&mut self) -> Result<()> {
+        self.savepoint()?;
+        Ok(())
+    }
+
+    fn roll_back_to(&mut self, depth: usize) -> Result<()> {
+        Ok(self.roll_back_to(depth + 1)?)
+    }
+
+    fn release(&mut self, depth: usize) -> Result<()> {
+        Ok(self.release(depth + 1)?)
+    }
+
+    fn schema_cookie(&mut self) -> Result<u32> {
+        Ok(self.header().schema_cookie)
+    }
+
+    fn change_schema(&mut self) -> Result<()> {
+        Ok(self.change_schema()?)
+    }
+
+    fn about(&mut self) -> Result<About> {
+        let header = self.header();
+        let journal = match (header.read_version, self.journal_mode()) {
+            (2.., _) => Journal::Wal,
+            _ if is_nameless(self) => Journal::Memory,
+            (_, sqlite::JournalMode::Delete) => Journal::Delete,
+            (_, sqlite::JournalMode::Truncate) => Journal::Truncate,
+            (_, sqlite::JournalMode::Persist) => Journal::Persist,
+        };
+        Ok(About {
+            file: (!is_nameless(self)).then(|| self.path().display().to_string()),
+            pages: Some(Pages { size: header.page_size, count: self.pages(), free: header.free_pages }),
+            encoding: header.encoding,
+            user_version: header.user_version as i32,
+            application_id: header.application_id as i32,
+            journal,
+            auto_vacuum: u8::from(header.is_auto_vacuum()) + u8::from(header.incremental_vacuum),
+            cache_size: self.cache_size(),
+            busy_timeout: self.busy_timeout().map_or(Duration::ZERO, |busy| busy.limit),
+        })
+    }
+
+    fn set(&mut self, setting: Setting) -> Result<()> {
+        match setting {
+            Setting::UserVersion(number) => self.set_user_version(number as u32)?,
+            Setting::ApplicationId(number) => self.set_application_id(number as u32)?,
+            Setting::SchemaCookie(cookie) => self.set_schema_cookie(cookie)?,
+            Setting::PageSize(size) => {
+                self.set_page_size(size)?;
+            }
+            Setting::Journal(journal) => set_journal(self, journal),
+            Setting::CacheSize(size) => self.set_cache_size(size),
+            Setting::BusyTimeout(limit) => set_busy_timeout(self, limit)?,
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, orders: &BTreeMap<TreeId, Arc<[KeyColumn]>>) -> Result<Option<String>> {
+        let order = |entry: &sqlite::SchemaEntry| orders.get(&entry.root).map(|order| order.to_vec());
+        match self.check(&mut { order }) {
+            Ok(_) => Ok(None),
+            Err(error) if error.is_corrupt() => Ok(Some(error.to_string())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn copy_to(&mut self, name: &str) -> Result<()> {
+        match self.copy_to(Path::new(name)) {
+            Err(Error::Invalid(what)) => Err(Failure::error(what)),
+            done => Ok(done?),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The file format of SQLite 3, read and written: [`Database`], [`Cursor`].
+//!
+//! # The problem
+//!
+//! Most of the world's databases are files of one format, which has been the same since 2004. A program that reads and
+//! writes it exchanges data with everything else that does: what it wrote, any `sqlite3` opens, also what it has left
+//! behind in the middle of a transaction when the power went.
+//!
+//! # How it works
+//!
+//! A file is pages of one size. The first begins with a [`Header`]; each tree begins at a root page whose number never
+//! changes, and the first page is the root of a table that lists the others.
+//!
+//! ```text
+//!   page 1                page 2             page 3            page 4             page 5
+//!  ┌────────┬─────────┐  ┌───────────────┐  ┌──────────────┐  ┌───────────────┐  ┌────────────┐
+//!  │ header │ schema: │  │ table, inner: │  │ table, leaf: │  │ chained page: │  │ free list: │
+//!  │        │ t at 2  │─▶│  ≤ 17 │ rest  │─▶│ 3: record    │  │ more of 17    │  │ 8, 9, 12   │
+//!  └────────┴─────────┘  └───────┴───────┘  │ 17: record ──┼─▶│               │  └────────────┘
+//!                                           └──────────────┘  └───────────────┘
+//! ```
+//!
+//! *Tables* are B+trees: 64-bit rowids on inner pages, rows on leaves. *Indexes*, and tables without rowids, are B-trees:
+//! every entry is a record, inner pages hold entries too, and the order is that of the record's columns ([`KeyColumn`]). A
+//! record that is too long leaves its end on a chain of other pages.
+//!
+//! *A transaction* changes pages in memory. Before a page is changed for the first time, the *rollback journal* beside the
+//! database gets it as it was:
+//!
+//! ```text
+//!   begin ─ change … change ─▶ journal: pages as they were ─ sync ─ their number ─ sync ─ name ─ sync
+//!                                                                                            │
+//!           committed ◀─ journal removed ◀─ sync ◀─ changed pages over the old ones ◀────────┘
+//! ```
+//!
+//! A journal that is there when a database is opened is *hot*: its pages are written back, the file is cut to its old length,
+//! and the transaction was never there. So the moment in which the journal goes is the commit. Should a transaction change
+//! more pages than memory is for, they are written early, behind a sync of what the journal has by then.
+//!
+//! *Savepoints* are states inside a transaction: before a page is changed for the first time since one, it is kept as it is. A
+//! statement that fails half-way goes back to the savepoint in front of it ([`Database::roll_back_to`]).
+//!
+//! *Others* may have the database open, SQLite among them. Whoever reads has a shared lock, and nobody writes to the file
+//! meanwhile; one at a time changes pages in memory beside them, and waits with writing until they have ended:
+//!
+//! ```text
+//!   begin_read: shared ── has the header another count of changes? then what is in memory is old ── end_read
+//!   begin:      shared ── reserved: the only one who changes ── commit: pending, nobody begins to read ── exclusive
+//! ```
+//!
+//! The locks are on SQLite's bytes at one gibibyte, whose page stays empty
+//! ([`File::try_lock_range`](xs_os::vfs::File::try_lock_range)). A journal is hot only if nobody has the lock to change. Who
+//! can't have a lock waits for [`Options::busy_timeout`], and then is told [`Error::Locked`](crate::Error::Locked).
+//!
+//! A page that gets too full, or two thirds empty, is dealt anew with up to two neighbours, and what parts them is told to
+//! their parent, which may get too full by that. Only a table whose rowids come in order leaves its full pages full.
+//!
+//! # Invariants
+//!
+//! - Nothing is written to a place that the database had before the transaction until the journal has that place's old
+//!   bytes, durably. A journal counts records only after they are durable.
+//! - Nothing in a file is believed: each page is looked through before it is used (`Node::validate`), a tree is at most 20
+//!   levels deep, a way through it enters no more pages than there are, a chain has as many pages as its payload needs, and no
+//!   length is allocated that the file could not hold.
+//! - A page is packed before the first change of a transaction to it, and stays so.
+//! - A change that fails leaves a transaction that can only be rolled back, as a whole or to a savepoint.
+//! - The file is written to only under the exclusive lock, and read only under a shared one. Two never wait for each other: who
+//!   reads and can't begin to write is told so at once.
+//! - Text and keys stay bytes as they are in the file: what another program wrote is compared as that program does.
+//!
+//! # Cost
+//!
+//! A look-up reads a page a level, three or four levels for millions of rows; what is in memory costs a hash look-up each.
+//! A change copies a page if a cursor stands on it, moves half a page's bytes on average, and once a transaction writes
+//! the page to the journal and to the file. A commit is four to six syncs, whatever it changed. Beginning to read is a look at
+//! the journal's name and the header, and three system calls for locks; [`Locking::Exclusive`] spares them.
+//!
+//! Memory: [`Options::memory`] for pages, half as much again for savepoints, and a bit a page for those that the journal has.
+//! While others read, a transaction can't be written early, and takes what it changes.
+//!
+//! # Example
+//!
+//! ```
+//! use std::path::Path;
+//! use std::sync::Arc;
+//! use xs_os::Rng;
+//! use xs_os::vfs::MemoryVfs;
+//! use xs_storage::sqlite::{Cursor, Database, Options, TreeKind, ValueRef, decode, encode};
+//!
+//! let disk = Arc::new(MemoryVfs::new());
+//! let mut db = Database::open(disk, Path::new("demo.db"), Options::default(), Rng::from_seed(1))?;
+//! db.begin()?;
+//! let fruit = db.create_tree(TreeKind::Table)?;
+//! let sql = ValueRef::Text(b"CREATE TABLE fruit(name TEXT, weight INT)");
+//! let (kind, name) = (ValueRef::Text(b"table"), ValueRef::Text(b"fruit"));
+//! db.insert(1, 1, &encode(&[kind, name, name, ValueRef::Integer(fruit.into()), sql]))?;
+//! db.insert(fruit, 7, &encode(&[ValueRef::Text(b"pear"), ValueRef::Integer(180)]))?;
+//! db.insert(fruit, 3, &encode(&[ValueRef::Text(b"fig"), ValueRef::Null]))?;
+//! db.commit()?;                                   // now `sqlite3 demo.db .dump` shows it
+//!
+//! let mut cursor = Cursor::table(fruit);
+//! assert!(cursor.first(&mut db)? && cursor.next(&mut db)?);
+//! assert_eq!(cursor.rowid(&db), Some(7));
+//! let row = cursor.payload(&mut db)?.unwrap_or_default();
+//! assert_eq!(decode(row), Ok(vec![ValueRef::Text(b"pear"), ValueRef::Integer(180)]));
+//! assert_eq!(db.check(&mut |_| None)?.entries, 3);
+//! # Ok::<(), xs_storage::Error>(())
+//! ```
+//!
+//! # How others do it
+//!
+//! SQLite itself keeps free blocks inside pages and takes the first that is large enough; here cells are packed when one goes,
+//! which moves more bytes and never fragments. Its cursors are told of every change to their tree, and save their keys; here
+//! they notice by a count of changes. Its locks belong to processes and these to handles, which see each other all the same
+//! ([`xs_os::vfs`] says why). Both deal a page's cells to three siblings. Turso writes the same format by a
+//! write-ahead log only. redb and LMDB avoid the journal by never changing a page in place, and so does
+//! [`btree`](crate::btree), which shares the idea of a page cache with this and not its code: there, pages never change and
+//! threads read them without a lock; here, one connection edits them in place, and what stays in memory is for
+//! [`S3FifoCache`](crate::cache::S3FifoCache) to say.
+//!
+//! # What this leaves out
+//!
+//! Sharing a database where the disk has no locks of ranges, as on other systems than Linux: there the handle takes the whole
+//! file from its opening to its end, and SQLite does not see it. The write-ahead log: a database that has one is refused, and
+//! one that was closed in that mode is read only, with everybody else kept out; if it was opened to be read only, nobody is,
+//! and a log that comes meanwhile is noticed when reading begins the next time. Databases with auto-vacuum are read only too:
+//! their pointer maps are read and checked, not written. Super-journals, which tie several databases into one transaction,
+//! are heeded, not written, and not removed. A crash may leave an empty file whose name ends in `-savepoints`; the next
+//! transaction that needs one takes it away. SQL: tables and indexes are trees here, and keeping them in step is the caller's.
+//!
+//! # Try next
+//!
+//! Leave out the sync between a journal's records and their number, and let the crash tests find the checksum that saves
+//! most of it, and then the page that has none.
+//!
+//! # Sources
+//!
+//! sqlite.org: "Database File Format", "Atomic Commit In SQLite", "File Locking And Concurrency In SQLite Version 3";
+//! D. Comer, "The Ubiquitous B-Tree" (Computing Surveys 1979).
+
+mod check;
+mod content;
+mod copy;
+mod cursor;
+mod database;
+mod free;
+mod header;
+mod journal;
+mod lock;
+mod node;
+mod pager;
+mod payload;
+mod savepoint;
+mod sharing;
+mod transaction;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::row::{Collation, Columns, Encoding, KeyColumn, ValueRef, columns, compare, decode, encode};
+pub use check::Report;
+pub use cursor::Cursor;
+pub use database::{Database, Options, SchemaEntry, TreeKind};
+pub use header::Header;
+pub use journal::JournalMode;
+pub use lock::{BusyTimeout, Locking};
+pub use node::PageId;

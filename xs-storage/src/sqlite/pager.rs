@@ -1,0 +1,231 @@
+//! Pages by their numbers: a bounded cache over the file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use xs_os::Rng;
+use xs_os::vfs::{File, Open, Vfs, parent};
+
+use super::database::Options;
+use super::header::{Header, Version, is_page_size, lock_page};
+use super::journal::JournalMode;
+use super::lock::{BusyTimeout, Lock, Locking};
+use super::node::{Node, PageId, Shape};
+use super::transaction::Writing;
+use crate::cache::{Cache, S3FifoCache};
+use crate::row::Encoding;
+use crate::{Error, Result};
+
+/// A page's bytes.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) bytes: Box<[u8]>,
+    /// Whether it is known to be a sound page of a tree.
+    is_node: AtomicBool,
+}
+
+impl Page {
+    pub(super) fn new(bytes: Box<[u8]>) -> Self {
+        Page { bytes, is_node: AtomicBool::new(false) }
+    }
+}
+
+impl Clone for Page {
+    fn clone(&self) -> Self {
+        Page { bytes: self.bytes.clone(), is_node: AtomicBool::new(self.is_node.load(Ordering::Relaxed)) }
+    }
+}
+
+/// The file as pages.
+#[derive(Debug)]
+pub(super) struct Pager {
+    pub(super) vfs: Arc<dyn Vfs>,
+    /// Where copies go.
+    pub(super) copies: Arc<dyn Vfs>,
+    pub(super) file: Arc<dyn File>,
+    pub(super) path: PathBuf,
+    pub(super) mode: JournalMode,
+    pub(super) rng: Rng,
+    pub(super) read_only: bool,
+    /// What a new database will have.
+    pub(super) fresh: (u32, Encoding),
+    pub(super) memory: u64,
+    /// The same as a user has set it: pages, or KiB if negative.
+    pub(super) cache_size: i32,
+    pub(super) lock: Lock,
+    pub(super) busy: Option<BusyTimeout>,
+    /// Whether the caller has begun to read, and has not ended.
+    pub(super) reading: bool,
+    /// What the file said of itself when what is in memory was right.
+    pub(super) version: Option<Version>,
+    pub(super) header: Header,
+    pub(super) shape: Shape,
+    /// Pages of the database, those included that the file does not have yet.
+    pub(super) pages: u32,
+    pub(super) clean: S3FifoCache<PageId, Arc<Page>>,
+    pub(super) dirty: BTreeMap<PageId, Arc<Page>>,
+    pub(super) most_dirty: usize,
+    pub(super) writing: Option<Writing>,
+    /// Counts everything that may have moved an entry.
+    pub(super) changes: u64,
+    /// Why nothing can be said any more.
+    pub(super) stopped: Option<Error>,
+}
+
+impl Pager {
+    pub(super) fn open(vfs: Arc<dyn Vfs>, path: PathBuf, options: Options, rng: Rng) -> Result<Self> {
+        if !is_page_size(options.page_size) {
+            return Err(Error::Invalid(format!("pages of {} bytes: a power of two, 512 to 65536", options.page_size)));
+        }
+        let how = match (options.read_only, options.create) {
+            (true, _) => Open::Read,
+            (false, true) => Open::Create,
+            (false, false) => Open::Write,
+        };
+        let file = vfs.open(&path, how).map_err(Error::io("open", &path))?;
+        if !options.read_only && file.is_empty().map_err(Error::io("measure", &path))? {
+            vfs.sync_dir(parent(&path)).map_err(Error::io("sync", parent(&path)))?;
+        }
+        let kib = i32::try_from(options.memory / 1024).unwrap_or(i32::MAX);
+        let mut pager = Pager {
+            copies: options.copies.unwrap_or_else(|| vfs.clone()),
+            vfs,
+            lock: Lock::new(file.clone(), path.clone()),
+            file,
+            path,
+            mode: options.journal_mode,
+            rng,
+            read_only: options.read_only,
+            fresh: (options.page_size, options.encoding),
+            memory: options.memory,
+            cache_size: -kib,
+            busy: options.busy_timeout,
+            reading: false,
+            version: None,
+            header: Header::new(options.page_size, options.encoding),
+            shape: Shape { page_size: 0, usable: 0 },
+            pages: 0,
+            clean: S3FifoCache::new(1),
+            dirty: BTreeMap::new(),
+            most_dirty: 0,
+            writing: None,
+            changes: 0,
+            stopped: None,
+        };
+        pager.read()?;
+        match options.locking {
+            Locking::Normal => pager.end_read()?,
+            Locking::Exclusive => pager.lock_for_good()?,
+        }
+        Ok(pager)
+    }
+
+    /// Begins anew with what the file says of itself. Nothing that is in memory counts any more.
+    pub(super) fn reset(&mut self, header: Header, pages: u32) {
+        let page_size = header.page_size as usize;
+        self.shape = Shape { page_size, usable: page_size - usize::from(header.reserved) };
+        (self.header, self.pages) = (header, pages);
+        self.changes += 1;
+        self.share_memory();
+    }
+
+    /// Half for what was read, half for what was changed. Fewer than some levels of a tree make no sense.
+    fn share_memory(&mut self) {
+        let half = (self.memory / 2 / self.shape.page_size as u64).max(16);
+        (self.clean, self.most_dirty) = (S3FifoCache::new(half), half as usize);
+    }
+
+    /// So many pages, or KiB if the number is negative, may be in memory.
+    pub(super) fn set_cache_size(&mut self, size: i32) {
+        let unit = if size < 0 { 1024 } else { self.shape.page_size as u64 };
+        (self.cache_size, self.memory) = (size, u64::from(size.unsigned_abs()) * unit);
+        self.share_memory();
+    }
+
+    pub(super) fn corrupt(&self, id: PageId, what: impl std::fmt::Display) -> Error {
+        let offset = u64::from(id.saturating_sub(1)) * self.shape.page_size as u64;
+        Error::corrupt(&self.path, offset, format!("page {id}: {what}"))
+    }
+
+    /// Refuses page numbers that no tree, list or chain can refer to.
+    pub(super) fn check_id(&self, id: PageId, whose: &str) -> Result<()> {
+        if id == 0 || id > self.pages || id == lock_page(self.header.page_size) {
+            return Err(self.corrupt(id, format_args!("{whose} refers to it, and there is no such page")));
+        }
+        Ok(())
+    }
+
+    /// A page as it is now.
+    pub(super) fn get(&mut self, id: PageId) -> Result<Arc<Page>> {
+        if let Some(error) = &self.stopped {
+            return Err(error.clone());
+        }
+        if let Some(page) = self.dirty.get(&id) {
+            return Ok(page.clone());
+        }
+        if let Some(page) = self.clean.get(&id) {
+            return Ok(page.clone());
+        }
+        self.check_id(id, "something")?;
+        let mut bytes = vec![0; self.shape.page_size].into_boxed_slice();
+        let offset = u64::from(id - 1) * self.shape.page_size as u64;
+        match self.file.read_exact_at(&mut bytes, offset) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                return Err(self.corrupt(id, "the file ends in it"));
+            }
+            done => done.map_err(Error::io("read", &self.path))?,
+        }
+        let page = Arc::new(Page::new(bytes));
+        self.clean.insert(id, page.clone());
+        Ok(page)
+    }
+
+    /// A page of a tree, looked through.
+    pub(super) fn node(&mut self, id: PageId) -> Result<Arc<Page>> {
+        let page = self.get(id)?;
+        if !page.is_node.load(Ordering::Relaxed) {
+            Node::validate(&page.bytes, id, self.shape).map_err(|what| self.corrupt(id, what))?;
+            page.is_node.store(true, Ordering::Relaxed);
+        }
+        Ok(page)
+    }
+
+    pub(super) fn blank(&self) -> Page {
+        Page::new(vec![0; self.shape.page_size].into())
+    }
+
+    /// Whether a page was changed, and is not in the file yet.
+    pub(super) fn is_dirty(&self, id: PageId) -> bool {
+        self.dirty.contains_key(&id)
+    }
+
+    /// What a changed page holds from now on is of another kind: it is looked through again before it is a tree's.
+    pub(super) fn repurpose(&self, id: PageId) {
+        if let Some(page) = self.dirty.get(&id) {
+            page.is_node.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// A page to be changed. The journal has what it was before.
+    pub(super) fn edit(&mut self, id: PageId) -> Result<&mut [u8]> {
+        self.changes += 1;
+        if !self.dirty.contains_key(&id) {
+            if self.dirty.len() >= self.most_dirty {
+                self.spill()?;
+            }
+            let page = self.get(id)?;
+            self.keep(id, &page)?;
+            self.clean.remove(&id);
+            self.dirty.insert(id, page);
+        } else if self.is_to_keep(id) {
+            let page = self.get(id)?;
+            self.keep(id, &page)?;
+        }
+        match self.dirty.get_mut(&id) {
+            Some(page) => Ok(&mut Arc::make_mut(page).bytes),
+            None => Err(Error::Invalid("a change outside of a transaction".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Reading beside others: the lock, what a crash has left, and whether others have written since.
+
+use std::path::{Path, PathBuf};
+
+use xs_os::vfs::{File, Open, Vfs, VfsExt};
+
+use super::header::{self, Header, Version};
+use super::journal;
+use super::lock::{Level, wait};
+use super::pager::Pager;
+use crate::{Error, Result};
+
+impl Pager {
+    /// Whoever reads has this in front of it. The lock is held to the transaction's end, or until reading ends.
+    pub(super) fn read(&mut self) -> Result<()> {
+        if self.lock.level() >= Level::Shared {
+            return Ok(());
+        }
+        if let Some(error) = &self.stopped {
+            return Err(error.clone());
+        }
+        let (busy, path) = (self.busy.clone(), self.path.clone());
+        wait(busy.as_ref(), &path, || self.try_read())
+    }
+
+    /// False while others are in the way, and then nothing is locked.
+    pub(super) fn try_read(&mut self) -> Result<bool> {
+        if self.lock.level() >= Level::Shared {
+            return Ok(true);
+        }
+        if !self.lock.try_shared()? {
+            return Ok(false);
+        }
+        let ready = self.prepare();
+        if !matches!(ready, Ok(true)) {
+            self.lock.down(Level::None)?;
+        }
+        ready
+    }
+
+    fn prepare(&mut self) -> Result<bool> {
+        if !self.recover()? {
+            return Ok(false);
+        }
+        self.load()?;
+        if self.header.read_version < 2 {
+            return Ok(true);
+        }
+        // Others would write to a log from here on, and not to the file. So nobody else may have it open.
+        refuse_log(&*self.vfs, &self.path)?;
+        Ok(self.read_only || self.lock.try_exclusive()?)
+    }
+
+    /// Undoes what a crash has left half done.
+    fn recover(&mut self) -> Result<bool> {
+        if !journal::is_hot(&*self.vfs, &self.path)? || self.lock.is_reserved_by_another()? {
+            return Ok(true);
+        }
+        if self.read_only {
+            return Err(Error::ReadOnly { path: self.path.clone() });
+        }
+        if !self.lock.try_exclusive()? {
+            return Ok(false);
+        }
+        // Somebody else may have been faster.
+        if journal::is_hot(&*self.vfs, &self.path)? {
+            journal::roll_back(&*self.vfs, &self.path, &*self.file, self.mode)?;
+        }
+        self.lock.down(Level::Shared)?;
+        Ok(true)
+    }
+
+    /// Notices what others have written. Each transaction counts itself in the header.
+    fn load(&mut self) -> Result<()> {
+        let len = self.file.len().map_err(Error::io("measure", &self.path))?;
+        if len == 0 {
+            if self.version != Some(Version::default()) {
+                let (page_size, encoding) = self.fresh;
+                self.reset(Header::new(page_size, encoding), 0);
+                self.version = Some(Version::default());
+            }
+            return Ok(());
+        }
+        let header = read_header(&*self.file, &self.path)?;
+        if self.version == Some(header.version()) {
+            return Ok(());
+        }
+        refuse_log(&*self.vfs, &self.path)?;
+        let pages = header.page_count(len, &self.path)?;
+        self.version = Some(header.version());
+        self.reset(header, pages);
+        Ok(())
+    }
+
+    /// Begins to read: until it ends, nobody else's change is seen, and nobody can write to the file.
+    pub(super) fn begin_read(&mut self) -> Result<()> {
+        if self.reading || self.writing.is_some() {
+            return Err(Error::Invalid("a transaction is under way already".to_owned()));
+        }
+        self.end_read()?;
+        self.read()?;
+        self.reading = true;
+        Ok(())
+    }
+
+    /// Ends reading. A transaction that writes goes on.
+    pub(super) fn end_read(&mut self) -> Result<()> {
+        self.reading = false;
+        if self.writing.is_none() { self.lock.down(Level::None) } else { Ok(()) }
+    }
+
+    /// A transaction that was to write has ended; one that reads around it goes on.
+    pub(super) fn unlock(&mut self) -> Result<()> {
+        match (self.reading, self.header.read_version) {
+            (false, _) => self.lock.down(Level::None),
+            (true, ..2) => self.lock.down(Level::Shared),
+            (true, _) => Ok(()),
+        }
+    }
+
+    /// Takes the locks for as long as the handle lives.
+    pub(super) fn lock_for_good(&mut self) -> Result<()> {
+        if !self.read_only {
+            let (busy, lock) = (self.busy.clone(), &mut self.lock);
+            wait(busy.as_ref(), &self.path, || Ok(lock.try_reserved()? && lock.try_exclusive()?))?;
+        }
+        self.lock.keep();
+        Ok(())
+    }
+}
+
+/// A write-ahead log with transactions that the database does not have is not read here, and must not be passed over.
+fn refuse_log(vfs: &dyn Vfs, path: &Path) -> Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    let log = PathBuf::from(name);
+    let len = match vfs.exists(&log).map_err(Error::io("open", &log))? {
+        true => vfs.open(&log, Open::Read).and_then(|log| log.len()).map_err(Error::io("open", &log))?,
+        false => 0,
+    };
+    match len {
+        0 => Ok(()),
+        _ => Err(Error::Invalid(format!(
+            "{}: a write-ahead log with {len} bytes, which is not read here: close the database where it is in use, or open \
+             and close it with SQLite",
+            log.display()
+        ))),
+    }
+}
+
+/// Reads the header of a file that has one.
+fn read_header(file: &dyn File, path: &Path) -> Result<Header> {
+    let mut bytes = [0; header::LEN];
+    match file.read_exact_at(&mut bytes, 0) {
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            let what = "it ends before its header does".to_owned();
+            Err(Error::NotOurs { path: path.to_owned(), expected: "SQLite 3 database", what })
+        }
+        done => {
+            done.map_err(Error::io("read", path))?;
+            Header::parse(&bytes, path)
+        }
+    }
+}

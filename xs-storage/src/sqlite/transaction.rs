@@ -1,0 +1,323 @@
+//! Transactions: changed pages in memory, what they were in the journal, and one moment in which they count.
+
+use std::sync::Arc;
+
+use super::header::Header;
+use super::journal::{self, Journal};
+use super::lock::{Level, wait};
+use super::node::{Kind, PageId};
+use super::pager::{Page, Pager};
+use super::savepoint::{Kept, Savepoints, State};
+use crate::bits::Bits;
+use crate::cache::Cache;
+use crate::{Error, Result};
+
+/// What a transaction that writes has under way.
+#[derive(Debug)]
+pub(super) struct Writing {
+    /// The database before.
+    before: Header,
+    pages_before: u32,
+    /// From the first change of a page on.
+    journal: Option<Journal>,
+    /// The pages that the journal has.
+    kept: Bits,
+    /// Whether the file itself may have changed.
+    spilled: bool,
+    /// The last page that was written to the file.
+    longest: u32,
+    savepoints: Savepoints,
+    /// What went wrong in the middle of a change: all that is left is to go back.
+    failed: Option<Error>,
+}
+
+fn outside<T>() -> Result<T> {
+    Err(Error::Invalid("a change outside of a transaction".to_owned()))
+}
+
+impl Pager {
+    pub(super) fn begin(&mut self) -> Result<()> {
+        if let Some(error) = &self.stopped {
+            return Err(error.clone());
+        }
+        if self.writing.is_some() {
+            return Err(Error::Invalid("a transaction is under way already".to_owned()));
+        }
+        if self.reading {
+            // Who waited here, still reading, for one who waits until nobody reads, would wait for ever.
+            if !self.lock.try_reserved()? {
+                return Err(Error::Locked { path: self.path.clone() });
+            }
+        } else {
+            self.end_read()?;
+            let (busy, path) = (self.busy.clone(), self.path.clone());
+            wait(busy.as_ref(), &path, || {
+                let taken = match self.try_read()? {
+                    true => self.lock.try_reserved(),
+                    false => Ok(false),
+                };
+                if !matches!(taken, Ok(true)) {
+                    self.lock.down(Level::None)?;
+                }
+                taken
+            })?;
+        }
+        let refused = match (self.header.write_version, self.header.is_auto_vacuum()) {
+            (2.., _) => {
+                "the database is kept with a write-ahead log, which is not written here: convert it to \
+                               journal_mode=delete"
+            }
+            (_, true) => "the database has auto-vacuum, which is read only here: vacuum it with auto_vacuum=none",
+            _ => "",
+        };
+        if !refused.is_empty() {
+            self.unlock()?;
+            return Err(Error::Invalid(refused.to_owned()));
+        }
+        self.writing = Some(Writing {
+            before: self.header.clone(),
+            pages_before: self.pages,
+            journal: None,
+            kept: Bits::default(),
+            spilled: false,
+            longest: 0,
+            savepoints: Savepoints::default(),
+            failed: None,
+        });
+        if self.pages == 0 {
+            self.pages = 1;
+            let mut page = self.blank();
+            super::node::write(&mut page.bytes, 1, Kind::TableLeaf, self.shape, &[], 0);
+            self.dirty.insert(1, Arc::new(page));
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Whether a change may begin.
+    pub(super) fn check_writing(&self) -> Result<()> {
+        match (&self.stopped, &self.writing) {
+            (Some(error), _) | (None, Some(Writing { failed: Some(error), .. })) => Err(error.clone()),
+            (None, None) => outside(),
+            (None, Some(_)) => Ok(()),
+        }
+    }
+
+    /// Notes that a change went wrong half-way. The transaction can only be rolled back.
+    pub(super) fn fail(&mut self, error: Error) -> Error {
+        if let Some(writing) = &mut self.writing {
+            writing.failed.get_or_insert_with(|| error.clone().stopped());
+        }
+        error
+    }
+
+    /// A page is about to change: the journal gets what it was before the transaction, and the innermost savepoint what it is.
+    pub(super) fn keep(&mut self, id: PageId, page: &Arc<Page>) -> Result<()> {
+        let Some(writing) = &mut self.writing else { return outside() };
+        let is_needed = writing.savepoints.need(id);
+        if id <= writing.pages_before && writing.kept.insert(id) {
+            let journal = match &mut writing.journal {
+                Some(journal) => journal,
+                None => {
+                    // Not one that the disk could have from an earlier journal in this place.
+                    let nonce = self.rng.next_u64() as u32;
+                    let (pages, page_size) = (writing.pages_before, self.shape.page_size);
+                    let journal = Journal::begin(&*self.vfs, &self.path, pages, page_size, nonce)?;
+                    writing.journal.insert(journal)
+                }
+            };
+            let at = journal.keep(id, &page.bytes)?;
+            if is_needed {
+                writing.savepoints.keep_in_journal(id, at);
+            }
+            return Ok(());
+        }
+        if is_needed {
+            let most = self.most_dirty;
+            writing.savepoints.keep(&*self.vfs, &self.path, id, page.clone(), most)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a page that was changed already must be kept once more.
+    pub(super) fn is_to_keep(&self, id: PageId) -> bool {
+        self.writing.as_ref().is_some_and(|writing| writing.savepoints.need(id))
+    }
+
+    /// Writes changed pages to the file before their transaction has ended: there are more than memory is for. While others
+    /// read, memory has to do.
+    pub(super) fn spill(&mut self) -> Result<()> {
+        if !self.lock.try_exclusive()? {
+            return Ok(());
+        }
+        self.sync_journal(true)?;
+        self.write_dirty()
+    }
+
+    /// Nothing may be written to the file before the journal is durable, and names the database's length at least.
+    fn sync_journal(&mut self, more: bool) -> Result<()> {
+        let Some(writing) = &mut self.writing else { return Ok(()) };
+        if writing.journal.is_none() {
+            let nonce = self.rng.next_u64() as u32;
+            let pages = writing.pages_before;
+            writing.journal = Some(Journal::begin(&*self.vfs, &self.path, pages, self.shape.page_size, nonce)?);
+        }
+        if let Some(journal) = &mut writing.journal {
+            journal.sync(&*self.vfs, more)?;
+        }
+        Ok(())
+    }
+
+    fn write_dirty(&mut self) -> Result<()> {
+        if let Some(writing) = &mut self.writing {
+            writing.spilled = true;
+            writing.longest = writing.longest.max(self.dirty.last_key_value().map_or(0, |(id, _)| *id));
+        }
+        for (id, page) in &self.dirty {
+            let offset = u64::from(id - 1) * self.shape.page_size as u64;
+            self.file.write_all_at(&page.bytes, offset).map_err(Error::io("write", &self.path))?;
+        }
+        for (id, page) in std::mem::take(&mut self.dirty) {
+            self.clean.insert(id, page);
+        }
+        Ok(())
+    }
+
+    /// Makes the transaction's changes durable, all of them. While others read, it waits, and may have to be tried again. After
+    /// another error it can only be rolled back.
+    pub(super) fn commit(&mut self) -> Result<()> {
+        self.check_writing()?;
+        let Some(writing) = &self.writing else { return Ok(()) };
+        if self.dirty.is_empty() && !writing.spilled && self.header == writing.before {
+            self.writing = None;
+            return self.unlock();
+        }
+        let (busy, lock) = (self.busy.clone(), &mut self.lock);
+        wait(busy.as_ref(), &self.path, || lock.try_exclusive())?;
+        self.write_commit().map_err(|error| self.fail(error))
+    }
+
+    fn write_commit(&mut self) -> Result<()> {
+        let pages = self.pages;
+        self.header.count_change(pages);
+        let header = self.header.clone();
+        header.write(self.edit(1)?);
+        self.sync_journal(false)?;
+        self.write_dirty()?;
+        // What was written early, and then undone to a savepoint.
+        if self.writing.as_ref().is_some_and(|writing| writing.longest > pages) {
+            let len = u64::from(pages) * self.shape.page_size as u64;
+            self.file.set_len(len).map_err(Error::io("cut", &self.path))?;
+        }
+        self.file.sync().map_err(Error::io("sync", &self.path))?;
+        let Some(writing) = self.writing.take() else { return Ok(()) };
+        self.version = Some(self.header.version());
+        if let Some(journal) = &writing.journal {
+            journal.end(&*self.vfs, self.mode).map_err(|error| self.stop(error))?;
+        }
+        self.unlock()
+    }
+
+    /// The journal may be there or not: only a recovery can tell which of two states the database is in.
+    fn stop(&mut self, error: Error) -> Error {
+        self.stopped = Some(error.clone().stopped());
+        // Let another handle be the one that does it.
+        let _ = self.lock.down(Level::None);
+        error
+    }
+
+    /// Undoes the transaction.
+    pub(super) fn roll_back(&mut self) -> Result<()> {
+        let Some(writing) = self.writing.take() else { return Ok(()) };
+        self.changes += 1;
+        self.dirty.clear();
+        self.header = writing.before;
+        self.pages = writing.pages_before;
+        if writing.spilled {
+            self.clean.clear();
+        }
+        if let Some(journal) = writing.journal {
+            let undone = match writing.spilled {
+                true => {
+                    drop(journal);
+                    journal::roll_back(&*self.vfs, &self.path, &*self.file, self.mode)
+                }
+                false => journal.end(&*self.vfs, self.mode),
+            };
+            undone.map_err(|error| self.stop(error))?;
+        }
+        self.unlock()
+    }
+
+    /// Opens a savepoint, and says its number: how many are open now.
+    pub(super) fn savepoint(&mut self) -> Result<usize> {
+        self.check_writing()?;
+        let Some(writing) = &mut self.writing else { return outside() };
+        writing.savepoints.open(self.header.clone(), self.pages);
+        Ok(writing.savepoints.len())
+    }
+
+    /// Ends a savepoint and those inside it. What was changed stays.
+    pub(super) fn release(&mut self, nth: usize) -> Result<()> {
+        self.check_writing()?;
+        match self.writing.as_mut().is_some_and(|writing| writing.savepoints.release(nth)) {
+            true => Ok(()),
+            false => Err(Error::Invalid(format!("there is no savepoint {nth}"))),
+        }
+    }
+
+    /// Undoes what was changed since a savepoint, which stays open.
+    pub(super) fn roll_back_to(&mut self, nth: usize) -> Result<()> {
+        if let Some(error) = &self.stopped {
+            return Err(error.clone());
+        }
+        let Some(writing) = &mut self.writing else { return outside() };
+        // A change that met something corrupt half-way is undone as any other. What the disk has not done is another matter.
+        if let Some(Error::Stopped { reason }) = &writing.failed
+            && matches!(**reason, Error::Io { .. } | Error::ReadOnly { .. })
+        {
+            return self.check_writing();
+        }
+        let Some(state) = writing.savepoints.back_to(nth) else {
+            return Err(Error::Invalid(format!("there is no savepoint {nth}")));
+        };
+        writing.failed = None;
+        self.restore(state).map_err(|error| self.fail(error))
+    }
+
+    fn restore(&mut self, state: State) -> Result<()> {
+        self.changes += 1;
+        for id in state.pages + 1..=self.pages {
+            self.dirty.remove(&id);
+            self.clean.remove(&id);
+        }
+        (self.header, self.pages) = (state.header, state.pages);
+        for (id, kept) in state.kept {
+            let Some(writing) = &mut self.writing else { return outside() };
+            let page = match kept {
+                Kept::Memory(page) => page,
+                Kept::Journal(at) => {
+                    let mut page = self.blank();
+                    if let Some(journal) = self.writing.as_mut().and_then(|writing| writing.journal.as_mut()) {
+                        journal.read(at, &mut page.bytes)?;
+                    }
+                    Arc::new(page)
+                }
+                Kept::File(at) => {
+                    let mut bytes = vec![0; self.shape.page_size].into_boxed_slice();
+                    writing.savepoints.read(&self.path, at, &mut bytes)?;
+                    Arc::new(Page::new(bytes))
+                }
+            };
+            self.clean.remove(&id);
+            self.dirty.insert(id, page);
+            if self.dirty.len() > self.most_dirty {
+                self.spill()?;
+            }
+        }
+        Ok(())
+    }
+}

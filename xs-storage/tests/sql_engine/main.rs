@@ -1,0 +1,9 @@
+//! SQL that runs: statements by statements, and SQLite's own logic tests.
+
+mod asked;
+mod calls;
+mod joins;
+mod logic;
+mod refused;
+mod sequence;
+mod statements;
