@@ -30,6 +30,7 @@ impl<N: Network> Node<N> {
                 let heir = to.or_else(|| self.heir());
                 let begun = match heir {
                     None => Err(Failed::Never("there is nobody else who votes".into())),
+                    Some(heir) if self.replica.leader() == Some(NodeId(heir)) => Ok(()),
                     Some(heir) => self.replica.transfer(now, NodeId(heir)).map_err(refused),
                 };
                 return drop(answer.send(begun));

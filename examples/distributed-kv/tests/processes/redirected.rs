@@ -14,7 +14,8 @@ fn moved(answer: &str) -> Option<SocketAddr> {
 
 #[tokio::test]
 async fn a_follower_tells_where_the_leader_is() {
-    let cluster = Processes::start_with(3, &REDIRECT).await;
+    let arguments = [&REDIRECT[..], &["--election-timeout", "3000"]].concat();
+    let cluster = Processes::start_with(3, &arguments).await;
     let (leader, follower) = (cluster.leader().await, cluster.follower().await);
     let mut there = Client::to(cluster.addr(leader)).await.unwrap();
     let mut here = Client::to(cluster.addr(follower)).await.unwrap();
