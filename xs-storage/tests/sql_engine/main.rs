@@ -7,3 +7,4 @@ mod logic;
 mod refused;
 mod sequence;
 mod statements;
+mod transcripts;
