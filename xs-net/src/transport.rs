@@ -300,7 +300,7 @@ impl<T: Transport + Unpin + ?Sized> Transport for &mut T {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use bytes::Bytes;

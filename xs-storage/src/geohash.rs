@@ -101,7 +101,7 @@
 mod cell;
 mod search;
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 
 pub use cell::{Area, Cell};

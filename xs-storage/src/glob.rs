@@ -152,7 +152,7 @@ fn class(pattern: &[u8], byte: u8, nocase: bool) -> (bool, usize) {
     (found != negated, at)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use proptest::prelude::*;
 

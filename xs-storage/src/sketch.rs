@@ -372,7 +372,7 @@ fn tau(mut x: f64) -> f64 {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

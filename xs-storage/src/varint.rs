@@ -28,7 +28,7 @@ pub(crate) fn take_varint(rest: &mut &[u8]) -> Option<u64> {
     None
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

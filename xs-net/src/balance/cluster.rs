@@ -490,5 +490,5 @@ impl<'a> Candidates<'a> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;

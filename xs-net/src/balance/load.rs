@@ -246,7 +246,7 @@ impl Drop for Outstanding {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use xs_os::{Clock, VirtualClock};

@@ -156,7 +156,7 @@ mod load;
 mod members;
 mod outlier;
 mod policy;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod quality;
 mod slow_start;
 mod steer;

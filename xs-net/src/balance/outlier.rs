@@ -73,7 +73,7 @@ impl OutlierOptions {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

@@ -105,7 +105,7 @@ pub fn source(address: IpAddr) -> u64 {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use crate::balance::{Change, Cluster, ClusterOptions, RoundRobin};

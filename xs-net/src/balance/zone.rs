@@ -91,7 +91,7 @@ impl<P: Policy + Clone> Policy for Zoned<P> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use crate::balance::{Change, Cluster, ClusterOptions, RoundRobin};

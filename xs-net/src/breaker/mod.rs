@@ -102,7 +102,7 @@
 
 mod layer;
 mod policy;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 mod window;
 

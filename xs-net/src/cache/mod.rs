@@ -101,7 +101,7 @@ mod flight;
 mod layer;
 #[cfg(all(test, xs_loom))]
 mod loom_tests;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 
 use std::sync::Arc;

@@ -81,7 +81,7 @@ fn parse_line(line: &str) -> Result<Option<Endpoint>, Fault> {
     Ok(Some(Endpoint { name: name.into(), weight: weight.unwrap_or(1), zone }))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

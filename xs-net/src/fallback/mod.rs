@@ -189,7 +189,7 @@ impl<C, K, F, G> fmt::Debug for FallbackFuture<C, K, F, G> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};

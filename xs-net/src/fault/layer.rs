@@ -167,7 +167,7 @@ impl<F, T, E> fmt::Debug for FaultFuture<F, T, E> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use crate::by_hand::by_hand;

@@ -90,7 +90,7 @@
 
 mod layer;
 mod policy;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 
 pub use layer::{HedgeFuture, HedgeLayer, HedgeService};

@@ -83,7 +83,7 @@ impl Hedger {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use xs_os::{Clock, Rng, VirtualClock};

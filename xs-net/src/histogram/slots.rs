@@ -30,7 +30,7 @@ pub(super) fn last(slot: usize) -> u64 {
     ((slot - shift * SLOTS + 1) << shift) - 1
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

@@ -208,7 +208,7 @@ impl fmt::Debug for Upgraded {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use crate::listener::MemoryStream;

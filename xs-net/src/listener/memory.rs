@@ -117,7 +117,7 @@ impl AsyncWrite for MemoryStream {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

@@ -131,7 +131,7 @@ fn set_up(stream: &TcpStream, options: &TcpOptions) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

@@ -77,7 +77,7 @@ impl Listener for UnixListener {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

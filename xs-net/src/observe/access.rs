@@ -185,7 +185,7 @@ fn escaped(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

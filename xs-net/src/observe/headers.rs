@@ -196,7 +196,7 @@ impl<B: fmt::Debug, F: FnOnce(BodyEnd)> fmt::Debug for Counted<B, F> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use bytes::Bytes;

@@ -125,7 +125,7 @@ mod prometheus;
 mod recorder;
 mod state;
 mod stats;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 mod trace;
 

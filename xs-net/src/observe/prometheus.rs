@@ -214,7 +214,7 @@ fn escape(value: &str, quoted: bool, text: &mut String) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use crate::histogram::nanos;

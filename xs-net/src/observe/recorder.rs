@@ -289,7 +289,7 @@ impl fmt::Debug for Recorder {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

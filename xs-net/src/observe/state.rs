@@ -140,7 +140,7 @@ impl fmt::Debug for TraceState {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -290,7 +290,7 @@ impl Operation {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

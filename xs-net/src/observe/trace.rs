@@ -155,7 +155,7 @@ impl SpanId {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::{prop_assert_eq, proptest};

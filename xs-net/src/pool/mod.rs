@@ -91,7 +91,7 @@
 
 mod lent;
 mod store;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 
 pub use lent::{Checkout, Opening, Pool, Pooled};

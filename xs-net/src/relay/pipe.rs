@@ -179,7 +179,7 @@ mod linux {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(xs_loom)))]
     mod tests {
         use super::*;
 

@@ -179,7 +179,7 @@ impl fmt::Debug for SharedBudget {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -114,7 +114,7 @@
 
 mod budget;
 mod layer;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 
 use std::time::Duration;

@@ -127,7 +127,7 @@ impl fmt::Debug for Drain {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

@@ -105,7 +105,7 @@ impl fmt::Debug for Place {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

@@ -54,7 +54,7 @@ impl Codel {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use std::collections::VecDeque;

@@ -111,7 +111,7 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for ShedFuture<F> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use std::time::Duration;

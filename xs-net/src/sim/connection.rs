@@ -525,5 +525,5 @@ fn park<T>(place: &mut Option<Waker>, waker: &Waker) -> Poll<T> {
     Poll::Pending
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;

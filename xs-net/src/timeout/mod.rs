@@ -84,7 +84,7 @@
 
 mod deadline;
 mod layer;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 
 pub use deadline::{Alone, Carry, Deadline};

@@ -74,7 +74,7 @@ fn send_file(io: &TcpStream, out: &mut Out) -> io::Result<usize> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use crate::transport::{Transport, write_all};

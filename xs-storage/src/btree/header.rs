@@ -127,7 +127,7 @@ pub(super) fn first_page(page_size: u32) -> PageId {
     (AREA as u32).div_ceil(page_size)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use xs_os::vfs::{MemoryVfs, Open, Vfs};

@@ -223,7 +223,7 @@ mod transaction;
 mod tree;
 mod write;
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 
 pub use check::Report;

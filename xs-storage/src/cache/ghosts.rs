@@ -77,7 +77,7 @@ impl Ghosts {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use xs_os::Rng;

@@ -148,7 +148,7 @@ mod lru;
 pub mod optimal;
 pub mod policy;
 mod s3fifo;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 pub mod trace;
 

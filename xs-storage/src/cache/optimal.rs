@@ -90,7 +90,7 @@ pub fn hits(trace: &[u64], capacity: usize) -> usize {
     hits
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use xs_os::Rng;

@@ -188,7 +188,7 @@ impl<T> Pool<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

@@ -118,7 +118,7 @@ pub fn replay(cache: &mut impl Cache<u64, ()>, trace: &[u64]) -> f64 {
     hits as f64 / trace.len().max(1) as f64
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

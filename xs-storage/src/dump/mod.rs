@@ -153,5 +153,5 @@ fn checksum(block: u64, parts: [&[u8]; 2]) -> u32 {
     parts.iter().fold(seed, |crc, part| crc32c::crc32c_append(crc, part))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;

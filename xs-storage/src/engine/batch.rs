@@ -199,7 +199,7 @@ impl fmt::Debug for WriteBatch {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -109,7 +109,7 @@ fn gather(n: u64) -> u32 {
     (n | n >> 16) as u32
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

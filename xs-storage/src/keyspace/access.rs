@@ -72,7 +72,7 @@ pub(super) fn score(record: u32, tracking: Tracking, now_ms: u64) -> u64 {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

@@ -360,7 +360,7 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

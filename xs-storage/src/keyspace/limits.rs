@@ -56,7 +56,7 @@ impl Limits {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::Limits;
 

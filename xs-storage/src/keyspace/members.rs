@@ -105,7 +105,7 @@ pub(super) fn choose<T>(mut all: Vec<T>, n: usize, rng: &mut Rng) -> Vec<T> {
     all
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use crate::keyspace::alloc_size;

@@ -631,5 +631,5 @@ impl<T: Copy> RankTree<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;

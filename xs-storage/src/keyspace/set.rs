@@ -316,7 +316,7 @@ impl<'a> Iterator for Iter<'a> {
 
 impl ExactSizeIterator for Iter<'_> {}
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

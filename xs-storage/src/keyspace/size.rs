@@ -23,7 +23,7 @@ pub const fn alloc_size(n: usize) -> usize {
     n.saturating_add(step - 1) & !(step - 1)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::alloc_size;
 

@@ -635,5 +635,5 @@ impl Keyspace {
 }
 
 mod audit;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;

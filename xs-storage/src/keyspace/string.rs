@@ -355,7 +355,7 @@ impl fmt::Debug for StrRef<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

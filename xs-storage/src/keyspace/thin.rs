@@ -508,7 +508,7 @@ impl<V: fmt::Debug> fmt::Debug for KeyBox<V> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

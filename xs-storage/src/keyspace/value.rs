@@ -151,7 +151,7 @@ impl From<Stream> for Value {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

@@ -507,5 +507,5 @@ impl DoubleEndedIterator for Iter<'_> {
 
 impl ExactSizeIterator for Iter<'_> {}
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;

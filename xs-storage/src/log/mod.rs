@@ -191,7 +191,7 @@ mod shared;
 mod spares;
 mod sync;
 mod tail;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 mod turn;
 mod walk;

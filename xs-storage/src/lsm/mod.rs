@@ -184,7 +184,7 @@ mod ranges;
 mod read;
 mod span;
 mod table;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 mod version;
 mod view;

@@ -155,7 +155,7 @@ pub(super) fn versions(key: &[u8], at: u64) -> KeyRange<'static> {
     KeyRange { start: Bound::Included(start.into()), end: Bound::Excluded(behind(stem).into()) }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -115,7 +115,7 @@ fn cost(start: &[u8], end: Option<&[u8]>) -> usize {
     start.len() + end.map_or(0, <[u8]>::len) + OVERHEAD
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

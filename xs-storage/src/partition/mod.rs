@@ -152,7 +152,7 @@ mod producers;
 mod read;
 mod snapshot;
 mod state;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 mod transactions;
 mod watch;

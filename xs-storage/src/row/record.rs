@@ -163,7 +163,7 @@ pub fn compare(
     Ok(Ordering::Equal)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

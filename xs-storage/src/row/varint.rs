@@ -35,7 +35,7 @@ pub(crate) fn len(n: u64) -> usize {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -86,7 +86,7 @@ pub mod failures;
 pub mod log;
 mod machine;
 pub mod rot;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod toy;
 mod workload;
 

@@ -64,5 +64,5 @@ fn draw<'a>(candidates: &Candidates<'a>, except: Option<usize>, rng: &mut Rng) -
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;

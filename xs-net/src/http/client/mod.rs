@@ -255,7 +255,7 @@ impl<Io, B: Body> fmt::Debug for Client<Io, B> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use crate::listener::MemoryStream;

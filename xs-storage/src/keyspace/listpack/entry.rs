@@ -265,7 +265,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

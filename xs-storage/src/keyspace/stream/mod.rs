@@ -97,7 +97,7 @@ mod group;
 mod id;
 mod log;
 mod node;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 
 use std::collections::BTreeMap;

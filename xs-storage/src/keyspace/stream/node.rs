@@ -337,7 +337,7 @@ fn take_slice<'a>(data: &mut &'a [u8]) -> &'a [u8] {
     slice
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

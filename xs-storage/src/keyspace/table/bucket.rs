@@ -90,7 +90,7 @@ impl<T> Bucket<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 

@@ -672,5 +672,5 @@ impl<'a, T> IntoIterator for &'a Table<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;

@@ -86,7 +86,7 @@ pub(super) fn partition_by_member(pack: &ListPack, mut before: impl FnMut(&[u8])
     partition_point(pack, |member, _| before(member.as_bytes(&mut scratch)))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

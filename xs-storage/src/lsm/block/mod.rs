@@ -11,7 +11,7 @@
 mod builder;
 mod frame;
 mod reader;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 
 pub(super) use builder::BlockBuilder;

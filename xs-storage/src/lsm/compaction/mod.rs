@@ -79,7 +79,7 @@ mod fifo;
 mod leveled;
 mod retain;
 mod run;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 mod tiered;
 

@@ -56,7 +56,7 @@ impl MemFilter {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::super::super::table::hash;
     use super::*;

@@ -16,7 +16,7 @@ mod index;
 mod meta;
 mod props;
 mod read;
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests;
 mod write;
 

@@ -118,7 +118,7 @@ pub fn check_random<S: Subject>(make: &dyn Fn() -> S, seeds: std::ops::Range<u64
     seeds.for_each(|seed| random::check(make, seed, steps));
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
     use crate::engine::MemoryEngine;

@@ -304,7 +304,7 @@ impl fmt::Display for Range<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(xs_loom)))]
 mod tests {
     use super::*;
 
