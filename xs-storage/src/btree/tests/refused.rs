@@ -76,13 +76,13 @@ fn a_write_that_fails_half_way_cannot_be_committed() {
             let vfs = Arc::new(disk.clone());
             let options = Options { vfs, jobs, page_size: 512, memory: 64 * 512, ..Options::default() };
             let tree = BTree::open(Path::new("db"), options).unwrap();
-            tree.bulk_load((0..3000_u32).map(|n| (n.to_be_bytes(), [7; 30]))).unwrap();
+            tree.bulk_load((0..1000_u32).map(|n| (n.to_be_bytes(), [7; 30]))).unwrap();
             let mut failed = false;
             let done = tree.write(Durability::Synced, |txn| {
                 txn.put(b"first", b"")?;
                 let before = txn.savepoint()?;
                 disk.fail(Fault::of(Operation::Read).after(skipped));
-                failed = txn.delete_range(&500_u32.to_be_bytes(), &2500_u32.to_be_bytes()).is_err();
+                failed = txn.delete_range(&200_u32.to_be_bytes(), &800_u32.to_be_bytes()).is_err();
                 disk.heal();
                 if failed {
                     assert!(txn.put(b"more", b"").is_err() && txn.get(b"first").is_err());
@@ -99,7 +99,7 @@ fn a_write_that_fails_half_way_cannot_be_committed() {
             if let Ok(((), commit)) = done {
                 commit.wait().unwrap();
             }
-            assert_eq!(tree.check().unwrap().entries, 3000 + u64::from(goes_back), "read {skipped} failed");
+            assert_eq!(tree.check().unwrap().entries, 1000 + u64::from(goes_back), "read {skipped} failed");
             assert_eq!(tree.get(b"first").unwrap().is_some(), goes_back);
         }
     }
