@@ -15,6 +15,7 @@ mod redis;
 mod relay;
 mod replicated;
 mod soak;
+mod sql;
 mod web;
 
 use std::env::ArgsOs;
@@ -91,6 +92,11 @@ const BENCHES: &[Bench] = &[
         name: "soak",
         about: "a storage engine under mixed load for minutes: what grows (--engine lsm|btree --minutes N)",
         run: |args| soak::run(args),
+    },
+    Bench {
+        name: "sql",
+        about: "SQL on SQLite's files beside SQLite (--features peers-sql) and turso (--features peers-turso)",
+        run: |args| sql::run(args),
     },
 ];
 
