@@ -12,13 +12,16 @@
 //! 6. [`vfs::faulty`]: a disk that fails.
 //! 7. [`vfs::explore`]: every crash that a workload could have met.
 //! 8. `descriptors` (feature `descriptors`): how many files may be open.
-//! 9. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
-#![forbid(unsafe_code)]
+//! 9. `pool` (feature `pool`): the cores as an argument; a work-stealing pool of threads.
+//! 10. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
+#![deny(unsafe_code)]
 
 pub mod clock;
 #[cfg(feature = "descriptors")]
 pub mod descriptors;
 pub mod jobs;
+#[cfg(feature = "pool")]
+pub mod pool;
 pub mod rng;
 pub mod signal;
 #[cfg(feature = "sim")]

@@ -1,8 +1,20 @@
-//! The synchronisation that [`Signal`](crate::Signal) is made of, or loom's twins of it when a model is checked.
+//! The synchronisation that [`Signal`](crate::Signal) and the pool are made of, or loom's twins of it when a model is checked.
 
 #[cfg(not(xs_loom))]
 pub(crate) use {futures::task::AtomicWaker, std::sync::atomic::AtomicBool};
+#[cfg(all(not(xs_loom), feature = "pool"))]
+pub(crate) use {
+    parking_lot::Mutex,
+    std::sync::atomic::{AtomicIsize, AtomicPtr, AtomicUsize, fence},
+    std::thread,
+};
 
+#[cfg(all(xs_loom, feature = "pool"))]
+pub(crate) use {
+    loom::sync::Mutex,
+    loom::sync::atomic::{AtomicIsize, AtomicPtr, AtomicUsize, fence},
+    loom::thread,
+};
 #[cfg(xs_loom)]
 pub(crate) use {loom::sync::atomic::AtomicBool, model::AtomicWaker};
 
