@@ -9,6 +9,7 @@ mod kafka;
 mod layers;
 mod load_balancer;
 mod log;
+mod pool;
 mod process;
 mod raft;
 mod redis;
@@ -76,6 +77,11 @@ const BENCHES: &[Bench] = &[
         name: "log",
         about: "durable appends by 1, 4 and 16 threads, beside a plain file that is written and synced",
         run: log::run,
+    },
+    Bench {
+        name: "pool",
+        about: "the thread pool beside rayon (--features peers-pool), tokio's blocking pool and a shared channel",
+        run: |args| pool::run(args),
     },
     Bench {
         name: "raft",

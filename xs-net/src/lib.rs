@@ -54,6 +54,7 @@
 #![cfg_attr(feature = "timeout", doc = "- [`timeout`]: time limits, and deadlines that travel with a request.")]
 #![cfg_attr(feature = "retry", doc = "- [`retry`]: repeats what failed, if that is safe, within a budget.")]
 #![cfg_attr(feature = "limit", doc = "- [`limit`]: how much may pass, and how fast.")]
+#![cfg_attr(feature = "offload", doc = "- [`offload`]: calls that compute or block, on a thread pool.")]
 #![cfg_attr(feature = "pool", doc = "- [`pool`]: connections kept for whoever asks next.")]
 #![cfg_attr(feature = "balance", doc = "- [`balance`]: one of several endpoints for each call.")]
 #![cfg_attr(
@@ -93,6 +94,8 @@ pub mod limit;
 pub mod listener;
 #[cfg(feature = "observe")]
 pub mod observe;
+#[cfg(all(feature = "offload", not(xs_loom)))]
+pub mod offload;
 pub mod pipeline;
 #[cfg(feature = "pool")]
 pub mod pool;

@@ -151,13 +151,7 @@ fn one_round(
     Ok(())
 }
 
-fn own_file(
-    row: &Row,
-    subject: &Subject,
-    path: &Path,
-    wal: bool,
-    rows: u64,
-) -> Result<(f64, f64), Box<dyn Error>> {
+fn own_file(row: &Row, subject: &Subject, path: &Path, wal: bool, rows: u64) -> Result<(f64, f64), Box<dyn Error>> {
     let mut db = (subject.open)(path, wal)?;
     measure(row, &mut *db, rows)
 }

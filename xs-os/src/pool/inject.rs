@@ -92,7 +92,7 @@ impl Injector {
         }
         let mut queues = self.queues.lock();
         queues.taken = queues.taken.wrapping_add(1);
-        let turned = queues.taken % TURN_ABOUT == 0;
+        let turned = queues.taken.is_multiple_of(TURN_ABOUT);
         let job = match turned {
             false => queues.of.iter_mut().find_map(VecDeque::pop_front),
             true => queues.of.iter_mut().rev().find_map(VecDeque::pop_front),

@@ -98,7 +98,7 @@ impl Shared {
         let turn = worker.turns.load(Relaxed).wrapping_add(1);
         worker.turns.store(turn, Relaxed);
         let outside = || if awaiting { None } else { self.injector.pop() };
-        if turn % FAIRNESS == 0
+        if turn.is_multiple_of(FAIRNESS)
             && let Some(job) = outside()
         {
             return Some(job);

@@ -287,11 +287,35 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let (task, answer) = task(&self.shared);
-        let run = move || {
-            answer.give(catch_unwind(AssertUnwindSafe(job)).map_err(Failed::Panicked));
-        };
+        let (task, run) = self.answering(job);
         self.spawn(run).map(|()| task)
+    }
+
+    /// The same with a priority, and it never waits nor runs the job here: if there is no room, the job comes back.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pool::try_spawn`]; what comes back is as in [`Pool::submit`].
+    pub fn try_submit<T, F>(
+        &self,
+        priority: Priority,
+        job: F,
+    ) -> Result<Task<T>, Rejected<impl FnOnce() + Send + use<T, F>>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (task, run) = self.answering(job);
+        self.try_spawn(priority, run).map(|()| task)
+    }
+
+    fn answering<T, F>(&self, job: F) -> (Task<T>, impl FnOnce() + Send + use<T, F>)
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (task, answer) = task(&self.shared);
+        (task, move || answer.give(catch_unwind(AssertUnwindSafe(job)).map_err(Failed::Panicked)))
     }
 
     /// Runs both and returns both results: `a` here, `b` wherever somebody has time first, and here if nobody has. From a thread
