@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -18,6 +18,18 @@ const fn few(count: usize) -> usize {
 
 fn pool(threads: usize) -> Pool {
     Pool::builder().threads(threads).build().unwrap()
+}
+
+/// Waits until it holds, a minute at most.
+#[track_caller]
+fn soon(mut holds: impl FnMut() -> bool) {
+    for _ in 0..6_000 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it never came");
 }
 
 fn fib(pool: &Pool, n: u32) -> u64 {
@@ -316,11 +328,7 @@ fn the_last_owner_may_be_one_of_its_jobs() {
 fn workers_sleep_when_there_is_nothing_and_wake_for_what_comes() {
     let pool = pool(3);
     for _ in 0..few(20) {
-        let began = Instant::now();
-        while pool.metrics().asleep < 3 {
-            assert!(began.elapsed() < Duration::from_secs(60), "they don't sleep");
-            std::thread::yield_now();
-        }
+        soon(|| pool.metrics().asleep == 3);
         let (tell, told) = mpsc::channel();
         pool.spawn(move || tell.send(()).unwrap()).unwrap();
         told.recv_timeout(Duration::from_secs(60)).unwrap();
@@ -348,11 +356,7 @@ fn one_long_job_leaves_the_others_to_other_workers() {
         gone.recv_timeout(Duration::from_secs(60)).unwrap();
     };
     pool.spawn(long).unwrap();
-    let began = Instant::now();
-    while count.load(SeqCst) < few(100) {
-        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", pool.metrics());
-        std::thread::yield_now();
-    }
+    soon(|| count.load(SeqCst) == few(100));
     go.send(()).unwrap();
     assert!(pool.metrics().stolen >= few(100) as u64);
 }
