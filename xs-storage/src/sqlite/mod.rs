@@ -147,13 +147,16 @@ mod free;
 mod header;
 mod journal;
 mod lock;
+mod logged;
 mod node;
 mod pager;
 mod payload;
 mod savepoint;
 mod sharing;
+mod synchronous;
 mod transaction;
 mod tree;
+mod wal;
 
 #[cfg(test)]
 mod tests;
@@ -166,3 +169,5 @@ pub use header::Header;
 pub use journal::JournalMode;
 pub use lock::{BusyTimeout, Locking};
 pub use node::PageId;
+pub use synchronous::Synchronous;
+pub use wal::{Checkpoint, Checkpointed};

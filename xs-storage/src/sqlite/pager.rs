@@ -1,6 +1,7 @@
 //! Pages by their numbers: a bounded cache over the file.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,9 @@ use super::header::{Header, Version, is_page_size, lock_page};
 use super::journal::JournalMode;
 use super::lock::{BusyTimeout, Lock, Locking};
 use super::node::{Node, PageId, Shape};
+use super::synchronous::Synchronous;
 use super::transaction::Writing;
+use super::wal::{Head, Wal};
 use crate::cache::{Cache, S3FifoCache};
 use crate::row::Encoding;
 use crate::{Error, Result};
@@ -46,7 +49,15 @@ pub(super) struct Pager {
     pub(super) copies: Arc<dyn Vfs>,
     pub(super) file: Arc<dyn File>,
     pub(super) path: PathBuf,
+    /// How transactions end without a log.
     pub(super) mode: JournalMode,
+    pub(super) synchronous: Synchronous,
+    /// Frames of the log from which on it is copied after a commit.
+    pub(super) autocheckpoint: Option<NonZeroU32>,
+    /// The write-ahead log, while it is open.
+    pub(super) wal: Option<Box<Wal>>,
+    /// What the log said when what is in memory was right.
+    pub(super) logged: Option<Head>,
     pub(super) rng: Rng,
     pub(super) read_only: bool,
     /// What a new database will have.
@@ -95,7 +106,11 @@ impl Pager {
             lock: Lock::new(file.clone(), path.clone()),
             file,
             path,
-            mode: options.journal_mode,
+            mode: JournalMode::Delete,
+            synchronous: options.synchronous,
+            autocheckpoint: NonZeroU32::new(options.autocheckpoint),
+            wal: None,
+            logged: None,
             rng,
             read_only: options.read_only,
             fresh: (options.page_size, options.encoding),
@@ -114,10 +129,16 @@ impl Pager {
             changes: 0,
             stopped: None,
         };
+        if options.locking == Locking::Exclusive {
+            pager.lock_for_good()?;
+        }
         pager.read()?;
-        match options.locking {
-            Locking::Normal => pager.end_read()?,
-            Locking::Exclusive => pager.lock_for_good()?,
+        pager.end_read()?;
+        // One that only reads changes nothing, and one that has a log keeps it unless it is told.
+        match options.journal_mode {
+            JournalMode::Wal if options.read_only => {}
+            JournalMode::Wal => pager.set_journal_mode(JournalMode::Wal)?,
+            mode => pager.mode = mode,
         }
         Ok(pager)
     }
@@ -171,7 +192,17 @@ impl Pager {
         self.check_id(id, "something")?;
         let mut bytes = vec![0; self.shape.page_size].into_boxed_slice();
         let offset = u64::from(id - 1) * self.shape.page_size as u64;
-        match self.file.read_exact_at(&mut bytes, offset) {
+        let frame = match &mut self.wal {
+            Some(wal) => wal.find(id)?,
+            None => None,
+        };
+        let read = match (&self.wal, frame) {
+            (Some(wal), Some(frame)) => wal.read(frame, &mut bytes).map(Ok)?,
+            _ => self.file.read_exact_at(&mut bytes, offset),
+        };
+        match read {
+            // A page that was free when it was committed was perhaps never written.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof && self.wal.is_some() => bytes.fill(0),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 return Err(self.corrupt(id, "the file ends in it"));
             }

@@ -8,6 +8,7 @@ use super::lock::{Level, wait};
 use super::node::{Kind, PageId};
 use super::pager::{Page, Pager};
 use super::savepoint::{Kept, Savepoints, State};
+use super::synchronous::Synchronous;
 use crate::bits::Bits;
 use crate::cache::Cache;
 use crate::{Error, Result};
@@ -45,28 +46,16 @@ impl Pager {
         }
         if self.reading {
             // Who waited here, still reading, for one who waits until nobody reads, would wait for ever.
-            if !self.lock.try_reserved()? {
+            if !self.try_write()? {
                 return Err(Error::Locked { path: self.path.clone() });
             }
         } else {
             self.end_read()?;
             let (busy, path) = (self.busy.clone(), self.path.clone());
-            wait(busy.as_ref(), &path, || {
-                let taken = match self.try_read()? {
-                    true => self.lock.try_reserved(),
-                    false => Ok(false),
-                };
-                if !matches!(taken, Ok(true)) {
-                    self.lock.down(Level::None)?;
-                }
-                taken
-            })?;
+            wait(busy.as_ref(), &path, || self.try_read_and_write())?;
         }
         let refused = match (self.header.write_version, self.header.is_auto_vacuum()) {
-            (2.., _) => {
-                "the database is kept with a write-ahead log, which is not written here: convert it to \
-                               journal_mode=delete"
-            }
+            (3.., _) => "the database has a format that is only read here",
             (_, true) => "the database has auto-vacuum, which is read only here: vacuum it with auto_vacuum=none",
             _ => "",
         };
@@ -118,7 +107,7 @@ impl Pager {
     pub(super) fn keep(&mut self, id: PageId, page: &Arc<Page>) -> Result<()> {
         let Some(writing) = &mut self.writing else { return outside() };
         let is_needed = writing.savepoints.need(id);
-        if id <= writing.pages_before && writing.kept.insert(id) {
+        if self.wal.is_none() && id <= writing.pages_before && writing.kept.insert(id) {
             let journal = match &mut writing.journal {
                 Some(journal) => journal,
                 None => {
@@ -150,6 +139,12 @@ impl Pager {
     /// Writes changed pages to the file before their transaction has ended: there are more than memory is for. While others
     /// read, memory has to do.
     pub(super) fn spill(&mut self) -> Result<()> {
+        if self.wal.is_some() {
+            if let Some(writing) = &mut self.writing {
+                writing.spilled = true;
+            }
+            return self.spill_to_log();
+        }
         if !self.lock.try_exclusive()? {
             return Ok(());
         }
@@ -166,7 +161,7 @@ impl Pager {
             writing.journal = Some(Journal::begin(&*self.vfs, &self.path, pages, self.shape.page_size, nonce)?);
         }
         if let Some(journal) = &mut writing.journal {
-            journal.sync(&*self.vfs, more)?;
+            journal.sync(&*self.vfs, self.synchronous, more)?;
         }
         Ok(())
     }
@@ -195,6 +190,10 @@ impl Pager {
             self.writing = None;
             return self.unlock();
         }
+        if self.wal.is_some() {
+            let is_header_new = self.header != writing.before || self.pages != writing.pages_before;
+            return self.commit_to_log(is_header_new).map_err(|error| self.fail(error));
+        }
         let (busy, lock) = (self.busy.clone(), &mut self.lock);
         wait(busy.as_ref(), &self.path, || lock.try_exclusive())?;
         self.write_commit().map_err(|error| self.fail(error))
@@ -212,11 +211,13 @@ impl Pager {
             let len = u64::from(pages) * self.shape.page_size as u64;
             self.file.set_len(len).map_err(Error::io("cut", &self.path))?;
         }
-        self.file.sync().map_err(Error::io("sync", &self.path))?;
+        if self.synchronous > Synchronous::Off {
+            self.file.sync().map_err(Error::io("sync", &self.path))?;
+        }
         let Some(writing) = self.writing.take() else { return Ok(()) };
         self.version = Some(self.header.version());
         if let Some(journal) = &writing.journal {
-            journal.end(&*self.vfs, self.mode).map_err(|error| self.stop(error))?;
+            journal.end(&*self.vfs, self.mode, self.synchronous).map_err(|error| self.stop(error))?;
         }
         self.unlock()
     }
@@ -225,6 +226,8 @@ impl Pager {
     fn stop(&mut self, error: Error) -> Error {
         self.stopped = Some(error.clone().stopped());
         // Let another handle be the one that does it.
+        self.logged = None;
+        self.wal = None;
         let _ = self.lock.down(Level::None);
         error
     }
@@ -239,13 +242,14 @@ impl Pager {
         if writing.spilled {
             self.clean.clear();
         }
+        self.undo_log().map_err(|error| self.stop(error))?;
         if let Some(journal) = writing.journal {
             let undone = match writing.spilled {
                 true => {
                     drop(journal);
                     journal::roll_back(&*self.vfs, &self.path, &*self.file, self.mode)
                 }
-                false => journal.end(&*self.vfs, self.mode),
+                false => journal.end(&*self.vfs, self.mode, self.synchronous),
             };
             undone.map_err(|error| self.stop(error))?;
         }

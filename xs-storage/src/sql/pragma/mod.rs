@@ -6,6 +6,7 @@
 mod check;
 mod default;
 mod describe;
+mod log;
 mod object;
 mod setting;
 
@@ -48,6 +49,7 @@ enum Kind {
     AutoVacuum,
     BusyTimeout,
     WalCheckpoint,
+    WalAutocheckpoint,
     Check {
         quick: bool,
     },
@@ -124,7 +126,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("threads", Kind::Fixed(0)),
     ("trusted_schema", Kind::Fixed(1)),
     ("user_version", Kind::UserVersion),
-    ("wal_autocheckpoint", Kind::Refused),
+    ("wal_autocheckpoint", Kind::WalAutocheckpoint),
     ("wal_checkpoint", Kind::WalCheckpoint),
     ("writable_schema", Kind::Fixed(0)),
 ];
@@ -165,7 +167,12 @@ impl Pragma {
 
     /// Whether it has nothing to do with what is in the database, and so needs nobody's lock.
     pub(in crate::sql) fn is_about_the_connection(&self) -> bool {
-        matches!(self.kind, Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Hint)
+        match self.kind {
+            // To go from one to the other, everything that was begun must have ended.
+            Kind::JournalMode => self.value.is_some(),
+            Kind::WalCheckpoint | Kind::WalAutocheckpoint | Kind::Synchronous => true,
+            kind => matches!(kind, Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Hint),
+        }
     }
 
     /// Whether it changes the database.
@@ -188,6 +195,7 @@ impl Pragma {
             Kind::CompileOptions => &["compile_options"],
             Kind::PragmaList => &["name"],
             Kind::WalCheckpoint => &["busy", "log", "checkpointed"],
+            Kind::WalAutocheckpoint => &["wal_autocheckpoint"],
             Kind::JournalMode => &["journal_mode"],
             Kind::BusyTimeout => &["timeout"],
             Kind::Check { quick: false } => &["integrity_check"],
@@ -240,7 +248,6 @@ const COMPILE_OPTIONS: &[&str] = &[
     "OMIT_AUTOVACUUM",
     "OMIT_LOAD_EXTENSION",
     "OMIT_SHARED_CACHE",
-    "OMIT_WAL",
 ];
 
 fn numbered<const N: usize>(names: [&str; N]) -> Rows {

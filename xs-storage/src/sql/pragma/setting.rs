@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Kind, Pragma, Rows};
+use super::{Kind, Pragma, Rows, log};
 use crate::row::Encoding;
 use crate::sql::exec::Session;
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::{About, Journal, Pages, Setting, Store};
 use crate::sql::value::Value;
-
-/// Transactions are always durable when they have ended.
-const FULL: i64 = 2;
 
 /// The integer that a text begins with, as SQLite reads it here: none is 0, and so is one that does not fit.
 fn integer(text: &str) -> i32 {
@@ -42,7 +39,7 @@ fn level(text: &str, default: i64) -> i64 {
     match text.to_ascii_lowercase().as_str() {
         "on" | "yes" | "true" => 1,
         "off" | "no" | "false" => 0,
-        "full" => FULL,
+        "full" => 2,
         "extra" => 3,
         _ => default,
     }
@@ -75,7 +72,7 @@ impl Pragma {
                     Encoding::Utf16Be => "UTF-16be",
                 }),
                 Kind::JournalMode => one(about.journal.name()),
-                Kind::Synchronous => one(FULL),
+                Kind::Synchronous => one(i64::from(about.synchronous)),
                 Kind::CacheSize => one(i64::from(about.cache_size)),
                 Kind::AutoVacuum => one(i64::from(about.auto_vacuum)),
                 Kind::BusyTimeout => timeout(&about),
@@ -83,7 +80,8 @@ impl Pragma {
                 Kind::DatabaseList => {
                     Ok(vec![vec![0_i64.into(), "main".into(), about.file.as_deref().unwrap_or("").into()]])
                 }
-                Kind::WalCheckpoint => self.checkpoint(&about),
+                Kind::WalCheckpoint => log::checkpoint(&mut *store, None),
+                Kind::WalAutocheckpoint => one(i64::from(about.autocheckpoint)),
                 _ => Ok(Vec::new()),
             };
         };
@@ -104,15 +102,21 @@ impl Pragma {
             }
             Kind::Encoding => self.encoding(&about, value)?,
             Kind::JournalMode => {
+                log::check_journal(session, &about, value)?;
                 if let Some(journal) = Journal::ALL.iter().find(|journal| value.eq_ignore_ascii_case(journal.name())) {
                     store.set(Setting::Journal(*journal))?;
                 }
                 // What it is now, which may not be what was asked for: that is how SQLite refuses here.
                 return one(store.about()?.journal.name());
             }
-            // Less is asked for than is done. Of more nobody can be sure.
-            Kind::Synchronous if level(value, 1) > FULL => return Err(self.refused()),
-            Kind::Synchronous => {}
+            Kind::Synchronous if session.in_transaction.get() => {
+                return Err(Failure::error("Safety level may not be changed inside a transaction"));
+            }
+            Kind::Synchronous => store.set(Setting::Synchronous(log::synchronous(level(value, 1))))?,
+            Kind::WalAutocheckpoint => {
+                store.set(Setting::Autocheckpoint(u32::try_from(integer(value)).unwrap_or(0)))?;
+                return one(i64::from(store.about()?.autocheckpoint));
+            }
             Kind::CacheSize => store.set(Setting::CacheSize(integer(value)))?,
             Kind::AutoVacuum => {
                 let wanted = match value.to_ascii_lowercase().as_str() {
@@ -132,7 +136,7 @@ impl Pragma {
             }
             Kind::CaseSensitiveLike if truth(value) => return Err(self.refused()),
             Kind::Fixed(fixed) if truth(value) != (fixed != 0) => return Err(self.refused()),
-            Kind::WalCheckpoint => return self.checkpoint(&about),
+            Kind::WalCheckpoint => return log::checkpoint(&mut *store, Some(value)),
             _ => {}
         }
         Ok(Vec::new())
@@ -151,14 +155,6 @@ impl Pragma {
             "utf8" | "utf-8" => Ok(()),
             "utf16" | "utf-16" | "utf16le" | "utf-16le" | "utf16be" | "utf-16be" => Err(self.refused()),
             _ => Err(Failure::error(format!("unsupported encoding: {value}"))),
-        }
-    }
-
-    /// There is no log, and nothing to do.
-    fn checkpoint(&self, about: &About) -> Result<Rows> {
-        match about.journal {
-            Journal::Wal => Err(self.refused()),
-            _ => Ok(vec![vec![0_i64.into(), (-1_i64).into(), (-1_i64).into()]]),
         }
     }
 }

@@ -35,6 +35,35 @@ impl Journal {
     }
 }
 
+/// How far the pages of a write-ahead log are copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// As far as nobody is in the way.
+    Passive,
+    /// All of them, behind a wait for who writes and for old readers.
+    Full,
+    /// Also waits until nobody reads the log.
+    Restart,
+    /// Also cuts the log.
+    Truncate,
+}
+
+/// What that has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpointed {
+    /// Whether others were in the way.
+    pub busy: bool,
+    /// Frames of the log; none without one.
+    pub frames: Option<u32>,
+    /// How many of them were copied.
+    pub backfilled: Option<u32>,
+}
+
+impl Checkpointed {
+    /// There is no log.
+    pub const NOTHING: Checkpointed = Checkpointed { busy: false, frames: None, backfilled: None };
+}
+
 /// The pages of a store that has some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pages {
@@ -65,6 +94,10 @@ pub struct About {
     pub auto_vacuum: u8,
     /// What may be in memory: so many pages, or KiB if it is negative.
     pub cache_size: i32,
+    /// How much commits wait for the disk: 0 for not at all, up to 3.
+    pub synchronous: u8,
+    /// Frames of a write-ahead log from which on they are copied to the database; 0 for never.
+    pub autocheckpoint: u32,
     /// How long it waits for others.
     pub busy_timeout: Duration,
 }
@@ -81,6 +114,8 @@ impl Default for About {
             journal: Journal::Memory,
             auto_vacuum: 0,
             cache_size: -2000,
+            synchronous: 2,
+            autocheckpoint: 1000,
             busy_timeout: Duration::ZERO,
         }
     }
@@ -102,6 +137,10 @@ pub enum Setting {
     Journal(Journal),
     /// [`About::cache_size`]
     CacheSize(i32),
+    /// [`About::synchronous`]
+    Synchronous(u8),
+    /// [`About::autocheckpoint`]
+    Autocheckpoint(u32),
     /// [`About::busy_timeout`]
     BusyTimeout(Duration),
 }

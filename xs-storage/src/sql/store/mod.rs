@@ -85,7 +85,7 @@ use std::sync::Arc;
 use super::failure::{Failure, Result};
 use crate::row::{KeyColumn, ValueRef};
 
-pub use about::{About, Journal, Pages, Setting};
+pub use about::{About, Checkpoint, Checkpointed, Journal, Pages, Setting};
 #[cfg(feature = "sqlite")]
 pub use file::FileCursor;
 pub use memory::{Memory, MemoryCursor};
@@ -191,6 +191,12 @@ pub trait Store {
     fn check(&mut self, orders: &BTreeMap<TreeId, Arc<[KeyColumn]>>) -> Result<Option<String>> {
         let _ = orders;
         Ok(None)
+    }
+    /// Copies what is in a write-ahead log to where it belongs, while nothing is read or written. Stores without a log have nothing
+    /// to do.
+    fn checkpoint(&mut self, kind: Checkpoint) -> Result<Checkpointed> {
+        let _ = kind;
+        Ok(Checkpointed::NOTHING)
     }
     /// Copies everything, while it is read, to a place of this name, where nothing may be yet.
     fn copy_to(&mut self, name: &str) -> Result<()> {
