@@ -229,7 +229,7 @@ impl Database {
         self.pager.set_cache_size(size);
     }
 
-    /// Bytes of a page, if the database has none yet. Answers whether that is so.
+    /// Bytes of a page, if the database has none yet. Answers whether that is so; if not, [`Database::vacuum`] heeds it.
     ///
     /// # Errors
     ///
@@ -243,6 +243,8 @@ impl Database {
         if is_new {
             self.pager.fresh.0 = size;
             self.pager.reset(Header::new(size, self.pager.fresh.1), 0);
+        } else {
+            self.pager.next_page_size = Some(size);
         }
         Ok(is_new)
     }

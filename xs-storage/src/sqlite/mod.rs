@@ -152,10 +152,12 @@ mod node;
 mod pager;
 mod payload;
 mod savepoint;
+mod schema;
 mod sharing;
 mod synchronous;
 mod transaction;
 mod tree;
+mod vacuum;
 mod wal;
 
 #[cfg(test)]

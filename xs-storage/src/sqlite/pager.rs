@@ -62,6 +62,8 @@ pub(super) struct Pager {
     pub(super) read_only: bool,
     /// What a new database will have.
     pub(super) fresh: (u32, Encoding),
+    /// What it will have when it is written anew.
+    pub(super) next_page_size: Option<u32>,
     pub(super) memory: u64,
     /// The same as a user has set it: pages, or KiB if negative.
     pub(super) cache_size: i32,
@@ -114,6 +116,7 @@ impl Pager {
             rng,
             read_only: options.read_only,
             fresh: (options.page_size, options.encoding),
+            next_page_size: None,
             memory: options.memory,
             cache_size: -kib,
             busy: options.busy_timeout,

@@ -211,6 +211,20 @@ impl Pager {
             let len = u64::from(pages) * self.shape.page_size as u64;
             self.file.set_len(len).map_err(Error::io("cut", &self.path))?;
         }
+        self.end_overwriting()
+    }
+
+    /// The journal has what it needs: the file itself may change from here on.
+    pub(super) fn begin_overwriting(&mut self) -> Result<()> {
+        self.sync_journal(false)?;
+        if let Some(writing) = &mut self.writing {
+            writing.spilled = true;
+        }
+        Ok(())
+    }
+
+    /// The file has everything: the transaction is committed when the journal has ended.
+    pub(super) fn end_overwriting(&mut self) -> Result<()> {
         if self.synchronous > Synchronous::Off {
             self.file.sync().map_err(Error::io("sync", &self.path))?;
         }

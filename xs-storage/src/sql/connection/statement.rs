@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::program::{Bound, Program};
-use super::{FromValue, Params, schema, transaction};
+use super::{FromValue, Params, schema, transaction, vacuum};
 use crate::row::ValueRef;
 use crate::sql::Parser;
 use crate::sql::ast::Statement as Tree;
@@ -198,11 +198,17 @@ fn copy<S: Store>(outer: Outer<'_, S>, query: &mut Query<S>) -> Result<()> {
     session.store.borrow_mut().copy_to(name)
 }
 
-/// Whether it only begins or ends transactions, or is a pragma that nobody knows: the schema is nothing to it.
+/// Whether it only begins or ends transactions, packs what is there, or is a pragma that nobody knows: the schema is nothing to it.
 fn is_about_transactions(tree: &Tree) -> bool {
     matches!(
         tree,
-        Tree::Begin(_) | Tree::Commit | Tree::Rollback(_) | Tree::Savepoint(_) | Tree::Release(_) | Tree::Pragma(..)
+        Tree::Begin(_)
+            | Tree::Commit
+            | Tree::Rollback(_)
+            | Tree::Savepoint(_)
+            | Tree::Release(_)
+            | Tree::Pragma(..)
+            | Tree::Vacuum { .. }
     )
 }
 
@@ -234,7 +240,7 @@ fn other<S: Store>(session: &Session<S>, catalog: &Catalog, tree: &Tree, text: &
         // Nobody knows it, and it does nothing.
         Tree::Pragma(..) => Ok(()),
         Tree::Analyze(_) => Err(Failure::unsupported("ANALYZE")),
-        Tree::Vacuum { .. } => Err(Failure::unsupported("VACUUM")),
+        Tree::Vacuum { schema, .. } => vacuum::vacuum(session, schema.as_ref()),
         Tree::Explain(..) | Tree::Select(_) | Tree::Insert(_) | Tree::Update(_) | Tree::Delete(_) => {
             Err(Failure::internal("a statement that should have been bound"))
         }

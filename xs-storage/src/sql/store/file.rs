@@ -291,6 +291,10 @@ impl Store for sqlite::Database {
         refused(self.copy_to(Path::new(name)))
     }
 
+    fn vacuum(&mut self) -> Result<()> {
+        refused(self.vacuum())
+    }
+
     fn checkpoint(&mut self, kind: Checkpoint) -> Result<Checkpointed> {
         if self.is_reading() || self.is_writing() {
             return Err(Failure::new(ResultCode::LOCKED, "database table is locked"));

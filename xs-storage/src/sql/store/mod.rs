@@ -198,6 +198,10 @@ pub trait Store {
         let _ = kind;
         Ok(Checkpointed::NOTHING)
     }
+    /// Takes no more space than it needs, outside of a transaction. The numbers of trees may change.
+    fn vacuum(&mut self) -> Result<()> {
+        Err(Failure::unsupported("VACUUM of this store"))
+    }
     /// Copies everything, while it is read, to a place of this name, where nothing may be yet.
     fn copy_to(&mut self, name: &str) -> Result<()> {
         Err(Failure::unsupported(&format!("VACUUM INTO {name} of this store")))

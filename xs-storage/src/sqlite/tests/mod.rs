@@ -7,6 +7,7 @@ mod plain;
 mod reading;
 mod savepoints;
 mod sharing;
+mod vacuum;
 mod writing;
 
 use std::path::Path;
