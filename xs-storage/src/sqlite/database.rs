@@ -209,6 +209,22 @@ impl Database {
         self.pager.autocheckpoint = NonZeroU32::new(frames);
     }
 
+    /// How long locks are held.
+    pub fn locking(&self) -> Locking {
+        self.pager.locking
+    }
+
+    /// Sets [`Options::locking`] anew: what is locked from now on stays so, or what is locked ends with its next use. A
+    /// write-ahead log that was opened by one who is alone stays so.
+    pub fn set_locking(&mut self, locking: Locking) -> Result<()> {
+        self.pager.set_locking(locking)
+    }
+
+    /// Whether the transaction under way has changed something.
+    pub fn has_changes(&self) -> bool {
+        self.pager.has_changes()
+    }
+
     /// What commits wait for.
     pub fn synchronous(&self) -> Synchronous {
         self.pager.synchronous

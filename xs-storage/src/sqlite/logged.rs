@@ -6,7 +6,7 @@ use xs_os::vfs::VfsExt;
 
 use super::header::{self, Header};
 use super::journal::JournalMode;
-use super::lock::Level;
+use super::lock::{Level, Locking};
 use super::pager::Pager;
 use super::synchronous::Synchronous;
 use super::wal::{self, Checkpoint, Checkpointed, Found, Manner, Sharing, Wal};
@@ -26,16 +26,43 @@ impl Pager {
     pub(super) fn rest(&mut self) -> Result<()> {
         match &mut self.wal {
             Some(wal) => wal.end_read(),
-            None => self.lock.down(Level::None),
+            None => self.down(Level::None),
         }
+    }
+
+    /// Down with the lock of the file, if it is not kept.
+    pub(super) fn down(&mut self, to: Level) -> Result<()> {
+        if self.locking == Locking::Exclusive {
+            self.lock.keep();
+        }
+        self.lock.down(to)
     }
 
     /// One at a time changes something. False if another does.
     pub(super) fn try_write(&mut self) -> Result<bool> {
+        if self.wal.is_some() && self.locking == Locking::Exclusive {
+            if !self.lock.try_exclusive()? {
+                self.lock.down(Level::Shared)?;
+                return Ok(false);
+            }
+            self.lock.keep();
+        }
         match &mut self.wal {
             Some(wal) => wal.try_begin_write(),
             None => self.lock.try_reserved(),
         }
+    }
+
+    /// From now on locks are kept once they are taken, or end with their use. Who has a log without a shared index keeps them.
+    pub(super) fn set_locking(&mut self, locking: Locking) -> Result<()> {
+        if self.wal.as_ref().is_some_and(|wal| !wal.is_shared()) {
+            return Ok(());
+        }
+        self.locking = locking;
+        if locking == Locking::Normal {
+            self.lock.keep_not();
+        }
+        Ok(())
     }
 
     /// To write, from nothing. False if others are in the way, and then nothing is locked.

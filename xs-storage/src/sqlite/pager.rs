@@ -68,6 +68,8 @@ pub(super) struct Pager {
     /// The same as a user has set it: pages, or KiB if negative.
     pub(super) cache_size: i32,
     pub(super) lock: Lock,
+    /// Whether locks are kept once they are taken.
+    pub(super) locking: Locking,
     pub(super) busy: Option<BusyTimeout>,
     /// Whether the caller has begun to read, and has not ended.
     pub(super) reading: bool,
@@ -106,6 +108,7 @@ impl Pager {
             copies: options.copies.unwrap_or_else(|| vfs.clone()),
             vfs,
             lock: Lock::new(file.clone(), path.clone()),
+            locking: options.locking,
             file,
             path,
             mode: JournalMode::Delete,

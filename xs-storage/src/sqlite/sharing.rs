@@ -120,7 +120,7 @@ impl Pager {
             wal.end_write()?;
             return if self.reading { Ok(()) } else { wal.end_read() };
         }
-        self.lock.down(if self.reading { Level::Shared } else { Level::None })
+        self.down(if self.reading { Level::Shared } else { Level::None })
     }
 
     /// Takes the locks for as long as the handle lives.

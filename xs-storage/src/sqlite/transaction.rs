@@ -86,6 +86,12 @@ impl Pager {
         self.writing.is_some()
     }
 
+    /// Whether a transaction is under way that has changed something.
+    pub(super) fn has_changes(&self) -> bool {
+        let is_changed = |writing: &Writing| !self.dirty.is_empty() || writing.spilled || self.header != writing.before;
+        self.writing.as_ref().is_some_and(is_changed)
+    }
+
     /// Whether a change may begin.
     pub(super) fn check_writing(&self) -> Result<()> {
         match (&self.stopped, &self.writing) {

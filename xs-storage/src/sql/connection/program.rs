@@ -35,6 +35,7 @@ impl<S: Store> Program<S> {
         if let Tree::Pragma(name, value) = &tree
             && let Some(pragma) = Pragma::new(name, value.as_ref())?
         {
+            pragma.check(session.in_transaction.get())?;
             return Ok(Bound { program: Program::Pragma(pragma, Rows::new()), parameters: Parameters::default() });
         }
         if let Tree::Vacuum { schema, .. } = &tree {

@@ -58,6 +58,9 @@ impl Pragma {
         let mut store = session.store.borrow_mut();
         let about = store.about()?;
         let pages = || about.pages.ok_or_else(|| self.without_pages());
+        if self.kind == Kind::IncrementalVacuum && about.auto_vacuum > 0 {
+            return Err(self.refused());
+        }
         let Some(value) = self.value.as_deref() else {
             return match self.kind {
                 Kind::UserVersion => one(i64::from(about.user_version)),
@@ -81,6 +84,7 @@ impl Pragma {
                     Ok(vec![vec![0_i64.into(), "main".into(), about.file.as_deref().unwrap_or("").into()]])
                 }
                 Kind::WalCheckpoint => log::checkpoint(&mut *store, None),
+                Kind::LockingMode => log::locking(&mut *store, None),
                 Kind::WalAutocheckpoint => one(i64::from(about.autocheckpoint)),
                 _ => Ok(Vec::new()),
             };
@@ -109,10 +113,8 @@ impl Pragma {
                 // What it is now, which may not be what was asked for: that is how SQLite refuses here.
                 return one(store.about()?.journal.name());
             }
-            Kind::Synchronous if session.in_transaction.get() => {
-                return Err(Failure::error("Safety level may not be changed inside a transaction"));
-            }
             Kind::Synchronous => store.set(Setting::Synchronous(log::synchronous(level(value, 1))))?,
+            Kind::LockingMode => return log::locking(&mut *store, Some(value)),
             Kind::WalAutocheckpoint => {
                 store.set(Setting::Autocheckpoint(u32::try_from(integer(value)).unwrap_or(0)))?;
                 return one(i64::from(store.about()?.autocheckpoint));

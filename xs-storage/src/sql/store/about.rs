@@ -94,6 +94,10 @@ pub struct About {
     pub auto_vacuum: u8,
     /// What may be in memory: so many pages, or KiB if it is negative.
     pub cache_size: i32,
+    /// Whether the transaction under way has changed something.
+    pub is_changed: bool,
+    /// Whether locks are kept once they are taken.
+    pub keeps_locks: bool,
     /// How much commits wait for the disk: 0 for not at all, up to 3.
     pub synchronous: u8,
     /// Frames of a write-ahead log from which on they are copied to the database; 0 for never.
@@ -114,6 +118,8 @@ impl Default for About {
             journal: Journal::Memory,
             auto_vacuum: 0,
             cache_size: -2000,
+            is_changed: false,
+            keeps_locks: false,
             synchronous: 2,
             autocheckpoint: 1000,
             busy_timeout: Duration::ZERO,
@@ -137,6 +143,8 @@ pub enum Setting {
     Journal(Journal),
     /// [`About::cache_size`]
     CacheSize(i32),
+    /// [`About::keeps_locks`]. A store that can't do it so goes on as before.
+    KeepLocks(bool),
     /// [`About::synchronous`]
     Synchronous(u8),
     /// [`About::autocheckpoint`]

@@ -101,8 +101,9 @@ fn set_journal(db: &mut sqlite::Database, journal: Journal) -> Result<()> {
         Journal::Wal => sqlite::JournalMode::Wal,
         Journal::Memory => return Ok(()),
     };
-    // Between one rollback journal and another nobody changes while a transaction writes.
-    if db.is_writing() && mode != sqlite::JournalMode::Wal && db.journal_mode() != sqlite::JournalMode::Wal {
+    // What has been changed already ends as it began.
+    let is_of_a_log = mode == sqlite::JournalMode::Wal || db.journal_mode() == sqlite::JournalMode::Wal;
+    if db.has_changes() || db.is_writing() && !is_of_a_log {
         return Ok(());
     }
     refused(db.set_journal_mode(mode))
@@ -253,6 +254,8 @@ impl Store for sqlite::Database {
             journal,
             auto_vacuum: u8::from(header.is_auto_vacuum()) + u8::from(header.incremental_vacuum),
             cache_size: self.cache_size(),
+            is_changed: self.has_changes(),
+            keeps_locks: self.locking() == sqlite::Locking::Exclusive,
             synchronous: LEVELS.iter().position(|level| *level == self.synchronous()).unwrap_or(2) as u8,
             autocheckpoint: self.autocheckpoint(),
             busy_timeout: self.busy_timeout().map_or(Duration::ZERO, |busy| busy.limit),
@@ -268,6 +271,8 @@ impl Store for sqlite::Database {
                 self.set_page_size(size)?;
             }
             Setting::Journal(journal) => set_journal(self, journal)?,
+            Setting::KeepLocks(true) => self.set_locking(sqlite::Locking::Exclusive)?,
+            Setting::KeepLocks(false) => self.set_locking(sqlite::Locking::Normal)?,
             Setting::Synchronous(level) => {
                 self.set_synchronous(LEVELS.get(usize::from(level)).copied().unwrap_or_default());
             }

@@ -140,6 +140,11 @@ impl Wal {
         vfs.sync_dir(parent(&database_path)).map_err(Error::io("sync", parent(&database_path)))
     }
 
+    /// Whether others may have it open too.
+    pub(super) fn is_shared(&self) -> bool {
+        self.index.share.is_some()
+    }
+
     fn lock(&self, slots: Slots, lock: RangeLock) -> Result<bool> {
         self.index.share.as_ref().map_or(Ok(true), |share| share.lock(slots, lock))
     }
