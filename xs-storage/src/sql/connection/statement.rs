@@ -37,16 +37,16 @@ impl<'c, S: Store> Statement<'c, S> {
     pub(super) fn prepare(session: &'c Session<S>, sql: &str) -> Result<Self> {
         let tree = parsed(sql)?;
         // How long to wait for a lock must not wait for one.
-        let reading = if matches!(tree, Some(Tree::Pragma(..))) { None } else { Some(session.read()?) };
-        let catalog = match &reading {
-            Some(_) => session.catalog()?,
-            None => session.catalog.borrow().clone(),
+        let bound = |tree, catalog| {
+            let mut statement =
+                Statement { session, text: sql.into(), bound: None, columns: Vec::new(), catalog, values: Vec::new() };
+            statement.bind(tree)?;
+            Ok(statement)
         };
-        let mut statement =
-            Statement { session, text: sql.into(), bound: None, columns: Vec::new(), catalog, values: Vec::new() };
-        statement.bind(tree)?;
-        drop(reading);
-        Ok(statement)
+        match tree {
+            Some(ref some) if is_about_transactions(some) => bound(tree, session.catalog.borrow().clone()),
+            tree => session.look(|| bound(tree, session.catalog()?)),
+        }
     }
 
     fn bind(&mut self, tree: Option<Tree>) -> Result<()> {
