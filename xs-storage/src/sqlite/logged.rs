@@ -262,7 +262,7 @@ impl Pager {
     /// The file says that it has a log, in a transaction of the old kind; then the log is made.
     fn enter_log(&mut self) -> Result<()> {
         self.rest()?;
-        self.begin()?;
+        self.begin_anyhow()?;
         if self.wal.is_some() {
             return self.roll_back();
         }
@@ -293,7 +293,7 @@ impl Pager {
         self.load()?;
         // A transaction within reading keeps the locks that are there.
         self.reading = true;
-        let left = self.begin().and_then(|()| {
+        let left = self.begin_anyhow().and_then(|()| {
             (self.header.write_version, self.header.read_version) = (1, 1);
             self.commit()
         });

@@ -64,6 +64,7 @@ pub(super) struct Pager {
     pub(super) fresh: (u32, Encoding),
     /// What it will have when it is written anew.
     pub(super) next_page_size: Option<u32>,
+    pub(super) drops_auto_vacuum: bool,
     pub(super) memory: u64,
     /// The same as a user has set it: pages, or KiB if negative.
     pub(super) cache_size: i32,
@@ -120,6 +121,7 @@ impl Pager {
             read_only: options.read_only,
             fresh: (options.page_size, options.encoding),
             next_page_size: None,
+            drops_auto_vacuum: false,
             memory: options.memory,
             cache_size: -kib,
             busy: options.busy_timeout,

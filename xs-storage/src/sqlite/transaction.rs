@@ -37,7 +37,20 @@ fn outside<T>() -> Result<T> {
 }
 
 impl Pager {
+    /// Begins to change trees.
     pub(super) fn begin(&mut self) -> Result<()> {
+        self.begin_anyhow()?;
+        if !self.header.is_auto_vacuum() {
+            return Ok(());
+        }
+        self.writing = None;
+        self.unlock()?;
+        let what = "the database has auto-vacuum, which is read only here: vacuum it with auto_vacuum=none";
+        Err(Error::Invalid(what.to_owned()))
+    }
+
+    /// Begins to change whatever does not need auto-vacuum's maps to be kept.
+    pub(super) fn begin_anyhow(&mut self) -> Result<()> {
         if let Some(error) = &self.stopped {
             return Err(error.clone());
         }
@@ -54,14 +67,9 @@ impl Pager {
             let (busy, path) = (self.busy.clone(), self.path.clone());
             wait(busy.as_ref(), &path, || self.try_read_and_write())?;
         }
-        let refused = match (self.header.write_version, self.header.is_auto_vacuum()) {
-            (3.., _) => "the database has a format that is only read here",
-            (_, true) => "the database has auto-vacuum, which is read only here: vacuum it with auto_vacuum=none",
-            _ => "",
-        };
-        if !refused.is_empty() {
+        if self.header.write_version > 2 {
             self.unlock()?;
-            return Err(Error::Invalid(refused.to_owned()));
+            return Err(Error::ReadOnly { path: self.path.clone() });
         }
         self.writing = Some(Writing {
             before: self.header.clone(),

@@ -16,7 +16,8 @@ use crate::{Error, Result};
 impl Database {
     /// Writes everything anew, so that no page is free and trees lie together. Rows keep their rowids; the roots of trees change,
     /// and so does the number of the schema. A size of pages that [`Database::set_page_size`] was told counts from here on,
-    /// unless there is a write-ahead log.
+    /// unless there is a write-ahead log. One with auto-vacuum has to be told first that it should have none
+    /// ([`Database::drop_auto_vacuum`]).
     ///
     /// The copy is a file beside the database, whose name ends in `-vacuum`. A crash may leave it, and the next call removes it.
     ///
@@ -35,7 +36,12 @@ impl Database {
         if self.pager.pages == 0 {
             return self.pager.rest();
         }
-        self.begin()?;
+        if self.header().is_auto_vacuum() && !self.pager.drops_auto_vacuum {
+            self.pager.rest()?;
+            let what = "VACUUM of a database with auto_vacuum, which is not written: set it to none first";
+            return Err(Error::Invalid(format!("not supported yet: {what}")));
+        }
+        self.pager.begin_anyhow()?;
         let path = path_of(&self.pager);
         let done = self.vacuum_through(&path);
         if done.is_err() {
@@ -70,8 +76,15 @@ impl Database {
         (header.read_version, header.write_version) = (old.read_version, old.write_version);
         header.change_counter = old.change_counter;
         self.pager.take_over(&mut copy.pager, header)?;
-        self.pager.next_page_size = None;
+        (self.pager.next_page_size, self.pager.drops_auto_vacuum) = (None, false);
         Ok(())
+    }
+}
+
+impl Database {
+    /// Whether [`Database::vacuum`] leaves the database without auto-vacuum.
+    pub fn drop_auto_vacuum(&mut self, drops: bool) {
+        self.pager.drops_auto_vacuum = drops;
     }
 }
 

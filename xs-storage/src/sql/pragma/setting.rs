@@ -125,11 +125,12 @@ impl Pragma {
                     "none" => 0,
                     "full" => 1,
                     "incremental" => 2,
-                    _ => integer(value),
+                    _ => Some(integer(value)).filter(|number| (0..=2).contains(number)).unwrap_or(0),
                 };
-                if wanted != i32::from(about.auto_vacuum) {
+                if wanted != 0 && wanted != i32::from(about.auto_vacuum) {
                     return Err(self.refused());
                 }
+                store.set(Setting::DropAutoVacuum(wanted == 0))?;
             }
             Kind::BusyTimeout => {
                 let limit = u64::try_from(integer(value)).unwrap_or(0);

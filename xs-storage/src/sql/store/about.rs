@@ -139,6 +139,8 @@ pub enum Setting {
     SchemaCookie(u32),
     /// Bytes of a page. A store that has pages already stays as it is.
     PageSize(u32),
+    /// Whether the next `VACUUM` leaves [`About::auto_vacuum`] at 0.
+    DropAutoVacuum(bool),
     /// How transactions are undone. A store that can't do it so goes on as before.
     Journal(Journal),
     /// [`About::cache_size`]

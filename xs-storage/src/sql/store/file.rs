@@ -270,6 +270,7 @@ impl Store for sqlite::Database {
             Setting::PageSize(size) => {
                 self.set_page_size(size)?;
             }
+            Setting::DropAutoVacuum(drops) => self.drop_auto_vacuum(drops),
             Setting::Journal(journal) => set_journal(self, journal)?,
             Setting::KeepLocks(true) => self.set_locking(sqlite::Locking::Exclusive)?,
             Setting::KeepLocks(false) => self.set_locking(sqlite::Locking::Normal)?,

@@ -395,7 +395,11 @@ impl Store for Memory {
             Setting::Synchronous(level) => self.synchronous = level,
             Setting::Autocheckpoint(frames) => self.autocheckpoint = frames,
             // Memory has no pages, is its own journal, and is nobody else's.
-            Setting::PageSize(_) | Setting::Journal(_) | Setting::BusyTimeout(_) | Setting::KeepLocks(_) => {}
+            Setting::PageSize(_)
+            | Setting::DropAutoVacuum(_)
+            | Setting::Journal(_)
+            | Setting::BusyTimeout(_)
+            | Setting::KeepLocks(_) => {}
             Setting::CacheSize(_) => return Err(Failure::unsupported("PRAGMA cache_size of a store in memory")),
         }
         if self.numbers != numbers {

@@ -116,7 +116,7 @@ fn databases_of_every_shape_are_read() {
     }
 }
 
-const FIXTURES: [(&str, &[u8], &str); 3] = [
+pub(super) const FIXTURES: [(&str, &[u8], &str); 3] = [
     ("utf8-512", include_bytes!("fixtures/utf8-512.db"), include_str!("fixtures/utf8-512.txt")),
     ("utf16le-512", include_bytes!("fixtures/utf16le-512.db"), include_str!("fixtures/utf16le-512.txt")),
     ("utf16be-1024", include_bytes!("fixtures/utf16be-1024.db"), include_str!("fixtures/utf16be-1024.txt")),

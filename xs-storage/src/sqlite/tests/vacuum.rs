@@ -133,3 +133,31 @@ fn it_needs_to_be_alone() {
     assert!(db.header().free_pages == 0);
     assert!(open(Arc::new(MemoryVfs::new()), "db", Options::default()).unwrap().vacuum().is_ok(), "an empty one");
 }
+
+#[test]
+fn auto_vacuum_goes_if_it_is_asked_to() {
+    let disk = MemoryVfs::new();
+    disk.put(Path::new("db"), Arc::new(super::reading::FIXTURES[1].1.to_vec())).unwrap();
+    let mut db = open(Arc::new(disk), "db", Options::default()).unwrap();
+    assert!(db.header().is_auto_vacuum());
+    let said = |db: &mut Database| {
+        let schema = db.schema().unwrap();
+        let tables = schema
+            .iter()
+            .filter(|entry| entry.kind == "table" && !entry.sql.as_deref().unwrap_or("").contains("WITHOUT"));
+        tables.map(|entry| lines(db, &mut Cursor::table(entry.root)).unwrap()).collect::<Vec<_>>()
+    };
+    let before = said(&mut db);
+    db.end_read().unwrap();
+    assert!(matches!(db.vacuum(), Err(Error::Invalid(_))));
+    db.set_journal_mode(JournalMode::Wal).unwrap();
+    db.set_journal_mode(JournalMode::Delete).unwrap();
+    db.drop_auto_vacuum(true);
+    db.vacuum().unwrap();
+    assert!(!db.header().is_auto_vacuum() && db.header().free_pages == 0);
+    db.check(&mut |_| None).unwrap();
+    assert_eq!(said(&mut db), before);
+    db.end_read().unwrap();
+    db.begin().unwrap();
+    db.roll_back().unwrap();
+}
