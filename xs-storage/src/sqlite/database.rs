@@ -160,6 +160,16 @@ impl Database {
         }
     }
 
+    /// Begins a transaction that writes, when nobody else reads; nobody does until it ends. With a write-ahead log, others may.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Database::begin`].
+    pub fn begin_exclusive(&mut self) -> Result<()> {
+        self.begin()?;
+        self.pager.keep_readers_out()
+    }
+
     /// How long to wait for the locks of others from now on.
     pub fn set_busy_timeout(&mut self, timeout: Option<BusyTimeout>) {
         self.pager.busy = timeout;

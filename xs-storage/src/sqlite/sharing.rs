@@ -123,6 +123,19 @@ impl Pager {
         self.down(if self.reading { Level::Shared } else { Level::None })
     }
 
+    /// Nobody else reads from here on; a transaction that has begun ends if they do.
+    pub(super) fn keep_readers_out(&mut self) -> Result<()> {
+        if self.wal.is_some() {
+            return Ok(());
+        }
+        let (busy, lock) = (self.busy.clone(), &mut self.lock);
+        let alone = wait(busy.as_ref(), &self.path, || lock.try_exclusive());
+        if alone.is_err() {
+            self.roll_back()?;
+        }
+        alone
+    }
+
     /// Takes the locks for as long as the handle lives.
     pub(super) fn lock_for_good(&mut self) -> Result<()> {
         let (busy, path) = (self.busy.clone(), self.path.clone());

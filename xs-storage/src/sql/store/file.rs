@@ -207,6 +207,11 @@ impl Store for sqlite::Database {
         in_utf8(self)
     }
 
+    fn begin_exclusive(&mut self) -> Result<()> {
+        self.begin_exclusive()?;
+        in_utf8(self)
+    }
+
     fn commit(&mut self) -> Result<()> {
         Ok(self.commit()?)
     }

@@ -163,6 +163,10 @@ pub trait Store {
     }
     /// Begins a transaction that writes.
     fn begin(&mut self) -> Result<()>;
+    /// Begins a transaction that writes, and keeps others from reading if it can.
+    fn begin_exclusive(&mut self) -> Result<()> {
+        self.begin()
+    }
     /// Makes everything since [`Store::begin`] last.
     fn commit(&mut self) -> Result<()>;
     /// Undoes everything since [`Store::begin`].
