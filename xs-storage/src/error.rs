@@ -71,6 +71,13 @@ pub enum Error {
         /// The lock file.
         path: PathBuf,
     },
+    /// What was read has been changed by another handle since, and so nothing can be written that builds on it. End the
+    /// transaction, and begin again.
+    #[error("{}: changed by another since reading began: begin again", path.display())]
+    Snapshot {
+        /// The database.
+        path: PathBuf,
+    },
     /// The medium takes no writes, and a store writes even when it is only read: its lock, and what a crash has left to
     /// be put in order. Mount it to be written, or copy the store.
     #[error("{}: the file system is read-only: mount it to be written, or open a copy of the store", path.display())]

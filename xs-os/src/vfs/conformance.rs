@@ -50,6 +50,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::SeqCst;
 
 use super::{Open, RangeLock, Vfs, VfsExt};
 
@@ -58,7 +59,7 @@ use super::{Open, RangeLock, Vfs, VfsExt};
 /// # Panics
 /// At the first thing that doesn't hold.
 pub fn check(vfs: &dyn Vfs, dir: &Path) {
-    let scenarios: [(&str, fn(&dyn Vfs, &Path) -> io::Result<()>); 9] = [
+    let scenarios: [(&str, fn(&dyn Vfs, &Path) -> io::Result<()>); 10] = [
         ("reads_and_writes", reads_and_writes),
         ("lengths", lengths),
         ("vectored_writes", vectored_writes),
@@ -67,6 +68,7 @@ pub fn check(vfs: &dyn Vfs, dir: &Path) {
         ("removed_files_live_on", removed_files_live_on),
         ("locks", locks),
         ("locks_of_ranges", locks_of_ranges),
+        ("words", words),
         ("hard_links", hard_links),
     ];
     for (name, scenario) in scenarios {
@@ -228,6 +230,30 @@ fn locks_of_ranges(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
     assert!(vfs.open(&path, Open::Write)?.is_range_locked(14..16)?);
     assert!(two.try_lock_range(0..100, RangeLock::Exclusive)?, "they end with their handles");
     assert!(vfs.open(&path, Open::Write)?.try_lock()?, "and have nothing to do with the file's one lock");
+    Ok(())
+}
+
+fn words(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
+    let path = dir.join("words");
+    let (one, two) = (vfs.open(&path, Open::New)?, vfs.open(&path, Open::Write)?);
+    let first = match one.share_words(0, 8192) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(()),
+        done => done?,
+    };
+    assert_eq!(one.len()?, 32768, "as long as they need");
+    let (same, second) = (two.share_words(0, 8192)?, two.share_words(32768, 8192)?);
+    first.words()[8191].store(0xABCD_EF01, SeqCst);
+    assert_eq!(same.words()[8191].load(SeqCst), 0xABCD_EF01);
+    assert_eq!((same.words().len(), second.words()[0].load(SeqCst)), (8192, 0));
+    second.words()[0].store(7, SeqCst);
+    assert_eq!(one.share_words(32768, 8192)?.words()[0].load(SeqCst), 7);
+    drop((one, two));
+    assert_eq!(first.words()[8191].load(SeqCst), 0xABCD_EF01, "they stay with who has them");
+    drop((first, same, second));
+    let one = vfs.open(&path, Open::Write)?;
+    one.set_len(3)?;
+    assert_eq!(one.share_words(0, 8192)?.words()[8191].load(SeqCst), 0, "cut, they begin anew");
+    assert_eq!(kind(one.share_words(2, 1)), Some(ErrorKind::InvalidInput));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::ranges::Ranges;
-use super::{File, Open, RangeLock, Vfs};
+use super::{File, Open, RangeLock, SharedWords, Vfs};
 
 /// A disk in memory, empty at first. Clones share it; [`MemoryVfs::fork`] copies it.
 ///
@@ -37,6 +37,8 @@ struct Inode {
     bytes: RwLock<Arc<Vec<u8>>>,
     locked: AtomicBool,
     ranges: Mutex<Ranges>,
+    /// What handles share, by where it begins.
+    shared: Mutex<BTreeMap<u64, Arc<SharedWords>>>,
     /// Handles that were opened: their names among the owners of ranges.
     opened: AtomicU64,
 }
@@ -306,6 +308,9 @@ impl File for MemoryFile {
             return fail(io::ErrorKind::FileTooLarge);
         }
         self.edit(|bytes| {
+            if len < bytes.len() as u64 {
+                self.inode.shared.lock().clear();
+            }
             bytes.truncate(len as usize);
             grow(bytes, len as usize)
         })
@@ -338,6 +343,17 @@ impl File for MemoryFile {
         }
         self.inode.ranges.lock().set(self.owner, &range, None);
         Ok(())
+    }
+
+    fn share_words(&self, offset: u64, words: usize) -> io::Result<Arc<SharedWords>> {
+        let end = offset.saturating_add(words as u64 * 4);
+        if !offset.is_multiple_of(4) || words == 0 || end > MemoryVfs::MAX_FILE {
+            return fail(io::ErrorKind::InvalidInput);
+        }
+        self.allocate(end)?;
+        let mut shared = self.inode.shared.lock();
+        let found = shared.entry(offset).or_insert_with(|| Arc::new(SharedWords::private(words))).clone();
+        if found.words().len() < words { fail(io::ErrorKind::InvalidInput) } else { Ok(found) }
     }
 
     fn is_range_locked(&self, range: Range<u64>) -> io::Result<bool> {

@@ -38,6 +38,7 @@
 //!
 //! - A lock of a range of bytes ([`File::try_lock_range`]) is a handle's too, and knows nothing of the file's one lock. It is
 //!   for formats whose other programs lock so. Not every disk has them.
+//! - Words that are shared ([`File::share_words`]) may be gone or be anything after a crash.
 //!
 //! What a disk may do on its bad days is prose in [`faulty`], and [`explore`] tries all of it on a workload. All else
 //! is one suite, `vfs::conformance` (feature `testing`), which every implementation passes.
@@ -71,7 +72,8 @@
 //!
 //! # What this leaves out
 //!
-//! Locks of ranges on other systems than Linux. Memory mapping (an I/O error becomes a signal, and there is nothing to inject), asynchronous I/O, permissions, links
+//! Locks of ranges and shared words on other systems than Linux. Mapping files to read them (an I/O error becomes a signal, and
+//! there is nothing to inject): [`File::share_words`] is for indexes that a crash may take. Asynchronous I/O, permissions, links
 //! other than hard ones, and watching for changes.
 //!
 //! # Try next
@@ -89,6 +91,7 @@ pub mod explore;
 pub mod faulty;
 mod memory;
 mod ranges;
+mod shared;
 mod system;
 
 use std::ffi::OsString;
@@ -100,6 +103,7 @@ use std::sync::Arc;
 
 pub use memory::MemoryVfs;
 pub use ranges::RangeLock;
+pub use shared::SharedWords;
 pub use system::SystemVfs;
 
 /// How to open a file.
@@ -180,6 +184,17 @@ pub trait File: Send + Sync + fmt::Debug {
     /// Whether another handle has locked a byte of a range, shared or not.
     fn is_range_locked(&self, range: Range<u64>) -> io::Result<bool> {
         let _ = range;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Words from an offset on that every handle on this file shares, of other processes too, in memory: the file is made as
+    /// long as they need. They are the file's bytes where the machine maps them. In memory they begin as zeros, and begin anew
+    /// when the file is cut.
+    ///
+    /// The offset is a multiple of four, and those that share words ask for the same ranges. [`io::ErrorKind::Unsupported`]
+    /// where there are none.
+    fn share_words(&self, offset: u64, words: usize) -> io::Result<Arc<SharedWords>> {
+        let _ = (offset, words);
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -18,9 +18,9 @@ use nix::{
     libc,
 };
 
-#[cfg(target_os = "linux")]
-use super::RangeLock;
 use super::{File, Open, Vfs};
+#[cfg(target_os = "linux")]
+use super::{RangeLock, SharedWords};
 
 /// The disk of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -165,6 +165,13 @@ impl File for SystemFile {
         let mut flock = flock(range, libc::F_WRLCK)?;
         fcntl(&self.0, FcntlArg::F_OFD_GETLK(&mut flock))?;
         Ok(i32::from(flock.l_type) != libc::F_UNLCK)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn share_words(&self, offset: u64, words: usize) -> io::Result<Arc<SharedWords>> {
+        // Space that is set aside: a page without one would end the process.
+        self.allocate(offset.saturating_add(words as u64 * 4))?;
+        SharedWords::of_file(&self.0, offset, words).map(Arc::new)
     }
 
     #[cfg(target_os = "linux")]

@@ -13,6 +13,10 @@ impl ResultCode {
     pub const INTERNAL: ResultCode = ResultCode(2);
     /// `SQLITE_BUSY`: another connection is in the way.
     pub const BUSY: ResultCode = ResultCode(5);
+    /// `SQLITE_LOCKED`: this connection itself is in the way.
+    pub const LOCKED: ResultCode = ResultCode(6);
+    /// `SQLITE_BUSY_SNAPSHOT`: another connection has written since this one began to read.
+    pub const BUSY_SNAPSHOT: ResultCode = ResultCode(517);
     /// `SQLITE_READONLY`
     pub const READ_ONLY: ResultCode = ResultCode(8);
     /// `SQLITE_INTERRUPT`: somebody asked it to stop.

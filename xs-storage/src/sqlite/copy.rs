@@ -8,6 +8,7 @@ use xs_os::vfs::{Open, Vfs, VfsExt};
 use super::cursor::Cursor;
 use super::database::{Database, Options, TreeKind};
 use super::node::{Node, PageId};
+use super::schema;
 use super::tree::{self, Key};
 use crate::row::{ValueRef, record};
 use crate::{Error, Result};
@@ -50,7 +51,7 @@ impl Database {
         filled
     }
 
-    fn fill(&mut self, from: &mut Database) -> Result<()> {
+    pub(super) fn fill(&mut self, from: &mut Database) -> Result<()> {
         self.begin()?;
         let (header, old) = (&mut self.pager.header, from.header());
         header.schema_cookie = old.schema_cookie.wrapping_add(1);
@@ -61,20 +62,23 @@ impl Database {
             header.schema_format = old.schema_format;
         }
         if from.pages() > 0 {
+            let mut rows = Vec::new();
             let mut cursor = Cursor::table(SCHEMA);
             let mut more = cursor.first(from)?;
             while more {
                 let rowid = cursor.rowid(from).unwrap_or(0);
-                let row = cursor.payload(from)?.unwrap_or(&[]).to_vec();
-                self.copy_object(from, rowid, &row)?;
+                rows.push((rowid, cursor.payload(from)?.unwrap_or(&[]).to_vec()));
                 more = cursor.next(from)?;
+            }
+            for (fresh, (rowid, row)) in (1..).zip(schema::sorted(rows, from.header().encoding)) {
+                self.copy_object(from, fresh, (rowid, &row))?;
             }
         }
         self.commit()
     }
 
     /// A row of the schema, and the tree that it names.
-    fn copy_object(&mut self, from: &mut Database, rowid: i64, row: &[u8]) -> Result<()> {
+    fn copy_object(&mut self, from: &mut Database, fresh: i64, (rowid, row): (i64, &[u8])) -> Result<()> {
         let malformed = || from.pager.corrupt(SCHEMA, format_args!("row {rowid} of the schema makes no sense"));
         let mut columns = record::decode(row).map_err(|_| malformed())?;
         let root = match columns.get(3) {
@@ -85,7 +89,7 @@ impl Database {
         if root != 0 {
             columns[3] = ValueRef::Integer(self.copy_tree(from, root)?.into());
         }
-        self.insert(SCHEMA, rowid, &record::encode(&columns))?;
+        self.insert(SCHEMA, fresh, &record::encode(&columns))?;
         Ok(())
     }
 
@@ -111,7 +115,7 @@ impl Database {
     }
 }
 
-fn is_empty(vfs: &dyn Vfs, path: &Path) -> Result<bool> {
+pub(super) fn is_empty(vfs: &dyn Vfs, path: &Path) -> Result<bool> {
     let len = vfs.open(path, Open::Read).and_then(|file| file.len()).map_err(Error::io("open", path))?;
     Ok(len == 0)
 }

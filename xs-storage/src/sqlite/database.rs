@@ -1,5 +1,6 @@
 //! A database: opened, changed in transactions.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +14,9 @@ use super::journal::JournalMode;
 use super::lock::{BusyTimeout, Locking};
 use super::node::{Kind, PageId};
 use super::pager::Pager;
+use super::synchronous::Synchronous;
 use super::tree::{self, Key};
+use super::wal::{Checkpoint, Checkpointed};
 use crate::row::record;
 use crate::row::{Encoding, KeyColumn, ValueRef};
 use crate::{Error, Result};
@@ -32,8 +35,12 @@ pub struct Options {
     pub locking: Locking,
     /// How long to wait for those of others; none: not at all.
     pub busy_timeout: Option<BusyTimeout>,
-    /// How transactions end.
+    /// How transactions end, where the database has no write-ahead log. [`JournalMode::Wal`] gives it one, if it is not only read.
     pub journal_mode: JournalMode,
+    /// What commits wait for.
+    pub synchronous: Synchronous,
+    /// Frames of a write-ahead log from which on a commit copies them to the database; 0: never by itself.
+    pub autocheckpoint: u32,
     /// Bytes of a page, in a new database.
     pub page_size: u32,
     /// How text is written, in a new database.
@@ -52,6 +59,8 @@ impl Default for Options {
             locking: Locking::Normal,
             busy_timeout: None,
             journal_mode: JournalMode::Delete,
+            synchronous: Synchronous::Full,
+            autocheckpoint: 1000,
             page_size: 4096,
             encoding: Encoding::Utf8,
             copies: None,
@@ -151,6 +160,16 @@ impl Database {
         }
     }
 
+    /// Begins a transaction that writes, when nobody else reads; nobody does until it ends. With a write-ahead log, others may.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Database::begin`].
+    pub fn begin_exclusive(&mut self) -> Result<()> {
+        self.begin()?;
+        self.pager.keep_readers_out()
+    }
+
     /// How long to wait for the locks of others from now on.
     pub fn set_busy_timeout(&mut self, timeout: Option<BusyTimeout>) {
         self.pager.busy = timeout;
@@ -168,12 +187,62 @@ impl Database {
 
     /// How transactions end.
     pub fn journal_mode(&self) -> JournalMode {
-        self.pager.mode
+        self.pager.journal_mode()
     }
 
     /// How transactions end from now on; the one that is under way too.
-    pub fn set_journal_mode(&mut self, mode: JournalMode) {
-        self.pager.mode = mode;
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] if others have a database open whose write-ahead log should end, [`Error::Invalid`] if a transaction is
+    /// under way that would have to begin in one mode and end in the other, and those of [`Database::commit`].
+    pub fn set_journal_mode(&mut self, mode: JournalMode) -> Result<()> {
+        self.pager.set_journal_mode(mode)
+    }
+
+    /// Copies what is in the write-ahead log to the database's file, outside of a transaction. None if there is no log.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] within a transaction, and those of the disk.
+    pub fn checkpoint(&mut self, mode: Checkpoint) -> Result<Option<Checkpointed>> {
+        self.pager.checkpoint(mode)
+    }
+
+    /// Frames of the log from which on a commit copies them; 0: never.
+    pub fn autocheckpoint(&self) -> u32 {
+        self.pager.autocheckpoint.map_or(0, NonZeroU32::get)
+    }
+
+    /// Sets [`Options::autocheckpoint`] anew.
+    pub fn set_autocheckpoint(&mut self, frames: u32) {
+        self.pager.autocheckpoint = NonZeroU32::new(frames);
+    }
+
+    /// How long locks are held.
+    pub fn locking(&self) -> Locking {
+        self.pager.locking
+    }
+
+    /// Sets [`Options::locking`] anew: what is locked from now on stays so, or what is locked ends with its next use. A
+    /// write-ahead log that was opened by one who is alone stays so.
+    pub fn set_locking(&mut self, locking: Locking) -> Result<()> {
+        self.pager.set_locking(locking)
+    }
+
+    /// Whether the transaction under way has changed something.
+    pub fn has_changes(&self) -> bool {
+        self.pager.has_changes()
+    }
+
+    /// What commits wait for.
+    pub fn synchronous(&self) -> Synchronous {
+        self.pager.synchronous
+    }
+
+    /// Sets [`Options::synchronous`] anew.
+    pub fn set_synchronous(&mut self, synchronous: Synchronous) {
+        self.pager.synchronous = synchronous;
     }
 
     /// What may be in memory: so many pages, or KiB if the number is negative.
@@ -186,7 +255,7 @@ impl Database {
         self.pager.set_cache_size(size);
     }
 
-    /// Bytes of a page, if the database has none yet. Answers whether that is so.
+    /// Bytes of a page, if the database has none yet. Answers whether that is so; if not, [`Database::vacuum`] heeds it.
     ///
     /// # Errors
     ///
@@ -200,6 +269,8 @@ impl Database {
         if is_new {
             self.pager.fresh.0 = size;
             self.pager.reset(Header::new(size, self.pager.fresh.1), 0);
+        } else {
+            self.pager.next_page_size = Some(size);
         }
         Ok(is_new)
     }

@@ -14,6 +14,7 @@ use xs_os::vfs::{File, Open, Vfs, VfsExt, parent};
 
 use super::header::{is_page_size, lock_page};
 use super::node::{PageId, get_u32, put_u32};
+use super::synchronous::Synchronous;
 use crate::{Error, Result};
 
 const MAGIC: [u8; 8] = [0xD9, 0xD5, 0x05, 0xF9, 0x20, 0xA1, 0x63, 0xD7];
@@ -36,6 +37,9 @@ pub enum JournalMode {
     Truncate,
     /// Writes zeros over its header: cheaper where lengths are dear.
     Persist,
+    /// Has no rollback journal: changed pages go to a write-ahead log, and their last frame is the commit. The database's file says
+    /// so, and whoever opens it does the same.
+    Wal,
 }
 
 /// The journal's name: the database's, and `-journal`.
@@ -138,7 +142,7 @@ impl Journal {
     /// Makes durable what is kept: the records, then the header that counts them, then the name. Until this returns, the
     /// database's file must not change. With `more`, what is kept from now on stands behind a header of its own: the
     /// number in the one that is durable is not touched again.
-    pub(super) fn sync(&mut self, vfs: &dyn Vfs, more: bool) -> Result<()> {
+    pub(super) fn sync(&mut self, vfs: &dyn Vfs, level: Synchronous, more: bool) -> Result<()> {
         self.flush()?;
         // A journal that is kept has what earlier transactions wrote: their next header would be taken for one of this one.
         let next = self.end.next_multiple_of(SECTOR as u64);
@@ -146,11 +150,17 @@ impl Journal {
         if read(&*self.file, &self.path, &mut stale, next)? && stale == MAGIC {
             self.file.write_all_at(&[0], next).map_err(Error::io("write", &self.path))?;
         }
-        self.sync_file()?;
+        // Without it, the checksums have to tell a record that is there from one that is not.
+        if level >= Synchronous::Full {
+            self.sync_file()?;
+        }
         let mut named = [0; 12];
         named[..8].copy_from_slice(&MAGIC);
         put_u32(&mut named, 8, self.records);
         self.file.write_all_at(&named, self.header).map_err(Error::io("write", &self.path))?;
+        if level == Synchronous::Off {
+            return if more { self.write_header() } else { Ok(()) };
+        }
         self.sync_file()?;
         if !self.named {
             vfs.sync_dir(parent(&self.path)).map_err(Error::io("sync", parent(&self.path)))?;
@@ -159,27 +169,26 @@ impl Journal {
         if more { self.write_header() } else { Ok(()) }
     }
 
-    pub(super) fn end(&self, vfs: &dyn Vfs, mode: JournalMode) -> Result<()> {
-        end(vfs, &*self.file, &self.path, mode)
+    pub(super) fn end(&self, vfs: &dyn Vfs, mode: JournalMode, level: Synchronous) -> Result<()> {
+        end(vfs, &*self.file, &self.path, mode, level)
     }
 }
 
 /// Ends a journal for good: from here on nobody plays it back.
-fn end(vfs: &dyn Vfs, file: &dyn File, path: &Path, mode: JournalMode) -> Result<()> {
+fn end(vfs: &dyn Vfs, file: &dyn File, path: &Path, mode: JournalMode, level: Synchronous) -> Result<()> {
+    let is_durable = level >= Synchronous::Full;
     match mode {
-        JournalMode::Delete => {
+        JournalMode::Delete | JournalMode::Wal => {
             vfs.remove(path).map_err(Error::io("remove", path))?;
-            vfs.sync_dir(parent(path)).map_err(Error::io("sync", parent(path)))
+            if is_durable {
+                vfs.sync_dir(parent(path)).map_err(Error::io("sync", parent(path)))?;
+            }
+            return Ok(());
         }
-        JournalMode::Truncate => {
-            file.set_len(0).map_err(Error::io("cut", path))?;
-            file.sync().map_err(Error::io("sync", path))
-        }
-        JournalMode::Persist => {
-            file.write_all_at(&[0; HEADER], 0).map_err(Error::io("write", path))?;
-            file.sync().map_err(Error::io("sync", path))
-        }
+        JournalMode::Truncate => file.set_len(0).map_err(Error::io("cut", path))?,
+        JournalMode::Persist => file.write_all_at(&[0; HEADER], 0).map_err(Error::io("write", path))?,
     }
+    if is_durable { file.sync().map_err(Error::io("sync", path)) } else { Ok(()) }
 }
 
 /// Reads as much as there is.
@@ -213,7 +222,7 @@ pub(super) fn roll_back(vfs: &dyn Vfs, database: &Path, into: &dyn File, mode: J
             into.sync().map_err(Error::io("sync", database))?;
         }
     }
-    end(vfs, &*journal, &path, mode)
+    end(vfs, &*journal, &path, mode, Synchronous::Full)
 }
 
 /// Several databases of one transaction have a super-journal, which the journals name at their ends. Whoever removes it has

@@ -175,6 +175,13 @@ impl Lock {
     pub(super) fn keep(&mut self) {
         self.least = self.level;
     }
+
+    /// What is locked ends with its use again, if the disk has locks that can end.
+    pub(super) fn keep_not(&mut self) {
+        if self.ranges {
+            self.least = Level::None;
+        }
+    }
 }
 
 impl Drop for Lock {

@@ -37,6 +37,17 @@
 //! and the transaction was never there. So the moment in which the journal goes is the commit. Should a transaction change
 //! more pages than memory is for, they are written early, behind a sync of what the journal has by then.
 //!
+//! *A write-ahead log* turns that round: the database stays as it is, changed pages go to the end of a log beside it, and the frame
+//! that ends a transaction is the commit. Readers find the newest frame of a page through an index in memory that all processes
+//! share, each up to the frame that was the last when it began: so they read on while another commits. A *checkpoint* copies
+//! pages back when nobody needs the old ones any more; the last one who has the database open takes the log away.
+//! [`JournalMode::Wal`] is the way there, [`Database::checkpoint`] the way back.
+//!
+//! ```text
+//!   log      │ header │ 2 │ 4 ! │ 2 │ 1 │ 2 ! │         ! a commit
+//!   index      page 2: frames 1, 3, 5    page 4: 2    page 1: 4     marks of readers: 2, 5
+//! ```
+//!
 //! *Savepoints* are states inside a transaction: before a page is changed for the first time since one, it is kept as it is. A
 //! statement that fails half-way goes back to the savepoint in front of it ([`Database::roll_back_to`]).
 //!
@@ -62,6 +73,8 @@
 //! - Nothing in a file is believed: each page is looked through before it is used (`Node::validate`), a tree is at most 20
 //!   levels deep, a way through it enters no more pages than there are, a chain has as many pages as its payload needs, and no
 //!   length is allocated that the file could not hold.
+//! - A frame of the log counts if the sums of all frames up to the next commit are right. No frame goes to the database that a reader's
+//!   mark is in front of; the log is durable before the first does, and begins anew only when the database is.
 //! - A page is packed before the first change of a transaction to it, and stays so.
 //! - A change that fails leaves a transaction that can only be rolled back, as a whole or to a savepoint.
 //! - The file is written to only under the exclusive lock, and read only under a shared one. Two never wait for each other: who
@@ -72,7 +85,8 @@
 //!
 //! A look-up reads a page a level, three or four levels for millions of rows; what is in memory costs a hash look-up each.
 //! A change copies a page if a cursor stands on it, moves half a page's bytes on average, and once a transaction writes
-//! the page to the journal and to the file. A commit is four to six syncs, whatever it changed. Beginning to read is a look at
+//! the page to the journal and to the file. A commit is four to six syncs, whatever it changed; with a log it is one
+//! ([`Synchronous`] says how many are worth it). Beginning to read is a look at
 //! the journal's name and the header, and three system calls for locks; [`Locking::Exclusive`] spares them.
 //!
 //! Memory: [`Options::memory`] for pages, half as much again for savepoints, and a bit a page for those that the journal has.
@@ -113,7 +127,7 @@
 //! which moves more bytes and never fragments. Its cursors are told of every change to their tree, and save their keys; here
 //! they notice by a count of changes. Its locks belong to processes and these to handles, which see each other all the same
 //! ([`xs_os::vfs`] says why). Both deal a page's cells to three siblings. Turso writes the same format by a
-//! write-ahead log only. redb and LMDB avoid the journal by never changing a page in place, and so does
+//! write-ahead log only. SQLite overwrites a page that a long transaction wrote to the log twice; here it is appended again. redb and LMDB avoid the journal by never changing a page in place, and so does
 //! [`btree`](crate::btree), which shares the idea of a page cache with this and not its code: there, pages never change and
 //! threads read them without a lock; here, one connection edits them in place, and what stays in memory is for
 //! [`S3FifoCache`](crate::cache::S3FifoCache) to say.
@@ -121,12 +135,12 @@
 //! # What this leaves out
 //!
 //! Sharing a database where the disk has no locks of ranges, as on other systems than Linux: there the handle takes the whole
-//! file from its opening to its end, and SQLite does not see it. The write-ahead log: a database that has one is refused, and
-//! one that was closed in that mode is read only, with everybody else kept out; if it was opened to be read only, nobody is,
-//! and a log that comes meanwhile is noticed when reading begins the next time. Databases with auto-vacuum are read only too:
-//! their pointer maps are read and checked, not written. Super-journals, which tie several databases into one transaction,
-//! are heeded, not written, and not removed. A crash may leave an empty file whose name ends in `-savepoints`; the next
-//! transaction that needs one takes it away. SQL: tables and indexes are trees here, and keeping them in step is the caller's.
+//! file from its opening to its end, and SQLite does not see it; a log then has its index in the memory of that handle. A database
+//! in that mode is read through its log even by who only reads, so it must be possible to make the log's files. Databases with
+//! auto-vacuum are read only: their pointer maps are read and checked, not written, until [`Database::vacuum`] leaves them
+//! without. Super-journals, which tie several databases into one transaction,
+//! are heeded, not written, and not removed. A crash may leave an empty file whose name ends in `-savepoints`, or a copy that ends in
+//! `-vacuum`; the next one who needs one takes it away. SQL: tables and indexes are trees here, and keeping them in step is the caller's.
 //!
 //! # Try next
 //!
@@ -135,7 +149,8 @@
 //!
 //! # Sources
 //!
-//! sqlite.org: "Database File Format", "Atomic Commit In SQLite", "File Locking And Concurrency In SQLite Version 3";
+//! sqlite.org: "Database File Format", "Atomic Commit In SQLite", "File Locking And Concurrency In SQLite Version 3",
+//! "Write-Ahead Logging", "WAL-mode File Format";
 //! D. Comer, "The Ubiquitous B-Tree" (Computing Surveys 1979).
 
 mod check;
@@ -147,13 +162,18 @@ mod free;
 mod header;
 mod journal;
 mod lock;
+mod logged;
 mod node;
 mod pager;
 mod payload;
 mod savepoint;
+mod schema;
 mod sharing;
+mod synchronous;
 mod transaction;
 mod tree;
+mod vacuum;
+mod wal;
 
 #[cfg(test)]
 mod tests;
@@ -166,3 +186,5 @@ pub use header::Header;
 pub use journal::JournalMode;
 pub use lock::{BusyTimeout, Locking};
 pub use node::PageId;
+pub use synchronous::Synchronous;
+pub use wal::{Checkpoint, Checkpointed};

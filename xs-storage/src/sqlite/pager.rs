@@ -1,6 +1,7 @@
 //! Pages by their numbers: a bounded cache over the file.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,9 @@ use super::header::{Header, Version, is_page_size, lock_page};
 use super::journal::JournalMode;
 use super::lock::{BusyTimeout, Lock, Locking};
 use super::node::{Node, PageId, Shape};
+use super::synchronous::Synchronous;
 use super::transaction::Writing;
+use super::wal::{Head, Wal};
 use crate::cache::{Cache, S3FifoCache};
 use crate::row::Encoding;
 use crate::{Error, Result};
@@ -46,15 +49,28 @@ pub(super) struct Pager {
     pub(super) copies: Arc<dyn Vfs>,
     pub(super) file: Arc<dyn File>,
     pub(super) path: PathBuf,
+    /// How transactions end without a log.
     pub(super) mode: JournalMode,
+    pub(super) synchronous: Synchronous,
+    /// Frames of the log from which on it is copied after a commit.
+    pub(super) autocheckpoint: Option<NonZeroU32>,
+    /// The write-ahead log, while it is open.
+    pub(super) wal: Option<Box<Wal>>,
+    /// What the log said when what is in memory was right.
+    pub(super) logged: Option<Head>,
     pub(super) rng: Rng,
     pub(super) read_only: bool,
     /// What a new database will have.
     pub(super) fresh: (u32, Encoding),
+    /// What it will have when it is written anew.
+    pub(super) next_page_size: Option<u32>,
+    pub(super) drops_auto_vacuum: bool,
     pub(super) memory: u64,
     /// The same as a user has set it: pages, or KiB if negative.
     pub(super) cache_size: i32,
     pub(super) lock: Lock,
+    /// Whether locks are kept once they are taken.
+    pub(super) locking: Locking,
     pub(super) busy: Option<BusyTimeout>,
     /// Whether the caller has begun to read, and has not ended.
     pub(super) reading: bool,
@@ -93,12 +109,19 @@ impl Pager {
             copies: options.copies.unwrap_or_else(|| vfs.clone()),
             vfs,
             lock: Lock::new(file.clone(), path.clone()),
+            locking: options.locking,
             file,
             path,
-            mode: options.journal_mode,
+            mode: JournalMode::Delete,
+            synchronous: options.synchronous,
+            autocheckpoint: NonZeroU32::new(options.autocheckpoint),
+            wal: None,
+            logged: None,
             rng,
             read_only: options.read_only,
             fresh: (options.page_size, options.encoding),
+            next_page_size: None,
+            drops_auto_vacuum: false,
             memory: options.memory,
             cache_size: -kib,
             busy: options.busy_timeout,
@@ -114,10 +137,16 @@ impl Pager {
             changes: 0,
             stopped: None,
         };
+        if options.locking == Locking::Exclusive {
+            pager.lock_for_good()?;
+        }
         pager.read()?;
-        match options.locking {
-            Locking::Normal => pager.end_read()?,
-            Locking::Exclusive => pager.lock_for_good()?,
+        pager.end_read()?;
+        // One that only reads changes nothing, and one that has a log keeps it unless it is told.
+        match options.journal_mode {
+            JournalMode::Wal if options.read_only => {}
+            JournalMode::Wal => pager.set_journal_mode(JournalMode::Wal)?,
+            mode => pager.mode = mode,
         }
         Ok(pager)
     }
@@ -171,7 +200,17 @@ impl Pager {
         self.check_id(id, "something")?;
         let mut bytes = vec![0; self.shape.page_size].into_boxed_slice();
         let offset = u64::from(id - 1) * self.shape.page_size as u64;
-        match self.file.read_exact_at(&mut bytes, offset) {
+        let frame = match &mut self.wal {
+            Some(wal) => wal.find(id)?,
+            None => None,
+        };
+        let read = match (&self.wal, frame) {
+            (Some(wal), Some(frame)) => wal.read(frame, &mut bytes).map(Ok)?,
+            _ => self.file.read_exact_at(&mut bytes, offset),
+        };
+        match read {
+            // A page that was free when it was committed was perhaps never written.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof && self.wal.is_some() => bytes.fill(0),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 return Err(self.corrupt(id, "the file ends in it"));
             }

@@ -1,8 +1,8 @@
 //! Reading beside others: the lock, what a crash has left, and whether others have written since.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use xs_os::vfs::{File, Open, Vfs, VfsExt};
+use xs_os::vfs::File;
 
 use super::header::{self, Header, Version};
 use super::journal;
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 impl Pager {
     /// Whoever reads has this in front of it. The lock is held to the transaction's end, or until reading ends.
     pub(super) fn read(&mut self) -> Result<()> {
-        if self.lock.level() >= Level::Shared {
+        if self.is_locked_to_read() {
             return Ok(());
         }
         if let Some(error) = &self.stopped {
@@ -25,7 +25,7 @@ impl Pager {
 
     /// False while others are in the way, and then nothing is locked.
     pub(super) fn try_read(&mut self) -> Result<bool> {
-        if self.lock.level() >= Level::Shared {
+        if self.is_locked_to_read() {
             return Ok(true);
         }
         if !self.lock.try_shared()? {
@@ -33,22 +33,28 @@ impl Pager {
         }
         let ready = self.prepare();
         if !matches!(ready, Ok(true)) {
-            self.lock.down(Level::None)?;
+            self.rest()?;
         }
         ready
     }
 
-    fn prepare(&mut self) -> Result<bool> {
-        if !self.recover()? {
-            return Ok(false);
+    pub(super) fn prepare(&mut self) -> Result<bool> {
+        if self.wal.is_none() {
+            if !self.recover()? || !self.find_log()? {
+                return Ok(false);
+            }
+            if self.wal.is_none() {
+                self.load()?;
+                // The last one who had its log open took it away.
+                if self.header.read_version < 2 {
+                    return Ok(true);
+                }
+                if !self.open_log()? {
+                    return Ok(false);
+                }
+            }
         }
-        self.load()?;
-        if self.header.read_version < 2 {
-            return Ok(true);
-        }
-        // Others would write to a log from here on, and not to the file. So nobody else may have it open.
-        refuse_log(&*self.vfs, &self.path)?;
-        Ok(self.read_only || self.lock.try_exclusive()?)
+        self.read_log()
     }
 
     /// Undoes what a crash has left half done.
@@ -71,7 +77,7 @@ impl Pager {
     }
 
     /// Notices what others have written. Each transaction counts itself in the header.
-    fn load(&mut self) -> Result<()> {
+    pub(super) fn load(&mut self) -> Result<()> {
         let len = self.file.len().map_err(Error::io("measure", &self.path))?;
         if len == 0 {
             if self.version != Some(Version::default()) {
@@ -81,11 +87,10 @@ impl Pager {
             }
             return Ok(());
         }
-        let header = read_header(&*self.file, &self.path)?;
+        let header = Header::parse(&read_header(&*self.file, &self.path)?, &self.path)?;
         if self.version == Some(header.version()) {
             return Ok(());
         }
-        refuse_log(&*self.vfs, &self.path)?;
         let pages = header.page_count(len, &self.path)?;
         self.version = Some(header.version());
         self.reset(header, pages);
@@ -106,50 +111,51 @@ impl Pager {
     /// Ends reading. A transaction that writes goes on.
     pub(super) fn end_read(&mut self) -> Result<()> {
         self.reading = false;
-        if self.writing.is_none() { self.lock.down(Level::None) } else { Ok(()) }
+        if self.writing.is_none() { self.rest() } else { Ok(()) }
     }
 
     /// A transaction that was to write has ended; one that reads around it goes on.
     pub(super) fn unlock(&mut self) -> Result<()> {
-        match (self.reading, self.header.read_version) {
-            (false, _) => self.lock.down(Level::None),
-            (true, ..2) => self.lock.down(Level::Shared),
-            (true, _) => Ok(()),
+        if let Some(wal) = &mut self.wal {
+            wal.end_write()?;
+            return if self.reading { Ok(()) } else { wal.end_read() };
         }
+        self.down(if self.reading { Level::Shared } else { Level::None })
+    }
+
+    /// Nobody else reads from here on; a transaction that has begun ends if they do.
+    pub(super) fn keep_readers_out(&mut self) -> Result<()> {
+        if self.wal.is_some() {
+            return Ok(());
+        }
+        let (busy, lock) = (self.busy.clone(), &mut self.lock);
+        let alone = wait(busy.as_ref(), &self.path, || lock.try_exclusive());
+        if alone.is_err() {
+            self.roll_back()?;
+        }
+        alone
     }
 
     /// Takes the locks for as long as the handle lives.
     pub(super) fn lock_for_good(&mut self) -> Result<()> {
-        if !self.read_only {
-            let (busy, lock) = (self.busy.clone(), &mut self.lock);
-            wait(busy.as_ref(), &self.path, || Ok(lock.try_reserved()? && lock.try_exclusive()?))?;
-        }
-        self.lock.keep();
-        Ok(())
-    }
-}
-
-/// A write-ahead log with transactions that the database does not have is not read here, and must not be passed over.
-fn refuse_log(vfs: &dyn Vfs, path: &Path) -> Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    let log = PathBuf::from(name);
-    let len = match vfs.exists(&log).map_err(Error::io("open", &log))? {
-        true => vfs.open(&log, Open::Read).and_then(|log| log.len()).map_err(Error::io("open", &log))?,
-        false => 0,
-    };
-    match len {
-        0 => Ok(()),
-        _ => Err(Error::Invalid(format!(
-            "{}: a write-ahead log with {len} bytes, which is not read here: close the database where it is in use, or open \
-             and close it with SQLite",
-            log.display()
-        ))),
+        let (busy, path) = (self.busy.clone(), self.path.clone());
+        wait(busy.as_ref(), &path, || {
+            let taken = self.lock.try_shared()? && (self.read_only || self.lock.try_exclusive()?);
+            if taken {
+                self.lock.keep();
+                if self.prepare()? {
+                    return Ok(true);
+                }
+                self.lock.keep_not();
+            }
+            self.lock.down(Level::None)?;
+            Ok(false)
+        })
     }
 }
 
 /// Reads the header of a file that has one.
-fn read_header(file: &dyn File, path: &Path) -> Result<Header> {
+pub(super) fn read_header(file: &dyn File, path: &Path) -> Result<[u8; header::LEN]> {
     let mut bytes = [0; header::LEN];
     match file.read_exact_at(&mut bytes, 0) {
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
@@ -158,7 +164,7 @@ fn read_header(file: &dyn File, path: &Path) -> Result<Header> {
         }
         done => {
             done.map_err(Error::io("read", path))?;
-            Header::parse(&bytes, path)
+            Ok(bytes)
         }
     }
 }

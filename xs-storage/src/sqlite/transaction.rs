@@ -8,6 +8,7 @@ use super::lock::{Level, wait};
 use super::node::{Kind, PageId};
 use super::pager::{Page, Pager};
 use super::savepoint::{Kept, Savepoints, State};
+use super::synchronous::Synchronous;
 use crate::bits::Bits;
 use crate::cache::Cache;
 use crate::{Error, Result};
@@ -36,7 +37,20 @@ fn outside<T>() -> Result<T> {
 }
 
 impl Pager {
+    /// Begins to change trees.
     pub(super) fn begin(&mut self) -> Result<()> {
+        self.begin_anyhow()?;
+        if !self.header.is_auto_vacuum() {
+            return Ok(());
+        }
+        self.writing = None;
+        self.unlock()?;
+        let what = "the database has auto-vacuum, which is read only here: vacuum it with auto_vacuum=none";
+        Err(Error::Invalid(what.to_owned()))
+    }
+
+    /// Begins to change whatever does not need auto-vacuum's maps to be kept.
+    pub(super) fn begin_anyhow(&mut self) -> Result<()> {
         if let Some(error) = &self.stopped {
             return Err(error.clone());
         }
@@ -45,34 +59,17 @@ impl Pager {
         }
         if self.reading {
             // Who waited here, still reading, for one who waits until nobody reads, would wait for ever.
-            if !self.lock.try_reserved()? {
+            if !self.try_write()? {
                 return Err(Error::Locked { path: self.path.clone() });
             }
         } else {
             self.end_read()?;
             let (busy, path) = (self.busy.clone(), self.path.clone());
-            wait(busy.as_ref(), &path, || {
-                let taken = match self.try_read()? {
-                    true => self.lock.try_reserved(),
-                    false => Ok(false),
-                };
-                if !matches!(taken, Ok(true)) {
-                    self.lock.down(Level::None)?;
-                }
-                taken
-            })?;
+            wait(busy.as_ref(), &path, || self.try_read_and_write())?;
         }
-        let refused = match (self.header.write_version, self.header.is_auto_vacuum()) {
-            (2.., _) => {
-                "the database is kept with a write-ahead log, which is not written here: convert it to \
-                               journal_mode=delete"
-            }
-            (_, true) => "the database has auto-vacuum, which is read only here: vacuum it with auto_vacuum=none",
-            _ => "",
-        };
-        if !refused.is_empty() {
+        if self.header.write_version > 2 {
             self.unlock()?;
-            return Err(Error::Invalid(refused.to_owned()));
+            return Err(Error::ReadOnly { path: self.path.clone() });
         }
         self.writing = Some(Writing {
             before: self.header.clone(),
@@ -97,6 +94,12 @@ impl Pager {
         self.writing.is_some()
     }
 
+    /// Whether a transaction is under way that has changed something.
+    pub(super) fn has_changes(&self) -> bool {
+        let is_changed = |writing: &Writing| !self.dirty.is_empty() || writing.spilled || self.header != writing.before;
+        self.writing.as_ref().is_some_and(is_changed)
+    }
+
     /// Whether a change may begin.
     pub(super) fn check_writing(&self) -> Result<()> {
         match (&self.stopped, &self.writing) {
@@ -118,7 +121,7 @@ impl Pager {
     pub(super) fn keep(&mut self, id: PageId, page: &Arc<Page>) -> Result<()> {
         let Some(writing) = &mut self.writing else { return outside() };
         let is_needed = writing.savepoints.need(id);
-        if id <= writing.pages_before && writing.kept.insert(id) {
+        if self.wal.is_none() && id <= writing.pages_before && writing.kept.insert(id) {
             let journal = match &mut writing.journal {
                 Some(journal) => journal,
                 None => {
@@ -150,6 +153,12 @@ impl Pager {
     /// Writes changed pages to the file before their transaction has ended: there are more than memory is for. While others
     /// read, memory has to do.
     pub(super) fn spill(&mut self) -> Result<()> {
+        if self.wal.is_some() {
+            if let Some(writing) = &mut self.writing {
+                writing.spilled = true;
+            }
+            return self.spill_to_log();
+        }
         if !self.lock.try_exclusive()? {
             return Ok(());
         }
@@ -166,7 +175,7 @@ impl Pager {
             writing.journal = Some(Journal::begin(&*self.vfs, &self.path, pages, self.shape.page_size, nonce)?);
         }
         if let Some(journal) = &mut writing.journal {
-            journal.sync(&*self.vfs, more)?;
+            journal.sync(&*self.vfs, self.synchronous, more)?;
         }
         Ok(())
     }
@@ -195,6 +204,10 @@ impl Pager {
             self.writing = None;
             return self.unlock();
         }
+        if self.wal.is_some() {
+            let is_header_new = self.header != writing.before || self.pages != writing.pages_before;
+            return self.commit_to_log(is_header_new).map_err(|error| self.fail(error));
+        }
         let (busy, lock) = (self.busy.clone(), &mut self.lock);
         wait(busy.as_ref(), &self.path, || lock.try_exclusive())?;
         self.write_commit().map_err(|error| self.fail(error))
@@ -212,11 +225,27 @@ impl Pager {
             let len = u64::from(pages) * self.shape.page_size as u64;
             self.file.set_len(len).map_err(Error::io("cut", &self.path))?;
         }
-        self.file.sync().map_err(Error::io("sync", &self.path))?;
+        self.end_overwriting()
+    }
+
+    /// The journal has what it needs: the file itself may change from here on.
+    pub(super) fn begin_overwriting(&mut self) -> Result<()> {
+        self.sync_journal(false)?;
+        if let Some(writing) = &mut self.writing {
+            writing.spilled = true;
+        }
+        Ok(())
+    }
+
+    /// The file has everything: the transaction is committed when the journal has ended.
+    pub(super) fn end_overwriting(&mut self) -> Result<()> {
+        if self.synchronous > Synchronous::Off {
+            self.file.sync().map_err(Error::io("sync", &self.path))?;
+        }
         let Some(writing) = self.writing.take() else { return Ok(()) };
         self.version = Some(self.header.version());
         if let Some(journal) = &writing.journal {
-            journal.end(&*self.vfs, self.mode).map_err(|error| self.stop(error))?;
+            journal.end(&*self.vfs, self.mode, self.synchronous).map_err(|error| self.stop(error))?;
         }
         self.unlock()
     }
@@ -225,6 +254,8 @@ impl Pager {
     fn stop(&mut self, error: Error) -> Error {
         self.stopped = Some(error.clone().stopped());
         // Let another handle be the one that does it.
+        self.logged = None;
+        self.wal = None;
         let _ = self.lock.down(Level::None);
         error
     }
@@ -239,13 +270,14 @@ impl Pager {
         if writing.spilled {
             self.clean.clear();
         }
+        self.undo_log().map_err(|error| self.stop(error))?;
         if let Some(journal) = writing.journal {
             let undone = match writing.spilled {
                 true => {
                     drop(journal);
                     journal::roll_back(&*self.vfs, &self.path, &*self.file, self.mode)
                 }
-                false => journal.end(&*self.vfs, self.mode),
+                false => journal.end(&*self.vfs, self.mode, self.synchronous),
             };
             undone.map_err(|error| self.stop(error))?;
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::disk::Inode;
 use super::{FaultyVfs, Operation};
-use crate::vfs::{File, MemoryVfs, RangeLock};
+use crate::vfs::{File, MemoryVfs, RangeLock, SharedWords};
 
 pub(super) struct FaultyFile {
     vfs: FaultyVfs,
@@ -79,6 +79,11 @@ impl File for FaultyFile {
 
     fn is_range_locked(&self, range: Range<u64>) -> io::Result<bool> {
         self.cache.is_range_locked(range)
+    }
+
+    fn share_words(&self, offset: u64, words: usize) -> io::Result<Arc<SharedWords>> {
+        self.allocate(offset.saturating_add(words as u64 * 4))?;
+        self.cache.share_words(offset, words)
     }
 
     /// One write, as the system's call is one.

@@ -5,6 +5,7 @@ mod program;
 mod schema;
 mod statement;
 mod transaction;
+mod vacuum;
 
 use std::fmt;
 use std::sync::Arc;

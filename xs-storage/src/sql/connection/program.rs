@@ -1,5 +1,6 @@
 //! A statement that is bound.
 
+use super::vacuum;
 use crate::sql::ast::{Core, Explain, Expr, Select, Statement as Tree};
 use crate::sql::bind::{Binder, Parameters};
 use crate::sql::catalog::Catalog;
@@ -34,7 +35,11 @@ impl<S: Store> Program<S> {
         if let Tree::Pragma(name, value) = &tree
             && let Some(pragma) = Pragma::new(name, value.as_ref())?
         {
+            pragma.check(session.in_transaction.get())?;
             return Ok(Bound { program: Program::Pragma(pragma, Rows::new()), parameters: Parameters::default() });
+        }
+        if let Tree::Vacuum { schema, .. } = &tree {
+            vacuum::check_name(schema.as_ref())?;
         }
         let target = match &tree {
             Tree::Vacuum { schema, into: Some(target) } => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::program::{Bound, Program};
-use super::{FromValue, Params, schema, transaction};
+use super::{FromValue, Params, schema, transaction, vacuum};
 use crate::row::ValueRef;
 use crate::sql::Parser;
 use crate::sql::ast::Statement as Tree;
@@ -37,16 +37,16 @@ impl<'c, S: Store> Statement<'c, S> {
     pub(super) fn prepare(session: &'c Session<S>, sql: &str) -> Result<Self> {
         let tree = parsed(sql)?;
         // How long to wait for a lock must not wait for one.
-        let reading = if matches!(tree, Some(Tree::Pragma(..))) { None } else { Some(session.read()?) };
-        let catalog = match &reading {
-            Some(_) => session.catalog()?,
-            None => session.catalog.borrow().clone(),
+        let bound = |tree, catalog| {
+            let mut statement =
+                Statement { session, text: sql.into(), bound: None, columns: Vec::new(), catalog, values: Vec::new() };
+            statement.bind(tree)?;
+            Ok(statement)
         };
-        let mut statement =
-            Statement { session, text: sql.into(), bound: None, columns: Vec::new(), catalog, values: Vec::new() };
-        statement.bind(tree)?;
-        drop(reading);
-        Ok(statement)
+        match tree {
+            Some(ref some) if is_about_transactions(some) => bound(tree, session.catalog.borrow().clone()),
+            tree => session.look(|| bound(tree, session.catalog()?)),
+        }
     }
 
     fn bind(&mut self, tree: Option<Tree>) -> Result<()> {
@@ -198,11 +198,17 @@ fn copy<S: Store>(outer: Outer<'_, S>, query: &mut Query<S>) -> Result<()> {
     session.store.borrow_mut().copy_to(name)
 }
 
-/// Whether it only begins or ends transactions, or is a pragma that nobody knows: the schema is nothing to it.
+/// Whether it only begins or ends transactions, packs what is there, or is a pragma that nobody knows: the schema is nothing to it.
 fn is_about_transactions(tree: &Tree) -> bool {
     matches!(
         tree,
-        Tree::Begin(_) | Tree::Commit | Tree::Rollback(_) | Tree::Savepoint(_) | Tree::Release(_) | Tree::Pragma(..)
+        Tree::Begin(_)
+            | Tree::Commit
+            | Tree::Rollback(_)
+            | Tree::Savepoint(_)
+            | Tree::Release(_)
+            | Tree::Pragma(..)
+            | Tree::Vacuum { .. }
     )
 }
 
@@ -234,7 +240,7 @@ fn other<S: Store>(session: &Session<S>, catalog: &Catalog, tree: &Tree, text: &
         // Nobody knows it, and it does nothing.
         Tree::Pragma(..) => Ok(()),
         Tree::Analyze(_) => Err(Failure::unsupported("ANALYZE")),
-        Tree::Vacuum { .. } => Err(Failure::unsupported("VACUUM")),
+        Tree::Vacuum { schema, .. } => vacuum::vacuum(session, schema.as_ref()),
         Tree::Explain(..) | Tree::Select(_) | Tree::Insert(_) | Tree::Update(_) | Tree::Delete(_) => {
             Err(Failure::internal("a statement that should have been bound"))
         }

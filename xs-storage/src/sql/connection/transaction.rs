@@ -61,12 +61,16 @@ pub(super) fn give_up<S: Store>(session: &Session<S>) -> Result<()> {
 }
 
 pub(super) fn begin<S: Store>(session: &Session<S>, kind: Option<Begin>) -> Result<()> {
+    match kind {
+        Some(Begin::Exclusive) if !session.writing.get() => {
+            session.store.borrow_mut().begin_exclusive()?;
+            session.writing.set(true);
+        }
+        Some(Begin::Immediate | Begin::Exclusive) => begin_store(session)?,
+        _ => {}
+    }
     if session.in_transaction.get() {
         return Err(Failure::error("cannot start a transaction within a transaction"));
-    }
-    if matches!(kind, Some(Begin::Immediate | Begin::Exclusive)) {
-        // No store keeps readers out, so that exclusive is immediate.
-        begin_store(session)?;
     }
     session.in_transaction.set(true);
     Ok(())

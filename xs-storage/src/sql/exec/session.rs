@@ -49,7 +49,10 @@ pub(in crate::sql) struct Session<S: Store> {
 
 impl<S: Store> Session<S> {
     pub(in crate::sql) fn new(mut store: S) -> Result<Self> {
-        let catalog = catalog::read(&mut store)?;
+        let catalog = catalog::read(&mut store);
+        // Nobody waits for one who only has it open.
+        store.end_read()?;
+        let catalog = catalog?;
         Ok(Session {
             store: RefCell::new(store),
             catalog: RefCell::new(Arc::new(catalog)),
@@ -82,6 +85,18 @@ impl<S: Store> Session<S> {
         Ok(Reading(self))
     }
 
+    /// Reads for a moment: a transaction that has not read yet still has not when this ends, and sees what is there later.
+    pub(in crate::sql) fn look<T>(&self, look: impl FnOnce() -> Result<T>) -> Result<T> {
+        let is_first = !self.reading.get() && !self.writing.get();
+        let reading = self.read()?;
+        let seen = look();
+        drop(reading);
+        if is_first && self.readers.get() == 0 && !self.writing.get() && self.reading.replace(false) {
+            self.store.borrow_mut().end_read()?;
+        }
+        seen
+    }
+
     /// Ends reading, if nobody relies on it any more.
     pub(in crate::sql) fn end_read(&self) {
         let relied_on = self.readers.get() > 0 || self.in_transaction.get() || self.writing.get();
@@ -108,7 +123,12 @@ impl<S: Store> Session<S> {
 
     /// Reads the schema again, whatever its cookie says: going back may have given it an old number anew.
     pub(in crate::sql) fn read_again(&self) -> Result<()> {
-        *self.catalog.borrow_mut() = Arc::new(catalog::read(&mut *self.store.borrow_mut())?);
+        let mut store = self.store.borrow_mut();
+        let catalog = catalog::read(&mut *store);
+        if !self.reading.get() && !self.writing.get() {
+            store.end_read()?;
+        }
+        *self.catalog.borrow_mut() = Arc::new(catalog?);
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 mod check;
 mod default;
 mod describe;
+mod log;
 mod object;
 mod setting;
 
@@ -43,11 +44,14 @@ enum Kind {
     FreelistCount,
     Encoding,
     JournalMode,
+    LockingMode,
+    IncrementalVacuum,
     Synchronous,
     CacheSize,
     AutoVacuum,
     BusyTimeout,
     WalCheckpoint,
+    WalAutocheckpoint,
     Check {
         quick: bool,
     },
@@ -89,7 +93,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("function_list", Kind::Refused),
     ("hard_heap_limit", Kind::Refused),
     ("ignore_check_constraints", Kind::Fixed(0)),
-    ("incremental_vacuum", Kind::Refused),
+    ("incremental_vacuum", Kind::IncrementalVacuum),
     ("index_info", Kind::IndexInfo { more: false }),
     ("index_list", Kind::IndexList),
     ("index_xinfo", Kind::IndexInfo { more: true }),
@@ -97,7 +101,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("journal_mode", Kind::JournalMode),
     ("journal_size_limit", Kind::Refused),
     ("legacy_alter_table", Kind::Fixed(0)),
-    ("locking_mode", Kind::Refused),
+    ("locking_mode", Kind::LockingMode),
     ("max_page_count", Kind::Refused),
     ("mmap_size", Kind::Refused),
     ("module_list", Kind::Refused),
@@ -124,7 +128,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("threads", Kind::Fixed(0)),
     ("trusted_schema", Kind::Fixed(1)),
     ("user_version", Kind::UserVersion),
-    ("wal_autocheckpoint", Kind::Refused),
+    ("wal_autocheckpoint", Kind::WalAutocheckpoint),
     ("wal_checkpoint", Kind::WalCheckpoint),
     ("writable_schema", Kind::Fixed(0)),
 ];
@@ -163,9 +167,24 @@ impl Pragma {
         Failure::unsupported(&format!("PRAGMA {}{value}", self.name))
     }
 
+    /// What is refused before it runs.
+    pub(in crate::sql) fn check(&self, in_transaction: bool) -> Result<()> {
+        match self.kind {
+            Kind::Synchronous if in_transaction && self.value.is_some() => {
+                Err(Failure::error("Safety level may not be changed inside a transaction"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it has nothing to do with what is in the database, and so needs nobody's lock.
     pub(in crate::sql) fn is_about_the_connection(&self) -> bool {
-        matches!(self.kind, Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Hint)
+        match self.kind {
+            // To go from one to the other, everything that was begun must have ended.
+            Kind::JournalMode => self.value.is_some(),
+            Kind::WalCheckpoint | Kind::WalAutocheckpoint | Kind::LockingMode | Kind::Synchronous => true,
+            kind => matches!(kind, Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Hint),
+        }
     }
 
     /// Whether it changes the database.
@@ -188,11 +207,13 @@ impl Pragma {
             Kind::CompileOptions => &["compile_options"],
             Kind::PragmaList => &["name"],
             Kind::WalCheckpoint => &["busy", "log", "checkpointed"],
+            Kind::WalAutocheckpoint => &["wal_autocheckpoint"],
             Kind::JournalMode => &["journal_mode"],
+            Kind::LockingMode => &["locking_mode"],
             Kind::BusyTimeout => &["timeout"],
             Kind::Check { quick: false } => &["integrity_check"],
             Kind::Check { quick: true } => &["quick_check"],
-            Kind::CaseSensitiveLike | Kind::Hint | Kind::Refused => &[],
+            Kind::CaseSensitiveLike | Kind::IncrementalVacuum | Kind::Hint | Kind::Refused => &[],
             // What is set tells nothing.
             _ if self.value.is_some() => &[],
             Kind::UserVersion => &["user_version"],
@@ -240,7 +261,6 @@ const COMPILE_OPTIONS: &[&str] = &[
     "OMIT_AUTOVACUUM",
     "OMIT_LOAD_EXTENSION",
     "OMIT_SHARED_CACHE",
-    "OMIT_WAL",
 ];
 
 fn numbered<const N: usize>(names: [&str; N]) -> Rows {

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Kind, Pragma, Rows};
+use super::{Kind, Pragma, Rows, log};
 use crate::row::Encoding;
 use crate::sql::exec::Session;
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::{About, Journal, Pages, Setting, Store};
 use crate::sql::value::Value;
-
-/// Transactions are always durable when they have ended.
-const FULL: i64 = 2;
 
 /// The integer that a text begins with, as SQLite reads it here: none is 0, and so is one that does not fit.
 fn integer(text: &str) -> i32 {
@@ -42,7 +39,7 @@ fn level(text: &str, default: i64) -> i64 {
     match text.to_ascii_lowercase().as_str() {
         "on" | "yes" | "true" => 1,
         "off" | "no" | "false" => 0,
-        "full" => FULL,
+        "full" => 2,
         "extra" => 3,
         _ => default,
     }
@@ -61,6 +58,9 @@ impl Pragma {
         let mut store = session.store.borrow_mut();
         let about = store.about()?;
         let pages = || about.pages.ok_or_else(|| self.without_pages());
+        if self.kind == Kind::IncrementalVacuum && about.auto_vacuum > 0 {
+            return Err(self.refused());
+        }
         let Some(value) = self.value.as_deref() else {
             return match self.kind {
                 Kind::UserVersion => one(i64::from(about.user_version)),
@@ -75,7 +75,7 @@ impl Pragma {
                     Encoding::Utf16Be => "UTF-16be",
                 }),
                 Kind::JournalMode => one(about.journal.name()),
-                Kind::Synchronous => one(FULL),
+                Kind::Synchronous => one(i64::from(about.synchronous)),
                 Kind::CacheSize => one(i64::from(about.cache_size)),
                 Kind::AutoVacuum => one(i64::from(about.auto_vacuum)),
                 Kind::BusyTimeout => timeout(&about),
@@ -83,7 +83,9 @@ impl Pragma {
                 Kind::DatabaseList => {
                     Ok(vec![vec![0_i64.into(), "main".into(), about.file.as_deref().unwrap_or("").into()]])
                 }
-                Kind::WalCheckpoint => self.checkpoint(&about),
+                Kind::WalCheckpoint => log::checkpoint(&mut *store, None),
+                Kind::LockingMode => log::locking(&mut *store, None),
+                Kind::WalAutocheckpoint => one(i64::from(about.autocheckpoint)),
                 _ => Ok(Vec::new()),
             };
         };
@@ -104,26 +106,31 @@ impl Pragma {
             }
             Kind::Encoding => self.encoding(&about, value)?,
             Kind::JournalMode => {
+                log::check_journal(session, &about, value)?;
                 if let Some(journal) = Journal::ALL.iter().find(|journal| value.eq_ignore_ascii_case(journal.name())) {
                     store.set(Setting::Journal(*journal))?;
                 }
                 // What it is now, which may not be what was asked for: that is how SQLite refuses here.
                 return one(store.about()?.journal.name());
             }
-            // Less is asked for than is done. Of more nobody can be sure.
-            Kind::Synchronous if level(value, 1) > FULL => return Err(self.refused()),
-            Kind::Synchronous => {}
+            Kind::Synchronous => store.set(Setting::Synchronous(log::synchronous(level(value, 1))))?,
+            Kind::LockingMode => return log::locking(&mut *store, Some(value)),
+            Kind::WalAutocheckpoint => {
+                store.set(Setting::Autocheckpoint(u32::try_from(integer(value)).unwrap_or(0)))?;
+                return one(i64::from(store.about()?.autocheckpoint));
+            }
             Kind::CacheSize => store.set(Setting::CacheSize(integer(value)))?,
             Kind::AutoVacuum => {
                 let wanted = match value.to_ascii_lowercase().as_str() {
                     "none" => 0,
                     "full" => 1,
                     "incremental" => 2,
-                    _ => integer(value),
+                    _ => Some(integer(value)).filter(|number| (0..=2).contains(number)).unwrap_or(0),
                 };
-                if wanted != i32::from(about.auto_vacuum) {
+                if wanted != 0 && wanted != i32::from(about.auto_vacuum) {
                     return Err(self.refused());
                 }
+                store.set(Setting::DropAutoVacuum(wanted == 0))?;
             }
             Kind::BusyTimeout => {
                 let limit = u64::try_from(integer(value)).unwrap_or(0);
@@ -132,7 +139,7 @@ impl Pragma {
             }
             Kind::CaseSensitiveLike if truth(value) => return Err(self.refused()),
             Kind::Fixed(fixed) if truth(value) != (fixed != 0) => return Err(self.refused()),
-            Kind::WalCheckpoint => return self.checkpoint(&about),
+            Kind::WalCheckpoint => return log::checkpoint(&mut *store, Some(value)),
             _ => {}
         }
         Ok(Vec::new())
@@ -151,14 +158,6 @@ impl Pragma {
             "utf8" | "utf-8" => Ok(()),
             "utf16" | "utf-16" | "utf16le" | "utf-16le" | "utf16be" | "utf-16be" => Err(self.refused()),
             _ => Err(Failure::error(format!("unsupported encoding: {value}"))),
-        }
-    }
-
-    /// There is no log, and nothing to do.
-    fn checkpoint(&self, about: &About) -> Result<Rows> {
-        match about.journal {
-            Journal::Wal => Err(self.refused()),
-            _ => Ok(vec![vec![0_i64.into(), (-1_i64).into(), (-1_i64).into()]]),
         }
     }
 }

@@ -35,6 +35,35 @@ impl Journal {
     }
 }
 
+/// How far the pages of a write-ahead log are copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// As far as nobody is in the way.
+    Passive,
+    /// All of them, behind a wait for who writes and for old readers.
+    Full,
+    /// Also waits until nobody reads the log.
+    Restart,
+    /// Also cuts the log.
+    Truncate,
+}
+
+/// What that has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpointed {
+    /// Whether others were in the way.
+    pub busy: bool,
+    /// Frames of the log; none without one.
+    pub frames: Option<u32>,
+    /// How many of them were copied.
+    pub backfilled: Option<u32>,
+}
+
+impl Checkpointed {
+    /// There is no log.
+    pub const NOTHING: Checkpointed = Checkpointed { busy: false, frames: None, backfilled: None };
+}
+
 /// The pages of a store that has some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pages {
@@ -65,6 +94,14 @@ pub struct About {
     pub auto_vacuum: u8,
     /// What may be in memory: so many pages, or KiB if it is negative.
     pub cache_size: i32,
+    /// Whether the transaction under way has changed something.
+    pub is_changed: bool,
+    /// Whether locks are kept once they are taken.
+    pub keeps_locks: bool,
+    /// How much commits wait for the disk: 0 for not at all, up to 3.
+    pub synchronous: u8,
+    /// Frames of a write-ahead log from which on they are copied to the database; 0 for never.
+    pub autocheckpoint: u32,
     /// How long it waits for others.
     pub busy_timeout: Duration,
 }
@@ -81,6 +118,10 @@ impl Default for About {
             journal: Journal::Memory,
             auto_vacuum: 0,
             cache_size: -2000,
+            is_changed: false,
+            keeps_locks: false,
+            synchronous: 2,
+            autocheckpoint: 1000,
             busy_timeout: Duration::ZERO,
         }
     }
@@ -98,10 +139,18 @@ pub enum Setting {
     SchemaCookie(u32),
     /// Bytes of a page. A store that has pages already stays as it is.
     PageSize(u32),
+    /// Whether the next `VACUUM` leaves [`About::auto_vacuum`] at 0.
+    DropAutoVacuum(bool),
     /// How transactions are undone. A store that can't do it so goes on as before.
     Journal(Journal),
     /// [`About::cache_size`]
     CacheSize(i32),
+    /// [`About::keeps_locks`]. A store that can't do it so goes on as before.
+    KeepLocks(bool),
+    /// [`About::synchronous`]
+    Synchronous(u8),
+    /// [`About::autocheckpoint`]
+    Autocheckpoint(u32),
     /// [`About::busy_timeout`]
     BusyTimeout(Duration),
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{About, Cursor, Journal, Pages, Setting, Store, TreeId, TreeKind};
+use super::{About, Checkpoint, Checkpointed, Cursor, Journal, Pages, Setting, Store, TreeId, TreeKind};
 use crate::row::{Encoding, KeyColumn, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::{Error, sqlite};
@@ -34,6 +34,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let (code, what) = match &error {
             Error::Locked { .. } => (ResultCode::BUSY, "database is locked"),
+            Error::Snapshot { .. } => (ResultCode::BUSY_SNAPSHOT, "database is locked"),
             Error::Corrupt { .. } => (ResultCode::CORRUPT, "database disk image is malformed"),
             Error::NotOurs { .. } => (ResultCode::NOT_A_DATABASE, "file is not a database"),
             Error::ReadOnly { .. } => (ResultCode::READ_ONLY, "attempt to write a readonly database"),
@@ -83,17 +84,33 @@ fn set_busy_timeout(db: &mut sqlite::Database, limit: Duration) -> Result<()> {
     Ok(())
 }
 
-fn set_journal(db: &mut sqlite::Database, journal: Journal) {
+/// What the store has to refuse by an error in SQLite's words.
+fn refused<T>(done: Result<T, Error>) -> Result<T> {
+    match done {
+        Err(Error::Invalid(what)) => Err(Failure::error(what)),
+        done => Ok(done?),
+    }
+}
+
+fn set_journal(db: &mut sqlite::Database, journal: Journal) -> Result<()> {
     let mode = match journal {
         Journal::Delete => sqlite::JournalMode::Delete,
         Journal::Truncate => sqlite::JournalMode::Truncate,
         Journal::Persist => sqlite::JournalMode::Persist,
-        Journal::Memory | Journal::Wal => return,
+        Journal::Wal if is_nameless(db) => return Ok(()),
+        Journal::Wal => sqlite::JournalMode::Wal,
+        Journal::Memory => return Ok(()),
     };
-    if !db.is_writing() {
-        db.set_journal_mode(mode);
+    // What has been changed already ends as it began.
+    let is_of_a_log = mode == sqlite::JournalMode::Wal || db.journal_mode() == sqlite::JournalMode::Wal;
+    if db.has_changes() || db.is_writing() && !is_of_a_log {
+        return Ok(());
     }
+    refused(db.set_journal_mode(mode))
 }
+
+const LEVELS: [sqlite::Synchronous; 4] =
+    [sqlite::Synchronous::Off, sqlite::Synchronous::Normal, sqlite::Synchronous::Full, sqlite::Synchronous::Extra];
 
 impl Store for sqlite::Database {
     type Cursor = FileCursor;
@@ -190,6 +207,11 @@ impl Store for sqlite::Database {
         in_utf8(self)
     }
 
+    fn begin_exclusive(&mut self) -> Result<()> {
+        self.begin_exclusive()?;
+        in_utf8(self)
+    }
+
     fn commit(&mut self) -> Result<()> {
         Ok(self.commit()?)
     }
@@ -221,12 +243,12 @@ impl Store for sqlite::Database {
 
     fn about(&mut self) -> Result<About> {
         let header = self.header();
-        let journal = match (header.read_version, self.journal_mode()) {
-            (2.., _) => Journal::Wal,
+        let journal = match self.journal_mode() {
             _ if is_nameless(self) => Journal::Memory,
-            (_, sqlite::JournalMode::Delete) => Journal::Delete,
-            (_, sqlite::JournalMode::Truncate) => Journal::Truncate,
-            (_, sqlite::JournalMode::Persist) => Journal::Persist,
+            sqlite::JournalMode::Wal => Journal::Wal,
+            sqlite::JournalMode::Delete => Journal::Delete,
+            sqlite::JournalMode::Truncate => Journal::Truncate,
+            sqlite::JournalMode::Persist => Journal::Persist,
         };
         Ok(About {
             file: (!is_nameless(self)).then(|| self.path().display().to_string()),
@@ -237,6 +259,10 @@ impl Store for sqlite::Database {
             journal,
             auto_vacuum: u8::from(header.is_auto_vacuum()) + u8::from(header.incremental_vacuum),
             cache_size: self.cache_size(),
+            is_changed: self.has_changes(),
+            keeps_locks: self.locking() == sqlite::Locking::Exclusive,
+            synchronous: LEVELS.iter().position(|level| *level == self.synchronous()).unwrap_or(2) as u8,
+            autocheckpoint: self.autocheckpoint(),
             busy_timeout: self.busy_timeout().map_or(Duration::ZERO, |busy| busy.limit),
         })
     }
@@ -249,7 +275,14 @@ impl Store for sqlite::Database {
             Setting::PageSize(size) => {
                 self.set_page_size(size)?;
             }
-            Setting::Journal(journal) => set_journal(self, journal),
+            Setting::DropAutoVacuum(drops) => self.drop_auto_vacuum(drops),
+            Setting::Journal(journal) => set_journal(self, journal)?,
+            Setting::KeepLocks(true) => self.set_locking(sqlite::Locking::Exclusive)?,
+            Setting::KeepLocks(false) => self.set_locking(sqlite::Locking::Normal)?,
+            Setting::Synchronous(level) => {
+                self.set_synchronous(LEVELS.get(usize::from(level)).copied().unwrap_or_default());
+            }
+            Setting::Autocheckpoint(frames) => self.set_autocheckpoint(frames),
             Setting::CacheSize(size) => self.set_cache_size(size),
             Setting::BusyTimeout(limit) => set_busy_timeout(self, limit)?,
         }
@@ -266,9 +299,24 @@ impl Store for sqlite::Database {
     }
 
     fn copy_to(&mut self, name: &str) -> Result<()> {
-        match self.copy_to(Path::new(name)) {
-            Err(Error::Invalid(what)) => Err(Failure::error(what)),
-            done => Ok(done?),
+        refused(self.copy_to(Path::new(name)))
+    }
+
+    fn vacuum(&mut self) -> Result<()> {
+        refused(self.vacuum())
+    }
+
+    fn checkpoint(&mut self, kind: Checkpoint) -> Result<Checkpointed> {
+        if self.is_reading() || self.is_writing() {
+            return Err(Failure::new(ResultCode::LOCKED, "database table is locked"));
         }
+        let mode = match kind {
+            Checkpoint::Passive => sqlite::Checkpoint::Passive,
+            Checkpoint::Full => sqlite::Checkpoint::Full,
+            Checkpoint::Restart => sqlite::Checkpoint::Restart,
+            Checkpoint::Truncate => sqlite::Checkpoint::Truncate,
+        };
+        let Some(done) = refused(self.checkpoint(mode))? else { return Ok(Checkpointed::NOTHING) };
+        Ok(Checkpointed { busy: done.busy, frames: done.frames, backfilled: done.backfilled })
     }
 }

@@ -65,6 +65,9 @@ pub struct Memory {
     cookie: u32,
     /// The user's number and the application's.
     numbers: [i32; 2],
+    /// What it was told of disks and logs, and has none of.
+    synchronous: u8,
+    autocheckpoint: u32,
     undo: Vec<Undo>,
     /// How long the log was at each savepoint.
     marks: Vec<usize>,
@@ -81,7 +84,10 @@ impl Memory {
     /// A database with an empty schema.
     pub fn new() -> Memory {
         let trees = vec![None, Some(Tree::new(TreeKind::Table))];
-        Memory { trees, changes: 0, cookie: 0, numbers: [0; 2], undo: Vec::new(), marks: Vec::new(), writing: false }
+        let About { synchronous, autocheckpoint, .. } = About::default();
+        let (undo, marks) = (Vec::new(), Vec::new());
+        let numbers = [0; 2];
+        Memory { trees, changes: 0, cookie: 0, numbers, synchronous, autocheckpoint, undo, marks, writing: false }
     }
 
     fn tree(&mut self, tree: TreeId) -> Result<&mut Tree> {
@@ -362,9 +368,15 @@ impl Store for Memory {
         Ok(())
     }
 
+    /// What is gone takes no space.
+    fn vacuum(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     fn about(&mut self) -> Result<About> {
         let [user_version, application_id] = self.numbers;
-        Ok(About { user_version, application_id, ..About::default() })
+        let (synchronous, autocheckpoint) = (self.synchronous, self.autocheckpoint);
+        Ok(About { user_version, application_id, synchronous, autocheckpoint, ..About::default() })
     }
 
     fn set(&mut self, setting: Setting) -> Result<()> {
@@ -380,8 +392,14 @@ impl Store for Memory {
                 let old = std::mem::replace(&mut self.cookie, cookie);
                 self.undo.push(Undo::Cookie(old));
             }
+            Setting::Synchronous(level) => self.synchronous = level,
+            Setting::Autocheckpoint(frames) => self.autocheckpoint = frames,
             // Memory has no pages, is its own journal, and is nobody else's.
-            Setting::PageSize(_) | Setting::Journal(_) | Setting::BusyTimeout(_) => {}
+            Setting::PageSize(_)
+            | Setting::DropAutoVacuum(_)
+            | Setting::Journal(_)
+            | Setting::BusyTimeout(_)
+            | Setting::KeepLocks(_) => {}
             Setting::CacheSize(_) => return Err(Failure::unsupported("PRAGMA cache_size of a store in memory")),
         }
         if self.numbers != numbers {

@@ -85,7 +85,7 @@ use std::sync::Arc;
 use super::failure::{Failure, Result};
 use crate::row::{KeyColumn, ValueRef};
 
-pub use about::{About, Journal, Pages, Setting};
+pub use about::{About, Checkpoint, Checkpointed, Journal, Pages, Setting};
 #[cfg(feature = "sqlite")]
 pub use file::FileCursor;
 pub use memory::{Memory, MemoryCursor};
@@ -163,6 +163,10 @@ pub trait Store {
     }
     /// Begins a transaction that writes.
     fn begin(&mut self) -> Result<()>;
+    /// Begins a transaction that writes, and keeps others from reading if it can.
+    fn begin_exclusive(&mut self) -> Result<()> {
+        self.begin()
+    }
     /// Makes everything since [`Store::begin`] last.
     fn commit(&mut self) -> Result<()>;
     /// Undoes everything since [`Store::begin`].
@@ -191,6 +195,16 @@ pub trait Store {
     fn check(&mut self, orders: &BTreeMap<TreeId, Arc<[KeyColumn]>>) -> Result<Option<String>> {
         let _ = orders;
         Ok(None)
+    }
+    /// Copies what is in a write-ahead log to where it belongs, while nothing is read or written. Stores without a log have nothing
+    /// to do.
+    fn checkpoint(&mut self, kind: Checkpoint) -> Result<Checkpointed> {
+        let _ = kind;
+        Ok(Checkpointed::NOTHING)
+    }
+    /// Takes no more space than it needs, outside of a transaction. The numbers of trees may change.
+    fn vacuum(&mut self) -> Result<()> {
+        Err(Failure::unsupported("VACUUM of this store"))
     }
     /// Copies everything, while it is read, to a place of this name, where nothing may be yet.
     fn copy_to(&mut self, name: &str) -> Result<()> {

@@ -1,11 +1,13 @@
 //! The format against models, SQLite, crashes and noise.
 
 mod crashes;
+mod logged;
 mod noise;
 mod plain;
 mod reading;
 mod savepoints;
 mod sharing;
+mod vacuum;
 mod writing;
 
 use std::path::Path;

@@ -116,7 +116,7 @@ fn databases_of_every_shape_are_read() {
     }
 }
 
-const FIXTURES: [(&str, &[u8], &str); 3] = [
+pub(super) const FIXTURES: [(&str, &[u8], &str); 3] = [
     ("utf8-512", include_bytes!("fixtures/utf8-512.db"), include_str!("fixtures/utf8-512.txt")),
     ("utf16le-512", include_bytes!("fixtures/utf16le-512.db"), include_str!("fixtures/utf16le-512.txt")),
     ("utf16be-1024", include_bytes!("fixtures/utf16be-1024.db"), include_str!("fixtures/utf16be-1024.txt")),
@@ -210,14 +210,6 @@ fn what_is_not_done_here_is_refused() {
     assert!(matches!(open("text", Options::default()), Err(Error::NotOurs { .. })));
     put("short", b"SQLite format 3\0");
     assert!(matches!(open("short", Options::default()), Err(Error::NotOurs { .. })));
-    put("log", utf8);
-    put("log-wal", b"something");
-    assert!(matches!(open("log", Options::default()), Err(Error::Invalid(_))));
-    put("wal-mode", &[&utf8[..18], &[2, 2], &utf8[20..]].concat());
-    let mut db = open("wal-mode", Options::default()).unwrap();
-    assert!(matches!(db.begin(), Err(Error::Invalid(_))));
-    db.begin_read().unwrap();
-    assert!(matches!(open("wal-mode", Options::default()), Err(Error::Locked { .. })), "alone, without its log");
     put("auto", FIXTURES[1].1);
     assert!(matches!(open("auto", Options::default()).unwrap().begin(), Err(Error::Invalid(_))));
     put("read", utf8);

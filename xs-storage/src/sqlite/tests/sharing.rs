@@ -196,7 +196,7 @@ fn waiting_is_by_the_clock() {
 fn increment(vfs: Arc<dyn Vfs>, path: &str, t: PageId, times: u32, seed: u64, mode: JournalMode) {
     let busy_timeout = Some(BusyTimeout { clock: Arc::new(SystemClock), limit: Duration::from_secs(60) });
     // Small, so that some transactions are written early.
-    let options = Options { busy_timeout, memory: 0, journal_mode: mode, ..Options::default() };
+    let options = Options { busy_timeout, memory: 0, journal_mode: mode, autocheckpoint: 50, ..Options::default() };
     let mut db = open(vfs, path, options).unwrap();
     let mut rng = Rng::from_seed(seed);
     for nth in 0..times {
@@ -229,15 +229,21 @@ fn increment(vfs: Arc<dyn Vfs>, path: &str, t: PageId, times: u32, seed: u64, mo
 fn no_increment_is_lost_between_threads() {
     let vfs: Arc<dyn Vfs> = Arc::new(MemoryVfs::new());
     let t = counter(vfs.clone(), "db");
-    std::thread::scope(|scope| {
-        let modes = [JournalMode::Delete, JournalMode::Truncate, JournalMode::Persist];
-        for (seed, mode) in (0..).zip(modes) {
-            let vfs = vfs.clone();
-            scope.spawn(move || increment(vfs, "db", t, 40, seed, mode));
-        }
-    });
-    let mut db = open(vfs, "db", Options::default()).unwrap();
+    let many = |modes: [JournalMode; 3]| {
+        std::thread::scope(|scope| {
+            for (seed, mode) in (0..).zip(modes) {
+                let vfs = vfs.clone();
+                scope.spawn(move || increment(vfs, "db", t, 40, seed, mode));
+            }
+        });
+    };
+    many([JournalMode::Delete, JournalMode::Truncate, JournalMode::Persist]);
+    let mut db = open(vfs.clone(), "db", Options::default()).unwrap();
     assert_eq!(count(&mut db, t).unwrap(), 120);
+    db.end_read().unwrap();
+    db.set_journal_mode(JournalMode::Wal).unwrap();
+    many([JournalMode::Wal; 3]);
+    assert_eq!(count(&mut db, t).unwrap(), 240);
     db.check(&mut |_| None).unwrap();
 }
 
@@ -247,7 +253,11 @@ import random, sqlite3, sys
 path, times, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 random.seed(seed)
 db = sqlite3.connect(path, timeout=60, isolation_level=None)
-db.execute("PRAGMA journal_mode=" + ["delete", "truncate", "persist"][seed % 3])
+if sys.argv[4] == "wal":
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    db.execute("PRAGMA wal_autocheckpoint=" + ["20", "1000", "3"][seed % 3])
+else:
+    db.execute("PRAGMA journal_mode=" + ["delete", "truncate", "persist"][seed % 3])
 db.execute("PRAGMA synchronous=" + ["off", "normal", "full"][seed % 3])
 db.execute("PRAGMA cache_size=10")
 for nth in range(times):
@@ -270,21 +280,34 @@ print("done")
 #[test]
 #[ignore = "needs python3 with sqlite3"]
 fn no_increment_is_lost_between_us_and_sqlite() {
+    beside_sqlite("journal", [JournalMode::Delete, JournalMode::Persist]);
+}
+
+#[test]
+#[ignore = "needs python3 with sqlite3"]
+fn no_increment_is_lost_between_us_and_sqlite_in_a_log() {
+    beside_sqlite("wal", [JournalMode::Wal; 2]);
+}
+
+fn beside_sqlite(kind: &str, modes: [JournalMode; 2]) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("db");
     let path = path.to_str().unwrap();
     let t = counter(Arc::new(SystemVfs), path);
+    if kind == "wal" {
+        open(Arc::new(SystemVfs), path, Options { journal_mode: JournalMode::Wal, ..Options::default() }).unwrap();
+    }
     let theirs: Vec<_> = (0..3)
         .map(|seed: u32| {
             let python = Command::new("python3")
-                .args(["-c", INCREMENT, path, "60", &seed.to_string()])
+                .args(["-c", INCREMENT, path, "60", &seed.to_string(), kind])
                 .stdout(Stdio::piped())
                 .spawn();
             python.expect("python3")
         })
         .collect();
     std::thread::scope(|scope| {
-        for (seed, mode) in (0..).zip([JournalMode::Delete, JournalMode::Persist]) {
+        for (seed, mode) in (0..).zip(modes) {
             scope.spawn(move || increment(Arc::new(SystemVfs), path, t, 60, seed, mode));
         }
     });
