@@ -16,7 +16,7 @@ pub use statement::{Row, Rows, Statement};
 use super::Parser;
 use super::exec::Session;
 use super::failure::{Failure, Result, ResultCode};
-use super::function::Function;
+use super::function::{Function, TableFunction};
 use super::store::{Memory, Store};
 
 /// A connection to a database: what statements are run with.
@@ -115,6 +115,11 @@ impl<S: Store> Connection<S> {
     /// ```
     pub fn add_function(&self, function: Function) {
         self.session.functions.borrow_mut().add(function);
+    }
+
+    /// Adds a function that gives a table, for statements prepared from now on.
+    pub fn add_table_function(&self, name: &str, function: impl TableFunction + 'static) {
+        self.session.functions.borrow_mut().add_table(name, function);
     }
 
     /// Says where `random()` and `randomblob()` are from. Without, they are errors.

@@ -108,6 +108,9 @@ fn coalesce(_: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
 
 fn nullif(context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
     let same = value::order(args[0], args[1], context.collation) == Ordering::Equal;
+    if context.is_json(0) {
+        context.answer_json();
+    }
     Ok(if same { Value::Null } else { args[0].into() })
 }
 

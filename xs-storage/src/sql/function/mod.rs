@@ -91,6 +91,7 @@ mod modifier;
 mod moment;
 mod registry;
 mod sum;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -98,6 +99,7 @@ mod text;
 use std::fmt;
 
 pub use registry::{Arity, Callable, Function, Registry};
+pub use table::{TableColumn, TableFunction, TableRows};
 
 use crate::row::{Collation, ValueRef};
 use crate::sql::value::{TooBig, Value};
@@ -152,6 +154,10 @@ pub struct Context<'a> {
     pub now: Option<i64>,
     /// The seconds that clocks here are ahead of UTC, at a second since the beginning of 1970. Without, `localtime` fails.
     pub zone: Option<&'a dyn Fn(i64) -> i64>,
+    /// Which arguments are JSON, by their bits.
+    pub(in crate::sql) subtypes: u128,
+    /// Whether the answer is JSON.
+    pub(in crate::sql) json: bool,
 }
 
 impl<'a> Context<'a> {
@@ -166,7 +172,19 @@ impl<'a> Context<'a> {
             last_insert_rowid: 0,
             now: None,
             zone: None,
+            subtypes: 0,
+            json: false,
         }
+    }
+
+    /// Whether an argument is JSON: a function gave it that said so.
+    pub fn is_json(&self, arg: usize) -> bool {
+        arg < 128 && self.subtypes >> arg & 1 == 1
+    }
+
+    /// Says that the answer is JSON, which other functions then take it for.
+    pub fn answer_json(&mut self) {
+        self.json = true;
     }
 
     /// Refuses what would be too long.

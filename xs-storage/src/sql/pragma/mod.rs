@@ -6,8 +6,12 @@
 mod check;
 mod default;
 mod describe;
+mod function;
 mod object;
 mod setting;
+mod table;
+
+pub(in crate::sql) use table::PragmaTable;
 
 use super::ast::{PragmaValue, QualifiedName};
 use super::catalog::Catalog;
@@ -34,6 +38,8 @@ enum Kind {
     DatabaseList,
     CollationList,
     CompileOptions,
+    FunctionList,
+    ModuleList,
     PragmaList,
     UserVersion,
     ApplicationId,
@@ -86,7 +92,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("freelist_count", Kind::FreelistCount),
     ("full_column_names", Kind::Fixed(0)),
     ("fullfsync", Kind::Fixed(0)),
-    ("function_list", Kind::Refused),
+    ("function_list", Kind::FunctionList),
     ("hard_heap_limit", Kind::Refused),
     ("ignore_check_constraints", Kind::Fixed(0)),
     ("incremental_vacuum", Kind::Refused),
@@ -100,7 +106,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("locking_mode", Kind::Refused),
     ("max_page_count", Kind::Refused),
     ("mmap_size", Kind::Refused),
-    ("module_list", Kind::Refused),
+    ("module_list", Kind::ModuleList),
     ("optimize", Kind::Hint),
     ("page_count", Kind::PageCount),
     ("page_size", Kind::PageSize),
@@ -186,7 +192,8 @@ impl Pragma {
             Kind::DatabaseList => &["seq", "name", "file"],
             Kind::CollationList => &["seq", "name"],
             Kind::CompileOptions => &["compile_options"],
-            Kind::PragmaList => &["name"],
+            Kind::FunctionList => &["name", "builtin", "type", "enc", "narg", "flags"],
+            Kind::PragmaList | Kind::ModuleList => &["name"],
             Kind::WalCheckpoint => &["busy", "log", "checkpointed"],
             Kind::JournalMode => &["journal_mode"],
             Kind::BusyTimeout => &["timeout"],
@@ -220,6 +227,8 @@ impl Pragma {
             Kind::ForeignKeyList => describe::foreign_key_list(session, of),
             Kind::CollationList => Ok(numbered(["RTRIM", "NOCASE", "BINARY"])),
             Kind::CompileOptions => Ok(COMPILE_OPTIONS.iter().map(|option| vec![(*option).into()]).collect()),
+            Kind::FunctionList => Ok(function::function_list(session)),
+            Kind::ModuleList => Ok(function::module_list(session)),
             Kind::PragmaList => {
                 let there = KNOWN.iter().filter(|(_, kind)| *kind != Kind::Refused);
                 Ok(there.map(|(name, _)| vec![(*name).into()]).collect())
