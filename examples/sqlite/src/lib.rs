@@ -68,6 +68,7 @@ mod dot;
 mod output;
 mod plan;
 mod prompt;
+mod series;
 mod shell;
 
 pub use cli::{HELP, Options, Request, parse};

@@ -95,4 +95,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts![basics, json_functions, table_functions,];
+transcripts![basics, functions, json_functions, table_functions,];

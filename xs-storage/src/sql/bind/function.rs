@@ -184,6 +184,7 @@ impl<'q, S: Store> Binder<'q, S> {
             }
             let read = self.level().columns.get(slot).cloned();
             if let Some(call) = tables[slot].call() {
+                call.index()?;
                 call.read = read;
             }
         }

@@ -127,6 +127,24 @@ impl<S: Store> Connection<S> {
         *self.session.chance.borrow_mut() = Some(Box::new(random));
     }
 
+    /// Says what time it is: milliseconds since the beginning of 1970, in UTC. Without, `now` is an error.
+    ///
+    /// ```
+    /// let db = xs_storage::sql::Connection::open_in_memory()?;
+    /// db.set_clock(|| 86_400_000);
+    /// assert_eq!(db.query_row("SELECT date('now')", (), |row| row.get::<String>(0))?, "1970-01-02");
+    /// # Ok::<(), xs_storage::sql::Failure>(())
+    /// ```
+    pub fn set_clock(&self, now: impl Fn() -> i64 + Send + 'static) {
+        *self.session.clock.borrow_mut() = Some(Box::new(now));
+    }
+
+    /// Says how many seconds clocks here are ahead of UTC, at a second since the beginning of 1970. Without, `localtime` is an
+    /// error.
+    pub fn set_zone(&self, zone: impl Fn(i64) -> i64 + Send + 'static) {
+        *self.session.zone.borrow_mut() = Some(Box::new(zone));
+    }
+
     /// Rows that the last statement changed.
     pub fn changes(&self) -> u64 {
         self.session.changes.get().unsigned_abs()

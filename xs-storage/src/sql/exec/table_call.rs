@@ -54,11 +54,11 @@ impl<S: Store> TableCall<S> {
     }
 
     /// What the plan shows.
-    pub(in crate::sql) fn index(&self) -> u64 {
+    pub(in crate::sql) fn index(&self) -> Result<u64> {
         let bits = self.args.iter().take(64).enumerate().map(|(at, arg)| u64::from(arg.is_some()) << at);
         match &self.function {
-            Given::Function(function) => function.index(bits.fold(0, |all, bit| all | bit)),
-            Given::Pragma(_) => 0,
+            Given::Function(function) => Ok(function.index(bits.fold(0, |all, bit| all | bit))?),
+            Given::Pragma(_) => Ok(0),
         }
     }
 

@@ -72,9 +72,10 @@ pub trait TableFunction: Send + Sync {
     /// Before the first row. There is an argument for each hidden column, or none where nobody said what it is.
     fn open(&self, args: &[Option<ValueRef<'_>>]) -> Result<Box<dyn TableRows>, Error>;
 
-    /// What `EXPLAIN QUERY PLAN` shows for the arguments that are given, the first one's bit lowest.
-    fn index(&self, given: u64) -> u64 {
-        given
+    /// What `EXPLAIN QUERY PLAN` shows for the arguments that are given, the first one's bit lowest. Fails, when the statement
+    /// is prepared, if others are needed.
+    fn index(&self, given: u64) -> Result<u64, Error> {
+        Ok(given)
     }
 }
 

@@ -44,8 +44,8 @@ impl TableFunction for Members {
     }
 
     /// Without a document, the root is nothing either.
-    fn index(&self, given: u64) -> u64 {
-        if given & 1 == 0 { 0 } else { given }
+    fn index(&self, given: u64) -> Result<u64, Error> {
+        Ok(if given & 1 == 0 { 0 } else { given })
     }
 }
 

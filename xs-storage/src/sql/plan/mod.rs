@@ -226,7 +226,10 @@ impl<'q, S: Store> Binder<'q, S> {
         let name = if table.name.is_empty() { format!("(subquery-{slot})") } else { table.name.to_string() };
         let mut text = match &table.rows {
             Rows::Query(query, _) if query.function().is_some() => {
-                format!("SCAN {name} VIRTUAL TABLE INDEX {}:", query.function().map_or(0, |call| call.index()))
+                format!(
+                    "SCAN {name} VIRTUAL TABLE INDEX {}:",
+                    query.function().and_then(|call| call.index().ok()).unwrap_or(0)
+                )
             }
             Rows::Query(..) => {
                 self.plan.push((depth, format!("CO-ROUTINE {name}")));
