@@ -34,6 +34,8 @@ pub(crate) fn open(file: Option<&str>, read_only: bool) -> Result<Database, Fail
         Ok(since) => since.as_millis() as i64,
         Err(before) => -(before.duration().as_millis() as i64),
     });
+    let zone = crate::zone::local();
+    database.set_zone(move |second| zone.offset_at(second));
     database.add_table_function("generate_series", crate::series::Series);
     Ok(database)
 }

@@ -70,6 +70,7 @@ mod plan;
 mod prompt;
 mod series;
 mod shell;
+mod zone;
 
 pub use cli::{HELP, Options, Request, parse};
 pub use database::Database;

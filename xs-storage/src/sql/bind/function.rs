@@ -163,27 +163,24 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     /// Takes from conditions what they say of the hidden columns of functions: that is their arguments.
-    #[allow(clippy::type_complexity, reason = "two lists of conditions in, and out")]
     pub(in crate::sql) fn constrain(
         &mut self,
         tables: &mut [FromTable<'q, S>],
         mut joins: Vec<Vec<Condition<S>>>,
         mut filter: Vec<Condition<S>>,
     ) -> Result<(Vec<Vec<Condition<S>>>, Vec<Condition<S>>)> {
-        for slot in 0..tables.len() {
-            let outer = matches!(tables[slot].kind, ast::JoinKind::Left | ast::JoinKind::Right | ast::JoinKind::Full);
-            let table = &mut tables[slot];
+        for (slot, table) in tables.iter_mut().enumerate() {
             if table.call().is_none() {
                 continue;
             }
             if let Some(own) = joins.get_mut(slot) {
                 take_args(table, slot, own)?;
             }
-            if !outer {
+            if !matches!(table.kind, ast::JoinKind::Left | ast::JoinKind::Right | ast::JoinKind::Full) {
                 take_args(table, slot, &mut filter)?;
             }
             let read = self.level().columns.get(slot).cloned();
-            if let Some(call) = tables[slot].call() {
+            if let Some(call) = table.call() {
                 call.index()?;
                 call.read = read;
             }

@@ -95,11 +95,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod zone;
 
 use std::fmt;
 
 pub use registry::{Arity, Callable, Function, Registry};
 pub use table::{TableColumn, TableFunction, TableRows};
+pub use zone::Zone;
 
 use crate::row::{Collation, ValueRef};
 use crate::sql::value::{TooBig, Value};

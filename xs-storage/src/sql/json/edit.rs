@@ -28,7 +28,7 @@ pub(super) fn register(registry: &mut Registry) {
 
 fn set(context: &mut Context<'_>, args: &[ValueRef<'_>], name: &str, which: Which) -> Result<Value, Error> {
     let Some((document, pairs)) = args.split_first() else { return Ok(Value::Null) };
-    if args.len() % 2 == 0 {
+    if args.len().is_multiple_of(2) {
         return Err(Error::failed(format!("json_{name}() needs an odd number of arguments")));
     }
     let Some(text) = document.to_text() else { return Ok(Value::Null) };

@@ -84,7 +84,7 @@ fn array(context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
 }
 
 fn object(context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(Error::failed("json_object() requires an even number of arguments"));
     }
     let mut out = vec![b'{'];
