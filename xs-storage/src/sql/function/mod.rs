@@ -58,7 +58,7 @@
 //!
 //! # What this leaves out
 //!
-//! JSON and the functions of windows alone. `load_extension()` and `sqlite_log()`. What came to `format()` and to dates after
+//! The functions of windows alone. `load_extension()` and `sqlite_log()`. What came to `format()` and to dates after
 //! SQLite 3.40: there, a conversion or modifier that is none ends the text, or the answer is nothing.
 //!
 //! Two answers of that version are errors here: where `format()` would be too long, it says nothing, and where a date that
