@@ -2,10 +2,10 @@
 
 use std::path::{self, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use xs_os::vfs::{MemoryVfs, SystemVfs, Vfs};
-use xs_os::{Rng, SystemClock};
+use xs_os::{Clock, Rng, SystemClock};
 use xs_storage::sql::{Connection, Failure};
 use xs_storage::sqlite::{BusyTimeout, Database as File, Options};
 
@@ -30,5 +30,12 @@ pub(crate) fn open(file: Option<&str>, read_only: bool) -> Result<Database, Fail
     let mut rng = Rng::from_entropy();
     let database = Connection::new(File::open(vfs, &path, options, rng.fork("file"))?)?;
     database.set_random(move || rng.next_u64());
+    database.set_clock(|| match SystemClock.wall().duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => since.as_millis() as i64,
+        Err(before) => -(before.duration().as_millis() as i64),
+    });
+    let zone = crate::zone::local();
+    database.set_zone(move |second| zone.offset_at(second));
+    database.add_table_function("generate_series", crate::series::Series);
     Ok(database)
 }

@@ -68,7 +68,9 @@ mod dot;
 mod output;
 mod plan;
 mod prompt;
+mod series;
 mod shell;
+mod zone;
 
 pub use cli::{HELP, Options, Request, parse};
 pub use database::Database;

@@ -1,5 +1,13 @@
 //! A query plan as a tree of lines.
 
+use xs_storage::sql::lexer::Lexer;
+
+/// Whether a statement asks for a plan.
+pub(crate) fn is_asked(sql: &str) -> bool {
+    let mut lexer = Lexer::new(sql);
+    ["explain", "query", "plan"].into_iter().all(|word| lexer.next_token().text(sql).eq_ignore_ascii_case(word))
+}
+
 /// Lines that follow those of their parents, `(number, parent, text)`, drawn below each other.
 pub(crate) fn tree(lines: &[(i64, i64, String)]) -> String {
     let Some((_, _, title)) = lines.first() else { return String::new() };

@@ -228,8 +228,15 @@ impl Shell {
     }
 
     fn statement(&mut self, sql: &str) -> Result<(), (Failure, Stage)> {
+        if crate::plan::is_asked(sql) {
+            return self.show_plan(sql);
+        }
         if self.plans {
-            self.show_plan(sql)?;
+            // What is no query has no plan, or an error that it says itself.
+            match self.show_plan(&format!("EXPLAIN QUERY PLAN {sql}")) {
+                Err((_, Stage::Prepare)) => {}
+                shown => shown?,
+            }
         }
         let mut statement = self.db.prepare(sql).map_err(|failure| (failure, Stage::Prepare))?;
         let names: Vec<String> =
@@ -277,7 +284,7 @@ impl Shell {
     }
 
     fn show_plan(&mut self, sql: &str) -> Result<(), (Failure, Stage)> {
-        let Ok(mut statement) = self.db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")) else { return Ok(()) };
+        let mut statement = self.db.prepare(sql).map_err(|failure| (failure, Stage::Prepare))?;
         let mut lines = vec![(0, 0, "QUERY PLAN".to_owned())];
         let mut collect = || -> Result<(), Failure> {
             let mut rows = statement.query(())?;

@@ -100,6 +100,7 @@ mod error;
 mod exec;
 mod failure;
 pub mod function;
+mod json;
 pub mod lexer;
 pub mod parser;
 mod plan;

@@ -95,4 +95,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts![basics, durability];
+transcripts![basics, durability, functions, json_functions, table_functions,];

@@ -124,7 +124,7 @@ impl<'q, S: Store> Binder<'q, S> {
         if let Some(groups) = &mut level.groups {
             groups.aggregates.push(Aggregate { begin, args, distinct, filter, collation, register });
         }
-        Ok(Bound::plain(Expr::Local(Place::Register(register))))
+        Ok(Bound::plain(super::function::aggregated(name, Expr::Local(Place::Register(register)))))
     }
 
     /// The arguments of an aggregate, their collation, and its filter.

@@ -12,7 +12,7 @@ use crate::sql::store::{SCHEMA, Store};
 impl<'q, S: Store> Binder<'q, S> {
     /// The table that a statement changes.
     fn target(&mut self, target: &'q ast::Target) -> Result<Arc<Table>> {
-        let found = self.catalog.find(&target.name)?;
+        let found = self.catalog.find(&target.name).map_err(|failure| self.unchangeable(&target.name, failure))?;
         self.catalog.check_changeable(&target.name.name.text)?;
         match found {
             Relation::Table(table) if table.root == SCHEMA => {

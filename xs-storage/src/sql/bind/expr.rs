@@ -124,6 +124,7 @@ impl<'q, S: Store> Binder<'q, S> {
             UnaryOp::Plus => return Ok(Bound { affinity: None, ..operand }),
             UnaryOp::Not => Expr::Not(Box::new(operand.expr)),
             UnaryOp::Minus => match operand.expr {
+                Expr::Constant(Value::Real(real)) => Expr::Constant(Value::Real(-real)),
                 Expr::Constant(value) => Expr::Constant(value::negate(value.as_ref()).into()),
                 other => Expr::Apply(value::negate, Box::new(other)),
             },

@@ -28,6 +28,10 @@ pub(in crate::sql) struct FromTable<'q, S: Store> {
     using: Vec<&'q str>,
     /// What its query's plan says.
     pub(in crate::sql) plan: Vec<(u32, String)>,
+    /// The arguments of a function, until they are bound.
+    pub(super) args: &'q [ast::Expr],
+    /// The tables that its arguments need.
+    pub(in crate::sql) needs: u64,
 }
 
 /// A join of more would not fit into the sets of tables that conditions keep.
@@ -76,7 +80,8 @@ impl<'q, S: Store> Binder<'q, S> {
                 let (name, rows, indexed) = self.source(item, reaches)?;
                 let plan = std::mem::replace(&mut self.plan, plan);
                 let (on, using) = (Vec::new(), Vec::new());
-                tables.push(FromTable { name, rows, kind, natural, indexed, on, using, plan });
+                let args = super::function::args_of(&item.source);
+                tables.push(FromTable { name, rows, kind, natural, indexed, on, using, plan, args, needs: 0 });
             }
             let last = tables.last_mut().filter(|_| item.constraint.is_some());
             match (last, &item.constraint) {
@@ -105,7 +110,10 @@ impl<'q, S: Store> Binder<'q, S> {
                 let correlated = out < self.levels.len();
                 Ok((alias.unwrap_or_default(), Rows::Query(Box::new(query), correlated), None))
             }
-            Source::Function(..) => Err(Failure::unsupported("table-valued functions")),
+            Source::Function(name, args) => {
+                let query = self.function_named(name, args.len())?;
+                Ok((alias.unwrap_or_else(|| name.name.text.clone()), Rows::Query(Box::new(query), false), None))
+            }
             Source::Nested(_) => Err(Failure::internal("a join as one table")),
         }
     }
@@ -121,7 +129,11 @@ impl<'q, S: Store> Binder<'q, S> {
             return Ok(Rows::Query(Box::new(query), correlated));
         }
         let catalog = self.catalog;
-        match catalog.find(name)? {
+        let found = catalog.find(name);
+        if let (Err(_), Some(query)) = (&found, self.table_function(&name.name.text)?) {
+            return Ok(Rows::Query(Box::new(query), false));
+        }
+        match found? {
             Relation::Table(table) => {
                 self.reads.push(table.root);
                 Ok(Rows::Table(table.clone()))
@@ -216,9 +228,9 @@ impl<'q, S: Store> Binder<'q, S> {
         for (slot, table) in tables.iter_mut().enumerate() {
             let columns = match &table.rows {
                 Rows::Table(table) => table_columns(table, slot as u16),
-                Rows::Query(query, _) => query_columns(&query.columns, slot as u16),
+                Rows::Query(query, _) => super::function::columns(query, slot as u16),
             };
-            let rowid = matches!(table.rows, Rows::Table(_)).then_some(slot as u16);
+            let rowid = table.has_rowid().then_some(slot as u16);
             let mut shown = ScopeTable { name: table.name.clone(), columns, rowid };
             let mut shared: Vec<Box<str>> = Vec::new();
             for name in std::mem::take(&mut table.using) {
@@ -234,7 +246,14 @@ impl<'q, S: Store> Binder<'q, S> {
                     let all = self.levels.last().into_iter().flat_map(|level| &level.tables);
                     all.flat_map(|table| &table.columns).any(|column| column.name.eq_ignore_ascii_case(name))
                 };
-                shared.extend(shown.columns.iter().map(|column| column.name.clone()).filter(|name| known(name)));
+                shared.extend(
+                    shown
+                        .columns
+                        .iter()
+                        .take(table.shown())
+                        .map(|column| column.name.clone())
+                        .filter(|name| known(name)),
+                );
             }
             let mut equal = Vec::new();
             for name in &shared {
@@ -249,6 +268,7 @@ impl<'q, S: Store> Binder<'q, S> {
                     conditions[slot].push(condition);
                 }
             }
+            self.bind_args(slot, table)?;
         }
         Ok(conditions)
     }
@@ -339,15 +359,21 @@ pub(super) fn last_right<S: Store>(tables: &[FromTable<'_, S>]) -> Option<usize>
 impl<S: Store> FromTable<'_, S> {
     /// A table by itself.
     pub(in crate::sql) fn of(name: Box<str>, table: Arc<Table>) -> Self {
+        FromTable::of_rows(name, Rows::Table(table))
+    }
+
+    pub(super) fn of_rows(name: Box<str>, rows: Rows<S>) -> Self {
         FromTable {
             name,
-            rows: Rows::Table(table),
+            rows,
             kind: JoinKind::Comma,
             natural: false,
             indexed: None,
             on: Vec::new(),
             using: Vec::new(),
             plan: Vec::new(),
+            args: &[],
+            needs: 0,
         }
     }
 }
@@ -371,7 +397,7 @@ pub(in crate::sql) fn table_columns(table: &Table, slot: u16) -> Vec<ScopeColumn
     table.columns.iter().enumerate().map(of).collect()
 }
 
-fn query_columns(columns: &[OutputColumn], slot: u16) -> Vec<ScopeColumn> {
+pub(super) fn query_columns(columns: &[OutputColumn], slot: u16) -> Vec<ScopeColumn> {
     let of = |(at, column): (usize, &OutputColumn)| ScopeColumn {
         name: column.name.clone(),
         affinity: column.affinity,

@@ -9,6 +9,7 @@ mod call;
 mod change;
 mod expr;
 mod from;
+mod function;
 mod group;
 mod operators;
 mod select;
@@ -19,6 +20,7 @@ use std::marker::PhantomData;
 
 pub(in crate::sql) use expr::Bound;
 pub(in crate::sql) use from::{FromTable, Rows};
+pub(in crate::sql) use function::after_needs;
 
 use super::ast::{self, Ident, Quote};
 use super::catalog::Catalog;

@@ -263,7 +263,7 @@ impl<'q, S: Store> Binder<'q, S> {
                             continue;
                         }
                         any = true;
-                        for column in table.columns {
+                        for column in table.columns.into_iter().take(tables[at].shown()) {
                             if column.hidden && of.is_none() {
                                 continue;
                             }

@@ -38,7 +38,12 @@ impl<'q, S: Store> Binder<'q, S> {
                 let (query, correlated) = self.subquery(select, "LIST ")?;
                 self.in_query(negated, operands, query, correlated)
             }
-            Set::Table(_, Some(_)) => Err(Failure::unsupported("table-valued functions")),
+            Set::Table(name, Some(args)) => {
+                let operands = self.operands(&within.operand)?;
+                let (query, reaches) = self.whole_function(name, args)?;
+                let correlated = reaches < self.levels.len();
+                self.in_query(negated, operands, query, correlated)
+            }
             Set::Table(name, None) => {
                 let operands = self.operands(&within.operand)?;
                 let (query, reaches) = self.whole_table(name)?;

@@ -17,7 +17,7 @@ pub use statement::{Row, Rows, Statement};
 use super::Parser;
 use super::exec::Session;
 use super::failure::{Failure, Result, ResultCode};
-use super::function::Function;
+use super::function::{Function, TableFunction};
 use super::store::{Memory, Store};
 
 /// A connection to a database: what statements are run with.
@@ -118,9 +118,32 @@ impl<S: Store> Connection<S> {
         self.session.functions.borrow_mut().add(function);
     }
 
+    /// Adds a function that gives a table, for statements prepared from now on.
+    pub fn add_table_function(&self, name: &str, function: impl TableFunction + 'static) {
+        self.session.functions.borrow_mut().add_table(name, function);
+    }
+
     /// Says where `random()` and `randomblob()` are from. Without, they are errors.
     pub fn set_random(&self, random: impl FnMut() -> u64 + Send + 'static) {
         *self.session.chance.borrow_mut() = Some(Box::new(random));
+    }
+
+    /// Says what time it is: milliseconds since the beginning of 1970, in UTC. Without, `now` is an error.
+    ///
+    /// ```
+    /// let db = xs_storage::sql::Connection::open_in_memory()?;
+    /// db.set_clock(|| 86_400_000);
+    /// assert_eq!(db.query_row("SELECT date('now')", (), |row| row.get::<String>(0))?, "1970-01-02");
+    /// # Ok::<(), xs_storage::sql::Failure>(())
+    /// ```
+    pub fn set_clock(&self, now: impl Fn() -> i64 + Send + 'static) {
+        *self.session.clock.borrow_mut() = Some(Box::new(now));
+    }
+
+    /// Says how many seconds clocks here are ahead of UTC, at a second since the beginning of 1970. Without, `localtime` is an
+    /// error.
+    pub fn set_zone(&self, zone: impl Fn(i64) -> i64 + Send + 'static) {
+        *self.session.zone.borrow_mut() = Some(Box::new(zone));
     }
 
     /// Rows that the last statement changed.

@@ -83,10 +83,13 @@ impl<S: Store> Access<S> {
         outer.run.check()?;
         *until = Until(None);
         match self {
-            Access::Rows => match &mut frame.slots[slot] {
-                Slot::Rows(rows) => rows.first(outer),
-                Slot::Table(_) => Err(Failure::internal("a query's access to a table")),
-            },
+            Access::Rows => {
+                super::table_call::give_args(frame, slot, outer)?;
+                match &mut frame.slots[slot] {
+                    Slot::Rows(rows) => rows.first(outer),
+                    Slot::Table(_) => Err(Failure::internal("a query's access to a table")),
+                }
+            }
             Access::Scan { backwards } => {
                 let row = table(frame, slot)?;
                 let mut store = outer.run.session.store.borrow_mut();

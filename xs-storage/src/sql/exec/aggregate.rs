@@ -163,6 +163,7 @@ impl State {
             return Ok(self.state.chose().map(|_| false));
         }
         let args: Data<'_> = aggregate.args.iter().map(|arg| arg.eval(env)).collect::<Result<_>>()?;
+        let subtypes = super::call::subtypes(&args);
         let args: SmallVec<[ValueRef<'_>; 4]> = args.iter().map(Datum::as_ref).collect();
         if let (Some(seen), Some(first)) = (&mut self.seen, args.first())
             && !seen.insert(key::of(&[*first], &[KeyColumn { collation: aggregate.collation, descending: false }]))
@@ -170,7 +171,10 @@ impl State {
             return Ok(self.state.chose().map(|_| false));
         }
         let state = &mut self.state;
-        env.outer.run.session.in_context(aggregate.collation, |context| state.step(context, &args))?;
+        env.outer.run.session.in_context(aggregate.collation, |context| {
+            context.subtypes = subtypes;
+            state.step(context, &args)
+        })?;
         Ok(self.state.chose())
     }
 }

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::aggregate::Grouping;
-use super::expr::{Datum, Expr};
+use super::expr::{Datum, Expr, Kept};
 use super::frame::{Frame, Outer, Slot};
 use super::joined::Joined;
 use crate::row::{Collation, KeyColumn};
 use crate::sql::failure::Result;
 use crate::sql::store::{Store, key};
-use crate::sql::value::Value;
 
 pub(in crate::sql) struct Core<S: Store> {
     pub(in crate::sql) frame: Frame<S>,
@@ -18,7 +17,7 @@ pub(in crate::sql) struct Core<S: Store> {
     /// What comes out, and behind it what it is sorted by.
     pub(in crate::sql) outputs: Vec<Expr<S>>,
     /// What was computed when the row was reached; a place is read when somebody asks.
-    computed: Vec<Value>,
+    computed: Vec<Kept>,
     pub(in crate::sql) distinct: Option<Distinct>,
     grouped: bool,
 }
@@ -44,7 +43,7 @@ impl<S: Store> Core<S> {
         outputs: Vec<Expr<S>>,
         distinct: Option<Distinct>,
     ) -> Self {
-        let computed = vec![Value::Null; outputs.len()];
+        let computed = vec![Kept::default(); outputs.len()];
         Core { frame, joined, grouping, outputs, computed, distinct, grouped: false }
     }
 
@@ -70,7 +69,7 @@ impl<S: Store> Core<S> {
             }
             for (output, computed) in self.outputs.iter().zip(&mut self.computed) {
                 if !output.is_direct() {
-                    *computed = output.eval(outer.env(&self.frame))?.into_value();
+                    *computed = output.eval(outer.env(&self.frame))?.into();
                 }
             }
             if self.is_new(outer)? {
@@ -115,7 +114,7 @@ impl<S: Store> Core<S> {
     pub(in crate::sql) fn output<'a>(&'a self, at: usize, outer: Outer<'a, S>) -> Result<Datum<'a>> {
         match &self.outputs[at] {
             direct if direct.is_direct() => direct.eval(outer.env(&self.frame)),
-            _ => Ok(Datum::Ref(self.computed[at].as_ref())),
+            _ => Ok(self.computed[at].datum()),
         }
     }
 }

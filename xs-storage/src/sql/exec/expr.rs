@@ -17,6 +17,8 @@ use crate::sql::value::{self, Affinity, NumberText, PatternKind, Value};
 pub(in crate::sql) enum Datum<'a> {
     Ref(ValueRef<'a>),
     Own(Value),
+    /// Text that functions take for JSON.
+    Json(Value),
 }
 
 impl Datum<'_> {
@@ -24,7 +26,7 @@ impl Datum<'_> {
     pub(in crate::sql) fn as_ref(&self) -> ValueRef<'_> {
         match self {
             Datum::Ref(value) => *value,
-            Datum::Own(value) => value.as_ref(),
+            Datum::Own(value) | Datum::Json(value) => value.as_ref(),
         }
     }
 
@@ -32,8 +34,41 @@ impl Datum<'_> {
     pub(in crate::sql) fn into_value(self) -> Value {
         match self {
             Datum::Ref(value) => value.into(),
-            Datum::Own(value) => value,
+            Datum::Own(value) | Datum::Json(value) => value,
         }
+    }
+}
+
+/// A value that is kept, and whether it is JSON.
+#[derive(Clone, Debug, Default)]
+pub(in crate::sql) struct Kept {
+    pub(in crate::sql) value: Value,
+    json: bool,
+}
+
+impl Kept {
+    #[inline]
+    pub(in crate::sql) fn datum(&self) -> Datum<'_> {
+        match self.json {
+            false => Datum::Ref(self.value.as_ref()),
+            true => Datum::Json(self.value.clone()),
+        }
+    }
+
+    pub(in crate::sql) fn into_datum<'a>(self) -> Datum<'a> {
+        if self.json { Datum::Json(self.value) } else { Datum::Own(self.value) }
+    }
+}
+
+impl From<Datum<'_>> for Kept {
+    fn from(datum: Datum<'_>) -> Kept {
+        Kept { json: matches!(datum, Datum::Json(_)), value: datum.into_value() }
+    }
+}
+
+impl From<Value> for Kept {
+    fn from(value: Value) -> Kept {
+        Kept { value, json: false }
     }
 }
 
@@ -163,9 +198,9 @@ impl<S: Store> Expr<S> {
     /// The value.
     pub(in crate::sql) fn eval<'a>(&'a self, env: Env<'a, S>) -> Result<Datum<'a>> {
         Ok(match self {
-            Expr::Local(place) => Datum::Ref(env.frame.get(*place)?),
+            Expr::Local(place) => env.frame.datum(*place)?,
             Expr::Constant(value) => Datum::Ref(value.as_ref()),
-            Expr::Outer(depth, place) => Datum::Ref(env.frame_at(*depth)?.get(*place)?),
+            Expr::Outer(depth, place) => env.frame_at(*depth)?.datum(*place)?,
             Expr::Parameter(at) => Datum::Ref(env.outer.run.params.get(*at).map_or(ValueRef::Null, Value::as_ref)),
             Expr::Operate(operation, operands) => {
                 let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
@@ -194,8 +229,8 @@ impl<S: Store> Expr<S> {
                 }
                 Datum::Ref(ValueRef::Null)
             }
-            Expr::Call(call) => Datum::Own(call.eval(env)?),
-            Expr::Scalar(query) => Datum::Own(query.borrow_mut().scalar(env)?),
+            Expr::Call(call) => call.eval(env)?,
+            Expr::Scalar(query) => query.borrow_mut().scalar(env)?,
             _ => truth(self.test(env)?),
         })
     }

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 
+use super::expr::Datum;
 use super::rows::Rows;
 use super::session::Run;
 use crate::row::{ValueRef, record, varint};
@@ -179,10 +180,22 @@ impl<S: Store> Frame<S> {
             },
             Place::Rowid { slot } => match &self.slots[usize::from(slot)] {
                 Slot::Table(row) if !row.null => Ok(ValueRef::Integer(row.rowid)),
-                _ => Ok(ValueRef::Null),
+                Slot::Table(_) => Ok(ValueRef::Null),
+                Slot::Rows(rows) => Ok(rows.rowid()),
             },
             Place::Register(at) => Ok(self.registers[usize::from(at)].as_ref()),
         }
+    }
+
+    /// The same, and whether it is JSON.
+    #[inline]
+    pub(in crate::sql) fn datum(&self, place: Place) -> Result<Datum<'_>> {
+        if let Place::Column { slot, column } = place
+            && let Slot::Rows(rows) = &self.slots[usize::from(slot)]
+        {
+            return Ok(rows.datum(column));
+        }
+        self.get(place).map(Datum::Ref)
     }
 
     pub(in crate::sql) fn set_null(&mut self, slot: usize, null: bool) {

@@ -5,6 +5,7 @@ use super::core::Core;
 use super::expr::{Datum, Expr};
 use super::frame::{Frame, Outer};
 use super::sort::Sort;
+use super::table_call::TableCall;
 use crate::row::{Collation, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::Store;
@@ -25,6 +26,8 @@ pub(in crate::sql) enum Body<S: Store> {
     Core(Box<Core<S>>),
     Compound(Box<Compound<S>>),
     Values(Values<S>),
+    /// A table-valued function.
+    Function(Box<TableCall<S>>),
 }
 
 /// Rows that were written out.
@@ -58,6 +61,7 @@ impl<S: Store> Body<S> {
             Body::Core(core) => core.reset(),
             Body::Compound(compound) => compound.reset(),
             Body::Values(values) => values.next = 0,
+            Body::Function(call) => call.reset(),
         }
     }
 
@@ -67,6 +71,7 @@ impl<S: Store> Body<S> {
             Body::Core(core) => core.next(outer),
             Body::Compound(compound) => compound.next(outer),
             Body::Values(values) => values.next(outer),
+            Body::Function(call) => call.next(outer),
         }
     }
 
@@ -76,6 +81,7 @@ impl<S: Store> Body<S> {
             Body::Core(core) => core.output(at, outer),
             Body::Compound(compound) => compound.output(at, outer),
             Body::Values(values) => Ok(Datum::Ref(values.values.get(at).map_or(ValueRef::Null, Value::as_ref))),
+            Body::Function(call) => call.output(at),
         }
     }
 }
@@ -102,6 +108,22 @@ impl<S: Store> Query<S> {
     pub(in crate::sql) fn new(body: Body<S>, columns: Vec<OutputColumn>) -> Self {
         let nothing = Frame { slots: Vec::new(), registers: Vec::new() };
         Query { body, columns, sort: None, limit: None, offset: None, left: None, nothing }
+    }
+
+    /// The table-valued function that this is.
+    pub(in crate::sql) fn function(&self) -> Option<&TableCall<S>> {
+        match &self.body {
+            Body::Function(call) => Some(call),
+            _ => None,
+        }
+    }
+
+    /// How many values a row has, with those that are not shown.
+    pub(in crate::sql) fn width(&self) -> usize {
+        match &self.body {
+            Body::Function(call) => call.width(),
+            _ => self.columns.len(),
+        }
     }
 
     pub(in crate::sql) fn reset(&mut self) {

@@ -1,7 +1,8 @@
 //! The rows of a query in `FROM`, kept as they come so that a join can go through them again.
 
+use super::expr::{Datum, Expr, Kept};
 use super::frame::Outer;
-use super::query::Query;
+use super::query::{Body, Query};
 use crate::row::ValueRef;
 use crate::sql::failure::Result;
 use crate::sql::store::Store;
@@ -12,7 +13,9 @@ use crate::sql::value::Value;
 pub(in crate::sql) struct Rows<S: Store> {
     query: Query<S>,
     width: usize,
-    values: Vec<Value>,
+    values: Vec<Kept>,
+    /// Rows that were not kept.
+    passed: i64,
     count: usize,
     at: usize,
     done: bool,
@@ -26,18 +29,21 @@ pub(in crate::sql) struct Rows<S: Store> {
 
 impl<S: Store> Rows<S> {
     pub(in crate::sql) fn new(query: Query<S>, correlated: bool) -> Self {
-        let width = query.columns.len();
+        let width = query.width();
+        // A function's rows are for the arguments of one row before them.
+        let keep = !matches!(query.body, Body::Function(_));
         Rows {
             query,
             width,
             values: Vec::new(),
+            passed: 0,
             count: 0,
             at: 0,
             done: false,
             null: false,
             correlated,
             run: 0,
-            keep: true,
+            keep,
         }
     }
 
@@ -46,12 +52,48 @@ impl<S: Store> Rows<S> {
         if self.null {
             return ValueRef::Null;
         }
-        self.values.get(self.at * self.width + usize::from(column)).map_or(ValueRef::Null, Value::as_ref)
+        self.values.get(self.at * self.width + usize::from(column)).map_or(ValueRef::Null, |kept| kept.value.as_ref())
+    }
+
+    /// The same, and whether it is JSON, which only a function's column can be.
+    #[inline]
+    pub(in crate::sql) fn datum(&self, column: u16) -> Datum<'_> {
+        match self.values.get(self.at * self.width + usize::from(column)) {
+            Some(kept) if !self.null => kept.datum(),
+            _ => Datum::Ref(ValueRef::Null),
+        }
+    }
+
+    /// The rowid, which only a function's row has.
+    pub(in crate::sql) fn rowid(&self) -> ValueRef<'_> {
+        match self.query.body {
+            Body::Function(_) => self.column((self.width - 1) as u16),
+            _ => ValueRef::Null,
+        }
+    }
+
+    /// The arguments of a function, taken to be evaluated in the frame that this is in.
+    pub(in crate::sql) fn take_args(&mut self) -> Option<Vec<Option<Expr<S>>>> {
+        match &mut self.query.body {
+            Body::Function(call) => Some(std::mem::take(&mut call.args)),
+            _ => None,
+        }
+    }
+
+    /// Gives the arguments back, with their values, and begins anew.
+    pub(in crate::sql) fn give_args(&mut self, args: Vec<Option<Expr<S>>>, values: Vec<Option<Value>>) {
+        if let Body::Function(call) = &mut self.query.body {
+            call.args = args;
+            call.given = values;
+        }
+        self.query.reset();
+        self.values.clear();
+        (self.count, self.at, self.passed, self.done) = (0, 0, 0, false);
     }
 
     /// The number of the row at hand.
     pub(in crate::sql) fn number(&self) -> i64 {
-        self.at as i64
+        self.at as i64 + self.passed
     }
 
     /// The query around this one begins: what was kept is old if it depends on that, or on another execution.
@@ -75,6 +117,7 @@ impl<S: Store> Rows<S> {
         if !self.keep {
             self.values.clear();
             self.count = 0;
+            self.passed += 1;
             return self.reach(outer);
         }
         self.at += 1;
@@ -85,7 +128,11 @@ impl<S: Store> Rows<S> {
         while self.count <= self.at && !self.done {
             if self.query.next(outer)? {
                 for at in 0..self.width {
-                    self.values.push(self.query.output(at, outer)?.into_value());
+                    let value = self.query.output(at, outer)?;
+                    self.values.push(match self.query.body {
+                        Body::Function(_) => value.into(),
+                        _ => value.into_value().into(),
+                    });
                 }
                 self.count += 1;
             } else {

@@ -16,6 +16,12 @@ use crate::sql::value::Value;
 /// Sixty-four random bits each time.
 pub(in crate::sql) type Chance = Box<dyn FnMut() -> u64 + Send>;
 
+/// Milliseconds since the beginning of 1970, in UTC.
+pub(in crate::sql) type Clock = Box<dyn Fn() -> i64 + Send>;
+
+/// Seconds ahead of UTC, at a second since the beginning of 1970.
+pub(in crate::sql) type Zone = Box<dyn Fn(i64) -> i64 + Send>;
+
 /// The state of a connection.
 pub(in crate::sql) struct Session<S: Store> {
     pub(in crate::sql) store: RefCell<S>,
@@ -28,6 +34,12 @@ pub(in crate::sql) struct Session<S: Store> {
     pub(in crate::sql) functions: RefCell<Registry>,
     /// Where `random()` is from, if somebody said.
     pub(in crate::sql) chance: RefCell<Option<Chance>>,
+    /// What time it is, if somebody said how to know.
+    pub(in crate::sql) clock: RefCell<Option<Clock>>,
+    /// The time of this execution, once it was asked for.
+    now: Cell<Option<i64>>,
+    /// How far clocks here are ahead of UTC, if somebody said how to know.
+    pub(in crate::sql) zone: RefCell<Option<Zone>>,
     /// That chance was asked for, and there is none.
     no_chance: Cell<bool>,
     /// How many executions have begun.
@@ -62,6 +74,9 @@ impl<S: Store> Session<S> {
             interrupted: Arc::default(),
             functions: RefCell::new(Registry::builtin()),
             chance: RefCell::new(None),
+            clock: RefCell::new(None),
+            now: Cell::new(None),
+            zone: RefCell::new(None),
             no_chance: Cell::new(false),
             runs: Cell::new(0),
             savepoints: RefCell::default(),
@@ -152,6 +167,9 @@ impl<S: Store> Session<S> {
         context.changes = self.changes.get();
         context.total_changes = self.total_changes.get();
         context.last_insert_rowid = self.last_rowid.get();
+        context.now = self.now();
+        let zone = self.zone.borrow();
+        context.zone = zone.as_ref().map(|zone| &**zone as &dyn Fn(i64) -> i64);
         let answer = act(&mut context)?;
         match self.no_chance.replace(false) {
             false => Ok(answer),
@@ -159,7 +177,16 @@ impl<S: Store> Session<S> {
         }
     }
 
+    /// What time it is to this execution: the same from its beginning to its end.
+    fn now(&self) -> Option<i64> {
+        if self.now.get().is_none() {
+            self.now.set(self.clock.borrow().as_ref().map(|clock| clock()));
+        }
+        self.now.get()
+    }
+
     pub(in crate::sql) fn begin_run(&self) -> u64 {
+        self.now.set(None);
         self.runs.set(self.runs.get() + 1);
         self.runs.get()
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use super::expr::{Comparison, Datum};
+use super::expr::{Comparison, Datum, Kept};
 use super::frame::{Env, Outer};
 use super::query::Query;
 use crate::row::KeyColumn;
@@ -130,13 +130,13 @@ pub(in crate::sql) struct Subquery<S: Store> {
     correlated: bool,
     /// In which execution the answer was computed.
     run: u64,
-    answer: Value,
+    answer: Kept,
     set: InSet,
 }
 
 impl<S: Store> Subquery<S> {
     pub(in crate::sql) fn new(query: Query<S>, correlated: bool, how: Vec<Comparison>) -> Self {
-        Subquery { query, correlated, run: 0, answer: Value::Null, set: InSet::new(how) }
+        Subquery { query, correlated, run: 0, answer: Kept::default(), set: InSet::new(how) }
     }
 
     /// Whether it depends on rows around it.
@@ -154,23 +154,23 @@ impl<S: Store> Subquery<S> {
         true
     }
 
-    pub(in crate::sql) fn scalar(&mut self, env: Env<'_, S>) -> Result<Value> {
+    pub(in crate::sql) fn scalar<'a>(&mut self, env: Env<'_, S>) -> Result<Datum<'a>> {
         if self.begin(&env) {
             let outer = Outer { up: Some(&env), run: env.outer.run };
             self.answer = match self.query.next(outer)? {
-                true => self.query.output(0, outer)?.into_value(),
-                false => Value::Null,
+                true => self.query.output(0, outer)?.into(),
+                false => Kept::default(),
             };
         }
-        Ok(self.answer.clone())
+        Ok(self.answer.clone().into_datum())
     }
 
     pub(in crate::sql) fn exists(&mut self, env: Env<'_, S>) -> Result<bool> {
         if self.begin(&env) {
             let outer = Outer { up: Some(&env), run: env.outer.run };
-            self.answer = Value::Integer(i64::from(self.query.next(outer)?));
+            self.answer = Value::Integer(i64::from(self.query.next(outer)?)).into();
         }
-        Ok(self.answer == Value::Integer(1))
+        Ok(self.answer.value == Value::Integer(1))
     }
 
     pub(in crate::sql) fn holds(&mut self, row: &[Datum<'_>], env: Env<'_, S>) -> Result<Option<bool>> {

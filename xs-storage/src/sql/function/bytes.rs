@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::core::Answer;
+use super::format::{self, Spec};
 use crate::row::ValueRef;
 use crate::sql::utf8;
 use crate::sql::value::{NumberText, Value};
@@ -60,12 +61,16 @@ pub(super) fn quote(context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer 
     match args[0] {
         ValueRef::Null => text.extend_from_slice(b"NULL"),
         ValueRef::Integer(integer) => text.extend_from_slice(room.integer(integer)),
-        ValueRef::Real(real) if real.is_infinite() => {
-            text.extend_from_slice(if real < 0.0 { b"-9.0e+999" } else { b"9.0e+999" });
-        }
         ValueRef::Real(real) => {
             let same = ValueRef::Text(room.real(real)).to_real() == real;
-            text.extend_from_slice(if same { &room } else { room.precise(real) });
+            match same {
+                true => text.extend_from_slice(&room),
+                // More digits than a double needs, as SQLite 3.40 writes them.
+                false => {
+                    let spec = Spec { full: true, precision: Some(20), ..Spec::default() };
+                    text.extend(format::real(&spec, b'e', real));
+                }
+            }
         }
         ValueRef::Blob(blob) => {
             context.fits(blob.len().saturating_mul(2).saturating_add(3))?;

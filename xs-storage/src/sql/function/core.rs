@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::format::{self, Spec};
 use super::{Arity, Context, Error, Registry};
-use crate::row::ValueRef;
+use crate::row::{Collation, ValueRef};
 use crate::sql::value::{self, Affinity, NumberText, PatternKind, Value};
 
 pub(super) type Answer = Result<Value, Error>;
@@ -108,6 +108,9 @@ fn coalesce(_: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
 
 fn nullif(context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
     let same = value::order(args[0], args[1], context.collation) == Ordering::Equal;
+    if context.is_json(0) {
+        context.answer_json();
+    }
     Ok(if same { Value::Null } else { args[0].into() })
 }
 
@@ -125,20 +128,30 @@ fn iif(_: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
 
 /// Of values that are the same, such as 1 and 1.0, the last.
 fn min(context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
-    extreme(args, |best, next| value::order(best, next, context.collation).is_ge())
+    extreme(context, args, |best, next, collation| value::order(best, next, collation).is_ge())
 }
 
 /// Of values that are the same, the first.
 fn max(context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
-    extreme(args, |best, next| value::order(best, next, context.collation).is_lt())
+    extreme(context, args, |best, next, collation| value::order(best, next, collation).is_lt())
 }
 
-fn extreme(args: &[ValueRef<'_>], better: impl Fn(ValueRef<'_>, ValueRef<'_>) -> bool) -> Answer {
+fn extreme(
+    context: &mut Context<'_>,
+    args: &[ValueRef<'_>],
+    better: impl Fn(ValueRef<'_>, ValueRef<'_>, Collation) -> bool,
+) -> Answer {
     if args.iter().any(|arg| arg.is_null()) {
         return Ok(Value::Null);
     }
-    let best = args.iter().copied().reduce(|best, next| if better(best, next) { next } else { best });
-    Ok(best.unwrap_or(ValueRef::Null).into())
+    let collation = context.collation;
+    let all = args.iter().copied().enumerate();
+    let best = all.reduce(|best, next| if better(best.1, next.1, collation) { next } else { best });
+    let (at, best) = best.unwrap_or((0, ValueRef::Null));
+    if context.is_json(at) {
+        context.answer_json();
+    }
+    Ok(best.into())
 }
 
 fn like(_: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {

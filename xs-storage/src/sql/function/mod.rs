@@ -58,7 +58,7 @@
 //!
 //! # What this leaves out
 //!
-//! JSON and the functions of windows alone. `load_extension()` and `sqlite_log()`. What came to `format()` and to dates after
+//! The functions of windows alone. `load_extension()` and `sqlite_log()`. What came to `format()` and to dates after
 //! SQLite 3.40: there, a conversion or modifier that is none ends the text, or the answer is nothing.
 //!
 //! Two answers of that version are errors here: where `format()` would be too long, it says nothing, and where a date that
@@ -91,13 +91,17 @@ mod modifier;
 mod moment;
 mod registry;
 mod sum;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod zone;
 
 use std::fmt;
 
 pub use registry::{Arity, Callable, Function, Registry};
+pub use table::{TableColumn, TableFunction, TableRows};
+pub use zone::Zone;
 
 use crate::row::{Collation, ValueRef};
 use crate::sql::value::{TooBig, Value};
@@ -152,6 +156,10 @@ pub struct Context<'a> {
     pub now: Option<i64>,
     /// The seconds that clocks here are ahead of UTC, at a second since the beginning of 1970. Without, `localtime` fails.
     pub zone: Option<&'a dyn Fn(i64) -> i64>,
+    /// Which arguments are JSON, by their bits.
+    pub(in crate::sql) subtypes: u128,
+    /// Whether the answer is JSON.
+    pub(in crate::sql) json: bool,
 }
 
 impl<'a> Context<'a> {
@@ -166,7 +174,19 @@ impl<'a> Context<'a> {
             last_insert_rowid: 0,
             now: None,
             zone: None,
+            subtypes: 0,
+            json: false,
         }
+    }
+
+    /// Whether an argument is JSON: a function gave it that said so.
+    pub fn is_json(&self, arg: usize) -> bool {
+        arg < 128 && self.subtypes >> arg & 1 == 1
+    }
+
+    /// Says that the answer is JSON, which other functions then take it for.
+    pub fn answer_json(&mut self) {
+        self.json = true;
     }
 
     /// Refuses what would be too long.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Aggregate, Context, Error, Scalar, aggregate, build, core, date, format, math, text};
+use super::{Aggregate, Context, Error, Scalar, TableFunction, aggregate, build, core, date, format, math, text};
 use crate::row::ValueRef;
+use crate::sql::json;
 use crate::sql::value::Value;
 
 /// How many arguments a function takes.
@@ -72,9 +73,17 @@ impl Function {
 }
 
 /// The functions of a connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Registry {
     functions: BTreeMap<Box<str>, Vec<Arc<Function>>>,
+    tables: BTreeMap<Box<str>, Arc<dyn TableFunction>>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tables: Vec<_> = self.tables.keys().collect();
+        f.debug_struct("Registry").field("functions", &self.functions).field("tables", &tables).finish()
+    }
 }
 
 impl Registry {
@@ -88,6 +97,7 @@ impl Registry {
         date::register(&mut registry);
         build::register(&mut registry);
         aggregate::register(&mut registry);
+        json::register(&mut registry);
         registry
     }
 
@@ -105,6 +115,26 @@ impl Registry {
     /// The names that there are.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.functions.keys().map(|name| &**name)
+    }
+
+    /// All functions, by their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Function> {
+        self.functions.values().flatten().map(|function| &**function)
+    }
+
+    /// The function that gives a table.
+    pub fn find_table(&self, name: &str) -> Option<&Arc<dyn TableFunction>> {
+        self.tables.get(name.to_ascii_lowercase().as_str())
+    }
+
+    /// The names of the functions that give tables.
+    pub fn table_names(&self) -> impl Iterator<Item = &str> {
+        self.tables.keys().map(|name| &**name)
+    }
+
+    /// Adds a function that gives a table.
+    pub fn add_table(&mut self, name: &str, function: impl TableFunction + 'static) {
+        self.tables.insert(name.to_ascii_lowercase().into(), Arc::new(function));
     }
 
     /// Adds a function, in the place of one of the same name and arguments.

@@ -82,8 +82,9 @@ fn functions_of_text() {
         (-9, 7, "aé"),
         (3, -2, "aé"),
         (5, 1, ""),
-        (i64::MIN, i64::MAX, "aéc"),
-        (2, i64::MIN, "a"),
+        (i64::from(i32::MIN), i64::from(i32::MAX), "aéc"),
+        ((1 << 32) + 2, 1 << 40 | 1, "é"),
+        (2, i64::from(i32::MIN), "a"),
     ] {
         assert_eq!(call!("substr", "aécd", from, count), Ok(part.into()), "{from}, {count}");
     }
@@ -111,8 +112,8 @@ fn bytes_and_sql() {
     assert_eq!(call!("unhex", "0-aFf", "-"), Ok(Value::Null));
     assert_eq!(call!("unhex", "abc"), Ok(Value::Null));
     assert_eq!(call!("quote", "it's"), Ok("'it''s'".into()));
-    assert_eq!(call!("quote", 0.1 + 0.2), Ok("0.30000000000000004".into()));
-    assert_eq!(call!("quote", f64::NEG_INFINITY), Ok("-9.0e+999".into()));
+    assert_eq!(call!("quote", 0.1 + 0.2), Ok("3.00000000000000044408e-01".into()));
+    assert_eq!(call!("quote", f64::NEG_INFINITY), Ok("-Inf".into()));
     assert_eq!(call!("quote", blob(b"\x0a")), Ok("X'0A'".into()));
     assert_eq!(call!("zeroblob", 3), Ok(blob(&[0; 3])));
 }

@@ -119,9 +119,10 @@ fn substr(context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
         ValueRef::Blob(blob) => (blob, true),
         other => (utf8::before_nul(other.text_in(&mut room).unwrap_or_default()), false),
     };
-    let from = i128::from(args[1].to_integer());
+    // SQLite's own oddity too: of positions and counts, the lower 32 bits count.
+    let from = i128::from(args[1].to_integer() as i32);
     // Without a count, as many as there can be.
-    let wanted = args.get(2).map_or(context.longest as i128, |count| i128::from(count.to_integer()));
+    let wanted = args.get(2).map_or(context.longest as i128, |count| i128::from(count.to_integer() as i32));
     // Positions before the first: they count, and have no characters.
     let (mut start, mut count) = (from, wanted.abs());
     if from < 0 {

@@ -36,11 +36,22 @@ impl Choice {
     pub(super) fn scan() -> Choice {
         Choice { way: Way::Scan { backwards: false }, rows: ROWS, cost: ROWS }
     }
+
+    /// Of a table-valued function, which is cheap once its arguments are known.
+    fn function(known: bool) -> Choice {
+        let cost = if known { 1.0 } else { f64::MAX };
+        Choice { way: Way::Scan { backwards: false }, rows: 25.0, cost }
+    }
 }
 
 /// The best way to a table's rows when some tables have rows already.
 pub(super) fn best<S: Store>(table: &FromTable<'_, S>, slot: usize, done: u64, terms: &[Term<S>]) -> Choice {
     let mut best = Choice::scan();
+    if let Rows::Query(query, _) = &table.rows
+        && query.function().is_some()
+    {
+        return Choice::function(table.needs & !done == 0);
+    }
     let Rows::Table(rows) = &table.rows else { return best };
     let usable = |probe: &&Probe| probe.slot == slot && probe.needs & !done == 0;
     let probes: Vec<(usize, Probe)> = terms

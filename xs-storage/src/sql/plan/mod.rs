@@ -51,6 +51,7 @@ impl<'q, S: Store> Binder<'q, S> {
         filter: Vec<(Expr<S>, u64)>,
         wish: Option<Wish>,
     ) -> Result<Planned<S>> {
+        let (joins, filter) = self.constrain(&mut tables, joins, filter)?;
         let last_right = tables.iter().rposition(|table| keeps_right(table.kind));
         let mut free: Vec<Term<S>> = filter.into_iter().flat_map(Term::split).collect();
         let mut own: Vec<Vec<Term<S>>> = Vec::with_capacity(tables.len());
@@ -69,6 +70,7 @@ impl<'q, S: Store> Binder<'q, S> {
             Some(_) => (0..tables.len()).collect(),
             None => choice::order(&tables, &free),
         };
+        let order = super::bind::after_needs(order, &tables)?;
         let mut loops: Vec<Loop<S>> = Vec::with_capacity(order.len());
         let mut indexes = Vec::with_capacity(order.len());
         let (mut sorted, mut done) = (false, 0_u64);
@@ -223,6 +225,12 @@ impl<'q, S: Store> Binder<'q, S> {
         let table = &tables[slot];
         let name = if table.name.is_empty() { format!("(subquery-{slot})") } else { table.name.to_string() };
         let mut text = match &table.rows {
+            Rows::Query(query, _) if query.function().is_some() => {
+                format!(
+                    "SCAN {name} VIRTUAL TABLE INDEX {}:",
+                    query.function().and_then(|call| call.index().ok()).unwrap_or(0)
+                )
+            }
             Rows::Query(..) => {
                 self.plan.push((depth, format!("CO-ROUTINE {name}")));
                 self.plan.extend(plan);

@@ -6,9 +6,13 @@
 mod check;
 mod default;
 mod describe;
+mod function;
 mod log;
 mod object;
 mod setting;
+mod table;
+
+pub(in crate::sql) use table::PragmaTable;
 
 use super::ast::{PragmaValue, QualifiedName};
 use super::catalog::Catalog;
@@ -35,6 +39,8 @@ enum Kind {
     DatabaseList,
     CollationList,
     CompileOptions,
+    FunctionList,
+    ModuleList,
     PragmaList,
     UserVersion,
     ApplicationId,
@@ -90,7 +96,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("freelist_count", Kind::FreelistCount),
     ("full_column_names", Kind::Fixed(0)),
     ("fullfsync", Kind::Fixed(0)),
-    ("function_list", Kind::Refused),
+    ("function_list", Kind::FunctionList),
     ("hard_heap_limit", Kind::Refused),
     ("ignore_check_constraints", Kind::Fixed(0)),
     ("incremental_vacuum", Kind::IncrementalVacuum),
@@ -104,7 +110,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("locking_mode", Kind::LockingMode),
     ("max_page_count", Kind::Refused),
     ("mmap_size", Kind::Refused),
-    ("module_list", Kind::Refused),
+    ("module_list", Kind::ModuleList),
     ("optimize", Kind::Hint),
     ("page_count", Kind::PageCount),
     ("page_size", Kind::PageSize),
@@ -205,7 +211,8 @@ impl Pragma {
             Kind::DatabaseList => &["seq", "name", "file"],
             Kind::CollationList => &["seq", "name"],
             Kind::CompileOptions => &["compile_options"],
-            Kind::PragmaList => &["name"],
+            Kind::FunctionList => &["name", "builtin", "type", "enc", "narg", "flags"],
+            Kind::PragmaList | Kind::ModuleList => &["name"],
             Kind::WalCheckpoint => &["busy", "log", "checkpointed"],
             Kind::WalAutocheckpoint => &["wal_autocheckpoint"],
             Kind::JournalMode => &["journal_mode"],
@@ -241,6 +248,8 @@ impl Pragma {
             Kind::ForeignKeyList => describe::foreign_key_list(session, of),
             Kind::CollationList => Ok(numbered(["RTRIM", "NOCASE", "BINARY"])),
             Kind::CompileOptions => Ok(COMPILE_OPTIONS.iter().map(|option| vec![(*option).into()]).collect()),
+            Kind::FunctionList => Ok(function::function_list(session)),
+            Kind::ModuleList => Ok(function::module_list(session)),
             Kind::PragmaList => {
                 let there = KNOWN.iter().filter(|(_, kind)| *kind != Kind::Refused);
                 Ok(there.map(|(name, _)| vec![(*name).into()]).collect())

@@ -26,15 +26,6 @@ impl NumberText {
 
     /// Writes a real number as SQLite does (`%!.15g`) and lends the text.
     pub fn real(&mut self, real: f64) -> &[u8] {
-        self.digits::<15>(real)
-    }
-
-    /// Writes all seventeen digits that a double may need to be read back as itself.
-    pub(crate) fn precise(&mut self, real: f64) -> &[u8] {
-        self.digits::<17>(real)
-    }
-
-    fn digits<const N: usize>(&mut self, real: f64) -> &[u8] {
         self.len = 0;
         if real < 0.0 {
             self.push(b"-");
@@ -44,7 +35,7 @@ impl NumberText {
         } else if real == 0.0 || real.is_nan() {
             self.push(b"0.0");
         } else {
-            self.finite(&Decimal::<N>::of(real.abs()));
+            self.finite(&Decimal::<15>::of(real.abs()));
         }
         self
     }
