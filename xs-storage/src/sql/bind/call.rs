@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::window::misuse;
 use super::{Binder, Bound};
 use crate::row::Collation;
 use crate::sql::ast::{self, Args, Literal};
@@ -17,8 +18,8 @@ fn call_of<S: Store>(function: Arc<dyn Scalar>, args: Vec<Expr<S>>, collation: O
 impl<'q, S: Store> Binder<'q, S> {
     pub(super) fn call(&mut self, call: &'q ast::Call) -> Result<Bound<S>> {
         let name = &*call.name.text;
-        if call.over.is_some() {
-            return Err(Failure::unsupported("window functions"));
+        if let Some(over) = &call.over {
+            return self.window_call(call, over);
         }
         let (distinct, args): (bool, &'q [ast::Expr]) = match &call.args {
             Args::Star => (false, &[]),
@@ -33,6 +34,7 @@ impl<'q, S: Store> Binder<'q, S> {
         let scalar = match &function.callable {
             Callable::Aggregate(begin) => return self.aggregate(call, begin.clone(), distinct, args),
             Callable::Scalar(scalar) => scalar.clone(),
+            Callable::Window(_) => return Err(misuse("window", name).at(call.name.span.start)),
         };
         if call.filter.is_some() {
             return Err(Failure::error(format!("FILTER may not be used with non-aggregate {name}()")));

@@ -13,6 +13,7 @@ mod group;
 mod operators;
 mod select;
 mod sets;
+mod window;
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
@@ -78,6 +79,7 @@ pub(in crate::sql) struct Groups<S: Store> {
 pub(in crate::sql) struct Level<'q, S: Store> {
     pub(in crate::sql) tables: Vec<ScopeTable>,
     groups: Option<Groups<S>>,
+    windows: Option<window::LevelWindows<'q, S>>,
     /// What is bound now is computed of rows, before they are grouped.
     before: bool,
     pub(in crate::sql) registers: u16,
@@ -98,6 +100,7 @@ impl<S: Store> Level<'_, S> {
         Level {
             tables: Vec::new(),
             groups: None,
+            windows: None,
             before: true,
             registers: 0,
             reaches,

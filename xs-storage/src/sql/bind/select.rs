@@ -2,7 +2,8 @@
 
 use super::expr::Bound;
 use super::from::{FromTable, last_right};
-use super::group::has_aggregate;
+use super::group::{has_aggregate, has_window, window_has_aggregate};
+use super::window::LevelWindows;
 use super::{Binder, Groups, ScopeColumn};
 use crate::row::{Collation, KeyColumn};
 use crate::sql::ast::{self, Core as Clause, Literal, Nulls, Order, OrderTerm, ResultColumn};
@@ -129,9 +130,6 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn core(&mut self, query: &'q ast::Query, order_by: &'q [OrderTerm], limited: bool) -> Result<(Query<S>, usize)> {
-        if !query.windows.is_empty() {
-            return Err(Failure::unsupported("window functions"));
-        }
         let (mut tables, outside) = self.sources(&query.from)?;
         self.push_level();
         let joins = self.show(&mut tables)?;
@@ -162,30 +160,39 @@ impl<'q, S: Store> Binder<'q, S> {
         if query.having.is_some() && !grouped {
             return Err(Failure::error("HAVING clause on a non-aggregate query"));
         }
-        if grouped {
+        let windows = LevelWindows::new(&query.windows)?;
+        let windowed = windowed(query, order_by);
+        if grouped || windowed {
             let level = self.level();
             level.before = false;
             level.groups = Some(Groups { aggregates: Vec::new(), captured: Vec::new(), places: Vec::new() });
+            level.windows = windowed.then_some(windows);
         }
         let (mut outputs, results) = self.results(query, &tables)?;
         let width = results.len();
+        self.allow_windows(false);
         let having = query.having.as_ref().map(|having| self.expr(having)).transpose()?.map(|having| having.expr);
+        self.allow_windows(true);
         let sort = self.order(order_by, &results, &mut outputs)?;
         let distinct = (query.distinct == Some(ast::Distinct::Distinct))
             .then(|| Distinct::new(results.iter().map(|result| result.collation.unwrap_or_default()).collect()));
         // An order that the rows come in anyway needs no sort.
-        let wish: Option<Vec<_>> = match grouped || sort.is_empty() {
+        let wish: Option<Vec<_>> = match grouped || windowed || sort.is_empty() {
             true => None,
             false => Some(sort.iter().map(|key| (&outputs[key.output], *key)).collect()),
         };
         let wish = wish.map(|keys| crate::sql::plan::Wish::new(&keys, limited));
         let planned = self.plan_joins(tables, joins, filter, wish)?;
         let mut level = self.pop_level()?;
-        let grouping = level.groups.take().map(|groups| {
-            let mut grouping = Grouping::new(keys);
-            (grouping.aggregates, grouping.captured, grouping.having) = (groups.aggregates, groups.captured, having);
-            grouping
-        });
+        let (mut grouping, mut captured) = (None, Vec::new());
+        match level.groups.take() {
+            Some(groups) if grouped => {
+                let grouping = grouping.insert(Grouping::new(keys));
+                (grouping.aggregates, grouping.captured, grouping.having) =
+                    (groups.aggregates, groups.captured, having);
+            }
+            groups => captured.extend(groups.into_iter().flat_map(|groups| groups.captured)),
+        }
         let mut frame = planned.frame;
         frame.registers = vec![Default::default(); usize::from(level.registers)];
         let sorted = planned.sorted;
@@ -196,7 +203,8 @@ impl<'q, S: Store> Binder<'q, S> {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR DISTINCT".to_owned()));
         }
         let total = outputs.len();
-        let core = Core::new(frame, planned.joined, grouping, outputs, distinct);
+        let mut core = Core::new(frame, planned.joined, grouping, outputs, distinct);
+        core.windows = level.windows.take().map(|windows| windows.finish(captured));
         let columns = results.into_iter().map(|result| result.shown).collect::<Vec<_>>();
         debug_assert_eq!(columns.len(), width);
         let mut bound = Query::new(Body::Core(Box::new(core)), columns);
@@ -218,6 +226,13 @@ impl<'q, S: Store> Binder<'q, S> {
             || !query.group_by.is_empty()
             || query.having.as_ref().is_some_and(has_aggregate)
             || order_by.iter().any(|term| has_aggregate(&term.expr))
+            || query.windows.iter().any(|(_, window)| window_has_aggregate(window, functions))
+    }
+
+    fn allow_windows(&mut self, allowed: bool) {
+        if let Some(windows) = &mut self.level().windows {
+            windows.allowed = allowed;
+        }
     }
 
     fn results(
@@ -343,6 +358,24 @@ impl<'q, S: Store> Binder<'q, S> {
             }
         }
         Ok(keys)
+    }
+}
+
+/// Whether a function is called over a window.
+fn windowed(query: &ast::Query, order_by: &[OrderTerm]) -> bool {
+    let in_result = |column: &ResultColumn| matches!(column, ResultColumn::Expr { expr, .. } if has_window(expr));
+    query.columns.iter().any(in_result) || order_by.iter().any(|term| has_window(&term.expr))
+}
+
+/// The order of a window's rows by a register; without a term, that of its partitions.
+pub(super) fn key_of(term: Option<&OrderTerm>, register: usize, collation: Option<Collation>) -> SortKey {
+    match term {
+        Some(term) => sort_key(term, register, collation),
+        None => SortKey {
+            output: register,
+            key: KeyColumn { collation: collation.unwrap_or_default(), descending: false },
+            nulls_first: true,
+        },
     }
 }
 

@@ -15,6 +15,7 @@ mod sequence;
 mod session;
 mod sort;
 mod subquery;
+mod window;
 mod write;
 
 pub(in crate::sql) use access::{Access, Bound, IndexAccess, Until};
@@ -32,4 +33,5 @@ pub(in crate::sql) use sequence::{CREATE as CREATE_SEQUENCE, SEQUENCE, Sequence}
 pub(in crate::sql) use session::{Reading, Run, Session};
 pub(in crate::sql) use sort::{Sort, SortKey};
 pub(in crate::sql) use subquery::{InSet, Subquery};
+pub(in crate::sql) use window::{Callee, Edge, Extent, WindowCall, WindowPass, Windows};
 pub(in crate::sql) use write::{Writer, rebuild};

@@ -58,7 +58,7 @@
 //!
 //! # What this leaves out
 //!
-//! JSON and the functions of windows alone. `load_extension()` and `sqlite_log()`. What came to `format()` and to dates after
+//! JSON. `load_extension()` and `sqlite_log()`. What came to `format()` and to dates after
 //! SQLite 3.40: there, a conversion or modifier that is none ends the text, or the answer is nothing.
 //!
 //! Two answers of that version are errors here: where `format()` would be too long, it says nothing, and where a date that
@@ -94,10 +94,12 @@ mod sum;
 #[cfg(test)]
 mod tests;
 mod text;
+mod window;
 
 use std::fmt;
 
 pub use registry::{Arity, Callable, Function, Registry};
+pub use window::WindowFunction;
 
 use crate::row::{Collation, ValueRef};
 use crate::sql::value::{TooBig, Value};
@@ -204,6 +206,11 @@ pub trait Aggregate: Send {
     /// Whether [`Aggregate::inverse`] works; otherwise a window that moves begins anew for each row.
     fn can_invert(&self) -> bool {
         false
+    }
+
+    /// A state for a window that rows leave, if it is kept otherwise than that of a group, which only grows.
+    fn sliding(&self) -> Option<Box<dyn Aggregate>> {
+        None
     }
 
     /// The first row of those that came in leaves.
