@@ -7,7 +7,9 @@ use super::window::LevelWindows;
 use super::{Binder, Groups, ScopeColumn};
 use crate::row::{Collation, KeyColumn};
 use crate::sql::ast::{self, Core as Clause, Literal, Nulls, Order, OrderTerm, ResultColumn};
-use crate::sql::exec::{Body, Compound, Core, Distinct, Expr, Grouping, OutputColumn, Query, Sort, SortKey, Values};
+use crate::sql::exec::{
+    Body, Compound, Core, Distinct, Expr, Grouping, OutputColumn, Place, Query, Sort, SortKey, Values,
+};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
@@ -155,7 +157,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 other => other,
             };
             let Bound { expr, collation, .. } = self.expr(expr)?;
-            keys.push((expr, collation.unwrap_or_default()));
+            keys.push((expr, KeyColumn { collation: collation.unwrap_or_default(), descending: false }));
         }
         if query.having.is_some() && !grouped {
             return Err(Failure::error("HAVING clause on a non-aggregate query"));
@@ -177,13 +179,25 @@ impl<'q, S: Store> Binder<'q, S> {
         let distinct = (query.distinct == Some(ast::Distinct::Distinct))
             .then(|| Distinct::new(results.iter().map(|result| result.collation.unwrap_or_default()).collect()));
         // An order that the rows come in anyway needs no sort.
-        let wish: Option<Vec<_>> = match grouped || windowed || sort.is_empty() {
-            true => None,
-            false => Some(sort.iter().map(|key| (&outputs[key.output], *key)).collect()),
+        let windows = self.window_order();
+        let wish: Option<Vec<_>> = match (&windows, grouped || sort.is_empty()) {
+            (Some(keys), _) if !grouped => Some(keys.iter().map(|(expr, key)| (expr, *key)).collect()),
+            (None, false) => Some(sort.iter().map(|key| (&outputs[key.output], *key)).collect()),
+            _ => None,
         };
-        let wish = wish.map(|keys| crate::sql::plan::Wish::new(&keys, limited));
+        let wish = wish.map(|keys| crate::sql::plan::Wish::new(&keys, limited || windowed));
+        let (line, passes) = (self.plan.len(), self.level().windows.as_ref().map_or(0, LevelWindows::passes));
+        self.depth += passes;
         let planned = self.plan_joins(tables, joins, filter, wish)?;
         let mut level = self.pop_level()?;
+        // Groups come in the directions of what sorts them next, if that is as many terms.
+        let order = match &level.windows {
+            Some(windows) => windows.first_order(),
+            None => sort.clone(),
+        };
+        if order.len() == keys.len() {
+            keys.iter_mut().zip(order).for_each(|((_, key), order)| key.descending = order.key.descending);
+        }
         let (mut grouping, mut captured) = (None, Vec::new());
         match level.groups.take() {
             Some(groups) if grouped => {
@@ -195,9 +209,14 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let mut frame = planned.frame;
         frame.registers = vec![Default::default(); usize::from(level.registers)];
-        let sorted = planned.sorted;
+        let mut sorted = planned.sorted;
         if grouped && !query.group_by.is_empty() {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR GROUP BY".to_owned()));
+        }
+        self.depth -= passes;
+        if let Some(windows) = &level.windows {
+            windows.explain(&mut self.plan, line, self.depth, sorted);
+            sorted = windows.comes_in(order_by);
         }
         if distinct.is_some() {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR DISTINCT".to_owned()));
@@ -227,6 +246,18 @@ impl<'q, S: Store> Binder<'q, S> {
             || query.having.as_ref().is_some_and(has_aggregate)
             || order_by.iter().any(|term| has_aggregate(&term.expr))
             || query.windows.iter().any(|(_, window)| window_has_aggregate(window, functions))
+    }
+
+    /// The order that the first pass over windows wants, in terms of the rows that come in.
+    fn window_order(&mut self) -> Option<Vec<(Expr<S>, SortKey)>> {
+        let level = self.level();
+        let (windows, groups) = (level.windows.as_ref()?, level.groups.as_ref()?);
+        let order = windows.first_order();
+        let of = |key: &SortKey| {
+            let place = groups.places.iter().find(|(_, register)| usize::from(*register) == key.output);
+            (Expr::Local(place.map_or(Place::Register(key.output as u16), |(place, _)| *place)), *key)
+        };
+        (!order.is_empty()).then(|| order.iter().map(of).collect())
     }
 
     fn allow_windows(&mut self, allowed: bool) {

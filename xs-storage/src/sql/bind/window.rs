@@ -6,7 +6,7 @@
 use super::{Binder, Bound};
 use crate::row::Collation;
 use crate::sql::ast::{self, Args, FrameBound, FrameExclude, FrameUnit, Ident, Over, Window};
-use crate::sql::exec::{Callee, Edge, Expr, Extent, Place, WindowCall, WindowPass, Windows};
+use crate::sql::exec::{Callee, Edge, Expr, Extent, Place, SortKey, WindowCall, WindowPass, Windows};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::function::{Callable, WindowFunction};
 use crate::sql::store::Store;
@@ -29,7 +29,7 @@ struct Shape<'q> {
     unit: FrameUnit,
     start: Bounded<'q>,
     end: Bounded<'q>,
-    exclude: FrameExclude,
+    exclude: Option<FrameExclude>,
     /// No frame was written.
     implicit: bool,
 }
@@ -70,7 +70,7 @@ impl<'q> Shape<'q> {
             unit,
             start,
             end,
-            exclude: exclude.unwrap_or(FrameExclude::NoOthers),
+            exclude,
             implicit: window.frame.is_none(),
         }
     }
@@ -109,12 +109,20 @@ impl<'q> Shape<'q> {
             WindowFunction::Lead => (Rows, Unbounded, Unbounded),
             WindowFunction::FirstValue | WindowFunction::LastValue | WindowFunction::NthValue => return self,
         };
-        (self.unit, self.start, self.end, self.exclude) = (unit, start, end, FrameExclude::NoOthers);
+        (self.unit, self.start, self.end, self.exclude) = (unit, start, end, None);
         self
     }
 
-    fn has_offset(&self) -> bool {
-        [self.start, self.end].iter().any(|end| matches!(end, Bounded::Preceding(_) | Bounded::Following(_)))
+    /// What can't be, whatever the window is based on.
+    fn check(&self, call: &ast::Call, callee: &Callee) -> Result<()> {
+        let offset = |end: &Bounded<'_>| matches!(end, Bounded::Preceding(_) | Bounded::Following(_));
+        if self.unit == FrameUnit::Range && [self.start, self.end].iter().any(offset) && self.order_by.len() != 1 {
+            return Err(Failure::error("RANGE with offset PRECEDING/FOLLOWING requires one ORDER BY expression"));
+        }
+        if matches!(callee, Callee::Function(_)) && call.filter.is_some() {
+            return Err(Failure::error("FILTER clause may only be used with aggregate window functions"));
+        }
+        Ok(())
     }
 }
 
@@ -136,6 +144,48 @@ impl<'q, S: Store> LevelWindows<'q, S> {
             Shape::chained(&definitions[at].1, &definitions[..at])?;
         }
         Ok(LevelWindows { definitions, allowed: true, shapes: Vec::new(), bound: Windows::default() })
+    }
+
+    /// The order that rows get first.
+    pub(super) fn first_order(&self) -> Vec<SortKey> {
+        self.bound.passes.last().map(WindowPass::order).unwrap_or_default()
+    }
+
+    /// Whether rows come out in an order that is asked for, as far as the texts say.
+    pub(super) fn comes_in(&self, order_by: &[ast::OrderTerm]) -> bool {
+        let Some(shape) = self.shapes.first() else { return false };
+        let ascending = |term: &ast::OrderTerm| term.order != Some(ast::Order::Desc) && term.nulls.is_none();
+        let (parts, rest) = order_by.split_at(shape.partition_by.len().min(order_by.len()));
+        let by_parts = parts.iter().zip(shape.partition_by).all(|(term, part)| ascending(term) && term.expr == *part);
+        let same = |(term, other): (&ast::OrderTerm, &ast::OrderTerm)| {
+            let flags = |term: &ast::OrderTerm| (term.order == Some(ast::Order::Desc), term.nulls);
+            term.expr == other.expr && flags(term) == flags(other)
+        };
+        let number = |term: &ast::OrderTerm| matches!(term.expr, ast::Expr::Literal(_));
+        by_parts
+            && rest.len() <= shape.order_by.len()
+            && rest.iter().zip(shape.order_by).all(same)
+            && !order_by.iter().any(number)
+    }
+
+    /// What the plan says of the passes, once it has said, that much deeper, where rows come from.
+    pub(super) fn explain(&self, plan: &mut Vec<(u32, String)>, line: usize, depth: u32, sorted: bool) {
+        let passes = self.passes();
+        let mut opened = Vec::new();
+        for (at, pass) in self.bound.passes.iter().enumerate().rev() {
+            let (inner, name) = (depth + at as u32 + 1, format!("(subquery-{})", at + 2));
+            let sorts = !pass.order().is_empty() && !(sorted && at + 1 == passes as usize);
+            if sorts {
+                plan.push((inner, "USE TEMP B-TREE FOR ORDER BY".to_owned()));
+            }
+            plan.push((inner - 1, format!("SCAN {name}")));
+            opened.insert(0, (inner - 1, format!("CO-ROUTINE {name}")));
+        }
+        plan.splice(line..line, opened);
+    }
+
+    pub(super) fn passes(&self) -> u32 {
+        self.bound.passes.len() as u32
     }
 
     /// What runs. The captured are the columns that are asked for once the rows have their windows.
@@ -196,15 +246,14 @@ impl<'q, S: Store> Binder<'q, S> {
         let definitions = self.window_level().map_or(&[][..], |windows| windows.definitions);
         let mut shape = match over {
             Over::Named(name) => named(name, definitions)?,
-            Over::Window(window) => Shape::chained(window, definitions)?,
-        };
-        if shape.unit == FrameUnit::Range && shape.has_offset() && shape.order_by.len() != 1 {
-            return Err(Failure::error("RANGE with offset PRECEDING/FOLLOWING requires one ORDER BY expression"));
-        }
-        if let Callee::Function(function) = callee {
-            if call.filter.is_some() {
-                return Err(Failure::error("FILTER clause may only be used with aggregate window functions"));
+            Over::Window(window) => {
+                let chained = Shape::chained(window, definitions);
+                // Of two errors, the later one is told.
+                chained.or_else(|failure| Shape::of(window).check(call, &callee).and(Err(failure)))?
             }
+        };
+        shape.check(call, &callee)?;
+        if let Callee::Function(function) = callee {
             shape = shape.framed(function);
         }
         let shapes = self.window_level().map_or(&[][..], |windows| &windows.shapes);

@@ -2,7 +2,6 @@
 
 use super::{Partition, WindowCall, extent::Extents, seen};
 use crate::row::ValueRef;
-use crate::sql::ast::FrameExclude;
 use crate::sql::failure::{Failure, Result};
 use crate::sql::function::WindowFunction;
 use crate::sql::value::{self, Affinity, Value};
@@ -93,7 +92,7 @@ fn nth(call: &WindowCall, partition: &Partition<'_>, extents: &Extents, at: usiz
             _ => Err(Failure::error("second argument to nth_value must be a positive integer")),
         }
     };
-    if extents.exclude == FrameExclude::NoOthers {
+    if extents.exclude.is_none() {
         let (start, end) = extents.frames[at];
         let place = start.checked_add(wanted(at)? - 1).filter(|place| *place < end);
         return Ok(shown(call, partition, place));

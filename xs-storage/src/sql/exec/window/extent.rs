@@ -25,14 +25,15 @@ pub(in crate::sql) struct Extent<S: Store> {
     pub(in crate::sql) unit: FrameUnit,
     pub(in crate::sql) start: Edge<S>,
     pub(in crate::sql) end: Edge<S>,
-    pub(in crate::sql) exclude: FrameExclude,
+    /// None, if nothing was said.
+    pub(in crate::sql) exclude: Option<FrameExclude>,
 }
 
 /// The frames of a partition.
 pub(super) struct Extents {
     /// The first row and the one behind the last, for each row. Neither ever goes back from one row to the next.
     pub(super) frames: Vec<(usize, usize)>,
-    pub(super) exclude: FrameExclude,
+    pub(super) exclude: Option<FrameExclude>,
     /// All frames begin with the partition.
     pub(super) from_start: bool,
 }
@@ -42,10 +43,10 @@ impl Extents {
     pub(super) fn excludes(&self, partition: &Partition<'_>, at: usize, other: usize) -> bool {
         let peers = || partition.group_of[at] == partition.group_of[other];
         match self.exclude {
-            FrameExclude::NoOthers => false,
-            FrameExclude::CurrentRow => at == other,
-            FrameExclude::Group => peers(),
-            FrameExclude::Ties => at != other && peers(),
+            None | Some(FrameExclude::NoOthers) => false,
+            Some(FrameExclude::CurrentRow) => at == other,
+            Some(FrameExclude::Group) => peers(),
+            Some(FrameExclude::Ties) => at != other && peers(),
         }
     }
 }

@@ -55,6 +55,13 @@ pub(in crate::sql) struct WindowPass<S: Store> {
     pub(in crate::sql) calls: Vec<WindowCall>,
 }
 
+impl<S: Store> WindowPass<S> {
+    /// What the rows are sorted by.
+    pub(in crate::sql) fn order(&self) -> Vec<SortKey> {
+        self.partition_by.iter().chain(&self.order_by).copied().collect()
+    }
+}
+
 /// The windows of a query.
 pub(in crate::sql) struct Windows<S: Store> {
     /// Columns of the rows that come in, and where they are kept.
@@ -191,13 +198,13 @@ impl<'a> Partition<'a> {
         (self.groups[group], self.groups[group + 1])
     }
 
-    fn value(&self, at: usize, register: usize) -> ValueRef<'_> {
+    fn value(&self, at: usize, register: usize) -> ValueRef<'a> {
         self.rows[self.order[at] as usize][register].as_ref()
     }
 }
 
 impl WindowCall {
-    fn arg<'a>(&self, partition: &'a Partition<'_>, at: usize, number: usize) -> Option<ValueRef<'a>> {
+    fn arg<'a>(&self, partition: &Partition<'a>, at: usize, number: usize) -> Option<ValueRef<'a>> {
         let register = self.args.get(number)?;
         Some(partition.value(at, usize::from(*register)))
     }

@@ -4,7 +4,6 @@ use smallvec::SmallVec;
 
 use super::{Partition, WindowCall, extent::Extents, seen};
 use crate::row::ValueRef;
-use crate::sql::ast::FrameExclude;
 use crate::sql::exec::aggregate::Begin;
 use crate::sql::exec::frame::Outer;
 use crate::sql::failure::Result;
@@ -20,9 +19,9 @@ pub(super) fn answers<S: Store>(
     extents: &Extents,
     outer: Outer<'_, S>,
 ) -> Result<Vec<Value>> {
-    let mut slide = Slide { call, partition, outer, state: begin() };
+    let mut slide = Slide { call, filter: call.filter, partition, outer, state: begin() };
     let mut answers: Vec<Value> = Vec::with_capacity(partition.len());
-    if extents.exclude != FrameExclude::NoOthers {
+    if extents.exclude.is_some() {
         for at in 0..partition.len() {
             slide.state = begin();
             for other in seen(partition, extents, at) {
@@ -35,7 +34,8 @@ pub(super) fn answers<S: Store>(
     if !extents.from_start
         && let Some(sliding) = slide.state.sliding()
     {
-        slide.state = sliding;
+        // SQLite asks no filter here.
+        (slide.state, slide.filter) = (sliding, None);
     }
     let inverts = slide.state.can_invert();
     // What is in.
@@ -65,31 +65,32 @@ pub(super) fn answers<S: Store>(
 
 struct Slide<'a, S: Store> {
     call: &'a WindowCall,
+    filter: Option<u16>,
     partition: &'a Partition<'a>,
     outer: Outer<'a, S>,
     state: Box<dyn Aggregate>,
 }
 
-/// The arguments of a row, if it is one that counts.
-fn args<'a>(call: &WindowCall, partition: &'a Partition<'_>, at: usize) -> Option<SmallVec<[ValueRef<'a>; 4]>> {
-    let filter = call.filter.map(|filter| partition.value(at, usize::from(filter)));
-    if filter.is_some_and(|filter| filter.truth() != Some(true)) {
-        return None;
+impl<'a, S: Store> Slide<'a, S> {
+    /// The arguments of a row, if it is one that counts.
+    fn args(&self, at: usize) -> Option<SmallVec<[ValueRef<'a>; 4]>> {
+        let filter = self.filter.map(|filter| self.partition.value(at, usize::from(filter)));
+        if filter.is_some_and(|filter| filter.truth() != Some(true)) {
+            return None;
+        }
+        Some(self.call.args.iter().map(|arg| self.partition.value(at, usize::from(*arg))).collect())
     }
-    Some(call.args.iter().map(|arg| partition.value(at, usize::from(*arg))).collect())
-}
 
-impl<S: Store> Slide<'_, S> {
     fn step(&mut self, at: usize) -> Result<()> {
-        let Slide { call, partition, outer, state } = self;
-        outer.run.check()?;
-        let Some(args) = args(call, partition, at) else { return Ok(()) };
+        self.outer.run.check()?;
+        let Some(args) = self.args(at) else { return Ok(()) };
+        let Slide { call, outer, state, .. } = self;
         outer.run.session.in_context(call.collation, |context| state.step(context, &args))
     }
 
     fn inverse(&mut self, at: usize) -> Result<()> {
-        let Slide { call, partition, outer, state } = self;
-        let Some(args) = args(call, partition, at) else { return Ok(()) };
+        let Some(args) = self.args(at) else { return Ok(()) };
+        let Slide { call, outer, state, .. } = self;
         outer.run.session.in_context(call.collation, |context| state.inverse(context, &args))
     }
 
