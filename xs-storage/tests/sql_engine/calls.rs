@@ -98,5 +98,5 @@ fn a_program_adds_functions() {
     db.add_function(Function { name: "last".into(), arity: Arity::Exactly(1), deterministic: true, callable });
     gives(&db, "SELECT last(b) FROM t GROUP BY a > 0", &["t2"]);
     fails(&db, "SELECT last(b) FROM t WHERE a > 5", "no last row");
-    fails(&db, "SELECT a FROM t WHERE last(b) = 1", "misuse of aggregate: last()");
+    fails(&db, "SELECT a FROM t WHERE last(b) = 1", "misuse of aggregate function last()");
 }

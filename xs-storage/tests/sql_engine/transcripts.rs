@@ -95,4 +95,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts![basics,];
+transcripts![basics, common_tables, window_errors, windows];

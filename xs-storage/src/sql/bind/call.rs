@@ -102,8 +102,16 @@ impl<'q, S: Store> Binder<'q, S> {
     ) -> Result<Bound<S>> {
         let name = &*call.name.text;
         let at = self.levels.len().checked_sub(1);
-        let misuse = || Failure::error(format!("misuse of aggregate: {name}()")).at(call.name.span.start);
-        let at = at.filter(|at| !self.levels[*at].before && self.levels[*at].groups.is_some()).ok_or_else(misuse)?;
+        let misused = || {
+            let level = self.levels.last().filter(|level| level.groups.is_none() || !level.before);
+            let failure = match level.is_some_and(|level| level.grouped || level.ordering) {
+                true => Failure::error(format!("misuse of aggregate: {name}()")),
+                false => misuse("aggregate", name),
+            };
+            failure.at(call.name.span.start)
+        };
+        let takes = |level: &super::Level<'_, S>| !level.before && level.grouped && level.groups.is_some();
+        let at = at.filter(|at| takes(&self.levels[*at])).ok_or_else(misused)?;
         if distinct && args.len() != 1 {
             return Err(Failure::error("DISTINCT aggregates must have exactly one argument"));
         }

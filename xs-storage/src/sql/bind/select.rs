@@ -34,47 +34,63 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn select_with(&mut self, select: &'q ast::Select) -> Result<(Query<S>, usize)> {
-        let (mut query, mut reaches) = match select.compounds.is_empty() {
+        let (mut query, reaches) = match select.compounds.is_empty() {
             true => self.single(&select.first, &select.order_by, select.limit.is_some())?,
-            false => self.compound(select)?,
+            false => self.compound_of(&select.first, &select.compounds, &select.order_by)?,
         };
-        if let Some(limit) = &select.limit {
-            self.push_level();
-            query.limit = Some(self.expr(&limit.limit)?.expr);
-            query.offset = limit.offset.as_ref().map(|offset| self.expr(offset)).transpose()?.map(|offset| offset.expr);
-            reaches = reaches.min(self.pop_level()?.reaches);
-        }
+        self.limit(&mut query, select.limit.as_ref())?;
         Ok((query, reaches))
     }
 
-    fn compound(&mut self, select: &'q ast::Select) -> Result<(Query<S>, usize)> {
-        let (first, mut reaches) = self.single(&select.first, &[], false)?;
-        let mut parts = vec![(ast::CompoundOp::UnionAll, first.body)];
-        let columns = first.columns;
-        for (op, clause) in &select.compounds {
+    /// `LIMIT`, which sees no names of where the query stands.
+    pub(super) fn limit(&mut self, query: &mut Query<S>, limit: Option<&'q ast::Limit>) -> Result<()> {
+        let Some(limit) = limit else { return Ok(()) };
+        let levels = std::mem::take(&mut self.levels);
+        self.push_level();
+        query.limit = Some(self.expr(&limit.limit)?.expr);
+        query.offset = limit.offset.as_ref().map(|offset| self.expr(offset)).transpose()?.map(|offset| offset.expr);
+        self.levels = levels;
+        Ok(())
+    }
+
+    pub(super) fn compound_of(
+        &mut self,
+        first: &'q Clause,
+        compounds: &'q [(ast::CompoundOp, Clause)],
+        order_by: &'q [OrderTerm],
+    ) -> Result<(Query<S>, usize)> {
+        let (left, mut reaches) = self.single(first, &[], false)?;
+        let mut parts = vec![(ast::CompoundOp::UnionAll, left.body)];
+        let columns = left.columns;
+        for (op, clause) in compounds {
             let (next, out) = self.single(clause, &[], false)?;
             reaches = reaches.min(out);
-            if next.columns.len() != columns.len() {
-                let name = match op {
-                    ast::CompoundOp::Union => "UNION",
-                    ast::CompoundOp::UnionAll => "UNION ALL",
-                    ast::CompoundOp::Except => "EXCEPT",
-                    ast::CompoundOp::Intersect => "INTERSECT",
-                };
-                return Err(Failure::error(format!(
-                    "SELECTs to the left and right of {name} do not have the same number of result columns"
-                )));
-            }
+            same_width(*op, columns.len(), next.columns.len())?;
             parts.push((*op, next.body));
         }
         let collations = columns.iter().map(|column| column.collation.unwrap_or_default()).collect();
+        let keys = self.compound_order(order_by, first, compounds, &columns)?;
+        let width = columns.len();
+        let mut query = Query::new(Body::Compound(Box::new(Compound::new(parts, collations))), columns);
+        query.sort = (!keys.is_empty()).then(|| Sort::new(keys, width));
+        Ok((query, reaches))
+    }
+
+    /// `ORDER BY` of a compound: each term is a result of one of its parts.
+    pub(super) fn compound_order(
+        &mut self,
+        order_by: &'q [OrderTerm],
+        first: &'q Clause,
+        compounds: &'q [(ast::CompoundOp, Clause)],
+        columns: &[OutputColumn],
+    ) -> Result<Vec<SortKey>> {
         let mut keys = Vec::new();
-        let all = || std::iter::once(&select.first).chain(select.compounds.iter().map(|(_, clause)| clause));
-        for (at, term) in select.order_by.iter().enumerate() {
+        let all = || std::iter::once(first).chain(compounds.iter().map(|(_, clause)| clause));
+        for (at, term) in order_by.iter().enumerate() {
             let (expr, collation) = uncollated(&term.expr)?;
             let found = match number(expr, at, columns.len())? {
                 Some(output) => Some(output),
-                None => all().find_map(|clause| position(clause, expr, &columns)),
+                None => all().find_map(|clause| position(clause, expr, columns)),
             };
             let Some(output) = found else {
                 return Err(Failure::error(format!(
@@ -84,13 +100,15 @@ impl<'q, S: Store> Binder<'q, S> {
             };
             keys.push(sort_key(term, output, collation.or(columns[output].collation)));
         }
-        let width = columns.len();
-        let mut query = Query::new(Body::Compound(Box::new(Compound::new(parts, collations))), columns);
-        query.sort = (!keys.is_empty()).then(|| Sort::new(keys, width));
-        Ok((query, reaches))
+        Ok(keys)
     }
 
-    fn single(&mut self, clause: &'q Clause, order_by: &'q [OrderTerm], limited: bool) -> Result<(Query<S>, usize)> {
+    pub(super) fn single(
+        &mut self,
+        clause: &'q Clause,
+        order_by: &'q [OrderTerm],
+        limited: bool,
+    ) -> Result<(Query<S>, usize)> {
         match clause {
             Clause::Query(query) => self.core(query, order_by, limited),
             Clause::Values(rows) => self.values(rows, order_by),
@@ -133,7 +151,9 @@ impl<'q, S: Store> Binder<'q, S> {
 
     fn core(&mut self, query: &'q ast::Query, order_by: &'q [OrderTerm], limited: bool) -> Result<(Query<S>, usize)> {
         let (mut tables, outside) = self.sources(&query.from)?;
+        let grouped = self.grouped(query);
         self.push_level();
+        self.level().grouped = grouped;
         let joins = self.show(&mut tables)?;
         for column in &query.columns {
             if let ResultColumn::Expr { expr, alias: Some(alias), .. } = column {
@@ -141,7 +161,6 @@ impl<'q, S: Store> Binder<'q, S> {
             }
         }
         let filter = query.filter.as_ref().map(|filter| self.conditions(filter)).transpose()?.unwrap_or_default();
-        let grouped = self.grouped(query, order_by);
         let mut keys = Vec::new();
         for (at, expr) in query.group_by.iter().enumerate() {
             let expr = match expr {
@@ -156,6 +175,9 @@ impl<'q, S: Store> Binder<'q, S> {
                 },
                 other => other,
             };
+            if self.calls_aggregate(expr, &query.columns) {
+                return Err(Failure::error("aggregate functions are not allowed in the GROUP BY clause"));
+            }
             let Bound { expr, collation, .. } = self.expr(expr)?;
             keys.push((expr, KeyColumn { collation: collation.unwrap_or_default(), descending: false }));
         }
@@ -175,6 +197,7 @@ impl<'q, S: Store> Binder<'q, S> {
         self.allow_windows(false);
         let having = query.having.as_ref().map(|having| self.expr(having)).transpose()?.map(|having| having.expr);
         self.allow_windows(true);
+        self.level().ordering = true;
         let sort = self.order(order_by, &results, &mut outputs)?;
         let distinct = (query.distinct == Some(ast::Distinct::Distinct))
             .then(|| Distinct::new(results.iter().map(|result| result.collation.unwrap_or_default()).collect()));
@@ -234,18 +257,15 @@ impl<'q, S: Store> Binder<'q, S> {
         Ok((bound, outside.min(level.reaches)))
     }
 
-    fn grouped(&self, query: &ast::Query, order_by: &[OrderTerm]) -> bool {
+    fn grouped(&self, query: &ast::Query) -> bool {
         let functions = &*self.session.functions.borrow();
         let has_aggregate = |expr: &ast::Expr| has_aggregate(expr, functions);
         let results = query.columns.iter().any(|column| match column {
             ResultColumn::Expr { expr, .. } => has_aggregate(expr),
             _ => false,
         });
-        results
-            || !query.group_by.is_empty()
-            || query.having.as_ref().is_some_and(has_aggregate)
-            || order_by.iter().any(|term| has_aggregate(&term.expr))
-            || query.windows.iter().any(|(_, window)| window_has_aggregate(window, functions))
+        let in_windows = query.windows.iter().any(|(_, window)| window_has_aggregate(window, functions));
+        results || in_windows || !query.group_by.is_empty()
     }
 
     /// The order that the first pass over windows wants, in terms of the rows that come in.
@@ -258,6 +278,22 @@ impl<'q, S: Store> Binder<'q, S> {
             (Expr::Local(place.map_or(Place::Register(key.output as u16), |(place, _)| *place)), *key)
         };
         (!order.is_empty()).then(|| order.iter().map(of).collect())
+    }
+
+    /// Whether an aggregate is called in an expression, or in the result that it is the name of.
+    fn calls_aggregate(&self, expr: &ast::Expr, columns: &[ResultColumn]) -> bool {
+        let functions = &*self.session.functions.borrow();
+        let named = |column: &&ResultColumn| match (column, expr) {
+            (ResultColumn::Expr { alias: Some(alias), .. }, ast::Expr::Column(name)) => {
+                name.table.is_none() && alias.is(&name.name.text)
+            }
+            _ => false,
+        };
+        let of = match columns.iter().find(named) {
+            Some(ResultColumn::Expr { expr, .. }) => expr,
+            _ => expr,
+        };
+        has_aggregate(expr, functions) || has_aggregate(of, functions)
     }
 
     fn allow_windows(&mut self, allowed: bool) {
@@ -389,6 +425,22 @@ impl<'q, S: Store> Binder<'q, S> {
             }
         }
         Ok(keys)
+    }
+}
+
+/// The parts of a compound have as many results.
+pub(super) fn same_width(op: ast::CompoundOp, left: usize, right: usize) -> Result<()> {
+    let name = match op {
+        ast::CompoundOp::Union => "UNION",
+        ast::CompoundOp::UnionAll => "UNION ALL",
+        ast::CompoundOp::Except => "EXCEPT",
+        ast::CompoundOp::Intersect => "INTERSECT",
+    };
+    match left == right {
+        true => Ok(()),
+        false => Err(Failure::error(format!(
+            "SELECTs to the left and right of {name} do not have the same number of result columns"
+        ))),
     }
 }
 

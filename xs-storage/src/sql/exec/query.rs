@@ -4,6 +4,8 @@ use super::compound::Compound;
 use super::core::Core;
 use super::expr::{Datum, Expr};
 use super::frame::{Frame, Outer};
+use super::recursive::{Current, Recursive};
+use super::shared::Reader;
 use super::sort::Sort;
 use crate::row::{Collation, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
@@ -25,6 +27,11 @@ pub(in crate::sql) enum Body<S: Store> {
     Core(Box<Core<S>>),
     Compound(Box<Compound<S>>),
     Values(Values<S>),
+    Recursive(Box<Recursive<S>>),
+    /// The row that a recursive query is at.
+    Current(Current),
+    /// Rows that others read too.
+    Shared(Reader<S>),
 }
 
 /// Rows that were written out.
@@ -58,6 +65,9 @@ impl<S: Store> Body<S> {
             Body::Core(core) => core.reset(),
             Body::Compound(compound) => compound.reset(),
             Body::Values(values) => values.next = 0,
+            Body::Recursive(recursive) => recursive.reset(),
+            Body::Current(current) => current.reset(),
+            Body::Shared(reader) => reader.reset(),
         }
     }
 
@@ -67,6 +77,9 @@ impl<S: Store> Body<S> {
             Body::Core(core) => core.next(outer),
             Body::Compound(compound) => compound.next(outer),
             Body::Values(values) => values.next(outer),
+            Body::Recursive(recursive) => recursive.next(outer),
+            Body::Current(current) => Ok(current.next()),
+            Body::Shared(reader) => reader.next(outer),
         }
     }
 
@@ -75,6 +88,9 @@ impl<S: Store> Body<S> {
         match self {
             Body::Core(core) => core.output(at, outer),
             Body::Compound(compound) => compound.output(at, outer),
+            Body::Recursive(recursive) => Ok(recursive.output(at)),
+            Body::Current(current) => Ok(Datum::Ref(current.output(at))),
+            Body::Shared(reader) => Ok(Datum::Ref(reader.output(at))),
             Body::Values(values) => Ok(Datum::Ref(values.values.get(at).map_or(ValueRef::Null, Value::as_ref))),
         }
     }
