@@ -213,8 +213,16 @@ impl<'q, S: Store> Binder<'q, S> {
                 shared.extend(shown.columns.iter().map(|column| column.name.clone()).filter(|name| known(name)));
             }
             let mut equal = Vec::new();
+            // Of several columns that are ambiguous, the last one is told of.
+            let mut ambiguous = None;
             for name in &shared {
-                equal.push(self.share(name, &mut shown, table.kind, keeps_right)?);
+                match self.share(name, &mut shown, table.kind, keeps_right) {
+                    Err(failure) if failure.message().starts_with("ambiguous") => ambiguous = Some(failure),
+                    shared => equal.push(shared?),
+                }
+            }
+            if let Some(failure) = ambiguous {
+                return Err(failure);
             }
             conditions.push(equal);
             self.level().tables.push(shown);

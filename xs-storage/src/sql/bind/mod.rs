@@ -15,6 +15,7 @@ mod operators;
 mod recursive;
 mod select;
 mod sets;
+mod vector;
 mod window;
 
 use std::collections::BTreeSet;

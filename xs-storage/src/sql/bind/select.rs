@@ -163,8 +163,8 @@ impl<'q, S: Store> Binder<'q, S> {
         let filter = query.filter.as_ref().map(|filter| self.conditions(filter)).transpose()?.unwrap_or_default();
         let mut keys = Vec::new();
         for (at, expr) in query.group_by.iter().enumerate() {
-            let expr = match expr {
-                ast::Expr::Literal(Literal::Integer(_)) => match result_number(expr, &query.columns) {
+            let expr = match integer(expr) {
+                Some(number) => match result_number(number, &query.columns) {
                     Some(result) => result,
                     None => {
                         let (which, columns) = (ordinal(at + 1), query.columns.len());
@@ -173,7 +173,7 @@ impl<'q, S: Store> Binder<'q, S> {
                         )));
                     }
                 },
-                other => other,
+                None => expr,
             };
             if self.calls_aggregate(expr, &query.columns) {
                 return Err(Failure::error("aggregate functions are not allowed in the GROUP BY clause"));
@@ -478,10 +478,20 @@ fn uncollated(expr: &ast::Expr) -> Result<(&ast::Expr, Option<Collation>)> {
     }
 }
 
+/// A small integer that is written out, with its sign.
+fn integer(expr: &ast::Expr) -> Option<i64> {
+    match expr {
+        ast::Expr::Literal(Literal::Integer(n)) => i32::try_from(*n).ok().map(i64::from),
+        ast::Expr::Unary(ast::UnaryOp::Plus, operand) => integer(operand),
+        ast::Expr::Unary(ast::UnaryOp::Minus, operand) => integer(operand).map(|n| -n),
+        _ => None,
+    }
+}
+
 /// The result that a number means.
 fn number(expr: &ast::Expr, term: usize, results: usize) -> Result<Option<usize>> {
-    let ast::Expr::Literal(Literal::Integer(n)) = expr else { return Ok(None) };
-    match usize::try_from(*n).ok().filter(|n| (1..=results).contains(n)) {
+    let Some(n) = integer(expr) else { return Ok(None) };
+    match usize::try_from(n).ok().filter(|n| (1..=results).contains(n)) {
         Some(n) => Ok(Some(n - 1)),
         None => Err(Failure::error(format!(
             "{} ORDER BY term out of range - should be between 1 and {results}",
@@ -490,9 +500,8 @@ fn number(expr: &ast::Expr, term: usize, results: usize) -> Result<Option<usize>
     }
 }
 
-fn result_number<'q>(expr: &ast::Expr, columns: &'q [ResultColumn]) -> Option<&'q ast::Expr> {
-    let ast::Expr::Literal(Literal::Integer(n)) = expr else { return None };
-    match columns.get(usize::try_from(*n).ok()?.checked_sub(1)?)? {
+fn result_number<'q>(number: i64, columns: &'q [ResultColumn]) -> Option<&'q ast::Expr> {
+    match columns.get(usize::try_from(number).ok()?.checked_sub(1)?)? {
         ResultColumn::Expr { expr, .. } => Some(expr),
         _ => None,
     }
