@@ -1,7 +1,55 @@
 //! Whether a query makes groups of its rows, and whether it has windows.
 
-use crate::sql::ast::{Args, Call, Expr, InSet, Over, Window};
+use super::{Binder, FromTable, ScopeColumn};
+use crate::sql::ast::{Args, Call, Expr, InSet, Over, ResultColumn, Window};
+use crate::sql::failure::Result;
 use crate::sql::function::{Callable, Registry};
+use crate::sql::store::Store;
+
+/// What groups are made by.
+pub(super) enum By<'q> {
+    Expr(&'q Expr),
+    /// A column that `*` brought, and whether it is meant by its name alone.
+    Column((ScopeColumn, bool)),
+}
+
+impl<'q, S: Store> Binder<'q, S> {
+    /// The result that a term of `GROUP BY` means by its number, and how many results there are.
+    pub(super) fn grouped_by(
+        &mut self,
+        number: i64,
+        results: &'q [ResultColumn],
+        tables: &[FromTable<'q, S>],
+    ) -> Result<(Option<By<'q>>, usize)> {
+        let mut all = Vec::new();
+        for result in results {
+            match result {
+                ResultColumn::Expr { expr, .. } => all.push(By::Expr(expr)),
+                ResultColumn::All => all.extend(self.star(None, tables)?.into_iter().map(By::Column)),
+                ResultColumn::AllOf(of) => all.extend(self.star(Some(of), tables)?.into_iter().map(By::Column)),
+            }
+        }
+        let len = all.len();
+        let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).filter(|at| *at < len);
+        Ok((at.map(|at| all.swap_remove(at)), len))
+    }
+
+    /// Whether an aggregate is called in an expression, or in the result that it is the name of.
+    pub(super) fn calls_aggregate(&self, expr: &Expr, columns: &[ResultColumn]) -> bool {
+        let functions = &*self.session.functions.borrow();
+        let named = |column: &&ResultColumn| match (column, expr) {
+            (ResultColumn::Expr { alias: Some(alias), .. }, Expr::Column(name)) => {
+                name.table.is_none() && alias.is(&name.name.text)
+            }
+            _ => false,
+        };
+        let of = match columns.iter().find(named) {
+            Some(ResultColumn::Expr { expr, .. }) => expr,
+            _ => expr,
+        };
+        has_aggregate(expr, functions) || has_aggregate(of, functions)
+    }
+}
 
 /// Whether an aggregate is called in an expression; those of queries within it are theirs.
 pub(super) fn has_aggregate(expr: &Expr, functions: &Registry) -> bool {

@@ -57,6 +57,7 @@ impl<'q, S: Store> Binder<'q, S> {
         let current = Current::default();
         let reach = Reach::Row { depth: self.depth, current: current.clone(), columns: columns.clone() };
         self.commons[at].reach = reach;
+        let mut collations: Vec<_> = setup.columns.iter().map(|column| column.collation).collect();
         let mut bodies = Vec::with_capacity(steps.len());
         let several = steps.len() > 1;
         if several {
@@ -83,11 +84,13 @@ impl<'q, S: Store> Binder<'q, S> {
                 return Err(Failure::error("recursive aggregate queries not supported"));
             }
             super::select::same_width(*op, columns.len(), step.columns.len())?;
+            super::select::first_collations(&mut collations, &step.columns);
             bodies.push(step.body);
         }
         self.depth -= 1;
-        let keys = self.compound_order(&select.order_by, &select.first, &select.compounds, &setup.columns)?;
-        let collations = setup.columns.iter().map(|column| column.collation.unwrap_or_default()).collect();
+        let (order_by, all) = (&select.order_by, &select.compounds);
+        let keys = self.compound_order(order_by, &select.first, all, &setup.columns, &collations)?;
+        let collations = collations.into_iter().map(Option::unwrap_or_default).collect();
         let distinct = steps.iter().any(|(op, _)| *op == CompoundOp::Union);
         let recursive = Recursive::new(setup.body, bodies, current, collations, distinct, keys);
         let mut query = Query::new(Body::Recursive(Box::new(recursive)), columns);

@@ -2,14 +2,12 @@
 
 use super::expr::Bound;
 use super::from::{FromTable, last_right};
-use super::group::{has_aggregate, has_window, window_has_aggregate};
-use super::window::LevelWindows;
+use super::group::{By, has_aggregate, window_has_aggregate};
+use super::window::{LevelWindows, windowed};
 use super::{Binder, Groups, ScopeColumn};
 use crate::row::{Collation, KeyColumn};
 use crate::sql::ast::{self, Core as Clause, Literal, Nulls, Order, OrderTerm, ResultColumn};
-use crate::sql::exec::{
-    Body, Compound, Core, Distinct, Expr, Grouping, OutputColumn, Place, Query, Sort, SortKey, Values,
-};
+use crate::sql::exec::{Body, Compound, Core, Distinct, Expr, Grouping, OutputColumn, Query, Sort, SortKey, Values};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
@@ -62,16 +60,20 @@ impl<'q, S: Store> Binder<'q, S> {
         let (left, mut reaches) = self.single(first, &[], false)?;
         let mut parts = vec![(ast::CompoundOp::UnionAll, left.body)];
         let columns = left.columns;
+        let mut collations: Vec<_> = columns.iter().map(|column| column.collation).collect();
         for (op, clause) in compounds {
             let (next, out) = self.single(clause, &[], false)?;
             reaches = reaches.min(out);
             same_width(*op, columns.len(), next.columns.len())?;
             parts.push((*op, next.body));
+            first_collations(&mut collations, &next.columns);
         }
-        let collations = columns.iter().map(|column| column.collation.unwrap_or_default()).collect();
-        let keys = self.compound_order(order_by, first, compounds, &columns)?;
+        let keys = self.compound_order(order_by, first, compounds, &columns, &collations)?;
+        let collations = collations.into_iter().map(Option::unwrap_or_default).collect();
         let width = columns.len();
-        let mut query = Query::new(Body::Compound(Box::new(Compound::new(parts, collations))), columns);
+        let mut compound = Compound::new(parts, collations);
+        compound.ordered = !keys.is_empty();
+        let mut query = Query::new(Body::Compound(Box::new(compound)), columns);
         query.sort = (!keys.is_empty()).then(|| Sort::new(keys, width));
         Ok((query, reaches))
     }
@@ -83,6 +85,7 @@ impl<'q, S: Store> Binder<'q, S> {
         first: &'q Clause,
         compounds: &'q [(ast::CompoundOp, Clause)],
         columns: &[OutputColumn],
+        collations: &[Option<Collation>],
     ) -> Result<Vec<SortKey>> {
         let mut keys = Vec::new();
         let all = || std::iter::once(first).chain(compounds.iter().map(|(_, clause)| clause));
@@ -98,7 +101,7 @@ impl<'q, S: Store> Binder<'q, S> {
                     ordinal(at + 1)
                 )));
             };
-            keys.push(sort_key(term, output, collation.or(columns[output].collation)));
+            keys.push(sort_key(term, output, collation.or(collations[output])));
         }
         Ok(keys)
     }
@@ -163,22 +166,25 @@ impl<'q, S: Store> Binder<'q, S> {
         let filter = query.filter.as_ref().map(|filter| self.conditions(filter)).transpose()?.unwrap_or_default();
         let mut keys = Vec::new();
         for (at, expr) in query.group_by.iter().enumerate() {
-            let expr = match integer(expr) {
-                Some(number) => match result_number(number, &query.columns) {
-                    Some(result) => result,
-                    None => {
-                        let (which, columns) = (ordinal(at + 1), query.columns.len());
+            let by = match integer(expr) {
+                Some(number) => match self.grouped_by(number, &query.columns, &tables)? {
+                    (Some(by), _) => by,
+                    (None, columns) => {
+                        let which = ordinal(at + 1);
                         return Err(Failure::error(format!(
                             "{which} GROUP BY term out of range - should be between 1 and {columns}"
                         )));
                     }
                 },
-                None => expr,
+                None => By::Expr(expr),
             };
-            if self.calls_aggregate(expr, &query.columns) {
-                return Err(Failure::error("aggregate functions are not allowed in the GROUP BY clause"));
-            }
-            let Bound { expr, collation, .. } = self.expr(expr)?;
+            let Bound { expr, collation, .. } = match by {
+                By::Column((column, alone)) => self.place(&column, 0, alone)?,
+                By::Expr(expr) if self.calls_aggregate(expr, &query.columns) => {
+                    return Err(Failure::error("aggregate functions are not allowed in the GROUP BY clause"));
+                }
+                By::Expr(expr) => self.expr(expr)?,
+            };
             keys.push((expr, KeyColumn { collation: collation.unwrap_or_default(), descending: false }));
         }
         if query.having.is_some() && !grouped {
@@ -268,40 +274,6 @@ impl<'q, S: Store> Binder<'q, S> {
         results || in_windows || !query.group_by.is_empty()
     }
 
-    /// The order that the first pass over windows wants, in terms of the rows that come in.
-    fn window_order(&mut self) -> Option<Vec<(Expr<S>, SortKey)>> {
-        let level = self.level();
-        let (windows, groups) = (level.windows.as_ref()?, level.groups.as_ref()?);
-        let order = windows.first_order();
-        let of = |key: &SortKey| {
-            let place = groups.places.iter().find(|(_, register)| usize::from(*register) == key.output);
-            (Expr::Local(place.map_or(Place::Register(key.output as u16), |(place, _)| *place)), *key)
-        };
-        (!order.is_empty()).then(|| order.iter().map(of).collect())
-    }
-
-    /// Whether an aggregate is called in an expression, or in the result that it is the name of.
-    fn calls_aggregate(&self, expr: &ast::Expr, columns: &[ResultColumn]) -> bool {
-        let functions = &*self.session.functions.borrow();
-        let named = |column: &&ResultColumn| match (column, expr) {
-            (ResultColumn::Expr { alias: Some(alias), .. }, ast::Expr::Column(name)) => {
-                name.table.is_none() && alias.is(&name.name.text)
-            }
-            _ => false,
-        };
-        let of = match columns.iter().find(named) {
-            Some(ResultColumn::Expr { expr, .. }) => expr,
-            _ => expr,
-        };
-        has_aggregate(expr, functions) || has_aggregate(of, functions)
-    }
-
-    fn allow_windows(&mut self, allowed: bool) {
-        if let Some(windows) = &mut self.level().windows {
-            windows.allowed = allowed;
-        }
-    }
-
     fn results(
         &mut self,
         query: &'q ast::Query,
@@ -338,38 +310,51 @@ impl<'q, S: Store> Binder<'q, S> {
                         ResultColumn::AllOf(name) => Some(name),
                         _ => None,
                     };
-                    let mut any = false;
-                    let last_right = last_right(tables).unwrap_or(0);
-                    for (at, table) in self.level().tables.clone().into_iter().enumerate() {
-                        if of.is_some_and(|of| !of.is(&table.name)) {
-                            continue;
-                        }
-                        any = true;
-                        for column in table.columns {
-                            if column.hidden && of.is_none() {
-                                continue;
-                            }
-                            // Left of a join that keeps right rows, a table's column is shown as what the joins made of it.
-                            let merged = column.hidden && column.used_again && at < last_right;
-                            let column = match merged {
-                                true => self.first_of(&column.name).unwrap_or(column),
-                                false => column,
-                            };
-                            let bound = self.place(&column, 0, merged || !column.hidden)?;
-                            let mut shown = OutputColumn::from(column.shown());
-                            (shown.affinity, shown.collation) = (bound.affinity, bound.collation);
-                            let collation = bound.collation;
-                            results.push(Output { shown, alias: None, expr: None, collation });
-                            outputs.push(bound.expr);
-                        }
-                    }
-                    if let (Some(of), false) = (of, any) {
-                        return Err(Failure::error(format!("no such table: {}", of.text)));
+                    for (column, alone) in self.star(of, tables)? {
+                        let bound = self.place(&column, 0, alone)?;
+                        let mut shown = OutputColumn::from(column.shown());
+                        (shown.affinity, shown.collation) = (bound.affinity, bound.collation);
+                        let collation = bound.collation;
+                        results.push(Output { shown, alias: None, expr: None, collation });
+                        outputs.push(bound.expr);
                     }
                 }
             }
         }
         Ok((outputs, results))
+    }
+
+    /// The columns of `*`, each with whether it is meant by its name alone.
+    pub(super) fn star(
+        &mut self,
+        of: Option<&ast::Ident>,
+        tables: &[FromTable<'q, S>],
+    ) -> Result<Vec<(ScopeColumn, bool)>> {
+        let (mut columns, mut any) = (Vec::new(), false);
+        let last_right = last_right(tables).unwrap_or(0);
+        for (at, table) in self.level().tables.clone().into_iter().enumerate() {
+            if of.is_some_and(|of| !of.is(&table.name)) {
+                continue;
+            }
+            any = true;
+            for column in table.columns {
+                if column.hidden && of.is_none() {
+                    continue;
+                }
+                // Left of a join that keeps right rows, a table's column is shown as what the joins made of it.
+                let merged = column.hidden && column.used_again && at < last_right;
+                let column = match merged {
+                    true => self.first_of(&column.name).unwrap_or(column),
+                    false => column,
+                };
+                let alone = merged || !column.hidden;
+                columns.push((column, alone));
+            }
+        }
+        match of {
+            Some(of) if !any => Err(Failure::error(format!("no such table: {}", of.text))),
+            _ => Ok(columns),
+        }
     }
 
     /// The column that a name without a table means in the innermost level.
@@ -428,6 +413,13 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 }
 
+/// Of a compound's column, the collation is that of the first part that has one.
+pub(super) fn first_collations(collations: &mut [Option<Collation>], columns: &[OutputColumn]) {
+    for (collation, column) in collations.iter_mut().zip(columns) {
+        *collation = collation.or(column.collation);
+    }
+}
+
 /// The parts of a compound have as many results.
 pub(super) fn same_width(op: ast::CompoundOp, left: usize, right: usize) -> Result<()> {
     let name = match op {
@@ -444,25 +436,7 @@ pub(super) fn same_width(op: ast::CompoundOp, left: usize, right: usize) -> Resu
     }
 }
 
-/// Whether a function is called over a window.
-fn windowed(query: &ast::Query, order_by: &[OrderTerm]) -> bool {
-    let in_result = |column: &ResultColumn| matches!(column, ResultColumn::Expr { expr, .. } if has_window(expr));
-    query.columns.iter().any(in_result) || order_by.iter().any(|term| has_window(&term.expr))
-}
-
-/// The order of a window's rows by a register; without a term, that of its partitions.
-pub(super) fn key_of(term: Option<&OrderTerm>, register: usize, collation: Option<Collation>) -> SortKey {
-    match term {
-        Some(term) => sort_key(term, register, collation),
-        None => SortKey {
-            output: register,
-            key: KeyColumn { collation: collation.unwrap_or_default(), descending: false },
-            nulls_first: true,
-        },
-    }
-}
-
-fn sort_key(term: &OrderTerm, output: usize, collation: Option<Collation>) -> SortKey {
+pub(super) fn sort_key(term: &OrderTerm, output: usize, collation: Option<Collation>) -> SortKey {
     let descending = term.order == Some(Order::Desc);
     let nulls_first = match term.nulls {
         Some(nulls) => nulls == Nulls::First,
@@ -497,13 +471,6 @@ fn number(expr: &ast::Expr, term: usize, results: usize) -> Result<Option<usize>
             "{} ORDER BY term out of range - should be between 1 and {results}",
             ordinal(term + 1)
         ))),
-    }
-}
-
-fn result_number<'q>(number: i64, columns: &'q [ResultColumn]) -> Option<&'q ast::Expr> {
-    match columns.get(usize::try_from(number).ok()?.checked_sub(1)?)? {
-        ResultColumn::Expr { expr, .. } => Some(expr),
-        _ => None,
     }
 }
 

@@ -3,8 +3,9 @@
 //! Calls over windows of the same partitions, order and frame share a pass. As SQLite has it, the pass of the first call is
 //! the last one, since its order is what the rows come out in.
 
+use super::group::has_window;
 use super::{Binder, Bound};
-use crate::row::Collation;
+use crate::row::{Collation, KeyColumn};
 use crate::sql::ast::{self, Args, FrameBound, FrameExclude, FrameUnit, Ident, Over, Window};
 use crate::sql::exec::{Callee, Edge, Expr, Extent, Place, SortKey, WindowCall, WindowPass, Windows};
 use crate::sql::failure::{Failure, Result};
@@ -196,6 +197,24 @@ impl<'q, S: Store> LevelWindows<'q, S> {
 }
 
 impl<'q, S: Store> Binder<'q, S> {
+    pub(super) fn allow_windows(&mut self, allowed: bool) {
+        if let Some(windows) = &mut self.level().windows {
+            windows.allowed = allowed;
+        }
+    }
+
+    /// The order that the first pass over windows wants, in terms of the rows that come in.
+    pub(super) fn window_order(&mut self) -> Option<Vec<(Expr<S>, SortKey)>> {
+        let level = self.level();
+        let (windows, groups) = (level.windows.as_ref()?, level.groups.as_ref()?);
+        let order = windows.first_order();
+        let of = |key: &SortKey| {
+            let place = groups.places.iter().find(|(_, register)| usize::from(*register) == key.output);
+            (Expr::Local(place.map_or(Place::Register(key.output as u16), |(place, _)| *place)), *key)
+        };
+        (!order.is_empty()).then(|| order.iter().map(of).collect())
+    }
+
     /// A call with `OVER`.
     pub(super) fn window_call(&mut self, call: &'q ast::Call, over: &'q Over) -> Result<Bound<S>> {
         let name = &*call.name.text;
@@ -282,12 +301,12 @@ impl<'q, S: Store> Binder<'q, S> {
         let mut partition_by = Vec::with_capacity(shape.partition_by.len());
         for expr in shape.partition_by {
             let (register, collation) = self.window_key(expr)?;
-            partition_by.push(super::select::key_of(None, register, Some(collation)));
+            partition_by.push(key_of(None, register, Some(collation)));
         }
         let mut order_by = Vec::with_capacity(shape.order_by.len());
         for term in shape.order_by {
             let (register, collation) = self.window_key(&term.expr)?;
-            order_by.push(super::select::key_of(Some(term), register, Some(collation)));
+            order_by.push(key_of(Some(term), register, Some(collation)));
         }
         let (start, end) = (self.edge(shape.start)?, self.edge(shape.end)?);
         let extent = Extent { unit: shape.unit, start, end, exclude: shape.exclude };
@@ -337,6 +356,25 @@ impl<'q, S: Store> Binder<'q, S> {
             windows.bound.computed.push((expr, register));
         }
         Ok(register)
+    }
+}
+
+/// Whether a function is called over a window.
+pub(super) fn windowed(query: &ast::Query, order_by: &[ast::OrderTerm]) -> bool {
+    let in_result =
+        |column: &ast::ResultColumn| matches!(column, ast::ResultColumn::Expr { expr, .. } if has_window(expr));
+    query.columns.iter().any(in_result) || order_by.iter().any(|term| has_window(&term.expr))
+}
+
+/// The order of a window's rows by a register; without a term, that of its partitions.
+fn key_of(term: Option<&ast::OrderTerm>, register: usize, collation: Option<Collation>) -> SortKey {
+    match term {
+        Some(term) => super::select::sort_key(term, register, collation),
+        None => SortKey {
+            output: register,
+            key: KeyColumn { collation: collation.unwrap_or_default(), descending: false },
+            nulls_first: true,
+        },
     }
 }
 
