@@ -177,6 +177,8 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     commons: Vec<common::Common<'q, S>>,
     /// How often common tables are named.
     pub(in crate::sql) uses: Uses,
+    /// That what is bound is a step that runs again and again.
+    repeats: bool,
     /// Views that are open.
     views: u32,
     /// The tables that are read.
@@ -200,6 +202,7 @@ impl<'q, S: Store> Binder<'q, S> {
             parameters: Parameters::default(),
             commons: Vec::new(),
             uses: Uses::default(),
+            repeats: false,
             views: 0,
             reads: Vec::new(),
             plan: Vec::new(),

@@ -4,7 +4,7 @@ use super::Binder;
 use super::common::Reach;
 use super::from::rename;
 use crate::sql::ast::{self, CompoundOp, Source};
-use crate::sql::exec::{Body, Current, Query, Recursive};
+use crate::sql::exec::{Access, Body, Current, Frame, Joined, Loop, Query, Recursive, Slot};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
@@ -72,7 +72,10 @@ impl<'q, S: Store> Binder<'q, S> {
                     Reach::Row { depth: self.depth, current: current.clone(), columns: columns.clone() };
             }
             let line = self.plan.len();
-            let (step, out) = self.single(clause, &[], false)?;
+            let repeats = std::mem::replace(&mut self.repeats, true);
+            let step = self.single(clause, &[], false);
+            self.repeats = repeats;
+            let (step, out) = step?;
             self.uncover(line);
             self.depth -= if several { 2 } else { 0 };
             reaches = reaches.min(out);
@@ -97,6 +100,16 @@ impl<'q, S: Store> Binder<'q, S> {
         self.limit(&mut query, select.limit.as_ref())?;
         self.commons.truncate(commons);
         Ok((query, reaches))
+    }
+
+    /// What is gone through once keeps no rows of a query that it reads first.
+    pub(super) fn stream(&self, frame: &mut Frame<S>, joined: &Joined<S>) {
+        let once = self.levels.is_empty() && !self.repeats && joined.loops.iter().all(|one| one.right.is_none());
+        if let (true, Some(Loop { slot, access: Access::Rows, .. })) = (once, joined.loops.first())
+            && let Some(Slot::Rows(rows)) = frame.slots.get_mut(*slot)
+        {
+            rows.keep = false;
+        }
     }
 
     /// The row at hand is no query that the plan could tell of: what has nothing below it is no line.

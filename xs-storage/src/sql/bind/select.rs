@@ -238,6 +238,7 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let mut frame = planned.frame;
         frame.registers = vec![Default::default(); usize::from(level.registers)];
+        self.stream(&mut frame, &planned.joined);
         let mut sorted = planned.sorted;
         if grouped && !query.group_by.is_empty() {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR GROUP BY".to_owned()));
