@@ -98,5 +98,75 @@ fn a_program_adds_functions() {
     db.add_function(Function { name: "last".into(), arity: Arity::Exactly(1), deterministic: true, callable });
     gives(&db, "SELECT last(b) FROM t GROUP BY a > 0", &["t2"]);
     fails(&db, "SELECT last(b) FROM t WHERE a > 5", "no last row");
-    fails(&db, "SELECT a FROM t WHERE last(b) = 1", "misuse of aggregate: last()");
+    fails(&db, "SELECT a FROM t WHERE last(b) = 1", "misuse of aggregate function last()");
+}
+
+/// The sum of integers, and how often a row came in and one left.
+struct Tally {
+    sum: i64,
+    came: i64,
+    left: i64,
+    inverts: bool,
+}
+
+impl function::Aggregate for Tally {
+    fn step(&mut self, _: &mut Context<'_>, args: &[ValueRef<'_>]) -> Result<(), function::Error> {
+        (self.sum, self.came) = (self.sum + args[0].to_integer(), self.came + 1);
+        Ok(())
+    }
+
+    fn can_invert(&self) -> bool {
+        self.inverts
+    }
+
+    fn inverse(&mut self, _: &mut Context<'_>, args: &[ValueRef<'_>]) -> Result<(), function::Error> {
+        (self.sum, self.left) = (self.sum - args[0].to_integer(), self.left + 1);
+        Ok(())
+    }
+
+    fn value(&self, _: &mut Context<'_>) -> Result<Value, function::Error> {
+        Ok(format!("{} after {} and {}", self.sum, self.came, self.left).as_str().into())
+    }
+}
+
+#[test]
+fn a_programs_aggregates_have_windows() {
+    let db = filled();
+    for (name, inverts) in [("slides", true), ("begins", false)] {
+        let begin = move || Box::new(Tally { sum: 0, came: 0, left: 0, inverts }) as Box<dyn function::Aggregate>;
+        let callable = Callable::Aggregate(Arc::new(begin));
+        db.add_function(Function { name: name.into(), arity: Arity::Exactly(1), deterministic: true, callable });
+    }
+    let over = |name: &str, frame: &str| {
+        format!("SELECT {name}(x) OVER (ORDER BY x ROWS {frame}) FROM (SELECT 1 AS x UNION SELECT 2 UNION SELECT 3)")
+    };
+    let moving = "BETWEEN 1 PRECEDING AND CURRENT ROW";
+    gives(&db, &over("slides", moving), &["1 after 1 and 0", "3 after 2 and 0", "5 after 3 and 1"]);
+    gives(&db, &over("begins", moving), &["1 after 1 and 0", "3 after 2 and 0", "5 after 2 and 0"]);
+    let growing = "UNBOUNDED PRECEDING";
+    gives(&db, &over("begins", growing), &["1 after 1 and 0", "3 after 2 and 0", "6 after 3 and 0"]);
+    // Where rows in the middle are left out, each frame is gone through.
+    let without = "BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW";
+    gives(&db, &over("slides", without), &["2 after 1 and 0", "4 after 2 and 0", "2 after 1 and 0"]);
+}
+
+#[test]
+fn a_long_recursion_keeps_what_is_queued() {
+    let db = filled();
+    let sql = "WITH c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c LIMIT 1 OFFSET 20000";
+    gives(&db, sql, &["20001"]);
+    let handle = db.interrupt_handle();
+    let mut calls = 0;
+    db.set_random(move || {
+        calls += 1;
+        if calls == 1000 {
+            handle.interrupt();
+        }
+        calls
+    });
+    let endless = "WITH c(x) AS (SELECT random() UNION SELECT random() FROM c) SELECT count(*) FROM c";
+    fails(&db, endless, "interrupted");
+    let endless =
+        "WITH c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 300) SELECT count(*) OVER (ORDER BY x) FROM c";
+    gives(&db, &format!("SELECT count(*) FROM ({endless})"), &["300"]);
 }

@@ -177,7 +177,7 @@ fn errors_are_sqlites() {
         ("SELECT *", "no tables specified"),
         ("SELECT nope(1)", "no such function: nope"),
         ("SELECT abs(1, 2)", "wrong number of arguments to function abs()"),
-        ("SELECT a FROM t WHERE sum(a) > 1", "misuse of aggregate: sum()"),
+        ("SELECT a FROM t WHERE sum(a) > 1", "misuse of aggregate function sum()"),
         ("SELECT a FROM t ORDER BY 2", "1st ORDER BY term out of range - should be between 1 and 1"),
         ("SELECT (SELECT a, b FROM t)", "sub-select returns 2 columns - expected 1"),
         (

@@ -95,4 +95,14 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts![basics, durability, functions, json_functions, table_functions,];
+transcripts![
+    basics,
+    common_tables,
+    durability,
+    functions,
+    json_functions,
+    row_values,
+    table_functions,
+    window_errors,
+    windows,
+];

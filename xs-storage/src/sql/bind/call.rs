@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::window::misuse;
 use super::{Binder, Bound};
 use crate::row::Collation;
 use crate::sql::ast::{self, Args, Literal};
@@ -17,8 +18,8 @@ fn call_of<S: Store>(function: Arc<dyn Scalar>, args: Vec<Expr<S>>, collation: O
 impl<'q, S: Store> Binder<'q, S> {
     pub(super) fn call(&mut self, call: &'q ast::Call) -> Result<Bound<S>> {
         let name = &*call.name.text;
-        if call.over.is_some() {
-            return Err(Failure::unsupported("window functions"));
+        if let Some(over) = &call.over {
+            return self.window_call(call, over);
         }
         let (distinct, args): (bool, &'q [ast::Expr]) = match &call.args {
             Args::Star => (false, &[]),
@@ -33,6 +34,7 @@ impl<'q, S: Store> Binder<'q, S> {
         let scalar = match &function.callable {
             Callable::Aggregate(begin) => return self.aggregate(call, begin.clone(), distinct, args),
             Callable::Scalar(scalar) => scalar.clone(),
+            Callable::Window(_) => return Err(misuse("window", name).at(call.name.span.start)),
         };
         if call.filter.is_some() {
             return Err(Failure::error(format!("FILTER may not be used with non-aggregate {name}()")));
@@ -100,8 +102,16 @@ impl<'q, S: Store> Binder<'q, S> {
     ) -> Result<Bound<S>> {
         let name = &*call.name.text;
         let at = self.levels.len().checked_sub(1);
-        let misuse = || Failure::error(format!("misuse of aggregate: {name}()")).at(call.name.span.start);
-        let at = at.filter(|at| !self.levels[*at].before && self.levels[*at].groups.is_some()).ok_or_else(misuse)?;
+        let misused = || {
+            let level = self.levels.last().filter(|level| level.groups.is_none() || !level.before);
+            let failure = match level.is_some_and(|level| level.grouped || level.ordering) {
+                true => Failure::error(format!("misuse of aggregate: {name}()")),
+                false => misuse("aggregate", name),
+            };
+            failure.at(call.name.span.start)
+        };
+        let takes = |level: &super::Level<'_, S>| !level.before && level.grouped && level.groups.is_some();
+        let at = at.filter(|at| takes(&self.levels[*at])).ok_or_else(misused)?;
         if distinct && args.len() != 1 {
             return Err(Failure::error("DISTINCT aggregates must have exactly one argument"));
         }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use super::Binder;
 use super::operators::operator;
+use super::vector::{compares, may_be_row};
 use crate::row::Collation;
 use crate::sql::ast::{self, BinaryOp, Literal, UnaryOp};
 use crate::sql::catalog::collation_named;
@@ -72,6 +73,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 Bound { collation: Some(collation), explicit: true, ..self.expr(operand)? }
             }
             ast::Expr::Like(like) => return self.like(like),
+            ast::Expr::Between(between) if may_be_row(&between.operand) => return self.row_between(between),
             ast::Expr::Between(between) => {
                 let operand = self.expr(&between.operand)?;
                 let (least, greatest) = (self.expr(&between.low)?, self.expr(&between.high)?);
@@ -134,8 +136,8 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn binary(&mut self, binary: &'q ast::Binary) -> Result<Bound<S>> {
-        if matches!(binary.left, ast::Expr::Row(_)) || matches!(binary.right, ast::Expr::Row(_)) {
-            return self.rows(binary);
+        if compares(binary.op) && (may_be_row(&binary.left) || may_be_row(&binary.right)) {
+            return self.compare_rows(binary.op, &binary.left, &binary.right);
         }
         if matches!(binary.op, BinaryOp::Arrow | BinaryOp::LongArrow) {
             let name = if binary.op == BinaryOp::Arrow { "->" } else { "->>" };
@@ -162,6 +164,9 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn case(&mut self, case: &'q ast::Case) -> Result<Bound<S>> {
+        if let Some(operand) = case.operand.as_ref().filter(|operand| may_be_row(operand)) {
+            return self.row_case(operand, case);
+        }
         let operand = case.operand.as_ref().map(|operand| self.expr(operand)).transpose()?;
         let mut branches = Vec::with_capacity(case.branches.len());
         for (when, then) in &case.branches {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Binder, Bound, Common, ScopeColumn, ScopeTable, VIEWS};
+use super::{Binder, Bound, ScopeColumn, ScopeTable, VIEWS};
 use crate::sql::ast::{self, FromItem, Indexed, JoinConstraint, JoinKind, Source};
 use crate::sql::catalog::{Relation, Table, View, folded};
 use crate::sql::exec::{Body, Expr, OutputColumn, Place, Query, Relation as Compare};
@@ -100,6 +100,12 @@ impl<'q, S: Store> Binder<'q, S> {
         match &item.source {
             Source::Table(name, indexed) => {
                 let rows = self.named(name, reaches)?;
+                if let (Rows::Query(query, _), Some(Indexed::By(index))) = (&rows, indexed) {
+                    return Err(Failure::error(match query.body {
+                        Body::Current(_) => "no query solution".to_owned(),
+                        _ => format!("no such index: \"{}\"", index.text),
+                    }));
+                }
                 Ok((alias.unwrap_or_else(|| name.name.text.clone()), rows, indexed.as_ref()))
             }
             Source::Select(select) => {
@@ -123,10 +129,9 @@ impl<'q, S: Store> Binder<'q, S> {
         if name.schema.is_none()
             && let Some(at) = self.commons.iter().rposition(|common| common.table.name.is(&name.name.text))
         {
-            let (query, out) = self.common(at)?;
+            let (rows, out) = self.common(at)?;
             *reaches = out.min(*reaches);
-            let correlated = out < self.levels.len();
-            return Ok(Rows::Query(Box::new(query), correlated));
+            return Ok(rows);
         }
         let catalog = self.catalog;
         let found = catalog.find(name);
@@ -150,38 +155,9 @@ impl<'q, S: Store> Binder<'q, S> {
         }
     }
 
-    fn common(&mut self, at: usize) -> Result<(Query<S>, usize)> {
-        let Common { table, visible, text } = self.commons[at];
-        if visible == 0 {
-            return Err(Failure::unsupported("recursive common tables"));
-        }
-        self.open_view()?;
-        // It sees those before it, and itself, which is refused above.
-        let hidden = self.commons.split_off(at + 1);
-        self.commons[at].visible = 0;
-        let text = std::mem::replace(&mut self.text, text);
-        let bound = self.select(&table.select);
-        self.text = text;
-        self.commons[at].visible = visible;
-        self.commons.extend(hidden);
-        self.views -= 1;
-        let (mut query, reaches) = bound?;
-        rename(&mut query.columns, &table.columns, &table.name.text)?;
-        Ok((query, reaches))
-    }
-
-    pub(super) fn with(&mut self, with: &'q ast::With) -> Result<()> {
-        for (at, table) in with.tables.iter().enumerate() {
-            if with.tables[..at].iter().any(|other| other.name.is(&table.name.text)) {
-                return Err(Failure::error(format!("duplicate WITH table name: {}", table.name.text)));
-            }
-            self.commons.push(Common { table, visible: 1, text: self.text });
-        }
-        Ok(())
-    }
-
     fn view(&mut self, view: &'q View) -> Result<Query<S>> {
         self.open_view()?;
+        self.uses.add_view(self.catalog, self.session, &view.sql, &view.create.select);
         // A view sees nothing of where it is used.
         let levels = std::mem::take(&mut self.levels);
         let commons = std::mem::take(&mut self.commons);
@@ -256,8 +232,16 @@ impl<'q, S: Store> Binder<'q, S> {
                 );
             }
             let mut equal = Vec::new();
+            // Of several columns that are ambiguous, the last one is told of.
+            let mut ambiguous = None;
             for name in &shared {
-                equal.push(self.share(name, &mut shown, table.kind, keeps_right)?);
+                match self.share(name, &mut shown, table.kind, keeps_right) {
+                    Err(failure) if failure.message().starts_with("ambiguous") => ambiguous = Some(failure),
+                    shared => equal.push(shared?),
+                }
+            }
+            if let Some(failure) = ambiguous {
+                return Err(failure);
             }
             conditions.push(equal);
             self.level().tables.push(shown);
@@ -419,7 +403,7 @@ impl From<ScopeColumn> for OutputColumn {
 }
 
 /// Gives the columns other names, and those that have the same name a number.
-fn rename(columns: &mut [OutputColumn], names: &[ast::Ident], of: &str) -> Result<()> {
+pub(super) fn rename(columns: &mut [OutputColumn], names: &[ast::Ident], of: &str) -> Result<()> {
     if !names.is_empty() {
         if names.len() != columns.len() {
             let (want, have) = (names.len(), columns.len());

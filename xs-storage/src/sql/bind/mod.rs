@@ -7,17 +7,22 @@
 
 mod call;
 mod change;
+mod common;
 mod expr;
 mod from;
 mod function;
 mod group;
 mod operators;
+mod recursive;
 mod select;
 mod sets;
+mod vector;
+mod window;
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
+pub(in crate::sql) use common::Uses;
 pub(in crate::sql) use expr::Bound;
 pub(in crate::sql) use from::{FromTable, Rows};
 pub(in crate::sql) use function::after_needs;
@@ -80,6 +85,11 @@ pub(in crate::sql) struct Groups<S: Store> {
 pub(in crate::sql) struct Level<'q, S: Store> {
     pub(in crate::sql) tables: Vec<ScopeTable>,
     groups: Option<Groups<S>>,
+    windows: Option<window::LevelWindows<'q, S>>,
+    /// That its results are of groups, and so may call aggregates.
+    grouped: bool,
+    /// That its `ORDER BY` is being bound.
+    ordering: bool,
     /// What is bound now is computed of rows, before they are grouped.
     before: bool,
     pub(in crate::sql) registers: u16,
@@ -100,6 +110,9 @@ impl<S: Store> Level<'_, S> {
         Level {
             tables: Vec::new(),
             groups: None,
+            windows: None,
+            grouped: false,
+            ordering: false,
             before: true,
             registers: 0,
             reaches,
@@ -155,15 +168,6 @@ impl Parameters {
     }
 }
 
-/// A common table, and those that it can see.
-#[derive(Clone, Copy)]
-struct Common<'q> {
-    table: &'q ast::CommonTable,
-    /// How many tables of the list it sees: those before it and itself.
-    visible: usize,
-    text: &'q str,
-}
-
 /// Binds one statement.
 pub(in crate::sql) struct Binder<'q, S: Store> {
     pub(in crate::sql) catalog: &'q Catalog,
@@ -172,7 +176,11 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     text: &'q str,
     levels: Vec<Level<'q, S>>,
     pub(in crate::sql) parameters: Parameters,
-    commons: Vec<Common<'q>>,
+    commons: Vec<common::Common<'q, S>>,
+    /// How often common tables are named.
+    pub(in crate::sql) uses: Uses,
+    /// That what is bound is a step that runs again and again.
+    repeats: bool,
     /// Views that are open.
     views: u32,
     /// The tables that are read.
@@ -195,6 +203,8 @@ impl<'q, S: Store> Binder<'q, S> {
             levels: Vec::new(),
             parameters: Parameters::default(),
             commons: Vec::new(),
+            uses: Uses::default(),
+            repeats: false,
             views: 0,
             reads: Vec::new(),
             plan: Vec::new(),

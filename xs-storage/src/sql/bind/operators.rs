@@ -1,4 +1,4 @@
-//! Operators between two operands, rows of values among them.
+//! Operators between two operands.
 
 use super::expr::comparison;
 use super::{Binder, Bound};
@@ -36,51 +36,6 @@ pub(super) fn operator<S: Store>(op: BinaryOp, left: Bound<S>, right: Bound<S>) 
 }
 
 impl<'q, S: Store> Binder<'q, S> {
-    /// `(a, b) = (c, d)`, `(a, b) < (c, d)`: column by column.
-    pub(super) fn rows(&mut self, binary: &'q ast::Binary) -> Result<Bound<S>> {
-        let (ast::Expr::Row(left), ast::Expr::Row(right)) = (&binary.left, &binary.right) else {
-            return match (&binary.left, &binary.right) {
-                (ast::Expr::Row(_), ast::Expr::Subquery(_)) | (ast::Expr::Subquery(_), ast::Expr::Row(_)) => {
-                    Err(Failure::unsupported("a row compared with a query"))
-                }
-                _ => Err(Failure::error("row value misused")),
-            };
-        };
-        if left.len() != right.len() {
-            return Err(Failure::error("row value misused"));
-        }
-        let mut result: Option<Expr<S>> = None;
-        for at in (0..left.len()).rev() {
-            let mut one = |op| -> Result<Expr<S>> {
-                let (left, right) = (self.expr(&left[at])?, self.expr(&right[at])?);
-                Ok(operator(op, left, right))
-            };
-            result = Some(match (binary.op, result) {
-                (op @ (BinaryOp::Eq | BinaryOp::Is | BinaryOp::IsNotDistinctFrom), rest) => match rest {
-                    None => one(op)?,
-                    Some(rest) => Expr::And(Box::new((one(op)?, rest))),
-                },
-                (op @ (BinaryOp::NotEq | BinaryOp::IsNot | BinaryOp::IsDistinctFrom), rest) => match rest {
-                    None => one(op)?,
-                    Some(rest) => Expr::Or(Box::new((one(op)?, rest))),
-                },
-                (op @ (BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq), rest) => match rest {
-                    None => one(op)?,
-                    Some(rest) => {
-                        let strict = match op {
-                            BinaryOp::Lt | BinaryOp::LtEq => BinaryOp::Lt,
-                            _ => BinaryOp::Gt,
-                        };
-                        let (less, equal) = (one(strict)?, one(BinaryOp::Eq)?);
-                        Expr::Or(Box::new((less, Expr::And(Box::new((equal, rest))))))
-                    }
-                },
-                _ => return Err(Failure::error("row value misused")),
-            });
-        }
-        result.map(Bound::plain).ok_or_else(|| Failure::error("row value misused"))
-    }
-
     pub(super) fn like(&mut self, like: &'q ast::Like) -> Result<Bound<S>> {
         let kind = match like.op {
             LikeOp::Like => PatternKind::Like,

@@ -2,7 +2,8 @@
 
 use super::expr::Bound;
 use super::from::{FromTable, last_right};
-use super::group::has_aggregate;
+use super::group::{By, has_aggregate, window_has_aggregate};
+use super::window::{LevelWindows, windowed};
 use super::{Binder, Groups, ScopeColumn};
 use crate::row::{Collation, KeyColumn};
 use crate::sql::ast::{self, Core as Clause, Literal, Nulls, Order, OrderTerm, ResultColumn};
@@ -31,47 +32,68 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn select_with(&mut self, select: &'q ast::Select) -> Result<(Query<S>, usize)> {
-        let (mut query, mut reaches) = match select.compounds.is_empty() {
+        let (mut query, reaches) = match select.compounds.is_empty() {
             true => self.single(&select.first, &select.order_by, select.limit.is_some())?,
-            false => self.compound(select)?,
+            false => self.compound_of(&select.first, &select.compounds, &select.order_by)?,
         };
-        if let Some(limit) = &select.limit {
-            self.push_level();
-            query.limit = Some(self.expr(&limit.limit)?.expr);
-            query.offset = limit.offset.as_ref().map(|offset| self.expr(offset)).transpose()?.map(|offset| offset.expr);
-            reaches = reaches.min(self.pop_level()?.reaches);
-        }
+        self.limit(&mut query, select.limit.as_ref())?;
         Ok((query, reaches))
     }
 
-    fn compound(&mut self, select: &'q ast::Select) -> Result<(Query<S>, usize)> {
-        let (first, mut reaches) = self.single(&select.first, &[], false)?;
-        let mut parts = vec![(ast::CompoundOp::UnionAll, first.body)];
-        let columns = first.columns;
-        for (op, clause) in &select.compounds {
+    /// `LIMIT`, which sees no names of where the query stands.
+    pub(super) fn limit(&mut self, query: &mut Query<S>, limit: Option<&'q ast::Limit>) -> Result<()> {
+        let Some(limit) = limit else { return Ok(()) };
+        let levels = std::mem::take(&mut self.levels);
+        self.push_level();
+        query.limit = Some(self.expr(&limit.limit)?.expr);
+        query.offset = limit.offset.as_ref().map(|offset| self.expr(offset)).transpose()?.map(|offset| offset.expr);
+        self.levels = levels;
+        Ok(())
+    }
+
+    pub(super) fn compound_of(
+        &mut self,
+        first: &'q Clause,
+        compounds: &'q [(ast::CompoundOp, Clause)],
+        order_by: &'q [OrderTerm],
+    ) -> Result<(Query<S>, usize)> {
+        let (left, mut reaches) = self.single(first, &[], false)?;
+        let mut parts = vec![(ast::CompoundOp::UnionAll, left.body)];
+        let columns = left.columns;
+        let mut collations: Vec<_> = columns.iter().map(|column| column.collation).collect();
+        for (op, clause) in compounds {
             let (next, out) = self.single(clause, &[], false)?;
             reaches = reaches.min(out);
-            if next.columns.len() != columns.len() {
-                let name = match op {
-                    ast::CompoundOp::Union => "UNION",
-                    ast::CompoundOp::UnionAll => "UNION ALL",
-                    ast::CompoundOp::Except => "EXCEPT",
-                    ast::CompoundOp::Intersect => "INTERSECT",
-                };
-                return Err(Failure::error(format!(
-                    "SELECTs to the left and right of {name} do not have the same number of result columns"
-                )));
-            }
+            same_width(*op, columns.len(), next.columns.len())?;
             parts.push((*op, next.body));
+            first_collations(&mut collations, &next.columns);
         }
-        let collations = columns.iter().map(|column| column.collation.unwrap_or_default()).collect();
+        let keys = self.compound_order(order_by, first, compounds, &columns, &collations)?;
+        let collations = collations.into_iter().map(Option::unwrap_or_default).collect();
+        let width = columns.len();
+        let mut compound = Compound::new(parts, collations);
+        compound.ordered = !keys.is_empty();
+        let mut query = Query::new(Body::Compound(Box::new(compound)), columns);
+        query.sort = (!keys.is_empty()).then(|| Sort::new(keys, width));
+        Ok((query, reaches))
+    }
+
+    /// `ORDER BY` of a compound: each term is a result of one of its parts.
+    pub(super) fn compound_order(
+        &mut self,
+        order_by: &'q [OrderTerm],
+        first: &'q Clause,
+        compounds: &'q [(ast::CompoundOp, Clause)],
+        columns: &[OutputColumn],
+        collations: &[Option<Collation>],
+    ) -> Result<Vec<SortKey>> {
         let mut keys = Vec::new();
-        let all = || std::iter::once(&select.first).chain(select.compounds.iter().map(|(_, clause)| clause));
-        for (at, term) in select.order_by.iter().enumerate() {
+        let all = || std::iter::once(first).chain(compounds.iter().map(|(_, clause)| clause));
+        for (at, term) in order_by.iter().enumerate() {
             let (expr, collation) = uncollated(&term.expr)?;
             let found = match number(expr, at, columns.len())? {
                 Some(output) => Some(output),
-                None => all().find_map(|clause| position(clause, expr, &columns)),
+                None => all().find_map(|clause| position(clause, expr, columns)),
             };
             let Some(output) = found else {
                 return Err(Failure::error(format!(
@@ -79,15 +101,17 @@ impl<'q, S: Store> Binder<'q, S> {
                     ordinal(at + 1)
                 )));
             };
-            keys.push(sort_key(term, output, collation.or(columns[output].collation)));
+            keys.push(sort_key(term, output, collation.or(collations[output])));
         }
-        let width = columns.len();
-        let mut query = Query::new(Body::Compound(Box::new(Compound::new(parts, collations))), columns);
-        query.sort = (!keys.is_empty()).then(|| Sort::new(keys, width));
-        Ok((query, reaches))
+        Ok(keys)
     }
 
-    fn single(&mut self, clause: &'q Clause, order_by: &'q [OrderTerm], limited: bool) -> Result<(Query<S>, usize)> {
+    pub(super) fn single(
+        &mut self,
+        clause: &'q Clause,
+        order_by: &'q [OrderTerm],
+        limited: bool,
+    ) -> Result<(Query<S>, usize)> {
         match clause {
             Clause::Query(query) => self.core(query, order_by, limited),
             Clause::Values(rows) => self.values(rows, order_by),
@@ -129,11 +153,10 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn core(&mut self, query: &'q ast::Query, order_by: &'q [OrderTerm], limited: bool) -> Result<(Query<S>, usize)> {
-        if !query.windows.is_empty() {
-            return Err(Failure::unsupported("window functions"));
-        }
         let (mut tables, outside) = self.sources(&query.from)?;
+        let grouped = self.grouped(query);
         self.push_level();
+        self.level().grouped = grouped;
         let joins = self.show(&mut tables)?;
         for column in &query.columns {
             if let ResultColumn::Expr { expr, alias: Some(alias), .. } = column {
@@ -141,62 +164,96 @@ impl<'q, S: Store> Binder<'q, S> {
             }
         }
         let filter = query.filter.as_ref().map(|filter| self.conditions(filter)).transpose()?.unwrap_or_default();
-        let grouped = self.grouped(query, order_by);
         let mut keys = Vec::new();
         for (at, expr) in query.group_by.iter().enumerate() {
-            let expr = match expr {
-                ast::Expr::Literal(Literal::Integer(_)) => match result_number(expr, &query.columns) {
-                    Some(result) => result,
-                    None => {
-                        let (which, columns) = (ordinal(at + 1), query.columns.len());
+            let by = match integer(expr) {
+                Some(number) => match self.grouped_by(number, &query.columns, &tables)? {
+                    (Some(by), _) => by,
+                    (None, columns) => {
+                        let which = ordinal(at + 1);
                         return Err(Failure::error(format!(
                             "{which} GROUP BY term out of range - should be between 1 and {columns}"
                         )));
                     }
                 },
-                other => other,
+                None => By::Expr(expr),
             };
-            let Bound { expr, collation, .. } = self.expr(expr)?;
-            keys.push((expr, collation.unwrap_or_default()));
+            let Bound { expr, collation, .. } = match by {
+                By::Column((column, alone)) => self.place(&column, 0, alone)?,
+                By::Expr(expr) if self.calls_aggregate(expr, &query.columns) => {
+                    return Err(Failure::error("aggregate functions are not allowed in the GROUP BY clause"));
+                }
+                By::Expr(expr) => self.expr(expr)?,
+            };
+            keys.push((expr, KeyColumn { collation: collation.unwrap_or_default(), descending: false }));
         }
         if query.having.is_some() && !grouped {
             return Err(Failure::error("HAVING clause on a non-aggregate query"));
         }
-        if grouped {
+        let windows = LevelWindows::new(&query.windows)?;
+        let windowed = windowed(query, order_by);
+        if grouped || windowed {
             let level = self.level();
             level.before = false;
             level.groups = Some(Groups { aggregates: Vec::new(), captured: Vec::new(), places: Vec::new() });
+            level.windows = windowed.then_some(windows);
         }
         let (mut outputs, results) = self.results(query, &tables)?;
         let width = results.len();
+        self.allow_windows(false);
         let having = query.having.as_ref().map(|having| self.expr(having)).transpose()?.map(|having| having.expr);
+        self.allow_windows(true);
+        self.level().ordering = true;
         let sort = self.order(order_by, &results, &mut outputs)?;
         let distinct = (query.distinct == Some(ast::Distinct::Distinct))
             .then(|| Distinct::new(results.iter().map(|result| result.collation.unwrap_or_default()).collect()));
         // An order that the rows come in anyway needs no sort.
-        let wish: Option<Vec<_>> = match grouped || sort.is_empty() {
-            true => None,
-            false => Some(sort.iter().map(|key| (&outputs[key.output], *key)).collect()),
+        let windows = self.window_order();
+        let wish: Option<Vec<_>> = match (&windows, grouped || sort.is_empty()) {
+            (Some(keys), _) if !grouped => Some(keys.iter().map(|(expr, key)| (expr, *key)).collect()),
+            (None, false) => Some(sort.iter().map(|key| (&outputs[key.output], *key)).collect()),
+            _ => None,
         };
-        let wish = wish.map(|keys| crate::sql::plan::Wish::new(&keys, limited));
+        let wish = wish.map(|keys| crate::sql::plan::Wish::new(&keys, limited || windowed));
+        let (line, passes) = (self.plan.len(), self.level().windows.as_ref().map_or(0, LevelWindows::passes));
+        self.depth += passes;
         let planned = self.plan_joins(tables, joins, filter, wish)?;
         let mut level = self.pop_level()?;
-        let grouping = level.groups.take().map(|groups| {
-            let mut grouping = Grouping::new(keys);
-            (grouping.aggregates, grouping.captured, grouping.having) = (groups.aggregates, groups.captured, having);
-            grouping
-        });
+        // Groups come in the directions of what sorts them next, if that is as many terms.
+        let order = match &level.windows {
+            Some(windows) => windows.first_order(),
+            None => sort.clone(),
+        };
+        if order.len() == keys.len() {
+            keys.iter_mut().zip(order).for_each(|((_, key), order)| key.descending = order.key.descending);
+        }
+        let (mut grouping, mut captured) = (None, Vec::new());
+        match level.groups.take() {
+            Some(groups) if grouped => {
+                let grouping = grouping.insert(Grouping::new(keys));
+                (grouping.aggregates, grouping.captured, grouping.having) =
+                    (groups.aggregates, groups.captured, having);
+            }
+            groups => captured.extend(groups.into_iter().flat_map(|groups| groups.captured)),
+        }
         let mut frame = planned.frame;
         frame.registers = vec![Default::default(); usize::from(level.registers)];
-        let sorted = planned.sorted;
+        self.stream(&mut frame, &planned.joined);
+        let mut sorted = planned.sorted;
         if grouped && !query.group_by.is_empty() {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR GROUP BY".to_owned()));
+        }
+        self.depth -= passes;
+        if let Some(windows) = &level.windows {
+            windows.explain(&mut self.plan, line, self.depth, sorted);
+            sorted = windows.comes_in(order_by);
         }
         if distinct.is_some() {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR DISTINCT".to_owned()));
         }
         let total = outputs.len();
-        let core = Core::new(frame, planned.joined, grouping, outputs, distinct);
+        let mut core = Core::new(frame, planned.joined, grouping, outputs, distinct);
+        core.windows = level.windows.take().map(|windows| windows.finish(captured));
         let columns = results.into_iter().map(|result| result.shown).collect::<Vec<_>>();
         debug_assert_eq!(columns.len(), width);
         let mut bound = Query::new(Body::Core(Box::new(core)), columns);
@@ -207,17 +264,15 @@ impl<'q, S: Store> Binder<'q, S> {
         Ok((bound, outside.min(level.reaches)))
     }
 
-    fn grouped(&self, query: &ast::Query, order_by: &[OrderTerm]) -> bool {
+    fn grouped(&self, query: &ast::Query) -> bool {
         let functions = &*self.session.functions.borrow();
         let has_aggregate = |expr: &ast::Expr| has_aggregate(expr, functions);
         let results = query.columns.iter().any(|column| match column {
             ResultColumn::Expr { expr, .. } => has_aggregate(expr),
             _ => false,
         });
-        results
-            || !query.group_by.is_empty()
-            || query.having.as_ref().is_some_and(has_aggregate)
-            || order_by.iter().any(|term| has_aggregate(&term.expr))
+        let in_windows = query.windows.iter().any(|(_, window)| window_has_aggregate(window, functions));
+        results || in_windows || !query.group_by.is_empty()
     }
 
     fn results(
@@ -256,38 +311,51 @@ impl<'q, S: Store> Binder<'q, S> {
                         ResultColumn::AllOf(name) => Some(name),
                         _ => None,
                     };
-                    let mut any = false;
-                    let last_right = last_right(tables).unwrap_or(0);
-                    for (at, table) in self.level().tables.clone().into_iter().enumerate() {
-                        if of.is_some_and(|of| !of.is(&table.name)) {
-                            continue;
-                        }
-                        any = true;
-                        for column in table.columns.into_iter().take(tables[at].shown()) {
-                            if column.hidden && of.is_none() {
-                                continue;
-                            }
-                            // Left of a join that keeps right rows, a table's column is shown as what the joins made of it.
-                            let merged = column.hidden && column.used_again && at < last_right;
-                            let column = match merged {
-                                true => self.first_of(&column.name).unwrap_or(column),
-                                false => column,
-                            };
-                            let bound = self.place(&column, 0, merged || !column.hidden)?;
-                            let mut shown = OutputColumn::from(column.shown());
-                            (shown.affinity, shown.collation) = (bound.affinity, bound.collation);
-                            let collation = bound.collation;
-                            results.push(Output { shown, alias: None, expr: None, collation });
-                            outputs.push(bound.expr);
-                        }
-                    }
-                    if let (Some(of), false) = (of, any) {
-                        return Err(Failure::error(format!("no such table: {}", of.text)));
+                    for (column, alone) in self.star(of, tables)? {
+                        let bound = self.place(&column, 0, alone)?;
+                        let mut shown = OutputColumn::from(column.shown());
+                        (shown.affinity, shown.collation) = (bound.affinity, bound.collation);
+                        let collation = bound.collation;
+                        results.push(Output { shown, alias: None, expr: None, collation });
+                        outputs.push(bound.expr);
                     }
                 }
             }
         }
         Ok((outputs, results))
+    }
+
+    /// The columns of `*`, each with whether it is meant by its name alone.
+    pub(super) fn star(
+        &mut self,
+        of: Option<&ast::Ident>,
+        tables: &[FromTable<'q, S>],
+    ) -> Result<Vec<(ScopeColumn, bool)>> {
+        let (mut columns, mut any) = (Vec::new(), false);
+        let last_right = last_right(tables).unwrap_or(0);
+        for (at, table) in self.level().tables.clone().into_iter().enumerate() {
+            if of.is_some_and(|of| !of.is(&table.name)) {
+                continue;
+            }
+            any = true;
+            for column in table.columns.into_iter().take(tables[at].shown()) {
+                if column.hidden && of.is_none() {
+                    continue;
+                }
+                // Left of a join that keeps right rows, a table's column is shown as what the joins made of it.
+                let merged = column.hidden && column.used_again && at < last_right;
+                let column = match merged {
+                    true => self.first_of(&column.name).unwrap_or(column),
+                    false => column,
+                };
+                let alone = merged || !column.hidden;
+                columns.push((column, alone));
+            }
+        }
+        match of {
+            Some(of) if !any => Err(Failure::error(format!("no such table: {}", of.text))),
+            _ => Ok(columns),
+        }
     }
 
     /// The column that a name without a table means in the innermost level.
@@ -346,7 +414,30 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 }
 
-fn sort_key(term: &OrderTerm, output: usize, collation: Option<Collation>) -> SortKey {
+/// Of a compound's column, the collation is that of the first part that has one.
+pub(super) fn first_collations(collations: &mut [Option<Collation>], columns: &[OutputColumn]) {
+    for (collation, column) in collations.iter_mut().zip(columns) {
+        *collation = collation.or(column.collation);
+    }
+}
+
+/// The parts of a compound have as many results.
+pub(super) fn same_width(op: ast::CompoundOp, left: usize, right: usize) -> Result<()> {
+    let name = match op {
+        ast::CompoundOp::Union => "UNION",
+        ast::CompoundOp::UnionAll => "UNION ALL",
+        ast::CompoundOp::Except => "EXCEPT",
+        ast::CompoundOp::Intersect => "INTERSECT",
+    };
+    match left == right {
+        true => Ok(()),
+        false => Err(Failure::error(format!(
+            "SELECTs to the left and right of {name} do not have the same number of result columns"
+        ))),
+    }
+}
+
+pub(super) fn sort_key(term: &OrderTerm, output: usize, collation: Option<Collation>) -> SortKey {
     let descending = term.order == Some(Order::Desc);
     let nulls_first = match term.nulls {
         Some(nulls) => nulls == Nulls::First,
@@ -362,23 +453,25 @@ fn uncollated(expr: &ast::Expr) -> Result<(&ast::Expr, Option<Collation>)> {
     }
 }
 
+/// A small integer that is written out, with its sign.
+fn integer(expr: &ast::Expr) -> Option<i64> {
+    match expr {
+        ast::Expr::Literal(Literal::Integer(n)) => i32::try_from(*n).ok().map(i64::from),
+        ast::Expr::Unary(ast::UnaryOp::Plus, operand) => integer(operand),
+        ast::Expr::Unary(ast::UnaryOp::Minus, operand) => integer(operand).map(|n| -n),
+        _ => None,
+    }
+}
+
 /// The result that a number means.
 fn number(expr: &ast::Expr, term: usize, results: usize) -> Result<Option<usize>> {
-    let ast::Expr::Literal(Literal::Integer(n)) = expr else { return Ok(None) };
-    match usize::try_from(*n).ok().filter(|n| (1..=results).contains(n)) {
+    let Some(n) = integer(expr) else { return Ok(None) };
+    match usize::try_from(n).ok().filter(|n| (1..=results).contains(n)) {
         Some(n) => Ok(Some(n - 1)),
         None => Err(Failure::error(format!(
             "{} ORDER BY term out of range - should be between 1 and {results}",
             ordinal(term + 1)
         ))),
-    }
-}
-
-fn result_number<'q>(expr: &ast::Expr, columns: &'q [ResultColumn]) -> Option<&'q ast::Expr> {
-    let ast::Expr::Literal(Literal::Integer(n)) = expr else { return None };
-    match columns.get(usize::try_from(*n).ok()?.checked_sub(1)?)? {
-        ResultColumn::Expr { expr, .. } => Some(expr),
-        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use super::expr::comparison;
+use super::vector::may_be_row;
 use super::{Binder, Bound};
 use crate::sql::ast::{self, InSet as Set};
 use crate::sql::exec::{Comparison, Datum, Expr, InSet, Query, Subquery};
@@ -14,8 +15,8 @@ impl<'q, S: Store> Binder<'q, S> {
         let negated = within.negated;
         match &within.set {
             Set::List(list) => {
-                if matches!(within.operand, ast::Expr::Row(_)) {
-                    return Err(Failure::error("row value misused"));
+                if may_be_row(&within.operand) {
+                    return self.row_in_list(&within.operand, list, negated);
                 }
                 let operand = self.expr(&within.operand)?;
                 // The list has no say: it is compared as the operand is.
@@ -54,10 +55,8 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn operands(&mut self, operand: &'q ast::Expr) -> Result<Vec<Bound<S>>> {
-        match operand {
-            ast::Expr::Row(row) => row.iter().map(|expr| self.expr(expr)).collect(),
-            one => Ok(vec![self.expr(one)?]),
-        }
+        let operand = self.operand(operand)?;
+        self.columns_of_operand(operand)
     }
 
     fn in_query(

@@ -2,7 +2,7 @@
 
 use super::vacuum;
 use crate::sql::ast::{Core, Explain, Expr, Select, Statement as Tree};
-use crate::sql::bind::{Binder, Parameters};
+use crate::sql::bind::{Binder, Parameters, Uses};
 use crate::sql::catalog::Catalog;
 use crate::sql::exec::{Change, Insert, OutputColumn, Query, Session};
 use crate::sql::failure::{Failure, Result};
@@ -51,6 +51,7 @@ impl<S: Store> Program<S> {
             _ => None,
         };
         let mut binder = Binder::new(catalog, session, text);
+        binder.uses = Uses::of(catalog, session, text, &tree);
         if let Some(target) = &target {
             let query = Box::new(binder.select(target)?.0);
             return Ok(Bound { program: Program::Copy(query), parameters: binder.parameters });

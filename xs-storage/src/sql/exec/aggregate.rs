@@ -29,7 +29,7 @@ pub(in crate::sql) struct Aggregate<S: Store> {
 /// How rows are grouped.
 pub(in crate::sql) struct Grouping<S: Store> {
     /// By what; by nothing, there is one group, even of no rows.
-    pub(in crate::sql) keys: Vec<(Expr<S>, Collation)>,
+    pub(in crate::sql) keys: Vec<(Expr<S>, KeyColumn)>,
     pub(in crate::sql) aggregates: Vec<Aggregate<S>>,
     /// What else is asked of a group: columns, as they are in one of its rows.
     pub(in crate::sql) captured: Vec<(Expr<S>, u16)>,
@@ -48,7 +48,7 @@ struct Group {
 }
 
 impl<S: Store> Grouping<S> {
-    pub(in crate::sql) fn new(keys: Vec<(Expr<S>, Collation)>) -> Self {
+    pub(in crate::sql) fn new(keys: Vec<(Expr<S>, KeyColumn)>) -> Self {
         Grouping {
             keys,
             aggregates: Vec::new(),
@@ -83,9 +83,8 @@ impl<S: Store> Grouping<S> {
             0
         } else {
             self.room.clear();
-            for (expr, collation) in &self.keys {
-                let column = KeyColumn { collation: *collation, descending: false };
-                key::push(&mut self.room, expr.eval(env)?.as_ref(), column);
+            for (expr, column) in &self.keys {
+                key::push(&mut self.room, expr.eval(env)?.as_ref(), *column);
             }
             match self.by_key.get(&self.room) {
                 Some(at) => *at,

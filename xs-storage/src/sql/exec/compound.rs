@@ -15,6 +15,9 @@ use crate::sql::value::Value;
 pub(in crate::sql) struct Compound<S: Store> {
     pub(in crate::sql) parts: Vec<(CompoundOp, Body<S>)>,
     collations: Vec<Collation>,
+    /// That what comes out is sorted. Of rows that are the same SQLite then keeps the first of each query and among those the
+    /// last, otherwise the last of all.
+    pub(in crate::sql) ordered: bool,
     passes: bool,
     /// The part at hand, where rows are passed on.
     at: usize,
@@ -26,7 +29,7 @@ impl<S: Store> Compound<S> {
     /// The operator of the first part is not looked at.
     pub(in crate::sql) fn new(parts: Vec<(CompoundOp, Body<S>)>, collations: Vec<Collation>) -> Self {
         let passes = parts.iter().skip(1).all(|(op, _)| *op == CompoundOp::UnionAll);
-        Compound { parts, collations, passes, at: 0, gathered: None, next: 0 }
+        Compound { parts, collations, ordered: false, passes, at: 0, gathered: None, next: 0 }
     }
 
     pub(in crate::sql) fn reset(&mut self) {
@@ -72,16 +75,20 @@ impl<S: Store> Compound<S> {
                 rows.append(&mut found);
                 continue;
             }
-            let mut set: BTreeMap<Vec<u8>, Vec<Value>> = BTreeMap::new();
-            for row in rows {
-                set.entry(key(&row)).or_insert(row);
-            }
-            match op {
-                CompoundOp::Union => {
-                    for row in found {
-                        set.entry(key(&row)).or_insert(row);
+            let ordered = self.ordered;
+            let set_of = |rows: Vec<Vec<Value>>| {
+                let mut set: BTreeMap<Vec<u8>, Vec<Value>> = BTreeMap::new();
+                for row in rows {
+                    let key = key(&row);
+                    if !(ordered && set.contains_key(&key)) {
+                        set.insert(key, row);
                     }
                 }
+                set
+            };
+            let mut set = set_of(rows);
+            match op {
+                CompoundOp::Union => set.extend(set_of(found)),
                 CompoundOp::Except => {
                     for row in found {
                         set.remove(&key(&row));

@@ -6,6 +6,7 @@ use super::aggregate::Grouping;
 use super::expr::{Datum, Expr, Kept};
 use super::frame::{Frame, Outer, Slot};
 use super::joined::Joined;
+use super::window::Windows;
 use crate::row::{Collation, KeyColumn};
 use crate::sql::failure::Result;
 use crate::sql::store::{Store, key};
@@ -14,6 +15,7 @@ pub(in crate::sql) struct Core<S: Store> {
     pub(in crate::sql) frame: Frame<S>,
     pub(in crate::sql) joined: Joined<S>,
     pub(in crate::sql) grouping: Option<Grouping<S>>,
+    pub(in crate::sql) windows: Option<Windows<S>>,
     /// What comes out, and behind it what it is sorted by.
     pub(in crate::sql) outputs: Vec<Expr<S>>,
     /// What was computed when the row was reached; a place is read when somebody asks.
@@ -44,7 +46,7 @@ impl<S: Store> Core<S> {
         distinct: Option<Distinct>,
     ) -> Self {
         let computed = vec![Kept::default(); outputs.len()];
-        Core { frame, joined, grouping, outputs, computed, distinct, grouped: false }
+        Core { frame, joined, grouping, windows: None, outputs, computed, distinct, grouped: false }
     }
 
     pub(in crate::sql) fn reset(&mut self) {
@@ -53,6 +55,9 @@ impl<S: Store> Core<S> {
         if let Some(grouping) = &mut self.grouping {
             grouping.reset();
         }
+        if let Some(windows) = &mut self.windows {
+            windows.reset();
+        }
         if let Some(distinct) = &mut self.distinct {
             distinct.seen.clear();
         }
@@ -60,9 +65,13 @@ impl<S: Store> Core<S> {
 
     pub(in crate::sql) fn next(&mut self, outer: Outer<'_, S>) -> Result<bool> {
         loop {
-            let more = match self.grouping.is_some() {
-                true => self.next_group(outer)?,
-                false => self.joined.next(&mut self.frame, outer)?,
+            let more = match self.windows.take() {
+                None => self.next_row(outer)?,
+                Some(mut windows) => {
+                    let more = self.next_windowed(&mut windows, outer);
+                    self.windows = Some(windows);
+                    more?
+                }
             };
             if !more {
                 return Ok(false);
@@ -76,6 +85,23 @@ impl<S: Store> Core<S> {
                 return Ok(true);
             }
         }
+    }
+
+    fn next_row(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        match self.grouping.is_some() {
+            true => self.next_group(outer),
+            false => self.joined.next(&mut self.frame, outer),
+        }
+    }
+
+    fn next_windowed(&mut self, windows: &mut Windows<S>, outer: Outer<'_, S>) -> Result<bool> {
+        if !windows.is_ready() {
+            while self.next_row(outer)? {
+                windows.take(&mut self.frame, outer)?;
+            }
+            windows.compute(&self.frame, outer)?;
+        }
+        Ok(windows.next(&mut self.frame))
     }
 
     fn next_group(&mut self, outer: Outer<'_, S>) -> Result<bool> {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 use smallvec::SmallVec;
 
@@ -172,6 +173,8 @@ pub(in crate::sql) enum Expr<S: Store> {
     /// The first column of the first row.
     Scalar(Box<RefCell<Subquery<S>>>),
     Exists(Box<RefCell<Subquery<S>>>),
+    /// Of the first row of a query that is compared as a row, a column. With the first one it is asked.
+    Column(Rc<RefCell<Subquery<S>>>, usize),
 }
 
 /// `CASE`
@@ -231,6 +234,7 @@ impl<S: Store> Expr<S> {
             }
             Expr::Call(call) => call.eval(env)?,
             Expr::Scalar(query) => query.borrow_mut().scalar(env)?,
+            Expr::Column(query, at) => Datum::Own(query.borrow_mut().column(*at, env)?),
             _ => truth(self.test(env)?),
         })
     }

@@ -4,6 +4,8 @@ use super::compound::Compound;
 use super::core::Core;
 use super::expr::{Datum, Expr};
 use super::frame::{Frame, Outer};
+use super::recursive::{Current, Recursive};
+use super::shared::Reader;
 use super::sort::Sort;
 use super::table_call::TableCall;
 use crate::row::{Collation, ValueRef};
@@ -28,6 +30,11 @@ pub(in crate::sql) enum Body<S: Store> {
     Values(Values<S>),
     /// A table-valued function.
     Function(Box<TableCall<S>>),
+    Recursive(Box<Recursive<S>>),
+    /// The row that a recursive query is at.
+    Current(Current),
+    /// Rows that others read too.
+    Shared(Reader<S>),
 }
 
 /// Rows that were written out.
@@ -62,6 +69,9 @@ impl<S: Store> Body<S> {
             Body::Compound(compound) => compound.reset(),
             Body::Values(values) => values.next = 0,
             Body::Function(call) => call.reset(),
+            Body::Recursive(recursive) => recursive.reset(),
+            Body::Current(current) => current.reset(),
+            Body::Shared(reader) => reader.reset(),
         }
     }
 
@@ -72,6 +82,9 @@ impl<S: Store> Body<S> {
             Body::Compound(compound) => compound.next(outer),
             Body::Values(values) => values.next(outer),
             Body::Function(call) => call.next(outer),
+            Body::Recursive(recursive) => recursive.next(outer),
+            Body::Current(current) => Ok(current.next()),
+            Body::Shared(reader) => reader.next(outer),
         }
     }
 
@@ -80,6 +93,9 @@ impl<S: Store> Body<S> {
         match self {
             Body::Core(core) => core.output(at, outer),
             Body::Compound(compound) => compound.output(at, outer),
+            Body::Recursive(recursive) => Ok(recursive.output(at)),
+            Body::Current(current) => Ok(Datum::Ref(current.output(at))),
+            Body::Shared(reader) => Ok(Datum::Ref(reader.output(at))),
             Body::Values(values) => Ok(Datum::Ref(values.values.get(at).map_or(ValueRef::Null, Value::as_ref))),
             Body::Function(call) => call.output(at),
         }

@@ -19,6 +19,25 @@ pub(in crate::sql) struct SortKey {
     pub(in crate::sql) nulls_first: bool,
 }
 
+/// How two rows are ordered.
+pub(super) fn compare(keys: &[SortKey], a: &[Value], b: &[Value]) -> Ordering {
+    for key in keys {
+        let (a, b) = (a[key.output].as_ref(), b[key.output].as_ref());
+        let order = match (a, b) {
+            (ValueRef::Null, ValueRef::Null) => Ordering::Equal,
+            (ValueRef::Null, _) if key.nulls_first => Ordering::Less,
+            (ValueRef::Null, _) => Ordering::Greater,
+            (_, ValueRef::Null) if key.nulls_first => Ordering::Greater,
+            (_, ValueRef::Null) => Ordering::Less,
+            (a, b) => key.key.compare(&a, &b, Encoding::Utf8),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    Ordering::Equal
+}
+
 /// Takes all rows, sorts them, gives them. Where only the first few are wanted, it keeps no more than twice as many.
 #[derive(Debug)]
 pub(in crate::sql) struct Sort {
@@ -50,22 +69,7 @@ impl Sort {
 
     fn compare(&self, a: u32, b: u32) -> Ordering {
         let row = |at: u32| &self.values[at as usize * self.width..];
-        let (a, b) = (row(a), row(b));
-        for key in &self.keys {
-            let (a, b) = (a[key.output].as_ref(), b[key.output].as_ref());
-            let order = match (a, b) {
-                (ValueRef::Null, ValueRef::Null) => Ordering::Equal,
-                (ValueRef::Null, _) if key.nulls_first => Ordering::Less,
-                (ValueRef::Null, _) => Ordering::Greater,
-                (_, ValueRef::Null) if key.nulls_first => Ordering::Greater,
-                (_, ValueRef::Null) => Ordering::Less,
-                (a, b) => key.key.compare(&a, &b, Encoding::Utf8),
-            };
-            if order.is_ne() {
-                return order;
-            }
-        }
-        Ordering::Equal
+        compare(&self.keys, row(a), row(b))
     }
 
     fn sort(&mut self) {

@@ -131,12 +131,14 @@ pub(in crate::sql) struct Subquery<S: Store> {
     /// In which execution the answer was computed.
     run: u64,
     answer: Kept,
+    /// The first row, where several of its columns are asked for.
+    row: Vec<Value>,
     set: InSet,
 }
 
 impl<S: Store> Subquery<S> {
     pub(in crate::sql) fn new(query: Query<S>, correlated: bool, how: Vec<Comparison>) -> Self {
-        Subquery { query, correlated, run: 0, answer: Kept::default(), set: InSet::new(how) }
+        Subquery { query, correlated, run: 0, answer: Kept::default(), row: Vec::new(), set: InSet::new(how) }
     }
 
     /// Whether it depends on rows around it.
@@ -163,6 +165,20 @@ impl<S: Store> Subquery<S> {
             };
         }
         Ok(self.answer.clone().into_datum())
+    }
+
+    /// A column of the first row; whoever wants others asks for the first one before.
+    pub(in crate::sql) fn column(&mut self, at: usize, env: Env<'_, S>) -> Result<Value> {
+        if at == 0 && self.begin(&env) {
+            let outer = Outer { up: Some(&env), run: env.outer.run };
+            self.row.clear();
+            if self.query.next(outer)? {
+                for at in 0..self.query.columns.len() {
+                    self.row.push(self.query.output(at, outer)?.into_value());
+                }
+            }
+        }
+        Ok(self.row.get(at).cloned().unwrap_or_default())
     }
 
     pub(in crate::sql) fn exists(&mut self, env: Env<'_, S>) -> Result<bool> {

@@ -72,8 +72,56 @@ impl Aggregate for Extreme {
         Some(self.chose)
     }
 
+    fn sliding(&self) -> Option<Box<dyn Aggregate>> {
+        Some(Box::new(SlidingExtreme { least: self.least, came: 0, left: 0, best: VecDeque::new() }))
+    }
+
     fn value(&self, _: &mut Context<'_>) -> Answer {
         Ok(self.best.clone())
+    }
+}
+
+/// The least or greatest of rows of which the first ones leave: those that can still become it, each with its number. A row
+/// that is as good puts those before it out, since they leave earlier.
+#[derive(Debug)]
+struct SlidingExtreme {
+    least: bool,
+    came: u64,
+    left: u64,
+    best: VecDeque<(u64, Value)>,
+}
+
+impl Aggregate for SlidingExtreme {
+    fn step(&mut self, context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Result<(), Error> {
+        self.came += 1;
+        if args[0].is_null() {
+            return Ok(());
+        }
+        while let Some((_, last)) = self.best.back() {
+            let order = value::order(args[0], last.as_ref(), context.collation);
+            if if self.least { order.is_gt() } else { order.is_lt() } {
+                break;
+            }
+            self.best.pop_back();
+        }
+        self.best.push_back((self.came, args[0].into()));
+        Ok(())
+    }
+
+    fn can_invert(&self) -> bool {
+        true
+    }
+
+    fn inverse(&mut self, _: &mut Context<'_>, _: &[ValueRef<'_>]) -> Result<(), Error> {
+        self.left += 1;
+        if self.best.front().is_some_and(|(number, _)| *number <= self.left) {
+            self.best.pop_front();
+        }
+        Ok(())
+    }
+
+    fn value(&self, _: &mut Context<'_>) -> Answer {
+        Ok(self.best.front().map_or(Value::Null, |(_, best)| best.clone()))
     }
 }
 

@@ -58,7 +58,7 @@
 //!
 //! # What this leaves out
 //!
-//! The functions of windows alone. `load_extension()` and `sqlite_log()`. What came to `format()` and to dates after
+//! `load_extension()` and `sqlite_log()`. What came to `format()` and to dates after
 //! SQLite 3.40: there, a conversion or modifier that is none ends the text, or the answer is nothing.
 //!
 //! Two answers of that version are errors here: where `format()` would be too long, it says nothing, and where a date that
@@ -95,12 +95,14 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod window;
 mod zone;
 
 use std::fmt;
 
 pub use registry::{Arity, Callable, Function, Registry};
 pub use table::{TableColumn, TableFunction, TableRows};
+pub use window::WindowFunction;
 pub use zone::Zone;
 
 use crate::row::{Collation, ValueRef};
@@ -224,6 +226,11 @@ pub trait Aggregate: Send {
     /// Whether [`Aggregate::inverse`] works; otherwise a window that moves begins anew for each row.
     fn can_invert(&self) -> bool {
         false
+    }
+
+    /// A state for a window that rows leave, if it is kept otherwise than that of a group, which only grows.
+    fn sliding(&self) -> Option<Box<dyn Aggregate>> {
+        None
     }
 
     /// The first row of those that came in leaves.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Aggregate, Context, Error, Scalar, TableFunction, aggregate, build, core, date, format, math, text};
+use super::{Aggregate, Context, Error, Scalar, TableFunction, WindowFunction};
+use super::{aggregate, build, core, date, format, math, text, window};
 use crate::row::ValueRef;
 use crate::sql::json;
 use crate::sql::value::Value;
@@ -34,6 +35,8 @@ pub enum Callable {
     Scalar(Arc<dyn Scalar>),
     /// For rows together: what begins a group.
     Aggregate(Arc<dyn Fn() -> Box<dyn Aggregate> + Send + Sync>),
+    /// For a row among others, with `OVER` only.
+    Window(WindowFunction),
 }
 
 impl fmt::Debug for Callable {
@@ -41,6 +44,7 @@ impl fmt::Debug for Callable {
         f.write_str(match self {
             Callable::Scalar(_) => "Scalar",
             Callable::Aggregate(_) => "Aggregate",
+            Callable::Window(_) => "Window",
         })
     }
 }
@@ -68,6 +72,7 @@ impl Function {
                 state.step(context, args)?;
                 state.value(context)
             }
+            Callable::Window(_) => Err(Error::failed(format!("misuse of window function {}()", self.name))),
         }
     }
 }
@@ -98,6 +103,7 @@ impl Registry {
         build::register(&mut registry);
         aggregate::register(&mut registry);
         json::register(&mut registry);
+        window::register(&mut registry);
         registry
     }
 
@@ -159,6 +165,11 @@ impl Registry {
     ) {
         let begin = move || Box::new(begin()) as Box<dyn Aggregate>;
         let callable = Callable::Aggregate(Arc::new(begin));
+        self.add(Function { name: name.into(), arity, deterministic: true, callable });
+    }
+
+    pub(super) fn add_window(&mut self, name: &str, arity: Arity, function: WindowFunction) {
+        let callable = Callable::Window(function);
         self.add(Function { name: name.into(), arity, deterministic: true, callable });
     }
 }
