@@ -218,7 +218,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 Rows::Table(table) => table_columns(table, slot as u16),
                 Rows::Query(query, _) => query_columns(&query.columns, slot as u16),
             };
-            let rowid = matches!(table.rows, Rows::Table(_)).then_some(slot as u16);
+            let rowid = matches!(&table.rows, Rows::Table(table) if table.key.is_none()).then_some(slot as u16);
             let mut shown = ScopeTable { name: table.name.clone(), columns, rowid };
             let mut shared: Vec<Box<str>> = Vec::new();
             for name in std::mem::take(&mut table.using) {

@@ -9,6 +9,7 @@ mod call;
 mod change;
 mod expr;
 mod from;
+mod generated;
 mod group;
 mod operators;
 mod select;

@@ -6,6 +6,7 @@ use super::super::ast::{
     ColumnConstraintKind, ColumnDef, Conflict, CreateIndex, CreateTable, DefaultValue, Expr, Literal, Order, OrderTerm,
     TableBody, TableConstraintKind, UnaryOp,
 };
+use super::Generated;
 use crate::row::{Collation, KeyColumn};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::TreeId;
@@ -22,6 +23,7 @@ pub(in crate::sql) struct Column {
     /// That it may not be null, and what happens if it would be.
     pub(in crate::sql) not_null: Option<Conflict>,
     pub(in crate::sql) default: Option<Expr>,
+    pub(in crate::sql) generated: Option<Generated>,
 }
 
 /// What made an index.
@@ -40,12 +42,14 @@ pub(in crate::sql) struct IndexPart {
     pub(in crate::sql) key: KeyColumn,
 }
 
-/// An index: its parts, and the rowid behind them.
+/// An index: its parts, and the rowid behind them, or what stands for it in a table without rowids.
 #[derive(Debug)]
 pub(in crate::sql) struct Index {
     pub(in crate::sql) name: Box<str>,
     pub(in crate::sql) root: TreeId,
     pub(in crate::sql) parts: Vec<IndexPart>,
+    /// What its records have behind the parts, in a table without rowids.
+    pub(in crate::sql) behind: Vec<IndexPart>,
     /// The order of its records: that of the parts, and the rowid.
     pub(in crate::sql) order: Arc<[KeyColumn]>,
     /// That no two rows are the same in all parts, and what happens if they would be.
@@ -61,6 +65,10 @@ pub(in crate::sql) struct Table {
     pub(in crate::sql) columns: Vec<Column>,
     /// The column that is the rowid: declared `INTEGER PRIMARY KEY`.
     pub(in crate::sql) rowid_column: Option<usize>,
+    /// The index that is the table, in one without rowids.
+    pub(in crate::sql) key: Option<usize>,
+    /// That columns hold values of their type only.
+    pub(in crate::sql) strict: bool,
     /// That no rowid is given a second time, even if its row is gone.
     pub(in crate::sql) autoincrement: bool,
     /// What happens if a rowid is there already.
@@ -97,18 +105,14 @@ impl Table {
         let TableBody::Columns { columns: defs, constraints, without_rowid, strict } = &create.body else {
             return Err(Failure::internal("a table that is stored as a query"));
         };
-        if *without_rowid {
-            return Err(Failure::unsupported("WITHOUT ROWID"));
-        }
-        if *strict {
-            return Err(Failure::unsupported("STRICT"));
-        }
         let name = create.name.name.text.clone();
         let mut table = Table {
             name,
             root: roots.first().copied().unwrap_or(0),
             columns: Vec::with_capacity(defs.len()),
             rowid_column: None,
+            key: None,
+            strict: false,
             autoincrement: false,
             rowid_conflict: Conflict::Abort,
             indexes: Vec::new(),
@@ -137,6 +141,18 @@ impl Table {
                 _ => {}
             }
         }
+        if *without_rowid && let Some(column) = keys.table.rowid_column.take() {
+            let conflict = keys.table.rowid_conflict;
+            let part = keys.part(column, false);
+            keys.index(vec![part], Some(conflict), Origin::PrimaryKey);
+        }
+        if *strict {
+            table.make_strict()?;
+        }
+        if *without_rowid {
+            table.without_rowid()?;
+        }
+        table.check_ordinary()?;
         // Checks are found in the order in which they stand.
         let named = |name: &Option<super::super::ast::Ident>, span: super::super::ast::Span| match name {
             Some(name) => name.text.clone(),
@@ -166,6 +182,7 @@ impl Table {
             collation: Collation::Binary,
             not_null: None,
             default: None,
+            generated: None,
         };
         let columns = [("type", "TEXT"), ("name", "TEXT"), ("tbl_name", "TEXT"), ("rootpage", "INT"), ("sql", "TEXT")];
         Table {
@@ -173,6 +190,8 @@ impl Table {
             root: super::super::store::SCHEMA,
             columns: columns.into_iter().map(|(name, declared)| column(name, declared)).collect(),
             rowid_column: None,
+            key: None,
+            strict: false,
             autoincrement: false,
             rowid_conflict: Conflict::Abort,
             indexes: Vec::new(),
@@ -190,6 +209,7 @@ fn column(def: &ColumnDef) -> Result<Column> {
         collation: Collation::Binary,
         not_null: None,
         default: None,
+        generated: Generated::of(def)?,
     };
     for constraint in &def.constraints {
         match &constraint.kind {
@@ -203,7 +223,6 @@ fn column(def: &ColumnDef) -> Result<Column> {
                     DefaultValue::Word(word) => Expr::Literal(Literal::String(word.text.clone())),
                 });
             }
-            ColumnConstraintKind::Generated(..) => return Err(Failure::unsupported("generated columns")),
             _ => {}
         }
     }
@@ -234,7 +253,7 @@ impl Keys<'_> {
                 ColumnConstraintKind::PrimaryKey { order, conflict, autoincrement } => {
                     self.begin_primary()?;
                     // A descending one is an index, by an old mistake that files depend on.
-                    self.key(vec![self.part(at, *order == Some(Order::Desc))], *order != Some(Order::Desc), *conflict);
+                    self.key(vec![self.part(at, *order == Some(Order::Desc))], *order != Some(Order::Desc), *conflict)?;
                     self.check_autoincrement(*autoincrement)?;
                 }
                 ColumnConstraintKind::Unique(conflict) => {
@@ -249,7 +268,7 @@ impl Keys<'_> {
     fn primary(&mut self, columns: &[OrderTerm], autoincrement: bool, conflict: Option<Conflict>) -> Result<()> {
         self.begin_primary()?;
         let parts = parts(self.table, columns)?;
-        self.key(parts, true, conflict);
+        self.key(parts, true, conflict)?;
         self.check_autoincrement(autoincrement)
     }
 
@@ -275,16 +294,20 @@ impl Keys<'_> {
         IndexPart { column, key: KeyColumn { collation: self.table.columns[column].collation, descending } }
     }
 
-    fn key(&mut self, parts: Vec<IndexPart>, may_be_rowid: bool, conflict: Option<Conflict>) {
+    fn key(&mut self, parts: Vec<IndexPart>, may_be_rowid: bool, conflict: Option<Conflict>) -> Result<()> {
+        if parts.iter().any(|part| self.table.columns[part.column].generated.is_some()) {
+            return Err(Failure::error("generated columns cannot be part of the PRIMARY KEY"));
+        }
         if let [part] = parts[..]
             && may_be_rowid
             && self.table.columns[part.column].declared.eq_ignore_ascii_case("INTEGER")
         {
             self.table.rowid_column = Some(part.column);
             self.table.rowid_conflict = conflict.unwrap_or(Conflict::Abort);
-            return;
+            return Ok(());
         }
         self.index(parts, conflict, Origin::PrimaryKey);
+        Ok(())
     }
 
     /// An index that comes with the table, unless one like it is there.
@@ -297,7 +320,11 @@ impl Keys<'_> {
                     .zip(&parts)
                     .all(|(a, b)| a.column == b.column && a.key.collation == b.key.collation)
         };
-        if self.table.indexes.iter().any(same) {
+        if let Some(at) = self.table.indexes.iter().position(same) {
+            // Two constraints in one index, which is the primary key's if one of them is.
+            if let (Origin::PrimaryKey, Some(index)) = (origin, Arc::get_mut(&mut self.table.indexes[at])) {
+                index.origin = origin;
+            }
             return;
         }
         let number = self.table.indexes.len();
@@ -311,7 +338,7 @@ impl Keys<'_> {
 impl Index {
     fn new(name: Box<str>, root: TreeId, parts: Vec<IndexPart>, unique: Option<Conflict>, origin: Origin) -> Index {
         let order = parts.iter().map(|part| part.key).chain([KeyColumn::default()]).collect();
-        Index { name, root, parts, order, unique, origin }
+        Index { name, root, parts, behind: Vec::new(), order, unique, origin }
     }
 
     /// The index of a statement.
@@ -320,7 +347,12 @@ impl Index {
             return Err(Failure::unsupported("partial indexes"));
         }
         let unique = create.unique.then_some(Conflict::Abort);
-        Ok(Index::new(create.name.name.text.clone(), root, parts(table, &create.columns)?, unique, Origin::Create))
+        let parts = parts(table, &create.columns)?;
+        let mut index = Index::new(create.name.name.text.clone(), root, parts, unique, Origin::Create);
+        if let Some(primary) = table.primary() {
+            index.end_in_key(&primary.parts);
+        }
+        Ok(index)
     }
 }
 

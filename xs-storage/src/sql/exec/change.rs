@@ -110,7 +110,9 @@ impl<S: Store> Insert<S> {
         }
         match self.writer.write(whole, wanted, None, outer)? {
             Some(rowid) => {
-                outer.run.session.last_rowid.set(rowid);
+                if table.key.is_none() {
+                    outer.run.session.last_rowid.set(rowid);
+                }
                 Ok(1)
             }
             None => Ok(0),
@@ -135,7 +137,7 @@ impl<S: Store> Change<S> {
         let mut seen = std::collections::BTreeSet::new();
         for row in found.chunks_mut(width.max(1)) {
             outer.run.check()?;
-            let Some(Value::Integer(old)) = row.first().cloned() else { continue };
+            let Some(old) = self.writer.identity(row.first())? else { continue };
             if self.joins && !seen.insert(old) || !self.writer.has(old, session)? {
                 continue;
             }
