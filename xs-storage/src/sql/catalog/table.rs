@@ -124,7 +124,14 @@ impl Table {
             }
             table.columns.push(column(def)?);
         }
-        let mut keys = Keys { table: &mut table, roots: &roots[1.min(roots.len())..], primary: false };
+        let mut keys = Keys {
+            table: &mut table,
+            roots: &roots[1.min(roots.len())..],
+            primary: false,
+            descending: false,
+            rowid_conflict: None,
+            conflicts: Vec::new(),
+        };
         for (at, def) in defs.iter().enumerate() {
             keys.of_column(at, def)?;
         }
@@ -135,16 +142,15 @@ impl Table {
                 }
                 TableConstraintKind::Unique(columns, conflict) => {
                     let parts = parts(keys.table, columns)?;
-                    keys.index(parts, *conflict, Origin::Unique);
+                    keys.index(parts, *conflict, Origin::Unique)?;
                 }
                 // Foreign keys are not enforced unless somebody asks for it, which is refused elsewhere.
                 _ => {}
             }
         }
         if *without_rowid && let Some(column) = keys.table.rowid_column.take() {
-            let conflict = keys.table.rowid_conflict;
-            let part = keys.part(column, false);
-            keys.index(vec![part], Some(conflict), Origin::PrimaryKey);
+            let (conflict, part) = (keys.rowid_conflict, keys.part(column, keys.descending));
+            keys.index(vec![part], conflict, Origin::PrimaryKey)?;
         }
         if *strict {
             table.make_strict()?;
@@ -244,6 +250,11 @@ struct Keys<'a> {
     table: &'a mut Table,
     roots: &'a [TreeId],
     primary: bool,
+    /// What was said of the column that is the rowid.
+    descending: bool,
+    rowid_conflict: Option<Conflict>,
+    /// What was said of each index.
+    conflicts: Vec<Option<Conflict>>,
 }
 
 impl Keys<'_> {
@@ -257,7 +268,7 @@ impl Keys<'_> {
                     self.check_autoincrement(*autoincrement)?;
                 }
                 ColumnConstraintKind::Unique(conflict) => {
-                    self.index(vec![self.part(at, false)], *conflict, Origin::Unique);
+                    self.index(vec![self.part(at, false)], *conflict, Origin::Unique)?;
                 }
                 _ => {}
             }
@@ -304,14 +315,14 @@ impl Keys<'_> {
         {
             self.table.rowid_column = Some(part.column);
             self.table.rowid_conflict = conflict.unwrap_or(Conflict::Abort);
+            (self.descending, self.rowid_conflict) = (part.key.descending, conflict);
             return Ok(());
         }
-        self.index(parts, conflict, Origin::PrimaryKey);
-        Ok(())
+        self.index(parts, conflict, Origin::PrimaryKey)
     }
 
     /// An index that comes with the table, unless one like it is there.
-    fn index(&mut self, parts: Vec<IndexPart>, conflict: Option<Conflict>, origin: Origin) {
+    fn index(&mut self, parts: Vec<IndexPart>, conflict: Option<Conflict>, origin: Origin) -> Result<()> {
         let same = |index: &Arc<Index>| {
             index.parts.len() == parts.len()
                 && index
@@ -322,16 +333,26 @@ impl Keys<'_> {
         };
         if let Some(at) = self.table.indexes.iter().position(same) {
             // Two constraints in one index, which is the primary key's if one of them is.
-            if let (Origin::PrimaryKey, Some(index)) = (origin, Arc::get_mut(&mut self.table.indexes[at])) {
-                index.origin = origin;
+            let said = self.conflicts[at].or(conflict);
+            if conflict.is_some_and(|conflict| said != Some(conflict)) {
+                return Err(Failure::error("conflicting ON CONFLICT clauses specified"));
             }
-            return;
+            self.conflicts[at] = said;
+            if let Some(index) = Arc::get_mut(&mut self.table.indexes[at]) {
+                index.unique = Some(said.unwrap_or(Conflict::Abort));
+                if origin == Origin::PrimaryKey {
+                    index.origin = origin;
+                }
+            }
+            return Ok(());
         }
         let number = self.table.indexes.len();
         let name = format!("sqlite_autoindex_{}_{}", self.table.name, number + 1);
         let root = self.roots.get(number).copied().unwrap_or(0);
         let unique = Some(conflict.unwrap_or(Conflict::Abort));
         self.table.indexes.push(Arc::new(Index::new(name.into(), root, parts, unique, origin)));
+        self.conflicts.push(conflict);
+        Ok(())
     }
 }
 

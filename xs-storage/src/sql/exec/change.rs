@@ -132,6 +132,7 @@ impl<S: Store> Change<S> {
                 found.push(self.rows.output(at, outer)?.into_value());
             }
         }
+        self.writer.sort_by_key(&mut found, width);
         let mut changed = 0;
         // A join may find a row several times: the first counts.
         let mut seen = std::collections::BTreeSet::new();

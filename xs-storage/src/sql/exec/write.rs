@@ -171,7 +171,7 @@ impl<S: Store> Writer<S> {
 
     /// Computes the generated columns of the row in the registers.
     fn generate(&mut self, outer: Outer<'_, S>) -> Result<()> {
-        if self.reader.generated.iter().any(|column| column.stored) {
+        if !self.reader.generated.is_empty() {
             self.table.check_types(&self.frame.registers, false)?;
         }
         into_registers(self.reader.generated.iter(), &mut self.frame, outer)

@@ -89,7 +89,7 @@ pub(super) fn best<S: Store>(table: &FromTable<'_, S>, slot: usize, done: u64, t
             probes.iter().find(|(_, probe)| fits(probe)).map(|(at, _)| *at)
         };
         let mut equal = Vec::new();
-        while let Some(term) = find(equal.len(), &[Relation::Eq]) {
+        while let Some(term) = find(equal.len(), &[Relation::Eq]).filter(|term| !equal.contains(term)) {
             equal.push(term);
         }
         let low = find(equal.len(), &[Relation::Gt, Relation::GtEq]);

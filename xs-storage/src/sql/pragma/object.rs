@@ -194,14 +194,15 @@ impl Table {
                 _ => {}
             }
         }
+        let rowid_column = rowid.as_ref().map(|(part, _)| part.column).filter(|_| !table.without_rowid);
         if let (true, Some((part, conflict))) = (table.without_rowid, rowid.take()) {
             table.automatic_index(vec![part], conflict, "pk");
         }
         if table.without_rowid {
             table.single_key_columns();
         }
-        for column in &mut table.columns {
-            let is_rowid = !table.without_rowid && column.declared == "INTEGER";
+        for (at, column) in table.columns.iter_mut().enumerate() {
+            let is_rowid = rowid_column == Some(at as i64);
             column.not_null |= column.key > 0 && (table.without_rowid || table.strict && !is_rowid);
         }
         Some(table)
@@ -261,7 +262,8 @@ impl Table {
         }
         match &parts[..] {
             [part] if may_be_rowid && self.at(part.column).is_some_and(|column| column.declared == "INTEGER") => {
-                *rowid = Some((part.clone(), conflict));
+                let own = self.at(part.column).map_or_else(|| BINARY.to_owned(), |column| column.collation.clone());
+                *rowid = Some((Part { collation: own, ..part.clone() }, conflict));
             }
             _ => self.automatic_index(parts, conflict, "pk"),
         }
