@@ -3,6 +3,7 @@
 mod asked;
 mod calls;
 mod joins;
+mod kinds;
 mod logic;
 mod refused;
 mod sequence;

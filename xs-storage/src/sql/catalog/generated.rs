@@ -104,3 +104,34 @@ impl Table {
         Ok(order)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Parser;
+    use crate::sql::ast::Statement;
+
+    fn table(sql: &str) -> Table {
+        let Ok(Some(Statement::CreateTable(create))) = Parser::new(sql).next_statement() else { panic!("{sql}") };
+        Table::new(&create, sql, &[]).unwrap()
+    }
+
+    #[test]
+    fn what_is_needed_comes_first() {
+        let table = table("CREATE TABLE t (a AS (b + c), b AS (d) STORED, c AS (b), d, e AS (d))");
+        assert_eq!(table.order_of(&|_| true, true).unwrap(), [1, 2, 4, 0]);
+        // Only what is asked for and what that needs; what is stored can be read.
+        assert_eq!(table.order_of(&|column| column == 0, false).unwrap(), [2, 0]);
+        assert_eq!(table.order_of(&|column| column == 3, true).unwrap(), []);
+    }
+
+    #[test]
+    fn a_loop_is_named_by_the_last_that_was_asked_for() {
+        let table = table("CREATE TABLE t (a, b AS (c), c AS (d), d AS (b), e AS (a))");
+        let named =
+            |wanted: &dyn Fn(usize) -> bool| table.order_of(wanted, true).map_err(|why| why.message().to_owned());
+        assert_eq!(named(&|_| true), Err("generated column loop on \"d\"".into()));
+        assert_eq!(named(&|column| column == 1), Err("generated column loop on \"b\"".into()));
+        assert_eq!(named(&|column| column == 4), Ok(vec![4]));
+    }
+}

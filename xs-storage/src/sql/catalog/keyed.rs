@@ -121,3 +121,39 @@ impl Table {
         Some(self.columns.iter().map(|column| place(column.is_virtual())).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Parser;
+    use crate::sql::ast::Statement;
+
+    fn table(sql: &str) -> Table {
+        let Ok(Some(Statement::CreateTable(create))) = Parser::new(sql).next_statement() else { panic!("{sql}") };
+        Table::new(&create, sql, &[7, 8, 9]).unwrap()
+    }
+
+    fn columns(index: &Index) -> Vec<(usize, bool)> {
+        index.parts.iter().chain(&index.behind).map(|part| (part.column, part.key.descending)).collect()
+    }
+
+    #[test]
+    fn records_have_each_column_once_and_others_end_in_the_key() {
+        let table = table("CREATE TABLE t (a UNIQUE, b, c AS (a), d, PRIMARY KEY (d DESC, b, d)) WITHOUT ROWID");
+        let primary = table.primary().unwrap();
+        assert_eq!((primary.root, primary.order.len()), (7, 2));
+        assert_eq!(columns(primary), [(3, true), (1, false), (0, false)]);
+        assert_eq!(table.layout().as_deref(), Some(&[2, 1, u16::MAX, 0][..]));
+        let unique = &table.indexes[0];
+        assert_eq!(
+            (unique.root, unique.order.len(), columns(unique)),
+            (8, 3, vec![(0, false), (3, false), (1, false)])
+        );
+    }
+
+    #[test]
+    fn what_is_computed_takes_no_place() {
+        let table = table("CREATE TABLE t (a AS (b), b, c AS (b) STORED, d AS (b) VIRTUAL, e)");
+        assert_eq!(table.layout().as_deref(), Some(&[u16::MAX, 0, 1, u16::MAX, 2][..]));
+    }
+}

@@ -107,3 +107,23 @@ impl Table {
         Kind::of(&column.declared).filter(|kind| !kind.holds(value)).map(Kind::name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_known_in_any_letters_and_quotes() {
+        assert_eq!(Kind::of("iNt"), Some(Kind::Int));
+        assert_eq!(Kind::of("\"INTEGER\""), Some(Kind::Integer));
+        assert_eq!(Kind::of("[any]"), Some(Kind::Any));
+        assert_eq!((Kind::of(""), Kind::of("\""), Kind::of("TEXT(5)")), (None, None, None));
+    }
+
+    #[test]
+    fn nothing_is_of_every_kind_and_a_number_of_its_own() {
+        assert!(Kind::Blob.holds(&Value::Null) && Kind::Any.holds(&Value::Real(0.5)));
+        assert!(Kind::Int.holds(&Value::Integer(1)) && !Kind::Int.holds(&Value::Real(1.0)));
+        assert!(Kind::Real.holds(&Value::Real(1.0)) && !Kind::Real.holds(&Value::Integer(1)));
+    }
+}
