@@ -64,6 +64,11 @@ impl Table {
         self.columns.iter().any(Column::is_virtual)
     }
 
+    /// Whether a column is computed when it is read.
+    pub(in crate::sql) fn is_virtual(&self, column: usize) -> bool {
+        self.columns.get(column).is_some_and(Column::is_virtual)
+    }
+
     /// The generated columns of `wanted`, and those that they need, in an order in which each finds what it needs. What is stored
     /// is there to be read, unless all are `computed`.
     pub(in crate::sql) fn order_of(&self, wanted: &dyn Fn(usize) -> bool, computed: bool) -> Result<Vec<usize>> {

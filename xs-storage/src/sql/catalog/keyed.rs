@@ -79,9 +79,11 @@ impl Table {
             }
         }
         for part in &parts {
-            self.columns[part.column].not_null.get_or_insert(Conflict::Abort);
+            if let Some(column) = self.columns.get_mut(part.column) {
+                column.not_null.get_or_insert(Conflict::Abort);
+            }
         }
-        let stored = |column: &usize| !self.columns[*column].is_virtual();
+        let stored = |column: &usize| !self.is_virtual(*column);
         let rest = (0..self.columns.len()).filter(|column| !parts.iter().any(|part| part.column == *column));
         let rest = rest.filter(stored).map(|column| IndexPart { column, key: KeyColumn::default() }).collect();
         let root = self.root;

@@ -306,7 +306,8 @@ impl Keys<'_> {
     }
 
     fn key(&mut self, parts: Vec<IndexPart>, may_be_rowid: bool, conflict: Option<Conflict>) -> Result<()> {
-        if parts.iter().any(|part| self.table.columns[part.column].generated.is_some()) {
+        if parts.iter().any(|part| self.table.columns.get(part.column).is_some_and(|column| column.generated.is_some()))
+        {
             return Err(Failure::error("generated columns cannot be part of the PRIMARY KEY"));
         }
         if let [part] = parts[..]

@@ -151,7 +151,7 @@ impl<'q, S: Store> Binder<'q, S> {
         columns.iter().all(|column| {
             let column = usize::from(*column);
             // What is computed is made of others, which are read as well.
-            table.rowid_column == Some(column) || index.place(column).is_some() || table.columns[column].is_virtual()
+            table.rowid_column == Some(column) || index.place(column).is_some() || table.is_virtual(column)
         })
     }
 
