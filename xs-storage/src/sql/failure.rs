@@ -51,6 +51,8 @@ impl ResultCode {
     pub const UNIQUE: ResultCode = ResultCode(2067);
     /// `SQLITE_CONSTRAINT_ROWID`
     pub const ROWID: ResultCode = ResultCode(2579);
+    /// `SQLITE_CONSTRAINT_DATATYPE`
+    pub const DATA_TYPE: ResultCode = ResultCode(3091);
 
     /// The class: the code without what extends it.
     pub fn class(self) -> ResultCode {

@@ -3,6 +3,7 @@
 mod asked;
 mod calls;
 mod joins;
+mod kinds;
 mod logged;
 mod logic;
 mod refused;

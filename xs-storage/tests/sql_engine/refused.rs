@@ -34,20 +34,20 @@ fn with(objects: &[(&str, &str, &str, &str)]) -> Connection {
 #[test]
 fn a_refused_table_is_there_by_name() {
     let db = with(&[
-        ("table", "w", "w", "CREATE TABLE w (a PRIMARY KEY) STRICT"),
+        ("table", "w", "w", "CREATE TABLE w (a COLLATE odd)"),
         ("index", "w_a", "w", "CREATE INDEX w_a ON w (a)"),
         ("table", "v", "v", "CREATE VIRTUAL TABLE v USING fts5 (x)"),
         ("table", "c", "c", "CREATE TABLE c (a COLLATE strange)"),
     ]);
     gives(&db, "SELECT a, b FROM t", &["1|2"]);
-    fails(&db, "SELECT * FROM w", "not supported yet: STRICT (w)");
-    fails(&db, "INSERT INTO w VALUES (1)", "not supported yet: STRICT (w)");
+    fails(&db, "SELECT * FROM w", "no such collation sequence: odd");
+    fails(&db, "INSERT INTO w VALUES (1)", "no such collation sequence: odd");
     fails(&db, "SELECT * FROM v", "not supported yet: virtual tables: v");
     fails(&db, "SELECT * FROM c", "no such collation sequence: strange");
     fails(&db, "CREATE TABLE w (a)", "table w already exists");
     fails(&db, "CREATE INDEX w ON t (a)", "there is already a table named w");
     fails(&db, "CREATE INDEX w_a ON t (a)", "index w_a already exists");
-    fails(&db, "CREATE INDEX i ON w (a)", "not supported yet: STRICT (w)");
+    fails(&db, "CREATE INDEX i ON w (a)", "no such collation sequence: odd");
     fails(&db, "DROP TABLE v", "not supported yet: virtual tables: v");
     db.execute_batch("DROP TABLE w; CREATE TABLE w (a); INSERT INTO w VALUES (3)").unwrap();
     gives(&db, "SELECT * FROM w", &["3"]);

@@ -100,9 +100,12 @@ transcripts![
     common_tables,
     durability,
     functions,
+    generated,
     json_functions,
     row_values,
+    strict,
     table_functions,
     window_errors,
     windows,
+    without_rowid,
 ];

@@ -59,6 +59,7 @@ impl<'q, S: Store> Binder<'q, S> {
             };
             writer.sequence_tree = Some(sequence.root);
         }
+        writer.reader.generated = self.generated(table)?;
         Ok(writer)
     }
 
@@ -66,7 +67,7 @@ impl<'q, S: Store> Binder<'q, S> {
         if let Some(column) = table.column(&name.text) {
             return Ok(Target::Column(column));
         }
-        match ["rowid", "oid", "_rowid_"].iter().any(|rowid| name.is(rowid)) {
+        match table.key.is_none() && ["rowid", "oid", "_rowid_"].iter().any(|rowid| name.is(rowid)) {
             true => Ok(Target::Rowid),
             false => Err(Failure::error("")),
         }
@@ -86,10 +87,12 @@ impl<'q, S: Store> Binder<'q, S> {
             let target = self.column_target(&table, column).map_err(|_| {
                 Failure::error(format!("table {name} has no column named {}", column.text)).at(column.span.start)
             })?;
+            ordinary(&table, &target, "INSERT into")?;
             targets.push(target);
         }
         if insert.columns.is_empty() {
-            targets = (0..table.columns.len()).map(Target::Column).collect();
+            let given = |column: &usize| table.columns[*column].generated.is_none();
+            targets = (0..table.columns.len()).filter(given).map(Target::Column).collect();
         }
         let commons = self.commons.len();
         if let Some(with) = &insert.with {
@@ -166,10 +169,12 @@ impl<'q, S: Store> Binder<'q, S> {
 
     fn assigned(&self, table: &Table, name: &ast::Ident) -> Result<Target> {
         let missing = |_| Failure::error(format!("no such column: {}", name.text)).at(name.span.start);
-        self.column_target(table, name).map_err(missing)
+        let target = self.column_target(table, name).map_err(missing)?;
+        ordinary(table, &target, "UPDATE")?;
+        Ok(target)
     }
 
-    /// The rowids of the rows that are changed, and behind them the new values and, if there are any, the row itself.
+    /// What the rows that are changed are known by, and behind them the new values and, if there are any, the row itself.
     fn changed(
         &mut self,
         table: &Arc<Table>,
@@ -189,7 +194,7 @@ impl<'q, S: Store> Binder<'q, S> {
         self.push_level();
         let joins = self.show(&mut tables)?;
         let filter = filter.map(|filter| self.conditions(filter)).transpose()?.unwrap_or_default();
-        let mut outputs = vec![Expr::Local(Place::Rowid { slot: 0 })];
+        let mut outputs = vec![self.identity(table)];
         for value in values {
             outputs.push(self.expr(value)?.expr);
         }
@@ -208,5 +213,15 @@ impl<'q, S: Store> Binder<'q, S> {
         let columns = outputs.iter().map(|_| column()).collect();
         let core = Core::new(frame, planned.joined, None, outputs, None);
         Ok(Query::new(Body::Core(Box::new(core)), columns))
+    }
+}
+
+/// Fails if a value is given to a column that is computed.
+fn ordinary(table: &Table, target: &Target, verb: &str) -> Result<()> {
+    match target {
+        Target::Column(at) if table.columns[*at].generated.is_some() => {
+            Err(Failure::error(format!("cannot {verb} generated column \"{}\"", table.columns[*at].name)))
+        }
+        _ => Ok(()),
     }
 }

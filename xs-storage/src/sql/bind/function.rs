@@ -73,7 +73,7 @@ impl<S: Store> FromTable<'_, S> {
     pub(super) fn has_rowid(&self) -> bool {
         match &self.rows {
             Rows::Query(query, _) => query.function().is_some(),
-            Rows::Table(_) => true,
+            Rows::Table(table) => table.key.is_none(),
         }
     }
 }

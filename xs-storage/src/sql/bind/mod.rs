@@ -11,6 +11,7 @@ mod common;
 mod expr;
 mod from;
 mod function;
+mod generated;
 mod group;
 mod operators;
 mod recursive;

@@ -3,13 +3,19 @@
 //! The schema's table holds text. It is parsed once when a database is opened and again when its cookie changes; statements are
 //! bound against what came out.
 
+mod generated;
+mod keyed;
 mod read;
+mod refers;
+mod strict;
 mod table;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(in crate::sql) use generated::Generated;
 pub(in crate::sql) use read::{SchemaRow, read};
+pub(in crate::sql) use refers::parts as parts_of;
 pub(in crate::sql) use table::{Column, Index, IndexPart, Origin, Table, collation_named};
 
 use super::ast::{CreateView, Ident, QualifiedName, SchemaKind};

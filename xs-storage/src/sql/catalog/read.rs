@@ -70,8 +70,14 @@ pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
     let automatic = |table: &str| {
         let prefix = format!("sqlite_autoindex_{}_", folded(table));
         let number = |row: &SchemaRow| folded(&row.name).strip_prefix(&prefix)?.parse::<usize>().ok();
-        let mut roots: Vec<_> = rows.iter().filter_map(|row| Some((number(row)?, row.root))).collect();
-        roots.sort_unstable();
+        let mut roots = Vec::new();
+        for (number, root) in rows.iter().filter_map(|row| Some((number(row)?, row.root))) {
+            // One number may be missing, that of a key which is the table.
+            if (1..=rows.len() + 1).contains(&number) {
+                roots.resize(roots.len().max(number), 0);
+                roots[number - 1] = root;
+            }
+        }
         roots
     };
     for row in rows.iter().filter(|row| row.kind == "table") {
@@ -86,8 +92,7 @@ pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
             }
             _ => return Err(malformed(&row.name)),
         };
-        let roots: Vec<_> =
-            std::iter::once(row.root).chain(automatic(&row.name).into_iter().map(|(_, root)| root)).collect();
+        let roots: Vec<_> = std::iter::once(row.root).chain(automatic(&row.name)).collect();
         match Table::new(&create, sql, &roots) {
             Ok(table) => drop(tables.insert(folded(&row.name), table)),
             Err(why) => {

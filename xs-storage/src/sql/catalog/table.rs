@@ -6,6 +6,7 @@ use super::super::ast::{
     ColumnConstraintKind, ColumnDef, Conflict, CreateIndex, CreateTable, DefaultValue, Expr, Literal, Order, OrderTerm,
     TableBody, TableConstraintKind, UnaryOp,
 };
+use super::Generated;
 use crate::row::{Collation, KeyColumn};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::TreeId;
@@ -22,6 +23,7 @@ pub(in crate::sql) struct Column {
     /// That it may not be null, and what happens if it would be.
     pub(in crate::sql) not_null: Option<Conflict>,
     pub(in crate::sql) default: Option<Expr>,
+    pub(in crate::sql) generated: Option<Generated>,
 }
 
 /// What made an index.
@@ -40,12 +42,14 @@ pub(in crate::sql) struct IndexPart {
     pub(in crate::sql) key: KeyColumn,
 }
 
-/// An index: its parts, and the rowid behind them.
+/// An index: its parts, and the rowid behind them, or what stands for it in a table without rowids.
 #[derive(Debug)]
 pub(in crate::sql) struct Index {
     pub(in crate::sql) name: Box<str>,
     pub(in crate::sql) root: TreeId,
     pub(in crate::sql) parts: Vec<IndexPart>,
+    /// What its records have behind the parts, in a table without rowids.
+    pub(in crate::sql) behind: Vec<IndexPart>,
     /// The order of its records: that of the parts, and the rowid.
     pub(in crate::sql) order: Arc<[KeyColumn]>,
     /// That no two rows are the same in all parts, and what happens if they would be.
@@ -61,6 +65,10 @@ pub(in crate::sql) struct Table {
     pub(in crate::sql) columns: Vec<Column>,
     /// The column that is the rowid: declared `INTEGER PRIMARY KEY`.
     pub(in crate::sql) rowid_column: Option<usize>,
+    /// The index that is the table, in one without rowids.
+    pub(in crate::sql) key: Option<usize>,
+    /// That columns hold values of their type only.
+    pub(in crate::sql) strict: bool,
     /// That no rowid is given a second time, even if its row is gone.
     pub(in crate::sql) autoincrement: bool,
     /// What happens if a rowid is there already.
@@ -97,18 +105,14 @@ impl Table {
         let TableBody::Columns { columns: defs, constraints, without_rowid, strict } = &create.body else {
             return Err(Failure::internal("a table that is stored as a query"));
         };
-        if *without_rowid {
-            return Err(Failure::unsupported("WITHOUT ROWID"));
-        }
-        if *strict {
-            return Err(Failure::unsupported("STRICT"));
-        }
         let name = create.name.name.text.clone();
         let mut table = Table {
             name,
             root: roots.first().copied().unwrap_or(0),
             columns: Vec::with_capacity(defs.len()),
             rowid_column: None,
+            key: None,
+            strict: false,
             autoincrement: false,
             rowid_conflict: Conflict::Abort,
             indexes: Vec::new(),
@@ -120,7 +124,14 @@ impl Table {
             }
             table.columns.push(column(def)?);
         }
-        let mut keys = Keys { table: &mut table, roots: &roots[1.min(roots.len())..], primary: false };
+        let mut keys = Keys {
+            table: &mut table,
+            roots: &roots[1.min(roots.len())..],
+            primary: false,
+            descending: false,
+            rowid_conflict: None,
+            conflicts: Vec::new(),
+        };
         for (at, def) in defs.iter().enumerate() {
             keys.of_column(at, def)?;
         }
@@ -131,12 +142,23 @@ impl Table {
                 }
                 TableConstraintKind::Unique(columns, conflict) => {
                     let parts = parts(keys.table, columns)?;
-                    keys.index(parts, *conflict, Origin::Unique);
+                    keys.index(parts, *conflict, Origin::Unique)?;
                 }
                 // Foreign keys are not enforced unless somebody asks for it, which is refused elsewhere.
                 _ => {}
             }
         }
+        if *without_rowid && let Some(column) = keys.table.rowid_column.take() {
+            let (conflict, part) = (keys.rowid_conflict, keys.part(column, keys.descending));
+            keys.index(vec![part], conflict, Origin::PrimaryKey)?;
+        }
+        if *strict {
+            table.make_strict()?;
+        }
+        if *without_rowid {
+            table.without_rowid()?;
+        }
+        table.check_ordinary()?;
         // Checks are found in the order in which they stand.
         let named = |name: &Option<super::super::ast::Ident>, span: super::super::ast::Span| match name {
             Some(name) => name.text.clone(),
@@ -166,6 +188,7 @@ impl Table {
             collation: Collation::Binary,
             not_null: None,
             default: None,
+            generated: None,
         };
         let columns = [("type", "TEXT"), ("name", "TEXT"), ("tbl_name", "TEXT"), ("rootpage", "INT"), ("sql", "TEXT")];
         Table {
@@ -173,6 +196,8 @@ impl Table {
             root: super::super::store::SCHEMA,
             columns: columns.into_iter().map(|(name, declared)| column(name, declared)).collect(),
             rowid_column: None,
+            key: None,
+            strict: false,
             autoincrement: false,
             rowid_conflict: Conflict::Abort,
             indexes: Vec::new(),
@@ -190,6 +215,7 @@ fn column(def: &ColumnDef) -> Result<Column> {
         collation: Collation::Binary,
         not_null: None,
         default: None,
+        generated: Generated::of(def)?,
     };
     for constraint in &def.constraints {
         match &constraint.kind {
@@ -203,7 +229,6 @@ fn column(def: &ColumnDef) -> Result<Column> {
                     DefaultValue::Word(word) => Expr::Literal(Literal::String(word.text.clone())),
                 });
             }
-            ColumnConstraintKind::Generated(..) => return Err(Failure::unsupported("generated columns")),
             _ => {}
         }
     }
@@ -225,6 +250,11 @@ struct Keys<'a> {
     table: &'a mut Table,
     roots: &'a [TreeId],
     primary: bool,
+    /// What was said of the column that is the rowid.
+    descending: bool,
+    rowid_conflict: Option<Conflict>,
+    /// What was said of each index.
+    conflicts: Vec<Option<Conflict>>,
 }
 
 impl Keys<'_> {
@@ -234,11 +264,11 @@ impl Keys<'_> {
                 ColumnConstraintKind::PrimaryKey { order, conflict, autoincrement } => {
                     self.begin_primary()?;
                     // A descending one is an index, by an old mistake that files depend on.
-                    self.key(vec![self.part(at, *order == Some(Order::Desc))], *order != Some(Order::Desc), *conflict);
+                    self.key(vec![self.part(at, *order == Some(Order::Desc))], *order != Some(Order::Desc), *conflict)?;
                     self.check_autoincrement(*autoincrement)?;
                 }
                 ColumnConstraintKind::Unique(conflict) => {
-                    self.index(vec![self.part(at, false)], *conflict, Origin::Unique);
+                    self.index(vec![self.part(at, false)], *conflict, Origin::Unique)?;
                 }
                 _ => {}
             }
@@ -249,7 +279,7 @@ impl Keys<'_> {
     fn primary(&mut self, columns: &[OrderTerm], autoincrement: bool, conflict: Option<Conflict>) -> Result<()> {
         self.begin_primary()?;
         let parts = parts(self.table, columns)?;
-        self.key(parts, true, conflict);
+        self.key(parts, true, conflict)?;
         self.check_autoincrement(autoincrement)
     }
 
@@ -275,20 +305,25 @@ impl Keys<'_> {
         IndexPart { column, key: KeyColumn { collation: self.table.columns[column].collation, descending } }
     }
 
-    fn key(&mut self, parts: Vec<IndexPart>, may_be_rowid: bool, conflict: Option<Conflict>) {
+    fn key(&mut self, parts: Vec<IndexPart>, may_be_rowid: bool, conflict: Option<Conflict>) -> Result<()> {
+        if parts.iter().any(|part| self.table.columns.get(part.column).is_some_and(|column| column.generated.is_some()))
+        {
+            return Err(Failure::error("generated columns cannot be part of the PRIMARY KEY"));
+        }
         if let [part] = parts[..]
             && may_be_rowid
             && self.table.columns[part.column].declared.eq_ignore_ascii_case("INTEGER")
         {
             self.table.rowid_column = Some(part.column);
             self.table.rowid_conflict = conflict.unwrap_or(Conflict::Abort);
-            return;
+            (self.descending, self.rowid_conflict) = (part.key.descending, conflict);
+            return Ok(());
         }
-        self.index(parts, conflict, Origin::PrimaryKey);
+        self.index(parts, conflict, Origin::PrimaryKey)
     }
 
     /// An index that comes with the table, unless one like it is there.
-    fn index(&mut self, parts: Vec<IndexPart>, conflict: Option<Conflict>, origin: Origin) {
+    fn index(&mut self, parts: Vec<IndexPart>, conflict: Option<Conflict>, origin: Origin) -> Result<()> {
         let same = |index: &Arc<Index>| {
             index.parts.len() == parts.len()
                 && index
@@ -297,21 +332,35 @@ impl Keys<'_> {
                     .zip(&parts)
                     .all(|(a, b)| a.column == b.column && a.key.collation == b.key.collation)
         };
-        if self.table.indexes.iter().any(same) {
-            return;
+        if let Some(at) = self.table.indexes.iter().position(same) {
+            // Two constraints in one index, which is the primary key's if one of them is.
+            let said = self.conflicts[at].or(conflict);
+            if conflict.is_some_and(|conflict| said != Some(conflict)) {
+                return Err(Failure::error("conflicting ON CONFLICT clauses specified"));
+            }
+            self.conflicts[at] = said;
+            if let Some(index) = Arc::get_mut(&mut self.table.indexes[at]) {
+                index.unique = Some(said.unwrap_or(Conflict::Abort));
+                if origin == Origin::PrimaryKey {
+                    index.origin = origin;
+                }
+            }
+            return Ok(());
         }
         let number = self.table.indexes.len();
         let name = format!("sqlite_autoindex_{}_{}", self.table.name, number + 1);
         let root = self.roots.get(number).copied().unwrap_or(0);
         let unique = Some(conflict.unwrap_or(Conflict::Abort));
         self.table.indexes.push(Arc::new(Index::new(name.into(), root, parts, unique, origin)));
+        self.conflicts.push(conflict);
+        Ok(())
     }
 }
 
 impl Index {
     fn new(name: Box<str>, root: TreeId, parts: Vec<IndexPart>, unique: Option<Conflict>, origin: Origin) -> Index {
         let order = parts.iter().map(|part| part.key).chain([KeyColumn::default()]).collect();
-        Index { name, root, parts, order, unique, origin }
+        Index { name, root, parts, behind: Vec::new(), order, unique, origin }
     }
 
     /// The index of a statement.
@@ -320,7 +369,12 @@ impl Index {
             return Err(Failure::unsupported("partial indexes"));
         }
         let unique = create.unique.then_some(Conflict::Abort);
-        Ok(Index::new(create.name.name.text.clone(), root, parts(table, &create.columns)?, unique, Origin::Create))
+        let parts = parts(table, &create.columns)?;
+        let mut index = Index::new(create.name.name.text.clone(), root, parts, unique, Origin::Create);
+        if let Some(primary) = table.primary() {
+            index.end_in_key(&primary.parts);
+        }
+        Ok(index)
     }
 }
 

@@ -161,11 +161,14 @@ fn add_table<S: Store>(session: &Session<S>, name: &str, sql: &str) -> Result<()
         return Err(Failure::internal("a table that is stored as something else"));
     };
     let table = Table::new(&stored, sql, &[])?;
+    let catalog = session.catalog.borrow().clone();
+    Binder::new(&catalog, session, sql).check_table(&table)?;
     {
         let mut store = session.store.borrow_mut();
-        let root = store.create_tree(TreeKind::Table)?;
+        let kind = if table.key.is_some() { TreeKind::Index } else { TreeKind::Table };
+        let root = store.create_tree(kind)?;
         add_row(&mut *store, "table", name, name, root, Some(sql))?;
-        for index in &table.indexes {
+        for (_, index) in table.indexes.iter().enumerate().filter(|(number, _)| !table.is_key(*number)) {
             let root = store.create_tree(TreeKind::Index)?;
             add_row(&mut *store, "index", &index.name, name, root, None)?;
         }
@@ -326,7 +329,8 @@ pub(super) fn reindex<S: Store>(session: &Session<S>, catalog: &Catalog, name: O
             }
         }
     }
-    for (table, at) in made {
+    // A table is not made of itself.
+    for (table, at) in made.into_iter().filter(|(table, at)| !table.is_key(*at)) {
         let index = &table.indexes[at];
         session.store.borrow_mut().clear_tree(index.root)?;
         rebuild(session, &table, index)?;

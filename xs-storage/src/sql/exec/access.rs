@@ -62,7 +62,8 @@ fn table<S: Store>(frame: &mut Frame<S>, slot: usize) -> Result<&mut TableRow<S:
 /// A table's cursor has moved: what it shows is another row.
 #[inline]
 fn arrived<S: Store>(store: &mut S, row: &mut TableRow<S::Cursor>, load: bool) -> Result<()> {
-    row.rowid = row.cursor.rowid();
+    // Rows without rowids are counted, so that joins can tell them apart.
+    row.rowid = if row.key.is_some() { row.rowid.wrapping_add(1) } else { row.cursor.rowid() };
     row.moved();
     if load {
         store.load(&mut row.cursor)?;
@@ -92,6 +93,7 @@ impl<S: Store> Access<S> {
             }
             Access::Scan { backwards } => {
                 let row = table(frame, slot)?;
+                row.rowid = 0;
                 let mut store = outer.run.session.store.borrow_mut();
                 let more = if *backwards { store.last(&mut row.cursor)? } else { store.first(&mut row.cursor)? };
                 if more {
@@ -260,6 +262,7 @@ impl<S: Store> IndexAccess<S> {
                 }
             }
             match columns.nth(self.parts - taken) {
+                _ if row.key.is_some() => 0,
                 Some(Ok(ValueRef::Integer(rowid))) => rowid,
                 _ => return Err(corrupt("an index's record without a rowid")),
             }
@@ -269,7 +272,11 @@ impl<S: Store> IndexAccess<S> {
             row.moved();
             return Ok(true);
         }
-        if store.seek(&mut row.cursor, rowid)? != Some(Ordering::Equal) {
+        let found = match row.key {
+            Some(_) => row.follow(store)?,
+            None => store.seek(&mut row.cursor, rowid)? == Some(Ordering::Equal),
+        };
+        if !found {
             return Err(Failure::new(
                 crate::sql::failure::ResultCode::CORRUPT,
                 "an index has a row that its table doesn't have",

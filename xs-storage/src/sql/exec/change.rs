@@ -110,7 +110,9 @@ impl<S: Store> Insert<S> {
         }
         match self.writer.write(whole, wanted, None, outer)? {
             Some(rowid) => {
-                outer.run.session.last_rowid.set(rowid);
+                if table.key.is_none() {
+                    outer.run.session.last_rowid.set(rowid);
+                }
                 Ok(1)
             }
             None => Ok(0),
@@ -130,12 +132,13 @@ impl<S: Store> Change<S> {
                 found.push(self.rows.output(at, outer)?.into_value());
             }
         }
+        self.writer.sort_by_key(&mut found, width);
         let mut changed = 0;
         // A join may find a row several times: the first counts.
         let mut seen = std::collections::BTreeSet::new();
         for row in found.chunks_mut(width.max(1)) {
             outer.run.check()?;
-            let Some(Value::Integer(old)) = row.first().cloned() else { continue };
+            let Some(old) = self.writer.identity(row.first())? else { continue };
             if self.joins && !seen.insert(old) || !self.writer.has(old, session)? {
                 continue;
             }

@@ -118,6 +118,8 @@ pub(in crate::sql) enum Expr<S: Store> {
     Parameter(usize),
     /// Of this query.
     Local(Place),
+    /// A record of several places, by which a row without a rowid is known.
+    Key(Vec<Place>),
     /// Of the query so many further out.
     Outer(u16, Place),
     Operate(Operation, Box<(Expr<S>, Expr<S>)>),
@@ -213,6 +215,11 @@ impl<S: Store> Expr<S> {
             Expr::Concat(operands) => {
                 let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
                 Datum::Own(value::concat(a.as_ref(), b.as_ref(), LONGEST).map_err(|_| too_big())?)
+            }
+            Expr::Key(places) => {
+                let key: SmallVec<[ValueRef<'_>; 4]> =
+                    places.iter().map(|place| env.frame.get(*place)).collect::<Result<_>>()?;
+                Datum::Own(Value::Blob(crate::row::encode(&key).into()))
             }
             Expr::Case(case) => return case.eval(env),
             Expr::Cast(affinity, operand) => {

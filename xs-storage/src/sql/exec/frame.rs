@@ -55,6 +55,12 @@ pub(in crate::sql) struct TableRow<C> {
     /// A row without any values, as outer joins make it.
     pub(in crate::sql) null: bool,
     pub(in crate::sql) rowid_column: Option<u16>,
+    /// For each column its place in the table's record, unless it is its own; `u16::MAX` for those that are computed.
+    pub(in crate::sql) layout: Option<Box<[u16]>>,
+    /// In a table without rowids, where the index by which rows are found has the columns of the key.
+    pub(in crate::sql) key: Option<Box<[u16]>>,
+    /// Columns that were computed for the row at hand.
+    computed: Vec<Value>,
     /// What columns are that a record is too short for.
     pub(in crate::sql) defaults: Vec<Value>,
     header: Header,
@@ -77,7 +83,27 @@ impl<C: Cursor> TableRow<C> {
             next: Cell::new((0, 0, 0)),
         };
         let rowid_column = rowid_column.map(|column| column as u16);
-        TableRow { cursor, index: None, covered: None, rowid: 0, null: false, rowid_column, defaults, header }
+        TableRow {
+            cursor,
+            index: None,
+            covered: None,
+            rowid: 0,
+            null: false,
+            rowid_column,
+            layout: None,
+            key: None,
+            computed: Vec::new(),
+            defaults,
+            header,
+        }
+    }
+
+    /// What a column was computed to be.
+    pub(in crate::sql) fn put(&mut self, column: usize, value: Value) {
+        if self.computed.len() <= column {
+            self.computed.resize(self.defaults.len().max(column + 1), Value::Null);
+        }
+        self.computed[column] = value;
     }
 
     /// Forgets what was read of the record before.
@@ -104,10 +130,11 @@ impl<C: Cursor> TableRow<C> {
         if self.rowid_column == Some(column) {
             return Ok(ValueRef::Integer(self.rowid));
         }
-        let at = match &self.covered {
-            Some(map) => map.get(usize::from(column)).copied().unwrap_or(u16::MAX),
-            None => column,
-        };
+        let map = self.covered.as_deref().or(self.layout.as_deref());
+        let at = map.map_or(column, |map| map.get(usize::from(column)).copied().unwrap_or(u16::MAX));
+        if at == u16::MAX {
+            return Ok(self.computed.get(usize::from(column)).map_or(ValueRef::Null, Value::as_ref));
+        }
         match self.part(self.record(), at)? {
             Some(value) => Ok(value),
             None => Ok(self.defaults.get(usize::from(column)).map_or(ValueRef::Null, Value::as_ref)),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::access::{Access, Until};
 use super::expr::Expr;
 use super::frame::{Frame, Outer, Slot};
+use super::generated::Generated;
 use crate::sql::failure::Result;
 use crate::sql::store::Store;
 
@@ -12,6 +13,8 @@ use crate::sql::store::Store;
 pub(in crate::sql) struct Loop<S: Store> {
     pub(in crate::sql) slot: usize,
     pub(in crate::sql) access: Access<S>,
+    /// The columns that are computed of each row.
+    pub(in crate::sql) generated: Vec<Generated<S>>,
     /// What makes a row a partner of those before it.
     pub(in crate::sql) on: Vec<Expr<S>>,
     /// What is asked of rows once they are joined.
@@ -32,7 +35,7 @@ impl<S: Store> Loop<S> {
         self.matched = false;
         self.ended = false;
         frame.set_null(self.slot, false);
-        let more = self.access.first(frame, self.slot, &mut self.until, self.load, outer)?;
+        let more = self.first_row(frame, outer)?;
         self.settle(frame, outer, more)
     }
 
@@ -40,7 +43,7 @@ impl<S: Store> Loop<S> {
         if self.ended {
             return Ok(false);
         }
-        let more = self.access.next(frame, self.slot, self.until, self.load, outer)?;
+        let more = self.next_row(frame, outer)?;
         self.settle(frame, outer, more)
     }
 
@@ -56,7 +59,7 @@ impl<S: Store> Loop<S> {
                     return Ok(true);
                 }
             }
-            more = self.access.next(frame, self.slot, self.until, self.load, outer)?;
+            more = self.next_row(frame, outer)?;
         }
         self.ended = true;
         if self.left && !self.matched {
@@ -75,7 +78,7 @@ impl<S: Store> Loop<S> {
             {
                 return Ok(true);
             }
-            more = self.access.next(frame, self.slot, self.until, self.load, outer)?;
+            more = self.next_row(frame, outer)?;
         }
         Ok(false)
     }
@@ -164,11 +167,11 @@ impl<S: Store> Joined<S> {
                 (false, false) => one.next(frame, outer)?,
                 (true, true) => {
                     frame.set_null(one.slot, false);
-                    let more = one.access.first(frame, one.slot, &mut one.until, one.load, outer)?;
+                    let more = one.first_row(frame, outer)?;
                     one.unpartnered(frame, outer, more)?
                 }
                 (true, false) => {
-                    let more = one.access.next(frame, one.slot, one.until, one.load, outer)?;
+                    let more = one.next_row(frame, outer)?;
                     one.unpartnered(frame, outer, more)?
                 }
             };

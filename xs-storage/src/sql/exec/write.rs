@@ -7,9 +7,12 @@ use smallvec::SmallVec;
 
 use super::expr::Expr;
 use super::frame::{Frame, Outer};
+use super::generated::into_registers;
+use super::keyed::{Identities, entry};
+use super::reader::{Reader, table_cursor};
 use super::sequence::Sequence;
 use super::session::Session;
-use crate::row::{ValueRef, encode, record};
+use crate::row::{ValueRef, encode};
 use crate::sql::ast::Conflict;
 use crate::sql::catalog::{Index, Table};
 use crate::sql::failure::{Failure, Result, ResultCode};
@@ -23,11 +26,13 @@ pub(in crate::sql) struct Writer<S: Store> {
     checks: Vec<(Box<str>, Expr<S>)>,
     /// What a column becomes that isn't given.
     pub(in crate::sql) defaults: Vec<Option<Expr<S>>>,
-    frame: Frame<S>,
+    pub(super) frame: Frame<S>,
     /// What the statement says is to happen, before what the constraints say.
     conflict: Option<Conflict>,
-    cursor: S::Cursor,
-    indexes: Vec<S::Cursor>,
+    pub(super) cursor: S::Cursor,
+    pub(super) indexes: Vec<S::Cursor>,
+    pub(in crate::sql) reader: Reader<S>,
+    pub(super) identities: Identities,
     /// Where the largest rowid is kept, if it has to be, and what it is while rows are inserted.
     pub(in crate::sql) sequence_tree: Option<TreeId>,
     sequence: Option<Sequence>,
@@ -55,11 +60,24 @@ impl<S: Store> Writer<S> {
     ) -> Self {
         let store = session.store.borrow();
         let indexes = table.indexes.iter().map(|index| store.index_cursor(index.root, index.order.clone())).collect();
-        let cursor = store.table_cursor(table.root);
+        let cursor = table_cursor(&*store, &table);
         drop(store);
         let registers = vec![Value::Null; table.columns.len()];
         let frame = Frame { slots: Vec::new(), registers };
-        Writer { table, checks, defaults, frame, conflict, cursor, indexes, sequence_tree: None, sequence: None }
+        let reader = Reader::new(table.clone(), Vec::new());
+        Writer {
+            table,
+            checks,
+            defaults,
+            frame,
+            conflict,
+            cursor,
+            indexes,
+            reader,
+            identities: Identities::default(),
+            sequence_tree: None,
+            sequence: None,
+        }
     }
 
     /// Rows will be inserted: where their rowids begin.
@@ -91,7 +109,11 @@ impl<S: Store> Writer<S> {
         for (value, column) in values.iter_mut().zip(&table.columns) {
             *value = column.affinity.apply_to(std::mem::take(value));
         }
+        if old.is_none() {
+            self.identities.clear();
+        }
         let rowid = match rowid {
+            _ if table.key.is_some() => 0,
             Some(rowid) => rowid,
             None => self.next_rowid(outer.run.session)?,
         };
@@ -101,16 +123,21 @@ impl<S: Store> Writer<S> {
         if let Some(column) = table.rowid_column {
             values[column] = Value::Integer(rowid);
         }
-        if let Verdict::Pass = self.check_nulls(&mut values, outer)? {
+        self.frame.registers = values;
+        self.generate(outer)?;
+        if let Verdict::Pass = self.check_nulls(outer)? {
             return Ok(None);
         }
-        self.frame.registers = values;
+        if !self.checks.is_empty() {
+            table.check_types(&self.frame.registers, true)?;
+        }
         if let Verdict::Pass = self.check_conditions(outer)? {
             return Ok(None);
         }
+        let rowid = self.identity_of_row().unwrap_or(rowid);
         let session = outer.run.session;
         let mut replaced: SmallVec<[i64; 2]> = SmallVec::new();
-        if old != Some(rowid) && session.store.borrow_mut().seek(&mut self.cursor, rowid)? == Some(Ordering::Equal) {
+        if table.key.is_none() && old != Some(rowid) && self.seek(rowid, session)? {
             let (code, column) = match table.rowid_column {
                 Some(column) => (ResultCode::PRIMARY_KEY, &*table.columns[column].name),
                 None => (ResultCode::ROWID, "rowid"),
@@ -121,7 +148,9 @@ impl<S: Store> Writer<S> {
                 conflict => return broken(session, conflict, Broken { code, message }).map(|_| None),
             }
         }
-        for at in 0..table.indexes.len() {
+        // Where no index has them, SQLite doesn't look at what is generated.
+        table.check_types(&self.frame.registers, !table.indexes.is_empty())?;
+        for at in table.by_age() {
             let index = &table.indexes[at];
             let Some(conflict) = index.unique else { continue };
             let Some(other) = self.same(at, session)? else { continue };
@@ -140,25 +169,44 @@ impl<S: Store> Writer<S> {
         Ok(Some(rowid))
     }
 
-    fn check_nulls(&self, values: &mut [Value], outer: Outer<'_, S>) -> Result<Verdict> {
-        for (at, column) in self.table.columns.iter().enumerate() {
-            let Some(conflict) = column.not_null else { continue };
-            if !values[at].as_ref().is_null() || self.table.rowid_column == Some(at) {
-                continue;
+    /// Computes the generated columns of the row in the registers.
+    fn generate(&mut self, outer: Outer<'_, S>) -> Result<()> {
+        if !self.reader.generated.is_empty() {
+            self.table.check_types(&self.frame.registers, false)?;
+        }
+        into_registers(self.reader.generated.iter(), &mut self.frame, outer)
+    }
+
+    /// Columns that are given come first: what they become in the end is what the generated ones are computed of.
+    fn check_nulls(&mut self, outer: Outer<'_, S>) -> Result<Verdict> {
+        let table = self.table.clone();
+        let mut replaced = false;
+        for generated in [false, true] {
+            if generated && replaced {
+                self.generate(outer)?;
             }
-            let mut conflict = self.conflict.unwrap_or(conflict);
-            if conflict == Conflict::Replace {
-                if let Some(Some(default)) = self.defaults.get(at) {
-                    let default = default.eval(outer.env(&self.frame))?.into_value();
-                    values[at] = column.affinity.apply_to(default);
-                }
-                if !values[at].as_ref().is_null() {
+            for (at, column) in table.columns.iter().enumerate() {
+                let Some(conflict) = column.not_null.filter(|_| column.generated.is_some() == generated) else {
+                    continue;
+                };
+                if !self.frame.registers[at].as_ref().is_null() || table.rowid_column == Some(at) {
                     continue;
                 }
-                conflict = Conflict::Abort;
+                let mut conflict = self.conflict.unwrap_or(conflict);
+                if conflict == Conflict::Replace {
+                    if let Some(Some(default)) = self.defaults.get(at) {
+                        let default = default.eval(outer.env(&self.frame))?.into_value();
+                        self.frame.registers[at] = column.affinity.apply_to(default);
+                        replaced = true;
+                    }
+                    if !self.frame.registers[at].as_ref().is_null() {
+                        continue;
+                    }
+                    conflict = Conflict::Abort;
+                }
+                let message = format!("NOT NULL constraint failed: {}.{}", table.name, column.name);
+                return broken(outer.run.session, conflict, Broken { code: ResultCode::NOT_NULL, message });
             }
-            let message = format!("NOT NULL constraint failed: {}.{}", self.table.name, column.name);
-            return broken(outer.run.session, conflict, Broken { code: ResultCode::NOT_NULL, message });
         }
         Ok(Verdict::Write)
     }
@@ -192,7 +240,8 @@ impl<S: Store> Writer<S> {
             return Ok(None);
         }
         store.load(cursor)?;
-        super::frame::TableRow::<S::Cursor>::rowid_of_index(cursor.record(), index.parts.len()).map(Some)
+        drop((key, store));
+        self.identity_at(at).map(Some)
     }
 
     /// One more than the largest, or the least that is free when there is none.
@@ -228,21 +277,21 @@ impl<S: Store> Writer<S> {
             true => ValueRef::Null,
             false => values[at].as_ref(),
         };
-        let record: SmallVec<[ValueRef<'_>; 16]> = (0..values.len()).map(stored).collect();
+        let kept = |at: &usize| !self.table.columns[*at].is_virtual();
+        let record: SmallVec<[ValueRef<'_>; 16]> = (0..values.len()).filter(kept).map(stored).collect();
         for index in &self.table.indexes {
-            let key = |values: &[Value], rowid: i64| -> SmallVec<[Value; 4]> {
-                let parts = index.parts.iter().map(|part| values[part.column].clone());
-                parts.chain([Value::Integer(rowid)]).collect()
-            };
-            let new = key(values, rowid);
+            let new = entry(&self.table, index, values, rowid);
             if let Some((old, before)) = &before {
-                let was = key(before, *old);
+                let was = entry(&self.table, index, before, *old);
                 if was == new {
                     continue;
                 }
-                store.delete_record(index.root, &index.order, &refs(&was))?;
+                store.delete_record(index.root, &index.order, &refs(&was)[..index.order.len()])?;
             }
             store.insert_record(index.root, &index.order, &encode(&refs(&new)))?;
+        }
+        if self.table.key.is_some() {
+            return Ok(());
         }
         if let Some(old) = old
             && old != rowid
@@ -255,21 +304,11 @@ impl<S: Store> Writer<S> {
 
     /// The values of a row.
     fn read(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
-        let mut store = session.store.borrow_mut();
-        if store.seek(&mut self.cursor, rowid)? != Some(Ordering::Equal) {
+        if !self.seek(rowid, session)? {
             return Err(Failure::internal("a row that is changed is gone"));
         }
-        store.load(&mut self.cursor)?;
-        let malformed = |what| Failure::new(ResultCode::CORRUPT, what);
-        let columns = record::decode(self.cursor.record()).map_err(malformed)?;
-        let mut values: Vec<Value> = columns.into_iter().map(Value::from).collect();
-        if values.len() < self.table.columns.len() {
-            values.extend(self.table.defaults().split_off(values.len()));
-        }
-        if let Some(column) = self.table.rowid_column {
-            values[column] = Value::Integer(rowid);
-        }
-        Ok(values)
+        session.store.borrow_mut().load(&mut self.cursor)?;
+        self.reader.row(&self.cursor, session)
     }
 
     /// Takes a row out.
@@ -278,18 +317,19 @@ impl<S: Store> Writer<S> {
             let values = self.read(rowid, session)?;
             let mut store = session.store.borrow_mut();
             for index in &self.table.indexes {
-                let parts = index.parts.iter().map(|part| values[part.column].as_ref());
-                let key: SmallVec<[ValueRef<'_>; 4]> = parts.chain([ValueRef::Integer(rowid)]).collect();
-                store.delete_record(index.root, &index.order, &key)?;
+                let entry = entry(&self.table, index, &values, rowid);
+                store.delete_record(index.root, &index.order, &refs(&entry)[..index.order.len()])?;
             }
         }
-        session.store.borrow_mut().delete(self.table.root, rowid)?;
+        if self.table.key.is_none() {
+            session.store.borrow_mut().delete(self.table.root, rowid)?;
+        }
         Ok(())
     }
 
     /// Whether a row is still there.
     pub(in crate::sql) fn has(&mut self, rowid: i64, session: &Session<S>) -> Result<bool> {
-        Ok(session.store.borrow_mut().seek(&mut self.cursor, rowid)? == Some(Ordering::Equal))
+        self.seek(rowid, session)
     }
 }
 
@@ -317,33 +357,28 @@ fn broken<S: Store>(session: &Session<S>, conflict: Conflict, broken: Broken) ->
 }
 
 /// Fills an index with a table's rows.
-pub(in crate::sql) fn rebuild<S: Store>(session: &Session<S>, table: &Table, index: &Index) -> Result<()> {
-    let mut store = session.store.borrow_mut();
-    let mut cursor = store.table_cursor(table.root);
-    let mut found = store.index_cursor(index.root, index.order.clone());
-    let defaults = table.defaults();
-    let mut more = store.first(&mut cursor)?;
+pub(in crate::sql) fn rebuild<S: Store>(session: &Session<S>, table: &Arc<Table>, index: &Index) -> Result<()> {
+    let reader = Reader::of(session, table)?;
+    let (mut cursor, mut found) = {
+        let store = session.store.borrow();
+        (table_cursor(&*store, table), store.index_cursor(index.root, index.order.clone()))
+    };
+    let mut more = session.store.borrow_mut().first(&mut cursor)?;
     while more {
-        store.load(&mut cursor)?;
-        let columns = record::decode(cursor.record()).map_err(|what| Failure::new(ResultCode::CORRUPT, what))?;
-        let rowid = cursor.rowid();
-        let value = |part: &crate::sql::catalog::IndexPart| match columns.get(part.column) {
-            _ if table.rowid_column == Some(part.column) => ValueRef::Integer(rowid),
-            Some(value) => *value,
-            None => defaults[part.column].as_ref(),
-        };
-        let mut key: SmallVec<[ValueRef<'_>; 4]> = index.parts.iter().map(value).collect();
+        session.store.borrow_mut().load(&mut cursor)?;
+        let values = reader.row(&cursor, session)?;
+        let entry = entry(table, index, &values, cursor.rowid());
+        let entry = refs(&entry);
+        let key = &entry[..index.parts.len()];
+        let mut store = session.store.borrow_mut();
         if index.unique.is_some()
             && !key.iter().any(|value| value.is_null())
-            && store.seek_columns(&mut found, &key)? == Some(Ordering::Equal)
+            && store.seek_columns(&mut found, key)? == Some(Ordering::Equal)
         {
             let broken = not_unique(table, index);
             return Err(Failure::new(ResultCode::UNIQUE, broken.message));
         }
-        key.push(ValueRef::Integer(rowid));
-        let record = encode(&key);
-        drop((key, columns));
-        store.insert_record(index.root, &index.order, &record)?;
+        store.insert_record(index.root, &index.order, &encode(&entry))?;
         more = store.next(&mut cursor)?;
     }
     Ok(())

@@ -59,28 +59,28 @@ impl Parser<'_> {
         let name = self.name()?;
         let type_name = self.type_name()?.and_then(|written| without_generated(&written));
         let mut constraints = Vec::new();
-        while let Some(constraint) = self.column_constraint()? {
+        while let Some(constraint) = self.column_constraint(&name.text)? {
             constraints.push(constraint);
         }
         Ok(ColumnDef { name, type_name, constraints })
     }
 
-    fn column_constraint(&mut self) -> Result<Option<ColumnConstraint>> {
+    fn column_constraint(&mut self, column: &str) -> Result<Option<ColumnConstraint>> {
         let name = match self.try_take(TokenKind::Constraint) {
             true => Some(self.name()?),
             false => None,
         };
-        Ok(match self.column_constraint_kind()? {
+        Ok(match self.column_constraint_kind(column)? {
             None if name.is_none() => None,
             kind => Some(ColumnConstraint { name, kind: kind.unwrap_or(Column::Nothing) }),
         })
     }
 
-    fn column_constraint_kind(&mut self) -> Result<Option<Column>> {
+    fn column_constraint_kind(&mut self, column: &str) -> Result<Option<Column>> {
         let token = self.now;
         Ok(Some(match token.kind {
             TokenKind::References => Column::References(self.references()?),
-            TokenKind::Generated | TokenKind::As => self.generated()?,
+            TokenKind::Generated | TokenKind::As => self.generated(column)?,
             TokenKind::Check => {
                 let (expr, span) = self.check()?;
                 Column::Check(expr, span)
@@ -133,7 +133,7 @@ impl Parser<'_> {
         Ok((expr, span))
     }
 
-    fn generated(&mut self) -> Result<Column> {
+    fn generated(&mut self, column: &str) -> Result<Column> {
         self.try_words([TokenKind::Generated, TokenKind::Always])?;
         self.expect(TokenKind::As)?;
         self.expect(TokenKind::LParen)?;
@@ -146,7 +146,7 @@ impl Parser<'_> {
         let storage = match token.text(self.sql) {
             text if text.eq_ignore_ascii_case("virtual") => Storage::Virtual,
             text if text.eq_ignore_ascii_case("stored") => Storage::Stored,
-            _ => return Err(self.meaning("error in generated column", token.start)),
+            _ => return Err(self.meaning(format!("error in generated column \"{column}\""), token.start)),
         };
         Ok(Column::Generated(expr, Some(storage)))
     }

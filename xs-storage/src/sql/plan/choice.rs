@@ -83,11 +83,9 @@ pub(super) fn best<S: Store>(table: &FromTable<'_, S>, slot: usize, done: u64, t
             offer(Choice { way: Way::RowidRange { low, high }, rows: ROWS / share, cost: ROWS / share });
         }
     }
-    if matches!(table.indexed, Some(Indexed::Not)) {
-        return best;
-    }
+    let only_key = matches!(table.indexed, Some(Indexed::Not));
     for (number, index) in rows.indexes.iter().enumerate() {
-        if forced.is_some_and(|name| !name.is(&index.name)) {
+        if forced.is_some_and(|name| !name.is(&index.name)) || only_key && !rows.is_key(number) {
             continue;
         }
         let find = |part: usize, wanted: &[Relation]| {
@@ -102,7 +100,7 @@ pub(super) fn best<S: Store>(table: &FromTable<'_, S>, slot: usize, done: u64, t
             probes.iter().find(|(_, probe)| fits(probe)).map(|(at, _)| *at)
         };
         let mut equal = Vec::new();
-        while let Some(term) = find(equal.len(), &[Relation::Eq]) {
+        while let Some(term) = find(equal.len(), &[Relation::Eq]).filter(|term| !equal.contains(term)) {
             equal.push(term);
         }
         let low = find(equal.len(), &[Relation::Gt, Relation::GtEq]);
@@ -224,6 +222,10 @@ impl Choice {
                 bounds.extend(low.map(|_| format!("{}>?", column(equal.len()))));
                 bounds.extend(high.map(|_| format!("{}<?", column(equal.len()))));
                 match bounds.is_empty() {
+                    true if table.is_key(*number) => format!("SCAN {name}"),
+                    false if table.is_key(*number) => {
+                        format!("SEARCH {name} USING PRIMARY KEY ({})", bounds.join(" AND "))
+                    }
                     true => format!("SCAN {name} USING {covering}INDEX {}", index.name),
                     false => format!("SEARCH {name} USING {covering}INDEX {} ({})", index.name, bounds.join(" AND ")),
                 }

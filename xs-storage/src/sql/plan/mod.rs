@@ -19,6 +19,7 @@ use super::ast::{Indexed, JoinKind};
 use super::bind::{Binder, FromTable, Rows};
 use super::catalog::Table;
 use super::exec::{Access, Bound, Expr, Frame, IndexAccess, Joined, Loop, QueryRows, Relation, Slot, TableRow, Until};
+use super::exec::{places, table_cursor};
 use super::failure::{Failure, Result};
 use super::store::Store;
 use super::value::Affinity;
@@ -66,6 +67,13 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         own.resize_with(tables.len(), Vec::new);
         check_indexed(&tables)?;
+        let mut generated = Vec::with_capacity(tables.len());
+        for (slot, table) in tables.iter().enumerate() {
+            generated.push(match &table.rows {
+                Rows::Table(rows) => self.generated_of(slot, rows)?,
+                Rows::Query(..) => Vec::new(),
+            });
+        }
         let order = match last_right {
             Some(_) => (0..tables.len()).collect(),
             None => choice::order(&tables, &free),
@@ -114,6 +122,7 @@ impl<'q, S: Store> Binder<'q, S> {
             loops.push(Loop {
                 slot,
                 access,
+                generated: std::mem::take(&mut generated[slot]),
                 on: conditions,
                 filters,
                 left: matches!(table.kind, JoinKind::Left | JoinKind::Full),
@@ -143,23 +152,25 @@ impl<'q, S: Store> Binder<'q, S> {
         let Some(columns) = self.columns_of(slot) else { return false };
         columns.iter().all(|column| {
             let column = usize::from(*column);
-            table.rowid_column == Some(column) || index.parts.iter().any(|part| part.column == column)
+            // What is computed is made of others, which are read as well.
+            table.rowid_column == Some(column) || index.place(column).is_some() || table.is_virtual(column)
         })
     }
 
     fn slot(&mut self, slot: usize, table: &Table, index: Option<usize>) -> Slot<S> {
         let covered = index.filter(|index| self.level_covers(slot, table, &table.indexes[*index])).map(|index| {
-            let parts = &table.indexes[index].parts;
-            let place = |column: usize| parts.iter().position(|part| part.column == column);
+            let place = |column: usize| table.indexes[index].place(column);
             (0..table.columns.len()).map(|column| place(column).map_or(u16::MAX, |at| at as u16)).collect::<Vec<_>>()
         });
         let store = self.session.store.borrow();
         let index = index.map(|index| &table.indexes[index]);
-        let width = table.columns.len().max(index.map_or(0, |index| index.parts.len() + 1));
-        let cursor = store.table_cursor(table.root);
+        let width = table.columns.len().max(index.map_or(0, |index| index.parts.len() + index.behind.len() + 1));
+        let cursor = table_cursor(&*store, table);
         let mut row = TableRow::new(cursor, width, table.rowid_column, table.defaults());
         row.index = index.map(|index| store.index_cursor(index.root, index.order.clone()));
         row.covered = covered;
+        row.layout = table.layout();
+        row.key = places(table, index.map(|index| &**index));
         Slot::Table(row)
     }
 

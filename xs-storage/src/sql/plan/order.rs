@@ -40,12 +40,16 @@ impl Wish {
         if keys.iter().any(|(place, _)| slot_of(*place) != Some(slot)) {
             return false;
         }
-        let rowid = (Place::Rowid { slot: slot as u16 }, KeyColumn::default());
+        // The order in which the table itself stands.
+        let own = match table.primary() {
+            Some(primary) => sequence(table, primary, slot),
+            None => vec![(Place::Rowid { slot: slot as u16 }, KeyColumn::default())],
+        };
         match &mut choice.way {
             Way::Rowid { .. } => true,
-            Way::RowidRange { .. } => follows(keys, 0, &[rowid]) == Some(false),
+            Way::RowidRange { .. } => follows(keys, 0, &own) == Some(false),
             Way::Scan { backwards } => {
-                if let Some(turned) = follows(keys, 0, &[rowid]) {
+                if let Some(turned) = follows(keys, 0, &own) {
                     *backwards = turned;
                     return true;
                 }
@@ -56,7 +60,7 @@ impl Wish {
                     if !(covers(index) || self.limited && alone) {
                         continue;
                     }
-                    if let Some(backwards) = follows(keys, 0, &sequence(index, slot)) {
+                    if let Some(backwards) = follows(keys, 0, &sequence(table, index, slot)) {
                         let (equal, low, high) = (Vec::new(), None, None);
                         choice.way = Way::Index { index: number, equal, low, high, backwards };
                         return true;
@@ -66,7 +70,7 @@ impl Wish {
             }
             Way::Index { index, equal, low, high, backwards } => {
                 let index = &table.indexes[*index];
-                let turned = follows(keys, equal.len(), &sequence(index, slot));
+                let turned = follows(keys, equal.len(), &sequence(table, index, slot));
                 match turned {
                     Some(false) => true,
                     // Backwards only where all of it is gone through.
@@ -81,10 +85,15 @@ impl Wish {
     }
 }
 
-fn sequence(index: &Index, slot: usize) -> Vec<(Place, KeyColumn)> {
+fn sequence(table: &Table, index: &Index, slot: usize) -> Vec<(Place, KeyColumn)> {
     let slot = slot as u16;
     let part = |part: &crate::sql::catalog::IndexPart| (Place::Column { slot, column: part.column as u16 }, part.key);
-    index.parts.iter().map(part).chain([(Place::Rowid { slot }, KeyColumn::default())]).collect()
+    let (rowid, behind) = match table.key {
+        None => (Some((Place::Rowid { slot }, KeyColumn::default())), &[][..]),
+        // The key itself is enough: no two rows have the same.
+        Some(_) => (None, &index.behind[..index.order.len().saturating_sub(index.parts.len())]),
+    };
+    index.parts.iter().chain(behind).map(part).chain(rowid).collect()
 }
 
 /// Whether a sequence of columns, of which the first are constant, is in the order of some keys, and whether backwards.

@@ -2,15 +2,16 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Rows;
-use crate::row::{ValueRef, record};
+use crate::row::{Encoding, ValueRef, compare};
 use crate::sql::Parser;
 use crate::sql::ast::{Ident, Quote, Statement};
 use crate::sql::bind::Binder;
 use crate::sql::catalog::{Catalog, Index, Relation, Table};
-use crate::sql::exec::{Outer, Run, Session};
-use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::exec::{Outer, Reader, Run, Session, entry, table_cursor};
+use crate::sql::failure::{Failure, Result};
 use crate::sql::store::{Cursor, Store};
 
 /// So many are told, unless another number is asked for.
@@ -62,54 +63,57 @@ pub(super) fn check<S: Store>(session: &Session<S>, catalog: &Catalog, of: Optio
 }
 
 /// Each row has an entry in each index, and no index has more.
-fn rows<S: Store>(session: &Session<S>, table: &Table, quick: bool, found: &mut Found) -> Result<()> {
+fn rows<S: Store>(session: &Session<S>, table: &Arc<Table>, quick: bool, found: &mut Found) -> Result<()> {
     let run = Run { session, params: &[], number: session.begin_run() };
-    let mut store = session.store.borrow_mut();
-    let mut cursor = store.table_cursor(table.root);
-    let mut indexes: Vec<(&Index, S::Cursor)> = match quick {
-        true => Vec::new(),
-        false => {
-            table.indexes.iter().map(|index| (&**index, store.index_cursor(index.root, index.order.clone()))).collect()
+    let reader = Reader::of(session, table)?;
+    let mut cursor = table_cursor(&*session.store.borrow(), table);
+    let mut indexes: Vec<(&Index, S::Cursor)> = Vec::new();
+    for (number, index) in table.indexes.iter().enumerate() {
+        if !quick && !table.is_key(number) {
+            indexes.push((&**index, session.store.borrow().index_cursor(index.root, index.order.clone())));
         }
-    };
-    let defaults = table.defaults();
+    }
     let (mut count, mut nth) = (0_u64, 0);
-    let mut more = store.first(&mut cursor)?;
+    let mut more = session.store.borrow_mut().first(&mut cursor)?;
     while more {
         run.check()?;
         count += 1;
         nth += 1;
-        store.load(&mut cursor)?;
-        let columns = record::decode(cursor.record()).map_err(|what| Failure::new(ResultCode::CORRUPT, what))?;
-        let rowid = cursor.rowid();
-        let value = |column: usize| match columns.get(column) {
-            _ if table.rowid_column == Some(column) => ValueRef::Integer(rowid),
-            Some(value) => *value,
-            None => defaults.get(column).map_or(ValueRef::Null, |value| value.as_ref()),
-        };
+        session.store.borrow_mut().load(&mut cursor)?;
+        let values = reader.row(&cursor, session)?;
         for (at, column) in table.columns.iter().enumerate() {
-            if column.not_null.is_some() && value(at).is_null() {
+            if column.not_null.is_some() && values[at].as_ref().is_null() {
                 found.add(format!("NULL value in {}.{}", table.name, column.name));
             }
+            if let Some(kind) = table.misses_type(at, &values[at]) {
+                found.add(format!("non-{kind} value in {}.{}", table.name, column.name));
+            }
         }
+        let mut store = session.store.borrow_mut();
         for (index, place) in &mut indexes {
-            let mut key: Vec<_> = index.parts.iter().map(|part| value(part.column)).collect();
-            if index.unique.is_some() && !key.iter().any(|value| value.is_null()) {
-                let first = store.seek_columns(place, &key)?;
-                store.load(place)?;
-                let owner = record::decode(place.record()).ok().and_then(|entry| entry.get(key.len()).copied());
-                if first == Some(Ordering::Equal) && owner != Some(ValueRef::Integer(rowid)) {
+            let entry = entry(table, index, &values, cursor.rowid());
+            let entry: Vec<ValueRef<'_>> = entry.iter().map(|value| value.as_ref()).collect();
+            let parts = &entry[..index.parts.len()];
+            if index.unique.is_some() && !parts.iter().any(|value| value.is_null()) {
+                let first = store.seek_columns(place, parts)?;
+                let mut owned = false;
+                if first == Some(Ordering::Equal) {
+                    store.load(place)?;
+                    let order = compare(place.record(), &entry, &index.order, Encoding::Utf8);
+                    owned = order == Ok(Ordering::Equal);
+                }
+                if first == Some(Ordering::Equal) && !owned {
                     found.add(format!("non-unique entry in index {}", index.name));
                 }
             }
-            key.push(ValueRef::Integer(rowid));
-            if store.seek_columns(place, &key)? != Some(Ordering::Equal) {
+            if store.seek_columns(place, &entry)? != Some(Ordering::Equal) {
                 found.add(format!("row {nth} missing from index {}", index.name));
             }
         }
         more = store.next(&mut cursor)?;
     }
     for (index, mut place) in indexes {
+        let mut store = session.store.borrow_mut();
         let mut entries = 0;
         let mut more = store.first(&mut place)?;
         while more {

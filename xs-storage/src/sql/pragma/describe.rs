@@ -123,6 +123,16 @@ pub(super) fn index_info<S: Store>(session: &Session<S>, name: Option<&str>, mor
     let Some(name) = name else { return Ok(Vec::new()) };
     let rows = rows_of(session)?;
     let of = rows.iter().find(|row| row.kind == "index" && row.name.eq_ignore_ascii_case(name));
+    // The key of a table without rowids has a name, and no row.
+    let keyed = || {
+        rows.iter()
+            .find(|row| row.kind == "table" && object::key_name(row).is_some_and(|key| key.eq_ignore_ascii_case(name)))
+    };
+    if of.is_none()
+        && let Some(row) = keyed()
+    {
+        return index_info(session, Some(&row.name.clone()), more);
+    }
     let Some(table) = table_named(&rows, of.map_or(name, |row| &row.table))? else { return Ok(Vec::new()) };
     let index = table.indexes.iter().find(|index| match of {
         Some(row) => index.name.eq_ignore_ascii_case(&row.name),

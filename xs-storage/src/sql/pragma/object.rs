@@ -91,6 +91,14 @@ pub(super) fn table(row: &SchemaRow, rows: &[SchemaRow]) -> Result<Table> {
     Ok(table)
 }
 
+/// What the key of a table without rowids is called.
+pub(super) fn key_name(row: &SchemaRow) -> Option<String> {
+    let sql = row.sql.as_deref()?;
+    let Ok(Some(Statement::CreateTable(create))) = Parser::new(sql).next_statement() else { return None };
+    let table = Table::new(&row.name, &create, sql).filter(|table| table.without_rowid)?;
+    table.indexes.into_iter().find(|index| index.origin == "pk").map(|index| index.name)
+}
+
 /// The schema's own table.
 pub(super) fn schema() -> Table {
     let columns = [("type", "TEXT"), ("name", "TEXT"), ("tbl_name", "TEXT"), ("rootpage", "INT"), ("sql", "TEXT")];
@@ -186,11 +194,15 @@ impl Table {
                 _ => {}
             }
         }
+        let rowid_column = rowid.as_ref().map(|(part, _)| part.column).filter(|_| !table.without_rowid);
         if let (true, Some((part, conflict))) = (table.without_rowid, rowid.take()) {
             table.automatic_index(vec![part], conflict, "pk");
         }
-        for column in &mut table.columns {
-            let is_rowid = !table.without_rowid && column.declared == "INTEGER";
+        if table.without_rowid {
+            table.single_key_columns();
+        }
+        for (at, column) in table.columns.iter_mut().enumerate() {
+            let is_rowid = rowid_column == Some(at as i64);
             column.not_null |= column.key > 0 && (table.without_rowid || table.strict && !is_rowid);
         }
         Some(table)
@@ -244,12 +256,14 @@ impl Table {
     ) {
         for (nth, part) in parts.iter().enumerate() {
             if let Some(column) = usize::try_from(part.column).ok().and_then(|at| self.columns.get_mut(at)) {
-                column.key = nth + 1;
+                // A column that is named twice counts once.
+                column.key = if column.key == 0 { nth + 1 } else { column.key };
             }
         }
         match &parts[..] {
             [part] if may_be_rowid && self.at(part.column).is_some_and(|column| column.declared == "INTEGER") => {
-                *rowid = Some((part.clone(), conflict));
+                let own = self.at(part.column).map_or_else(|| BINARY.to_owned(), |column| column.collation.clone());
+                *rowid = Some((Part { collation: own, ..part.clone() }, conflict));
             }
             _ => self.automatic_index(parts, conflict, "pk"),
         }
@@ -289,18 +303,44 @@ impl Table {
         if !self.without_rowid {
             return vec![self.part(-1, None, None)];
         }
-        let all = || (0..self.columns.len() as i64).map(|column| self.part(column, None, None)).collect();
+        let plain = |column| Part { column, descending: false, collation: BINARY.to_owned() };
+        let all = || (0..self.columns.len() as i64).map(plain).collect();
         let key = self.indexes.iter().find(|index| index.origin == "pk");
         let more: Vec<Part> = match key {
-            Some(key) if key.name != index.name => key.parts.clone(),
+            Some(key) if key.name != index.name => {
+                // What comes with the table has all of the key ascending.
+                let descending = |part: &Part| part.descending && index.origin == "c";
+                key.parts.iter().map(|part| Part { descending: descending(part), ..part.clone() }).collect()
+            }
             // The table itself: all its columns that are stored.
             _ => {
                 let all: Vec<Part> = all();
                 all.into_iter().filter(|part| self.at(part.column).is_some_and(|column| column.hidden != 2)).collect()
             }
         };
-        let known = |part: &Part| index.parts.iter().any(|other| other.column == part.column);
-        more.into_iter().filter(|part| !known(part)).collect()
+        let is_key = key.is_some_and(|key| key.name == index.name);
+        let same =
+            |a: &Part, b: &Part| a.column == b.column && (is_key || a.collation.eq_ignore_ascii_case(&b.collation));
+        more.into_iter().filter(|part| !index.parts.iter().any(|other| same(part, other))).collect()
+    }
+
+    /// The key of a table without rowids has each column once.
+    fn single_key_columns(&mut self) {
+        let Some(key) = self.indexes.iter_mut().find(|index| index.origin == "pk") else { return };
+        let mut parts: Vec<Part> = Vec::new();
+        for part in std::mem::take(&mut key.parts) {
+            let same =
+                |other: &Part| other.column == part.column && other.collation.eq_ignore_ascii_case(&part.collation);
+            if !parts.iter().any(same) {
+                parts.push(part);
+            }
+        }
+        for (nth, part) in parts.iter().enumerate().rev() {
+            if let Some(column) = usize::try_from(part.column).ok().and_then(|at| self.columns.get_mut(at)) {
+                column.key = nth + 1;
+            }
+        }
+        key.parts = parts;
     }
 
     fn foreign_key(&mut self, columns: &[Ident], references: &References) {

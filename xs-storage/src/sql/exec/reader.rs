@@ -1,0 +1,77 @@
+//! Whole rows of a table, made of its records: what was not written yet when a column was added, what stands elsewhere than in its
+//! column's place, and what is computed.
+
+use std::sync::Arc;
+
+use super::frame::{Frame, Outer};
+use super::generated::{Generated, into_registers};
+use super::session::{Run, Session};
+use crate::row::record;
+use crate::sql::bind::Binder;
+use crate::sql::catalog::Table;
+use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::store::{Cursor, Store};
+use crate::sql::value::{Affinity, Value};
+
+/// Makes rows of records.
+pub(in crate::sql) struct Reader<S: Store> {
+    table: Arc<Table>,
+    layout: Option<Box<[u16]>>,
+    defaults: Vec<Value>,
+    /// All generated columns, in an order in which they can be computed.
+    pub(in crate::sql) generated: Vec<Generated<S>>,
+}
+
+/// A cursor over a table's own tree.
+pub(in crate::sql) fn table_cursor<S: Store>(store: &S, table: &Table) -> S::Cursor {
+    match table.primary() {
+        Some(primary) => store.index_cursor(primary.root, primary.order.clone()),
+        None => store.table_cursor(table.root),
+    }
+}
+
+impl<S: Store> Reader<S> {
+    pub(in crate::sql) fn new(table: Arc<Table>, generated: Vec<Generated<S>>) -> Self {
+        let (layout, defaults) = (table.layout(), table.defaults());
+        Reader { table, layout, defaults, generated }
+    }
+
+    /// Of a table that the catalog has.
+    pub(in crate::sql) fn of(session: &Session<S>, table: &Arc<Table>) -> Result<Self> {
+        let mut generated = Vec::new();
+        if table.has_virtual() {
+            let catalog = session.catalog.borrow().clone();
+            generated = Binder::new(&catalog, session, "").generated(table)?;
+        }
+        Ok(Reader::new(table.clone(), generated))
+    }
+
+    /// The row that a cursor over the table's own tree is on.
+    pub(in crate::sql) fn row(&self, cursor: &S::Cursor, session: &Session<S>) -> Result<Vec<Value>> {
+        let malformed = |what| Failure::new(ResultCode::CORRUPT, what);
+        let mut columns: Vec<Option<Value>> =
+            record::decode(cursor.record()).map_err(malformed)?.into_iter().map(|value| Some(value.into())).collect();
+        let mut values = Vec::with_capacity(self.table.columns.len());
+        for at in 0..self.table.columns.len() {
+            let place = self.layout.as_ref().map_or(Some(at), |layout| layout.get(at).map(|place| usize::from(*place)));
+            let found = place.and_then(|place| columns.get_mut(place)).and_then(Option::take);
+            let value = found.unwrap_or_else(|| self.defaults.get(at).cloned().unwrap_or_default());
+            values.push(match value {
+                // A real number may be stored as the integer that it is.
+                Value::Integer(n) if self.table.columns[at].affinity == Affinity::Real => Value::Real(n as f64),
+                value => value,
+            });
+        }
+        if let Some(column) = self.table.rowid_column {
+            values[column] = Value::Integer(cursor.rowid());
+        }
+        if self.generated.iter().all(|column| column.stored) {
+            return Ok(values);
+        }
+        let run = Run { session, params: &[], number: 0 };
+        let mut frame = Frame { slots: Vec::new(), registers: values };
+        let computed = self.generated.iter().filter(|column| !column.stored);
+        into_registers(computed, &mut frame, Outer { up: None, run: &run })?;
+        Ok(frame.registers)
+    }
+}
