@@ -95,4 +95,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts![basics,];
+transcripts![basics, returning, upserts, update_from, triggers, trigger_errors, trigger_conflicts, changing_views];

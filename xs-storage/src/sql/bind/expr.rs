@@ -108,7 +108,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 }
             }
             ast::Expr::Call(call) => return self.call(call),
-            ast::Expr::Raise(_) => return Err(Failure::error("RAISE() may only be used within a trigger-program")),
+            ast::Expr::Raise(raise) => Bound::plain(self.raise(raise)?),
         })
     }
 

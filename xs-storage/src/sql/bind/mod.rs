@@ -11,14 +11,19 @@ mod expr;
 mod from;
 mod group;
 mod operators;
+mod pair;
+mod returning;
 mod select;
 mod sets;
+mod trigger;
+mod upsert;
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 pub(in crate::sql) use expr::Bound;
 pub(in crate::sql) use from::{FromTable, Rows};
+pub(in crate::sql) use trigger::routine;
 
 use super::ast::{self, Ident, Quote};
 use super::catalog::Catalog;
@@ -62,8 +67,8 @@ impl ScopeColumn {
 pub(in crate::sql) struct ScopeTable {
     pub(in crate::sql) name: Box<str>,
     pub(in crate::sql) columns: Vec<ScopeColumn>,
-    /// The slot, if its rows have rowids.
-    pub(in crate::sql) rowid: Option<u16>,
+    /// Where the rowid is, if its rows have rowids.
+    pub(in crate::sql) rowid: Option<Place>,
 }
 
 /// The aggregates of a level.
@@ -178,6 +183,8 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     /// What the plan says of itself: how deep, and what.
     pub(in crate::sql) plan: Vec<(u32, String)>,
     depth: u32,
+    /// The trigger that the statements are of.
+    within: Option<trigger::Within>,
     _store: PhantomData<S>,
 }
 
@@ -197,6 +204,7 @@ impl<'q, S: Store> Binder<'q, S> {
             reads: Vec::new(),
             plan: Vec::new(),
             depth: 0,
+            within: None,
             _store: PhantomData,
         }
     }
@@ -244,20 +252,23 @@ impl<'q, S: Store> Binder<'q, S> {
                 if qualified.is_some_and(|wanted| !wanted.is(&table.name)) {
                     continue;
                 }
-                let fits =
-                    |of: &&ScopeColumn| of.name.eq_ignore_ascii_case(name) && (qualified.is_some() || !of.hidden);
+                let fits = |of: &&ScopeColumn| {
+                    // A row that is changed is in no database.
+                    let here = column.schema.is_none() || !matches!(of.place, Place::Register(_));
+                    here && of.name.eq_ignore_ascii_case(name) && (qualified.is_some() || !of.hidden)
+                };
                 found.extend(table.columns.iter().filter(fits).cloned());
             }
             if found.is_empty() && ["rowid", "oid", "_rowid_"].iter().any(|rowid| rowid.eq_ignore_ascii_case(name)) {
                 let named = |table: &&ScopeTable| column.table.as_ref().is_none_or(|wanted| wanted.is(&table.name));
                 let tables: Vec<_> = self.levels[at].tables.iter().filter(named).collect();
-                if let [ScopeTable { rowid: Some(slot), .. }] = tables[..] {
+                if let [ScopeTable { rowid: Some(place), .. }] = tables[..] {
                     found.push(ScopeColumn {
                         name: name.into(),
                         affinity: Some(Affinity::Integer),
                         collation: None,
                         declared: "INTEGER".into(),
-                        place: Place::Rowid { slot: *slot },
+                        place: *place,
                         hidden: false,
                         joined: Vec::new(),
                         used_again: false,

@@ -5,12 +5,14 @@
 
 mod read;
 mod table;
+mod trigger;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(in crate::sql) use read::{SchemaRow, read};
 pub(in crate::sql) use table::{Column, Index, IndexPart, Origin, Table, collation_named};
+pub(in crate::sql) use trigger::{Event, Trigger};
 
 use super::ast::{CreateView, Ident, QualifiedName, SchemaKind};
 use super::failure::{Failure, Result};
@@ -38,8 +40,8 @@ pub(in crate::sql) struct Catalog {
     indexes: BTreeMap<String, String>,
     /// Tables and indexes that use what isn't there yet, and why.
     refused: BTreeMap<String, Refused>,
-    /// Triggers, with the table that each is on.
-    triggers: BTreeMap<String, String>,
+    /// Of each table and view its triggers, the newest first, which is how they run.
+    triggers: BTreeMap<String, Vec<Arc<Trigger>>>,
     /// Tables and views whose rows can be read but not changed, and why.
     unchangeable: BTreeMap<String, Failure>,
     pub(in crate::sql) cookie: u32,
@@ -69,7 +71,12 @@ impl Catalog {
     }
 
     pub(in crate::sql) fn has_trigger(&self, name: &str) -> bool {
-        self.triggers.contains_key(&folded(name))
+        self.triggers.values().flatten().any(|trigger| trigger.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The triggers of a table or view.
+    pub(in crate::sql) fn triggers_on(&self, name: &str) -> &[Arc<Trigger>] {
+        self.triggers.get(&folded(name)).map_or(&[], |triggers| triggers)
     }
 
     /// Fails if something on a table or view would have to follow its changes and can't.

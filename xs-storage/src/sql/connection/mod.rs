@@ -5,6 +5,7 @@ mod program;
 mod schema;
 mod statement;
 mod transaction;
+mod trigger;
 
 use std::fmt;
 use std::sync::Arc;
@@ -115,6 +116,7 @@ impl<S: Store> Connection<S> {
     /// ```
     pub fn add_function(&self, function: Function) {
         self.session.functions.borrow_mut().add(function);
+        self.session.routines.borrow_mut().clear();
     }
 
     /// Says where `random()` and `randomblob()` are from. Without, they are errors.

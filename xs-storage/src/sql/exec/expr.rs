@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::call::Call;
 use super::frame::{Env, Place};
+use super::raise::Raise;
 use super::subquery::{InSet, Subquery};
 use crate::row::{Collation, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
@@ -137,6 +138,8 @@ pub(in crate::sql) enum Expr<S: Store> {
     /// The first column of the first row.
     Scalar(Box<RefCell<Subquery<S>>>),
     Exists(Box<RefCell<Subquery<S>>>),
+    /// `RAISE`, which has no value.
+    Raise(Box<Raise<S>>),
 }
 
 /// `CASE`
@@ -196,6 +199,7 @@ impl<S: Store> Expr<S> {
             }
             Expr::Call(call) => Datum::Own(call.eval(env)?),
             Expr::Scalar(query) => Datum::Own(query.borrow_mut().scalar(env)?),
+            Expr::Raise(raise) => return Err(raise.eval(env)?),
             _ => truth(self.test(env)?),
         })
     }

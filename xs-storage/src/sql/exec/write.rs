@@ -7,14 +7,13 @@ use smallvec::SmallVec;
 
 use super::expr::Expr;
 use super::frame::{Frame, Outer};
-use super::sequence::Sequence;
 use super::session::Session;
 use crate::row::{ValueRef, encode, record};
 use crate::sql::ast::Conflict;
 use crate::sql::catalog::{Index, Table};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store, TreeId};
-use crate::sql::value::Value;
+use crate::sql::value::{Affinity, Value};
 
 /// Writes rows of one table.
 pub(in crate::sql) struct Writer<S: Store> {
@@ -25,12 +24,48 @@ pub(in crate::sql) struct Writer<S: Store> {
     pub(in crate::sql) defaults: Vec<Option<Expr<S>>>,
     frame: Frame<S>,
     /// What the statement says is to happen, before what the constraints say.
-    conflict: Option<Conflict>,
+    pub(in crate::sql) conflict: Option<Conflict>,
+    /// What no two rows may have in common, in the order in which that is asked, and the `ON CONFLICT` clause of each.
+    pub(in crate::sql) keys: Vec<(Key, Option<Clause>)>,
+    /// That rows in the way are told, and not deleted.
+    pub(super) announce: bool,
+    /// That they were, and that another one is an error.
+    pub(super) cleared: bool,
     cursor: S::Cursor,
     indexes: Vec<S::Cursor>,
-    /// Where the largest rowid is kept, if it has to be, and what it is while rows are inserted.
+    /// Where the largest rowid is kept, if it has to be.
     pub(in crate::sql) sequence_tree: Option<TreeId>,
-    sequence: Option<Sequence>,
+}
+
+/// What no two rows have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sql) enum Key {
+    Rowid,
+    /// The columns of a unique index.
+    Index(usize),
+}
+
+/// What an `ON CONFLICT` clause says is done with the row that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sql) enum Clause {
+    Nothing,
+    /// It is updated, by the clause of this number.
+    Update(usize),
+}
+
+/// What became of a row.
+pub(super) enum Outcome {
+    /// It has this rowid.
+    Written(i64),
+    Passed,
+    /// Nothing yet, since these rows are to be deleted first.
+    InTheWay(SmallVec<[i64; 2]>),
+    /// Nothing, since another row is updated instead. The row would have had the rowid.
+    Upsert {
+        clause: usize,
+        other: i64,
+        rowid: i64,
+    },
 }
 
 /// A broken constraint.
@@ -59,85 +94,98 @@ impl<S: Store> Writer<S> {
         drop(store);
         let registers = vec![Value::Null; table.columns.len()];
         let frame = Frame { slots: Vec::new(), registers };
-        Writer { table, checks, defaults, frame, conflict, cursor, indexes, sequence_tree: None, sequence: None }
+        let keys = keys(&table, conflict).into_iter().map(|key| (key, None)).collect();
+        let (announce, cleared, sequence_tree) = (false, false, None);
+        Writer { table, checks, defaults, frame, conflict, keys, announce, cleared, cursor, indexes, sequence_tree }
+    }
+
+    /// Whether it is a view, which triggers write instead.
+    pub(super) fn is_view(&self) -> bool {
+        self.table.root == 0
+    }
+
+    /// The row that was written last, or was to be.
+    pub(super) fn values(&self) -> &[Value] {
+        &self.frame.registers
+    }
+
+    /// Gives a row the types of the columns. Those of a view leave all as it is.
+    pub(super) fn shape(&self, values: &mut [Value]) {
+        if !self.is_view() {
+            for (value, column) in values.iter_mut().zip(&self.table.columns) {
+                *value = column.affinity.apply_to(std::mem::take(value));
+            }
+        }
     }
 
     /// Rows will be inserted: where their rowids begin.
-    pub(in crate::sql) fn begin_inserts(&mut self, session: &Session<S>) -> Result<()> {
-        if let Some(tree) = self.sequence_tree {
-            self.sequence = Some(Sequence::read(&mut *session.store.borrow_mut(), tree, &self.table.name)?);
-        }
-        Ok(())
-    }
-
-    /// All rows are in.
-    pub(in crate::sql) fn end_inserts(&mut self, session: &Session<S>) -> Result<()> {
-        match self.sequence.take() {
-            Some(sequence) => sequence.write(&mut *session.store.borrow_mut(), &self.table.name),
+    pub(super) fn begin_inserts(&mut self, session: &Session<S>) -> Result<()> {
+        match self.sequence_tree {
+            Some(tree) => session.sequences.borrow_mut().begin(&mut *session.store.borrow_mut(), tree, &self.table),
             None => Ok(()),
         }
     }
 
     /// Writes a row, new or in place of another. Answers its rowid, unless it was passed over. `rowid` is the one that it is
     /// to have; a column that is the rowid must be the same.
-    pub(in crate::sql) fn write(
+    pub(super) fn write(
         &mut self,
         mut values: Vec<Value>,
         rowid: Option<i64>,
         old: Option<i64>,
         outer: Outer<'_, S>,
-    ) -> Result<Option<i64>> {
+    ) -> Result<Outcome> {
         let table = self.table.clone();
-        for (value, column) in values.iter_mut().zip(&table.columns) {
-            *value = column.affinity.apply_to(std::mem::take(value));
-        }
+        self.shape(&mut values);
         let rowid = match rowid {
             Some(rowid) => rowid,
             None => self.next_rowid(outer.run.session)?,
         };
-        if let Some(sequence) = &mut self.sequence {
-            sequence.saw(rowid);
+        if old.is_none() && self.sequence_tree.is_some() {
+            outer.run.session.sequences.borrow_mut().saw(table.root, rowid);
         }
         if let Some(column) = table.rowid_column {
             values[column] = Value::Integer(rowid);
         }
         if let Verdict::Pass = self.check_nulls(&mut values, outer)? {
-            return Ok(None);
+            return Ok(Outcome::Passed);
         }
         self.frame.registers = values;
         if let Verdict::Pass = self.check_conditions(outer)? {
-            return Ok(None);
+            return Ok(Outcome::Passed);
         }
         let session = outer.run.session;
         let mut replaced: SmallVec<[i64; 2]> = SmallVec::new();
-        if old != Some(rowid) && session.store.borrow_mut().seek(&mut self.cursor, rowid)? == Some(Ordering::Equal) {
-            let (code, column) = match table.rowid_column {
-                Some(column) => (ResultCode::PRIMARY_KEY, &*table.columns[column].name),
-                None => (ResultCode::ROWID, "rowid"),
+        for at in 0..self.keys.len() {
+            let (key, clause) = self.keys[at];
+            let (other, said) = match key {
+                Key::Rowid if old == Some(rowid) => continue,
+                Key::Rowid => (self.has(rowid, session)?.then_some(rowid), table.rowid_conflict),
+                Key::Index(index) => match table.indexes[index].unique {
+                    Some(said) => (self.same(index, session)?, said),
+                    None => continue,
+                },
             };
-            let message = format!("UNIQUE constraint failed: {}.{column}", table.name);
-            match self.conflict.unwrap_or(table.rowid_conflict) {
-                Conflict::Replace => replaced.push(rowid),
-                conflict => return broken(session, conflict, Broken { code, message }).map(|_| None),
+            let Some(other) = other.filter(|other| Some(*other) != old && !replaced.contains(other)) else { continue };
+            // An update that a clause asked for is asked nothing more.
+            match clause.filter(|_| old.is_none()) {
+                Some(Clause::Nothing) => return Ok(Outcome::Passed),
+                Some(Clause::Update(clause)) => return Ok(Outcome::Upsert { clause, other, rowid }),
+                None => {}
+            }
+            match if self.cleared { Conflict::Abort } else { self.conflict.unwrap_or(said) } {
+                Conflict::Replace => replaced.push(other),
+                conflict => return broken(session, conflict, not_unique(&table, key)).map(|_| Outcome::Passed),
             }
         }
-        for at in 0..table.indexes.len() {
-            let index = &table.indexes[at];
-            let Some(conflict) = index.unique else { continue };
-            let Some(other) = self.same(at, session)? else { continue };
-            if Some(other) == old || replaced.contains(&other) {
-                continue;
-            }
-            match self.conflict.unwrap_or(conflict) {
-                Conflict::Replace => replaced.push(other),
-                conflict => return broken(session, conflict, not_unique(&table, index)).map(|_| None),
-            }
+        if self.announce && !replaced.is_empty() {
+            return Ok(Outcome::InTheWay(replaced));
         }
         for other in replaced {
             self.delete(other, session)?;
         }
         self.put(rowid, old, session)?;
-        Ok(Some(rowid))
+        Ok(Outcome::Written(rowid))
     }
 
     fn check_nulls(&self, values: &mut [Value], outer: Outer<'_, S>) -> Result<Verdict> {
@@ -199,8 +247,8 @@ impl<S: Store> Writer<S> {
     fn next_rowid(&mut self, session: &Session<S>) -> Result<i64> {
         let mut store = session.store.borrow_mut();
         let any = store.last(&mut self.cursor)?;
-        if let Some(sequence) = &mut self.sequence {
-            return sequence.next(any.then(|| self.cursor.rowid()));
+        if self.sequence_tree.is_some() {
+            return session.sequences.borrow_mut().next(self.table.root, any.then(|| self.cursor.rowid()));
         }
         if !any {
             return Ok(1);
@@ -272,6 +320,17 @@ impl<S: Store> Writer<S> {
         Ok(values)
     }
 
+    /// A row as its columns say it is: real numbers may be stored as integers.
+    pub(super) fn row(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
+        let mut values = self.read(rowid, session)?;
+        for (value, column) in values.iter_mut().zip(&self.table.columns) {
+            if let (Value::Integer(n), Affinity::Real) = (&*value, column.affinity) {
+                *value = Value::Real(*n as f64);
+            }
+        }
+        Ok(values)
+    }
+
     /// Takes a row out.
     pub(in crate::sql) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
         if !self.table.indexes.is_empty() {
@@ -297,7 +356,31 @@ fn refs(values: &[Value]) -> SmallVec<[ValueRef<'_>; 4]> {
     values.iter().map(Value::as_ref).collect()
 }
 
-fn not_unique(table: &Table, index: &Index) -> Broken {
+/// The keys of a table in the order in which SQLite looks at them: the rowid, then the newest index first, and behind them those
+/// that replace, so that nothing is deleted for a row that is refused.
+fn keys(table: &Table, conflict: Option<Conflict>) -> Vec<Key> {
+    let mut keys = vec![(Key::Rowid, table.rowid_conflict)];
+    for (at, index) in table.indexes.iter().enumerate().rev() {
+        keys.extend(index.unique.map(|said| (Key::Index(at), said)));
+    }
+    keys[1..].sort_by_key(|(_, said)| *said == Conflict::Replace);
+    if conflict.is_none() && table.rowid_conflict == Conflict::Replace {
+        keys.rotate_left(1);
+    }
+    keys.into_iter().map(|(key, _)| key).collect()
+}
+
+fn not_unique(table: &Table, key: Key) -> Broken {
+    let name = |column: usize| format!("{}.{}", table.name, table.columns[column].name);
+    let (code, columns) = match (key, table.rowid_column) {
+        (Key::Rowid, Some(column)) => (ResultCode::PRIMARY_KEY, name(column)),
+        (Key::Rowid, None) => (ResultCode::ROWID, format!("{}.rowid", table.name)),
+        (Key::Index(at), _) => return not_unique_index(table, &table.indexes[at]),
+    };
+    Broken { code, message: format!("UNIQUE constraint failed: {columns}") }
+}
+
+fn not_unique_index(table: &Table, index: &Index) -> Broken {
     let column = |part: &crate::sql::catalog::IndexPart| format!("{}.{}", table.name, table.columns[part.column].name);
     let columns: Vec<_> = index.parts.iter().map(column).collect();
     let code = match index.origin {
@@ -337,7 +420,7 @@ pub(in crate::sql) fn rebuild<S: Store>(session: &Session<S>, table: &Table, ind
             && !key.iter().any(|value| value.is_null())
             && store.seek_columns(&mut found, &key)? == Some(Ordering::Equal)
         {
-            let broken = not_unique(table, index);
+            let broken = not_unique_index(table, index);
             return Err(Failure::new(ResultCode::UNIQUE, broken.message));
         }
         key.push(ValueRef::Integer(rowid));

@@ -52,6 +52,7 @@ enum Kind {
         quick: bool,
     },
     CaseSensitiveLike,
+    RecursiveTriggers,
     /// Something that can't be another way here.
     Fixed(i64),
     /// A hint that has nothing to do here.
@@ -108,7 +109,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("query_only", Kind::Fixed(0)),
     ("quick_check", Kind::Check { quick: true }),
     ("read_uncommitted", Kind::Fixed(0)),
-    ("recursive_triggers", Kind::Fixed(0)),
+    ("recursive_triggers", Kind::RecursiveTriggers),
     ("reverse_unordered_selects", Kind::Fixed(0)),
     ("schema_version", Kind::SchemaVersion),
     ("secure_delete", Kind::Fixed(0)),
@@ -165,7 +166,7 @@ impl Pragma {
 
     /// Whether it has nothing to do with what is in the database, and so needs nobody's lock.
     pub(in crate::sql) fn is_about_the_connection(&self) -> bool {
-        matches!(self.kind, Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Hint)
+        matches!(self.kind, Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Hint | Kind::RecursiveTriggers)
     }
 
     /// Whether it changes the database.
@@ -205,7 +206,7 @@ impl Pragma {
             Kind::Synchronous => &["synchronous"],
             Kind::CacheSize => &["cache_size"],
             Kind::AutoVacuum => &["auto_vacuum"],
-            Kind::Fixed(_) => std::slice::from_ref(&self.name),
+            Kind::Fixed(_) | Kind::RecursiveTriggers => std::slice::from_ref(&self.name),
         }
     }
 
