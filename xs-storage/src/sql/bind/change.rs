@@ -134,7 +134,7 @@ impl<'q, S: Store> Binder<'q, S> {
         let reads = self.reads.len();
         let source = insert.source.as_ref().map(|source| self.select(source)).transpose()?.map(|(query, _)| query);
         self.commons.truncate(commons);
-        let hooks = self.hooks(&table, Event::Insert, conflict)?;
+        let hooks = self.hooks(&table, Event::Insert);
         let gather = !hooks.is_empty() || self.reads[reads..].contains(&table.root);
         if let Some(source) = &source
             && source.columns.len() != targets.len()
@@ -146,17 +146,23 @@ impl<'q, S: Store> Binder<'q, S> {
             }));
         }
         let writer = self.writer(&table, conflict)?;
-        let deletes = self.hooks_of(&table, Event::Delete);
+        let deletes = self.hooks(&table, Event::Delete);
         let returning = self.returning(&insert.returning, &table, Side::New)?;
         let (upserts, state) = (Vec::new(), Inserting::default());
         let mut bound = Insert { writer, source, targets, gather, hooks, deletes, upserts, returning, state };
         self.upserts(&mut bound, insert)?;
+        self.expect(&bound.hooks.before, conflict)?;
+        for upsert in &bound.upserts {
+            self.expect(&upsert.hooks.before, Some(Conflict::Abort))?;
+            self.expect(&upsert.hooks.after, Some(Conflict::Abort))?;
+        }
+        self.expect_deletes(&bound.writer, &bound.deletes)?;
+        self.expect(&bound.hooks.after, conflict)?;
         Ok(bound)
     }
 
     pub(in crate::sql) fn delete(&mut self, delete: &'q ast::Delete) -> Result<Change<S>> {
         let (table, view) = self.target(&delete.target, Event::Delete)?;
-        let hooks = self.hooks(&table, Event::Delete, None)?;
         let commons = self.commons.len();
         if let Some(with) = &delete.with {
             self.with(with)?;
@@ -166,6 +172,9 @@ impl<'q, S: Store> Binder<'q, S> {
         self.commons.truncate(commons);
         let writer = self.writer(&table, None)?;
         let returning = self.returning(&delete.returning, &table, Side::Old)?;
+        let hooks = self.hooks(&table, Event::Delete);
+        self.expect(&hooks.before, None)?;
+        self.expect(&hooks.after, None)?;
         Ok(Change { writer, rows, sets: None, hooks, deletes: Hooks::default(), returning, state: Changing::default() })
     }
 
@@ -173,7 +182,6 @@ impl<'q, S: Store> Binder<'q, S> {
         let names = assigned_names(&update.sets);
         let (table, view) = self.target(&update.target, Event::Update(&names))?;
         let conflict = self.conflict(update.conflict);
-        let hooks = self.hooks(&table, Event::Update(&names), conflict)?;
         let (targets, assigned) = self.assignments(&table, &update.sets)?;
         let commons = self.commons.len();
         if let Some(with) = &update.with {
@@ -192,7 +200,7 @@ impl<'q, S: Store> Binder<'q, S> {
         if update.from.is_empty() {
             let name = update.target.alias.as_ref().map_or(&table.name, |alias| &alias.text);
             self.push_level();
-            self.level().tables.push(pair::side(name, &table, Side::Old, true));
+            self.level().tables.push(pair::side(name, &table, Side::Old, pair::Names::Columns));
             let bound = assigned.iter().map(|value| self.assigned_value(*value)).collect::<Result<Vec<_>>>();
             self.pop_level()?;
             values = Some(bound?);
@@ -202,8 +210,11 @@ impl<'q, S: Store> Binder<'q, S> {
         let rows = self.changed((&table, view), &update.target, indexed, &update.from, filter, joined)?;
         self.commons.truncate(commons);
         let writer = self.writer(&table, conflict)?;
-        let deletes = self.hooks_of(&table, Event::Delete);
+        let (hooks, deletes) = (self.hooks(&table, Event::Update(&names)), self.hooks(&table, Event::Delete));
         let returning = self.returning(&update.returning, &table, Side::New)?;
+        self.expect(&hooks.before, conflict)?;
+        self.expect_deletes(&writer, &deletes)?;
+        self.expect(&hooks.after, conflict)?;
         let sets = Some(Sets { targets, values });
         Ok(Change { writer, rows, sets, hooks, deletes, returning, state: Changing::default() })
     }

@@ -121,7 +121,10 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let operand = self.expr(operand)?;
         let expr = match op {
-            UnaryOp::Plus => return Ok(Bound { affinity: None, ..operand }),
+            // Nothing is done, but the column is hidden from the planner: an index would compare with its affinity.
+            UnaryOp::Plus => {
+                return Ok(Bound { affinity: None, expr: Expr::Coalesce(vec![operand.expr]), ..operand });
+            }
             UnaryOp::Not => Expr::Not(Box::new(operand.expr)),
             UnaryOp::Minus => match operand.expr {
                 Expr::Constant(value) => Expr::Constant(value::negate(value.as_ref()).into()),

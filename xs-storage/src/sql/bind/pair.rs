@@ -5,13 +5,32 @@ use crate::sql::catalog::Table;
 use crate::sql::exec::{Place, Side};
 use crate::sql::value::Affinity;
 
-/// One of the rows, under a name. `bare` says that its columns go without that.
-pub(super) fn side(name: &str, table: &Table, side: Side, bare: bool) -> ScopeTable {
+/// What a row's columns are where they are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// The table's columns, as anywhere else.
+    Columns,
+    /// `NEW` and `OLD`, which must be said. SQLite gives them the collations of the columns, but their affinity only where that
+    /// is the rowid's.
+    Trigger,
+    /// `excluded`, which has neither.
+    Excluded,
+}
+
+/// One of the rows, under a name.
+pub(super) fn side(name: &str, table: &Table, side: Side, names: Names) -> ScopeTable {
+    let bare = names == Names::Columns;
     let first = side.first(table.columns.len());
     let mut columns = super::from::table_columns(table, 0);
     for (at, column) in columns.iter_mut().enumerate() {
         column.place = Place::Register((first + at) as u16);
         column.hidden = !bare;
+        if !bare {
+            column.affinity = (table.rowid_column == Some(at)).then_some(Affinity::Integer);
+        }
+        if names == Names::Excluded {
+            (column.affinity, column.collation) = (None, None);
+        }
     }
     let rowid = Place::Register((first + table.columns.len()) as u16);
     if !bare {

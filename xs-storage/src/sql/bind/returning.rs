@@ -19,7 +19,7 @@ impl<'q, S: Store> Binder<'q, S> {
         if results.is_empty() {
             return Ok(None);
         }
-        let shown = pair::side(&table.name, table, row, true);
+        let shown = pair::side(&table.name, table, row, pair::Names::Columns);
         self.push_level();
         self.level().tables.push(shown.clone());
         let (mut columns, mut outputs) = (Vec::new(), Vec::new());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Binder, pair};
 use crate::sql::ast::{self, Conflict, TriggerStep};
 use crate::sql::catalog::{Catalog, Event, Relation, Table, Trigger};
-use crate::sql::exec::{Expr, Hooks, Part, Raise, Routine, Session, Side};
+use crate::sql::exec::{Expr, Hooks, Part, Raise, Routine, Session, Side, Writer};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
@@ -17,17 +17,24 @@ pub(super) struct Within {
 }
 
 impl<'q, S: Store> Binder<'q, S> {
-    /// The triggers that a statement fires, with all that they will need.
-    pub(super) fn hooks(&mut self, table: &Table, event: Event<'_>, conflict: Option<Conflict>) -> Result<Hooks> {
-        let hooks = self.hooks_of(table, event);
-        for trigger in hooks.before.iter().chain(hooks.after.iter()) {
-            Routine::expect(self.session, trigger, conflict)?;
-        }
-        Ok(hooks)
+    /// Binds what a statement fires, so that what makes no sense is known before anything is done.
+    pub(super) fn expect(&self, triggers: &[Arc<Trigger>], conflict: Option<Conflict>) -> Result<()> {
+        triggers.iter().try_for_each(|trigger| Routine::expect(self.session, trigger, conflict))
     }
 
-    /// The same, where it depends on the rows whether they are fired at all.
-    pub(super) fn hooks_of(&self, table: &Table, event: Event<'_>) -> Hooks {
+    /// The same of the rows that may be replaced.
+    pub(super) fn expect_deletes(&self, writer: &Writer<S>, deletes: &Hooks) -> Result<()> {
+        match self.session.recursive_triggers.get() && writer.may_replace() {
+            true => {
+                self.expect(&deletes.before, Some(Conflict::Replace))?;
+                self.expect(&deletes.after, Some(Conflict::Replace))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// The triggers that a statement fires.
+    pub(super) fn hooks(&self, table: &Table, event: Event<'_>) -> Hooks {
         let waits = |trigger: &&Arc<Trigger>| trigger.waits_for(event);
         let all = || self.catalog.triggers_on(&table.name).iter().filter(waits);
         Hooks {
@@ -96,10 +103,10 @@ impl<'q, S: Store> Binder<'q, S> {
         self.push_level();
         let event = &trigger.create.event;
         if *event != ast::TriggerEvent::Delete {
-            self.level().tables.push(pair::side("new", table, Side::New, false));
+            self.level().tables.push(pair::side("new", table, Side::New, pair::Names::Trigger));
         }
         if *event != ast::TriggerEvent::Insert {
-            self.level().tables.push(pair::side("old", table, Side::Old, false));
+            self.level().tables.push(pair::side("old", table, Side::Old, pair::Names::Trigger));
         }
         let when = trigger.create.when.as_ref().map(|when| self.expr(when)).transpose()?.map(|when| when.expr);
         let mut parts = Vec::with_capacity(trigger.create.steps.len());

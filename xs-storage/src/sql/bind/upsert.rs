@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Binder;
+use super::pair::{self, Names};
 use super::select::ordinal;
-use super::{Binder, pair};
-use crate::sql::ast::{self, Assignment, Conflict};
+use crate::sql::ast::{self, Assignment};
 use crate::sql::catalog::{Event, IndexPart, Table, collation_named};
 use crate::sql::exec::{Clause, Insert, Key, Side, Upsert};
 use crate::sql::failure::{Failure, Result};
@@ -15,13 +16,13 @@ impl<'q, S: Store> Binder<'q, S> {
     pub(super) fn upserts(&mut self, insert: &mut Insert<S>, tree: &'q ast::Insert) -> Result<()> {
         let table = insert.writer.table.clone();
         let name = tree.target.alias.as_ref().map_or(&table.name, |alias| &alias.text).clone();
-        let mut clauses: Vec<(Option<Key>, Clause)> = Vec::new();
+        let mut named = Vec::with_capacity(tree.upserts.len());
         for (at, upsert) in tree.upserts.iter().enumerate() {
-            let key = match &upsert.target {
+            named.push(match &upsert.target {
                 None => None,
                 Some(target) => {
                     self.push_level();
-                    self.level().tables.push(pair::side(&table.name, &table, Side::Old, true));
+                    self.level().tables.push(pair::side(&table.name, &table, Side::Old, Names::Columns));
                     let key = self.key(&table, target)?;
                     self.pop_level()?;
                     let which = if tree.upserts.len() > 1 { format!("{} ", ordinal(at + 1)) } else { String::new() };
@@ -31,29 +32,36 @@ impl<'q, S: Store> Binder<'q, S> {
                         ))
                     })?)
                 }
-            };
-            let Some(update) = &upsert.update else {
-                clauses.push((key, Clause::Nothing));
-                continue;
-            };
-            clauses.push((key, Clause::Update(insert.upserts.len())));
-            insert.upserts.push(self.upsert(&name, &table, update)?);
+            });
         }
         let keys = insert.writer.keys.iter().map(|(key, _)| *key).collect();
-        insert.writer.keys = in_order(keys, &clauses);
+        let order = in_order(keys, &named);
+        // What no row can come to is not looked at: without a rowid of its own, no row is in the way of another's.
+        let names_rowid = insert.names_rowid();
+        let mut clauses = vec![Clause::Nothing; named.len()];
+        for (at, upsert) in tree.upserts.iter().enumerate() {
+            let reached = order.iter().any(|(key, clause)| *clause == Some(at) && (*key != Key::Rowid || names_rowid));
+            if let (true, Some(update)) = (reached, &upsert.update) {
+                clauses[at] = Clause::Update(insert.upserts.len());
+                insert.upserts.push(self.upsert(&name, &table, update)?);
+            }
+        }
+        let clause = |(key, clause): (Key, Option<usize>)| (key, clause.map(|at| clauses[at]));
+        insert.writer.keys = order.into_iter().map(clause).collect();
         Ok(())
     }
 
     fn upsert(&mut self, name: &str, table: &Arc<Table>, update: &'q ast::UpsertUpdate) -> Result<Upsert<S>> {
         self.push_level();
-        let tables = [pair::side(name, table, Side::Old, true), pair::side("excluded", table, Side::New, false)];
+        let excluded = pair::side("excluded", table, Side::New, Names::Excluded);
+        let tables = [pair::side(name, table, Side::Old, Names::Columns), excluded];
         self.level().tables.extend(tables);
         let (targets, values) = self.assignments(table, &update.sets)?;
         let values = values.into_iter().map(|value| self.assigned_value(value)).collect::<Result<_>>()?;
         let filter = update.filter.as_ref().map(|filter| self.expr(filter)).transpose()?.map(|filter| filter.expr);
         self.pop_level()?;
         let names = assigned_names(&update.sets);
-        let hooks = self.hooks(table, Event::Update(&names), Some(Conflict::Abort))?;
+        let hooks = self.hooks(table, Event::Update(&names));
         Ok(Upsert { targets, values, filter, hooks })
     }
 
@@ -103,7 +111,10 @@ impl<'q, S: Store> Binder<'q, S> {
 /// Whether a term is a part of an index; a collation that it names must be that of the index.
 fn is_part(table: &Table, part: &IndexPart, term: &ast::Expr) -> Result<bool> {
     Ok(match term {
-        ast::Expr::Column(column) => table.column(&column.name.text) == Some(part.column),
+        // SQLite takes a column that is the rowid for no part of an index.
+        ast::Expr::Column(column) => {
+            table.column(&column.name.text) == Some(part.column) && table.rowid_column != Some(part.column)
+        }
         ast::Expr::Collate(operand, name) => {
             collation_named(&name.text)? == part.key.collation && is_part(table, part, operand)?
         }
@@ -123,18 +134,19 @@ pub(super) fn assigned_names(sets: &[Assignment]) -> Vec<&str> {
     names
 }
 
-/// The keys that clauses name, in the clauses' order; then the others. The rowid comes behind the last clause that names a key.
-fn in_order(keys: Vec<Key>, clauses: &[(Option<Key>, Clause)]) -> Vec<(Key, Option<Clause>)> {
-    let mut order: Vec<(Key, Option<Clause>)> = Vec::with_capacity(keys.len());
-    for (key, clause) in clauses {
+/// The keys that clauses name, in the clauses' order, and which clause that is; then the others. The rowid comes behind the last
+/// clause that names a key.
+fn in_order(keys: Vec<Key>, named: &[Option<Key>]) -> Vec<(Key, Option<usize>)> {
+    let mut order: Vec<(Key, Option<usize>)> = Vec::with_capacity(keys.len());
+    for (clause, key) in named.iter().enumerate() {
         if let Some(key) = key
             && !order.iter().any(|(known, _)| known == key)
         {
-            order.push((*key, Some(*clause)));
+            order.push((*key, Some(clause)));
         }
     }
     // The last one may be about any key.
-    let any = clauses.iter().find(|(key, _)| key.is_none()).map(|(_, clause)| *clause);
+    let any = named.iter().position(Option::is_none);
     let rest = keys.iter().filter(|key| **key == Key::Rowid).chain(keys.iter().filter(|key| **key != Key::Rowid));
     for key in rest {
         if !order.iter().any(|(known, _)| known == key) {

@@ -113,6 +113,15 @@ pub(super) fn assign(
 }
 
 impl<S: Store> Insert<S> {
+    /// Whether rows come with their rowids.
+    pub(in crate::sql) fn names_rowid(&self) -> bool {
+        self.source.is_some()
+            && self.targets.iter().any(|target| match target {
+                Target::Rowid => true,
+                Target::Column(at) => self.writer.table.rowid_column == Some(*at),
+            })
+    }
+
     fn begin(&mut self, outer: Outer<'_, S>) -> Result<()> {
         self.state = Inserting { fresh: true, ..Inserting::default() };
         if let Some(returning) = &mut self.returning {

@@ -136,7 +136,10 @@ impl RowChange {
                 Phase::Begin => {
                     self.phase = Phase::Check;
                     if !rules.hooks.before.is_empty() {
-                        writer.shape(&mut self.new);
+                        // What is inserted to a view stays as it was given.
+                        if self.event == Event::Update || !writer.is_view() {
+                            writer.shape(&mut self.new);
+                        }
                         return Ok(Progress::Fire(self.firing(writer, &rules.hooks.before)));
                     }
                 }

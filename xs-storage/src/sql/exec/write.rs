@@ -99,6 +99,15 @@ impl<S: Store> Writer<S> {
         Writer { table, checks, defaults, frame, conflict, keys, announce, cleared, cursor, indexes, sequence_tree }
     }
 
+    /// Whether rows may be deleted for others.
+    pub(in crate::sql) fn may_replace(&self) -> bool {
+        let said = |key: &Key| match key {
+            Key::Rowid => Some(self.table.rowid_conflict),
+            Key::Index(at) => self.table.indexes.get(*at)?.unique,
+        };
+        self.keys.iter().any(|(key, _)| self.conflict.or_else(|| said(key)) == Some(Conflict::Replace))
+    }
+
     /// Whether it is a view, which triggers write instead.
     pub(super) fn is_view(&self) -> bool {
         self.table.root == 0
@@ -109,12 +118,10 @@ impl<S: Store> Writer<S> {
         &self.frame.registers
     }
 
-    /// Gives a row the types of the columns. Those of a view leave all as it is.
+    /// Gives a row the types of the columns.
     pub(super) fn shape(&self, values: &mut [Value]) {
-        if !self.is_view() {
-            for (value, column) in values.iter_mut().zip(&self.table.columns) {
-                *value = column.affinity.apply_to(std::mem::take(value));
-            }
+        for (value, column) in values.iter_mut().zip(&self.table.columns) {
+            *value = column.affinity.apply_to(std::mem::take(value));
         }
     }
 
