@@ -127,3 +127,25 @@ fn a_failed_trigger_leaves_nothing_behind_in_the_connection() {
     gives(&db, "SELECT name, seq FROM sqlite_sequence", &["l|200"]);
     gives(&db, "PRAGMA integrity_check", &["ok"]);
 }
+
+#[test]
+fn parameters_are_numbered_as_they_stand() {
+    let db = with("CREATE TABLE t (a UNIQUE, b, c)");
+    let mut upsert = db
+        .prepare("INSERT INTO t VALUES (?, ?, :c) ON CONFLICT (a) DO UPDATE SET (b, c) = (SELECT ?, b || ?) WHERE b <> ? RETURNING ? || b, c")
+        .unwrap();
+    assert_eq!(upsert.parameter_count(), 7);
+    let mut told = Vec::new();
+    for b in ["one", "two"] {
+        let mut rows = upsert.query(["key", b, "c", "updated", "!", "nothing", "now "]).unwrap();
+        let row = rows.next().unwrap().unwrap();
+        told.push(format!("{}, {}", row.get::<String>(0).unwrap(), row.get::<String>(1).unwrap()));
+    }
+    assert_eq!(told, ["now one, c", "now updated, one!"]);
+    let two = |sql: &str| db.query_row(sql, ("x", "key"), |row| row.get::<String>(0)).unwrap();
+    assert_eq!(two("SELECT ? || b FROM t WHERE a = ?"), "xupdated");
+    assert_eq!(two("WITH w AS (SELECT ? AS n) SELECT o.n || p.n || ? FROM w AS o, w AS p"), "xxkey");
+    assert_eq!(two("UPDATE t SET b = ? FROM (SELECT 1) WHERE a = ? RETURNING b"), "x");
+    assert_eq!(two("UPDATE t SET b = ?2 || b || ?1 WHERE a = ?2 RETURNING b"), "keyxx");
+    assert_eq!(db.execute("DELETE FROM t WHERE b = ? || ? AND a = ?", ("key", "xx", "key")).unwrap(), 1);
+}

@@ -147,16 +147,23 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let writer = self.writer(&table, conflict)?;
         let deletes = self.hooks(&table, Event::Delete);
-        let returning = self.returning(&insert.returning, &table, Side::New)?;
-        let (upserts, state) = (Vec::new(), Inserting::default());
+        let (returning, upserts, state) = (None, Vec::new(), Inserting::default());
         let mut bound = Insert { writer, source, targets, gather, hooks, deletes, upserts, returning, state };
         self.upserts(&mut bound, insert)?;
+        let ways = 1 + bound.upserts.len();
+        bound.returning = self.returning(&insert.returning, &table, Side::New, ways)?;
         self.expect(&bound.hooks.before, conflict)?;
         for upsert in &bound.upserts {
             self.expect(&upsert.hooks.before, Some(Conflict::Abort))?;
             self.expect(&upsert.hooks.after, Some(Conflict::Abort))?;
         }
-        self.expect_deletes(&bound.writer, &bound.deletes)?;
+        // What is not named is there as well, but a rowid that is made is new.
+        let mut given: Vec<_> = (0..table.columns.len()).map(Target::Column).collect();
+        given.retain(|target| {
+            bound.names_rowid() || *target != table.rowid_column.map_or(Target::Rowid, Target::Column)
+        });
+        given.extend(bound.names_rowid().then_some(Target::Rowid));
+        self.expect_deletes(&bound.writer, &given)?;
         self.expect(&bound.hooks.after, conflict)?;
         Ok(bound)
     }
@@ -171,10 +178,9 @@ impl<'q, S: Store> Binder<'q, S> {
         let rows = self.changed((&table, view), &delete.target, indexed, &[], filter, &[])?;
         self.commons.truncate(commons);
         let writer = self.writer(&table, None)?;
-        let returning = self.returning(&delete.returning, &table, Side::Old)?;
+        let returning = self.returning(&delete.returning, &table, Side::Old, 1)?;
         let hooks = self.hooks(&table, Event::Delete);
-        self.expect(&hooks.before, None)?;
-        self.expect(&hooks.after, None)?;
+        self.expect_all(&table, Event::Delete, None)?;
         Ok(Change { writer, rows, sets: None, hooks, deletes: Hooks::default(), returning, state: Changing::default() })
     }
 
@@ -211,10 +217,9 @@ impl<'q, S: Store> Binder<'q, S> {
         self.commons.truncate(commons);
         let writer = self.writer(&table, conflict)?;
         let (hooks, deletes) = (self.hooks(&table, Event::Update(&names)), self.hooks(&table, Event::Delete));
-        let returning = self.returning(&update.returning, &table, Side::New)?;
-        self.expect(&hooks.before, conflict)?;
-        self.expect_deletes(&writer, &deletes)?;
-        self.expect(&hooks.after, conflict)?;
+        let returning = self.returning(&update.returning, &table, Side::New, 1)?;
+        self.expect_all(&table, Event::Update(&names), conflict)?;
+        self.expect_deletes(&writer, &targets)?;
         let sets = Some(Sets { targets, values });
         Ok(Change { writer, rows, sets, hooks, deletes, returning, state: Changing::default() })
     }

@@ -59,7 +59,9 @@ impl<'q, S: Store> Binder<'q, S> {
                 Literal::CurrentTimestamp => return self.word("current_timestamp", "dates and times", Vec::new()),
                 literal => Bound::constant(constant(literal)?),
             },
-            ast::Expr::Parameter(parameter) => Bound::plain(Expr::Parameter(self.parameters.number(parameter))),
+            ast::Expr::Parameter(parameter) => {
+                Bound::plain(Expr::Parameter(self.parameters.number(parameter, self.text)))
+            }
             ast::Expr::Column(column) => return self.resolve(column),
             ast::Expr::Unary(op, operand) => return self.unary(*op, operand),
             ast::Expr::Binary(binary) => return self.binary(binary),

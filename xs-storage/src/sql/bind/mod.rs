@@ -12,6 +12,7 @@ mod from;
 mod group;
 mod operators;
 mod pair;
+mod parameters;
 mod returning;
 mod select;
 mod sets;
@@ -23,6 +24,7 @@ use std::marker::PhantomData;
 
 pub(in crate::sql) use expr::Bound;
 pub(in crate::sql) use from::{FromTable, Rows};
+pub(in crate::sql) use parameters::Parameters;
 pub(in crate::sql) use trigger::routine;
 
 use super::ast::{self, Ident, Quote};
@@ -122,38 +124,6 @@ impl<S: Store> Level<'_, S> {
         self.used |= 1_u64.checked_shl(u32::from(slot)).unwrap_or(0);
         if let (Some(columns), Some(column)) = (self.columns.get_mut(usize::from(slot)), column) {
             columns.insert(column);
-        }
-    }
-}
-
-/// What the parameters of a statement are called.
-#[derive(Debug, Default)]
-pub(in crate::sql) struct Parameters {
-    /// By number, from 0; those without a name have none.
-    pub(in crate::sql) names: Vec<Option<Box<str>>>,
-}
-
-impl Parameters {
-    fn number(&mut self, parameter: &ast::Parameter) -> usize {
-        let grown = |names: &mut Vec<Option<Box<str>>>, len: usize| names.resize(names.len().max(len), None);
-        match parameter {
-            ast::Parameter::Next => {
-                self.names.push(None);
-                self.names.len() - 1
-            }
-            ast::Parameter::Numbered(number) => {
-                let number = *number as usize;
-                grown(&mut self.names, number);
-                self.names[number - 1] = Some(format!("?{number}").into());
-                number - 1
-            }
-            ast::Parameter::Named(name) => {
-                let known = self.names.iter().position(|other| other.as_ref() == Some(name));
-                known.unwrap_or_else(|| {
-                    self.names.push(Some(name.clone()));
-                    self.names.len() - 1
-                })
-            }
         }
     }
 }

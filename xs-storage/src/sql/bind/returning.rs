@@ -1,7 +1,7 @@
 //! `RETURNING`, bound.
 
 use super::group::has_aggregate;
-use super::{Binder, pair};
+use super::{Binder, ScopeTable, pair};
 use crate::sql::ast::ResultColumn;
 use crate::sql::catalog::Table;
 use crate::sql::exec::{Expr, OutputColumn, Returning, Side};
@@ -9,19 +9,36 @@ use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
 impl<'q, S: Store> Binder<'q, S> {
-    /// The results of a changed row, if there are any. Of one that is deleted, `row` is the old one.
+    /// The results of a changed row, if there are any. Of one that is deleted, `row` is the old one. `ways` is in how many ways a
+    /// row can be changed: queries in the results are asked once in each of them.
     pub(super) fn returning(
         &mut self,
         results: &'q [ResultColumn],
         table: &Table,
         row: Side,
+        ways: usize,
     ) -> Result<Option<Returning<S>>> {
         if results.is_empty() {
             return Ok(None);
         }
         let shown = pair::side(&table.name, table, row, pair::Names::Columns);
-        self.push_level();
-        self.level().tables.push(shown.clone());
+        let (mut columns, mut outputs) = (Vec::new(), Vec::new());
+        for _ in 0..ways {
+            self.push_level();
+            self.level().tables.push(shown.clone());
+            let (named, bound) = self.returned(results, &shown)?;
+            self.pop_level()?;
+            columns = named;
+            outputs.push(bound);
+        }
+        Ok(Some(Returning::new(columns, outputs)))
+    }
+
+    fn returned(
+        &mut self,
+        results: &'q [ResultColumn],
+        shown: &ScopeTable,
+    ) -> Result<(Vec<OutputColumn>, Vec<Expr<S>>)> {
         let (mut columns, mut outputs) = (Vec::new(), Vec::new());
         for result in results {
             match result {
@@ -49,8 +66,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 }
             }
         }
-        self.pop_level()?;
-        Ok(Some(Returning::new(columns, outputs)))
+        Ok((columns, outputs))
     }
 
     /// Fails where an aggregate has no rows to be of.

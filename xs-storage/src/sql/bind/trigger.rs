@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Binder, pair};
 use crate::sql::ast::{self, Conflict, TriggerStep};
 use crate::sql::catalog::{Catalog, Event, Relation, Table, Trigger};
-use crate::sql::exec::{Expr, Hooks, Part, Raise, Routine, Session, Side, Writer};
+use crate::sql::exec::{Expr, Hooks, Part, Raise, Routine, Session, Side, Target, Writer};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
@@ -22,13 +22,16 @@ impl<'q, S: Store> Binder<'q, S> {
         triggers.iter().try_for_each(|trigger| Routine::expect(self.session, trigger, conflict))
     }
 
-    /// The same of the rows that may be replaced.
-    pub(super) fn expect_deletes(&self, writer: &Writer<S>, deletes: &Hooks) -> Result<()> {
-        match self.session.recursive_triggers.get() && writer.may_replace() {
-            true => {
-                self.expect(&deletes.before, Some(Conflict::Replace))?;
-                self.expect(&deletes.after, Some(Conflict::Replace))
-            }
+    /// The same of all that a table's updates or deletions fire, before and after: SQLite looks at the newest first.
+    pub(super) fn expect_all(&self, table: &Table, event: Event<'_>, conflict: Option<Conflict>) -> Result<()> {
+        let mut triggers = self.catalog.triggers_on(&table.name).iter().filter(|trigger| trigger.waits_for(event));
+        triggers.try_for_each(|trigger| Routine::expect(self.session, trigger, conflict))
+    }
+
+    /// The same of the rows that may be replaced by a statement that assigns to some columns, or inserts.
+    pub(super) fn expect_deletes(&self, writer: &Writer<S>, assigned: &[Target]) -> Result<()> {
+        match self.session.recursive_triggers.get() && writer.may_replace(assigned) {
+            true => self.expect_all(&writer.table, Event::Delete, Some(Conflict::Replace)),
             false => Ok(()),
         }
     }

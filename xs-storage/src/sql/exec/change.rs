@@ -199,6 +199,7 @@ impl<S: Store> Task<S> for Insert<S> {
                     deletes: &self.deletes,
                     targets: upsert.map_or(&[], |upsert| &upsert.targets),
                     returning: self.returning.as_mut(),
+                    way: self.state.clause.map_or(0, |clause| clause + 1),
                     changed: &mut self.state.changed,
                 };
                 let progress = now.step(&mut self.writer, &mut rules, resume, outer)?;
@@ -296,6 +297,7 @@ impl<S: Store> Task<S> for Change<S> {
                     deletes: &self.deletes,
                     targets: self.sets.as_ref().map_or(&[], |sets| &sets.targets),
                     returning: self.returning.as_mut(),
+                    way: 0,
                     changed: &mut self.state.changed,
                 };
                 match now.step(&mut self.writer, &mut rules, resume, outer)? {

@@ -9,20 +9,21 @@ use crate::sql::value::Value;
 
 pub(in crate::sql) struct Returning<S: Store> {
     pub(in crate::sql) columns: Vec<OutputColumn>,
-    outputs: Vec<Expr<S>>,
+    /// For each way in which a row is changed: by the insert, or by one of its `ON CONFLICT` clauses.
+    outputs: Vec<Vec<Expr<S>>>,
     /// Of each row that was changed so far.
     pub(in crate::sql) rows: Vec<Vec<Value>>,
 }
 
 impl<S: Store> Returning<S> {
-    pub(in crate::sql) fn new(columns: Vec<OutputColumn>, outputs: Vec<Expr<S>>) -> Self {
+    pub(in crate::sql) fn new(columns: Vec<OutputColumn>, outputs: Vec<Vec<Expr<S>>>) -> Self {
         Returning { columns, outputs, rows: Vec::new() }
     }
 
     /// A row was changed.
-    pub(in crate::sql) fn tell(&mut self, frame: &Frame<S>, outer: Outer<'_, S>) -> Result<()> {
+    pub(super) fn tell(&mut self, way: usize, frame: &Frame<S>, outer: Outer<'_, S>) -> Result<()> {
         let value = |output: &Expr<S>| Ok(output.eval(outer.env(frame))?.into_value());
-        self.rows.push(self.outputs.iter().map(value).collect::<Result<_>>()?);
+        self.rows.push(self.outputs.get(way).into_iter().flatten().map(value).collect::<Result<_>>()?);
         Ok(())
     }
 }

@@ -46,6 +46,8 @@ pub(in crate::sql) struct Rules<'a, S: Store> {
     /// What an update assigns to: other columns keep what triggers make of them.
     pub(in crate::sql) targets: &'a [Target],
     pub(in crate::sql) returning: Option<&'a mut Returning<S>>,
+    /// In which of the ways that those know.
+    pub(in crate::sql) way: usize,
     pub(in crate::sql) changed: &'a mut i64,
 }
 
@@ -172,7 +174,8 @@ impl RowChange {
                         writer.conflict = before;
                         match written? {
                             Outcome::Passed => return Ok(Progress::Over),
-                            Outcome::InTheWay(others) => {
+                            Outcome::InTheWay { others, rowid } => {
+                                self.rowid = Some(rowid);
                                 self.phase = Phase::Clear(others.to_vec(), None);
                                 continue;
                             }
@@ -205,8 +208,14 @@ impl RowChange {
                     };
                     if let Some(mut going) = going {
                         let (mut changed, deletes) = (0, rules.deletes);
-                        let mut rules =
-                            Rules { hooks: deletes, deletes, targets: &[], returning: None, changed: &mut changed };
+                        let mut rules = Rules {
+                            hooks: deletes,
+                            deletes,
+                            targets: &[],
+                            returning: None,
+                            way: 0,
+                            changed: &mut changed,
+                        };
                         let progress = going.step(writer, &mut rules, Resume::Fired, outer)?;
                         if let Progress::Fire(firing) = progress {
                             self.phase = Phase::Clear(others, Some(going));
@@ -222,7 +231,7 @@ impl RowChange {
                 }
                 Phase::Told => {
                     if let Some(returning) = &mut rules.returning {
-                        returning.tell(&self.frame(writer), outer)?;
+                        returning.tell(rules.way, &self.frame(writer), outer)?;
                     }
                     if !rules.hooks.after.is_empty() {
                         return Ok(Progress::Fire(self.firing(writer, &rules.hooks.after)));

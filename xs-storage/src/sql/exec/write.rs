@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::change::Target;
 use super::expr::Expr;
 use super::frame::{Frame, Outer};
 use super::session::Session;
@@ -58,8 +59,11 @@ pub(super) enum Outcome {
     /// It has this rowid.
     Written(i64),
     Passed,
-    /// Nothing yet, since these rows are to be deleted first.
-    InTheWay(SmallVec<[i64; 2]>),
+    /// Nothing yet, since other rows are to be deleted first. It will have the rowid.
+    InTheWay {
+        others: SmallVec<[i64; 2]>,
+        rowid: i64,
+    },
     /// Nothing, since another row is updated instead. The row would have had the rowid.
     Upsert {
         clause: usize,
@@ -99,13 +103,20 @@ impl<S: Store> Writer<S> {
         Writer { table, checks, defaults, frame, conflict, keys, announce, cleared, cursor, indexes, sequence_tree }
     }
 
-    /// Whether rows may be deleted for others.
-    pub(in crate::sql) fn may_replace(&self) -> bool {
+    /// Whether rows may be deleted for others, if no more is assigned than this.
+    pub(in crate::sql) fn may_replace(&self, assigned: &[Target]) -> bool {
+        let column = self.table.rowid_column.map_or(Target::Rowid, Target::Column);
+        let numbered = assigned.contains(&Target::Rowid) || assigned.contains(&column);
         let said = |key: &Key| match key {
-            Key::Rowid => Some(self.table.rowid_conflict),
-            Key::Index(at) => self.table.indexes.get(*at)?.unique,
+            Key::Rowid => Some(self.table.rowid_conflict).filter(|_| numbered),
+            Key::Index(at) => {
+                let index = self.table.indexes.get(*at)?;
+                let named = index.parts.iter().any(|part| assigned.contains(&Target::Column(part.column)));
+                index.unique.filter(|_| numbered || named)
+            }
         };
-        self.keys.iter().any(|(key, _)| self.conflict.or_else(|| said(key)) == Some(Conflict::Replace))
+        let replaces = |said: Conflict| self.conflict.unwrap_or(said) == Conflict::Replace;
+        self.keys.iter().any(|(key, clause)| clause.is_none() && said(key).is_some_and(replaces))
     }
 
     /// Whether it is a view, which triggers write instead.
@@ -186,7 +197,7 @@ impl<S: Store> Writer<S> {
             }
         }
         if self.announce && !replaced.is_empty() {
-            return Ok(Outcome::InTheWay(replaced));
+            return Ok(Outcome::InTheWay { others: replaced, rowid });
         }
         for other in replaced {
             self.delete(other, session)?;
