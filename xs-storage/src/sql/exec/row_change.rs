@@ -3,7 +3,7 @@
 //! ```text
 //!           ╭─ BEFORE ─▶ Check ──▶ Write ─▶ Told ─ AFTER ─▶ Over
 //! Begin ────┤                      │  ▲
-//!           ╰──────────────────────╯  ╰─ Clear: rows in the way go, each with its own triggers
+//!           ╰──────────────────────╯  ╰─ Clear: a row in the way goes, with its own triggers
 //! ```
 
 use std::sync::Arc;
@@ -62,8 +62,8 @@ enum Phase {
     Begin,
     Check,
     Write,
-    /// Rows that are still in the way, and the one that goes now.
-    Clear(Vec<i64>, Option<Box<RowChange>>),
+    /// A row in the way, and how it goes.
+    Clear(i64, Option<Box<RowChange>>),
     Told,
     Over,
 }
@@ -78,8 +78,8 @@ pub(in crate::sql) struct RowChange {
     /// The rowid that it is to have.
     rowid: Option<i64>,
     phase: Phase,
-    /// That rows in the way are an error by now, whatever is said of conflicts.
-    cleared: bool,
+    /// How many of the table's keys are free by now.
+    free: usize,
 }
 
 /// How far a row came.
@@ -99,7 +99,7 @@ pub(in crate::sql) enum Progress<S: Store> {
 impl RowChange {
     fn new(event: Event, conflict: Option<Conflict>) -> RowChange {
         let (old, new, rowid) = (None, Vec::new(), None);
-        RowChange { event, conflict, old, new, rowid, phase: Phase::Begin, cleared: false }
+        RowChange { event, conflict, old, new, rowid, phase: Phase::Begin, free: 0 }
     }
 
     pub(in crate::sql) fn insert(new: Vec<Value>, rowid: Option<i64>, conflict: Option<Conflict>) -> RowChange {
@@ -168,15 +168,15 @@ impl RowChange {
                     } else {
                         let announce = !rules.deletes.is_empty() && session.recursive_triggers.get();
                         let new = if announce { self.new.clone() } else { std::mem::take(&mut self.new) };
-                        (writer.announce, writer.cleared) = (announce, self.cleared);
+                        (writer.announce, writer.free) = (announce, self.free);
                         let before = std::mem::replace(&mut writer.conflict, self.conflict);
                         let written = writer.write(new, self.rowid, old, outer);
                         writer.conflict = before;
                         match written? {
                             Outcome::Passed => return Ok(Progress::Over),
-                            Outcome::InTheWay { others, rowid } => {
+                            Outcome::InTheWay { other, rowid, free } => {
                                 self.rowid = Some(rowid);
-                                self.phase = Phase::Clear(others.to_vec(), None);
+                                (self.phase, self.free) = (Phase::Clear(other, None), free);
                                 continue;
                             }
                             Outcome::Upsert { clause, other, rowid } => {
@@ -197,14 +197,13 @@ impl RowChange {
                     *rules.changed += 1;
                     self.phase = Phase::Told;
                 }
-                Phase::Clear(mut others, now) => {
-                    let going = match (now, others.first()) {
-                        (Some(going), _) => Some(going).filter(|_| resume != Resume::Ignored),
-                        (None, Some(other)) if writer.has(*other, session)? => {
-                            let old = (Some(*other), writer.row(*other, session)?);
+                Phase::Clear(other, going) => {
+                    let going = match going {
+                        Some(going) => Some(going).filter(|_| resume != Resume::Ignored),
+                        None => {
+                            let old = (Some(other), writer.row(other, session)?);
                             Some(Box::new(RowChange::delete(old, Some(Conflict::Replace))))
                         }
-                        (None, _) => None,
                     };
                     if let Some(mut going) = going {
                         let (mut changed, deletes) = (0, rules.deletes);
@@ -218,16 +217,12 @@ impl RowChange {
                         };
                         let progress = going.step(writer, &mut rules, Resume::Fired, outer)?;
                         if let Progress::Fire(firing) = progress {
-                            self.phase = Phase::Clear(others, Some(going));
+                            self.phase = Phase::Clear(other, Some(going));
                             return Ok(Progress::Fire(firing));
                         }
                     }
                     resume = Resume::Fired;
-                    if !others.is_empty() {
-                        others.remove(0);
-                    }
-                    self.cleared = others.is_empty();
-                    self.phase = if self.cleared { Phase::Write } else { Phase::Clear(others, None) };
+                    self.phase = Phase::Write;
                 }
                 Phase::Told => {
                     if let Some(returning) = &mut rules.returning {

@@ -30,8 +30,8 @@ pub(in crate::sql) struct Writer<S: Store> {
     pub(in crate::sql) keys: Vec<(Key, Option<Clause>)>,
     /// That rows in the way are told, and not deleted.
     pub(super) announce: bool,
-    /// That they were, and that another one is an error.
-    pub(super) cleared: bool,
+    /// How many keys were made free that way. Once all are, what triggers put there since is an error.
+    pub(super) free: usize,
     cursor: S::Cursor,
     indexes: Vec<S::Cursor>,
     /// Where the largest rowid is kept, if it has to be.
@@ -59,10 +59,11 @@ pub(super) enum Outcome {
     /// It has this rowid.
     Written(i64),
     Passed,
-    /// Nothing yet, since other rows are to be deleted first. It will have the rowid.
+    /// Nothing yet, since another row is to be deleted first. It will have the rowid, and so many of its keys will be free.
     InTheWay {
-        others: SmallVec<[i64; 2]>,
+        other: i64,
         rowid: i64,
+        free: usize,
     },
     /// Nothing, since another row is updated instead. The row would have had the rowid.
     Upsert {
@@ -99,8 +100,8 @@ impl<S: Store> Writer<S> {
         let registers = vec![Value::Null; table.columns.len()];
         let frame = Frame { slots: Vec::new(), registers };
         let keys = keys(&table, conflict).into_iter().map(|key| (key, None)).collect();
-        let (announce, cleared, sequence_tree) = (false, false, None);
-        Writer { table, checks, defaults, frame, conflict, keys, announce, cleared, cursor, indexes, sequence_tree }
+        let (announce, free, sequence_tree) = (false, 0, None);
+        Writer { table, checks, defaults, frame, conflict, keys, announce, free, cursor, indexes, sequence_tree }
     }
 
     /// Whether rows may be deleted for others, if no more is assigned than this.
@@ -174,7 +175,11 @@ impl<S: Store> Writer<S> {
         }
         let session = outer.run.session;
         let mut replaced: SmallVec<[i64; 2]> = SmallVec::new();
-        for at in 0..self.keys.len() {
+        let all = self.keys.len();
+        // Once rows were deleted with their triggers, everything is looked at again.
+        let end = if self.free > 0 { 2 * all } else { all };
+        for step in self.free..end {
+            let (at, again) = (step % all, step >= all);
             let (key, clause) = self.keys[at];
             let (other, said) = match key {
                 Key::Rowid if old == Some(rowid) => continue,
@@ -186,18 +191,18 @@ impl<S: Store> Writer<S> {
             };
             let Some(other) = other.filter(|other| Some(*other) != old && !replaced.contains(other)) else { continue };
             // An update that a clause asked for is asked nothing more.
-            match clause.filter(|_| old.is_none()) {
+            match clause.filter(|_| old.is_none() && !again) {
                 Some(Clause::Nothing) => return Ok(Outcome::Passed),
                 Some(Clause::Update(clause)) => return Ok(Outcome::Upsert { clause, other, rowid }),
                 None => {}
             }
-            match if self.cleared { Conflict::Abort } else { self.conflict.unwrap_or(said) } {
+            match if again { Conflict::Abort } else { self.conflict.unwrap_or(said) } {
+                Conflict::Replace if self.announce => {
+                    return Ok(Outcome::InTheWay { other, rowid, free: at + 1 });
+                }
                 Conflict::Replace => replaced.push(other),
                 conflict => return broken(session, conflict, not_unique(&table, key)).map(|_| Outcome::Passed),
             }
-        }
-        if self.announce && !replaced.is_empty() {
-            return Ok(Outcome::InTheWay { others: replaced, rowid });
         }
         for other in replaced {
             self.delete(other, session)?;
