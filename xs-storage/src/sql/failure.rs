@@ -47,6 +47,8 @@ impl ResultCode {
     pub const NOT_NULL: ResultCode = ResultCode(1299);
     /// `SQLITE_CONSTRAINT_PRIMARYKEY`
     pub const PRIMARY_KEY: ResultCode = ResultCode(1555);
+    /// `SQLITE_CONSTRAINT_TRIGGER`: a trigger said `RAISE`.
+    pub const TRIGGER: ResultCode = ResultCode(1811);
     /// `SQLITE_CONSTRAINT_UNIQUE`
     pub const UNIQUE: ResultCode = ResultCode(2067);
     /// `SQLITE_CONSTRAINT_ROWID`

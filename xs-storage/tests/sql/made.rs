@@ -74,7 +74,7 @@ impl Maker {
         match self.of(4) {
             0 => Expr::Literal(self.literal()),
             1 => Expr::Parameter(match self.of(3) {
-                0 => Parameter::Next,
+                0 => Parameter::Next(Span::default()),
                 1 => Parameter::Numbered(7),
                 _ => Parameter::Named(self.one(&[":a", "@b", "$c::d(e)"]).into()),
             }),

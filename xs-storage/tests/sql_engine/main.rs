@@ -2,6 +2,7 @@
 
 mod asked;
 mod calls;
+mod changes;
 mod joins;
 mod kinds;
 mod logged;

@@ -1,6 +1,6 @@
 //! Expressions.
 
-use super::{Ident, Over, Select, TypeName};
+use super::{Ident, Over, Select, Span, TypeName};
 
 /// An expression. Parentheses are no part of it: the tree says what they said.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,8 +72,8 @@ pub enum Literal {
 /// A value that is bound later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parameter {
-    /// `?`: the number after the largest so far
-    Next,
+    /// `?`: the number after the largest before it in the text
+    Next(Span),
     /// `?7`
     Numbered(u32),
     /// `:a`, `@a`, `$a`, with the first character, which is part of the name

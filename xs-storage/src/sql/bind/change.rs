@@ -1,33 +1,72 @@
 //! `INSERT`, `UPDATE`, `DELETE`, bound.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::{Binder, FromTable, ScopeTable};
+use super::upsert::assigned_names;
+use super::{Binder, FromTable, Rows, ScopeTable, pair};
 use crate::sql::ast::{self, Assignment, Conflict};
-use crate::sql::catalog::{Relation, Table};
-use crate::sql::exec::{Body, Change, Core, Expr, Insert, OutputColumn, Place, Query, SEQUENCE, Target, Writer};
+use crate::sql::catalog::{Column, Event, Relation, Table, View};
+use crate::sql::exec::{
+    Body, Change, Changing, Core, Expr, Hooks, Insert, Inserting, OutputColumn, Place, Query, SEQUENCE, Sets, Side,
+    Subquery, Target, Writer,
+};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{SCHEMA, Store};
+use crate::sql::value::Affinity;
+
+/// A value that is assigned: of several that one query gives, which.
+#[derive(Clone, Copy)]
+pub(super) struct Assigned<'q> {
+    value: &'q ast::Expr,
+    column: usize,
+    of: usize,
+}
 
 impl<'q, S: Store> Binder<'q, S> {
-    /// The table that a statement changes.
-    fn target(&mut self, target: &'q ast::Target) -> Result<Arc<Table>> {
-        let found = self.catalog.find(&target.name).map_err(|failure| self.unchangeable(&target.name, failure))?;
-        self.catalog.check_changeable(&target.name.name.text)?;
+    /// The table that a statement changes, or the view that its triggers change instead.
+    fn target(&mut self, target: &'q ast::Target, event: Event<'_>) -> Result<(Arc<Table>, Option<Query<S>>)> {
+        let catalog = self.catalog;
+        let found = catalog.find(&target.name).map_err(|failure| self.unchangeable(&target.name, failure))?;
+        catalog.check_changeable(&target.name.name.text)?;
         match found {
             Relation::Table(table) if table.root == SCHEMA => {
                 Err(Failure::error(format!("table {} may not be modified", table.name)))
             }
-            Relation::Table(table) => Ok(table.clone()),
-            Relation::View(_) => {
-                let name = &target.name.name.text;
-                Err(Failure::error(format!("cannot modify {name} because it is a view")))
+            Relation::Table(table) => Ok((table.clone(), None)),
+            Relation::View(view) => {
+                let name = &view.create.name.name.text;
+                if !catalog.triggers_on(name).iter().any(|trigger| trigger.waits_for(event)) {
+                    return Err(Failure::error(format!("cannot modify {name} because it is a view")));
+                }
+                let (table, rows) = self.view_table(view)?;
+                Ok((Arc::new(table), Some(rows)))
             }
         }
     }
 
+    /// A view as a table, and its rows.
+    pub(super) fn view_table(&mut self, view: &'q View) -> Result<(Table, Query<S>)> {
+        let rows = self.view(view)?;
+        let column = |column: &OutputColumn| Column {
+            name: column.name.clone(),
+            declared: column.declared.clone(),
+            affinity: column.affinity.unwrap_or(Affinity::Blob),
+            collation: column.collation.unwrap_or_default(),
+            not_null: None,
+            default: None,
+            generated: None,
+        };
+        let columns = rows.columns.iter().map(column).collect();
+        Ok((Table::of_view(&view.create.name.name.text, columns), rows))
+    }
+
     /// What writes to a table. The table lives in the catalog, and so do its conditions.
     fn writer(&mut self, table: &Arc<Table>, conflict: Option<Conflict>) -> Result<Writer<S>> {
+        if table.root == 0 {
+            let defaults = table.columns.iter().map(|_| None).collect();
+            return Ok(Writer::new(self.session, table.clone(), Vec::new(), defaults, conflict));
+        }
         let catalog = self.catalog;
         let Some(Relation::Table(table)) = catalog.relation(&table.name) else {
             return Err(Failure::internal("a table that is not in the catalog"));
@@ -74,13 +113,11 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     pub(in crate::sql) fn insert(&mut self, insert: &'q ast::Insert) -> Result<Insert<S>> {
-        if !insert.upserts.is_empty() {
-            return Err(Failure::unsupported("ON CONFLICT"));
+        let (table, view) = self.target(&insert.target, Event::Insert)?;
+        if view.is_some() && !insert.upserts.is_empty() {
+            return Err(Failure::error("cannot UPSERT a view"));
         }
-        if !insert.returning.is_empty() {
-            return Err(Failure::unsupported("RETURNING"));
-        }
-        let table = self.target(&insert.target)?;
+        let conflict = self.conflict(insert.conflict);
         let name = &insert.target.name.name.text;
         let mut targets = Vec::new();
         for column in &insert.columns {
@@ -101,7 +138,8 @@ impl<'q, S: Store> Binder<'q, S> {
         let reads = self.reads.len();
         let source = insert.source.as_ref().map(|source| self.select(source)).transpose()?.map(|(query, _)| query);
         self.commons.truncate(commons);
-        let gather = self.reads[reads..].contains(&table.root);
+        let hooks = self.hooks(&table, Event::Insert);
+        let gather = !hooks.is_empty() || self.reads[reads..].contains(&table.root);
         if let Some(source) = &source
             && source.columns.len() != targets.len()
         {
@@ -111,60 +149,135 @@ impl<'q, S: Store> Binder<'q, S> {
                 false => format!("{given} values for {wanted} columns"),
             }));
         }
-        let writer = self.writer(&table, insert.conflict)?;
-        Ok(Insert { writer, source, targets, gather })
+        let writer = self.writer(&table, conflict)?;
+        let deletes = self.hooks(&table, Event::Delete);
+        let (returning, upserts, state) = (None, Vec::new(), Inserting::default());
+        let mut bound = Insert { writer, source, targets, gather, hooks, deletes, upserts, returning, state };
+        self.upserts(&mut bound, insert)?;
+        let ways = 1 + bound.upserts.len();
+        bound.returning = self.returning(&insert.returning, &table, Side::New, ways)?;
+        self.expect(&bound.hooks.before, conflict)?;
+        for upsert in &bound.upserts {
+            self.expect(&upsert.hooks.before, Some(Conflict::Abort))?;
+            self.expect(&upsert.hooks.after, Some(Conflict::Abort))?;
+        }
+        // What is not named is there as well, but a rowid that is made is new.
+        let mut given: Vec<_> = (0..table.columns.len()).map(Target::Column).collect();
+        given.retain(|target| {
+            bound.names_rowid() || *target != table.rowid_column.map_or(Target::Rowid, Target::Column)
+        });
+        given.extend(bound.names_rowid().then_some(Target::Rowid));
+        self.expect_deletes(&bound.writer, &given)?;
+        self.expect(&bound.hooks.after, conflict)?;
+        Ok(bound)
     }
 
     pub(in crate::sql) fn delete(&mut self, delete: &'q ast::Delete) -> Result<Change<S>> {
-        if !delete.returning.is_empty() {
-            return Err(Failure::unsupported("RETURNING"));
-        }
-        let table = self.target(&delete.target)?;
+        let (table, view) = self.target(&delete.target, Event::Delete)?;
         let commons = self.commons.len();
         if let Some(with) = &delete.with {
             self.with(with)?;
         }
-        let rows = self.changed(&table, &delete.target, delete.indexed.as_ref(), &[], delete.filter.as_ref(), &[])?;
+        let (indexed, filter) = (delete.indexed.as_ref(), delete.filter.as_ref());
+        let rows = self.changed((&table, view), &delete.target, indexed, &[], filter, &[])?;
         self.commons.truncate(commons);
         let writer = self.writer(&table, None)?;
-        Ok(Change { writer, rows, sets: None, joins: false })
+        let returning = self.returning(&delete.returning, &table, Side::Old, 1)?;
+        let hooks = self.hooks(&table, Event::Delete);
+        self.expect_all(&table, Event::Delete, None)?;
+        Ok(Change { writer, rows, sets: None, hooks, deletes: Hooks::default(), returning, state: Changing::default() })
     }
 
     pub(in crate::sql) fn update(&mut self, update: &'q ast::Update) -> Result<Change<S>> {
-        if !update.returning.is_empty() {
-            return Err(Failure::unsupported("RETURNING"));
-        }
-        let table = self.target(&update.target)?;
-        let mut sets = Vec::new();
-        let mut values = Vec::new();
-        for set in &update.sets {
-            match set {
-                Assignment::Column(name, value) => {
-                    sets.push(self.assigned(&table, name)?);
-                    values.push(value);
-                }
-                Assignment::Columns(names, ast::Expr::Row(row)) => {
-                    if names.len() != row.len() {
-                        let (columns, given) = (names.len(), row.len());
-                        return Err(Failure::error(format!("{columns} columns assigned {given} values")));
-                    }
-                    for (name, value) in names.iter().zip(row) {
-                        sets.push(self.assigned(&table, name)?);
-                        values.push(value);
-                    }
-                }
-                Assignment::Columns(..) => return Err(Failure::unsupported("SET of several columns to a query")),
-            }
-        }
+        let names = assigned_names(&update.sets);
+        let (table, view) = self.target(&update.target, Event::Update(&names))?;
+        let conflict = self.conflict(update.conflict);
+        let (targets, assigned) = self.assignments(&table, &update.sets)?;
         let commons = self.commons.len();
         if let Some(with) = &update.with {
             self.with(with)?;
         }
+        let own = update.target.alias.as_ref().unwrap_or(&update.target.name.name);
+        for item in &update.from {
+            if let (ast::Source::Table(name, _), None) = (&item.source, &item.alias)
+                && own.is(&name.name.text)
+            {
+                let name = &name.name.text;
+                return Err(Failure::error(format!("target object/alias may not appear in FROM clause: {name}")));
+            }
+        }
+        let mut values = None;
+        if update.from.is_empty() {
+            let name = update.target.alias.as_ref().map_or(&table.name, |alias| &alias.text);
+            self.push_level();
+            self.level().tables.push(pair::side(name, &table, Side::Old, pair::Names::Columns));
+            let bound = assigned.iter().map(|value| self.assigned_value(*value)).collect::<Result<Vec<_>>>();
+            self.pop_level()?;
+            values = Some(bound?);
+        }
+        let joined = if values.is_some() { &[][..] } else { &assigned[..] };
         let (indexed, filter) = (update.indexed.as_ref(), update.filter.as_ref());
-        let rows = self.changed(&table, &update.target, indexed, &update.from, filter, &values)?;
+        let rows = self.changed((&table, view), &update.target, indexed, &update.from, filter, joined)?;
         self.commons.truncate(commons);
-        let writer = self.writer(&table, update.conflict)?;
-        Ok(Change { writer, rows, sets: Some(sets), joins: !update.from.is_empty() })
+        let writer = self.writer(&table, conflict)?;
+        let (hooks, deletes) = (self.hooks(&table, Event::Update(&names)), self.hooks(&table, Event::Delete));
+        let returning = self.returning(&update.returning, &table, Side::New, 1)?;
+        self.expect_all(&table, Event::Update(&names), conflict)?;
+        self.expect_deletes(&writer, &targets)?;
+        let sets = Some(Sets { targets, values });
+        Ok(Change { writer, rows, sets, hooks, deletes, returning, state: Changing::default() })
+    }
+
+    /// What `SET` assigns to, and the values: of a query, which of its columns.
+    pub(super) fn assignments(
+        &mut self,
+        table: &Table,
+        sets: &'q [Assignment],
+    ) -> Result<(Vec<Target>, Vec<Assigned<'q>>)> {
+        let (mut targets, mut values) = (Vec::new(), Vec::new());
+        for set in sets {
+            match set {
+                Assignment::Column(name, value) => {
+                    targets.push(self.assigned(table, name)?);
+                    values.push(Assigned { value, column: 0, of: 1 });
+                }
+                Assignment::Columns(names, value) => {
+                    for (at, name) in names.iter().enumerate() {
+                        targets.push(self.assigned(table, name)?);
+                        values.push(match value {
+                            ast::Expr::Row(row) => Assigned { value: row.get(at).unwrap_or(value), column: 0, of: 1 },
+                            value => Assigned { value, column: at, of: names.len() },
+                        });
+                    }
+                    let given = match value {
+                        ast::Expr::Row(row) => row.len(),
+                        ast::Expr::Subquery(_) => names.len(),
+                        _ => 1,
+                    };
+                    if given != names.len() {
+                        let columns = names.len();
+                        return Err(Failure::error(format!("{columns} columns assigned {given} values")));
+                    }
+                }
+            }
+        }
+        Ok((targets, values))
+    }
+
+    /// A value that is assigned.
+    pub(super) fn assigned_value(&mut self, Assigned { value, column, of }: Assigned<'q>) -> Result<Expr<S>> {
+        let ast::Expr::Subquery(select) = value else { return Ok(self.expr(value)?.expr) };
+        let (query, correlated) = self.subquery(select, "SCALAR ")?;
+        let columns = query.columns.len();
+        if columns != of {
+            return Err(Failure::error(match of {
+                1 => format!("sub-select returns {columns} columns - expected 1"),
+                _ => format!("{of} columns assigned {columns} values"),
+            }));
+        }
+        let mut query = Subquery::new(query, correlated, Vec::new());
+        query.column = column;
+        Ok(Expr::Scalar(Box::new(RefCell::new(query))))
     }
 
     fn assigned(&self, table: &Table, name: &ast::Ident) -> Result<Target> {
@@ -174,36 +287,42 @@ impl<'q, S: Store> Binder<'q, S> {
         Ok(target)
     }
 
-    /// What the rows that are changed are known by, and behind them the new values and, if there are any, the row itself.
+    /// What the rows that are changed are known by, or of a view the rows; and behind them values that other tables have a part in.
     fn changed(
         &mut self,
-        table: &Arc<Table>,
+        (table, view): (&Arc<Table>, Option<Query<S>>),
         target: &'q ast::Target,
         indexed: Option<&'q ast::Indexed>,
         from: &'q [ast::FromItem],
         filter: Option<&'q ast::Expr>,
-        values: &[&'q ast::Expr],
+        values: &[Assigned<'q>],
     ) -> Result<Query<S>> {
         let (others, _) = self.sources(from)?;
         let name = target.alias.as_ref().map_or(&table.name, |alias| &alias.text);
         let mut own = FromTable::of(name.clone(), table.clone());
         own.indexed = indexed;
+        let is_view = view.is_some();
+        match view {
+            Some(rows) => own.rows = Rows::Query(Box::new(rows), false),
+            None => self.reads.push(table.root),
+        }
         let mut tables = vec![own];
         tables.extend(others);
-        self.reads.push(table.root);
         self.push_level();
         let joins = self.show(&mut tables)?;
         let filter = filter.map(|filter| self.conditions(filter)).transpose()?.unwrap_or_default();
-        let mut outputs = vec![self.identity(table)];
-        for value in values {
-            outputs.push(self.expr(value)?.expr);
-        }
-        if !values.is_empty() {
+        let mut outputs = Vec::new();
+        if is_view {
             let columns: Vec<Place> = self.level().tables[0].columns.iter().map(|column| column.place).collect();
             for place in columns {
                 self.level().note(place);
                 outputs.push(Expr::Local(place));
             }
+        } else {
+            outputs.push(self.identity(table));
+        }
+        for value in values {
+            outputs.push(self.assigned_value(*value)?);
         }
         let planned = self.plan_joins(tables, joins, filter, None)?;
         let level = self.pop_level()?;

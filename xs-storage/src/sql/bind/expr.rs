@@ -60,7 +60,9 @@ impl<'q, S: Store> Binder<'q, S> {
                 Literal::CurrentTimestamp => return self.word("current_timestamp", "dates and times", Vec::new()),
                 literal => Bound::constant(constant(literal)?),
             },
-            ast::Expr::Parameter(parameter) => Bound::plain(Expr::Parameter(self.parameters.number(parameter))),
+            ast::Expr::Parameter(parameter) => {
+                Bound::plain(Expr::Parameter(self.parameters.number(parameter, self.text)))
+            }
             ast::Expr::Column(column) => return self.resolve(column),
             ast::Expr::Unary(op, operand) => return self.unary(*op, operand),
             ast::Expr::Binary(binary) => return self.binary(binary),
@@ -110,7 +112,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 }
             }
             ast::Expr::Call(call) => return self.call(call),
-            ast::Expr::Raise(_) => return Err(Failure::error("RAISE() may only be used within a trigger-program")),
+            ast::Expr::Raise(raise) => Bound::plain(self.raise(raise)?),
         })
     }
 
@@ -123,7 +125,10 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let operand = self.expr(operand)?;
         let expr = match op {
-            UnaryOp::Plus => return Ok(Bound { affinity: None, ..operand }),
+            // Nothing is done, but the column is hidden from the planner: an index would compare with its affinity.
+            UnaryOp::Plus => {
+                return Ok(Bound { affinity: None, expr: Expr::Coalesce(vec![operand.expr]), ..operand });
+            }
             UnaryOp::Not => Expr::Not(Box::new(operand.expr)),
             UnaryOp::Minus => match operand.expr {
                 Expr::Constant(Value::Real(real)) => Expr::Constant(Value::Real(-real)),

@@ -155,14 +155,14 @@ impl<'q, S: Store> Binder<'q, S> {
         }
     }
 
-    fn view(&mut self, view: &'q View) -> Result<Query<S>> {
+    pub(super) fn view(&mut self, view: &'q View) -> Result<Query<S>> {
         self.open_view()?;
         self.uses.add_view(self.catalog, self.session, &view.sql, &view.create.select);
         // A view sees nothing of where it is used.
         let levels = std::mem::take(&mut self.levels);
         let commons = std::mem::take(&mut self.commons);
         let text = std::mem::replace(&mut self.text, &view.sql);
-        let bound = self.select(&view.create.select);
+        let bound = self.select(&view.create.select).map_err(super::trigger::of_main);
         (self.levels, self.commons, self.text) = (levels, commons, text);
         self.views -= 1;
         let (mut query, _) = bound?;
@@ -206,7 +206,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 Rows::Table(table) => table_columns(table, slot as u16),
                 Rows::Query(query, _) => super::function::columns(query, slot as u16),
             };
-            let rowid = table.has_rowid().then_some(slot as u16);
+            let rowid = table.has_rowid().then_some(Place::Rowid { slot: slot as u16 });
             let mut shown = ScopeTable { name: table.name.clone(), columns, rowid };
             let mut shared: Vec<Box<str>> = Vec::new();
             for name in std::mem::take(&mut table.using) {

@@ -14,9 +14,14 @@ mod function;
 mod generated;
 mod group;
 mod operators;
+mod pair;
+mod parameters;
 mod recursive;
+mod returning;
 mod select;
 mod sets;
+mod trigger;
+mod upsert;
 mod vector;
 mod window;
 
@@ -27,6 +32,8 @@ pub(in crate::sql) use common::Uses;
 pub(in crate::sql) use expr::Bound;
 pub(in crate::sql) use from::{FromTable, Rows};
 pub(in crate::sql) use function::after_needs;
+pub(in crate::sql) use parameters::Parameters;
+pub(in crate::sql) use trigger::routine;
 
 use super::ast::{self, Ident, Quote};
 use super::catalog::Catalog;
@@ -70,8 +77,8 @@ impl ScopeColumn {
 pub(in crate::sql) struct ScopeTable {
     pub(in crate::sql) name: Box<str>,
     pub(in crate::sql) columns: Vec<ScopeColumn>,
-    /// The slot, if its rows have rowids.
-    pub(in crate::sql) rowid: Option<u16>,
+    /// Where the rowid is, if its rows have rowids.
+    pub(in crate::sql) rowid: Option<Place>,
 }
 
 /// The aggregates of a level.
@@ -137,38 +144,6 @@ impl<S: Store> Level<'_, S> {
     }
 }
 
-/// What the parameters of a statement are called.
-#[derive(Debug, Default)]
-pub(in crate::sql) struct Parameters {
-    /// By number, from 0; those without a name have none.
-    pub(in crate::sql) names: Vec<Option<Box<str>>>,
-}
-
-impl Parameters {
-    fn number(&mut self, parameter: &ast::Parameter) -> usize {
-        let grown = |names: &mut Vec<Option<Box<str>>>, len: usize| names.resize(names.len().max(len), None);
-        match parameter {
-            ast::Parameter::Next => {
-                self.names.push(None);
-                self.names.len() - 1
-            }
-            ast::Parameter::Numbered(number) => {
-                let number = *number as usize;
-                grown(&mut self.names, number);
-                self.names[number - 1] = Some(format!("?{number}").into());
-                number - 1
-            }
-            ast::Parameter::Named(name) => {
-                let known = self.names.iter().position(|other| other.as_ref() == Some(name));
-                known.unwrap_or_else(|| {
-                    self.names.push(Some(name.clone()));
-                    self.names.len() - 1
-                })
-            }
-        }
-    }
-}
-
 /// Binds one statement.
 pub(in crate::sql) struct Binder<'q, S: Store> {
     pub(in crate::sql) catalog: &'q Catalog,
@@ -189,6 +164,8 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     /// What the plan says of itself: how deep, and what.
     pub(in crate::sql) plan: Vec<(u32, String)>,
     depth: u32,
+    /// The trigger that the statements are of.
+    within: Option<trigger::Within>,
     _store: PhantomData<S>,
 }
 
@@ -210,6 +187,7 @@ impl<'q, S: Store> Binder<'q, S> {
             reads: Vec::new(),
             plan: Vec::new(),
             depth: 0,
+            within: None,
             _store: PhantomData,
         }
     }
@@ -257,20 +235,23 @@ impl<'q, S: Store> Binder<'q, S> {
                 if qualified.is_some_and(|wanted| !wanted.is(&table.name)) {
                     continue;
                 }
-                let fits =
-                    |of: &&ScopeColumn| of.name.eq_ignore_ascii_case(name) && (qualified.is_some() || !of.hidden);
+                let fits = |of: &&ScopeColumn| {
+                    // A row that is changed is in no database.
+                    let here = column.schema.is_none() || !matches!(of.place, Place::Register(_));
+                    here && of.name.eq_ignore_ascii_case(name) && (qualified.is_some() || !of.hidden)
+                };
                 found.extend(table.columns.iter().filter(fits).cloned());
             }
             if found.is_empty() && ["rowid", "oid", "_rowid_"].iter().any(|rowid| rowid.eq_ignore_ascii_case(name)) {
                 let named = |table: &&ScopeTable| column.table.as_ref().is_none_or(|wanted| wanted.is(&table.name));
                 let tables: Vec<_> = self.levels[at].tables.iter().filter(named).collect();
-                if let [ScopeTable { rowid: Some(slot), .. }] = tables[..] {
+                if let [ScopeTable { rowid: Some(place), .. }] = tables[..] {
                     found.push(ScopeColumn {
                         name: name.into(),
                         affinity: Some(Affinity::Integer),
                         collation: None,
                         declared: "INTEGER".into(),
-                        place: Place::Rowid { slot: *slot },
+                        place: *place,
                         hidden: false,
                         joined: Vec::new(),
                         used_again: false,

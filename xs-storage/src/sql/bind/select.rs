@@ -365,7 +365,7 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     /// How a result is shown: as the column that it is, or not named yet.
-    fn shown(&mut self, expr: &'q ast::Expr, bound: &Bound<S>) -> OutputColumn {
+    pub(super) fn shown(&mut self, expr: &'q ast::Expr, bound: &Bound<S>) -> OutputColumn {
         let mut shown =
             OutputColumn { name: "".into(), affinity: bound.affinity, collation: bound.collation, declared: "".into() };
         if let ast::Expr::Column(name) = expr {

@@ -9,6 +9,7 @@ mod read;
 mod refers;
 mod strict;
 mod table;
+mod trigger;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub(in crate::sql) use generated::Generated;
 pub(in crate::sql) use read::{SchemaRow, read};
 pub(in crate::sql) use refers::parts as parts_of;
 pub(in crate::sql) use table::{Column, Index, IndexPart, Origin, Table, collation_named};
+pub(in crate::sql) use trigger::{Event, Trigger};
 
 use super::ast::{CreateView, Ident, QualifiedName, SchemaKind};
 use super::failure::{Failure, Result};
@@ -44,8 +46,8 @@ pub(in crate::sql) struct Catalog {
     indexes: BTreeMap<String, String>,
     /// Tables and indexes that use what isn't there yet, and why.
     refused: BTreeMap<String, Refused>,
-    /// Triggers, with the table that each is on.
-    triggers: BTreeMap<String, String>,
+    /// Of each table and view its triggers, the newest first, which is how they run.
+    triggers: BTreeMap<String, Vec<Arc<Trigger>>>,
     /// Tables and views whose rows can be read but not changed, and why.
     unchangeable: BTreeMap<String, Failure>,
     pub(in crate::sql) cookie: u32,
@@ -75,7 +77,12 @@ impl Catalog {
     }
 
     pub(in crate::sql) fn has_trigger(&self, name: &str) -> bool {
-        self.triggers.contains_key(&folded(name))
+        self.triggers.values().flatten().any(|trigger| trigger.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The triggers of a table or view.
+    pub(in crate::sql) fn triggers_on(&self, name: &str) -> &[Arc<Trigger>] {
+        self.triggers.get(&folded(name)).map_or(&[], |triggers| triggers)
     }
 
     /// Fails if something on a table or view would have to follow its changes and can't.

@@ -1,12 +1,12 @@
 //! The schema's table, read.
 //!
 //! What uses a feature that isn't there is kept by its name, with the error that its use gives: a file with one such table is a
-//! file all the same. A table that has an index or a trigger of that kind can be read; to change it is an error.
+//! file all the same. A table that has an index of that kind can be read; to change it is an error.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Catalog, Index, Refused, Relation, Table, View, folded};
+use super::{Catalog, Index, Refused, Relation, Table, Trigger, View, folded};
 use crate::row::{ValueRef, record};
 use crate::sql::Parser;
 use crate::sql::ast::{SchemaKind, Statement};
@@ -131,10 +131,12 @@ pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
                     .relations
                     .insert(folded(&row.name), Relation::View(Arc::new(View { create: *create, sql: sql.clone() })));
             }
-            ("trigger", _) => {
-                let why = Failure::unsupported(&format!("triggers: {}", row.name));
-                catalog.unchangeable.entry(folded(&row.table)).or_insert(why);
-                catalog.triggers.insert(folded(&row.name), folded(&row.table));
+            ("trigger", Some(sql)) => {
+                let Some(Statement::CreateTrigger(create)) = statement(row, sql)? else {
+                    return Err(malformed(&row.name));
+                };
+                let triggers = catalog.triggers.entry(folded(&row.table)).or_default();
+                triggers.insert(0, Arc::new(Trigger { create: *create, sql: sql.clone() }));
             }
             _ => {}
         }

@@ -179,6 +179,11 @@ impl Table {
         Ok(table)
     }
 
+    /// A view, as those see it who change it.
+    pub(in crate::sql) fn of_view(name: &str, columns: Vec<Column>) -> Table {
+        Table { name: name.into(), root: 0, columns, ..Table::schema() }
+    }
+
     /// The schema's own table.
     pub(in crate::sql) fn schema() -> Table {
         let column = |name: &str, declared: &str| Column {

@@ -5,6 +5,7 @@ mod program;
 mod schema;
 mod statement;
 mod transaction;
+mod trigger;
 mod vacuum;
 
 use std::fmt;
@@ -116,6 +117,7 @@ impl<S: Store> Connection<S> {
     /// ```
     pub fn add_function(&self, function: Function) {
         self.session.functions.borrow_mut().add(function);
+        self.session.routines.borrow_mut().clear();
     }
 
     /// Adds a function that gives a table, for statements prepared from now on.

@@ -4,7 +4,7 @@ use super::vacuum;
 use crate::sql::ast::{Core, Explain, Expr, Select, Statement as Tree};
 use crate::sql::bind::{Binder, Parameters, Uses};
 use crate::sql::catalog::Catalog;
-use crate::sql::exec::{Change, Insert, OutputColumn, Query, Session};
+use crate::sql::exec::{Change, Insert, OutputColumn, Query, Returning, Session};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::pragma::{Pragma, Rows};
 use crate::sql::store::Store;
@@ -85,9 +85,21 @@ impl<S: Store> Program<S> {
             |name: &str| OutputColumn { name: name.into(), affinity: None, collation: None, declared: "".into() };
         match self {
             Program::Query(query) => query.columns.clone(),
+            Program::Insert(_) | Program::Change(_) => {
+                self.returning().map_or_else(Vec::new, |returning| returning.columns.clone())
+            }
             Program::Plan(_) => ["id", "parent", "notused", "detail"].into_iter().map(named).collect(),
             Program::Pragma(pragma, _) => pragma.columns().iter().copied().map(named).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// What it tells of the rows that it changed.
+    pub(super) fn returning(&self) -> Option<&Returning<S>> {
+        match self {
+            Program::Insert(insert) => insert.returning.as_ref(),
+            Program::Change(change) => change.returning.as_ref(),
+            _ => None,
         }
     }
 

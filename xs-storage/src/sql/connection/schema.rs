@@ -10,7 +10,7 @@ use crate::sql::store::{Cursor, SCHEMA, Store, TreeId, TreeKind};
 use crate::sql::value::{Affinity, Value};
 
 /// A new object's place: `main`, and a name that isn't SQLite's own.
-fn check_name(name: &QualifiedName, temporary: bool) -> Result<&str> {
+pub(super) fn check_name(name: &QualifiedName, temporary: bool) -> Result<&str> {
     if temporary || name.schema.as_ref().is_some_and(|schema| schema.is("temp")) {
         return Err(Failure::unsupported("temporary tables and views"));
     }
@@ -56,13 +56,13 @@ fn is_taken(catalog: &Catalog, name: &QualifiedName, if_not_exists: bool) -> Res
 }
 
 /// The statement as the schema keeps it: from the name on, behind its first words in their plain form.
-fn stored(begin: &str, name: &Ident, text: &str) -> String {
+pub(super) fn stored(begin: &str, name: &Ident, text: &str) -> String {
     let rest = text.get(name.span.start as usize..).unwrap_or("");
     let rest = rest.trim_end().strip_suffix(';').unwrap_or(rest).trim_end();
     format!("{begin} {rest}")
 }
 
-fn add_row<S: Store>(
+pub(super) fn add_row<S: Store>(
     store: &mut S,
     kind: &str,
     name: &str,
@@ -256,7 +256,8 @@ pub(super) fn drop_object<S: Store>(session: &Session<S>, catalog: &Catalog, wha
         },
         SchemaKind::View => match relation {
             Some(Relation::View(_)) => {
-                remove(session, &|row| row.kind == "view" && row.name.eq_ignore_ascii_case(name))?;
+                // Its triggers go with it.
+                remove(session, &|row| row.table.eq_ignore_ascii_case(name))?;
             }
             Some(Relation::Table(_)) => return Err(Failure::error(format!("use DROP TABLE to delete table {name}"))),
             None => return missing("view"),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::program::{Bound, Program};
-use super::{FromValue, Params, schema, transaction, vacuum};
+use super::{FromValue, Params, schema, transaction, trigger, vacuum};
 use crate::row::ValueRef;
 use crate::sql::Parser;
 use crate::sql::ast::Statement as Tree;
 use crate::sql::catalog::Catalog;
-use crate::sql::exec::{Datum, Outer, OutputColumn, Query, Reading, Run, Session};
+use crate::sql::exec::{Datum, Outer, OutputColumn, Query, Reading, Run, Session, run as run_task};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::Store;
 use crate::sql::value::Value;
@@ -157,8 +157,8 @@ impl<'c, S: Store> Statement<'c, S> {
         match bound.as_mut().map(|bound| &mut bound.program) {
             None | Some(Program::Plan(_)) => {}
             Some(Program::Query(query)) => query.reset(),
-            Some(Program::Insert(insert)) => changed(session, || insert.run(outer))?,
-            Some(Program::Change(change)) => changed(session, || change.run(outer))?,
+            Some(Program::Insert(insert)) => changed(session, || run_task(&mut **insert, outer))?,
+            Some(Program::Change(change)) => changed(session, || run_task(&mut **change, outer))?,
             Some(Program::Pragma(pragma, rows)) => {
                 *rows = match pragma.writes() {
                     true => transaction::writing(session, || pragma.run(session, catalog))?,
@@ -233,7 +233,7 @@ fn other<S: Store>(session: &Session<S>, catalog: &Catalog, tree: &Tree, text: &
         Tree::CreateView(create) => schema(&|| schema::create_view(session, catalog, create, text)),
         Tree::Drop(what) => schema(&|| schema::drop_object(session, catalog, what)),
         Tree::Reindex(name) => schema(&|| schema::reindex(session, catalog, name.as_ref())),
-        Tree::CreateTrigger(_) => Err(Failure::unsupported("triggers")),
+        Tree::CreateTrigger(create) => schema(&|| trigger::create(session, catalog, create, text)),
         Tree::CreateVirtualTable(_) => Err(Failure::unsupported("virtual tables")),
         Tree::AlterTable(_) => Err(Failure::unsupported("ALTER TABLE")),
         Tree::Attach { .. } | Tree::Detach(_) => Err(Failure::unsupported("ATTACH")),
@@ -286,6 +286,10 @@ impl<S: Store> Rows<'_, '_, S> {
                 self.at += 1;
                 (Some(()), self.at <= rows.len())
             }
+            Some(program @ (Program::Insert(_) | Program::Change(_))) => {
+                self.at += 1;
+                (Some(()), self.at <= program.returning().map_or(0, |returning| returning.rows.len()))
+            }
             Some(Program::Plan(lines)) => {
                 self.at += 1;
                 (Some(()), self.at <= lines.len())
@@ -329,6 +333,10 @@ impl<S: Store> Row<'_, S> {
         }
         match self.program {
             Program::Query(query) => read(query.output(at, Outer { up: None, run: &self.run })?.as_ref()),
+            Program::Insert(_) | Program::Change(_) => {
+                let row = self.program.returning().and_then(|returning| returning.rows.get(self.line));
+                read(row.and_then(|row| row.get(at)).map_or(ValueRef::Null, Value::as_ref))
+            }
             Program::Pragma(_, rows) => {
                 let row = rows.get(self.line).map_or(&[][..], |row| &row[..]);
                 read(row.get(at).map_or(ValueRef::Null, Value::as_ref))

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::call::Call;
 use super::frame::{Env, Place};
+use super::raise::Raise;
 use super::subquery::{InSet, Subquery};
 use crate::row::{Collation, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
@@ -177,6 +178,8 @@ pub(in crate::sql) enum Expr<S: Store> {
     Exists(Box<RefCell<Subquery<S>>>),
     /// Of the first row of a query that is compared as a row, a column. With the first one it is asked.
     Column(Rc<RefCell<Subquery<S>>>, usize),
+    /// `RAISE`, which has no value.
+    Raise(Box<Raise<S>>),
 }
 
 /// `CASE`
@@ -242,6 +245,7 @@ impl<S: Store> Expr<S> {
             Expr::Call(call) => call.eval(env)?,
             Expr::Scalar(query) => query.borrow_mut().scalar(env)?,
             Expr::Column(query, at) => Datum::Own(query.borrow_mut().column(*at, env)?),
+            Expr::Raise(raise) => return Err(raise.eval(env)?),
             _ => truth(self.test(env)?),
         })
     }

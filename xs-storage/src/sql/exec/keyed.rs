@@ -64,22 +64,15 @@ pub(in crate::sql) fn entry(table: &Table, index: &Index, values: &[Value], rowi
 impl<S: Store> Writer<S> {
     /// Brings rows that a query found into the order of the keys that their first columns are, in a table without rowids: SQLite
     /// changes them in that order, however they were found.
-    pub(super) fn sort_by_key(&self, found: &mut Vec<Value>, width: usize) {
-        let (Some(primary), true) = (self.table.primary(), width > 0) else { return };
+    pub(super) fn sort_by_key(&self, found: &mut [Vec<Value>]) {
+        let Some(primary) = self.table.primary() else { return };
         let bytes = |row: &Vec<Value>| match row.first() {
             Some(Value::Blob(record)) => {
                 record::decode(record).map(|key| key::of(&key, &primary.order)).unwrap_or_default()
             }
             _ => Vec::new(),
         };
-        let mut values = std::mem::take(found).into_iter();
-        let mut rows: Vec<Vec<Value>> = std::iter::from_fn(|| {
-            let row: Vec<Value> = values.by_ref().take(width).collect();
-            (!row.is_empty()).then_some(row)
-        })
-        .collect();
-        rows.sort_by_cached_key(bytes);
-        found.extend(rows.into_iter().flatten());
+        found.sort_by_cached_key(bytes);
     }
 
     /// The number of the row that the first column of a query says.

@@ -1,6 +1,10 @@
 //! `AUTOINCREMENT`: rowids that are never given twice, by a table that keeps the largest of each.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use crate::row::{ValueRef, decode, encode};
+use crate::sql::catalog::Table;
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store, TreeId};
 use crate::sql::value::{Affinity, Value};
@@ -20,6 +24,42 @@ pub(in crate::sql) struct Sequence {
     /// What it says.
     before: Option<i64>,
     pub(in crate::sql) largest: i64,
+}
+
+/// The largest rowids of the tables that a statement and its triggers insert to, until all are in.
+#[derive(Debug, Default)]
+pub(in crate::sql) struct Sequences(BTreeMap<TreeId, (Box<str>, Sequence)>);
+
+impl Sequences {
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Rows will be inserted to a table.
+    pub(super) fn begin<S: Store>(&mut self, store: &mut S, tree: TreeId, table: &Table) -> Result<()> {
+        if let Entry::Vacant(place) = self.0.entry(table.root) {
+            place.insert((table.name.clone(), Sequence::read(store, tree, &table.name)?));
+        }
+        Ok(())
+    }
+
+    /// A row of a table has this rowid, or would have had.
+    pub(super) fn saw(&mut self, table: TreeId, rowid: i64) {
+        if let Some((_, sequence)) = self.0.get_mut(&table) {
+            sequence.saw(rowid);
+        }
+    }
+
+    /// The rowid behind all that a table ever had.
+    pub(super) fn next(&mut self, table: TreeId, largest: Option<i64>) -> Result<i64> {
+        let (_, sequence) = self.0.get_mut(&table).ok_or_else(|| Failure::internal("a sequence that has not begun"))?;
+        sequence.next(largest)
+    }
+
+    /// All rows are in.
+    pub(super) fn write<S: Store>(self, store: &mut S) -> Result<()> {
+        self.0.values().try_for_each(|(table, sequence)| sequence.write(store, table))
+    }
 }
 
 impl Sequence {

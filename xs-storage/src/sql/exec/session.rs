@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::expr::LONGEST;
+use super::routine::Routines;
+use super::sequence::Sequences;
 use crate::row::Collation;
 use crate::sql::ast::Conflict;
 use crate::sql::catalog::{self, Catalog};
@@ -57,6 +59,14 @@ pub(in crate::sql) struct Session<S: Store> {
     pub(in crate::sql) writing: Cell<bool>,
     /// That the transaction ends with the release of its outermost savepoint.
     pub(in crate::sql) begun_by_savepoint: Cell<bool>,
+    /// Whether a trigger may fire itself, and whether `REPLACE` fires those of what it deletes.
+    pub(in crate::sql) recursive_triggers: Cell<bool>,
+    /// Triggers that were bound and wait for their next row.
+    pub(in crate::sql) routines: RefCell<Routines<S>>,
+    /// What the statement that runs gives to tables with `AUTOINCREMENT`.
+    pub(in crate::sql) sequences: RefCell<Sequences>,
+    /// That the failure is none, but `RAISE(IGNORE)`.
+    pub(in crate::sql) ignored: Cell<bool>,
 }
 
 impl<S: Store> Session<S> {
@@ -86,6 +96,10 @@ impl<S: Store> Session<S> {
             readers: Cell::new(0),
             writing: Cell::new(false),
             begun_by_savepoint: Cell::new(false),
+            recursive_triggers: Cell::new(false),
+            routines: RefCell::default(),
+            sequences: RefCell::default(),
+            ignored: Cell::new(false),
         })
     }
 

@@ -134,11 +134,21 @@ pub(in crate::sql) struct Subquery<S: Store> {
     /// The first row, where several of its columns are asked for.
     row: Vec<Value>,
     set: InSet,
+    /// Which column is its value.
+    pub(in crate::sql) column: usize,
 }
 
 impl<S: Store> Subquery<S> {
     pub(in crate::sql) fn new(query: Query<S>, correlated: bool, how: Vec<Comparison>) -> Self {
-        Subquery { query, correlated, run: 0, answer: Kept::default(), row: Vec::new(), set: InSet::new(how) }
+        Subquery {
+            query,
+            correlated,
+            run: 0,
+            answer: Kept::default(),
+            row: Vec::new(),
+            set: InSet::new(how),
+            column: 0,
+        }
     }
 
     /// Whether it depends on rows around it.
@@ -160,7 +170,7 @@ impl<S: Store> Subquery<S> {
         if self.begin(&env) {
             let outer = Outer { up: Some(&env), run: env.outer.run };
             self.answer = match self.query.next(outer)? {
-                true => self.query.output(0, outer)?.into(),
+                true => self.query.output(self.column, outer)?.into(),
                 false => Kept::default(),
             };
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::change::Target;
 use super::expr::Expr;
 use super::frame::{Frame, Outer};
 use super::generated::into_registers;
 use super::keyed::{Identities, entry};
 use super::reader::{Reader, table_cursor};
-use super::sequence::Sequence;
 use super::session::Session;
 use crate::row::{ValueRef, encode};
 use crate::sql::ast::Conflict;
@@ -28,14 +28,54 @@ pub(in crate::sql) struct Writer<S: Store> {
     pub(in crate::sql) defaults: Vec<Option<Expr<S>>>,
     pub(super) frame: Frame<S>,
     /// What the statement says is to happen, before what the constraints say.
-    conflict: Option<Conflict>,
+    pub(in crate::sql) conflict: Option<Conflict>,
+    /// What no two rows may have in common, in the order in which that is asked, and the `ON CONFLICT` clause of each.
+    pub(in crate::sql) keys: Vec<(Key, Option<Clause>)>,
+    /// That rows in the way are told, and not deleted.
+    pub(super) announce: bool,
+    /// How many keys were made free that way. Once all are, what triggers put there since is an error.
+    pub(super) free: usize,
     pub(super) cursor: S::Cursor,
     pub(super) indexes: Vec<S::Cursor>,
     pub(in crate::sql) reader: Reader<S>,
     pub(super) identities: Identities,
-    /// Where the largest rowid is kept, if it has to be, and what it is while rows are inserted.
+    /// Where the largest rowid is kept, if it has to be.
     pub(in crate::sql) sequence_tree: Option<TreeId>,
-    sequence: Option<Sequence>,
+}
+
+/// What no two rows have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sql) enum Key {
+    Rowid,
+    /// The columns of a unique index.
+    Index(usize),
+}
+
+/// What an `ON CONFLICT` clause says is done with the row that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sql) enum Clause {
+    Nothing,
+    /// It is updated, by the clause of this number.
+    Update(usize),
+}
+
+/// What became of a row.
+pub(super) enum Outcome {
+    /// It has this rowid.
+    Written(i64),
+    Passed,
+    /// Nothing yet, since another row is to be deleted first. It will have the rowid, and so many of its keys will be free.
+    InTheWay {
+        other: i64,
+        rowid: i64,
+        free: usize,
+    },
+    /// Nothing, since another row is updated instead. The row would have had the rowid.
+    Upsert {
+        clause: usize,
+        other: i64,
+        rowid: i64,
+    },
 }
 
 /// A broken constraint.
@@ -65,51 +105,88 @@ impl<S: Store> Writer<S> {
         let registers = vec![Value::Null; table.columns.len()];
         let frame = Frame { slots: Vec::new(), registers };
         let reader = Reader::new(table.clone(), Vec::new());
+        let keys = keys(&table, conflict).into_iter().map(|key| (key, None)).collect();
+        let (announce, free, sequence_tree) = (false, 0, None);
+        let identities = Identities::default();
         Writer {
             table,
             checks,
             defaults,
             frame,
             conflict,
+            keys,
+            announce,
+            free,
             cursor,
             indexes,
             reader,
-            identities: Identities::default(),
-            sequence_tree: None,
-            sequence: None,
+            identities,
+            sequence_tree,
         }
+    }
+
+    /// Whether rows may be deleted for others, if no more is assigned than this.
+    pub(in crate::sql) fn may_replace(&self, assigned: &[Target]) -> bool {
+        let column = self.table.rowid_column.map_or(Target::Rowid, Target::Column);
+        let numbered = assigned.contains(&Target::Rowid) || assigned.contains(&column);
+        let said = |key: &Key| match key {
+            Key::Rowid => Some(self.table.rowid_conflict).filter(|_| numbered),
+            Key::Index(at) => {
+                let index = self.table.indexes.get(*at)?;
+                let named = index.parts.iter().any(|part| assigned.contains(&Target::Column(part.column)));
+                index.unique.filter(|_| numbered || named)
+            }
+        };
+        let replaces = |said: Conflict| self.conflict.unwrap_or(said) == Conflict::Replace;
+        self.keys.iter().any(|(key, clause)| clause.is_none() && said(key).is_some_and(replaces))
+    }
+
+    /// Whether it is a view, which triggers write instead.
+    pub(super) fn is_view(&self) -> bool {
+        self.table.root == 0
+    }
+
+    /// The row that was written last, or was to be.
+    pub(super) fn values(&self) -> &[Value] {
+        &self.frame.registers
+    }
+
+    /// Gives a row the types of the columns.
+    fn shape(&self, values: &mut [Value]) {
+        for (value, column) in values.iter_mut().zip(&self.table.columns) {
+            *value = column.affinity.apply_to(std::mem::take(value));
+        }
+    }
+
+    /// Makes a row what triggers see of it before it is written: of the columns' types, with what is computed.
+    pub(super) fn announced(&mut self, values: &mut Vec<Value>, outer: Outer<'_, S>) -> Result<()> {
+        self.shape(values);
+        self.frame.registers = std::mem::take(values);
+        let generated = self.generate(outer);
+        values.clone_from(&self.frame.registers);
+        generated
     }
 
     /// Rows will be inserted: where their rowids begin.
-    pub(in crate::sql) fn begin_inserts(&mut self, session: &Session<S>) -> Result<()> {
-        if let Some(tree) = self.sequence_tree {
-            self.sequence = Some(Sequence::read(&mut *session.store.borrow_mut(), tree, &self.table.name)?);
-        }
-        Ok(())
-    }
-
-    /// All rows are in.
-    pub(in crate::sql) fn end_inserts(&mut self, session: &Session<S>) -> Result<()> {
-        match self.sequence.take() {
-            Some(sequence) => sequence.write(&mut *session.store.borrow_mut(), &self.table.name),
+    pub(super) fn begin_inserts(&mut self, session: &Session<S>) -> Result<()> {
+        match self.sequence_tree {
+            Some(tree) => session.sequences.borrow_mut().begin(&mut *session.store.borrow_mut(), tree, &self.table),
             None => Ok(()),
         }
     }
 
     /// Writes a row, new or in place of another. Answers its rowid, unless it was passed over. `rowid` is the one that it is
     /// to have; a column that is the rowid must be the same.
-    pub(in crate::sql) fn write(
+    pub(super) fn write(
         &mut self,
         mut values: Vec<Value>,
         rowid: Option<i64>,
         old: Option<i64>,
         outer: Outer<'_, S>,
-    ) -> Result<Option<i64>> {
+    ) -> Result<Outcome> {
         let table = self.table.clone();
-        for (value, column) in values.iter_mut().zip(&table.columns) {
-            *value = column.affinity.apply_to(std::mem::take(value));
-        }
-        if old.is_none() {
+        self.shape(&mut values);
+        if old.is_none() && self.free == 0 {
             self.identities.clear();
         }
         let rowid = match rowid {
@@ -117,8 +194,8 @@ impl<S: Store> Writer<S> {
             Some(rowid) => rowid,
             None => self.next_rowid(outer.run.session)?,
         };
-        if let Some(sequence) = &mut self.sequence {
-            sequence.saw(rowid);
+        if old.is_none() && self.sequence_tree.is_some() {
+            outer.run.session.sequences.borrow_mut().saw(table.root, rowid);
         }
         if let Some(column) = table.rowid_column {
             values[column] = Value::Integer(rowid);
@@ -126,47 +203,60 @@ impl<S: Store> Writer<S> {
         self.frame.registers = values;
         self.generate(outer)?;
         if let Verdict::Pass = self.check_nulls(outer)? {
-            return Ok(None);
+            return Ok(Outcome::Passed);
         }
         if !self.checks.is_empty() {
             table.check_types(&self.frame.registers, true)?;
         }
         if let Verdict::Pass = self.check_conditions(outer)? {
-            return Ok(None);
+            return Ok(Outcome::Passed);
         }
         let rowid = self.identity_of_row().unwrap_or(rowid);
         let session = outer.run.session;
         let mut replaced: SmallVec<[i64; 2]> = SmallVec::new();
-        if table.key.is_none() && old != Some(rowid) && self.seek(rowid, session)? {
-            let (code, column) = match table.rowid_column {
-                Some(column) => (ResultCode::PRIMARY_KEY, &*table.columns[column].name),
-                None => (ResultCode::ROWID, "rowid"),
+        let mut typed = false;
+        let all = self.keys.len();
+        // Once rows were deleted with their triggers, everything is looked at again.
+        let end = if self.free > 0 { 2 * all } else { all };
+        for step in self.free..end {
+            let (at, again) = (step % all, step >= all);
+            let (key, clause) = self.keys[at];
+            // Where no index has them, SQLite doesn't look at what is generated.
+            if !typed && matches!(key, Key::Index(_)) {
+                table.check_types(&self.frame.registers, true)?;
+                typed = true;
+            }
+            let (other, said) = match key {
+                Key::Rowid if old == Some(rowid) => continue,
+                Key::Rowid => (self.has(rowid, session)?.then_some(rowid), table.rowid_conflict),
+                Key::Index(index) => match table.indexes[index].unique {
+                    Some(said) => (self.same(index, session)?, said),
+                    None => continue,
+                },
             };
-            let message = format!("UNIQUE constraint failed: {}.{column}", table.name);
-            match self.conflict.unwrap_or(table.rowid_conflict) {
-                Conflict::Replace => replaced.push(rowid),
-                conflict => return broken(session, conflict, Broken { code, message }).map(|_| None),
+            let Some(other) = other.filter(|other| Some(*other) != old && !replaced.contains(other)) else { continue };
+            // An update that a clause asked for is asked nothing more.
+            match clause.filter(|_| old.is_none() && !again) {
+                Some(Clause::Nothing) => return Ok(Outcome::Passed),
+                Some(Clause::Update(clause)) => return Ok(Outcome::Upsert { clause, other, rowid }),
+                None => {}
+            }
+            match if again { Conflict::Abort } else { self.conflict.unwrap_or(said) } {
+                Conflict::Replace if self.announce => {
+                    return Ok(Outcome::InTheWay { other, rowid, free: at + 1 });
+                }
+                Conflict::Replace => replaced.push(other),
+                conflict => return broken(session, conflict, not_unique(&table, key)).map(|_| Outcome::Passed),
             }
         }
-        // Where no index has them, SQLite doesn't look at what is generated.
-        table.check_types(&self.frame.registers, !table.indexes.is_empty())?;
-        for at in table.by_age() {
-            let index = &table.indexes[at];
-            let Some(conflict) = index.unique else { continue };
-            let Some(other) = self.same(at, session)? else { continue };
-            if Some(other) == old || replaced.contains(&other) {
-                continue;
-            }
-            match self.conflict.unwrap_or(conflict) {
-                Conflict::Replace => replaced.push(other),
-                conflict => return broken(session, conflict, not_unique(&table, index)).map(|_| None),
-            }
+        if !typed {
+            table.check_types(&self.frame.registers, !table.indexes.is_empty())?;
         }
         for other in replaced {
             self.delete(other, session)?;
         }
         self.put(rowid, old, session)?;
-        Ok(Some(rowid))
+        Ok(Outcome::Written(rowid))
     }
 
     /// Computes the generated columns of the row in the registers.
@@ -248,8 +338,8 @@ impl<S: Store> Writer<S> {
     fn next_rowid(&mut self, session: &Session<S>) -> Result<i64> {
         let mut store = session.store.borrow_mut();
         let any = store.last(&mut self.cursor)?;
-        if let Some(sequence) = &mut self.sequence {
-            return sequence.next(any.then(|| self.cursor.rowid()));
+        if self.sequence_tree.is_some() {
+            return session.sequences.borrow_mut().next(self.table.root, any.then(|| self.cursor.rowid()));
         }
         if !any {
             return Ok(1);
@@ -268,7 +358,7 @@ impl<S: Store> Writer<S> {
     /// Puts the row in the registers to the table and its indexes.
     fn put(&mut self, rowid: i64, old: Option<i64>, session: &Session<S>) -> Result<()> {
         let before = match old {
-            Some(old) => Some((old, self.read(old, session)?)),
+            Some(old) => Some((old, self.row(old, session)?)),
             None => None,
         };
         let mut store = session.store.borrow_mut();
@@ -303,7 +393,7 @@ impl<S: Store> Writer<S> {
     }
 
     /// The values of a row.
-    fn read(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
+    pub(super) fn row(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
         if !self.seek(rowid, session)? {
             return Err(Failure::internal("a row that is changed is gone"));
         }
@@ -314,7 +404,7 @@ impl<S: Store> Writer<S> {
     /// Takes a row out.
     pub(in crate::sql) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
         if !self.table.indexes.is_empty() {
-            let values = self.read(rowid, session)?;
+            let values = self.row(rowid, session)?;
             let mut store = session.store.borrow_mut();
             for index in &self.table.indexes {
                 let entry = entry(&self.table, index, &values, rowid);
@@ -337,7 +427,31 @@ fn refs(values: &[Value]) -> SmallVec<[ValueRef<'_>; 4]> {
     values.iter().map(Value::as_ref).collect()
 }
 
-fn not_unique(table: &Table, index: &Index) -> Broken {
+/// The keys of a table in the order in which SQLite looks at them: the rowid, then the newest index first, and behind them those
+/// that replace, so that nothing is deleted for a row that is refused.
+fn keys(table: &Table, conflict: Option<Conflict>) -> Vec<Key> {
+    let unique = |at: &usize| table.indexes[*at].unique.is_some();
+    let indexes = table.by_age().into_iter().filter(unique).map(Key::Index);
+    if table.key.is_some() {
+        return indexes.collect();
+    }
+    match conflict.is_none() && table.rowid_conflict == Conflict::Replace {
+        true => indexes.chain([Key::Rowid]).collect(),
+        false => [Key::Rowid].into_iter().chain(indexes).collect(),
+    }
+}
+
+fn not_unique(table: &Table, key: Key) -> Broken {
+    let name = |column: usize| format!("{}.{}", table.name, table.columns[column].name);
+    let (code, columns) = match (key, table.rowid_column) {
+        (Key::Rowid, Some(column)) => (ResultCode::PRIMARY_KEY, name(column)),
+        (Key::Rowid, None) => (ResultCode::ROWID, format!("{}.rowid", table.name)),
+        (Key::Index(at), _) => return not_unique_index(table, &table.indexes[at]),
+    };
+    Broken { code, message: format!("UNIQUE constraint failed: {columns}") }
+}
+
+fn not_unique_index(table: &Table, index: &Index) -> Broken {
     let column = |part: &crate::sql::catalog::IndexPart| format!("{}.{}", table.name, table.columns[part.column].name);
     let columns: Vec<_> = index.parts.iter().map(column).collect();
     let code = match index.origin {
@@ -375,7 +489,7 @@ pub(in crate::sql) fn rebuild<S: Store>(session: &Session<S>, table: &Arc<Table>
             && !key.iter().any(|value| value.is_null())
             && store.seek_columns(&mut found, key)? == Some(Ordering::Equal)
         {
-            let broken = not_unique(table, index);
+            let broken = not_unique_index(table, index);
             return Err(Failure::new(ResultCode::UNIQUE, broken.message));
         }
         store.insert_record(index.root, &index.order, &encode(&entry))?;

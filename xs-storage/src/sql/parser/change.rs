@@ -23,7 +23,7 @@ impl Parser<'_> {
             }
         };
         self.expect(TokenKind::Into)?;
-        let target = self.target()?;
+        let target = self.target(place)?;
         let columns = match self.at(TokenKind::LParen) {
             true => self.names_in_parens()?,
             false => Vec::new(),
@@ -73,7 +73,7 @@ impl Parser<'_> {
     pub(super) fn update(&mut self, with: Option<With>, place: Place) -> Result<Update> {
         self.expect(TokenKind::Update)?;
         let conflict = self.or_conflict()?;
-        let target = self.target()?;
+        let target = self.target(place)?;
         let indexed = self.indexed_in(place)?;
         self.expect(TokenKind::Set)?;
         let sets = self.list(Self::assignment)?;
@@ -89,7 +89,7 @@ impl Parser<'_> {
     pub(super) fn delete(&mut self, with: Option<With>, place: Place) -> Result<Delete> {
         self.expect(TokenKind::Delete)?;
         self.expect(TokenKind::From)?;
-        let target = self.target()?;
+        let target = self.target(place)?;
         let indexed = self.indexed_in(place)?;
         let filter = self.filter(&mut 0)?;
         Ok(Delete { with, target, indexed, filter, returning: self.returning_in(place)? })
@@ -116,8 +116,17 @@ impl Parser<'_> {
         if self.try_take(TokenKind::Returning) { self.result_columns(&mut 0) } else { Ok(Vec::new()) }
     }
 
-    fn target(&mut self) -> Result<Target> {
+    fn target(&mut self, place: Place) -> Result<Target> {
+        let start = self.now.start;
         let name = self.qualified_name()?;
+        if place == Place::Trigger {
+            if name.schema.is_some() {
+                let text =
+                    "qualified table names are not allowed on INSERT, UPDATE, and DELETE statements within triggers";
+                return Err(self.meaning(text, start));
+            }
+            return Ok(Target { name, alias: None });
+        }
         let alias = match self.try_take(TokenKind::As) {
             true => Some(self.name()?),
             false => None,

@@ -2,7 +2,7 @@
 
 use super::cursor::unquote;
 use super::{Parser, Result};
-use crate::sql::ast::{Case, Column, Expr, Ident, Literal, Parameter, Raise, TypeName};
+use crate::sql::ast::{Case, Column, Expr, Ident, Literal, Parameter, Raise, Span, TypeName};
 use crate::sql::error::ErrorKind;
 use crate::sql::lexer::{Token, TokenKind};
 
@@ -85,13 +85,13 @@ impl Parser<'_> {
         let token = self.take();
         let text = token.text(self.sql);
         let parameter = match text.strip_prefix('?') {
-            Some("") => Parameter::Next,
+            Some("") => Parameter::Next(Span { start: token.start, end: token.end }),
             Some(digits) => match digits.parse::<u32>() {
                 Ok(number) if (1..=self.limits.parameters).contains(&number) => Parameter::Numbered(number),
                 _ => {
                     let text = format!("variable number must be between ?1 and ?{}", self.limits.parameters);
                     self.meaning_later(text, token.start);
-                    Parameter::Next
+                    Parameter::Next(Span { start: token.start, end: token.end })
                 }
             },
             // Registers, which SQLite's own nested statements have.
@@ -100,7 +100,7 @@ impl Parser<'_> {
                     let error = self.error(ErrorKind::Unexpected(text.into()), token.start);
                     self.pending = Some((self.now.start, error));
                 }
-                Parameter::Next
+                Parameter::Next(Span { start: token.start, end: token.end })
             }
             None => Parameter::Named(text.into()),
         };

@@ -62,6 +62,7 @@ enum Kind {
         quick: bool,
     },
     CaseSensitiveLike,
+    RecursiveTriggers,
     /// Something that can't be another way here.
     Fixed(i64),
     /// A hint that has nothing to do here.
@@ -118,7 +119,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("query_only", Kind::Fixed(0)),
     ("quick_check", Kind::Check { quick: true }),
     ("read_uncommitted", Kind::Fixed(0)),
-    ("recursive_triggers", Kind::Fixed(0)),
+    ("recursive_triggers", Kind::RecursiveTriggers),
     ("reverse_unordered_selects", Kind::Fixed(0)),
     ("schema_version", Kind::SchemaVersion),
     ("secure_delete", Kind::Fixed(0)),
@@ -189,7 +190,10 @@ impl Pragma {
             // To go from one to the other, everything that was begun must have ended.
             Kind::JournalMode => self.value.is_some(),
             Kind::WalCheckpoint | Kind::WalAutocheckpoint | Kind::LockingMode | Kind::Synchronous => true,
-            kind => matches!(kind, Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Hint),
+            kind => matches!(
+                kind,
+                Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Hint | Kind::RecursiveTriggers
+            ),
         }
     }
 
@@ -233,7 +237,7 @@ impl Pragma {
             Kind::Synchronous => &["synchronous"],
             Kind::CacheSize => &["cache_size"],
             Kind::AutoVacuum => &["auto_vacuum"],
-            Kind::Fixed(_) => std::slice::from_ref(&self.name),
+            Kind::Fixed(_) | Kind::RecursiveTriggers => std::slice::from_ref(&self.name),
         }
     }
 

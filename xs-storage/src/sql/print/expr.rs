@@ -154,7 +154,7 @@ impl Display for Literal {
 impl Display for Parameter {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Parameter::Next => f.write_str("?"),
+            Parameter::Next(_) => f.write_str("?"),
             Parameter::Numbered(number) => write!(f, "?{number}"),
             Parameter::Named(name) => f.write_str(name),
         }

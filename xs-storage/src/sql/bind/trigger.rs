@@ -1,0 +1,127 @@
+//! Triggers: which of them a statement fires, and what each does.
+
+use std::sync::Arc;
+
+use super::{Binder, pair};
+use crate::sql::ast::{self, Conflict, TriggerStep};
+use crate::sql::catalog::{Catalog, Event, Relation, Table, Trigger};
+use crate::sql::exec::{Expr, Hooks, Part, Raise, Routine, Session, Side, Target, Writer};
+use crate::sql::failure::{Failure, Result};
+use crate::sql::store::Store;
+
+/// What the statements of a trigger know of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Within {
+    /// What the statement that fired it says of conflicts.
+    conflict: Option<Conflict>,
+}
+
+impl<'q, S: Store> Binder<'q, S> {
+    /// Binds what a statement fires, so that what makes no sense is known before anything is done.
+    pub(super) fn expect(&self, triggers: &[Arc<Trigger>], conflict: Option<Conflict>) -> Result<()> {
+        triggers.iter().try_for_each(|trigger| Routine::expect(self.session, trigger, conflict))
+    }
+
+    /// The same of all that a table's updates or deletions fire, before and after: SQLite looks at the newest first.
+    pub(super) fn expect_all(&self, table: &Table, event: Event<'_>, conflict: Option<Conflict>) -> Result<()> {
+        let mut triggers = self.catalog.triggers_on(&table.name).iter().filter(|trigger| trigger.waits_for(event));
+        triggers.try_for_each(|trigger| Routine::expect(self.session, trigger, conflict))
+    }
+
+    /// The same of the rows that may be replaced by a statement that assigns to some columns, or inserts.
+    pub(super) fn expect_deletes(&self, writer: &Writer<S>, assigned: &[Target]) -> Result<()> {
+        match self.session.recursive_triggers.get() && writer.may_replace(assigned) {
+            true => self.expect_all(&writer.table, Event::Delete, Some(Conflict::Replace)),
+            false => Ok(()),
+        }
+    }
+
+    /// The triggers that a statement fires.
+    pub(super) fn hooks(&self, table: &Table, event: Event<'_>) -> Hooks {
+        let waits = |trigger: &&Arc<Trigger>| trigger.waits_for(event);
+        let all = || self.catalog.triggers_on(&table.name).iter().filter(waits);
+        Hooks {
+            before: all().filter(|trigger| !trigger.is_after()).cloned().collect(),
+            after: all().filter(|trigger| trigger.is_after()).cloned().collect(),
+        }
+    }
+
+    /// What a statement does about conflicts: what the one that fired it says goes first.
+    pub(super) fn conflict(&self, said: Option<Conflict>) -> Option<Conflict> {
+        self.within.and_then(|within| within.conflict).or(said)
+    }
+
+    pub(super) fn raise(&mut self, raise: &'q ast::Raise) -> Result<Expr<S>> {
+        if self.within.is_none() {
+            return Err(Failure::error("RAISE() may only be used within a trigger-program"));
+        }
+        let (conflict, message) = match raise {
+            ast::Raise::Ignore => (Conflict::Ignore, None),
+            ast::Raise::Rollback(message) => (Conflict::Rollback, Some(message)),
+            ast::Raise::Abort(message) => (Conflict::Abort, Some(message)),
+            ast::Raise::Fail(message) => (Conflict::Fail, Some(message)),
+        };
+        let message = match message.map(|message| &**message) {
+            // A bare word is the message.
+            Some(ast::Expr::Column(column)) if column.table.is_none() => {
+                Some(Expr::Constant((&*column.name.text).into()))
+            }
+            Some(message) => Some(self.expr(message)?.expr),
+            None => None,
+        };
+        Ok(Expr::Raise(Box::new(Raise { conflict, message })))
+    }
+}
+
+/// Binds a trigger's program.
+pub(in crate::sql) fn routine<S: Store>(
+    session: &Session<S>,
+    catalog: &Catalog,
+    trigger: &Trigger,
+    conflict: Option<Conflict>,
+) -> Result<Routine<S>> {
+    let mut binder = Binder::new(catalog, session, &trigger.sql);
+    binder.within = Some(Within { conflict });
+    binder.routine(trigger).map_err(of_main)
+}
+
+/// The failure of something whose names are those of its own database.
+pub(super) fn of_main(failure: Failure) -> Failure {
+    match failure.message().strip_prefix("no such table: ") {
+        Some(name) if !name.contains('.') => Failure::error(format!("no such table: main.{name}")),
+        _ => failure,
+    }
+}
+
+impl<'q, S: Store> Binder<'q, S> {
+    fn routine(&mut self, trigger: &'q Trigger) -> Result<Routine<S>> {
+        let view;
+        let table: &Table = match self.catalog.find(&trigger.create.table)? {
+            Relation::Table(table) => table,
+            Relation::View(named) => {
+                view = self.view_table(named)?.0;
+                &view
+            }
+        };
+        self.push_level();
+        let event = &trigger.create.event;
+        if *event != ast::TriggerEvent::Delete {
+            self.level().tables.push(pair::side("new", table, Side::New, pair::Names::Trigger));
+        }
+        if *event != ast::TriggerEvent::Insert {
+            self.level().tables.push(pair::side("old", table, Side::Old, pair::Names::Trigger));
+        }
+        let when = trigger.create.when.as_ref().map(|when| self.expr(when)).transpose()?.map(|when| when.expr);
+        let mut parts = Vec::with_capacity(trigger.create.steps.len());
+        for step in &trigger.create.steps {
+            parts.push(match step {
+                TriggerStep::Select(select) => Part::Query(self.select(select)?.0),
+                TriggerStep::Insert(insert) => Part::Insert(Box::new(self.insert(insert)?)),
+                TriggerStep::Update(update) => Part::Change(Box::new(self.update(update)?)),
+                TriggerStep::Delete(delete) => Part::Change(Box::new(self.delete(delete)?)),
+            });
+        }
+        self.pop_level()?;
+        Ok(Routine { when, parts })
+    }
+}

@@ -1,0 +1,41 @@
+//! A trigger as its `CREATE TRIGGER` describes it.
+
+use crate::sql::ast::{CreateTrigger, TriggerEvent, TriggerTime};
+
+/// A trigger.
+#[derive(Debug)]
+pub(in crate::sql) struct Trigger {
+    pub(in crate::sql) create: CreateTrigger,
+    /// Its statement, whose parts name columns.
+    pub(in crate::sql) sql: String,
+}
+
+/// What happens to a row. An update says which columns its statement names.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sql) enum Event<'a> {
+    Insert,
+    Update(&'a [&'a str]),
+    Delete,
+}
+
+impl Trigger {
+    pub(in crate::sql) fn name(&self) -> &str {
+        &self.create.name.name.text
+    }
+
+    /// Whether it waits for this.
+    pub(in crate::sql) fn waits_for(&self, event: Event<'_>) -> bool {
+        match (&self.create.event, event) {
+            (TriggerEvent::Insert, Event::Insert) | (TriggerEvent::Delete, Event::Delete) => true,
+            (TriggerEvent::Update(columns), Event::Update(changed)) => {
+                columns.is_empty() || columns.iter().any(|column| changed.iter().any(|name| column.is(name)))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it runs once the row is as it will be. `INSTEAD OF` comes before a change that never is.
+    pub(in crate::sql) fn is_after(&self) -> bool {
+        self.create.time == Some(TriggerTime::After)
+    }
+}
