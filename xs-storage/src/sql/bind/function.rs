@@ -55,22 +55,22 @@ impl<S: Store> FromTable<'_, S> {
                 Body::Function(call) => Some(call),
                 _ => None,
             },
-            Rows::Table(_) => None,
+            _ => None,
         }
     }
 
-    /// How many columns `*` shows.
+    /// How many columns `*` shows at most: those of a function that are hidden come last.
     pub(super) fn shown(&self) -> usize {
         match &self.rows {
-            Rows::Query(query, _) => query.columns.len(),
-            Rows::Table(table) => table.columns.len(),
+            Rows::Query(query, _) => query.function().map_or(usize::MAX, TableCall::shown),
+            _ => usize::MAX,
         }
     }
 
     pub(super) fn has_rowid(&self) -> bool {
         match &self.rows {
             Rows::Query(query, _) => query.function().is_some(),
-            Rows::Table(_) => true,
+            _ => true,
         }
     }
 }
