@@ -39,9 +39,6 @@ impl<'q, S: Store> Binder<'q, S> {
         if call.filter.is_some() {
             return Err(Failure::error(format!("FILTER may not be used with non-aggregate {name}()")));
         }
-        if distinct {
-            return Err(Failure::error(format!("DISTINCT is not supported for {name}()")));
-        }
         // These evaluate no more of their arguments than they need, or say something of them.
         match (&*function.name, args) {
             ("coalesce" | "ifnull", _) => return Ok(Bound::plain(Expr::Coalesce(self.exprs(args)?))),

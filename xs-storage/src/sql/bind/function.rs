@@ -6,15 +6,12 @@ use super::from::query_columns;
 use super::{Binder, FromTable, Rows, ScopeColumn};
 use crate::row::{Collation, ValueRef};
 use crate::sql::ast::{self, Source};
-use crate::sql::exec::{Body, Call, Core, Expr, Given, OutputColumn, Place, Query, Relation, TableCall};
+use crate::sql::exec::{Body, Call, Core, Expr, Given, OutputColumn, Query, TableCall};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::function::Context;
 use crate::sql::pragma::PragmaTable;
 use crate::sql::store::Store;
 use crate::sql::value::Value;
-
-/// A condition, and the tables that it is about.
-type Condition<S> = (Expr<S>, u64);
 
 /// The arguments that a source is given.
 pub(super) fn args_of(source: &Source) -> &[ast::Expr] {
@@ -52,21 +49,21 @@ pub(super) fn aggregated<S: Store>(name: &str, answer: Expr<S>) -> Expr<S> {
 }
 
 impl<S: Store> FromTable<'_, S> {
-    fn call(&mut self) -> Option<&mut TableCall<S>> {
+    pub(super) fn call(&mut self) -> Option<&mut TableCall<S>> {
         match &mut self.rows {
             Rows::Query(query, _) => match &mut query.body {
                 Body::Function(call) => Some(call),
                 _ => None,
             },
-            Rows::Table(_) => None,
+            _ => None,
         }
     }
 
-    /// How many columns `*` shows.
+    /// How many columns `*` shows at most: those of a function that are hidden come last.
     pub(super) fn shown(&self) -> usize {
         match &self.rows {
-            Rows::Query(query, _) => query.columns.len(),
-            Rows::Table(table) => table.columns.len(),
+            Rows::Query(query, _) => query.function().map_or(usize::MAX, TableCall::shown),
+            _ => usize::MAX,
         }
     }
 
@@ -161,32 +158,6 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         Ok(())
     }
-
-    /// Takes from conditions what they say of the hidden columns of functions: that is their arguments.
-    pub(in crate::sql) fn constrain(
-        &mut self,
-        tables: &mut [FromTable<'q, S>],
-        mut joins: Vec<Vec<Condition<S>>>,
-        mut filter: Vec<Condition<S>>,
-    ) -> Result<(Vec<Vec<Condition<S>>>, Vec<Condition<S>>)> {
-        for (slot, table) in tables.iter_mut().enumerate() {
-            if table.call().is_none() {
-                continue;
-            }
-            if let Some(own) = joins.get_mut(slot) {
-                take_args(table, slot, own)?;
-            }
-            if !matches!(table.kind, ast::JoinKind::Left | ast::JoinKind::Right | ast::JoinKind::Full) {
-                take_args(table, slot, &mut filter)?;
-            }
-            let read = self.level().columns.get(slot).cloned();
-            if let Some(call) = table.call() {
-                call.index()?;
-                call.read = read;
-            }
-        }
-        Ok((joins, filter))
-    }
 }
 
 fn unknown() -> Failure {
@@ -195,94 +166,6 @@ fn unknown() -> Failure {
 
 fn no_solution() -> Failure {
     Failure::error("no query solution")
-}
-
-/// Takes the conditions that say what a hidden column is.
-fn take_args<S: Store>(table: &mut FromTable<'_, S>, slot: usize, conditions: &mut Vec<Condition<S>>) -> Result<()> {
-    let Some(call) = table.call() else { return Ok(()) };
-    let shown = call.shown();
-    let hidden = |expr: &Expr<S>| match expr {
-        Expr::Local(Place::Column { slot: of, column }) if usize::from(*of) == slot => {
-            usize::from(*column).checked_sub(shown)
-        }
-        _ => None,
-    };
-    let mut at = 0;
-    let mut needs = 0;
-    while at < conditions.len() {
-        let (expr, mask) = &conditions[at];
-        let (column, left) = match expr {
-            Expr::Compare(Relation::Eq, _, operands) => match (hidden(&operands.0), hidden(&operands.1)) {
-                (Some(column), _) => (column, true),
-                (None, Some(column)) => (column, false),
-                (None, None) => {
-                    at += 1;
-                    continue;
-                }
-            },
-            Expr::InList { negated: false, operand, .. } | Expr::InSet { negated: false, operand, .. }
-                if hidden(operand).is_some_and(|column| matches!(call.args.get(column), Some(None))) =>
-            {
-                return Err(Failure::unsupported("IN for an argument of a table-valued function"));
-            }
-            Expr::InQuery { negated: false, operands, .. }
-                if operands
-                    .iter()
-                    .any(|one| hidden(one).is_some_and(|column| matches!(call.args.get(column), Some(None)))) =>
-            {
-                return Err(Failure::unsupported("IN for an argument of a table-valued function"));
-            }
-            _ => {
-                at += 1;
-                continue;
-            }
-        };
-        let value = |operands: &(Expr<S>, Expr<S>)| names(if left { &operands.1 } else { &operands.0 }, slot);
-        let taken = !matches!(call.args.get(column), Some(None));
-        if taken || matches!(expr, Expr::Compare(_, _, operands) if value(operands)?) {
-            at += 1;
-            continue;
-        }
-        let mask = *mask;
-        let (Expr::Compare(_, _, operands), _) = conditions.remove(at) else { return Err(unknown()) };
-        let value = if left { operands.1 } else { operands.0 };
-        needs |= mask & !(1 << slot);
-        call.args[column] = Some(value);
-    }
-    table.needs |= needs;
-    Ok(())
-}
-
-/// Whether an expression is about the row of a slot.
-fn names<S: Store>(expr: &Expr<S>, slot: usize) -> Result<bool> {
-    let any = |exprs: &mut dyn Iterator<Item = &Expr<S>>| -> Result<bool> {
-        for expr in exprs {
-            if names(expr, slot)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    };
-    match expr {
-        Expr::Constant(_) | Expr::Parameter(_) | Expr::Outer(..) => Ok(false),
-        Expr::Local(place) => Ok(match place {
-            Place::Column { slot: of, .. } | Place::Real { slot: of, .. } | Place::Rowid { slot: of } => {
-                usize::from(*of) == slot
-            }
-            Place::Register(_) => false,
-        }),
-        Expr::Operate(_, two) | Expr::Compare(_, _, two) | Expr::Is { operands: two, .. } => {
-            any(&mut [&two.0, &two.1].into_iter())
-        }
-        Expr::Concat(two) | Expr::And(two) | Expr::Or(two) => any(&mut [&two.0, &two.1].into_iter()),
-        Expr::Apply(_, one) | Expr::Not(one) | Expr::Cast(_, one) | Expr::IsNull { operand: one, .. } => {
-            names(one, slot)
-        }
-        Expr::Coalesce(all) => any(&mut all.iter()),
-        Expr::Call(call) => any(&mut call.args.iter()),
-        Expr::Scalar(query) | Expr::Exists(query) if !query.borrow().is_correlated() => Ok(false),
-        _ => Err(Failure::unsupported("this expression as an argument of a table-valued function in WHERE")),
-    }
 }
 
 /// The order of loops, but each function behind the tables that its arguments need.

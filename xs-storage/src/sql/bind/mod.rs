@@ -5,6 +5,7 @@
 //! condition used, so that the planner knows where to ask it, and how far out anything within it reached: a subquery that reaches
 //! nowhere is computed once.
 
+mod argument;
 mod call;
 mod change;
 mod common;

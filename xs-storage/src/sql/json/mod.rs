@@ -18,7 +18,7 @@
 //!                               6 Text    "x"
 //! ```
 //!
-//! A [`Tree`] is a list of nodes, each behind the one that it is in. Numbers and text stay where they are in the source. What is
+//! A [`Tree`](node::Tree) is a list of nodes, each behind the one that it is in. Numbers and text stay where they are in the source. What is
 //! changed is noted on nodes: removed, written as something else, or continued at nodes behind all others, where members are
 //! added. Writing the tree minds the notes. Nothing is ever moved.
 //!
@@ -42,8 +42,11 @@
 //! use xs_storage::sql::Connection;
 //!
 //! let db = Connection::open_in_memory()?;
-//! let name: String = db.query_row("SELECT json_set(?, '$.b[#]', 3) ->> '$.b[#-1]'", (r#"{"b":[1,2]}"#,), |row| row.get(0))?;
-//! assert_eq!(name, "3");
+//! let document = r#"{"b":[1,2]}"#;
+//! let changed: String = db.query_row("SELECT json_set(?, '$.b[#]', 3)", (document,), |row| row.get(0))?;
+//! assert_eq!(changed, r#"{"b":[1,2,3]}"#);
+//! let last: i64 = db.query_row("SELECT ? ->> '$.b[#-1]'", (changed,), |row| row.get(0))?;
+//! assert_eq!(last, 3);
 //! # Ok::<(), xs_storage::sql::Failure>(())
 //! ```
 //!

@@ -16,7 +16,7 @@ pub(super) fn function_list<S: Store>(session: &Session<S>) -> Rows {
     let row = |function: &Function| -> Vec<Value> {
         let (kind, is_aggregate) = match function.callable {
             Callable::Scalar(_) => ("s", false),
-            Callable::Aggregate(_) | Callable::Window(_) => ("w", true),
+            _ => ("w", true),
         };
         let arguments = match function.arity {
             Arity::Exactly(count) => count as i64,
