@@ -146,7 +146,7 @@ impl Database {
     }
 
     /// Begins a transaction that writes. One at a time does; others may read until it commits. It ends with
-    /// [`Database::commit`] or [`Database::roll_back`], or with the handle, and then as a crash would end it. If it began
+    /// [`Database::commit`] or [`Database::roll_back`], or with the handle, and then is undone. If it began
     /// within [`Database::begin_read`], reading goes on behind it.
     ///
     /// # Errors

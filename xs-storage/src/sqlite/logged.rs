@@ -211,13 +211,11 @@ impl Pager {
         if self.reading || self.writing.is_some() {
             return Err(Error::Invalid("a transaction is under way already".to_owned()));
         }
-        // The first look at the database says whether there is one.
-        self.read()?;
-        self.rest()?;
-        match self.wal {
-            Some(_) => self.checkpoint_now(mode, true).map(Some),
-            None => Ok(None),
+        if self.wal.is_none() {
+            return Ok(None);
         }
+        self.rest()?;
+        self.checkpoint_now(mode, true).map(Some)
     }
 
     /// Undoes what a transaction has written to the log.
@@ -238,14 +236,16 @@ impl Pager {
                 }
             };
         }
+        if self.wal.is_none() && mode != JournalMode::Wal {
+            // Which of the others is nobody else's business.
+            self.mode = mode;
+            return Ok(());
+        }
         self.read()?;
         match (self.wal.is_some(), mode) {
             (true, JournalMode::Wal) => self.rest(),
             (false, JournalMode::Wal) => self.enter_log(),
-            (false, _) => {
-                self.mode = mode;
-                self.rest()
-            }
+            (false, _) => self.rest(),
             (true, _) => {
                 self.leave_log()?;
                 self.mode = mode;
@@ -332,8 +332,11 @@ impl Pager {
 }
 
 impl Drop for Pager {
-    /// Whatever fails: the log is there, and the next one reads it.
+    /// Whatever fails: the journal or the log is there, and the next one reads it.
     fn drop(&mut self) {
+        if self.stopped.is_none() {
+            let _ = self.roll_back();
+        }
         let _ = self.end_log();
     }
 }

@@ -102,8 +102,7 @@ fn set_journal(db: &mut sqlite::Database, journal: Journal) -> Result<()> {
         Journal::Memory => return Ok(()),
     };
     // What has been changed already ends as it began.
-    let is_of_a_log = mode == sqlite::JournalMode::Wal || db.journal_mode() == sqlite::JournalMode::Wal;
-    if db.has_changes() || db.is_writing() && !is_of_a_log {
+    if db.has_changes() {
         return Ok(());
     }
     refused(db.set_journal_mode(mode))
