@@ -254,3 +254,36 @@ fn a_log_of_sqlite_is_read() {
         assert_eq!(sqlite3(&path, "PRAGMA integrity_check"), "ok\n");
     }
 }
+
+/// An index is memory of whoever writes to it: what makes no sense there must not bring anybody down.
+#[test]
+fn an_index_of_noise_is_no_end() {
+    use std::sync::atomic::Ordering;
+    use xs_os::vfs::Open;
+
+    let mut rng = Rng::from_seed(11);
+    for turn in 0..60 {
+        let disk = MemoryVfs::new();
+        let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
+        let mut db = open(vfs.clone(), "db", options()).unwrap();
+        let t = table(&mut db);
+        (0..20).for_each(|rowid| put(&mut db, t, rowid));
+        let index = vfs.open(Path::new("db-shm"), Open::Write).unwrap().share_words(0, 8192).unwrap();
+        let words = index.words();
+        for _ in 0..[1, 30, 3000][turn % 3] {
+            // Behind the headers, which have sums: the marks, the pages and their places.
+            let at = if turn < 30 { 24 + rng.index(8192 - 24) } else { rng.index(8192) };
+            words[at]
+                .store(if rng.chance(0.5) { rng.next_u64() as u32 } else { rng.below(40) as u32 }, Ordering::SeqCst);
+        }
+        let mut other = open(vfs.clone(), "db", options());
+        for db in [Ok(&mut db), other.as_mut()].into_iter().flatten() {
+            let _ = db.schema();
+            let _ = lines(db, &mut Cursor::table(t));
+            let _ = db.end_read();
+            let _ = db.begin().and_then(|()| db.insert(t, 5, &blob(b"x")).map(drop)).and_then(|()| db.commit());
+            let _ = db.roll_back();
+            let _ = db.checkpoint(Checkpoint::Passive);
+        }
+    }
+}
