@@ -44,6 +44,16 @@ impl Database {
         self.pager.autocheckpoint = NonZeroU32::new(frames);
     }
 
+    /// Bytes of a journal that is kept, or of a log that begins anew, above which it is cut; none: it stays as long as it was.
+    pub fn journal_limit(&self) -> Option<u64> {
+        self.pager.journal_limit
+    }
+
+    /// Sets [`Database::journal_limit`].
+    pub fn set_journal_limit(&mut self, limit: Option<u64>) {
+        self.pager.journal_limit = limit;
+    }
+
     /// How long locks are held.
     pub fn locking(&self) -> Locking {
         self.pager.locking

@@ -169,6 +169,23 @@ impl Journal {
         if more { self.write_header() } else { Ok(()) }
     }
 
+    /// Ends it, and keeps so many bytes of it at most.
+    pub(super) fn end_within(
+        &self,
+        vfs: &dyn Vfs,
+        mode: JournalMode,
+        level: Synchronous,
+        limit: Option<u64>,
+    ) -> Result<()> {
+        self.end(vfs, mode, level)?;
+        match limit.filter(|_| mode == JournalMode::Persist) {
+            Some(limit) if self.file.len().map_err(Error::io("measure", &self.path))? > limit => {
+                self.file.set_len(limit).map_err(Error::io("cut", &self.path))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn end(&self, vfs: &dyn Vfs, mode: JournalMode, level: Synchronous) -> Result<()> {
         end(vfs, &*self.file, &self.path, mode, level)
     }

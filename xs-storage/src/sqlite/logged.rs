@@ -9,7 +9,7 @@ use super::journal::JournalMode;
 use super::lock::{Level, Locking};
 use super::pager::Pager;
 use super::synchronous::Synchronous;
-use super::wal::{self, Checkpoint, Checkpointed, Found, Manner, Sharing, Wal};
+use super::wal::{self, Appending, Checkpoint, Checkpointed, Found, Manner, Sharing, Wal};
 use crate::cache::Cache;
 use crate::{Error, Result};
 
@@ -159,7 +159,12 @@ impl Pager {
     fn append(&mut self, commit: Option<u32>) -> Result<()> {
         let Some(wal) = &mut self.wal else { return Ok(()) };
         let level = self.synchronous;
-        let manner = (&mut self.rng, level > Synchronous::Off, commit.is_some() && level >= Synchronous::Full);
+        let manner = Appending {
+            rng: &mut self.rng,
+            syncs_header: level > Synchronous::Off,
+            is_durable: commit.is_some() && level >= Synchronous::Full,
+            limit: self.journal_limit,
+        };
         wal.append(&self.dirty, self.header.page_size, commit, manner)?;
         for (id, page) in std::mem::take(&mut self.dirty) {
             self.clean.insert(id, page);

@@ -245,7 +245,9 @@ impl Pager {
         let Some(writing) = self.writing.take() else { return Ok(()) };
         self.version = Some(self.header.version());
         if let Some(journal) = &writing.journal {
-            journal.end(&*self.vfs, self.mode, self.synchronous).map_err(|error| self.stop(error))?;
+            journal
+                .end_within(&*self.vfs, self.mode, self.synchronous, self.journal_limit)
+                .map_err(|error| self.stop(error))?;
         }
         self.unlock()
     }

@@ -258,6 +258,7 @@ impl Store for sqlite::Database {
             journal,
             auto_vacuum: u8::from(header.is_auto_vacuum()) + u8::from(header.incremental_vacuum),
             cache_size: self.cache_size(),
+            journal_limit: self.journal_limit().map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)),
             is_changed: self.has_changes(),
             keeps_locks: self.locking() == sqlite::Locking::Exclusive,
             synchronous: LEVELS.iter().position(|level| *level == self.synchronous()).unwrap_or(2) as u8,
@@ -278,6 +279,7 @@ impl Store for sqlite::Database {
             Setting::Journal(journal) => set_journal(self, journal)?,
             Setting::KeepLocks(true) => self.set_locking(sqlite::Locking::Exclusive)?,
             Setting::KeepLocks(false) => self.set_locking(sqlite::Locking::Normal)?,
+            Setting::JournalLimit(limit) => self.set_journal_limit(u64::try_from(limit).ok()),
             Setting::Synchronous(level) => {
                 self.set_synchronous(LEVELS.get(usize::from(level)).copied().unwrap_or_default());
             }

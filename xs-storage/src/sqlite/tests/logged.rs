@@ -105,6 +105,31 @@ fn a_log_that_everybody_has_copied_begins_anew() {
 }
 
 #[test]
+fn a_log_that_begins_anew_is_cut_to_its_limit() {
+    let disk = MemoryVfs::new();
+    let mut db = open(Arc::new(disk.clone()), "db", options()).unwrap();
+    let t = table(&mut db);
+    (0..60).for_each(|rowid| put(&mut db, t, rowid));
+    let long = len(&disk, "db-wal").unwrap();
+    assert!(long > 60 * 536);
+    db.checkpoint(Checkpoint::Passive).unwrap();
+    put(&mut db, t, 60);
+    assert_eq!(len(&disk, "db-wal"), Some(long), "what is there is written over");
+    db.set_journal_limit(Some(5000));
+    db.checkpoint(Checkpoint::Passive).unwrap();
+    put(&mut db, t, 61);
+    assert_eq!((len(&disk, "db-wal"), rows(&mut db, t)), (Some(5000), 62));
+    db.set_journal_limit(Some(0));
+    db.checkpoint(Checkpoint::Passive).unwrap();
+    put(&mut db, t, 62);
+    assert!(len(&disk, "db-wal").is_some_and(|len| len < 5000 && len > 500));
+    db.end_read().unwrap();
+    db.set_journal_mode(JournalMode::Persist).unwrap();
+    put(&mut db, t, 63);
+    assert_eq!((len(&disk, "db-journal"), rows(&mut db, t)), (Some(0), 64));
+}
+
+#[test]
 fn modes_change_when_nobody_else_is_there() {
     let disk = MemoryVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
