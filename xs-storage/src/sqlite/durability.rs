@@ -10,6 +10,11 @@ use super::wal::{Checkpoint, Checkpointed};
 use crate::Result;
 
 impl Database {
+    /// Whether it was opened to be read only.
+    pub fn is_read_only(&self) -> bool {
+        self.pager.read_only
+    }
+
     /// How transactions end.
     pub fn journal_mode(&self) -> JournalMode {
         self.pager.journal_mode()

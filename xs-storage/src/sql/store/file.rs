@@ -67,6 +67,13 @@ fn in_utf8(db: &sqlite::Database) -> Result<()> {
     }
 }
 
+fn writable(db: &sqlite::Database) -> Result<()> {
+    match db.is_read_only() {
+        true => Err(Failure::new(ResultCode::READ_ONLY, "attempt to write a readonly database")),
+        false => Ok(()),
+    }
+}
+
 /// The name of a database that is no file, as SQLite has it; its disk should be one in memory.
 const MEMORY: &str = ":memory:";
 
@@ -202,11 +209,13 @@ impl Store for sqlite::Database {
     }
 
     fn begin(&mut self) -> Result<()> {
+        writable(self)?;
         self.begin()?;
         in_utf8(self)
     }
 
     fn begin_exclusive(&mut self) -> Result<()> {
+        writable(self)?;
         self.begin_exclusive()?;
         in_utf8(self)
     }
