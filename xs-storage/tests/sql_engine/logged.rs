@@ -112,6 +112,18 @@ fn modes_change_outside_of_transactions_and_alone() {
     all(&one, &[("PRAGMA journal_mode = persist", "! database is locked")]);
     drop(two);
     all(&one, &[("PRAGMA journal_mode = persist", "persist"), ("SELECT count(*) FROM t", "2")]);
+    all(
+        &one,
+        &[
+            ("PRAGMA journal_mode = memory", "memory"),
+            ("BEGIN", ""),
+            ("DELETE FROM t", ""),
+            ("ROLLBACK", ""),
+            ("UPDATE t SET a = 5", ""),
+            ("SELECT a FROM t", "5 5"),
+            ("PRAGMA journal_mode = off", "memory"),
+        ],
+    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(super) fn locking<S: Store>(store: &mut S, value: Option<&str>) -> Result<Ro
     }
     let about = store.about()?;
     // Memory is one connection's, and keeps its locks for good, as is said when it is told to do anything else.
-    let keeps = about.keeps_locks || value.is_some() && about.journal == Journal::Memory;
+    let keeps = about.keeps_locks || value.is_some() && about.file.is_none();
     Ok(vec![vec![if keeps { "exclusive" } else { "normal" }.into()]])
 }
 

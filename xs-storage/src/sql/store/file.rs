@@ -101,12 +101,12 @@ fn refused<T>(done: Result<T, Error>) -> Result<T> {
 
 fn set_journal(db: &mut sqlite::Database, journal: Journal) -> Result<()> {
     let mode = match journal {
+        _ if is_nameless(db) => return Ok(()),
         Journal::Delete => sqlite::JournalMode::Delete,
         Journal::Truncate => sqlite::JournalMode::Truncate,
         Journal::Persist => sqlite::JournalMode::Persist,
-        Journal::Wal if is_nameless(db) => return Ok(()),
         Journal::Wal => sqlite::JournalMode::Wal,
-        Journal::Memory => return Ok(()),
+        Journal::Memory => sqlite::JournalMode::Memory,
     };
     // What has been changed already ends as it began.
     if db.has_changes() {
@@ -257,6 +257,7 @@ impl Store for sqlite::Database {
             sqlite::JournalMode::Delete => Journal::Delete,
             sqlite::JournalMode::Truncate => Journal::Truncate,
             sqlite::JournalMode::Persist => Journal::Persist,
+            sqlite::JournalMode::Memory => Journal::Memory,
         };
         Ok(About {
             file: (!is_nameless(self)).then(|| self.path().display().to_string()),
