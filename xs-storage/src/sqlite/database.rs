@@ -1,6 +1,5 @@
 //! A database: opened, changed in transactions.
 
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +15,6 @@ use super::node::{Kind, PageId};
 use super::pager::Pager;
 use super::synchronous::Synchronous;
 use super::tree::{self, Key};
-use super::wal::{Checkpoint, Checkpointed};
 use crate::row::record;
 use crate::row::{Encoding, KeyColumn, ValueRef};
 use crate::{Error, Result};
@@ -146,7 +144,7 @@ impl Database {
     }
 
     /// Begins a transaction that writes. One at a time does; others may read until it commits. It ends with
-    /// [`Database::commit`] or [`Database::roll_back`], or with the handle, and then as a crash would end it. If it began
+    /// [`Database::commit`] or [`Database::roll_back`], or with the handle, and then is undone. If it began
     /// within [`Database::begin_read`], reading goes on behind it.
     ///
     /// # Errors
@@ -183,66 +181,6 @@ impl Database {
     /// The name that it was opened by.
     pub fn path(&self) -> &Path {
         &self.pager.path
-    }
-
-    /// How transactions end.
-    pub fn journal_mode(&self) -> JournalMode {
-        self.pager.journal_mode()
-    }
-
-    /// How transactions end from now on; the one that is under way too.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Locked`] if others have a database open whose write-ahead log should end, [`Error::Invalid`] if a transaction is
-    /// under way that would have to begin in one mode and end in the other, and those of [`Database::commit`].
-    pub fn set_journal_mode(&mut self, mode: JournalMode) -> Result<()> {
-        self.pager.set_journal_mode(mode)
-    }
-
-    /// Copies what is in the write-ahead log to the database's file, outside of a transaction. None if there is no log.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] within a transaction, and those of the disk.
-    pub fn checkpoint(&mut self, mode: Checkpoint) -> Result<Option<Checkpointed>> {
-        self.pager.checkpoint(mode)
-    }
-
-    /// Frames of the log from which on a commit copies them; 0: never.
-    pub fn autocheckpoint(&self) -> u32 {
-        self.pager.autocheckpoint.map_or(0, NonZeroU32::get)
-    }
-
-    /// Sets [`Options::autocheckpoint`] anew.
-    pub fn set_autocheckpoint(&mut self, frames: u32) {
-        self.pager.autocheckpoint = NonZeroU32::new(frames);
-    }
-
-    /// How long locks are held.
-    pub fn locking(&self) -> Locking {
-        self.pager.locking
-    }
-
-    /// Sets [`Options::locking`] anew: what is locked from now on stays so, or what is locked ends with its next use. A
-    /// write-ahead log that was opened by one who is alone stays so.
-    pub fn set_locking(&mut self, locking: Locking) -> Result<()> {
-        self.pager.set_locking(locking)
-    }
-
-    /// Whether the transaction under way has changed something.
-    pub fn has_changes(&self) -> bool {
-        self.pager.has_changes()
-    }
-
-    /// What commits wait for.
-    pub fn synchronous(&self) -> Synchronous {
-        self.pager.synchronous
-    }
-
-    /// Sets [`Options::synchronous`] anew.
-    pub fn set_synchronous(&mut self, synchronous: Synchronous) {
-        self.pager.synchronous = synchronous;
     }
 
     /// What may be in memory: so many pages, or KiB if the number is negative.

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use xs_os::vfs::{File, Open, Vfs, VfsExt, parent};
+use xs_os::vfs::{File, MemoryVfs, Open, Vfs, VfsExt, parent};
 
 use super::header::{is_page_size, lock_page};
 use super::node::{PageId, get_u32, put_u32};
@@ -37,6 +37,8 @@ pub enum JournalMode {
     Truncate,
     /// Writes zeros over its header: cheaper where lengths are dear.
     Persist,
+    /// Keeps it in memory: a program that dies in the middle of a transaction may leave a database that is corrupt.
+    Memory,
     /// Has no rollback journal: changed pages go to a write-ahead log, and their last frame is the commit. The database's file says
     /// so, and whoever opens it does the same.
     Wal,
@@ -53,6 +55,16 @@ pub(super) fn path_of(database: &Path) -> PathBuf {
 fn checksum(nonce: u32, page: &[u8]) -> u32 {
     let places = (1..).map(|nth| 200 * nth).take_while(|back| *back < page.len());
     places.fold(nonce, |sum, back| sum.wrapping_add(page[page.len() - back].into()))
+}
+
+/// Where the journal of a transaction stands.
+pub(super) fn disk_of(mode: JournalMode, disk: &Arc<dyn Vfs>, database: &Path) -> Result<Arc<dyn Vfs>> {
+    if mode != JournalMode::Memory {
+        return Ok(disk.clone());
+    }
+    let memory = MemoryVfs::new();
+    memory.create_dir(parent(database)).map_err(Error::io("create", parent(database)))?;
+    Ok(Arc::new(memory))
 }
 
 /// The journal of a transaction that is under way.
@@ -169,6 +181,23 @@ impl Journal {
         if more { self.write_header() } else { Ok(()) }
     }
 
+    /// Ends it, and keeps so many bytes of it at most.
+    pub(super) fn end_within(
+        &self,
+        vfs: &dyn Vfs,
+        mode: JournalMode,
+        level: Synchronous,
+        limit: Option<u64>,
+    ) -> Result<()> {
+        self.end(vfs, mode, level)?;
+        match limit.filter(|_| mode == JournalMode::Persist) {
+            Some(limit) if self.file.len().map_err(Error::io("measure", &self.path))? > limit => {
+                self.file.set_len(limit).map_err(Error::io("cut", &self.path))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn end(&self, vfs: &dyn Vfs, mode: JournalMode, level: Synchronous) -> Result<()> {
         end(vfs, &*self.file, &self.path, mode, level)
     }
@@ -178,7 +207,7 @@ impl Journal {
 fn end(vfs: &dyn Vfs, file: &dyn File, path: &Path, mode: JournalMode, level: Synchronous) -> Result<()> {
     let is_durable = level >= Synchronous::Full;
     match mode {
-        JournalMode::Delete | JournalMode::Wal => {
+        JournalMode::Delete | JournalMode::Memory | JournalMode::Wal => {
             vfs.remove(path).map_err(Error::io("remove", path))?;
             if is_durable {
                 vfs.sync_dir(parent(path)).map_err(Error::io("sync", parent(path)))?;

@@ -9,7 +9,7 @@ use super::journal::JournalMode;
 use super::lock::{Level, Locking};
 use super::pager::Pager;
 use super::synchronous::Synchronous;
-use super::wal::{self, Checkpoint, Checkpointed, Found, Manner, Sharing, Wal};
+use super::wal::{self, Appending, Checkpoint, Checkpointed, Found, Manner, Sharing, Wal};
 use crate::cache::Cache;
 use crate::{Error, Result};
 
@@ -159,7 +159,12 @@ impl Pager {
     fn append(&mut self, commit: Option<u32>) -> Result<()> {
         let Some(wal) = &mut self.wal else { return Ok(()) };
         let level = self.synchronous;
-        let manner = (&mut self.rng, level > Synchronous::Off, commit.is_some() && level >= Synchronous::Full);
+        let manner = Appending {
+            rng: &mut self.rng,
+            syncs_header: level > Synchronous::Off,
+            is_durable: commit.is_some() && level >= Synchronous::Full,
+            limit: self.journal_limit,
+        };
         wal.append(&self.dirty, self.header.page_size, commit, manner)?;
         for (id, page) in std::mem::take(&mut self.dirty) {
             self.clean.insert(id, page);
@@ -211,13 +216,11 @@ impl Pager {
         if self.reading || self.writing.is_some() {
             return Err(Error::Invalid("a transaction is under way already".to_owned()));
         }
-        // The first look at the database says whether there is one.
-        self.read()?;
-        self.rest()?;
-        match self.wal {
-            Some(_) => self.checkpoint_now(mode, true).map(Some),
-            None => Ok(None),
+        if self.wal.is_none() {
+            return Ok(None);
         }
+        self.rest()?;
+        self.checkpoint_now(mode, true).map(Some)
     }
 
     /// Undoes what a transaction has written to the log.
@@ -238,14 +241,16 @@ impl Pager {
                 }
             };
         }
+        if self.wal.is_none() && mode != JournalMode::Wal {
+            // Which of the others is nobody else's business.
+            self.mode = mode;
+            return Ok(());
+        }
         self.read()?;
         match (self.wal.is_some(), mode) {
             (true, JournalMode::Wal) => self.rest(),
             (false, JournalMode::Wal) => self.enter_log(),
-            (false, _) => {
-                self.mode = mode;
-                self.rest()
-            }
+            (false, _) => self.rest(),
             (true, _) => {
                 self.leave_log()?;
                 self.mode = mode;
@@ -332,8 +337,11 @@ impl Pager {
 }
 
 impl Drop for Pager {
-    /// Whatever fails: the log is there, and the next one reads it.
+    /// Whatever fails: the journal or the log is there, and the next one reads it.
     fn drop(&mut self) {
+        if self.stopped.is_none() {
+            let _ = self.roll_back();
+        }
         let _ = self.end_log();
     }
 }

@@ -158,6 +158,7 @@ mod content;
 mod copy;
 mod cursor;
 mod database;
+mod durability;
 mod free;
 mod header;
 mod journal;

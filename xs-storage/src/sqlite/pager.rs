@@ -52,6 +52,8 @@ pub(super) struct Pager {
     /// How transactions end without a log.
     pub(super) mode: JournalMode,
     pub(super) synchronous: Synchronous,
+    /// Bytes that a journal or a log keeps at most when its transactions have ended.
+    pub(super) journal_limit: Option<u64>,
     /// Frames of the log from which on it is copied after a commit.
     pub(super) autocheckpoint: Option<NonZeroU32>,
     /// The write-ahead log, while it is open.
@@ -114,6 +116,7 @@ impl Pager {
             path,
             mode: JournalMode::Delete,
             synchronous: options.synchronous,
+            journal_limit: None,
             autocheckpoint: NonZeroU32::new(options.autocheckpoint),
             wal: None,
             logged: None,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use xs_os::vfs::Vfs;
+
 use super::header::Header;
 use super::journal::{self, Journal};
 use super::lock::{Level, wait};
@@ -21,6 +23,8 @@ pub(super) struct Writing {
     pages_before: u32,
     /// From the first change of a page on.
     journal: Option<Journal>,
+    /// Where the journal is.
+    disk: Arc<dyn Vfs>,
     /// The pages that the journal has.
     kept: Bits,
     /// Whether the file itself may have changed.
@@ -75,6 +79,7 @@ impl Pager {
             before: self.header.clone(),
             pages_before: self.pages,
             journal: None,
+            disk: journal::disk_of(self.mode, &self.vfs, &self.path)?,
             kept: Bits::default(),
             spilled: false,
             longest: 0,
@@ -128,7 +133,7 @@ impl Pager {
                     // Not one that the disk could have from an earlier journal in this place.
                     let nonce = self.rng.next_u64() as u32;
                     let (pages, page_size) = (writing.pages_before, self.shape.page_size);
-                    let journal = Journal::begin(&*self.vfs, &self.path, pages, page_size, nonce)?;
+                    let journal = Journal::begin(&*writing.disk, &self.path, pages, page_size, nonce)?;
                     writing.journal.insert(journal)
                 }
             };
@@ -172,10 +177,10 @@ impl Pager {
         if writing.journal.is_none() {
             let nonce = self.rng.next_u64() as u32;
             let pages = writing.pages_before;
-            writing.journal = Some(Journal::begin(&*self.vfs, &self.path, pages, self.shape.page_size, nonce)?);
+            writing.journal = Some(Journal::begin(&*writing.disk, &self.path, pages, self.shape.page_size, nonce)?);
         }
         if let Some(journal) = &mut writing.journal {
-            journal.sync(&*self.vfs, self.synchronous, more)?;
+            journal.sync(&*writing.disk, self.synchronous, more)?;
         }
         Ok(())
     }
@@ -245,7 +250,9 @@ impl Pager {
         let Some(writing) = self.writing.take() else { return Ok(()) };
         self.version = Some(self.header.version());
         if let Some(journal) = &writing.journal {
-            journal.end(&*self.vfs, self.mode, self.synchronous).map_err(|error| self.stop(error))?;
+            journal
+                .end_within(&*writing.disk, self.mode, self.synchronous, self.journal_limit)
+                .map_err(|error| self.stop(error))?;
         }
         self.unlock()
     }
@@ -275,9 +282,9 @@ impl Pager {
             let undone = match writing.spilled {
                 true => {
                     drop(journal);
-                    journal::roll_back(&*self.vfs, &self.path, &*self.file, self.mode)
+                    journal::roll_back(&*writing.disk, &self.path, &*self.file, self.mode)
                 }
-                false => journal.end(&*self.vfs, self.mode, self.synchronous),
+                false => journal.end(&*writing.disk, self.mode, self.synchronous),
             };
             undone.map_err(|error| self.stop(error))?;
         }

@@ -112,6 +112,18 @@ fn modes_change_outside_of_transactions_and_alone() {
     all(&one, &[("PRAGMA journal_mode = persist", "! database is locked")]);
     drop(two);
     all(&one, &[("PRAGMA journal_mode = persist", "persist"), ("SELECT count(*) FROM t", "2")]);
+    all(
+        &one,
+        &[
+            ("PRAGMA journal_mode = memory", "memory"),
+            ("BEGIN", ""),
+            ("DELETE FROM t", ""),
+            ("ROLLBACK", ""),
+            ("UPDATE t SET a = 5", ""),
+            ("SELECT a FROM t", "5 5"),
+            ("PRAGMA journal_mode = off", "memory"),
+        ],
+    );
 }
 
 #[test]
@@ -177,4 +189,25 @@ fn a_vacuum_takes_what_is_free_away() {
     let mut rows = statement.query(()).unwrap();
     rows.next().unwrap();
     assert_eq!(ask(&one, "VACUUM"), "! cannot VACUUM - SQL statements in progress");
+}
+
+#[test]
+fn who_only_reads_writes_nothing() {
+    let disk = MemoryVfs::new();
+    let one = open(&disk);
+    all(&one, &[("PRAGMA journal_mode = wal", "wal"), ("CREATE TABLE t (a)", ""), ("INSERT INTO t VALUES (1)", "")]);
+    let options = Options { read_only: true, ..Options::default() };
+    let file = Database::open(Arc::new(disk.clone()), Path::new("db"), options, Rng::from_seed(1)).unwrap();
+    let two = Connection::new(file).unwrap();
+    all(
+        &two,
+        &[
+            ("SELECT a FROM t", "1"),
+            ("INSERT INTO t VALUES (2)", "! attempt to write a readonly database"),
+            ("BEGIN EXCLUSIVE", "! attempt to write a readonly database"),
+            ("VACUUM", "! attempt to write a readonly database"),
+        ],
+    );
+    all(&one, &[("INSERT INTO t VALUES (2)", "")]);
+    all(&two, &[("SELECT a FROM t", "1 2")]);
 }

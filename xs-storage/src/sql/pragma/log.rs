@@ -18,6 +18,16 @@ pub(super) fn checkpoint<S: Store>(store: &mut S, how: Option<&str>) -> Result<R
     Ok(vec![vec![i64::from(done.busy).into(), count(done.frames).into(), count(done.backfilled).into()]])
 }
 
+/// The integer that a text is, as far as it is one; below -1 is -1.
+pub(super) fn limit(text: &str) -> i64 {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let mut number = 0_i64;
+    for byte in digits.bytes().take_while(u8::is_ascii_digit) {
+        number = number.saturating_mul(10).saturating_add(i64::from(byte - b'0'));
+    }
+    if negative { (-number).max(-1) } else { number }
+}
+
 /// `exclusive` keeps locks, `normal` does not, and all else asks: what holds now.
 pub(super) fn locking<S: Store>(store: &mut S, value: Option<&str>) -> Result<Rows> {
     match value.map(str::to_ascii_lowercase).as_deref() {
@@ -27,7 +37,7 @@ pub(super) fn locking<S: Store>(store: &mut S, value: Option<&str>) -> Result<Ro
     }
     let about = store.about()?;
     // Memory is one connection's, and keeps its locks for good, as is said when it is told to do anything else.
-    let keeps = about.keeps_locks || value.is_some() && about.journal == Journal::Memory;
+    let keeps = about.keeps_locks || value.is_some() && about.file.is_none();
     Ok(vec![vec![if keeps { "exclusive" } else { "normal" }.into()]])
 }
 

@@ -51,6 +51,7 @@ enum Kind {
     Encoding,
     JournalMode,
     LockingMode,
+    JournalSizeLimit,
     IncrementalVacuum,
     Synchronous,
     CacheSize,
@@ -106,7 +107,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("index_xinfo", Kind::IndexInfo { more: true }),
     ("integrity_check", Kind::Check { quick: false }),
     ("journal_mode", Kind::JournalMode),
-    ("journal_size_limit", Kind::Refused),
+    ("journal_size_limit", Kind::JournalSizeLimit),
     ("legacy_alter_table", Kind::Fixed(0)),
     ("locking_mode", Kind::LockingMode),
     ("max_page_count", Kind::Refused),
@@ -189,7 +190,11 @@ impl Pragma {
         match self.kind {
             // To go from one to the other, everything that was begun must have ended.
             Kind::JournalMode => self.value.is_some(),
-            Kind::WalCheckpoint | Kind::WalAutocheckpoint | Kind::LockingMode | Kind::Synchronous => true,
+            Kind::WalCheckpoint
+            | Kind::WalAutocheckpoint
+            | Kind::LockingMode
+            | Kind::JournalSizeLimit
+            | Kind::Synchronous => true,
             kind => matches!(
                 kind,
                 Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Hint | Kind::RecursiveTriggers
@@ -221,6 +226,7 @@ impl Pragma {
             Kind::WalAutocheckpoint => &["wal_autocheckpoint"],
             Kind::JournalMode => &["journal_mode"],
             Kind::LockingMode => &["locking_mode"],
+            Kind::JournalSizeLimit => &["journal_size_limit"],
             Kind::BusyTimeout => &["timeout"],
             Kind::Check { quick: false } => &["integrity_check"],
             Kind::Check { quick: true } => &["quick_check"],

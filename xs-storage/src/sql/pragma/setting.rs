@@ -86,6 +86,7 @@ impl Pragma {
                 }
                 Kind::WalCheckpoint => log::checkpoint(&mut *store, None),
                 Kind::LockingMode => log::locking(&mut *store, None),
+                Kind::JournalSizeLimit => one(about.journal_limit),
                 Kind::WalAutocheckpoint => one(i64::from(about.autocheckpoint)),
                 _ => Ok(Vec::new()),
             };
@@ -116,6 +117,10 @@ impl Pragma {
             }
             Kind::Synchronous => store.set(Setting::Synchronous(log::synchronous(level(value, 1))))?,
             Kind::LockingMode => return log::locking(&mut *store, Some(value)),
+            Kind::JournalSizeLimit => {
+                store.set(Setting::JournalLimit(log::limit(value)))?;
+                return one(store.about()?.journal_limit);
+            }
             Kind::WalAutocheckpoint => {
                 store.set(Setting::Autocheckpoint(u32::try_from(integer(value)).unwrap_or(0)))?;
                 return one(i64::from(store.about()?.autocheckpoint));

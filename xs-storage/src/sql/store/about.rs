@@ -102,6 +102,8 @@ pub struct About {
     pub synchronous: u8,
     /// Frames of a write-ahead log from which on they are copied to the database; 0 for never.
     pub autocheckpoint: u32,
+    /// Bytes that a journal or a log that is kept has at most; -1 for no limit.
+    pub journal_limit: i64,
     /// How long it waits for others.
     pub busy_timeout: Duration,
 }
@@ -118,6 +120,7 @@ impl Default for About {
             journal: Journal::Memory,
             auto_vacuum: 0,
             cache_size: -2000,
+            journal_limit: -1,
             is_changed: false,
             keeps_locks: false,
             synchronous: 2,
@@ -147,6 +150,8 @@ pub enum Setting {
     CacheSize(i32),
     /// [`About::keeps_locks`]. A store that can't do it so goes on as before.
     KeepLocks(bool),
+    /// [`About::journal_limit`]
+    JournalLimit(i64),
     /// [`About::synchronous`]
     Synchronous(u8),
     /// [`About::autocheckpoint`]

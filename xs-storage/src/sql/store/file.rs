@@ -67,6 +67,13 @@ fn in_utf8(db: &sqlite::Database) -> Result<()> {
     }
 }
 
+fn writable(db: &sqlite::Database) -> Result<()> {
+    match db.is_read_only() {
+        true => Err(Failure::new(ResultCode::READ_ONLY, "attempt to write a readonly database")),
+        false => Ok(()),
+    }
+}
+
 /// The name of a database that is no file, as SQLite has it; its disk should be one in memory.
 const MEMORY: &str = ":memory:";
 
@@ -94,16 +101,15 @@ fn refused<T>(done: Result<T, Error>) -> Result<T> {
 
 fn set_journal(db: &mut sqlite::Database, journal: Journal) -> Result<()> {
     let mode = match journal {
+        _ if is_nameless(db) => return Ok(()),
         Journal::Delete => sqlite::JournalMode::Delete,
         Journal::Truncate => sqlite::JournalMode::Truncate,
         Journal::Persist => sqlite::JournalMode::Persist,
-        Journal::Wal if is_nameless(db) => return Ok(()),
         Journal::Wal => sqlite::JournalMode::Wal,
-        Journal::Memory => return Ok(()),
+        Journal::Memory => sqlite::JournalMode::Memory,
     };
     // What has been changed already ends as it began.
-    let is_of_a_log = mode == sqlite::JournalMode::Wal || db.journal_mode() == sqlite::JournalMode::Wal;
-    if db.has_changes() || db.is_writing() && !is_of_a_log {
+    if db.has_changes() {
         return Ok(());
     }
     refused(db.set_journal_mode(mode))
@@ -203,11 +209,13 @@ impl Store for sqlite::Database {
     }
 
     fn begin(&mut self) -> Result<()> {
+        writable(self)?;
         self.begin()?;
         in_utf8(self)
     }
 
     fn begin_exclusive(&mut self) -> Result<()> {
+        writable(self)?;
         self.begin_exclusive()?;
         in_utf8(self)
     }
@@ -249,6 +257,7 @@ impl Store for sqlite::Database {
             sqlite::JournalMode::Delete => Journal::Delete,
             sqlite::JournalMode::Truncate => Journal::Truncate,
             sqlite::JournalMode::Persist => Journal::Persist,
+            sqlite::JournalMode::Memory => Journal::Memory,
         };
         Ok(About {
             file: (!is_nameless(self)).then(|| self.path().display().to_string()),
@@ -259,6 +268,7 @@ impl Store for sqlite::Database {
             journal,
             auto_vacuum: u8::from(header.is_auto_vacuum()) + u8::from(header.incremental_vacuum),
             cache_size: self.cache_size(),
+            journal_limit: self.journal_limit().map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)),
             is_changed: self.has_changes(),
             keeps_locks: self.locking() == sqlite::Locking::Exclusive,
             synchronous: LEVELS.iter().position(|level| *level == self.synchronous()).unwrap_or(2) as u8,
@@ -279,6 +289,7 @@ impl Store for sqlite::Database {
             Setting::Journal(journal) => set_journal(self, journal)?,
             Setting::KeepLocks(true) => self.set_locking(sqlite::Locking::Exclusive)?,
             Setting::KeepLocks(false) => self.set_locking(sqlite::Locking::Normal)?,
+            Setting::JournalLimit(limit) => self.set_journal_limit(u64::try_from(limit).ok()),
             Setting::Synchronous(level) => {
                 self.set_synchronous(LEVELS.get(usize::from(level)).copied().unwrap_or_default());
             }

@@ -68,6 +68,7 @@ pub struct Memory {
     /// What it was told of disks and logs, and has none of.
     synchronous: u8,
     autocheckpoint: u32,
+    journal_limit: i64,
     undo: Vec<Undo>,
     /// How long the log was at each savepoint.
     marks: Vec<usize>,
@@ -84,10 +85,21 @@ impl Memory {
     /// A database with an empty schema.
     pub fn new() -> Memory {
         let trees = vec![None, Some(Tree::new(TreeKind::Table))];
-        let About { synchronous, autocheckpoint, .. } = About::default();
+        let About { synchronous, autocheckpoint, journal_limit, .. } = About::default();
         let (undo, marks) = (Vec::new(), Vec::new());
         let numbers = [0; 2];
-        Memory { trees, changes: 0, cookie: 0, numbers, synchronous, autocheckpoint, undo, marks, writing: false }
+        Memory {
+            trees,
+            changes: 0,
+            cookie: 0,
+            numbers,
+            synchronous,
+            autocheckpoint,
+            journal_limit,
+            undo,
+            marks,
+            writing: false,
+        }
     }
 
     fn tree(&mut self, tree: TreeId) -> Result<&mut Tree> {
@@ -375,8 +387,8 @@ impl Store for Memory {
 
     fn about(&mut self) -> Result<About> {
         let [user_version, application_id] = self.numbers;
-        let (synchronous, autocheckpoint) = (self.synchronous, self.autocheckpoint);
-        Ok(About { user_version, application_id, synchronous, autocheckpoint, ..About::default() })
+        let Memory { synchronous, autocheckpoint, journal_limit, .. } = *self;
+        Ok(About { user_version, application_id, synchronous, autocheckpoint, journal_limit, ..About::default() })
     }
 
     fn set(&mut self, setting: Setting) -> Result<()> {
@@ -392,6 +404,7 @@ impl Store for Memory {
                 let old = std::mem::replace(&mut self.cookie, cookie);
                 self.undo.push(Undo::Cookie(old));
             }
+            Setting::JournalLimit(limit) => self.journal_limit = limit.max(-1),
             Setting::Synchronous(level) => self.synchronous = level,
             Setting::Autocheckpoint(frames) => self.autocheckpoint = frames,
             // Memory has no pages, is its own journal, and is nobody else's.

@@ -100,7 +100,7 @@ fn a_failure_can_be_rolled_back_or_stops_everything() {
         Operation::SyncDir,
         Operation::Remove,
     ] {
-        for mode in MODES {
+        for mode in MODES.into_iter().chain([JournalMode::Memory]) {
             for nth in (0..20).chain((20..400).step_by(51)) {
                 let disk = FaultyVfs::new(nth);
                 let options = options(mode);
@@ -134,6 +134,10 @@ fn a_failure_can_be_rolled_back_or_stops_everything() {
                 // A handle that has stopped, and one that went on: what is there is right when it is opened again.
                 drop(db);
                 disk.heal();
+                // A crash while the disk has failed is one in the middle of a transaction for who has a journal in memory.
+                if mode == JournalMode::Memory && doubtful.is_some() {
+                    continue;
+                }
                 for image in [disk.crash(&mut rng), disk.durable()] {
                     let mut db = open(Arc::new(image), "db", options.clone()).unwrap();
                     db.check(&mut order_of).unwrap();

@@ -105,6 +105,31 @@ fn a_log_that_everybody_has_copied_begins_anew() {
 }
 
 #[test]
+fn a_log_that_begins_anew_is_cut_to_its_limit() {
+    let disk = MemoryVfs::new();
+    let mut db = open(Arc::new(disk.clone()), "db", options()).unwrap();
+    let t = table(&mut db);
+    (0..60).for_each(|rowid| put(&mut db, t, rowid));
+    let long = len(&disk, "db-wal").unwrap();
+    assert!(long > 60 * 536);
+    db.checkpoint(Checkpoint::Passive).unwrap();
+    put(&mut db, t, 60);
+    assert_eq!(len(&disk, "db-wal"), Some(long), "what is there is written over");
+    db.set_journal_limit(Some(5000));
+    db.checkpoint(Checkpoint::Passive).unwrap();
+    put(&mut db, t, 61);
+    assert_eq!((len(&disk, "db-wal"), rows(&mut db, t)), (Some(5000), 62));
+    db.set_journal_limit(Some(0));
+    db.checkpoint(Checkpoint::Passive).unwrap();
+    put(&mut db, t, 62);
+    assert!(len(&disk, "db-wal").is_some_and(|len| len < 5000 && len > 500));
+    db.end_read().unwrap();
+    db.set_journal_mode(JournalMode::Persist).unwrap();
+    put(&mut db, t, 63);
+    assert_eq!((len(&disk, "db-journal"), rows(&mut db, t)), (Some(0), 64));
+}
+
+#[test]
 fn modes_change_when_nobody_else_is_there() {
     let disk = MemoryVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
@@ -252,5 +277,38 @@ fn a_log_of_sqlite_is_read() {
         drop(db);
         assert!(!dir.path().join("copy-wal").exists() && !dir.path().join("copy-shm").exists());
         assert_eq!(sqlite3(&path, "PRAGMA integrity_check"), "ok\n");
+    }
+}
+
+/// An index is memory of whoever writes to it: what makes no sense there must not bring anybody down.
+#[test]
+fn an_index_of_noise_is_no_end() {
+    use std::sync::atomic::Ordering;
+    use xs_os::vfs::Open;
+
+    let mut rng = Rng::from_seed(11);
+    for turn in 0..60 {
+        let disk = MemoryVfs::new();
+        let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
+        let mut db = open(vfs.clone(), "db", options()).unwrap();
+        let t = table(&mut db);
+        (0..20).for_each(|rowid| put(&mut db, t, rowid));
+        let index = vfs.open(Path::new("db-shm"), Open::Write).unwrap().share_words(0, 8192).unwrap();
+        let words = index.words();
+        for _ in 0..[1, 30, 3000][turn % 3] {
+            // Behind the headers, which have sums: the marks, the pages and their places.
+            let at = if turn < 30 { 24 + rng.index(8192 - 24) } else { rng.index(8192) };
+            words[at]
+                .store(if rng.chance(0.5) { rng.next_u64() as u32 } else { rng.below(40) as u32 }, Ordering::SeqCst);
+        }
+        let mut other = open(vfs.clone(), "db", options());
+        for db in [Ok(&mut db), other.as_mut()].into_iter().flatten() {
+            let _ = db.schema();
+            let _ = lines(db, &mut Cursor::table(t));
+            let _ = db.end_read();
+            let _ = db.begin().and_then(|()| db.insert(t, 5, &blob(b"x")).map(drop)).and_then(|()| db.commit());
+            let _ = db.roll_back();
+            let _ = db.checkpoint(Checkpoint::Passive);
+        }
     }
 }

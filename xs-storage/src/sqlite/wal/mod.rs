@@ -42,6 +42,7 @@ use crate::{Error, Result};
 
 pub(super) use self::checkpoint::Manner;
 pub use self::checkpoint::{Checkpoint, Checkpointed};
+pub(super) use self::write::Appending;
 
 pub(super) fn path_of(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
@@ -68,6 +69,8 @@ pub(super) struct Wal {
     is_writing: bool,
     /// Whether the lock of checkpoints is this connection's.
     is_checkpointing: bool,
+    /// Whether the log has begun anew with the transaction under way.
+    has_begun: bool,
     /// How often the log has begun anew, as far as this connection knows.
     checkpoints: u32,
     /// Whether the log's name is known to be durable.
@@ -122,6 +125,7 @@ impl Wal {
             first: 0,
             is_writing: false,
             is_checkpointing: false,
+            has_begun: false,
             checkpoints: 0,
             is_named: false,
         })))

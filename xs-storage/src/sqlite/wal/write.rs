@@ -16,6 +16,18 @@ use crate::{Error, Result};
 /// Frames are gathered up to so many bytes before they are written.
 const GATHER: usize = 256 << 10;
 
+/// How frames are appended.
+#[derive(Debug)]
+pub(in crate::sqlite) struct Appending<'a> {
+    pub(in crate::sqlite) rng: &'a mut Rng,
+    /// Whether a log that begins anew is synced first.
+    pub(in crate::sqlite) syncs_header: bool,
+    /// Whether what is appended is synced before it counts.
+    pub(in crate::sqlite) is_durable: bool,
+    /// What a log that has begun anew keeps of the file at most, in bytes, if it does not need more.
+    pub(in crate::sqlite) limit: Option<u64>,
+}
+
 impl Wal {
     /// Begins to write, from reading. False if another does.
     ///
@@ -61,18 +73,17 @@ impl Wal {
         }
     }
 
-    /// Appends changed pages. With `commit` the last ends the transaction, and says how many pages the database has then; with
-    /// `durable` the log is synced before it counts.
+    /// Appends changed pages. With `commit` the last ends the transaction, and says how many pages the database has then.
     pub(in crate::sqlite) fn append(
         &mut self,
         pages: &BTreeMap<PageId, Arc<Page>>,
         page_size: u32,
         commit: Option<u32>,
-        (rng, syncs_header, durable): (&mut Rng, bool, bool),
+        manner: Appending<'_>,
     ) -> Result<()> {
-        self.restart_if_idle(rng)?;
+        self.restart_if_idle(manner.rng)?;
         if self.head.last() == 0 {
-            self.begin_log(page_size, rng, syncs_header)?;
+            self.begin_log(page_size, manner.rng, manner.syncs_header)?;
         }
         let (first, salt) = (self.head.last(), self.head.salt());
         let (mut sum, mut last) = (self.head.sum(), first);
@@ -96,8 +107,11 @@ impl Wal {
                 gathered.clear();
             }
         }
-        if durable {
+        if manner.is_durable {
             self.sync()?;
+        }
+        if let Some(limit) = manner.limit.filter(|_| commit.is_some() && self.has_begun) {
+            self.cut_to(limit.max(at))?;
         }
         for (nth, id) in (1..).zip(pages.keys()) {
             let frame = first + nth;
@@ -110,10 +124,19 @@ impl Wal {
         self.head.set_last(last);
         self.head.set_sum(sum);
         if let Some(pages) = commit {
+            self.has_begun = false;
             self.head.count_change();
             self.head.set_pages(pages);
             self.head = self.head.sealed();
             self.index.set_head(&self.head)?;
+        }
+        Ok(())
+    }
+
+    /// What an earlier log has left behind this one goes, if it is too much.
+    fn cut_to(&self, len: u64) -> Result<()> {
+        if self.file.len().map_err(Error::io("measure", &self.path))? > len {
+            self.file.set_len(len).map_err(Error::io("cut", &self.path))?;
         }
         Ok(())
     }
@@ -130,6 +153,7 @@ impl Wal {
             // Otherwise old frames could be found behind a header that is older than they are.
             self.sync()?;
         }
+        self.has_begun = true;
         self.head.set_form(BIG_ENDIAN, page_size);
         self.head.set_salt(salt);
         self.head.set_sum(header.sum);
