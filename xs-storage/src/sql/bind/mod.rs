@@ -8,9 +8,11 @@
 mod call;
 mod change;
 mod common;
+mod explain;
 mod expr;
 mod from;
 mod group;
+mod nested;
 mod operators;
 mod recursive;
 mod select;

@@ -71,12 +71,10 @@ impl<'q, S: Store> Binder<'q, S> {
                 self.commons[at].reach =
                     Reach::Row { depth: self.depth, current: current.clone(), columns: columns.clone() };
             }
-            let line = self.plan.len();
             let repeats = std::mem::replace(&mut self.repeats, true);
             let step = self.single(clause, &[], false);
             self.repeats = repeats;
             let (step, out) = step?;
-            self.uncover(line);
             self.depth -= if several { 2 } else { 0 };
             reaches = reaches.min(out);
             let Body::Core(core) = &step.body else { return Err(Failure::internal("a recursive step of values")) };
@@ -109,20 +107,6 @@ impl<'q, S: Store> Binder<'q, S> {
             && let Some(Slot::Rows(rows)) = frame.slots.get_mut(*slot)
         {
             rows.keep = false;
-        }
-    }
-
-    /// The row at hand is no query that the plan could tell of: what has nothing below it is no line.
-    fn uncover(&mut self, from: usize) {
-        let mut at = from;
-        while at < self.plan.len() {
-            let (depth, line) = &self.plan[at];
-            let has_more = self.plan.get(at + 1).is_some_and(|(next, _)| next > depth);
-            let covers = line.starts_with("CO-ROUTINE ") || line.starts_with("MATERIALIZE ");
-            match covers && !has_more {
-                true => drop(self.plan.remove(at)),
-                false => at += 1,
-            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `SELECT`, from its clauses to a query that runs.
 
+use super::explain;
 use super::expr::Bound;
 use super::from::{FromTable, last_right};
 use super::group::{By, has_aggregate, window_has_aggregate};
@@ -57,16 +58,31 @@ impl<'q, S: Store> Binder<'q, S> {
         compounds: &'q [(ast::CompoundOp, Clause)],
         order_by: &'q [OrderTerm],
     ) -> Result<(Query<S>, usize)> {
+        let around = std::mem::take(&mut self.plan);
+        self.depth += 2;
         let (left, mut reaches) = self.single(first, &[], false)?;
+        let mut lines = vec![(ast::CompoundOp::UnionAll, std::mem::take(&mut self.plan))];
         let mut parts = vec![(ast::CompoundOp::UnionAll, left.body)];
         let columns = left.columns;
         let mut collations: Vec<_> = columns.iter().map(|column| column.collation).collect();
+        let mut widths = vec![(ast::CompoundOp::UnionAll, columns.len())];
         for (op, clause) in compounds {
             let (next, out) = self.single(clause, &[], false)?;
             reaches = reaches.min(out);
-            same_width(*op, columns.len(), next.columns.len())?;
             parts.push((*op, next.body));
             first_collations(&mut collations, &next.columns);
+            widths.push((*op, next.columns.len()));
+            lines.push((*op, std::mem::take(&mut self.plan)));
+        }
+        self.depth -= 2;
+        self.plan = around;
+        self.plan.extend(match order_by.is_empty() {
+            true => explain::compound(lines, self.depth),
+            false => explain::merged(lines, self.depth),
+        });
+        // Of several that differ, the last one is told of.
+        for pair in widths.windows(2).rev() {
+            same_width(pair[1].0, pair[0].1, pair[1].1)?;
         }
         let keys = self.compound_order(order_by, first, compounds, &columns, &collations)?;
         let collations = collations.into_iter().map(Option::unwrap_or_default).collect();
@@ -121,6 +137,10 @@ impl<'q, S: Store> Binder<'q, S> {
     fn values(&mut self, rows: &'q [Vec<ast::Expr>], order_by: &[OrderTerm]) -> Result<(Query<S>, usize)> {
         self.push_level();
         let width = rows.first().map_or(0, Vec::len);
+        self.plan.push(match rows.len() {
+            1 => (self.depth, "SCAN CONSTANT ROW".to_owned()),
+            rows => (self.depth, format!("SCAN {rows} CONSTANT ROWS")),
+        });
         let mut bound = Vec::with_capacity(rows.len());
         for row in rows {
             if row.len() != width {
@@ -217,7 +237,9 @@ impl<'q, S: Store> Binder<'q, S> {
         let wish = wish.map(|keys| crate::sql::plan::Wish::new(&keys, limited || windowed));
         let (line, passes) = (self.plan.len(), self.level().windows.as_ref().map_or(0, LevelWindows::passes));
         self.depth += passes;
+        let shared = explain::shared(&tables);
         let planned = self.plan_joins(tables, joins, filter, wish)?;
+        self.uncover(line, &shared);
         let mut level = self.pop_level()?;
         // Groups come in the directions of what sorts them next, if that is as many terms.
         let order = match &level.windows {
@@ -333,7 +355,7 @@ impl<'q, S: Store> Binder<'q, S> {
     ) -> Result<Vec<(ScopeColumn, bool)>> {
         let (mut columns, mut any) = (Vec::new(), false);
         let last_right = last_right(tables).unwrap_or(0);
-        for (at, table) in self.level().tables.clone().into_iter().enumerate() {
+        for table in self.level().tables.clone() {
             if of.is_some_and(|of| !of.is(&table.name)) {
                 continue;
             }
@@ -343,7 +365,7 @@ impl<'q, S: Store> Binder<'q, S> {
                     continue;
                 }
                 // Left of a join that keeps right rows, a table's column is shown as what the joins made of it.
-                let merged = column.hidden && column.used_again && at < last_right;
+                let merged = column.hidden && column.used_again && column.place.slot() < last_right;
                 let column = match merged {
                     true => self.first_of(&column.name).unwrap_or(column),
                     false => column,
@@ -423,12 +445,7 @@ pub(super) fn first_collations(collations: &mut [Option<Collation>], columns: &[
 
 /// The parts of a compound have as many results.
 pub(super) fn same_width(op: ast::CompoundOp, left: usize, right: usize) -> Result<()> {
-    let name = match op {
-        ast::CompoundOp::Union => "UNION",
-        ast::CompoundOp::UnionAll => "UNION ALL",
-        ast::CompoundOp::Except => "EXCEPT",
-        ast::CompoundOp::Intersect => "INTERSECT",
-    };
+    let name = explain::name_of(op);
     match left == right {
         true => Ok(()),
         false => Err(Failure::error(format!(
