@@ -55,7 +55,9 @@ impl<'q, S: Store> Binder<'q, S> {
         tables: &mut Vec<FromTable<'q, S>>,
         reaches: &mut usize,
     ) -> Result<()> {
+        let unordered = self.unordered;
         for item in from {
+            self.unordered = unordered;
             let kind = item.join.map_or(JoinKind::Comma, |join| join.kind);
             let natural = item.join.is_some_and(|join| join.natural);
             let start = tables.len();

@@ -56,6 +56,12 @@ pub(super) fn has_aggregate(expr: &Expr, functions: &Registry) -> bool {
     any_call(expr, &|call| is_aggregate(call, functions))
 }
 
+/// Whether an aggregate is called whose answer may depend on the order of the rows.
+pub(super) fn has_ordered_aggregate(expr: &Expr, functions: &Registry) -> bool {
+    let ordered = |call: &Call| !["count", "min", "max"].iter().any(|name| call.name.is(name));
+    any_call(expr, &|call| ordered(call) && is_aggregate(call, functions))
+}
+
 /// Whether an aggregate is called in what defines a window.
 pub(super) fn window_has_aggregate(window: &Window, functions: &Registry) -> bool {
     any_in_window(window, &|call| is_aggregate(call, functions))

@@ -181,6 +181,8 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     pub(in crate::sql) uses: Uses,
     /// That what is bound is a step that runs again and again.
     repeats: bool,
+    /// That the order of the query that is bound next doesn't matter where it stands.
+    unordered: bool,
     /// Views that are open.
     views: u32,
     /// The tables that are read.
@@ -205,6 +207,7 @@ impl<'q, S: Store> Binder<'q, S> {
             commons: Vec::new(),
             uses: Uses::default(),
             repeats: false,
+            unordered: false,
             views: 0,
             reads: Vec::new(),
             plan: Vec::new(),

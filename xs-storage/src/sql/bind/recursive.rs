@@ -41,6 +41,7 @@ impl<'q, S: Store> Binder<'q, S> {
         if steps.iter().any(|(_, clause)| names(clause, table) > 1) {
             return Err(Failure::error(format!("multiple references to recursive table: {name}")));
         }
+        let unordered = std::mem::take(&mut self.unordered) && select.limit.is_none();
         let commons = self.commons.len();
         if let Some(with) = &select.with {
             self.with(with)?;
@@ -58,6 +59,8 @@ impl<'q, S: Store> Binder<'q, S> {
         let reach = Reach::Row { depth: self.depth, current: current.clone(), columns: columns.clone() };
         self.commons[at].reach = reach;
         let mut collations: Vec<_> = setup.columns.iter().map(|column| column.collation).collect();
+        // With several steps, SQLite tells rows apart by what these have, whatever the first rows do.
+        let mut own = vec![None; columns.len()];
         let mut bodies = Vec::with_capacity(steps.len());
         let several = steps.len() > 1;
         if several {
@@ -86,11 +89,14 @@ impl<'q, S: Store> Binder<'q, S> {
             }
             super::select::same_width(*op, columns.len(), step.columns.len())?;
             super::select::first_collations(&mut collations, &step.columns);
+            super::select::first_collations(&mut own, &step.columns);
             bodies.push(step.body);
         }
         self.depth -= 1;
-        let (order_by, all) = (&select.order_by, &select.compounds);
+        let order_by = if unordered { &[][..] } else { &select.order_by[..] };
+        let all = &select.compounds;
         let keys = self.compound_order(order_by, &select.first, all, &setup.columns, &collations)?;
+        let collations = if several { own } else { collations };
         let collations = collations.into_iter().map(Option::unwrap_or_default).collect();
         let distinct = steps.iter().any(|(op, _)| *op == CompoundOp::Union);
         let recursive = Recursive::new(setup.body, bodies, current, collations, distinct, keys);

@@ -3,7 +3,7 @@
 use super::explain;
 use super::expr::Bound;
 use super::from::{FromTable, last_right};
-use super::group::{By, has_aggregate, window_has_aggregate};
+use super::group::{By, has_aggregate, has_ordered_aggregate, has_window, window_has_aggregate};
 use super::window::{LevelWindows, windowed};
 use super::{Binder, Groups, ScopeColumn};
 use crate::row::{Collation, KeyColumn};
@@ -33,9 +33,11 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn select_with(&mut self, select: &'q ast::Select) -> Result<(Query<S>, usize)> {
+        let unordered = std::mem::take(&mut self.unordered) && select.limit.is_none();
+        let order_by = if unordered { &[][..] } else { &select.order_by[..] };
         let (mut query, reaches) = match select.compounds.is_empty() {
-            true => self.single(&select.first, &select.order_by, select.limit.is_some())?,
-            false => self.compound_of(&select.first, &select.compounds, &select.order_by)?,
+            true => self.single(&select.first, order_by, select.limit.is_some())?,
+            false => self.compound_of(&select.first, &select.compounds, order_by)?,
         };
         self.limit(&mut query, select.limit.as_ref())?;
         Ok((query, reaches))
@@ -173,7 +175,10 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn core(&mut self, query: &'q ast::Query, order_by: &'q [OrderTerm], limited: bool) -> Result<(Query<S>, usize)> {
-        let (mut tables, outside) = self.sources(&query.from)?;
+        self.unordered = self.orders_anew(query, order_by);
+        let sources = self.sources(&query.from);
+        self.unordered = false;
+        let (mut tables, outside) = sources?;
         let grouped = self.grouped(query);
         self.push_level();
         self.level().grouped = grouped;
@@ -284,6 +289,16 @@ impl<'q, S: Store> Binder<'q, S> {
             bound.sort = Some(Sort::new(sort, total));
         }
         Ok((bound, outside.min(level.reaches)))
+    }
+
+    /// Whether the order of the queries that it reads is lost, and nothing depends on it.
+    fn orders_anew(&self, query: &ast::Query, order_by: &[OrderTerm]) -> bool {
+        let functions = &*self.session.functions.borrow();
+        let depends = |expr: &ast::Expr| has_ordered_aggregate(expr, functions) || has_window(expr);
+        let in_result = |column: &ResultColumn| matches!(column, ResultColumn::Expr { expr, .. } if depends(expr));
+        (query.from.len() > 1 || !order_by.is_empty())
+            && !query.columns.iter().any(in_result)
+            && !query.having.iter().chain(order_by.iter().map(|term| &term.expr)).any(depends)
     }
 
     fn grouped(&self, query: &ast::Query) -> bool {
