@@ -95,4 +95,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts![basics, common_tables, row_values, window_errors, windows];
+transcripts![basics, common_tables, row_values, selects, window_errors, windows];

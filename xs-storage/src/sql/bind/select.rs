@@ -396,7 +396,7 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     /// The column that a name without a table means in the innermost level.
-    fn first_of(&mut self, name: &str) -> Option<ScopeColumn> {
+    pub(super) fn first_of(&mut self, name: &str) -> Option<ScopeColumn> {
         let mut columns = self.level().tables.iter().flat_map(|table| &table.columns);
         columns.find(|column| !column.hidden && column.name.eq_ignore_ascii_case(name)).cloned()
     }
