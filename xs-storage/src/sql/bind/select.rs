@@ -143,21 +143,25 @@ impl<'q, S: Store> Binder<'q, S> {
             1 => (self.depth, "SCAN CONSTANT ROW".to_owned()),
             rows => (self.depth, format!("SCAN {rows} CONSTANT ROWS")),
         });
+        let mut columns: Vec<OutputColumn> = Vec::with_capacity(width);
         let mut bound = Vec::with_capacity(rows.len());
         for row in rows {
             if row.len() != width {
                 return Err(Failure::error("all VALUES must have the same number of terms"));
             }
-            bound.push(self.exprs(row)?);
+            let row = row.iter().map(|expr| self.expr(expr)).collect::<Result<Vec<_>>>()?;
+            // The columns are what the first row's are.
+            if columns.is_empty() {
+                columns.extend(row.iter().enumerate().map(|(at, Bound { affinity, collation, .. })| OutputColumn {
+                    name: format!("column{}", at + 1).into(),
+                    affinity: *affinity,
+                    collation: *collation,
+                    declared: "".into(),
+                }));
+            }
+            bound.push(row.into_iter().map(|value| value.expr).collect());
         }
         let reaches = self.pop_level()?.reaches;
-        let column = |at: usize| OutputColumn {
-            name: format!("column{}", at + 1).into(),
-            affinity: None,
-            collation: None,
-            declared: "".into(),
-        };
-        let columns: Vec<_> = (0..width).map(column).collect();
         let mut keys = Vec::new();
         for (at, term) in order_by.iter().enumerate() {
             let (expr, collation) = uncollated(&term.expr)?;
