@@ -105,6 +105,7 @@ transcripts![
     json_functions,
     returning,
     row_values,
+    selects,
     strict,
     table_functions,
     trigger_conflicts,

@@ -23,8 +23,11 @@ pub(super) struct Common<'q, S: Store> {
     seen: usize,
     text: &'q str,
     pub(super) reach: Reach,
-    shared: Option<(Rc<RefCell<Shared<S>>>, Vec<OutputColumn>)>,
+    shared: Option<Kept<S>>,
 }
+
+/// Rows that are computed once, and their columns.
+type Kept<S> = (Rc<RefCell<Shared<S>>>, Vec<OutputColumn>);
 
 /// What happens to who names a common table.
 #[derive(Clone)]

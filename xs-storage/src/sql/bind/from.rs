@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::nested::in_slot;
 use super::{Binder, Bound, ScopeColumn, ScopeTable, VIEWS};
 use crate::sql::ast::{self, FromItem, Indexed, JoinConstraint, JoinKind, Source};
 use crate::sql::catalog::{Relation, Table, View, folded};
@@ -32,6 +33,8 @@ pub(in crate::sql) struct FromTable<'q, S: Store> {
     pub(super) args: &'q [ast::Expr],
     /// The tables that its arguments need.
     pub(in crate::sql) needs: u64,
+    /// The tables that it shows instead of itself, if it is a join.
+    parts: Vec<ScopeTable>,
 }
 
 /// A join of more would not fit into the sets of tables that conditions keep.
@@ -56,7 +59,9 @@ impl<'q, S: Store> Binder<'q, S> {
         tables: &mut Vec<FromTable<'q, S>>,
         reaches: &mut usize,
     ) -> Result<()> {
+        let unordered = self.unordered;
         for item in from {
+            self.unordered = unordered;
             let kind = item.join.map_or(JoinKind::Comma, |join| join.kind);
             let natural = item.join.is_some_and(|join| join.natural);
             let start = tables.len();
@@ -67,9 +72,31 @@ impl<'q, S: Store> Binder<'q, S> {
                 };
                 let shared = natural || matches!(item.constraint, Some(JoinConstraint::Using(_)));
                 if start > 0 && (outer || shared || items.iter().any(has_outer)) {
-                    return Err(Failure::unsupported("a join in parentheses within another"));
+                    let plan = std::mem::take(&mut self.plan);
+                    let (query, out, parts) = self.nested(items)?;
+                    let plan = std::mem::replace(&mut self.plan, plan);
+                    *reaches = out.min(*reaches);
+                    let correlated = out < self.levels.len();
+                    let (on, using) = (Vec::new(), Vec::new());
+                    let name = format!("(join-{})", start + 1).into();
+                    let rows = Rows::Query(Box::new(query), correlated);
+                    let (indexed, args) = (None, &[][..]);
+                    tables.push(FromTable {
+                        name,
+                        rows,
+                        kind,
+                        natural,
+                        indexed,
+                        on,
+                        using,
+                        plan,
+                        args,
+                        needs: 0,
+                        parts,
+                    });
+                } else {
+                    self.add_sources(items, tables, reaches)?;
                 }
-                self.add_sources(items, tables, reaches)?;
                 if let Some(first) = tables.get_mut(start)
                     && kind == JoinKind::Cross
                 {
@@ -81,7 +108,8 @@ impl<'q, S: Store> Binder<'q, S> {
                 let plan = std::mem::replace(&mut self.plan, plan);
                 let (on, using) = (Vec::new(), Vec::new());
                 let args = super::function::args_of(&item.source);
-                tables.push(FromTable { name, rows, kind, natural, indexed, on, using, plan, args, needs: 0 });
+                let parts = Vec::new();
+                tables.push(FromTable { name, rows, kind, natural, indexed, on, using, plan, args, needs: 0, parts });
             }
             let last = tables.last_mut().filter(|_| item.constraint.is_some());
             match (last, &item.constraint) {
@@ -203,6 +231,9 @@ impl<'q, S: Store> Binder<'q, S> {
         let mut conditions = Vec::with_capacity(slots);
         for (slot, table) in tables.iter_mut().enumerate() {
             let columns = match &table.rows {
+                _ if !table.parts.is_empty() => {
+                    table.parts.iter().flat_map(|part| in_slot(&part.columns, slot as u16)).collect()
+                }
                 Rows::Table(table) => table_columns(table, slot as u16),
                 Rows::Query(query, _) => super::function::columns(query, slot as u16),
             };
@@ -222,14 +253,12 @@ impl<'q, S: Store> Binder<'q, S> {
                     let all = self.levels.last().into_iter().flat_map(|level| &level.tables);
                     all.flat_map(|table| &table.columns).any(|column| column.name.eq_ignore_ascii_case(name))
                 };
-                shared.extend(
-                    shown
-                        .columns
-                        .iter()
-                        .take(table.shown())
-                        .map(|column| column.name.clone())
-                        .filter(|name| known(name)),
-                );
+                let columns = shown.columns.iter().take(table.shown());
+                for column in columns.filter(|column| !column.hidden && known(&column.name)) {
+                    if !shared.iter().any(|known| known.eq_ignore_ascii_case(&column.name)) {
+                        shared.push(column.name.clone());
+                    }
+                }
             }
             let mut equal = Vec::new();
             // Of several columns that are ambiguous, the last one is told of.
@@ -244,7 +273,15 @@ impl<'q, S: Store> Binder<'q, S> {
                 return Err(failure);
             }
             conditions.push(equal);
-            self.level().tables.push(shown);
+            let mut columns = std::mem::take(&mut shown.columns).into_iter();
+            for mut part in std::mem::take(&mut table.parts) {
+                part.columns = columns.by_ref().take(part.columns.len()).collect();
+                self.level().tables.push(part);
+            }
+            shown.columns = columns.collect();
+            if !shown.columns.is_empty() {
+                self.level().tables.push(shown);
+            }
         }
         for (slot, table) in tables.iter_mut().enumerate() {
             for on in std::mem::take(&mut table.on) {
@@ -266,13 +303,18 @@ impl<'q, S: Store> Binder<'q, S> {
         keeps_right: bool,
     ) -> Result<(Expr<S>, u64)> {
         let missing = || Failure::error(format!("cannot join using column {name} - column not present in both tables"));
-        let own = right.columns.iter_mut().find(|column| column.name.eq_ignore_ascii_case(name)).ok_or_else(missing)?;
+        let is_own = |column: &&mut ScopeColumn| !column.hidden && column.name.eq_ignore_ascii_case(name);
+        let own = right.columns.iter_mut().find(is_own).ok_or_else(missing)?;
         let level = self.level();
         let mut lefts: Vec<&mut ScopeColumn> = Vec::new();
         for table in &mut level.tables {
             let Some(left) = table.columns.iter_mut().find(|column| column.name.eq_ignore_ascii_case(name)) else {
                 continue;
             };
+            // A join in parentheses is one table here.
+            if lefts.last().is_some_and(|last| last.place.slot() == left.place.slot()) {
+                continue;
+            }
             if keeps_right && !lefts.is_empty() && !left.hidden {
                 return Err(Failure::error(format!("ambiguous reference to {name} in USING()")));
             }
@@ -358,6 +400,7 @@ impl<S: Store> FromTable<'_, S> {
             plan: Vec::new(),
             args: &[],
             needs: 0,
+            parts: Vec::new(),
         }
     }
 }

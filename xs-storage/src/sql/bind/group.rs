@@ -35,7 +35,11 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     /// Whether an aggregate is called in an expression, or in the result that it is the name of.
-    pub(super) fn calls_aggregate(&self, expr: &Expr, columns: &[ResultColumn]) -> bool {
+    pub(super) fn calls_aggregate(&mut self, expr: &Expr, columns: &[ResultColumn]) -> bool {
+        let of_table = match expr {
+            Expr::Column(name) => self.first_of(&name.name.text).is_some(),
+            _ => false,
+        };
         let functions = &*self.session.functions.borrow();
         let named = |column: &&ResultColumn| match (column, expr) {
             (ResultColumn::Expr { alias: Some(alias), .. }, Expr::Column(name)) => {
@@ -44,7 +48,7 @@ impl<'q, S: Store> Binder<'q, S> {
             _ => false,
         };
         let of = match columns.iter().find(named) {
-            Some(ResultColumn::Expr { expr, .. }) => expr,
+            Some(ResultColumn::Expr { expr, .. }) if !of_table => expr,
             _ => expr,
         };
         has_aggregate(expr, functions) || has_aggregate(of, functions)
@@ -54,6 +58,12 @@ impl<'q, S: Store> Binder<'q, S> {
 /// Whether an aggregate is called in an expression; those of queries within it are theirs.
 pub(super) fn has_aggregate(expr: &Expr, functions: &Registry) -> bool {
     any_call(expr, &|call| is_aggregate(call, functions))
+}
+
+/// Whether an aggregate is called whose answer may depend on the order of the rows.
+pub(super) fn has_ordered_aggregate(expr: &Expr, functions: &Registry) -> bool {
+    let ordered = |call: &Call| !["count", "min", "max"].iter().any(|name| call.name.is(name));
+    any_call(expr, &|call| ordered(call) && is_aggregate(call, functions))
 }
 
 /// Whether an aggregate is called in what defines a window.

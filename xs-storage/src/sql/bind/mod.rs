@@ -9,11 +9,13 @@ mod argument;
 mod call;
 mod change;
 mod common;
+mod explain;
 mod expr;
 mod from;
 mod function;
 mod generated;
 mod group;
+mod nested;
 mod operators;
 mod pair;
 mod parameters;
@@ -158,6 +160,8 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     pub(in crate::sql) uses: Uses,
     /// That what is bound is a step that runs again and again.
     repeats: bool,
+    /// That the order of the query that is bound next doesn't matter where it stands.
+    unordered: bool,
     /// Views that are open.
     views: u32,
     /// The tables that are read.
@@ -184,6 +188,7 @@ impl<'q, S: Store> Binder<'q, S> {
             commons: Vec::new(),
             uses: Uses::default(),
             repeats: false,
+            unordered: false,
             views: 0,
             reads: Vec::new(),
             plan: Vec::new(),

@@ -41,6 +41,7 @@ impl<'q, S: Store> Binder<'q, S> {
         if steps.iter().any(|(_, clause)| names(clause, table) > 1) {
             return Err(Failure::error(format!("multiple references to recursive table: {name}")));
         }
+        let unordered = std::mem::take(&mut self.unordered) && select.limit.is_none();
         let commons = self.commons.len();
         if let Some(with) = &select.with {
             self.with(with)?;
@@ -58,6 +59,8 @@ impl<'q, S: Store> Binder<'q, S> {
         let reach = Reach::Row { depth: self.depth, current: current.clone(), columns: columns.clone() };
         self.commons[at].reach = reach;
         let mut collations: Vec<_> = setup.columns.iter().map(|column| column.collation).collect();
+        // With several steps, SQLite tells rows apart by what these have, whatever the first rows do.
+        let mut own = vec![None; columns.len()];
         let mut bodies = Vec::with_capacity(steps.len());
         let several = steps.len() > 1;
         if several {
@@ -71,12 +74,10 @@ impl<'q, S: Store> Binder<'q, S> {
                 self.commons[at].reach =
                     Reach::Row { depth: self.depth, current: current.clone(), columns: columns.clone() };
             }
-            let line = self.plan.len();
             let repeats = std::mem::replace(&mut self.repeats, true);
             let step = self.single(clause, &[], false);
             self.repeats = repeats;
             let (step, out) = step?;
-            self.uncover(line);
             self.depth -= if several { 2 } else { 0 };
             reaches = reaches.min(out);
             let Body::Core(core) = &step.body else { return Err(Failure::internal("a recursive step of values")) };
@@ -88,11 +89,14 @@ impl<'q, S: Store> Binder<'q, S> {
             }
             super::select::same_width(*op, columns.len(), step.columns.len())?;
             super::select::first_collations(&mut collations, &step.columns);
+            super::select::first_collations(&mut own, &step.columns);
             bodies.push(step.body);
         }
         self.depth -= 1;
-        let (order_by, all) = (&select.order_by, &select.compounds);
+        let order_by = if unordered { &[][..] } else { &select.order_by[..] };
+        let all = &select.compounds;
         let keys = self.compound_order(order_by, &select.first, all, &setup.columns, &collations)?;
+        let collations = if several { own } else { collations };
         let collations = collations.into_iter().map(Option::unwrap_or_default).collect();
         let distinct = steps.iter().any(|(op, _)| *op == CompoundOp::Union);
         let recursive = Recursive::new(setup.body, bodies, current, collations, distinct, keys);
@@ -109,20 +113,6 @@ impl<'q, S: Store> Binder<'q, S> {
             && let Some(Slot::Rows(rows)) = frame.slots.get_mut(*slot)
         {
             rows.keep = false;
-        }
-    }
-
-    /// The row at hand is no query that the plan could tell of: what has nothing below it is no line.
-    fn uncover(&mut self, from: usize) {
-        let mut at = from;
-        while at < self.plan.len() {
-            let (depth, line) = &self.plan[at];
-            let has_more = self.plan.get(at + 1).is_some_and(|(next, _)| next > depth);
-            let covers = line.starts_with("CO-ROUTINE ") || line.starts_with("MATERIALIZE ");
-            match covers && !has_more {
-                true => drop(self.plan.remove(at)),
-                false => at += 1,
-            }
         }
     }
 }

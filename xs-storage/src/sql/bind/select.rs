@@ -1,8 +1,9 @@
 //! `SELECT`, from its clauses to a query that runs.
 
+use super::explain;
 use super::expr::Bound;
 use super::from::{FromTable, last_right};
-use super::group::{By, has_aggregate, window_has_aggregate};
+use super::group::{By, has_aggregate, has_ordered_aggregate, has_window, window_has_aggregate};
 use super::window::{LevelWindows, windowed};
 use super::{Binder, Groups, ScopeColumn};
 use crate::row::{Collation, KeyColumn};
@@ -32,9 +33,11 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn select_with(&mut self, select: &'q ast::Select) -> Result<(Query<S>, usize)> {
+        let unordered = std::mem::take(&mut self.unordered) && select.limit.is_none();
+        let order_by = if unordered { &[][..] } else { &select.order_by[..] };
         let (mut query, reaches) = match select.compounds.is_empty() {
-            true => self.single(&select.first, &select.order_by, select.limit.is_some())?,
-            false => self.compound_of(&select.first, &select.compounds, &select.order_by)?,
+            true => self.single(&select.first, order_by, select.limit.is_some())?,
+            false => self.compound_of(&select.first, &select.compounds, order_by)?,
         };
         self.limit(&mut query, select.limit.as_ref())?;
         Ok((query, reaches))
@@ -57,16 +60,31 @@ impl<'q, S: Store> Binder<'q, S> {
         compounds: &'q [(ast::CompoundOp, Clause)],
         order_by: &'q [OrderTerm],
     ) -> Result<(Query<S>, usize)> {
+        let around = std::mem::take(&mut self.plan);
+        self.depth += 2;
         let (left, mut reaches) = self.single(first, &[], false)?;
+        let mut lines = vec![(ast::CompoundOp::UnionAll, std::mem::take(&mut self.plan))];
         let mut parts = vec![(ast::CompoundOp::UnionAll, left.body)];
         let columns = left.columns;
         let mut collations: Vec<_> = columns.iter().map(|column| column.collation).collect();
+        let mut widths = vec![(ast::CompoundOp::UnionAll, columns.len())];
         for (op, clause) in compounds {
             let (next, out) = self.single(clause, &[], false)?;
             reaches = reaches.min(out);
-            same_width(*op, columns.len(), next.columns.len())?;
             parts.push((*op, next.body));
             first_collations(&mut collations, &next.columns);
+            widths.push((*op, next.columns.len()));
+            lines.push((*op, std::mem::take(&mut self.plan)));
+        }
+        self.depth -= 2;
+        self.plan = around;
+        self.plan.extend(match order_by.is_empty() {
+            true => explain::compound(lines, self.depth),
+            false => explain::merged(lines, self.depth),
+        });
+        // Of several that differ, the last one is told of.
+        for pair in widths.windows(2).rev() {
+            same_width(pair[1].0, pair[0].1, pair[1].1)?;
         }
         let keys = self.compound_order(order_by, first, compounds, &columns, &collations)?;
         let collations = collations.into_iter().map(Option::unwrap_or_default).collect();
@@ -121,21 +139,29 @@ impl<'q, S: Store> Binder<'q, S> {
     fn values(&mut self, rows: &'q [Vec<ast::Expr>], order_by: &[OrderTerm]) -> Result<(Query<S>, usize)> {
         self.push_level();
         let width = rows.first().map_or(0, Vec::len);
+        self.plan.push(match rows.len() {
+            1 => (self.depth, "SCAN CONSTANT ROW".to_owned()),
+            rows => (self.depth, format!("SCAN {rows} CONSTANT ROWS")),
+        });
+        let mut columns: Vec<OutputColumn> = Vec::with_capacity(width);
         let mut bound = Vec::with_capacity(rows.len());
         for row in rows {
             if row.len() != width {
                 return Err(Failure::error("all VALUES must have the same number of terms"));
             }
-            bound.push(self.exprs(row)?);
+            let row = row.iter().map(|expr| self.expr(expr)).collect::<Result<Vec<_>>>()?;
+            // The columns are what the first row's are.
+            if columns.is_empty() {
+                columns.extend(row.iter().enumerate().map(|(at, Bound { affinity, collation, .. })| OutputColumn {
+                    name: format!("column{}", at + 1).into(),
+                    affinity: *affinity,
+                    collation: *collation,
+                    declared: "".into(),
+                }));
+            }
+            bound.push(row.into_iter().map(|value| value.expr).collect());
         }
         let reaches = self.pop_level()?.reaches;
-        let column = |at: usize| OutputColumn {
-            name: format!("column{}", at + 1).into(),
-            affinity: None,
-            collation: None,
-            declared: "".into(),
-        };
-        let columns: Vec<_> = (0..width).map(column).collect();
         let mut keys = Vec::new();
         for (at, term) in order_by.iter().enumerate() {
             let (expr, collation) = uncollated(&term.expr)?;
@@ -153,7 +179,10 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn core(&mut self, query: &'q ast::Query, order_by: &'q [OrderTerm], limited: bool) -> Result<(Query<S>, usize)> {
-        let (mut tables, outside) = self.sources(&query.from)?;
+        self.unordered = self.orders_anew(query, order_by);
+        let sources = self.sources(&query.from);
+        self.unordered = false;
+        let (mut tables, outside) = sources?;
         let grouped = self.grouped(query);
         self.push_level();
         self.level().grouped = grouped;
@@ -217,7 +246,9 @@ impl<'q, S: Store> Binder<'q, S> {
         let wish = wish.map(|keys| crate::sql::plan::Wish::new(&keys, limited || windowed));
         let (line, passes) = (self.plan.len(), self.level().windows.as_ref().map_or(0, LevelWindows::passes));
         self.depth += passes;
+        let shared = explain::shared(&tables);
         let planned = self.plan_joins(tables, joins, filter, wish)?;
+        self.uncover(line, &shared);
         let mut level = self.pop_level()?;
         // Groups come in the directions of what sorts them next, if that is as many terms.
         let order = match &level.windows {
@@ -262,6 +293,16 @@ impl<'q, S: Store> Binder<'q, S> {
             bound.sort = Some(Sort::new(sort, total));
         }
         Ok((bound, outside.min(level.reaches)))
+    }
+
+    /// Whether the order of the queries that it reads is lost, and nothing depends on it.
+    fn orders_anew(&self, query: &ast::Query, order_by: &[OrderTerm]) -> bool {
+        let functions = &*self.session.functions.borrow();
+        let depends = |expr: &ast::Expr| has_ordered_aggregate(expr, functions) || has_window(expr);
+        let in_result = |column: &ResultColumn| matches!(column, ResultColumn::Expr { expr, .. } if depends(expr));
+        (query.from.len() > 1 || !order_by.is_empty())
+            && !query.columns.iter().any(in_result)
+            && !query.having.iter().chain(order_by.iter().map(|term| &term.expr)).any(depends)
     }
 
     fn grouped(&self, query: &ast::Query) -> bool {
@@ -333,17 +374,19 @@ impl<'q, S: Store> Binder<'q, S> {
     ) -> Result<Vec<(ScopeColumn, bool)>> {
         let (mut columns, mut any) = (Vec::new(), false);
         let last_right = last_right(tables).unwrap_or(0);
-        for (at, table) in self.level().tables.clone().into_iter().enumerate() {
+        for table in self.level().tables.clone() {
             if of.is_some_and(|of| !of.is(&table.name)) {
                 continue;
             }
             any = true;
-            for column in table.columns.into_iter().take(tables[at].shown()) {
+            let of_slot = |column: &ScopeColumn| tables.get(column.place.slot());
+            let most = table.columns.first().and_then(of_slot).map_or(usize::MAX, FromTable::shown);
+            for column in table.columns.into_iter().take(most) {
                 if column.hidden && of.is_none() {
                     continue;
                 }
                 // Left of a join that keeps right rows, a table's column is shown as what the joins made of it.
-                let merged = column.hidden && column.used_again && at < last_right;
+                let merged = column.hidden && column.used_again && column.place.slot() < last_right;
                 let column = match merged {
                     true => self.first_of(&column.name).unwrap_or(column),
                     false => column,
@@ -359,7 +402,7 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     /// The column that a name without a table means in the innermost level.
-    fn first_of(&mut self, name: &str) -> Option<ScopeColumn> {
+    pub(super) fn first_of(&mut self, name: &str) -> Option<ScopeColumn> {
         let mut columns = self.level().tables.iter().flat_map(|table| &table.columns);
         columns.find(|column| !column.hidden && column.name.eq_ignore_ascii_case(name)).cloned()
     }
@@ -423,12 +466,7 @@ pub(super) fn first_collations(collations: &mut [Option<Collation>], columns: &[
 
 /// The parts of a compound have as many results.
 pub(super) fn same_width(op: ast::CompoundOp, left: usize, right: usize) -> Result<()> {
-    let name = match op {
-        ast::CompoundOp::Union => "UNION",
-        ast::CompoundOp::UnionAll => "UNION ALL",
-        ast::CompoundOp::Except => "EXCEPT",
-        ast::CompoundOp::Intersect => "INTERSECT",
-    };
+    let name = explain::name_of(op);
     match left == right {
         true => Ok(()),
         false => Err(Failure::error(format!(

@@ -175,7 +175,7 @@ impl<'q, S: Store> LevelWindows<'q, S> {
         let mut opened = Vec::new();
         for (at, pass) in self.bound.passes.iter().enumerate().rev() {
             let (inner, name) = (depth + at as u32 + 1, format!("(subquery-{})", at + 2));
-            let sorts = !pass.order().is_empty() && !(sorted && at + 1 == passes as usize);
+            let sorts = !(pass.order().is_empty() || sorted && at + 1 == passes as usize);
             if sorts {
                 plan.push((inner, "USE TEMP B-TREE FOR ORDER BY".to_owned()));
             }

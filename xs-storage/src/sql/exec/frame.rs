@@ -31,6 +31,16 @@ pub(in crate::sql) enum Place {
     Register(u16),
 }
 
+impl Place {
+    /// The slot that it is in; none are the last.
+    pub(in crate::sql) fn slot(self) -> usize {
+        match self {
+            Place::Column { slot, .. } | Place::Real { slot, .. } | Place::Rowid { slot } => usize::from(slot),
+            Place::Register(_) => usize::MAX,
+        }
+    }
+}
+
 /// The rows of one query.
 pub(in crate::sql) struct Frame<S: Store> {
     pub(in crate::sql) slots: Vec<Slot<S>>,

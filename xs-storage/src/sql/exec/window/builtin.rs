@@ -2,16 +2,19 @@
 
 use super::{Partition, WindowCall, extent::Extents, seen};
 use crate::row::ValueRef;
+use crate::sql::exec::frame::Outer;
 use crate::sql::failure::{Failure, Result};
 use crate::sql::function::WindowFunction;
+use crate::sql::store::Store;
 use crate::sql::value::{self, Affinity, Value};
 
 /// The answer for each row of a partition.
-pub(super) fn answers(
+pub(super) fn answers<S: Store>(
     call: &WindowCall,
     function: WindowFunction,
     partition: &Partition<'_>,
     extents: &Extents,
+    outer: Outer<'_, S>,
 ) -> Result<Vec<Value>> {
     let len = partition.len();
     let each = |answer: &dyn Fn(usize) -> Value| Ok((0..len).map(answer).collect());
@@ -44,7 +47,10 @@ pub(super) fn answers(
             let last = seen(partition, extents, at).next_back();
             shown(call, partition, last)
         }),
-        WindowFunction::NthValue => (0..len).map(|at| nth(call, partition, extents, at)).collect(),
+        WindowFunction::NthValue => {
+            let each = |at| outer.run.check().and_then(|()| nth(call, partition, extents, at));
+            (0..len).map(each).collect()
+        }
     }
 }
 

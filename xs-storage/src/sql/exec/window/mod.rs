@@ -138,7 +138,7 @@ impl<S: Store> Windows<S> {
                 for call in &pass.calls {
                     answers.push(match &call.callee {
                         Callee::Aggregate(begin) => slide::answers(call, begin, &partition, &extents, outer)?,
-                        Callee::Function(function) => builtin::answers(call, *function, &partition, &extents)?,
+                        Callee::Function(function) => builtin::answers(call, *function, &partition, &extents, outer)?,
                     });
                 }
                 for (call, answers) in pass.calls.iter().zip(answers) {
