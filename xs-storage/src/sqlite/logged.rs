@@ -234,7 +234,10 @@ impl Pager {
             return match mode == self.journal_mode() {
                 true => Ok(()),
                 // It would change how the transaction ends that is under way.
-                false if mode != JournalMode::Wal && self.wal.is_none() => Ok(self.mode = mode),
+                false if mode != JournalMode::Wal && self.wal.is_none() => {
+                    self.mode = mode;
+                    Ok(())
+                }
                 false => {
                     let way = if mode == JournalMode::Wal { "into" } else { "out of" };
                     Err(Error::Invalid(format!("cannot change {way} wal mode from within a transaction")))

@@ -63,14 +63,14 @@ fn first_word(region: usize) -> usize {
 
 fn slot(words: &[AtomicU32], at: usize) -> u16 {
     let [a, b, c, d] = load(words, FRAMES as usize + at / 2).to_ne_bytes();
-    u16::from_ne_bytes(if at % 2 == 0 { [a, b] } else { [c, d] })
+    u16::from_ne_bytes(if at.is_multiple_of(2) { [a, b] } else { [c, d] })
 }
 
 /// Only who has the lock to write does this, so that nobody changes the other half meanwhile.
 fn set_slot(words: &[AtomicU32], at: usize, to: u16) {
     let word = FRAMES as usize + at / 2;
     let ([a, b, c, d], [x, y]) = (load(words, word).to_ne_bytes(), to.to_ne_bytes());
-    store(words, word, u32::from_ne_bytes(if at % 2 == 0 { [x, y, c, d] } else { [a, b, x, y] }));
+    store(words, word, u32::from_ne_bytes(if at.is_multiple_of(2) { [x, y, c, d] } else { [a, b, x, y] }));
 }
 
 fn load(words: &[AtomicU32], at: usize) -> u32 {
