@@ -95,4 +95,14 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts![basics, returning, upserts, update_from, triggers, trigger_errors, trigger_conflicts, changing_views];
+transcripts![
+    basics,
+    returning,
+    upserts,
+    update_from,
+    triggers,
+    trigger_errors,
+    trigger_conflicts,
+    changing_views,
+    change_corners
+];

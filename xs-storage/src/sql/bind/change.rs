@@ -133,7 +133,6 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let reads = self.reads.len();
         let source = insert.source.as_ref().map(|source| self.select(source)).transpose()?.map(|(query, _)| query);
-        self.commons.truncate(commons);
         let hooks = self.hooks(&table, Event::Insert);
         let gather = !hooks.is_empty() || self.reads[reads..].contains(&table.root);
         if let Some(source) = &source
@@ -164,6 +163,7 @@ impl<'q, S: Store> Binder<'q, S> {
         });
         given.extend(bound.names_rowid().then_some(Target::Rowid));
         self.expect_deletes(&bound.writer, &given)?;
+        self.commons.truncate(commons);
         self.expect(&bound.hooks.after, conflict)?;
         Ok(bound)
     }
@@ -176,11 +176,11 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let (indexed, filter) = (delete.indexed.as_ref(), delete.filter.as_ref());
         let rows = self.changed((&table, view), &delete.target, indexed, &[], filter, &[])?;
-        self.commons.truncate(commons);
         let writer = self.writer(&table, None)?;
         let returning = self.returning(&delete.returning, &table, Side::Old, 1)?;
         let hooks = self.hooks(&table, Event::Delete);
         self.expect_all(&table, Event::Delete, None)?;
+        self.commons.truncate(commons);
         Ok(Change { writer, rows, sets: None, hooks, deletes: Hooks::default(), returning, state: Changing::default() })
     }
 
@@ -214,12 +214,12 @@ impl<'q, S: Store> Binder<'q, S> {
         let joined = if values.is_some() { &[][..] } else { &assigned[..] };
         let (indexed, filter) = (update.indexed.as_ref(), update.filter.as_ref());
         let rows = self.changed((&table, view), &update.target, indexed, &update.from, filter, joined)?;
-        self.commons.truncate(commons);
         let writer = self.writer(&table, conflict)?;
         let (hooks, deletes) = (self.hooks(&table, Event::Update(&names)), self.hooks(&table, Event::Delete));
         let returning = self.returning(&update.returning, &table, Side::New, 1)?;
         self.expect_all(&table, Event::Update(&names), conflict)?;
         self.expect_deletes(&writer, &targets)?;
+        self.commons.truncate(commons);
         let sets = Some(Sets { targets, values });
         Ok(Change { writer, rows, sets, hooks, deletes, returning, state: Changing::default() })
     }
@@ -262,7 +262,7 @@ impl<'q, S: Store> Binder<'q, S> {
 
     /// A value that is assigned.
     pub(super) fn assigned_value(&mut self, Assigned { value, column, of }: Assigned<'q>) -> Result<Expr<S>> {
-        let ast::Expr::Subquery(select) = value else { return Ok(self.expr(value)?.expr) };
+        let ast::Expr::Subquery(select) = value else { return Ok(self.expr(value).map_err(no_aggregate)?.expr) };
         let (query, correlated) = self.subquery(select, "SCALAR ")?;
         let columns = query.columns.len();
         if columns != of {
@@ -326,5 +326,13 @@ impl<'q, S: Store> Binder<'q, S> {
         let columns = outputs.iter().map(|_| column()).collect();
         let core = Core::new(frame, planned.joined, None, outputs, None);
         Ok(Query::new(Body::Core(Box::new(core)), columns))
+    }
+}
+
+/// The failure of an aggregate that has no rows to be of, as SQLite says it here.
+pub(super) fn no_aggregate(failure: Failure) -> Failure {
+    match failure.message().strip_prefix("misuse of aggregate: ") {
+        Some(name) => Failure::error(format!("misuse of aggregate function {name}")),
+        None => failure,
     }
 }

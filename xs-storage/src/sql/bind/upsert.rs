@@ -25,7 +25,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 None => None,
                 Some(target) => {
                     self.push_level();
-                    self.level().tables.push(pair::side(&table.name, &table, Side::Old, Names::Columns));
+                    self.level().tables.push(pair::side(&name, &table, Side::Old, Names::Columns));
                     let key = self.key(&table, target)?;
                     self.pop_level()?;
                     let which = if tree.upserts.len() > 1 { format!("{} ", ordinal(at + 1)) } else { String::new() };

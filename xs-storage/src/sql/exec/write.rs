@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::change::Target;
 use super::expr::Expr;
 use super::frame::{Frame, Outer};
+use super::keys::{Clause, Key, keys, not_unique, not_unique_index};
 use super::session::Session;
 use crate::row::{ValueRef, encode, record};
 use crate::sql::ast::Conflict;
@@ -38,22 +38,6 @@ pub(in crate::sql) struct Writer<S: Store> {
     pub(in crate::sql) sequence_tree: Option<TreeId>,
 }
 
-/// What no two rows have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sql) enum Key {
-    Rowid,
-    /// The columns of a unique index.
-    Index(usize),
-}
-
-/// What an `ON CONFLICT` clause says is done with the row that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sql) enum Clause {
-    Nothing,
-    /// It is updated, by the clause of this number.
-    Update(usize),
-}
-
 /// What became of a row.
 pub(super) enum Outcome {
     /// It has this rowid.
@@ -74,9 +58,9 @@ pub(super) enum Outcome {
 }
 
 /// A broken constraint.
-struct Broken {
-    code: ResultCode,
-    message: String,
+pub(super) struct Broken {
+    pub(super) code: ResultCode,
+    pub(super) message: String,
 }
 
 /// What a constraint's answer to a row is.
@@ -102,22 +86,6 @@ impl<S: Store> Writer<S> {
         let keys = keys(&table, conflict).into_iter().map(|key| (key, None)).collect();
         let (announce, free, sequence_tree) = (false, 0, None);
         Writer { table, checks, defaults, frame, conflict, keys, announce, free, cursor, indexes, sequence_tree }
-    }
-
-    /// Whether rows may be deleted for others, if no more is assigned than this.
-    pub(in crate::sql) fn may_replace(&self, assigned: &[Target]) -> bool {
-        let column = self.table.rowid_column.map_or(Target::Rowid, Target::Column);
-        let numbered = assigned.contains(&Target::Rowid) || assigned.contains(&column);
-        let said = |key: &Key| match key {
-            Key::Rowid => Some(self.table.rowid_conflict).filter(|_| numbered),
-            Key::Index(at) => {
-                let index = self.table.indexes.get(*at)?;
-                let named = index.parts.iter().any(|part| assigned.contains(&Target::Column(part.column)));
-                index.unique.filter(|_| numbered || named)
-            }
-        };
-        let replaces = |said: Conflict| self.conflict.unwrap_or(said) == Conflict::Replace;
-        self.keys.iter().any(|(key, clause)| clause.is_none() && said(key).is_some_and(replaces))
     }
 
     /// Whether it is a view, which triggers write instead.
@@ -377,40 +345,6 @@ impl<S: Store> Writer<S> {
 
 fn refs(values: &[Value]) -> SmallVec<[ValueRef<'_>; 4]> {
     values.iter().map(Value::as_ref).collect()
-}
-
-/// The keys of a table in the order in which SQLite looks at them: the rowid, then the newest index first, and behind them those
-/// that replace, so that nothing is deleted for a row that is refused.
-fn keys(table: &Table, conflict: Option<Conflict>) -> Vec<Key> {
-    let mut keys = vec![(Key::Rowid, table.rowid_conflict)];
-    for (at, index) in table.indexes.iter().enumerate().rev() {
-        keys.extend(index.unique.map(|said| (Key::Index(at), said)));
-    }
-    keys[1..].sort_by_key(|(_, said)| *said == Conflict::Replace);
-    if conflict.is_none() && table.rowid_conflict == Conflict::Replace {
-        keys.rotate_left(1);
-    }
-    keys.into_iter().map(|(key, _)| key).collect()
-}
-
-fn not_unique(table: &Table, key: Key) -> Broken {
-    let name = |column: usize| format!("{}.{}", table.name, table.columns[column].name);
-    let (code, columns) = match (key, table.rowid_column) {
-        (Key::Rowid, Some(column)) => (ResultCode::PRIMARY_KEY, name(column)),
-        (Key::Rowid, None) => (ResultCode::ROWID, format!("{}.rowid", table.name)),
-        (Key::Index(at), _) => return not_unique_index(table, &table.indexes[at]),
-    };
-    Broken { code, message: format!("UNIQUE constraint failed: {columns}") }
-}
-
-fn not_unique_index(table: &Table, index: &Index) -> Broken {
-    let column = |part: &crate::sql::catalog::IndexPart| format!("{}.{}", table.name, table.columns[part.column].name);
-    let columns: Vec<_> = index.parts.iter().map(column).collect();
-    let code = match index.origin {
-        crate::sql::catalog::Origin::PrimaryKey => ResultCode::PRIMARY_KEY,
-        _ => ResultCode::UNIQUE,
-    };
-    Broken { code, message: format!("UNIQUE constraint failed: {}", columns.join(", ")) }
 }
 
 /// What follows from a broken constraint.
