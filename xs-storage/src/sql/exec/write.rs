@@ -88,6 +88,11 @@ impl<S: Store> Writer<S> {
         Writer { table, checks, defaults, frame, conflict, keys, announce, free, cursor, indexes, sequence_tree }
     }
 
+    /// Whether a rowid that is taken is the first thing that is wrong with a row, and another row is updated then.
+    pub(super) fn asks_rowid_first(&self) -> bool {
+        self.checks.is_empty() && matches!(self.keys.first(), Some((Key::Rowid, Some(Clause::Update(_)))))
+    }
+
     /// Whether it is a view, which triggers write instead.
     pub(super) fn is_view(&self) -> bool {
         self.table.root == 0
