@@ -97,6 +97,7 @@ macro_rules! transcripts {
 
 transcripts![
     basics,
+    change_corners,
     changing_views,
     common_tables,
     durability,

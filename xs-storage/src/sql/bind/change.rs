@@ -137,7 +137,6 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let reads = self.reads.len();
         let source = insert.source.as_ref().map(|source| self.select(source)).transpose()?.map(|(query, _)| query);
-        self.commons.truncate(commons);
         let hooks = self.hooks(&table, Event::Insert);
         let gather = !hooks.is_empty() || self.reads[reads..].contains(&table.root);
         if let Some(source) = &source
@@ -168,6 +167,7 @@ impl<'q, S: Store> Binder<'q, S> {
         });
         given.extend(bound.names_rowid().then_some(Target::Rowid));
         self.expect_deletes(&bound.writer, &given)?;
+        self.commons.truncate(commons);
         self.expect(&bound.hooks.after, conflict)?;
         Ok(bound)
     }
@@ -180,11 +180,11 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let (indexed, filter) = (delete.indexed.as_ref(), delete.filter.as_ref());
         let rows = self.changed((&table, view), &delete.target, indexed, &[], filter, &[])?;
-        self.commons.truncate(commons);
         let writer = self.writer(&table, None)?;
         let returning = self.returning(&delete.returning, &table, Side::Old, 1)?;
         let hooks = self.hooks(&table, Event::Delete);
         self.expect_all(&table, Event::Delete, None)?;
+        self.commons.truncate(commons);
         Ok(Change { writer, rows, sets: None, hooks, deletes: Hooks::default(), returning, state: Changing::default() })
     }
 
@@ -218,12 +218,12 @@ impl<'q, S: Store> Binder<'q, S> {
         let joined = if values.is_some() { &[][..] } else { &assigned[..] };
         let (indexed, filter) = (update.indexed.as_ref(), update.filter.as_ref());
         let rows = self.changed((&table, view), &update.target, indexed, &update.from, filter, joined)?;
-        self.commons.truncate(commons);
         let writer = self.writer(&table, conflict)?;
         let (hooks, deletes) = (self.hooks(&table, Event::Update(&names)), self.hooks(&table, Event::Delete));
         let returning = self.returning(&update.returning, &table, Side::New, 1)?;
         self.expect_all(&table, Event::Update(&names), conflict)?;
         self.expect_deletes(&writer, &targets)?;
+        self.commons.truncate(commons);
         let sets = Some(Sets { targets, values });
         Ok(Change { writer, rows, sets, hooks, deletes, returning, state: Changing::default() })
     }
@@ -266,7 +266,7 @@ impl<'q, S: Store> Binder<'q, S> {
 
     /// A value that is assigned.
     pub(super) fn assigned_value(&mut self, Assigned { value, column, of }: Assigned<'q>) -> Result<Expr<S>> {
-        let ast::Expr::Subquery(select) = value else { return Ok(self.expr(value)?.expr) };
+        let ast::Expr::Subquery(select) = value else { return Ok(self.expr(value).map_err(no_aggregate)?.expr) };
         let (query, correlated) = self.subquery(select, "SCALAR ")?;
         let columns = query.columns.len();
         if columns != of {
@@ -342,5 +342,13 @@ fn ordinary(table: &Table, target: &Target, verb: &str) -> Result<()> {
             Err(Failure::error(format!("cannot {verb} generated column \"{}\"", table.columns[*at].name)))
         }
         _ => Ok(()),
+    }
+}
+
+/// The failure of an aggregate that has no rows to be of, as SQLite says it here.
+pub(super) fn no_aggregate(failure: Failure) -> Failure {
+    match failure.message().strip_prefix("misuse of aggregate: ") {
+        Some(name) => Failure::error(format!("misuse of aggregate function {name}")),
+        None => failure,
     }
 }

@@ -84,6 +84,13 @@ pub(in crate::sql) struct ScopeTable {
     pub(in crate::sql) rowid: Option<Place>,
 }
 
+impl ScopeTable {
+    /// Whether all of its columns are said with its name: as `excluded` is.
+    fn is_qualified(&self) -> bool {
+        self.columns.iter().all(|column| column.hidden && matches!(column.place, Place::Register(_)))
+    }
+}
+
 /// The aggregates of a level.
 pub(in crate::sql) struct Groups<S: Store> {
     aggregates: Vec<Aggregate<S>>,
@@ -242,14 +249,17 @@ impl<'q, S: Store> Binder<'q, S> {
                     continue;
                 }
                 let fits = |of: &&ScopeColumn| {
-                    // A row that is changed is in no database.
-                    let here = column.schema.is_none() || !matches!(of.place, Place::Register(_));
+                    // `NEW`, `OLD` and `excluded` are in no database.
+                    let here = column.schema.is_none() || !(of.hidden && matches!(of.place, Place::Register(_)));
                     here && of.name.eq_ignore_ascii_case(name) && (qualified.is_some() || !of.hidden)
                 };
                 found.extend(table.columns.iter().filter(fits).cloned());
             }
             if found.is_empty() && ["rowid", "oid", "_rowid_"].iter().any(|rowid| rowid.eq_ignore_ascii_case(name)) {
-                let named = |table: &&ScopeTable| column.table.as_ref().is_none_or(|wanted| wanted.is(&table.name));
+                let named = |table: &&ScopeTable| match &column.table {
+                    Some(wanted) => wanted.is(&table.name),
+                    None => !table.is_qualified(),
+                };
                 let tables: Vec<_> = self.levels[at].tables.iter().filter(named).collect();
                 if let [ScopeTable { rowid: Some(place), .. }] = tables[..] {
                     found.push(ScopeColumn {

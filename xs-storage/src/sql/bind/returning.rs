@@ -1,8 +1,8 @@
 //! `RETURNING`, bound.
 
-use super::group::has_aggregate;
+use super::change::no_aggregate;
 use super::{Binder, ScopeTable, pair};
-use crate::sql::ast::ResultColumn;
+use crate::sql::ast::{self, ResultColumn};
 use crate::sql::catalog::Table;
 use crate::sql::exec::{Expr, OutputColumn, Returning, Side};
 use crate::sql::failure::{Failure, Result};
@@ -52,8 +52,13 @@ impl<'q, S: Store> Binder<'q, S> {
                     return Err(Failure::error("RETURNING may not use \"TABLE.*\" wildcards"));
                 }
                 ResultColumn::Expr { expr, alias, span } => {
-                    self.check_no_aggregate(expr)?;
-                    let bound = self.expr(expr)?;
+                    if let ast::Expr::Column(column) = expr
+                        && column.schema.is_some()
+                    {
+                        // The row is in no database.
+                        return Err(self.no_column(column));
+                    }
+                    let bound = self.expr(expr).map_err(no_aggregate)?;
                     let mut column = self.shown(expr, &bound);
                     if let Some(alias) = alias {
                         column.name = alias.text.clone();
@@ -67,14 +72,5 @@ impl<'q, S: Store> Binder<'q, S> {
             }
         }
         Ok((columns, outputs))
-    }
-
-    /// Fails where an aggregate has no rows to be of.
-    fn check_no_aggregate(&self, expr: &crate::sql::ast::Expr) -> Result<()> {
-        let crate::sql::ast::Expr::Call(call) = expr else { return Ok(()) };
-        match has_aggregate(expr, &self.session.functions.borrow()) && call.over.is_none() {
-            true => Err(Failure::error(format!("misuse of aggregate function {}()", call.name.text))),
-            false => Ok(()),
-        }
     }
 }

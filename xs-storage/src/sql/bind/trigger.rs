@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::change::no_aggregate;
 use super::{Binder, pair};
 use crate::sql::ast::{self, Conflict, TriggerStep};
 use crate::sql::catalog::{Catalog, Event, Relation, Table, Trigger};
@@ -111,11 +112,12 @@ impl<'q, S: Store> Binder<'q, S> {
         if *event != ast::TriggerEvent::Insert {
             self.level().tables.push(pair::side("old", table, Side::Old, pair::Names::Trigger));
         }
-        let when = trigger.create.when.as_ref().map(|when| self.expr(when)).transpose()?.map(|when| when.expr);
+        let when = trigger.create.when.as_ref().map(|when| self.expr(when).map_err(no_aggregate)).transpose()?;
+        let when = when.map(|when| when.expr);
         let mut parts = Vec::with_capacity(trigger.create.steps.len());
         for step in &trigger.create.steps {
             parts.push(match step {
-                TriggerStep::Select(select) => Part::Query(self.select(select)?.0),
+                TriggerStep::Select(select) => Part::Query(Box::new(self.select(select)?.0)),
                 TriggerStep::Insert(insert) => Part::Insert(Box::new(self.insert(insert)?)),
                 TriggerStep::Update(update) => Part::Change(Box::new(self.update(update)?)),
                 TriggerStep::Delete(delete) => Part::Change(Box::new(self.delete(delete)?)),

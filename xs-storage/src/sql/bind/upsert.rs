@@ -14,6 +14,9 @@ use crate::sql::store::Store;
 impl<'q, S: Store> Binder<'q, S> {
     /// Binds the clauses of an `INSERT` to it.
     pub(super) fn upserts(&mut self, insert: &mut Insert<S>, tree: &'q ast::Insert) -> Result<()> {
+        if tree.upserts.is_empty() {
+            return Ok(());
+        }
         let table = insert.writer.table.clone();
         let name = tree.target.alias.as_ref().map_or(&table.name, |alias| &alias.text).clone();
         let mut named = Vec::with_capacity(tree.upserts.len());
@@ -22,7 +25,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 None => None,
                 Some(target) => {
                     self.push_level();
-                    self.level().tables.push(pair::side(&table.name, &table, Side::Old, Names::Columns));
+                    self.level().tables.push(pair::side(&name, &table, Side::Old, Names::Columns));
                     let key = self.key(&table, target)?;
                     self.pop_level()?;
                     let which = if tree.upserts.len() > 1 { format!("{} ", ordinal(at + 1)) } else { String::new() };

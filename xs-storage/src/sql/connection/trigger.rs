@@ -54,21 +54,21 @@ pub(super) fn create<S: Store>(
         }
         (Relation::Table(_), _) => {}
     }
-    if has_parameter(text) {
-        return Err(Failure::error("trigger cannot use variables"));
-    }
-    let sql = stored("CREATE TRIGGER", &create.name.name, text);
+    let sql = stored("CREATE TRIGGER", &create.name.name, whole(text)?);
     add_row(&mut *session.store.borrow_mut(), "trigger", name, table, 0, Some(&sql))?;
     session.schema_changed()
 }
 
-/// Whether a value would have to be bound to it.
-fn has_parameter(text: &str) -> bool {
+/// The statement to its `END`. No value can be bound to it.
+fn whole(text: &str) -> Result<&str> {
     let mut lexer = Lexer::new(text);
+    let mut end = 0;
     loop {
-        match lexer.next_token().kind {
-            TokenKind::Variable => return true,
-            TokenKind::End | TokenKind::Illegal => return false,
+        let token = lexer.next_token();
+        match token.kind {
+            TokenKind::Variable => return Err(Failure::error("trigger cannot use variables")),
+            TokenKind::EndWord => end = token.end as usize,
+            TokenKind::End | TokenKind::Illegal => return Ok(text.get(..end).unwrap_or(text)),
             _ => {}
         }
     }

@@ -21,7 +21,7 @@ pub(in crate::sql) struct Routine<S: Store> {
 
 /// A statement of a trigger.
 pub(in crate::sql) enum Part<S: Store> {
-    Query(Query<S>),
+    Query(Box<Query<S>>),
     Insert(Box<Insert<S>>),
     Change(Box<Change<S>>),
 }

@@ -138,11 +138,14 @@ impl RowChange {
                 Phase::Begin => {
                     self.phase = Phase::Check;
                     if !rules.hooks.before.is_empty() {
-                        // What is inserted to a view stays as it was given.
-                        if self.event == Event::Update || !writer.is_view() {
+                        // The triggers see the types of the columns, except of what is inserted to a view.
+                        let given = (self.event == Event::Insert).then(|| self.new.clone());
+                        if given.is_none() || !writer.is_view() {
                             writer.announced(&mut self.new, outer)?;
                         }
-                        return Ok(Progress::Fire(self.firing(writer, &rules.hooks.before)));
+                        let firing = self.firing(writer, &rules.hooks.before);
+                        self.new = given.unwrap_or_else(|| std::mem::take(&mut self.new));
+                        return Ok(Progress::Fire(firing));
                     }
                 }
                 Phase::Check => {
@@ -168,6 +171,7 @@ impl RowChange {
                     } else {
                         let announce = !rules.deletes.is_empty() && session.recursive_triggers.get();
                         let new = if announce { self.new.clone() } else { std::mem::take(&mut self.new) };
+                        let given = (self.event == Event::Insert && writer.asks_rowid_first()).then(|| new.clone());
                         (writer.announce, writer.free) = (announce, self.free);
                         let before = std::mem::replace(&mut writer.conflict, self.conflict);
                         let written = writer.write(new, self.rowid, old, outer);
@@ -180,7 +184,14 @@ impl RowChange {
                                 continue;
                             }
                             Outcome::Upsert { clause, other, rowid } => {
-                                let new = writer.values().to_vec();
+                                // SQLite has given nothing its type yet when it finds the rowid taken.
+                                let mut new = match given.filter(|_| other == rowid) {
+                                    Some(given) => given,
+                                    None => writer.values().to_vec(),
+                                };
+                                if let Some(value) = writer.table.rowid_column.and_then(|at| new.get_mut(at)) {
+                                    *value = Value::Integer(rowid);
+                                }
                                 return Ok(Progress::Upsert { clause, other, new, rowid });
                             }
                             Outcome::Written(rowid) => {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::change::Target;
 use super::expr::Expr;
 use super::frame::{Frame, Outer};
 use super::generated::into_registers;
 use super::keyed::{Identities, entry};
+use super::keys::{Clause, Key, keys, not_unique, not_unique_index};
 use super::reader::{Reader, table_cursor};
 use super::session::Session;
 use crate::row::{ValueRef, encode};
@@ -43,22 +43,6 @@ pub(in crate::sql) struct Writer<S: Store> {
     pub(in crate::sql) sequence_tree: Option<TreeId>,
 }
 
-/// What no two rows have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sql) enum Key {
-    Rowid,
-    /// The columns of a unique index.
-    Index(usize),
-}
-
-/// What an `ON CONFLICT` clause says is done with the row that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sql) enum Clause {
-    Nothing,
-    /// It is updated, by the clause of this number.
-    Update(usize),
-}
-
 /// What became of a row.
 pub(super) enum Outcome {
     /// It has this rowid.
@@ -79,9 +63,9 @@ pub(super) enum Outcome {
 }
 
 /// A broken constraint.
-struct Broken {
-    code: ResultCode,
-    message: String,
+pub(super) struct Broken {
+    pub(super) code: ResultCode,
+    pub(super) message: String,
 }
 
 /// What a constraint's answer to a row is.
@@ -125,20 +109,9 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    /// Whether rows may be deleted for others, if no more is assigned than this.
-    pub(in crate::sql) fn may_replace(&self, assigned: &[Target]) -> bool {
-        let column = self.table.rowid_column.map_or(Target::Rowid, Target::Column);
-        let numbered = assigned.contains(&Target::Rowid) || assigned.contains(&column);
-        let said = |key: &Key| match key {
-            Key::Rowid => Some(self.table.rowid_conflict).filter(|_| numbered),
-            Key::Index(at) => {
-                let index = self.table.indexes.get(*at)?;
-                let named = index.parts.iter().any(|part| assigned.contains(&Target::Column(part.column)));
-                index.unique.filter(|_| numbered || named)
-            }
-        };
-        let replaces = |said: Conflict| self.conflict.unwrap_or(said) == Conflict::Replace;
-        self.keys.iter().any(|(key, clause)| clause.is_none() && said(key).is_some_and(replaces))
+    /// Whether a rowid that is taken is the first thing that is wrong with a row, and another row is updated then.
+    pub(super) fn asks_rowid_first(&self) -> bool {
+        self.checks.is_empty() && matches!(self.keys.first(), Some((Key::Rowid, Some(Clause::Update(_)))))
     }
 
     /// Whether it is a view, which triggers write instead.
@@ -425,40 +398,6 @@ impl<S: Store> Writer<S> {
 
 fn refs(values: &[Value]) -> SmallVec<[ValueRef<'_>; 4]> {
     values.iter().map(Value::as_ref).collect()
-}
-
-/// The keys of a table in the order in which SQLite looks at them: the rowid, then the newest index first, and behind them those
-/// that replace, so that nothing is deleted for a row that is refused.
-fn keys(table: &Table, conflict: Option<Conflict>) -> Vec<Key> {
-    let unique = |at: &usize| table.indexes[*at].unique.is_some();
-    let indexes = table.by_age().into_iter().filter(unique).map(Key::Index);
-    if table.key.is_some() {
-        return indexes.collect();
-    }
-    match conflict.is_none() && table.rowid_conflict == Conflict::Replace {
-        true => indexes.chain([Key::Rowid]).collect(),
-        false => [Key::Rowid].into_iter().chain(indexes).collect(),
-    }
-}
-
-fn not_unique(table: &Table, key: Key) -> Broken {
-    let name = |column: usize| format!("{}.{}", table.name, table.columns[column].name);
-    let (code, columns) = match (key, table.rowid_column) {
-        (Key::Rowid, Some(column)) => (ResultCode::PRIMARY_KEY, name(column)),
-        (Key::Rowid, None) => (ResultCode::ROWID, format!("{}.rowid", table.name)),
-        (Key::Index(at), _) => return not_unique_index(table, &table.indexes[at]),
-    };
-    Broken { code, message: format!("UNIQUE constraint failed: {columns}") }
-}
-
-fn not_unique_index(table: &Table, index: &Index) -> Broken {
-    let column = |part: &crate::sql::catalog::IndexPart| format!("{}.{}", table.name, table.columns[part.column].name);
-    let columns: Vec<_> = index.parts.iter().map(column).collect();
-    let code = match index.origin {
-        crate::sql::catalog::Origin::PrimaryKey => ResultCode::PRIMARY_KEY,
-        _ => ResultCode::UNIQUE,
-    };
-    Broken { code, message: format!("UNIQUE constraint failed: {}", columns.join(", ")) }
 }
 
 /// What follows from a broken constraint.
