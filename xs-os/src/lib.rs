@@ -13,6 +13,7 @@
 //! 7. [`vfs::explore`]: every crash that a workload could have met.
 //! 8. `descriptors` (feature `descriptors`): how many files may be open.
 //! 9. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
+//! 10. `sched` (feature `sched`): who runs next, by eight schedulers, Go's among them.
 #![forbid(unsafe_code)]
 
 pub mod clock;
@@ -20,6 +21,8 @@ pub mod clock;
 pub mod descriptors;
 pub mod jobs;
 pub mod rng;
+#[cfg(feature = "sched")]
+pub mod sched;
 pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
