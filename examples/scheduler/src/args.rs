@@ -28,6 +28,7 @@ Examples:
   xs-scheduler compare convoy
   xs-scheduler run ping-pong --policy go,cfs --timeline
   xs-scheduler run syscalls --policy go --until 20ms --svg go.svg
+  xs-scheduler run fan-out --without steal --timeline
   xs-scheduler examples latency > mine.toml; xs-scheduler compare mine.toml --cpus 1";
 
 const FORMAT: &str = "\
@@ -64,6 +65,9 @@ pub(crate) enum Command {
         /// The policies, with commas between them: go, cfs, eevdf, mlfq, stride, lottery, rr, fifo
         #[arg(long, short, value_delimiter = ',', default_value = "go", value_parser = scheduler)]
         policy: Vec<Scheduler>,
+        /// Take rules out of go, with commas between them: runnext, inherit, global, steal, preempt, retake, poll
+        #[arg(long, value_name = "RULES", value_delimiter = ',')]
+        without: Vec<String>,
         /// Draw who ran when: a row a CPU, a letter a task, `.` idle, `~` a system call that keeps its processor
         #[arg(long, short)]
         timeline: bool,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use xs_os::sched::{self, Run, Scheduler, Workload};
+use xs_os::sched::{self, Run, Scheduler, Workload, go};
 use xs_scheduler::{builtin, builtins, compare, json, parse, report};
 
 use args::{Args, Command, What};
@@ -26,11 +26,17 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<(), Failure> {
     match args.command {
-        Command::Run { what, policy, timeline, width, svg, json: as_json } => {
+        Command::Run { what, policy, without, timeline, width, svg, json: as_json } => {
             let workload = read(&what.file)?;
+            let mut tuning = go::Tuning::default();
+            for rule in &without {
+                let known =
+                    || Failure::Usage(format!("go has no rule {rule:?}; there are {}", go::Tuning::RULES.join(", ")));
+                tuning = tuning.without(rule).ok_or_else(known)?;
+            }
             let mut failed = false;
             for (number, &scheduler) in policy.iter().enumerate() {
-                let run = simulate(&workload, scheduler, &what)?;
+                let run = simulate(&workload, scheduler, &tuning, &what)?;
                 failed |= run.outcome.is_failure();
                 if as_json {
                     say(&format!("{}\n", json(&run)))?;
@@ -50,7 +56,8 @@ fn run(args: Args) -> Result<(), Failure> {
         }
         Command::Compare { what, json: as_json } => {
             let workload = read(&what.file)?;
-            let all = Scheduler::ALL.map(|scheduler| simulate(&workload, scheduler, &what));
+            let tuning = go::Tuning::default();
+            let all = Scheduler::ALL.map(|scheduler| simulate(&workload, scheduler, &tuning, &what));
             let runs = all.into_iter().collect::<Result<Vec<Run>, _>>()?;
             if as_json {
                 runs.iter().try_for_each(|run| say(&format!("{}\n", json(run))))?;
@@ -73,8 +80,12 @@ fn names() -> String {
     builtins().iter().map(|builtin| builtin.name).collect::<Vec<_>>().join(", ")
 }
 
-fn simulate(workload: &Workload, scheduler: Scheduler, what: &What) -> Result<Run, Failure> {
-    scheduler.run(workload, &what.options()).map_err(|error| Failure::Usage(error.to_string()))
+fn simulate(workload: &Workload, scheduler: Scheduler, tuning: &go::Tuning, what: &What) -> Result<Run, Failure> {
+    let run = match scheduler {
+        Scheduler::Go => go::simulate(workload, tuning, &what.options()),
+        _ => scheduler.run(workload, &what.options()),
+    };
+    run.map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// A file's workload; an example's if there is no such file.

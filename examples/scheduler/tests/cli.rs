@@ -64,6 +64,16 @@ fn a_run_is_told_drawn_and_counted() {
 }
 
 #[test]
+fn a_rule_can_be_taken_out() {
+    let with = ok(&["run", "fan-out", "--json"]);
+    let without = ok(&["run", "fan-out", "--without", "steal,runnext", "--json"]);
+    let steals = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap()["steals"].as_u64();
+    assert!(steals(&with) > Some(0), "{with}");
+    assert_eq!(steals(&without), Some(0));
+    refused(&["run", "fan-out", "--without", "gravity"], "", 2, "there are runnext");
+}
+
+#[test]
 fn what_makes_no_sense_is_said() {
     refused(&[], "", 2, "Usage");
     refused(&["run", "convoy", "--policy", "magic"], "", 2, "there is no scheduler \"magic\"");

@@ -164,7 +164,7 @@ pub struct Options {
     pub cpus: u16,
     /// What all chance follows from. Default 42.
     pub seed: u64,
-    /// When the run ends at the latest. Default 10 s.
+    /// When the run ends at the latest; taken as at most ten times [`LONGEST`]. Default 10 s.
     pub until: Time,
     /// What it costs a CPU to begin with another task. Default nothing.
     pub switch: Time,
@@ -194,7 +194,7 @@ impl Options {
     fn bounded(&self) -> Options {
         Options {
             cpus: self.cpus.clamp(1, MOST_CPUS),
-            until: self.until.min(1000 * LONGEST),
+            until: self.until.min(10 * LONGEST),
             switch: self.switch.min(SECOND),
             tasks: self.tasks.min(u64::from(u32::MAX)),
             ..self.clone()

@@ -1,5 +1,6 @@
 //! A run as text: a row a CPU, a column a stretch of time.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::trace::Run;
@@ -16,34 +17,31 @@ pub(super) struct Cell {
     time: Time,
 }
 
-/// All CPUs' columns. Who has the most of a column is found among the stretches of the same kind in a row: O(stretches + columns).
+/// All CPUs' columns, each with the kind that has the most of it.
 pub(super) fn cells(run: &Run, columns: usize) -> Vec<Vec<Cell>> {
     let columns = columns.max(1);
     let mut rows = vec![vec![Cell::default(); columns]; usize::from(run.cpus)];
     let end = u128::from(run.end.max(1));
     let column = |at: Time| ((u128::from(at) * columns as u128 / end) as usize).min(columns - 1);
     // What a kind has in the column that is being filled, for each CPU.
-    let mut filling = vec![(0, Vec::<(usize, bool, Time)>::new()); usize::from(run.cpus)];
+    let mut filling = vec![(0, HashMap::<(usize, bool), Time>::new()); usize::from(run.cpus)];
     for i in &run.intervals {
         let Some(row) = rows.get_mut(i.cpu.index()) else { continue };
         let kind = run.tasks.get(i.task.index()).map_or(0, |task| task.kind);
-        for at in column(i.from)..=column(i.to - 1) {
+        let first = column(i.from);
+        for (at, cell) in row.iter_mut().enumerate().take(column(i.to - 1) + 1).skip(first) {
             let (here, parts) = &mut filling[i.cpu.index()];
             if *here != at {
-                (*here, _) = (at, parts.clear());
+                *here = at;
+                parts.clear();
             }
             let starts = (end * at as u128).div_ceil(columns as u128) as Time;
             let stops = (end * (at as u128 + 1)).div_ceil(columns as u128) as Time;
             let time = i.to.min(stops).saturating_sub(i.from.max(starts));
-            let place = parts.iter().position(|part| (part.0, part.1) == (kind, i.held));
-            let place = place.unwrap_or_else(|| {
-                parts.push((kind, i.held, 0));
-                parts.len() - 1
-            });
-            parts[place].2 += time;
-            let whole = parts[place].2;
-            if whole > row[at].time {
-                row[at] = Cell { most: Some((kind, i.held)), time: whole };
+            let whole = parts.entry((kind, i.held)).or_default();
+            *whole += time;
+            if *whole > cell.time {
+                *cell = Cell { most: Some((kind, i.held)), time: *whole };
             }
         }
     }

@@ -145,6 +145,26 @@ pub struct Tuning {
     pub thread_wake: Time,
 }
 
+impl Tuning {
+    /// The names of the rules that [`without`](Self::without) takes out.
+    pub const RULES: [&str; 7] = ["runnext", "inherit", "global", "steal", "preempt", "retake", "poll"];
+
+    /// The same without a rule, by its name; `None` if there is no such rule.
+    #[must_use]
+    pub fn without(self, rule: &str) -> Option<Self> {
+        Some(match rule {
+            "runnext" => Tuning { runnext: false, ..self },
+            "inherit" => Tuning { inherit: false, ..self },
+            "global" => Tuning { global_every: 0, ..self },
+            "steal" => Tuning { steal: Steal::Nothing, ..self },
+            "preempt" => Tuning { preempt: None, ..self },
+            "retake" => Tuning { retake: false, ..self },
+            "poll" => Tuning { poll: None, ..self },
+            _ => return None,
+        })
+    }
+}
+
 impl Default for Tuning {
     fn default() -> Self {
         Tuning {

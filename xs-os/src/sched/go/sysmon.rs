@@ -69,7 +69,7 @@ impl Go {
         self.sysmon.in_vain = if retaken > 0 { 0 } else { self.sysmon.in_vain.saturating_add(1) };
         self.sysmon.delay = match self.sysmon.in_vain {
             0 => SHORTEST,
-            ..=IN_VAIN => self.sysmon.delay,
+            1..=IN_VAIN => self.sysmon.delay,
             _ => (2 * self.sysmon.delay).min(LONGEST),
         };
         self.core.at(now + self.sysmon.delay, Event::Sysmon);

@@ -178,3 +178,24 @@ fn the_seed_decides() {
     assert_eq!(digest(1), digest(1));
     assert_ne!(digest(1), digest(2));
 }
+
+/// The largest numbers that can be said are no trouble.
+#[test]
+fn extremes_are_bounded() {
+    let all = Span::between(0, LONGEST);
+    let body = vec![Step::Compute(all), Step::Sleep(all), Step::Io(all), Step::Syscall(all), Step::Yield];
+    let task = |name: &str, weight| {
+        Task::new(name, forever(body.clone())).weight(weight).at(LONGEST).times(500).every(LONGEST)
+    };
+    let now = Task::new("now", forever(vec![Step::Compute(LONGEST.into())])).times(100);
+    let workload = Workload::of([task("light", 1), task("heavy", MOST_WEIGHT), now]);
+    for (cpus, switch) in [(0, u64::MAX), (u16::MAX, 0), (3, 1)] {
+        let options = Options { cpus, until: u64::MAX, switch, events: 30_000, ..Options::default() };
+        for scheduler in Scheduler::ALL {
+            let run = scheduler.run(&workload, &options).unwrap();
+            assert!(matches!(run.outcome, Outcome::TimeOver | Outcome::TooManyEvents), "{scheduler}: {}", run.outcome);
+            assert!(run.metrics().utilisation <= 1.0 + 1e-9, "{scheduler}");
+            assert!(timeline(&run, usize::MAX).len() < 100_000 && svg(&run).len() < 10_000_000);
+        }
+    }
+}
