@@ -1,12 +1,13 @@
 //! What every simulation here has: virtual time, a queue of events, tasks with their programs, and the record of it all.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
+use super::compile::Plan;
 use super::program::{Cursor, Op};
-use super::sync::{Sync, Synced};
+use super::sync::Sync;
 use super::trace::{Counts, End, Interval, Outcome, Run, TaskRecord};
-use super::workload::{Plan, Span, Workload, WorkloadError};
+use super::workload::{Workload, WorkloadError};
 use super::{CpuId, Options, TaskId, Time};
 use crate::Rng;
 
@@ -35,7 +36,7 @@ impl<E> Ord for Due<E> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// Comes later.
     Coming,
     /// Could run, since then; whether that ends a wait.
@@ -49,15 +50,15 @@ enum State {
     Done,
 }
 
-struct Task {
-    kind: u32,
-    cursor: Cursor,
+pub(super) struct Task {
+    pub(super) kind: u32,
+    pub(super) cursor: Cursor,
     /// Computing that is left before the next instruction.
-    left: Time,
-    rng: Rng,
-    state: State,
-    last_cpu: Option<CpuId>,
-    record: TaskRecord,
+    pub(super) left: Time,
+    pub(super) rng: Rng,
+    pub(super) state: State,
+    pub(super) last_cpu: Option<CpuId>,
+    pub(super) record: TaskRecord,
 }
 
 #[derive(Clone, Copy)]
@@ -73,30 +74,6 @@ struct Place {
     last: Option<TaskId>,
 }
 
-/// What a task does next, as far as its scheduler is concerned.
-pub(super) enum Act {
-    /// Nothing that concerns anybody: ask again.
-    Passed,
-    /// It computes: `left` is set.
-    Compute,
-    /// It waits for a time.
-    Sleep(Time),
-    Io(Time),
-    Syscall(Time),
-    /// It waits for another task.
-    Parked,
-    /// It goes on, and so does this one.
-    Woke(TaskId),
-    /// It goes on, and so do these.
-    WokeAll(VecDeque<TaskId>),
-    /// It goes on, and this one has come.
-    Spawned(TaskId),
-    Yield,
-    Exit,
-    /// The run is over.
-    Stop,
-}
-
 pub(super) struct Core<E> {
     pub(super) now: Time,
     pub(super) outcome: Option<Outcome>,
@@ -108,15 +85,15 @@ pub(super) struct Core<E> {
     alive: usize,
     heap: BinaryHeap<Due<E>>,
     planned: u64,
-    plan: Plan,
-    sync: Sync,
-    tasks: Vec<Task>,
+    pub(super) plan: Plan,
+    pub(super) sync: Sync,
+    pub(super) tasks: Vec<Task>,
     instances: Vec<u32>,
     places: Vec<Place>,
     intervals: Vec<Interval>,
     intervals_lost: u64,
     wakeups: Vec<(TaskId, Time)>,
-    options: Options,
+    pub(super) options: Options,
     root: Rng,
 }
 
@@ -160,7 +137,7 @@ impl<E> Core<E> {
         Ok(core)
     }
 
-    fn make(&mut self, kind: u32) -> TaskId {
+    pub(super) fn make(&mut self, kind: u32) -> TaskId {
         let id = TaskId(self.tasks.len() as u32);
         let source = &self.plan.kinds[kind as usize];
         self.instances[kind as usize] += 1;
@@ -219,7 +196,7 @@ impl<E> Core<E> {
     }
 
     /// Whether there may be another event.
-    fn count(&mut self) -> bool {
+    pub(super) fn count(&mut self) -> bool {
         self.counts.events += 1;
         if self.counts.events > self.options.events {
             self.outcome = Some(Outcome::TooManyEvents);
@@ -362,131 +339,6 @@ impl<E> Core<E> {
         }
         let Open { task, from, held } = open;
         self.intervals.push(Interval { cpu, task, from, to: self.now, end, held });
-    }
-
-    fn draw(&mut self, task: TaskId, span: Span) -> Time {
-        let rng = &mut self.tasks[task.index()].rng;
-        span.min + rng.below((span.max - span.min).saturating_add(1))
-    }
-
-    /// Lets a task that has a CPU and nothing left to compute do its next instruction.
-    pub(super) fn step(&mut self, id: TaskId) -> Act {
-        if !self.count() {
-            return Act::Stop;
-        }
-        let task = &mut self.tasks[id.index()];
-        let Some(op) = task.cursor.op(&self.plan.kinds[task.kind as usize].ops) else { return Act::Exit };
-        match op {
-            Op::Compute(span) => {
-                let length = self.draw(id, span);
-                let task = &mut self.tasks[id.index()];
-                task.cursor.pass();
-                task.left = length;
-                task.record.asked += length;
-                if length == 0 { Act::Passed } else { Act::Compute }
-            }
-            Op::Sleep(span) => self.timed(id, span, Act::Sleep),
-            Op::Io(span) => self.timed(id, span, Act::Io),
-            Op::Syscall(span) => self.timed(id, span, Act::Syscall),
-            Op::Send(channel) => {
-                let synced = self.sync.send(channel, id);
-                self.synced(id, synced)
-            }
-            Op::Receive(channel) | Op::Range { channel, .. } => {
-                let synced = self.sync.receive(channel, id);
-                self.synced(id, synced)
-            }
-            Op::Close(channel) => match self.sync.close(channel) {
-                Ok(woken) => {
-                    task.cursor.pass();
-                    for receiver in &woken {
-                        self.learn_closed(*receiver);
-                    }
-                    Act::WokeAll(woken)
-                }
-                Err(what) => self.fault(id, what),
-            },
-            Op::Lock(lock) => {
-                let synced = self.sync.lock(lock, id);
-                self.synced(id, synced)
-            }
-            Op::Unlock(lock) => {
-                let synced = self.sync.unlock(lock, id);
-                self.synced(id, synced)
-            }
-            Op::Spawn(kind) => {
-                task.cursor.pass();
-                if self.tasks.len() as u64 >= self.options.tasks {
-                    return self.fault(id, "more tasks than are allowed");
-                }
-                let new = self.make(kind);
-                self.arrive(new);
-                Act::Spawned(new)
-            }
-            Op::Yield => {
-                task.cursor.pass();
-                Act::Yield
-            }
-            Op::Loop(rounds) => {
-                task.cursor.enter(rounds);
-                Act::Passed
-            }
-            Op::Again { start } => {
-                task.cursor.again(start);
-                Act::Passed
-            }
-            Op::Jump(to) => {
-                task.cursor.jump(to);
-                Act::Passed
-            }
-        }
-    }
-
-    fn timed(&mut self, id: TaskId, span: Span, act: impl Fn(Time) -> Act) -> Act {
-        let length = self.draw(id, span);
-        self.tasks[id.index()].cursor.pass();
-        act(length)
-    }
-
-    fn synced(&mut self, id: TaskId, synced: Synced) -> Act {
-        match synced {
-            Synced::Done => {
-                self.tasks[id.index()].cursor.pass();
-                Act::Passed
-            }
-            Synced::Woke(other) => {
-                self.tasks[id.index()].cursor.pass();
-                // It stands at the instruction that it waited in, which is done now.
-                self.tasks[other.index()].cursor.pass();
-                self.wake(other);
-                Act::Woke(other)
-            }
-            Synced::Parked => Act::Parked,
-            Synced::Closed => {
-                self.past_closed(id);
-                Act::Passed
-            }
-            Synced::Fault(what) => self.fault(id, what),
-        }
-    }
-
-    fn past_closed(&mut self, id: TaskId) {
-        let task = &mut self.tasks[id.index()];
-        match task.cursor.op(&self.plan.kinds[task.kind as usize].ops) {
-            Some(Op::Range { end, .. }) => task.cursor.jump(end),
-            _ => task.cursor.pass(),
-        }
-    }
-
-    fn learn_closed(&mut self, id: TaskId) {
-        self.past_closed(id);
-        self.wake(id);
-    }
-
-    pub(super) fn fault(&mut self, id: TaskId, what: &str) -> Act {
-        let task = self.tasks[id.index()].record.name.clone();
-        self.outcome = Some(Outcome::Fault { task, what: what.into() });
-        Act::Stop
     }
 
     /// Go ends the program.

@@ -1,7 +1,8 @@
 //! The machine under a [`Policy`]: does what it decides, and tells it what came of that.
 
-use super::core::{Act, Core};
+use super::core::Core;
 use super::policy::{Cpus, Hints, Machine, Policy, Ready, Stop, Turn};
+use super::step::Act;
 use super::trace::{End, Run};
 use super::workload::{Workload, WorkloadError};
 use super::{CpuId, Options, TaskId, Time};

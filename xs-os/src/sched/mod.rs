@@ -91,12 +91,14 @@
 //! Virtual Deadline First" (1995); Linux, `kernel/sched/fair.c` and `Documentation/scheduler/sched-design-CFS.rst` and
 //! `sched-eevdf.rst`; R. Jain et al., "A Quantitative Measure of Fairness" (DEC-TR-301, 1984). For Go: [`go`].
 
+mod compile;
 mod core;
 pub mod go;
 mod kernel;
 mod metrics;
 mod policy;
 mod program;
+mod step;
 mod svg;
 mod sync;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The events, and what a goroutine that runs does.
 
-use super::super::core::Act;
+use super::super::step::Act;
 use super::super::trace::End;
 use super::super::{TaskId, Time};
 use super::machine::{Go, Status};

@@ -147,6 +147,22 @@ proptest! {
         prop_assert_eq!(asked.len(), 1, "not the same work for all: {:?}", asked);
     }
 
+    /// Graham's bound for any scheduler that leaves nobody waiting beside an idle CPU, and a little for waking threads.
+    #[test]
+    fn go_wastes_no_processor(lengths in prop::collection::vec(1..20 * MILLI, 1..40), cpus in 1..9_u16, main: bool) {
+        let compute = |(n, &length): (usize, &Time)| Task::new(format!("t{n}"), vec![Step::Compute(length.into())]);
+        let mut tasks: Vec<Task> = lengths.iter().enumerate().map(compute).collect();
+        if main {
+            let spawns = tasks.iter().map(|task| Step::Spawn(task.name.clone())).collect();
+            tasks = tasks.into_iter().map(Task::spawned).chain([Task::new("main", spawns)]).collect();
+        }
+        let run = Scheduler::Go.run(&Workload::of(tasks), &on(cpus, 100 * SECOND)).unwrap();
+        prop_assert_eq!(&run.outcome, &Outcome::Finished);
+        let work: Time = lengths.iter().sum();
+        let bound = work / Time::from(cpus) + lengths.iter().max().unwrap() + 10 * MICRO * (lengths.len() as u64 + 2);
+        prop_assert!(run.end <= bound, "{} beyond {bound}", run.end);
+    }
+
     /// Switching costs time, and changes nothing of the work.
     #[test]
     fn switches_cost_time(workload in workloads(), cpus in 1..4_u16) {
