@@ -66,7 +66,7 @@ impl Go {
     }
 
     /// At most half as many spin as are busy.
-    fn may_spin(&mut self, p: usize) -> bool {
+    pub(super) fn may_spin(&mut self, p: usize) -> bool {
         let m = self.ps[p].m;
         if !self.ms[m].spinning {
             if 2 * self.spinning >= self.ps.len() - self.idle_ps.len() {

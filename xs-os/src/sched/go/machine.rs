@@ -262,3 +262,53 @@ impl Go {
         CpuId(p as u16)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Task, Workload};
+    use super::*;
+
+    fn go(cpus: u16) -> Go {
+        let options = Options { cpus, ..Options::default() };
+        let core = Core::new(&Workload::of([Task::new("a", vec![])]), &options, Event::Arrive).unwrap();
+        Go::new(core, Tuning::default(), &options)
+    }
+
+    #[test]
+    fn a_p_takes_its_share_of_the_global_queue() {
+        let mut go = go(4);
+        go.global = (0..100).map(TaskId).collect();
+        assert_eq!(go.take_global(0, usize::MAX), Some(TaskId(0)));
+        // 100 / 4 + 1, of which one runs.
+        assert_eq!((go.ps[0].ring.len(), go.global.len()), (25, 74));
+        assert_eq!(go.take_global(1, 1), Some(TaskId(26)));
+        assert_eq!((go.ps[1].ring.len(), go.global.len()), (0, 73));
+        let mut alone = self::go(1);
+        alone.global = (0..1000).map(TaskId).collect();
+        alone.take_global(0, usize::MAX);
+        assert_eq!(alone.ps[0].ring.len(), 127, "half of a ring, with the one that runs");
+    }
+
+    #[test]
+    fn half_as_many_spin_as_are_busy() {
+        let mut go = go(8);
+        go.ms = vec![M::default(); 8];
+        for p in 0..8 {
+            go.ps[p].m = p;
+        }
+        go.idle_ps = vec![5, 6, 7];
+        let spin: Vec<bool> = (0..5).map(|p| go.may_spin(p)).collect();
+        assert_eq!(spin, [true, true, true, false, false]);
+        assert!(go.may_spin(0), "who spins goes on");
+    }
+
+    #[test]
+    fn one_is_woken_at_a_time() {
+        let mut go = go(4);
+        go.idle_ps.retain(|p| *p != 0);
+        for task in 0..3 {
+            go.ready(0, TaskId(task));
+        }
+        assert_eq!((go.spinning, go.core.counts.threads), (1, 1));
+    }
+}

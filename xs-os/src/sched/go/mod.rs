@@ -41,7 +41,7 @@
 //!
 //! - A P holds at most 256 goroutines beside runnext; what is too many goes to the global queue by halves (`Go::put`).
 //! - At most half of the Ps that are busy spin at once (`Go::may_spin`).
-//! - A goroutine in the global queue runs within 61 turns of each P, whatever else is runnable.
+//! - The first goroutine in the global queue runs within 61 turns of any P that begins slices, whatever else is runnable.
 //! - While something is runnable and a P idle, a thread spins or is being woken: nothing waits for ever (the tests' random
 //!   workloads all end).
 //!

@@ -34,6 +34,18 @@ impl Default for Sysmon {
     }
 }
 
+impl Sysmon {
+    /// When to look again, after a look that has taken so many Ps.
+    fn looked(&mut self, retaken: usize) {
+        self.in_vain = if retaken > 0 { 0 } else { self.in_vain.saturating_add(1) };
+        self.delay = match self.in_vain {
+            0 => SHORTEST,
+            1..=IN_VAIN => self.delay,
+            _ => (2 * self.delay).min(LONGEST),
+        };
+    }
+}
+
 impl Go {
     /// A P is in use again.
     pub(super) fn wake_sysmon(&mut self) {
@@ -66,12 +78,7 @@ impl Go {
             self.start_thread(p, false);
         }
         let retaken = (0..self.ps.len()).filter(|&p| self.look_at(p)).count();
-        self.sysmon.in_vain = if retaken > 0 { 0 } else { self.sysmon.in_vain.saturating_add(1) };
-        self.sysmon.delay = match self.sysmon.in_vain {
-            0 => SHORTEST,
-            1..=IN_VAIN => self.sysmon.delay,
-            _ => (2 * self.sysmon.delay).min(LONGEST),
-        };
+        self.sysmon.looked(retaken);
         self.core.at(now + self.sysmon.delay, Event::Sysmon);
     }
 
@@ -140,5 +147,31 @@ impl Go {
             self.global.push_back(task);
             self.schedule(p, false);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_in_vain_are_further_and_further_apart_until_one_is_not() {
+        let mut sysmon = Sysmon::default();
+        let mut delays = |looks: u32| {
+            (0..looks)
+                .map(|_| {
+                    sysmon.looked(0);
+                    sysmon.delay
+                })
+                .last()
+        };
+        assert_eq!(delays(50), Some(20 * MICRO));
+        assert_eq!(delays(1), Some(40 * MICRO));
+        assert_eq!(delays(3), Some(320 * MICRO));
+        assert_eq!(delays(10), Some(10 * MILLI));
+        sysmon.looked(1);
+        assert_eq!(sysmon.delay, 20 * MICRO);
+        sysmon.looked(0);
+        assert_eq!(sysmon.delay, 20 * MICRO);
     }
 }

@@ -218,3 +218,39 @@ impl Queue for Eevdf {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A task's coming moves the mean; what it is owed must not change by that.
+    #[test]
+    fn a_lag_survives_coming_back() {
+        for owed in [2 * MILLI, 0] {
+            let entity = |weight| Entity { weight, ..Entity::default() };
+            let mut entities = [entity(1024), entity(512), entity(2048)];
+            let mut queue = Eevdf::default();
+            for (task, entity) in entities.iter_mut().enumerate().take(2) {
+                queue.enter(TaskId(task as u32), entity, Enter::New, 0);
+            }
+            let lag = charge(owed, 2048);
+            entities[2].time = -lag;
+            queue.enter(TaskId(2), &mut entities[2], Enter::Woken, 0);
+            let now = queue.mean() - entities[2].time;
+            assert!((now - lag).abs() <= 2, "{now} for {lag}");
+        }
+    }
+
+    #[test]
+    fn no_more_than_two_slices_of_lag_are_kept() {
+        let mut entities = [Entity { weight: 1024, ..Entity::default() }, Entity { weight: 1024, ..Entity::default() }];
+        let mut queue = Eevdf::default();
+        for (task, entity) in entities.iter_mut().enumerate() {
+            queue.enter(TaskId(task as u32), entity, Enter::New, 0);
+        }
+        let turn = queue.pick(&mut entities, 0).unwrap();
+        let ran = &mut entities[turn.task.index()];
+        queue.put(turn.task, ran, 100 * MILLI, Stop::Blocked);
+        assert_eq!(ran.time, charge(6 * MILLI, 1024));
+    }
+}

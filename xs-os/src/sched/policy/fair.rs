@@ -32,8 +32,8 @@ pub struct Entity {
     /// The CPU whose queue it is in, or was.
     pub(super) cpu: CpuId,
     /// What it has had of late, by weight, and when that was reckoned.
-    recent: Virtual,
-    ticks: u64,
+    pub(super) recent: Virtual,
+    pub(super) ticks: u64,
 }
 
 impl Entity {
