@@ -200,3 +200,14 @@ fn what_is_too_much_for_a_ring_goes_to_all() {
     let order = order(&run);
     assert_eq!(order[..3], ["main", "child#300", "child#129"]);
 }
+
+#[test]
+fn who_returns_from_a_call_without_a_p_queues_behind_the_others() {
+    let workload = Workload::of([
+        Task::new("caller", vec![Step::Syscall(MILLI.into()), us(1)]),
+        Task::new("hog", vec![ms(5)]),
+        Task::new("other", vec![us(1)]).at(500 * MICRO),
+    ]);
+    let run = run(&workload, &Tuning::default(), &on(1, SECOND));
+    assert_eq!(order(&run), ["caller", "hog", "other", "caller"]);
+}

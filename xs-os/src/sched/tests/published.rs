@@ -229,3 +229,29 @@ fn eevdf_tells_latency_from_share() {
     assert!(short <= 3 * MILLI && long >= 6 * MILLI, "{short} {long}");
     assert!(ran <= SECOND + 50 * MILLI, "{ran}");
 }
+
+/// OSTEP, figure 8.3: who was interrupted by a higher level goes on first.
+#[test]
+fn mlfq_resumes_whom_it_interrupted() {
+    let long = Task::new("long", forever(vec![ms(1000)])).times(2);
+    let workload = Workload::of([long, Task::new("short", vec![ms(5)]).at(205 * MILLI)]);
+    let mut mlfq = Mlfq::default();
+    mlfq.boost = None;
+    let run = under(&mut mlfq, &workload, &on(1, 400 * MILLI));
+    let at = run.intervals.iter().position(|i| run.tasks[i.task.index()].name == "short").unwrap();
+    let (before, after) = (run.intervals[at - 1], run.intervals[at + 1]);
+    assert_eq!((before.task, before.end), (after.task, End::Preempted));
+    // With what was left of its quantum.
+    assert_eq!(before.to - before.from + after.to - after.from, 40 * MILLI);
+}
+
+/// Under CFS who yields lets another one run, however far ahead that one is; under EEVDF only while it is owed something.
+#[test]
+fn yielding_gives_way() {
+    let polite = Task::new("polite", forever(vec![us(10), Step::Yield]));
+    let workload = Workload::of([polite, Task::new("hog", forever(vec![ms(100)]))]);
+    let run = under(&mut Cfs::policy(), &workload, &on(1, SECOND));
+    assert!(run.task("polite").run * 10 < run.task("hog").run, "{:?}", run.tasks);
+    let run = under(&mut Eevdf::policy(), &workload, &on(1, SECOND));
+    assert!(run.metrics().fairness > Some(0.999), "{:?}", run.tasks);
+}
