@@ -14,6 +14,7 @@
 //! 8. `descriptors` (feature `descriptors`): how many files may be open.
 //! 9. `pool` (feature `pool`): the cores as an argument; a work-stealing pool of threads.
 //! 10. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
+//! 11. `sched` (feature `sched`): who runs next, by eight schedulers, Go's among them.
 // Only what maps memory (`vfs/shared.rs`) and what runs borrowed jobs (`pool`) may ask for leave.
 #![deny(unsafe_code)]
 
@@ -24,6 +25,8 @@ pub mod jobs;
 #[cfg(feature = "pool")]
 pub mod pool;
 pub mod rng;
+#[cfg(feature = "sched")]
+pub mod sched;
 pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
