@@ -74,13 +74,12 @@
 //!
 //! # What this leaves out
 //!
-//! Of what is read, this is refused when it should run, with `not supported yet`: triggers, window functions, recursive common tables,
-//! `UPSERT` and `RETURNING`, generated columns, partial indexes and those of expressions, `WITHOUT ROWID`, `STRICT`,
-//! temporary and virtual tables, `ALTER`, `ATTACH`, `ANALYZE`, `VACUUM` in place, JSON, `EXPLAIN` (but not `EXPLAIN QUERY PLAN`).
-//! A schema may have such objects: a table is refused when it is named, and one with a trigger or an index of that kind can be
-//! read, not changed. Foreign keys are read and not enforced, as SQLite has it until a pragma asks; the pragma refuses, as do all
-//! that would change what is done. `PRAGMA synchronous` answers 2, whatever less is asked for. Options of SQLite's build that are off by default:
-//! `UPDATE ... LIMIT`, ordered-set aggregates.
+//! Of what is read, this is refused when it should run, with `not supported yet`: temporary tables, virtual tables, `ATTACH`, `EXPLAIN`
+//! (but not `EXPLAIN QUERY PLAN`), several values for one argument of a table-valued function. A schema may have such objects: a table
+//! is refused when it is named. Text is UTF-8: a file in UTF-16 can be read by [`sqlite`](crate::sqlite), not asked in SQL. The planner flattens only
+//! queries of one table whose results are columns, and knows no skip-scan, no Bloom filters and no constraints that follow from
+//! others. Options of SQLite's build that are off by default: `UPDATE ... LIMIT`, ordered-set aggregates. Statements of the schema say
+//! what is wrong with them when they run, not when they are prepared.
 //!
 //! # Try next
 //!
