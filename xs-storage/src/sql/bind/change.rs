@@ -27,7 +27,7 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     /// What writes to a table. The table lives in the catalog, and so do its conditions.
-    fn writer(&mut self, table: &Arc<Table>, conflict: Option<Conflict>) -> Result<Writer<S>> {
+    pub(in crate::sql) fn writer(&mut self, table: &Arc<Table>, conflict: Option<Conflict>) -> Result<Writer<S>> {
         let catalog = self.catalog;
         let Some(Relation::Table(table)) = catalog.relation(&table.name) else {
             return Err(Failure::internal("a table that is not in the catalog"));

@@ -89,7 +89,7 @@ pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
         let roots: Vec<_> =
             std::iter::once(row.root).chain(automatic(&row.name).into_iter().map(|(_, root)| root)).collect();
         match Table::new(&create, sql, &roots) {
-            Ok(table) => drop(tables.insert(folded(&row.name), table)),
+            Ok(table) => drop(tables.insert(folded(&row.name), Table { row: row.rowid, ..table })),
             Err(why) => {
                 let refused = Refused { kind: SchemaKind::Table, droppable: true, why: why.of(&row.name) };
                 catalog.refused.insert(folded(&row.name), refused);

@@ -6,6 +6,7 @@ use super::super::ast::{
     ColumnConstraintKind, ColumnDef, Conflict, CreateIndex, CreateTable, DefaultValue, Expr, Literal, Order, OrderTerm,
     TableBody, TableConstraintKind, UnaryOp,
 };
+use super::ForeignKey;
 use crate::row::{Collation, KeyColumn};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::TreeId;
@@ -68,6 +69,10 @@ pub(in crate::sql) struct Table {
     pub(in crate::sql) indexes: Vec<Arc<Index>>,
     /// Conditions of all rows, with how errors call them.
     pub(in crate::sql) checks: Vec<(Box<str>, Expr)>,
+    /// Its row in the schema: which tables are older.
+    pub(in crate::sql) row: i64,
+    /// The newest first.
+    pub(in crate::sql) foreign_keys: Vec<Arc<ForeignKey>>,
 }
 
 impl Table {
@@ -113,6 +118,8 @@ impl Table {
             rowid_conflict: Conflict::Abort,
             indexes: Vec::new(),
             checks: Vec::new(),
+            row: 0,
+            foreign_keys: Vec::new(),
         };
         for def in defs {
             if table.column(&def.name.text).is_some() {
@@ -133,10 +140,10 @@ impl Table {
                     let parts = parts(keys.table, columns)?;
                     keys.index(parts, *conflict, Origin::Unique);
                 }
-                // Foreign keys are not enforced unless somebody asks for it, which is refused elsewhere.
                 _ => {}
             }
         }
+        table.foreign_keys = ForeignKey::of(&table, defs, constraints)?;
         // Checks are found in the order in which they stand.
         let named = |name: &Option<super::super::ast::Ident>, span: super::super::ast::Span| match name {
             Some(name) => name.text.clone(),
@@ -177,6 +184,8 @@ impl Table {
             rowid_conflict: Conflict::Abort,
             indexes: Vec::new(),
             checks: Vec::new(),
+            row: 0,
+            foreign_keys: Vec::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `INSERT`, `UPDATE`, `DELETE`: rows from a query, handed to a writer.
 
+use super::foreign::Watched;
 use super::frame::{Frame, Outer};
 use super::query::Query;
 use super::write::Writer;
@@ -48,6 +49,8 @@ fn rowid(value: &Value) -> Result<Option<i64>> {
 
 impl<S: Store> Insert<S> {
     pub(in crate::sql) fn run(&mut self, outer: Outer<'_, S>) -> Result<i64> {
+        self.writer
+            .watch(outer.run.session, Watched::Insert { single: self.source.as_ref().is_none_or(Query::is_one_row) })?;
         self.writer.begin_inserts(outer.run.session)?;
         let done = match self.source.take() {
             None => self.one(None, outer),
@@ -119,9 +122,20 @@ impl<S: Store> Insert<S> {
 }
 
 impl<S: Store> Change<S> {
+    /// What it does, as foreign keys see it.
+    fn watched(&self) -> Watched {
+        let Some(sets) = &self.sets else { return Watched::Delete };
+        let column = |target: &Target| match target {
+            Target::Column(at) => Some(*at),
+            Target::Rowid => self.writer.table.rowid_column,
+        };
+        Watched::Update(sets.iter().filter_map(column).collect())
+    }
+
     pub(in crate::sql) fn run(&mut self, outer: Outer<'_, S>) -> Result<i64> {
         self.rows.reset();
         let session = outer.run.session;
+        self.writer.watch(session, self.watched())?;
         let width = self.rows.columns.len();
         // All rows are found before one is changed: a row must not come again where the change has put it.
         let mut found: Vec<Value> = Vec::new();
@@ -140,7 +154,7 @@ impl<S: Store> Change<S> {
                 continue;
             }
             let Some(sets) = &self.sets else {
-                self.writer.delete(old, session)?;
+                self.writer.delete(old, outer)?;
                 changed += 1;
                 continue;
             };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::expr::LONGEST;
+use super::foreign::Violations;
 use crate::row::Collation;
 use crate::sql::ast::Conflict;
 use crate::sql::catalog::{self, Catalog};
@@ -45,6 +46,10 @@ pub(in crate::sql) struct Session<S: Store> {
     pub(in crate::sql) writing: Cell<bool>,
     /// That the transaction ends with the release of its outermost savepoint.
     pub(in crate::sql) begun_by_savepoint: Cell<bool>,
+    /// Foreign keys that don't hold.
+    pub(in crate::sql) violations: Violations,
+    /// `PRAGMA legacy_alter_table`
+    pub(in crate::sql) legacy_alter: Cell<bool>,
 }
 
 impl<S: Store> Session<S> {
@@ -68,6 +73,8 @@ impl<S: Store> Session<S> {
             readers: Cell::new(0),
             writing: Cell::new(false),
             begun_by_savepoint: Cell::new(false),
+            violations: Violations::default(),
+            legacy_alter: Cell::new(false),
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::expr::Expr;
+use super::foreign::Foreign;
 use super::frame::{Frame, Outer};
 use super::sequence::Sequence;
 use super::session::Session;
@@ -14,7 +15,7 @@ use crate::sql::ast::Conflict;
 use crate::sql::catalog::{Index, Table};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store, TreeId};
-use crate::sql::value::Value;
+use crate::sql::value::{Affinity, Value};
 
 /// Writes rows of one table.
 pub(in crate::sql) struct Writer<S: Store> {
@@ -25,12 +26,14 @@ pub(in crate::sql) struct Writer<S: Store> {
     pub(in crate::sql) defaults: Vec<Option<Expr<S>>>,
     frame: Frame<S>,
     /// What the statement says is to happen, before what the constraints say.
-    conflict: Option<Conflict>,
+    pub(super) conflict: Option<Conflict>,
     cursor: S::Cursor,
     indexes: Vec<S::Cursor>,
     /// Where the largest rowid is kept, if it has to be, and what it is while rows are inserted.
     pub(in crate::sql) sequence_tree: Option<TreeId>,
     sequence: Option<Sequence>,
+    /// The foreign keys that the statement concerns.
+    pub(super) foreign: Option<Box<Foreign<S>>>,
 }
 
 /// A broken constraint.
@@ -59,7 +62,8 @@ impl<S: Store> Writer<S> {
         drop(store);
         let registers = vec![Value::Null; table.columns.len()];
         let frame = Frame { slots: Vec::new(), registers };
-        Writer { table, checks, defaults, frame, conflict, cursor, indexes, sequence_tree: None, sequence: None }
+        let (sequence_tree, sequence, foreign) = (None, None, None);
+        Writer { table, checks, defaults, frame, conflict, cursor, indexes, sequence_tree, sequence, foreign }
     }
 
     /// Rows will be inserted: where their rowids begin.
@@ -133,10 +137,17 @@ impl<S: Store> Writer<S> {
                 conflict => return broken(session, conflict, not_unique(&table, index)).map(|_| None),
             }
         }
+        let replaces = !replaced.is_empty();
         for other in replaced {
-            self.delete(other, session)?;
+            self.delete(other, outer)?;
         }
-        self.put(rowid, old, session)?;
+        // What follows from a row that made room may have taken this one.
+        if let Some(old) = old.filter(|_| replaces)
+            && !self.has(old, session)?
+        {
+            return Ok(None);
+        }
+        self.put_watched(rowid, old, outer)?;
         Ok(Some(rowid))
     }
 
@@ -216,8 +227,13 @@ impl<S: Store> Writer<S> {
         Ok(free)
     }
 
+    /// The row that was written last.
+    pub(super) fn row(&self) -> &[Value] {
+        &self.frame.registers
+    }
+
     /// Puts the row in the registers to the table and its indexes.
-    fn put(&mut self, rowid: i64, old: Option<i64>, session: &Session<S>) -> Result<()> {
+    pub(super) fn put(&mut self, rowid: i64, old: Option<i64>, session: &Session<S>) -> Result<()> {
         let before = match old {
             Some(old) => Some((old, self.read(old, session)?)),
             None => None,
@@ -254,7 +270,7 @@ impl<S: Store> Writer<S> {
     }
 
     /// The values of a row.
-    fn read(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
+    pub(super) fn read(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
         let mut store = session.store.borrow_mut();
         if store.seek(&mut self.cursor, rowid)? != Some(Ordering::Equal) {
             return Err(Failure::internal("a row that is changed is gone"));
@@ -266,14 +282,19 @@ impl<S: Store> Writer<S> {
         if values.len() < self.table.columns.len() {
             values.extend(self.table.defaults().split_off(values.len()));
         }
+        for (value, column) in values.iter_mut().zip(&self.table.columns) {
+            if let (Value::Integer(n), Affinity::Real) = (&*value, column.affinity) {
+                *value = Value::Real(*n as f64);
+            }
+        }
         if let Some(column) = self.table.rowid_column {
             values[column] = Value::Integer(rowid);
         }
         Ok(values)
     }
 
-    /// Takes a row out.
-    pub(in crate::sql) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
+    /// Takes a row out of the table and its indexes.
+    pub(super) fn remove(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
         if !self.table.indexes.is_empty() {
             let values = self.read(rowid, session)?;
             let mut store = session.store.borrow_mut();

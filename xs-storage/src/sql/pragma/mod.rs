@@ -1,14 +1,16 @@
 //! `PRAGMA`: what a database says of itself, and what it is told beside SQL.
 //!
 //! One that SQLite does not know does nothing, as there. One that it knows and this does not is refused, and so is a value that
-//! would have to change what is done: `foreign_keys` answers 0, and can be set to nothing else as long as nobody enforces them.
+//! would have to change what is done: `query_only` answers 0, and can be set to nothing else as long as nobody looks at it.
 
 mod check;
 mod default;
 mod describe;
+mod flag;
 mod object;
 mod setting;
 
+use self::flag::Flag;
 use super::ast::{PragmaValue, QualifiedName};
 use super::catalog::Catalog;
 use super::exec::Session;
@@ -31,6 +33,9 @@ enum Kind {
         more: bool,
     },
     ForeignKeyList,
+    ForeignKeyCheck,
+    /// Something of the connection that is on or off.
+    Flag(Flag),
     DatabaseList,
     CollationList,
     CompileOptions,
@@ -77,12 +82,12 @@ const KNOWN: &[(&str, Kind)] = &[
     ("data_version", Kind::Refused),
     ("database_list", Kind::DatabaseList),
     ("default_cache_size", Kind::Refused),
-    ("defer_foreign_keys", Kind::Fixed(0)),
+    ("defer_foreign_keys", Kind::Flag(Flag::DeferForeignKeys)),
     ("empty_result_callbacks", Kind::Fixed(0)),
     ("encoding", Kind::Encoding),
-    ("foreign_key_check", Kind::Refused),
+    ("foreign_key_check", Kind::ForeignKeyCheck),
     ("foreign_key_list", Kind::ForeignKeyList),
-    ("foreign_keys", Kind::Fixed(0)),
+    ("foreign_keys", Kind::Flag(Flag::ForeignKeys)),
     ("freelist_count", Kind::FreelistCount),
     ("full_column_names", Kind::Fixed(0)),
     ("fullfsync", Kind::Fixed(0)),
@@ -96,7 +101,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("integrity_check", Kind::Check { quick: false }),
     ("journal_mode", Kind::JournalMode),
     ("journal_size_limit", Kind::Refused),
-    ("legacy_alter_table", Kind::Fixed(0)),
+    ("legacy_alter_table", Kind::Flag(Flag::LegacyAlterTable)),
     ("locking_mode", Kind::Refused),
     ("max_page_count", Kind::Refused),
     ("mmap_size", Kind::Refused),
@@ -165,7 +170,7 @@ impl Pragma {
 
     /// Whether it has nothing to do with what is in the database, and so needs nobody's lock.
     pub(in crate::sql) fn is_about_the_connection(&self) -> bool {
-        matches!(self.kind, Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Hint)
+        matches!(self.kind, Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Flag(_) | Kind::Hint)
     }
 
     /// Whether it changes the database.
@@ -183,6 +188,7 @@ impl Pragma {
             Kind::IndexInfo { more: false } => &["seqno", "cid", "name"],
             Kind::IndexInfo { more: true } => &["seqno", "cid", "name", "desc", "coll", "key"],
             Kind::ForeignKeyList => &["id", "seq", "table", "from", "to", "on_update", "on_delete", "match"],
+            Kind::ForeignKeyCheck => &["table", "rowid", "parent", "fkid"],
             Kind::DatabaseList => &["seq", "name", "file"],
             Kind::CollationList => &["seq", "name"],
             Kind::CompileOptions => &["compile_options"],
@@ -205,7 +211,7 @@ impl Pragma {
             Kind::Synchronous => &["synchronous"],
             Kind::CacheSize => &["cache_size"],
             Kind::AutoVacuum => &["auto_vacuum"],
-            Kind::Fixed(_) => std::slice::from_ref(&self.name),
+            Kind::Fixed(_) | Kind::Flag(_) => std::slice::from_ref(&self.name),
         }
     }
 
@@ -218,6 +224,8 @@ impl Pragma {
             Kind::IndexList => describe::index_list(session, of),
             Kind::IndexInfo { more } => describe::index_info(session, of, more),
             Kind::ForeignKeyList => describe::foreign_key_list(session, of),
+            Kind::ForeignKeyCheck => describe::foreign_key_check(session, catalog, of),
+            Kind::Flag(flag) => Ok(flag.run(session, of)),
             Kind::CollationList => Ok(numbered(["RTRIM", "NOCASE", "BINARY"])),
             Kind::CompileOptions => Ok(COMPILE_OPTIONS.iter().map(|option| vec![(*option).into()]).collect()),
             Kind::PragmaList => {

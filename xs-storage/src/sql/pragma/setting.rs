@@ -48,7 +48,7 @@ fn level(text: &str, default: i64) -> i64 {
     }
 }
 
-fn truth(text: &str) -> bool {
+pub(super) fn truth(text: &str) -> bool {
     !matches!(text.to_ascii_lowercase().as_str(), "full" | "extra") && level(text, 0) != 0
 }
 
