@@ -95,4 +95,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts![basics, foreign_keys,];
+transcripts![alter_add, alter_drop, alter_rename, basics, foreign_keys,];

@@ -3,6 +3,7 @@
 //! The schema's table holds text. It is parsed once when a database is opened and again when its cookie changes; statements are
 //! bound against what came out.
 
+mod constant;
 mod foreign;
 mod read;
 mod table;
@@ -10,6 +11,7 @@ mod table;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(in crate::sql) use constant::constant;
 pub(in crate::sql) use foreign::{ForeignKey, ParentKey};
 pub(in crate::sql) use read::{SchemaRow, read};
 pub(in crate::sql) use table::{Column, Index, IndexPart, Origin, Table, collation_named};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::super::ast::{
     ColumnConstraintKind, ColumnDef, Conflict, CreateIndex, CreateTable, DefaultValue, Expr, Literal, Order, OrderTerm,
-    TableBody, TableConstraintKind, UnaryOp,
+    TableBody, TableConstraintKind,
 };
-use super::ForeignKey;
+use super::{ForeignKey, constant};
 use crate::row::{Collation, KeyColumn};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::TreeId;
@@ -82,18 +82,7 @@ impl Table {
 
     /// What columns are in records that were written before the columns were added.
     pub(in crate::sql) fn defaults(&self) -> Vec<Value> {
-        let of = |column: &Column| match &column.default {
-            Some(Expr::Literal(Literal::Integer(n))) => i64::try_from(*n).map_or(Value::Null, Value::Integer),
-            Some(Expr::Literal(Literal::Float(real))) => (*real).into(),
-            Some(Expr::Literal(Literal::String(text))) => (&**text).into(),
-            Some(Expr::Literal(Literal::Blob(bytes))) => (&**bytes).into(),
-            Some(Expr::Unary(UnaryOp::Minus, operand)) => match &**operand {
-                Expr::Literal(Literal::Integer(n)) => Value::Integer((*n as i64).wrapping_neg()),
-                Expr::Literal(Literal::Float(real)) => (-*real).into(),
-                _ => Value::Null,
-            },
-            _ => Value::Null,
-        };
+        let of = |column: &Column| column.default.as_ref().and_then(constant).unwrap_or_default();
         self.columns.iter().map(|column| column.affinity.apply_to(of(column))).collect()
     }
 

@@ -22,7 +22,7 @@ fn check_name(name: &QualifiedName, temporary: bool) -> Result<&str> {
     check_reserved(&name.name)
 }
 
-fn check_reserved(name: &Ident) -> Result<&str> {
+pub(super) fn check_reserved(name: &Ident) -> Result<&str> {
     let reserved = name.text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
     match reserved {
         true => Err(Failure::error(format!("object name reserved for internal use: {}", name.text))),

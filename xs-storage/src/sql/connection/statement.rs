@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::program::{Bound, Program};
-use super::{FromValue, Params, schema, transaction};
+use super::{FromValue, Params, alter, schema, transaction};
 use crate::row::ValueRef;
 use crate::sql::Parser;
 use crate::sql::ast::Statement as Tree;
@@ -156,7 +156,13 @@ impl<'c, S: Store> Statement<'c, S> {
         let outer = Outer { up: None, run: &run };
         match bound.as_mut().map(|bound| &mut bound.program) {
             None | Some(Program::Plan(_)) => {}
-            Some(Program::Query(query)) => query.reset(),
+            Some(Program::Query(query)) => {
+                // As in SQLite, whoever reads outside of a transaction ends one, and what was put off with it.
+                if !session.in_transaction.get() {
+                    session.violations.end_transaction();
+                }
+                query.reset();
+            }
             Some(Program::Insert(insert)) => changed(session, || insert.run(outer))?,
             Some(Program::Change(change)) => changed(session, || change.run(outer))?,
             Some(Program::Pragma(pragma, rows)) => {
@@ -229,7 +235,7 @@ fn other<S: Store>(session: &Session<S>, catalog: &Catalog, tree: &Tree, text: &
         Tree::Reindex(name) => schema(&|| schema::reindex(session, catalog, name.as_ref())),
         Tree::CreateTrigger(_) => Err(Failure::unsupported("triggers")),
         Tree::CreateVirtualTable(_) => Err(Failure::unsupported("virtual tables")),
-        Tree::AlterTable(_) => Err(Failure::unsupported("ALTER TABLE")),
+        Tree::AlterTable(change) => schema(&|| alter::alter(session, catalog, change, text)),
         Tree::Attach { .. } | Tree::Detach(_) => Err(Failure::unsupported("ATTACH")),
         // Nobody knows it, and it does nothing.
         Tree::Pragma(..) => Ok(()),

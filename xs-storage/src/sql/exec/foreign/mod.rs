@@ -65,6 +65,10 @@ impl<S: Store> Writer<S> {
             self.foreign = None;
             return Ok(());
         }
+        let watched = match watched {
+            Watched::Insert { single } => Watched::Insert { single: single && !session.violations.defer.get() },
+            other => other,
+        };
         if self.foreign.is_none() {
             let replaces = |constraint| self.conflict.unwrap_or(constraint) == Conflict::Replace;
             self.foreign = Foreign::new(&session.catalog.borrow(), &self.table, watched, &replaces)?.map(Box::new);
