@@ -25,12 +25,15 @@ mod edit;
 mod names;
 mod rename;
 mod shapes;
+#[cfg(test)]
+mod tests;
 
 use self::names::{Found, Goal, Names};
 use self::shapes::Shapes;
 use crate::row::{ValueRef, encode};
 use crate::sql::Parser;
 use crate::sql::ast::{AlterTable, Alteration, CreateTable, Ident, SchemaKind, Statement};
+use crate::sql::bind::Binder;
 use crate::sql::catalog::{self, Catalog, Relation, SchemaRow, displayed};
 use crate::sql::exec::{SEQUENCE, Session};
 use crate::sql::failure::{Failure, Result};
@@ -151,6 +154,7 @@ fn found_in(row: &SchemaRow, shapes: &Shapes, goal: &Goal<'_>, when: &str) -> Re
 
 /// Looks through everything for names that mean nothing. `strings` says whether `"x"` in a table's conditions may be a string.
 fn check<S: Store>(session: &Session<S>, when: &str, strings: bool) -> Result<()> {
+    let catalog = session.catalog()?;
     let rows = rows(session)?;
     let shapes = Shapes::new(&rows);
     let goal = Goal { table: "", column: None, strings };
@@ -159,6 +163,15 @@ fn check<S: Store>(session: &Session<S>, when: &str, strings: bool) -> Result<()
             continue;
         }
         found_in(row, &shapes, &goal, when)?;
+        // What else is wrong with a query is the binder's to say.
+        if let ("view", Some(Relation::View(view))) = (row.kind.as_str(), catalog.relation(&row.name)) {
+            let bound = Binder::<S>::new(&catalog, session, &view.sql).select(&view.create.select);
+            // SQLite does not count the terms of an order here.
+            let counts = |why: &Failure| why.message().contains(" BY term out of range");
+            if let Some(why) = bound.err().filter(|why| !why.is_unsupported() && !counts(why)) {
+                return Err(Failure::error(format!("error in view {}{when}: {}", row.name, why.message())));
+            }
+        }
     }
     Ok(())
 }

@@ -27,6 +27,9 @@ pub(super) fn table<S: Store>(
         return Err(Failure::error(format!("view {} may not be altered", from.text)));
     }
     let legacy = session.legacy_alter.get();
+    if !legacy {
+        check(session, "", true)?;
+    }
     let all = rows(session)?;
     let shapes = Shapes::new(&all);
     let goal = Goal { table: &from.text, column: None, strings: true };

@@ -72,12 +72,18 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The columns of a key, which are no strings whatever their quotes.
+    /// The columns of a key, where there can't be a string.
     fn key(&mut self, terms: &'a [OrderTerm]) -> Result<()> {
-        let strings = std::mem::replace(&mut self.strings, false);
-        let done = self.terms(terms);
-        self.strings = strings;
-        done
+        for term in terms {
+            let known = self.found.strings.len();
+            let strings = std::mem::replace(&mut self.strings, true);
+            self.expr(&term.expr)?;
+            self.strings = strings;
+            if self.found.strings.len() > known {
+                return Err(Failure::error("expressions prohibited in PRIMARY KEY and UNIQUE constraints"));
+            }
+        }
+        Ok(())
     }
 
     fn references(&mut self, references: &References) {

@@ -79,7 +79,7 @@ impl<'a> Names<'a> {
         let mut scope = Scope::default();
         self.sources(&query.from, &mut scope)?;
         self.scopes.push(scope);
-        self.conditions(&query.from)?;
+        // In SQLite's order, so that of several errors the same one is told.
         let results = self.results(&query.columns)?;
         let aliases = query.columns.iter().filter_map(|column| match column {
             ResultColumn::Expr { alias, .. } => alias.as_ref(),
@@ -88,9 +88,9 @@ impl<'a> Names<'a> {
         if let Some(scope) = self.scopes.last_mut() {
             scope.aliases = aliases.collect();
         }
-        self.optional(query.filter.as_ref())?;
-        self.exprs(&query.group_by)?;
         self.optional(query.having.as_ref())?;
+        self.optional(query.filter.as_ref())?;
+        self.conditions(&query.from)?;
         for (_, window) in &query.windows {
             self.window(window)?;
         }
@@ -106,6 +106,7 @@ impl<'a> Names<'a> {
                 expr => self.expr(expr)?,
             }
         }
+        self.exprs(&query.group_by)?;
         self.scopes.pop();
         Ok(results)
     }
