@@ -89,15 +89,10 @@ impl Failure {
 
     /// The same, and if it is something unsupported, which object uses it.
     pub(super) fn of(self, name: &str) -> Failure {
-        match self.is_unsupported() {
+        match self.0.message.starts_with(UNSUPPORTED) {
             true => Failure::new(self.0.code, format!("{} ({name})", self.0.message)),
             false => self,
         }
-    }
-
-    /// Whether it says that something is not supported.
-    pub(super) fn is_unsupported(&self) -> bool {
-        self.0.message.starts_with(UNSUPPORTED)
     }
 
     /// What should be impossible. An error instead of a panic, since a database outlives the statement.

@@ -159,7 +159,11 @@ impl<S: Store> Change<S> {
                 continue;
             };
             let (new, before) = row[1..].split_at_mut(sets.len());
-            let mut values: Vec<Value> = before.iter_mut().map(std::mem::take).collect();
+            let mut values: Vec<Value> = match &self.writer.foreign {
+                None => before.iter_mut().map(std::mem::take).collect(),
+                // An action on a row of this very table may have changed it.
+                Some(_) => self.writer.read(old, session)?,
+            };
             let mut wanted = old;
             for (value, target) in new.iter_mut().zip(sets) {
                 let mismatch = || Failure::new(ResultCode::MISMATCH, "datatype mismatch");

@@ -82,7 +82,7 @@ fn check_constraints<S: Store>(session: &Session<S>, def: &ColumnDef, root: Tree
             _ => Ok(()),
         };
     }
-    let default = kinds().filter_map(|kind| match kind {
+    let mut default = kinds().filter_map(|kind| match kind {
         ColumnConstraintKind::Default(default) => Some(default),
         _ => None,
     });
@@ -92,7 +92,7 @@ fn check_constraints<S: Store>(session: &Session<S>, def: &ColumnDef, root: Tree
             DefaultValue::Constant(Expr::Literal(Literal::Null)) | DefaultValue::Expr(Expr::Literal(Literal::Null))
         )
     };
-    let default = default.last().filter(|default| !null(default));
+    let default = default.next_back().filter(|default| !null(default));
     let references = has(&|kind| matches!(kind, ColumnConstraintKind::References(_)));
     if session.violations.enabled.get() && references && default.is_some() {
         not_empty("Cannot add a REFERENCES column with non-NULL default value")?;

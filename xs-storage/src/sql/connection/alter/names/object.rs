@@ -33,19 +33,30 @@ impl<'a> Names<'a> {
         self.strings = self.goal.strings;
         let own = self.of_table(name)?;
         self.scopes.push(Scope { sources: vec![own], ..Scope::default() });
-        for def in columns {
-            for constraint in &def.constraints {
-                match &constraint.kind {
-                    ColumnConstraintKind::Check(expr, _) | ColumnConstraintKind::Generated(expr, _) => {
-                        self.expr(expr)?;
-                    }
-                    ColumnConstraintKind::References(references) => self.references(references),
-                    _ => {}
-                }
+        let own = || columns.iter().flat_map(|def| &def.constraints).map(|constraint| &constraint.kind);
+        for kind in own() {
+            if let ColumnConstraintKind::References(references) = kind {
+                self.references(references);
             }
         }
         for constraint in constraints {
             self.constraint(&name.text, columns, constraint)?;
+        }
+        // Expressions are looked at when the whole table is known.
+        for kind in own() {
+            if let ColumnConstraintKind::Check(expr, _) = kind {
+                self.expr(expr)?;
+            }
+        }
+        for constraint in constraints {
+            if let TableConstraintKind::Check(expr, _, _) = &constraint.kind {
+                self.expr(expr)?;
+            }
+        }
+        for kind in own() {
+            if let ColumnConstraintKind::Generated(expr, _) = kind {
+                self.expr(expr)?;
+            }
         }
         self.scopes.pop();
         Ok(())
@@ -53,8 +64,7 @@ impl<'a> Names<'a> {
 
     fn constraint(&mut self, table: &str, columns: &[ColumnDef], constraint: &'a TableConstraint) -> Result<()> {
         match &constraint.kind {
-            TableConstraintKind::Nothing => Ok(()),
-            TableConstraintKind::Check(expr, _, _) => self.expr(expr),
+            TableConstraintKind::Nothing | TableConstraintKind::Check(..) => Ok(()),
             TableConstraintKind::PrimaryKey { columns, .. } | TableConstraintKind::Unique(columns, _) => {
                 self.key(columns)
             }

@@ -127,8 +127,7 @@ impl<'a> Names<'a> {
                 }
                 ResultColumn::All => {
                     for source in self.scopes.last().map_or(&[][..], |scope| &scope.sources) {
-                        let merged =
-                            |name: &&Box<str>| source.merged.iter().any(|other| other.eq_ignore_ascii_case(name));
+                        let merged = |name: &str| source.merged.iter().any(|other| other.eq_ignore_ascii_case(name));
                         starred.extend(source.columns.iter().flatten().filter(|name| !merged(name)).cloned());
                     }
                 }
@@ -184,7 +183,7 @@ impl<'a> Names<'a> {
             if let Some(JoinConstraint::Using(columns)) = &item.constraint {
                 for column in columns {
                     let has = source.columns.iter().flatten().any(|name| column.is(name));
-                    if !unknown && !(has && before(&column.text)) {
+                    if !(unknown || has && before(&column.text)) {
                         return Err(Failure::error(format!(
                             "cannot join using column {} - column not present in both tables",
                             column.text
