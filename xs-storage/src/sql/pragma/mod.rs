@@ -10,6 +10,7 @@ mod flag;
 mod object;
 mod setting;
 
+pub(in crate::sql) use self::check::quick_check;
 use self::flag::Flag;
 use super::ast::{PragmaValue, QualifiedName};
 use super::catalog::Catalog;

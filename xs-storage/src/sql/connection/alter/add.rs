@@ -2,11 +2,11 @@
 
 use super::drop::columns_end;
 use super::{Goal, Shapes, found_in, put, rows, table_row};
-use crate::sql::ast::{ColumnConstraintKind, ColumnDef, DefaultValue, Expr, Literal, Storage, TableBody};
-use crate::sql::bind::Binder;
+use crate::sql::ast::{ColumnConstraintKind, ColumnDef, DefaultValue, Expr, Literal, SchemaKind, Storage, TableBody};
 use crate::sql::catalog::{Catalog, Relation, SchemaRow, constant};
-use crate::sql::exec::{Outer, Run, Session};
+use crate::sql::exec::Session;
 use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::pragma::quick_check;
 use crate::sql::store::{Store, TreeId};
 
 /// Adds a column behind the others.
@@ -19,8 +19,8 @@ pub(super) fn column<S: Store>(
 ) -> Result<()> {
     let all = rows(session)?;
     let (at, create) = table_row(&all, table)?;
-    let TableBody::Columns { columns, .. } = &create.body else { return Ok(()) };
-    if let Some(refused) = catalog.refused(crate::sql::ast::SchemaKind::Table, table) {
+    let TableBody::Columns { columns, strict, .. } = &create.body else { return Ok(()) };
+    if let Some(refused) = catalog.refused(SchemaKind::Table, table) {
         return Err(refused.why.clone());
     }
     if columns.iter().any(|other| other.name.is(&def.name.text)) {
@@ -49,7 +49,9 @@ pub(super) fn column<S: Store>(
     found_in(&changed, &Shapes::new(&now), &goal, " after add column")?;
     put(session, &changed)?;
     session.schema_changed()?;
-    check_rows(session, table)
+    let computed = |kind: &ColumnConstraintKind| matches!(kind, ColumnConstraintKind::Generated(..));
+    let may_break = *strict || def.constraints.iter().any(|constraint| computed(&constraint.kind));
+    check_rows(session, table, may_break)
 }
 
 /// What a column may not ask for of rows that are there already.
@@ -108,29 +110,26 @@ fn check_constraints<S: Store>(session: &Session<S>, def: &ColumnDef, root: Tree
     }
 }
 
-/// Whether all rows still keep the table's conditions.
-fn check_rows<S: Store>(session: &Session<S>, name: &str) -> Result<()> {
+/// Whether all rows keep what the table now asks of them.
+fn check_rows<S: Store>(session: &Session<S>, name: &str, may_break: bool) -> Result<()> {
     let catalog = session.catalog()?;
-    let table = match catalog.relation(name) {
-        Some(Relation::Table(table)) if !table.checks.is_empty() => table.clone(),
-        // What it has now may be something that is refused: nobody could use it.
-        None => {
-            return catalog
-                .refused(crate::sql::ast::SchemaKind::Table, name)
-                .map_or(Ok(()), |refused| Err(refused.why.clone()));
-        }
-        _ => return Ok(()),
-    };
-    for (_, condition) in &table.checks {
-        let of = crate::sql::ast::Ident::new(&table.name, crate::sql::ast::Quote::Double);
-        let sql = format!("SELECT 1 FROM {of} WHERE NOT ({condition})");
-        let Some(crate::sql::ast::Statement::Select(select)) = crate::sql::Parser::new(&sql).next_statement()? else {
-            return Err(Failure::internal("a query that is none"));
-        };
-        let (mut query, _) = Binder::new(&catalog, session, &sql).select(&select)?;
-        let run = Run { session, params: &[], number: session.begin_run() };
-        if query.next(Outer { up: None, run: &run })? {
+    // What it has now may be something that is refused: nobody could use it.
+    if let Some(refused) = catalog.refused(SchemaKind::Table, name) {
+        return Err(refused.why.clone());
+    }
+    let checked = matches!(catalog.relation(name), Some(Relation::Table(table)) if !table.checks.is_empty());
+    if !(checked || may_break) {
+        return Ok(());
+    }
+    for line in quick_check(session, &catalog, name)? {
+        if line.starts_with("CHECK") {
             return Err(Failure::new(ResultCode::CHECK, "CHECK constraint failed"));
+        }
+        if line.starts_with("non-") && line.contains(" value in") {
+            return Err(Failure::new(ResultCode::CONSTRAINT, "type mismatch on DEFAULT"));
+        }
+        if line.starts_with("NULL") {
+            return Err(Failure::new(ResultCode::NOT_NULL, "NOT NULL constraint failed"));
         }
     }
     Ok(())
