@@ -162,7 +162,7 @@ impl<S: Store> Change<S> {
             let mut values: Vec<Value> = match &self.writer.foreign {
                 None => before.iter_mut().map(std::mem::take).collect(),
                 // An action on a row of this very table may have changed it.
-                Some(_) => self.writer.read(old, session)?,
+                Some(_) => self.writer.row(old, session)?,
             };
             let mut wanted = old;
             for (value, target) in new.iter_mut().zip(sets) {

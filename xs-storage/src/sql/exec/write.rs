@@ -66,6 +66,11 @@ impl<S: Store> Writer<S> {
         Writer { table, checks, defaults, frame, conflict, cursor, indexes, sequence_tree, sequence, foreign }
     }
 
+    /// The row that was written last, or was to be.
+    pub(super) fn values(&self) -> &[Value] {
+        &self.frame.registers
+    }
+
     /// Rows will be inserted: where their rowids begin.
     pub(in crate::sql) fn begin_inserts(&mut self, session: &Session<S>) -> Result<()> {
         if let Some(tree) = self.sequence_tree {
@@ -227,11 +232,6 @@ impl<S: Store> Writer<S> {
         Ok(free)
     }
 
-    /// The row that was written last.
-    pub(super) fn row(&self) -> &[Value] {
-        &self.frame.registers
-    }
-
     /// Puts the row in the registers to the table and its indexes.
     pub(super) fn put(&mut self, rowid: i64, old: Option<i64>, session: &Session<S>) -> Result<()> {
         let before = match old {
@@ -270,7 +270,7 @@ impl<S: Store> Writer<S> {
     }
 
     /// The values of a row.
-    pub(super) fn read(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
+    fn read(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
         let mut store = session.store.borrow_mut();
         if store.seek(&mut self.cursor, rowid)? != Some(Ordering::Equal) {
             return Err(Failure::internal("a row that is changed is gone"));
@@ -282,13 +282,19 @@ impl<S: Store> Writer<S> {
         if values.len() < self.table.columns.len() {
             values.extend(self.table.defaults().split_off(values.len()));
         }
+        if let Some(column) = self.table.rowid_column {
+            values[column] = Value::Integer(rowid);
+        }
+        Ok(values)
+    }
+
+    /// A row as its columns say it is: real numbers may be stored as integers.
+    pub(super) fn row(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
+        let mut values = self.read(rowid, session)?;
         for (value, column) in values.iter_mut().zip(&self.table.columns) {
             if let (Value::Integer(n), Affinity::Real) = (&*value, column.affinity) {
                 *value = Value::Real(*n as f64);
             }
-        }
-        if let Some(column) = self.table.rowid_column {
-            values[column] = Value::Integer(rowid);
         }
         Ok(values)
     }

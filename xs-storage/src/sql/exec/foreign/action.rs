@@ -147,7 +147,7 @@ impl<S: Store> Foreign<S> {
         if !writer.has(child, session)? {
             return Ok(());
         }
-        let row = writer.read(child, session)?;
+        let row = writer.row(child, session)?;
         session.total_changes.set(session.total_changes.get() + 1);
         if action == ReferenceAction::Cascade && new.is_none() {
             self.goes(then, child, &row, outer)?;
@@ -179,8 +179,8 @@ impl<S: Store> Foreign<S> {
         }
         self.goes(then, child, &row, outer)?;
         writer.write(values, Some(rowid), Some(child), outer)?;
-        self.comes(then, rowid, writer.row(), outer)?;
-        let now = writer.row().to_vec();
+        self.comes(then, rowid, writer.values(), outer)?;
+        let now = writer.values().to_vec();
         self.follows(then, row, Some(now), depth)
     }
 }

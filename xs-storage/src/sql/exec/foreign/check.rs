@@ -260,7 +260,7 @@ pub(in crate::sql) fn check_table<S: Store>(
     let mut wrong = Vec::new();
     for rowid in candidates(table, &Way::All, outer)? {
         run.check()?;
-        let row = writer.read(rowid, session)?;
+        let row = writer.row(rowid, session)?;
         for (at, link) in links.iter().enumerate() {
             if !has_null(link, &row) && !has_parent(link, &row, None, session)? {
                 wrong.push((rowid, link.key.parent.clone(), at));

@@ -99,16 +99,16 @@ impl<S: Store> Foreign<S> {
         let Some(main) = self.main else { return writer.put(rowid, old, session) };
         let before = match old {
             Some(old) => {
-                let row = writer.read(old, session)?;
+                let row = writer.row(old, session)?;
                 self.goes(main, old, &row, outer)?;
                 Some(row)
             }
             None => None,
         };
         writer.put(rowid, old, session)?;
-        self.comes(main, rowid, writer.row(), outer)?;
+        self.comes(main, rowid, writer.values(), outer)?;
         if let Some(before) = before {
-            let row = writer.row().to_vec();
+            let row = writer.values().to_vec();
             self.follows(main, before, Some(row), 0)?;
             self.run(outer)?;
         }
@@ -118,7 +118,7 @@ impl<S: Store> Foreign<S> {
     fn delete(&mut self, writer: &mut Writer<S>, rowid: i64, outer: Outer<'_, S>) -> Result<()> {
         let session = outer.run.session;
         let Some(plan) = self.replaced else { return writer.remove(rowid, session) };
-        let row = writer.read(rowid, session)?;
+        let row = writer.row(rowid, session)?;
         self.goes(plan, rowid, &row, outer)?;
         writer.remove(rowid, session)?;
         self.follows(plan, row, None, 0)?;
