@@ -188,6 +188,7 @@ impl<S: Store> Foreign<S> {
 /// What writes to a child. Nothing but the statement's own rows may go for others.
 fn writer_of<S: Store>(session: &Session<S>, table: &Arc<Table>) -> Result<Writer<S>> {
     let catalog = session.catalog.borrow().clone();
+    catalog.check_changeable(&table.name)?;
     Binder::new(&catalog, session, "").writer(table, Some(Conflict::Abort))
 }
 
