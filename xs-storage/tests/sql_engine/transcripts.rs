@@ -96,10 +96,14 @@ macro_rules! transcripts {
 }
 
 transcripts![
+    alter_add,
+    alter_drop,
+    alter_rename,
     basics,
     changing_views,
     common_tables,
     durability,
+    foreign_keys,
     functions,
     generated,
     json_functions,

@@ -10,6 +10,7 @@ mod call;
 mod change;
 mod common;
 mod expr;
+mod foreign;
 mod from;
 mod function;
 mod generated;
@@ -31,6 +32,7 @@ use std::marker::PhantomData;
 
 pub(in crate::sql) use common::Uses;
 pub(in crate::sql) use expr::Bound;
+pub(in crate::sql) use foreign::{children, emptying};
 pub(in crate::sql) use from::{FromTable, Rows};
 pub(in crate::sql) use function::after_needs;
 pub(in crate::sql) use parameters::Parameters;

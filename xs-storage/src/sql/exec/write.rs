@@ -61,8 +61,8 @@ pub(in crate::sql) enum Clause {
 
 /// What became of a row.
 pub(super) enum Outcome {
-    /// It has this rowid.
-    Written(i64),
+    /// Nothing stands in its way, and it is to have this rowid.
+    Fits(i64),
     Passed,
     /// Nothing yet, since another row is to be deleted first. It will have the rowid, and so many of its keys will be free.
     InTheWay {
@@ -125,16 +125,17 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    /// Whether rows may be deleted for others, if no more is assigned than this.
-    pub(in crate::sql) fn may_replace(&self, assigned: &[Target]) -> bool {
+    /// Whether rows may be deleted for others, if no more is assigned than this. An update that `moves` rows asks all keys.
+    pub(in crate::sql) fn may_replace(&self, assigned: &[Target], moves: bool) -> bool {
         let column = self.table.rowid_column.map_or(Target::Rowid, Target::Column);
         let numbered = assigned.contains(&Target::Rowid) || assigned.contains(&column);
+        let whole = numbered || moves;
         let said = |key: &Key| match key {
             Key::Rowid => Some(self.table.rowid_conflict).filter(|_| numbered),
             Key::Index(at) => {
                 let index = self.table.indexes.get(*at)?;
                 let named = index.parts.iter().any(|part| assigned.contains(&Target::Column(part.column)));
-                index.unique.filter(|_| numbered || named)
+                index.unique.filter(|_| whole || named)
             }
         };
         let replaces = |said: Conflict| self.conflict.unwrap_or(said) == Conflict::Replace;
@@ -175,9 +176,9 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    /// Writes a row, new or in place of another. Answers its rowid, unless it was passed over. `rowid` is the one that it is
-    /// to have; a column that is the rowid must be the same.
-    pub(super) fn write(
+    /// Makes a row ready to be [put](Writer::put), new or in place of another, and makes room for it. `rowid` is the one that it
+    /// is to have; a column that is the rowid must be the same.
+    pub(super) fn check(
         &mut self,
         mut values: Vec<Value>,
         rowid: Option<i64>,
@@ -255,8 +256,13 @@ impl<S: Store> Writer<S> {
         for other in replaced {
             self.delete(other, session)?;
         }
-        self.put(rowid, old, session)?;
-        Ok(Outcome::Written(rowid))
+        // What followed from a row that made room may have taken this one.
+        if let Some(old) = old.filter(|_| self.free > 0)
+            && !self.has(old, session)?
+        {
+            return Ok(Outcome::Passed);
+        }
+        Ok(Outcome::Fits(rowid))
     }
 
     /// Computes the generated columns of the row in the registers.
@@ -356,7 +362,7 @@ impl<S: Store> Writer<S> {
     }
 
     /// Puts the row in the registers to the table and its indexes.
-    fn put(&mut self, rowid: i64, old: Option<i64>, session: &Session<S>) -> Result<()> {
+    pub(super) fn put(&mut self, rowid: i64, old: Option<i64>, session: &Session<S>) -> Result<()> {
         let before = match old {
             Some(old) => Some((old, self.row(old, session)?)),
             None => None,
@@ -401,8 +407,8 @@ impl<S: Store> Writer<S> {
         self.reader.row(&self.cursor, session)
     }
 
-    /// Takes a row out.
-    pub(in crate::sql) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
+    /// Takes a row out of the table and its indexes.
+    pub(super) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
         if !self.table.indexes.is_empty() {
             let values = self.row(rowid, session)?;
             let mut store = session.store.borrow_mut();
