@@ -43,6 +43,8 @@ impl ResultCode {
     pub const NOT_A_DATABASE: ResultCode = ResultCode(26);
     /// `SQLITE_CONSTRAINT_CHECK`
     pub const CHECK: ResultCode = ResultCode(275);
+    /// `SQLITE_CONSTRAINT_FOREIGNKEY`
+    pub const FOREIGN_KEY: ResultCode = ResultCode(787);
     /// `SQLITE_CONSTRAINT_NOTNULL`
     pub const NOT_NULL: ResultCode = ResultCode(1299);
     /// `SQLITE_CONSTRAINT_PRIMARYKEY`

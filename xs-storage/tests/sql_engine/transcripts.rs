@@ -96,11 +96,15 @@ macro_rules! transcripts {
 }
 
 transcripts![
+    alter_add,
+    alter_drop,
+    alter_rename,
     basics,
     change_corners,
     changing_views,
     common_tables,
     durability,
+    foreign_keys,
     functions,
     generated,
     json_functions,

@@ -9,7 +9,7 @@ use crate::sql::ast::{self, Assignment, Conflict};
 use crate::sql::catalog::{Column, Event, Relation, Table, View};
 use crate::sql::exec::{
     Body, Change, Changing, Core, Expr, Hooks, Insert, Inserting, OutputColumn, Place, Query, SEQUENCE, Sets, Side,
-    Subquery, Target, Writer,
+    Subquery, Target, Watched, Writer,
 };
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{SCHEMA, Store};
@@ -62,7 +62,7 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     /// What writes to a table. The table lives in the catalog, and so do its conditions.
-    fn writer(&mut self, table: &Arc<Table>, conflict: Option<Conflict>) -> Result<Writer<S>> {
+    pub(in crate::sql) fn writer(&mut self, table: &Arc<Table>, conflict: Option<Conflict>) -> Result<Writer<S>> {
         if table.root == 0 {
             let defaults = table.columns.iter().map(|_| None).collect();
             return Ok(Writer::new(self.session, table.clone(), Vec::new(), defaults, conflict));
@@ -137,8 +137,8 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let reads = self.reads.len();
         let source = insert.source.as_ref().map(|source| self.select(source)).transpose()?.map(|(query, _)| query);
-        let hooks = self.hooks(&table, Event::Insert);
-        let gather = !hooks.is_empty() || self.reads[reads..].contains(&table.root);
+        let mut hooks = self.hooks(&table, Event::Insert);
+        let gather = hooks.has_triggers() || self.reads[reads..].contains(&table.root);
         if let Some(source) = &source
             && source.columns.len() != targets.len()
         {
@@ -149,7 +149,19 @@ impl<'q, S: Store> Binder<'q, S> {
             }));
         }
         let writer = self.writer(&table, conflict)?;
-        let deletes = self.hooks(&table, Event::Delete);
+        let single = source.as_ref().is_none_or(Query::is_one_row)
+            && !hooks.has_triggers()
+            && insert.upserts.is_empty()
+            && insert.returning.is_empty();
+        // What is not named is there as well, but a rowid that is made is new.
+        let own = table.rowid_column.map_or(Target::Rowid, Target::Column);
+        let named = source.is_some() && targets.iter().any(|target| *target == Target::Rowid || *target == own);
+        let mut given: Vec<_> = (0..table.columns.len()).map(Target::Column).collect();
+        given.retain(|target| named || *target != own);
+        given.extend(named.then_some(Target::Rowid));
+        let single = single && self.within.is_none() && !writer.may_replace(&given, false);
+        self.watch(&mut hooks, &table, &Watched::Insert { single })?;
+        let deletes = Hooks::default();
         let (returning, upserts, state) = (None, Vec::new(), Inserting::default());
         let mut bound = Insert { writer, source, targets, gather, hooks, deletes, upserts, returning, state };
         self.upserts(&mut bound, insert)?;
@@ -158,15 +170,11 @@ impl<'q, S: Store> Binder<'q, S> {
         self.expect(&bound.hooks.before, conflict)?;
         for upsert in &bound.upserts {
             self.expect(&upsert.hooks.before, Some(Conflict::Abort))?;
+            self.expect_actions(&upsert.hooks)?;
             self.expect(&upsert.hooks.after, Some(Conflict::Abort))?;
         }
-        // What is not named is there as well, but a rowid that is made is new.
-        let mut given: Vec<_> = (0..table.columns.len()).map(Target::Column).collect();
-        given.retain(|target| {
-            bound.names_rowid() || *target != table.rowid_column.map_or(Target::Rowid, Target::Column)
-        });
-        given.extend(bound.names_rowid().then_some(Target::Rowid));
-        self.expect_deletes(&bound.writer, &given)?;
+        bound.deletes = self.deletes(&bound.writer, &given, false)?;
+        bound.gather |= bound.deletes.actions().is_some();
         self.commons.truncate(commons);
         self.expect(&bound.hooks.after, conflict)?;
         Ok(bound)
@@ -182,8 +190,10 @@ impl<'q, S: Store> Binder<'q, S> {
         let rows = self.changed((&table, view), &delete.target, indexed, &[], filter, &[])?;
         let writer = self.writer(&table, None)?;
         let returning = self.returning(&delete.returning, &table, Side::Old, 1)?;
-        let hooks = self.hooks(&table, Event::Delete);
+        let mut hooks = self.hooks(&table, Event::Delete);
+        self.watch(&mut hooks, &table, &Watched::Delete)?;
         self.expect_all(&table, Event::Delete, None)?;
+        self.expect_actions(&hooks)?;
         self.commons.truncate(commons);
         Ok(Change { writer, rows, sets: None, hooks, deletes: Hooks::default(), returning, state: Changing::default() })
     }
@@ -219,10 +229,13 @@ impl<'q, S: Store> Binder<'q, S> {
         let (indexed, filter) = (update.indexed.as_ref(), update.filter.as_ref());
         let rows = self.changed((&table, view), &update.target, indexed, &update.from, filter, joined)?;
         let writer = self.writer(&table, conflict)?;
-        let (hooks, deletes) = (self.hooks(&table, Event::Update(&names)), self.hooks(&table, Event::Delete));
+        let mut hooks = self.hooks(&table, Event::Update(&names));
+        self.watch(&mut hooks, &table, &Watched::update(&table, &targets))?;
         let returning = self.returning(&update.returning, &table, Side::New, 1)?;
         self.expect_all(&table, Event::Update(&names), conflict)?;
-        self.expect_deletes(&writer, &targets)?;
+        let moves = hooks.foreign.as_ref().is_some_and(|foreign| foreign.moves);
+        let deletes = self.deletes(&writer, &targets, moves)?;
+        self.expect_actions(&hooks)?;
         self.commons.truncate(commons);
         let sets = Some(Sets { targets, values });
         Ok(Change { writer, rows, sets, hooks, deletes, returning, state: Changing::default() })
@@ -288,7 +301,7 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     /// What the rows that are changed are known by, or of a view the rows; and behind them values that other tables have a part in.
-    fn changed(
+    pub(super) fn changed(
         &mut self,
         (table, view): (&Arc<Table>, Option<Query<S>>),
         target: &'q ast::Target,

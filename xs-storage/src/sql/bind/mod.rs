@@ -11,6 +11,7 @@ mod change;
 mod common;
 mod explain;
 mod expr;
+mod foreign;
 mod from;
 mod function;
 mod generated;
@@ -33,6 +34,7 @@ use std::marker::PhantomData;
 
 pub(in crate::sql) use common::Uses;
 pub(in crate::sql) use expr::Bound;
+pub(in crate::sql) use foreign::{children, emptying};
 pub(in crate::sql) use from::{FromTable, Rows};
 pub(in crate::sql) use function::after_needs;
 pub(in crate::sql) use parameters::Parameters;

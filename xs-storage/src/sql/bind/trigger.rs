@@ -6,7 +6,7 @@ use super::change::no_aggregate;
 use super::{Binder, pair};
 use crate::sql::ast::{self, Conflict, TriggerStep};
 use crate::sql::catalog::{Catalog, Event, Relation, Table, Trigger};
-use crate::sql::exec::{Expr, Hooks, Part, Raise, Routine, Session, Side, Target, Writer};
+use crate::sql::exec::{Expr, Hooks, Part, Raise, Routine, Session, Side, Target, Watched, Writer};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
@@ -29,20 +29,30 @@ impl<'q, S: Store> Binder<'q, S> {
         triggers.try_for_each(|trigger| Routine::expect(self.session, trigger, conflict))
     }
 
-    /// The same of the rows that may be replaced by a statement that assigns to some columns, or inserts.
-    pub(super) fn expect_deletes(&self, writer: &Writer<S>, assigned: &[Target]) -> Result<()> {
-        match self.session.recursive_triggers.get() && writer.may_replace(assigned) {
-            true => self.expect_all(&writer.table, Event::Delete, Some(Conflict::Replace)),
-            false => Ok(()),
+    /// What goes with the rows that may be replaced by a statement that assigns to some columns, or inserts, and `moves` rows.
+    pub(super) fn deletes(&self, writer: &Writer<S>, assigned: &[Target], moves: bool) -> Result<Hooks<S>> {
+        let mut hooks = Hooks::default();
+        if !writer.may_replace(assigned, moves) {
+            return Ok(hooks);
         }
+        if self.session.recursive_triggers.get() {
+            hooks = self.hooks(&writer.table, Event::Delete);
+        }
+        self.watch(&mut hooks, &writer.table, &Watched::Delete)?;
+        if hooks.has_triggers() {
+            self.expect_all(&writer.table, Event::Delete, Some(Conflict::Replace))?;
+        }
+        self.expect_actions(&hooks)?;
+        Ok(hooks)
     }
 
     /// The triggers that a statement fires.
-    pub(super) fn hooks(&self, table: &Table, event: Event<'_>) -> Hooks {
+    pub(super) fn hooks(&self, table: &Table, event: Event<'_>) -> Hooks<S> {
         let waits = |trigger: &&Arc<Trigger>| trigger.waits_for(event);
         let all = || self.catalog.triggers_on(&table.name).iter().filter(waits);
         Hooks {
             before: all().filter(|trigger| !trigger.is_after()).cloned().collect(),
+            foreign: None,
             after: all().filter(|trigger| trigger.is_after()).cloned().collect(),
         }
     }

@@ -7,7 +7,7 @@ use super::pair::{self, Names};
 use super::select::ordinal;
 use crate::sql::ast::{self, Assignment};
 use crate::sql::catalog::{Event, IndexPart, Table, collation_named};
-use crate::sql::exec::{Clause, Insert, Key, Side, Upsert};
+use crate::sql::exec::{Clause, Insert, Key, Side, Upsert, Watched};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
@@ -64,7 +64,8 @@ impl<'q, S: Store> Binder<'q, S> {
         let filter = update.filter.as_ref().map(|filter| self.expr(filter)).transpose()?.map(|filter| filter.expr);
         self.pop_level()?;
         let names = assigned_names(&update.sets);
-        let hooks = self.hooks(table, Event::Update(&names));
+        let mut hooks = self.hooks(table, Event::Update(&names));
+        self.watch(&mut hooks, table, &Watched::update(table, &targets))?;
         Ok(Upsert { targets, values, filter, hooks })
     }
 

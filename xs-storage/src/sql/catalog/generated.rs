@@ -69,6 +69,13 @@ impl Table {
         self.columns.get(column).is_some_and(Column::is_virtual)
     }
 
+    /// The columns that a generated column is computed of.
+    pub(in crate::sql) fn needs(&self, column: usize) -> impl Iterator<Item = usize> {
+        let generated = self.columns.get(column).and_then(|column| column.generated.as_ref());
+        let names = generated.map(|generated| columns_in(&generated.expr)).unwrap_or_default();
+        names.into_iter().filter_map(|name| self.column(&name.text))
+    }
+
     /// The generated columns of `wanted`, and those that they need, in an order in which each finds what it needs. What is stored
     /// is there to be read, unless all are `computed`.
     pub(in crate::sql) fn order_of(&self, wanted: &dyn Fn(usize) -> bool, computed: bool) -> Result<Vec<usize>> {

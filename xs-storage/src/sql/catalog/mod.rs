@@ -3,6 +3,9 @@
 //! The schema's table holds text. It is parsed once when a database is opened and again when its cookie changes; statements are
 //! bound against what came out.
 
+mod action;
+mod constant;
+mod foreign;
 mod generated;
 mod keyed;
 mod read;
@@ -14,6 +17,9 @@ mod trigger;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(in crate::sql) use action::target;
+pub(in crate::sql) use constant::constant;
+pub(in crate::sql) use foreign::{ForeignKey, ParentKey};
 pub(in crate::sql) use generated::Generated;
 pub(in crate::sql) use read::{SchemaRow, read};
 pub(in crate::sql) use refers::parts as parts_of;

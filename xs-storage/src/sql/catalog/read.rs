@@ -94,7 +94,7 @@ pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
         };
         let roots: Vec<_> = std::iter::once(row.root).chain(automatic(&row.name)).collect();
         match Table::new(&create, sql, &roots) {
-            Ok(table) => drop(tables.insert(folded(&row.name), table)),
+            Ok(table) => drop(tables.insert(folded(&row.name), Table { row: row.rowid, ..table })),
             Err(why) => {
                 let refused = Refused { kind: SchemaKind::Table, droppable: true, why: why.of(&row.name) };
                 catalog.refused.insert(folded(&row.name), refused);
@@ -136,7 +136,7 @@ pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
                     return Err(malformed(&row.name));
                 };
                 let triggers = catalog.triggers.entry(folded(&row.table)).or_default();
-                triggers.insert(0, Arc::new(Trigger { create: *create, sql: sql.clone() }));
+                triggers.insert(0, Arc::new(Trigger { create: *create, sql: sql.clone(), is_action: false }));
             }
             _ => {}
         }

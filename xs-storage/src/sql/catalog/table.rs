@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::super::ast::{
     ColumnConstraintKind, ColumnDef, Conflict, CreateIndex, CreateTable, DefaultValue, Expr, Literal, Order, OrderTerm,
-    TableBody, TableConstraintKind, UnaryOp,
+    TableBody, TableConstraintKind,
 };
-use super::Generated;
+use super::{ForeignKey, Generated, constant};
 use crate::row::{Collation, KeyColumn};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::TreeId;
@@ -76,6 +76,10 @@ pub(in crate::sql) struct Table {
     pub(in crate::sql) indexes: Vec<Arc<Index>>,
     /// Conditions of all rows, with how errors call them.
     pub(in crate::sql) checks: Vec<(Box<str>, Expr)>,
+    /// Its row in the schema: which tables are older.
+    pub(in crate::sql) row: i64,
+    /// The newest first.
+    pub(in crate::sql) foreign_keys: Vec<Arc<ForeignKey>>,
 }
 
 impl Table {
@@ -85,18 +89,7 @@ impl Table {
 
     /// What columns are in records that were written before the columns were added.
     pub(in crate::sql) fn defaults(&self) -> Vec<Value> {
-        let of = |column: &Column| match &column.default {
-            Some(Expr::Literal(Literal::Integer(n))) => i64::try_from(*n).map_or(Value::Null, Value::Integer),
-            Some(Expr::Literal(Literal::Float(real))) => (*real).into(),
-            Some(Expr::Literal(Literal::String(text))) => (&**text).into(),
-            Some(Expr::Literal(Literal::Blob(bytes))) => (&**bytes).into(),
-            Some(Expr::Unary(UnaryOp::Minus, operand)) => match &**operand {
-                Expr::Literal(Literal::Integer(n)) => Value::Integer((*n as i64).wrapping_neg()),
-                Expr::Literal(Literal::Float(real)) => (-*real).into(),
-                _ => Value::Null,
-            },
-            _ => Value::Null,
-        };
+        let of = |column: &Column| column.default.as_ref().and_then(constant).unwrap_or_default();
         self.columns.iter().map(|column| column.affinity.apply_to(of(column))).collect()
     }
 
@@ -117,6 +110,8 @@ impl Table {
             rowid_conflict: Conflict::Abort,
             indexes: Vec::new(),
             checks: Vec::new(),
+            row: 0,
+            foreign_keys: Vec::new(),
         };
         for def in defs {
             if table.column(&def.name.text).is_some() {
@@ -144,7 +139,6 @@ impl Table {
                     let parts = parts(keys.table, columns)?;
                     keys.index(parts, *conflict, Origin::Unique)?;
                 }
-                // Foreign keys are not enforced unless somebody asks for it, which is refused elsewhere.
                 _ => {}
             }
         }
@@ -159,6 +153,7 @@ impl Table {
             table.without_rowid()?;
         }
         table.check_ordinary()?;
+        table.foreign_keys = ForeignKey::of(&table, defs, constraints)?;
         // Checks are found in the order in which they stand.
         let named = |name: &Option<super::super::ast::Ident>, span: super::super::ast::Span| match name {
             Some(name) => name.text.clone(),
@@ -207,6 +202,8 @@ impl Table {
             rowid_conflict: Conflict::Abort,
             indexes: Vec::new(),
             checks: Vec::new(),
+            row: 0,
+            foreign_keys: Vec::new(),
         }
     }
 }

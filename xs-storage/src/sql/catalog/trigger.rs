@@ -8,6 +8,8 @@ pub(in crate::sql) struct Trigger {
     pub(in crate::sql) create: CreateTrigger,
     /// Its statement, whose parts name columns.
     pub(in crate::sql) sql: String,
+    /// That it is what a foreign key does, and not in the schema.
+    pub(in crate::sql) is_action: bool,
 }
 
 /// What happens to a row. An update says which columns its statement names.

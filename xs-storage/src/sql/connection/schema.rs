@@ -4,7 +4,7 @@ use crate::row::{ValueRef, encode};
 use crate::sql::ast::{CreateIndex, CreateTable, CreateView, Drop, Ident, QualifiedName, SchemaKind, TableBody};
 use crate::sql::bind::Binder;
 use crate::sql::catalog::{self, Catalog, Index, Relation, SchemaRow, Table, displayed};
-use crate::sql::exec::{CREATE_SEQUENCE, Outer, Run, SEQUENCE, Sequence, Session, rebuild};
+use crate::sql::exec::{CREATE_SEQUENCE, Outer, Run, SEQUENCE, Sequence, Session, empty, rebuild};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::{Cursor, SCHEMA, Store, TreeId, TreeKind};
 use crate::sql::value::{Affinity, Value};
@@ -22,7 +22,7 @@ pub(super) fn check_name(name: &QualifiedName, temporary: bool) -> Result<&str> 
     check_reserved(&name.name)
 }
 
-fn check_reserved(name: &Ident) -> Result<&str> {
+pub(super) fn check_reserved(name: &Ident) -> Result<&str> {
     let reserved = name.text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
     match reserved {
         true => Err(Failure::error(format!("object name reserved for internal use: {}", name.text))),
@@ -246,7 +246,10 @@ pub(super) fn drop_object<S: Store>(session: &Session<S>, catalog: &Catalog, wha
             Some(Relation::Table(table)) if is_internal(table) => {
                 return Err(Failure::error(format!("table {} may not be dropped", table.name)));
             }
-            Some(Relation::Table(_)) => drop_table(session, catalog, name)?,
+            Some(Relation::Table(table)) => {
+                empty(session, catalog, table)?;
+                drop_table(session, catalog, name)?;
+            }
             Some(Relation::View(_)) => return Err(Failure::error(format!("use DROP VIEW to delete view {name}"))),
             None => match catalog.refused(SchemaKind::Table, name).filter(|_| here) {
                 Some(refused) if !refused.droppable => return Err(refused.why.clone()),

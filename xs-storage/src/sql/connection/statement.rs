@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::program::{Bound, Program};
-use super::{FromValue, Params, schema, transaction, trigger, vacuum};
+use super::{FromValue, Params, alter, schema, transaction, trigger, vacuum};
 use crate::row::ValueRef;
 use crate::sql::Parser;
 use crate::sql::ast::Statement as Tree;
@@ -156,7 +156,13 @@ impl<'c, S: Store> Statement<'c, S> {
         let outer = Outer { up: None, run: &run };
         match bound.as_mut().map(|bound| &mut bound.program) {
             None | Some(Program::Plan(_)) => {}
-            Some(Program::Query(query)) => query.reset(),
+            Some(Program::Query(query)) => {
+                // As in SQLite, whoever reads outside of a transaction ends one, and what was put off with it.
+                if !session.in_transaction.get() {
+                    session.violations.end_transaction();
+                }
+                query.reset();
+            }
             Some(Program::Insert(insert)) => changed(session, || run_task(&mut **insert, outer))?,
             Some(Program::Change(change)) => changed(session, || run_task(&mut **change, outer))?,
             Some(Program::Pragma(pragma, rows)) => {
@@ -235,7 +241,7 @@ fn other<S: Store>(session: &Session<S>, catalog: &Catalog, tree: &Tree, text: &
         Tree::Reindex(name) => schema(&|| schema::reindex(session, catalog, name.as_ref())),
         Tree::CreateTrigger(create) => schema(&|| trigger::create(session, catalog, create, text)),
         Tree::CreateVirtualTable(_) => Err(Failure::unsupported("virtual tables")),
-        Tree::AlterTable(_) => Err(Failure::unsupported("ALTER TABLE")),
+        Tree::AlterTable(change) => schema(&|| alter::alter(session, catalog, change, text)),
         Tree::Attach { .. } | Tree::Detach(_) => Err(Failure::unsupported("ATTACH")),
         // Nobody knows it, and it does nothing.
         Tree::Pragma(..) => Ok(()),

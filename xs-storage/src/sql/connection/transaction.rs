@@ -23,7 +23,8 @@ pub(super) fn writing<S: Store, T>(session: &Session<S>, act: impl FnOnce() -> R
     let depth = session.savepoints.borrow().len();
     session.store.borrow_mut().savepoint()?;
     session.consequence.set(Conflict::Abort);
-    let done = act();
+    let violations = session.violations.begin_statement();
+    let done = session.violations.end_statement(act(), &session.consequence);
     let consequence = session.consequence.replace(Conflict::Abort);
     match &done {
         Err(_) if consequence == Conflict::Rollback => {
@@ -32,12 +33,17 @@ pub(super) fn writing<S: Store, T>(session: &Session<S>, act: impl FnOnce() -> R
         }
         Err(_) if consequence != Conflict::Fail => {
             session.store.borrow_mut().roll_back_to(depth)?;
+            session.violations.restore(violations);
             session.read_again()?;
         }
         _ => {}
     }
     session.store.borrow_mut().release(depth)?;
     if !session.in_transaction.get() {
+        if let Err(failed) = session.violations.check_transaction() {
+            roll_back(session)?;
+            return Err(failed);
+        }
         commit_store(session)?;
     }
     done
@@ -52,6 +58,7 @@ fn commit_store<S: Store>(session: &Session<S>) -> Result<()> {
         committed?;
         session.writing.set(false);
     }
+    session.violations.end_transaction();
     Ok(())
 }
 
@@ -80,6 +87,7 @@ pub(super) fn commit<S: Store>(session: &Session<S>) -> Result<()> {
     if !session.in_transaction.get() {
         return Err(Failure::error("cannot commit - no transaction is active"));
     }
+    session.violations.check_transaction()?;
     commit_store(session)?;
     session.in_transaction.set(false);
     session.savepoints.borrow_mut().clear();
@@ -90,6 +98,7 @@ pub(super) fn commit<S: Store>(session: &Session<S>) -> Result<()> {
 /// Undoes the transaction, if there is one.
 pub(super) fn roll_back<S: Store>(session: &Session<S>) -> Result<()> {
     session.in_transaction.set(false);
+    session.violations.end_transaction();
     session.savepoints.borrow_mut().clear();
     if session.writing.replace(false) {
         session.store.borrow_mut().roll_back()?;
@@ -116,6 +125,7 @@ pub(super) fn savepoint<S: Store>(session: &Session<S>, name: &Ident) -> Result<
         session.begun_by_savepoint.set(false);
     }
     session.savepoints.borrow_mut().push(name.text.clone());
+    session.violations.savepoint();
     Ok(())
 }
 
@@ -130,6 +140,7 @@ pub(super) fn release<S: Store>(session: &Session<S>, name: &Ident) -> Result<()
         return commit(session);
     }
     session.store.borrow_mut().release(depth)?;
+    session.violations.release(depth);
     session.savepoints.borrow_mut().truncate(depth);
     Ok(())
 }
@@ -137,6 +148,7 @@ pub(super) fn release<S: Store>(session: &Session<S>, name: &Ident) -> Result<()
 pub(super) fn roll_back_to<S: Store>(session: &Session<S>, name: &Ident) -> Result<()> {
     let depth = depth_of(session, name)?;
     session.store.borrow_mut().roll_back_to(depth)?;
+    session.violations.roll_back_to(depth);
     session.savepoints.borrow_mut().truncate(depth + 1);
     session.read_again()
 }

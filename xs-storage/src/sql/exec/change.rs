@@ -30,9 +30,9 @@ pub(in crate::sql) struct Insert<S: Store> {
     pub(in crate::sql) targets: Vec<Target>,
     /// The query reads what is written, or triggers may write what it reads: its rows are taken first.
     pub(in crate::sql) gather: bool,
-    pub(in crate::sql) hooks: Hooks,
-    /// The triggers of the rows that are replaced.
-    pub(in crate::sql) deletes: Hooks,
+    pub(in crate::sql) hooks: Hooks<S>,
+    /// Those of the rows that are replaced.
+    pub(in crate::sql) deletes: Hooks<S>,
     pub(in crate::sql) upserts: Vec<Upsert<S>>,
     pub(in crate::sql) returning: Option<Returning<S>>,
     pub(in crate::sql) state: Inserting,
@@ -57,8 +57,8 @@ pub(in crate::sql) struct Change<S: Store> {
     pub(in crate::sql) rows: Query<S>,
     /// What is assigned; nothing to delete.
     pub(in crate::sql) sets: Option<Sets<S>>,
-    pub(in crate::sql) hooks: Hooks,
-    pub(in crate::sql) deletes: Hooks,
+    pub(in crate::sql) hooks: Hooks<S>,
+    pub(in crate::sql) deletes: Hooks<S>,
     pub(in crate::sql) returning: Option<Returning<S>>,
     pub(in crate::sql) state: Changing,
 }

@@ -38,16 +38,17 @@ pub(super) fn keys(table: &Table, conflict: Option<Conflict>) -> Vec<Key> {
 }
 
 impl<S: Store> Writer<S> {
-    /// Whether rows may be deleted for others, if no more is assigned than this.
-    pub(in crate::sql) fn may_replace(&self, assigned: &[Target]) -> bool {
+    /// Whether rows may be deleted for others, if no more is assigned than this. An update that `moves` rows asks all keys.
+    pub(in crate::sql) fn may_replace(&self, assigned: &[Target], moves: bool) -> bool {
         let column = self.table.rowid_column.map_or(Target::Rowid, Target::Column);
         let numbered = assigned.contains(&Target::Rowid) || assigned.contains(&column);
+        let whole = numbered || moves;
         let said = |key: &Key| match key {
             Key::Rowid => Some(self.table.rowid_conflict).filter(|_| numbered),
             Key::Index(at) => {
                 let index = self.table.indexes.get(*at)?;
                 let named = index.parts.iter().any(|part| assigned.contains(&Target::Column(part.column)));
-                index.unique.filter(|_| numbered || named)
+                index.unique.filter(|_| whole || named)
             }
         };
         let replaces = |said: Conflict| self.conflict.unwrap_or(said) == Conflict::Replace;

@@ -7,6 +7,7 @@ mod change;
 mod compound;
 mod core;
 mod expr;
+mod foreign;
 mod frame;
 mod generated;
 mod joined;
@@ -39,6 +40,7 @@ pub(in crate::sql) use change::{Change, Changing, Insert, Inserting, Sets, Targe
 pub(in crate::sql) use compound::Compound;
 pub(in crate::sql) use core::{Core, Distinct};
 pub(in crate::sql) use expr::{Case, Comparison, Datum, Expr, Relation};
+pub(in crate::sql) use foreign::{Foreign, Watched, check_table, empty};
 pub(in crate::sql) use frame::{Frame, Outer, Place, Slot, TableRow};
 pub(in crate::sql) use generated::Generated;
 pub(in crate::sql) use joined::{Joined, Loop};

@@ -62,6 +62,13 @@ impl<S: Store> Values<S> {
     }
 }
 
+impl<S: Store> Query<S> {
+    /// Whether it is one row that was written out.
+    pub(in crate::sql) fn is_one_row(&self) -> bool {
+        matches!(&self.body, Body::Values(values) if values.rows.len() == 1)
+    }
+}
+
 impl<S: Store> Body<S> {
     pub(in crate::sql) fn reset(&mut self) {
         match self {

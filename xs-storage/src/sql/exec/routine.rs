@@ -26,8 +26,8 @@ pub(in crate::sql) enum Part<S: Store> {
     Change(Box<Change<S>>),
 }
 
-/// The name of a trigger, and what the statement around it says of conflicts.
-type Key = (Box<str>, Option<u8>);
+/// A trigger, which the catalog keeps where it is, and what the statement around it says of conflicts.
+type Key = (usize, Option<u8>);
 
 /// Routines that nobody runs. One that is within itself has several.
 pub(in crate::sql) struct Routines<S: Store> {
@@ -63,7 +63,7 @@ impl<S: Store> Routines<S> {
 }
 
 fn key(trigger: &Trigger, conflict: Option<Conflict>) -> Key {
-    (trigger.name().into(), conflict.map(|conflict| conflict as u8))
+    (std::ptr::from_ref(trigger).addr(), conflict.map(|conflict| conflict as u8))
 }
 
 impl<S: Store> Routine<S> {

@@ -1,14 +1,15 @@
 //! One row that is changed: its triggers before, the change, its triggers behind.
 //!
 //! ```text
-//!           ╭─ BEFORE ─▶ Check ──▶ Write ─▶ Told ─ AFTER ─▶ Over
+//!           ╭─ BEFORE ─▶ Check ──▶ Write ─ actions ─▶ Told ─ AFTER ─▶ Over
 //! Begin ────┤                      │  ▲
-//!           ╰──────────────────────╯  ╰─ Clear: a row in the way goes, with its own triggers
+//!           ╰──────────────────────╯  ╰─ Clear: a row in the way goes, with its own triggers and actions
 //! ```
 
 use std::sync::Arc;
 
 use super::change::Target;
+use super::foreign::Foreign;
 use super::frame::{Frame, Outer};
 use super::pair::pair;
 use super::returning::Returning;
@@ -19,30 +20,40 @@ use crate::sql::failure::Result;
 use crate::sql::store::Store;
 use crate::sql::value::Value;
 
-/// The triggers of a kind of change.
-#[derive(Clone, Debug)]
-pub(in crate::sql) struct Hooks {
+/// What goes with a kind of change.
+pub(in crate::sql) struct Hooks<S: Store> {
     pub(in crate::sql) before: Triggers,
+    /// The foreign keys that it concerns.
+    pub(in crate::sql) foreign: Option<Box<Foreign<S>>>,
     pub(in crate::sql) after: Triggers,
 }
 
-impl Default for Hooks {
+impl<S: Store> Default for Hooks<S> {
     fn default() -> Self {
-        Hooks { before: Arc::new([]), after: Arc::new([]) }
+        Hooks { before: Arc::new([]), foreign: None, after: Arc::new([]) }
     }
 }
 
-impl Hooks {
+impl<S: Store> Hooks<S> {
     pub(in crate::sql) fn is_empty(&self) -> bool {
-        self.before.is_empty() && self.after.is_empty()
+        !self.has_triggers() && self.foreign.is_none()
+    }
+
+    pub(in crate::sql) fn has_triggers(&self) -> bool {
+        !self.before.is_empty() || !self.after.is_empty()
+    }
+
+    /// What foreign keys do to other rows.
+    pub(in crate::sql) fn actions(&self) -> Option<&Triggers> {
+        self.foreign.as_ref().map(|foreign| &foreign.actions).filter(|actions| !actions.is_empty())
     }
 }
 
 /// What all rows of a statement have in common.
 pub(in crate::sql) struct Rules<'a, S: Store> {
-    pub(in crate::sql) hooks: &'a Hooks,
-    /// The triggers of rows that are deleted for others.
-    pub(in crate::sql) deletes: &'a Hooks,
+    pub(in crate::sql) hooks: &'a Hooks<S>,
+    /// Of rows that are deleted for others.
+    pub(in crate::sql) deletes: &'a Hooks<S>,
     /// What an update assigns to: other columns keep what triggers make of them.
     pub(in crate::sql) targets: &'a [Target],
     pub(in crate::sql) returning: Option<&'a mut Returning<S>>,
@@ -166,17 +177,23 @@ impl RowChange {
                 }
                 Phase::Write => {
                     let old = self.old.as_ref().and_then(|(rowid, _)| *rowid);
+                    let foreign = rules.hooks.foreign.as_ref();
+                    let goes = || match (foreign, &self.old) {
+                        (Some(foreign), Some((Some(rowid), values))) => foreign.goes(*rowid, values, outer),
+                        _ => Ok(()),
+                    };
                     if let (Event::Delete, Some(old)) = (self.event, old) {
+                        goes()?;
                         writer.delete(old, session)?;
                     } else {
-                        let announce = !rules.deletes.is_empty() && session.recursive_triggers.get();
+                        let announce = !rules.deletes.is_empty();
                         let new = if announce { self.new.clone() } else { std::mem::take(&mut self.new) };
                         let given = (self.event == Event::Insert && writer.asks_rowid_first()).then(|| new.clone());
                         (writer.announce, writer.free) = (announce, self.free);
                         let before = std::mem::replace(&mut writer.conflict, self.conflict);
-                        let written = writer.write(new, self.rowid, old, outer);
+                        let checked = writer.check(new, self.rowid, old, outer);
                         writer.conflict = before;
-                        match written? {
+                        match checked? {
                             Outcome::Passed => return Ok(Progress::Over),
                             Outcome::InTheWay { other, rowid, free } => {
                                 self.rowid = Some(rowid);
@@ -194,12 +211,18 @@ impl RowChange {
                                 }
                                 return Ok(Progress::Upsert { clause, other, new, rowid });
                             }
-                            Outcome::Written(rowid) => {
+                            Outcome::Fits(rowid) => {
+                                goes()?;
+                                writer.put(rowid, old, session)?;
+                                if let Some(foreign) = foreign {
+                                    foreign.comes(rowid, writer.values(), outer)?;
+                                }
                                 if self.event == Event::Insert && writer.table.key.is_none() {
                                     session.last_rowid.set(rowid);
                                 }
                                 self.rowid = Some(rowid);
-                                if rules.returning.is_some() || !rules.hooks.after.is_empty() {
+                                let hooks = rules.hooks;
+                                if rules.returning.is_some() || !hooks.after.is_empty() || hooks.actions().is_some() {
                                     self.new = writer.values().to_vec();
                                 }
                             }
@@ -207,6 +230,13 @@ impl RowChange {
                     }
                     *rules.changed += 1;
                     self.phase = Phase::Told;
+                    if let Some(actions) = rules.hooks.actions()
+                        && self.event != Event::Insert
+                    {
+                        // Nothing but what the statement itself does may go for others.
+                        let conflict = Some(Conflict::Abort);
+                        return Ok(Progress::Fire(Firing { conflict, ..self.firing(writer, actions) }));
+                    }
                 }
                 Phase::Clear(other, going) => {
                     let going = match going {

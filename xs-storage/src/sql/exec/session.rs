@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::expr::LONGEST;
+use super::foreign::Violations;
 use super::routine::Routines;
 use super::sequence::Sequences;
 use crate::row::Collation;
@@ -67,6 +68,10 @@ pub(in crate::sql) struct Session<S: Store> {
     pub(in crate::sql) sequences: RefCell<Sequences>,
     /// That the failure is none, but `RAISE(IGNORE)`.
     pub(in crate::sql) ignored: Cell<bool>,
+    /// Foreign keys that don't hold.
+    pub(in crate::sql) violations: Violations,
+    /// `PRAGMA legacy_alter_table`
+    pub(in crate::sql) legacy_alter: Cell<bool>,
 }
 
 impl<S: Store> Session<S> {
@@ -100,6 +105,8 @@ impl<S: Store> Session<S> {
             routines: RefCell::default(),
             sequences: RefCell::default(),
             ignored: Cell::new(false),
+            violations: Violations::default(),
+            legacy_alter: Cell::new(false),
         })
     }
 
@@ -142,6 +149,12 @@ impl<S: Store> Session<S> {
             *self.catalog.borrow_mut() = Arc::new(catalog::read(&mut *store)?);
         }
         Ok(self.catalog.borrow().clone())
+    }
+
+    /// Has all statements bound again, since something has changed that they were bound to.
+    pub(in crate::sql) fn bind_again(&self) {
+        let catalog = Catalog::clone(&self.catalog.borrow());
+        *self.catalog.borrow_mut() = Arc::new(catalog);
     }
 
     /// Says that the schema has changed, and reads it again.

@@ -146,9 +146,9 @@ impl<S: Store> Activation<S> {
         loop {
             let Stage::Within(within) = &mut self.stage else {
                 let Some(trigger) = self.firing.triggers.get(self.at) else { return Ok(Step::Done) };
-                // A trigger that would fire itself does not, unless that was asked for.
+                // A trigger that would fire itself does not, unless that was asked for or it is what a foreign key does.
                 let again = running.iter().any(|other| Arc::ptr_eq(other, trigger));
-                if again && !session.recursive_triggers.get() {
+                if again && !trigger.is_action && !session.recursive_triggers.get() {
                     self.at += 1;
                     continue;
                 }

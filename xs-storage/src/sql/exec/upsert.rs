@@ -15,7 +15,7 @@ pub(in crate::sql) struct Upsert<S: Store> {
     pub(in crate::sql) targets: Vec<Target>,
     pub(in crate::sql) values: Vec<Expr<S>>,
     pub(in crate::sql) filter: Option<Expr<S>>,
-    pub(in crate::sql) hooks: Hooks,
+    pub(in crate::sql) hooks: Hooks<S>,
 }
 
 impl<S: Store> Upsert<S> {

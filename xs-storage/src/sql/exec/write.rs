@@ -45,8 +45,8 @@ pub(in crate::sql) struct Writer<S: Store> {
 
 /// What became of a row.
 pub(super) enum Outcome {
-    /// It has this rowid.
-    Written(i64),
+    /// Nothing stands in its way, and it is to have this rowid.
+    Fits(i64),
     Passed,
     /// Nothing yet, since another row is to be deleted first. It will have the rowid, and so many of its keys will be free.
     InTheWay {
@@ -148,9 +148,9 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    /// Writes a row, new or in place of another. Answers its rowid, unless it was passed over. `rowid` is the one that it is
-    /// to have; a column that is the rowid must be the same.
-    pub(super) fn write(
+    /// Makes a row ready to be [put](Writer::put), new or in place of another, and makes room for it. `rowid` is the one that it
+    /// is to have; a column that is the rowid must be the same.
+    pub(super) fn check(
         &mut self,
         mut values: Vec<Value>,
         rowid: Option<i64>,
@@ -228,8 +228,13 @@ impl<S: Store> Writer<S> {
         for other in replaced {
             self.delete(other, session)?;
         }
-        self.put(rowid, old, session)?;
-        Ok(Outcome::Written(rowid))
+        // What followed from a row that made room may have taken this one.
+        if let Some(old) = old.filter(|_| self.free > 0)
+            && !self.has(old, session)?
+        {
+            return Ok(Outcome::Passed);
+        }
+        Ok(Outcome::Fits(rowid))
     }
 
     /// Computes the generated columns of the row in the registers.
@@ -329,7 +334,7 @@ impl<S: Store> Writer<S> {
     }
 
     /// Puts the row in the registers to the table and its indexes.
-    fn put(&mut self, rowid: i64, old: Option<i64>, session: &Session<S>) -> Result<()> {
+    pub(super) fn put(&mut self, rowid: i64, old: Option<i64>, session: &Session<S>) -> Result<()> {
         let before = match old {
             Some(old) => Some((old, self.row(old, session)?)),
             None => None,
@@ -374,8 +379,8 @@ impl<S: Store> Writer<S> {
         self.reader.row(&self.cursor, session)
     }
 
-    /// Takes a row out.
-    pub(in crate::sql) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
+    /// Takes a row out of the table and its indexes.
+    pub(super) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
         if !self.table.indexes.is_empty() {
             let values = self.row(rowid, session)?;
             let mut store = session.store.borrow_mut();

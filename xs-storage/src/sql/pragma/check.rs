@@ -13,9 +13,24 @@ use crate::sql::catalog::{Catalog, Index, Relation, Table};
 use crate::sql::exec::{Outer, Reader, Run, Session, entry, table_cursor};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::{Cursor, Store};
+use crate::sql::value::Value;
 
 /// So many are told, unless another number is asked for.
 const MOST: usize = 100;
+
+/// What `PRAGMA quick_check` says of one table.
+pub(in crate::sql) fn quick_check<S: Store>(
+    session: &Session<S>,
+    catalog: &Catalog,
+    table: &str,
+) -> Result<Vec<String>> {
+    let rows = check(session, catalog, Some(table), true)?;
+    let text = |value: Value| match value {
+        Value::Text(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+        _ => None,
+    };
+    Ok(rows.into_iter().flatten().filter_map(text).collect())
+}
 
 struct Found {
     errors: Vec<String>,

@@ -5,8 +5,8 @@ use super::{Rows, optional};
 use crate::sql::Parser;
 use crate::sql::ast::{Ident, Quote, Statement};
 use crate::sql::bind::Binder;
-use crate::sql::catalog::{Catalog, SchemaRow};
-use crate::sql::exec::Session;
+use crate::sql::catalog::{Catalog, Relation, SchemaRow};
+use crate::sql::exec::{Session, check_table};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 use crate::sql::value::Value;
@@ -169,6 +169,38 @@ pub(super) fn foreign_key_list<S: Store>(session: &Session<S>, name: Option<&str
                 key.on_delete.into(),
                 "NONE".into(),
             ]);
+        }
+    }
+    Ok(list)
+}
+
+/// The rows of a table, or of all, that have no parent.
+pub(super) fn foreign_key_check<S: Store>(session: &Session<S>, catalog: &Catalog, name: Option<&str>) -> Result<Rows> {
+    let names = match name {
+        Some(name) => vec![name.to_owned()],
+        // The newest first, as SQLite has them.
+        None => rows_of(session)?
+            .into_iter()
+            .rev()
+            .filter(|row| row.kind == "table")
+            .map(|row| row.name)
+            .collect::<Vec<_>>(),
+    };
+    let mut list = Vec::new();
+    for of in &names {
+        match catalog.relation(of) {
+            Some(Relation::Table(table)) => {
+                for (rowid, parent, key) in check_table(session, catalog, table)? {
+                    list.push(vec![
+                        (&*table.name).into(),
+                        rowid.map_or(Value::Null, Value::Integer),
+                        (&*parent).into(),
+                        number(key),
+                    ]);
+                }
+            }
+            None if name.is_some() => return Err(Failure::error(format!("no such table: {of}"))),
+            Some(Relation::View(_)) | None => {}
         }
     }
     Ok(list)

@@ -1,11 +1,12 @@
 //! `PRAGMA`: what a database says of itself, and what it is told beside SQL.
 //!
 //! One that SQLite does not know does nothing, as there. One that it knows and this does not is refused, and so is a value that
-//! would have to change what is done: `foreign_keys` answers 0, and can be set to nothing else as long as nobody enforces them.
+//! would have to change what is done: `query_only` answers 0, and can be set to nothing else as long as nobody looks at it.
 
 mod check;
 mod default;
 mod describe;
+mod flag;
 mod function;
 mod log;
 mod object;
@@ -14,6 +15,8 @@ mod table;
 
 pub(in crate::sql) use table::PragmaTable;
 
+pub(in crate::sql) use self::check::quick_check;
+use self::flag::Flag;
 use super::ast::{PragmaValue, QualifiedName};
 use super::catalog::Catalog;
 use super::exec::Session;
@@ -36,6 +39,9 @@ enum Kind {
         more: bool,
     },
     ForeignKeyList,
+    ForeignKeyCheck,
+    /// Something of the connection that is on or off.
+    Flag(Flag),
     DatabaseList,
     CollationList,
     CompileOptions,
@@ -63,7 +69,6 @@ enum Kind {
         quick: bool,
     },
     CaseSensitiveLike,
-    RecursiveTriggers,
     /// Something that can't be another way here.
     Fixed(i64),
     /// A hint that has nothing to do here.
@@ -89,12 +94,12 @@ const KNOWN: &[(&str, Kind)] = &[
     ("data_version", Kind::Refused),
     ("database_list", Kind::DatabaseList),
     ("default_cache_size", Kind::Refused),
-    ("defer_foreign_keys", Kind::Fixed(0)),
+    ("defer_foreign_keys", Kind::Flag(Flag::DeferForeignKeys)),
     ("empty_result_callbacks", Kind::Fixed(0)),
     ("encoding", Kind::Encoding),
-    ("foreign_key_check", Kind::Refused),
+    ("foreign_key_check", Kind::ForeignKeyCheck),
     ("foreign_key_list", Kind::ForeignKeyList),
-    ("foreign_keys", Kind::Fixed(0)),
+    ("foreign_keys", Kind::Flag(Flag::ForeignKeys)),
     ("freelist_count", Kind::FreelistCount),
     ("full_column_names", Kind::Fixed(0)),
     ("fullfsync", Kind::Fixed(0)),
@@ -108,7 +113,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("integrity_check", Kind::Check { quick: false }),
     ("journal_mode", Kind::JournalMode),
     ("journal_size_limit", Kind::JournalSizeLimit),
-    ("legacy_alter_table", Kind::Fixed(0)),
+    ("legacy_alter_table", Kind::Flag(Flag::LegacyAlterTable)),
     ("locking_mode", Kind::LockingMode),
     ("max_page_count", Kind::Refused),
     ("mmap_size", Kind::Refused),
@@ -120,7 +125,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("query_only", Kind::Fixed(0)),
     ("quick_check", Kind::Check { quick: true }),
     ("read_uncommitted", Kind::Fixed(0)),
-    ("recursive_triggers", Kind::RecursiveTriggers),
+    ("recursive_triggers", Kind::Flag(Flag::RecursiveTriggers)),
     ("reverse_unordered_selects", Kind::Fixed(0)),
     ("schema_version", Kind::SchemaVersion),
     ("secure_delete", Kind::Fixed(0)),
@@ -195,10 +200,7 @@ impl Pragma {
             | Kind::LockingMode
             | Kind::JournalSizeLimit
             | Kind::Synchronous => true,
-            kind => matches!(
-                kind,
-                Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Hint | Kind::RecursiveTriggers
-            ),
+            kind => matches!(kind, Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Flag(_) | Kind::Hint),
         }
     }
 
@@ -217,6 +219,7 @@ impl Pragma {
             Kind::IndexInfo { more: false } => &["seqno", "cid", "name"],
             Kind::IndexInfo { more: true } => &["seqno", "cid", "name", "desc", "coll", "key"],
             Kind::ForeignKeyList => &["id", "seq", "table", "from", "to", "on_update", "on_delete", "match"],
+            Kind::ForeignKeyCheck => &["table", "rowid", "parent", "fkid"],
             Kind::DatabaseList => &["seq", "name", "file"],
             Kind::CollationList => &["seq", "name"],
             Kind::CompileOptions => &["compile_options"],
@@ -243,7 +246,7 @@ impl Pragma {
             Kind::Synchronous => &["synchronous"],
             Kind::CacheSize => &["cache_size"],
             Kind::AutoVacuum => &["auto_vacuum"],
-            Kind::Fixed(_) | Kind::RecursiveTriggers => std::slice::from_ref(&self.name),
+            Kind::Fixed(_) | Kind::Flag(_) => std::slice::from_ref(&self.name),
         }
     }
 
@@ -256,6 +259,8 @@ impl Pragma {
             Kind::IndexList => describe::index_list(session, of),
             Kind::IndexInfo { more } => describe::index_info(session, of, more),
             Kind::ForeignKeyList => describe::foreign_key_list(session, of),
+            Kind::ForeignKeyCheck => describe::foreign_key_check(session, catalog, of),
+            Kind::Flag(flag) => Ok(flag.run(session, of)),
             Kind::CollationList => Ok(numbered(["RTRIM", "NOCASE", "BINARY"])),
             Kind::CompileOptions => Ok(COMPILE_OPTIONS.iter().map(|option| vec![(*option).into()]).collect()),
             Kind::FunctionList => Ok(function::function_list(session)),

@@ -45,7 +45,7 @@ fn level(text: &str, default: i64) -> i64 {
     }
 }
 
-fn truth(text: &str) -> bool {
+pub(super) fn truth(text: &str) -> bool {
     !matches!(text.to_ascii_lowercase().as_str(), "full" | "extra") && level(text, 0) != 0
 }
 
@@ -80,7 +80,6 @@ impl Pragma {
                 Kind::AutoVacuum => one(i64::from(about.auto_vacuum)),
                 Kind::BusyTimeout => timeout(&about),
                 Kind::Fixed(value) => one(value),
-                Kind::RecursiveTriggers => one(i64::from(session.recursive_triggers.get())),
                 Kind::DatabaseList => {
                     Ok(vec![vec![0_i64.into(), "main".into(), about.file.as_deref().unwrap_or("").into()]])
                 }
@@ -143,7 +142,6 @@ impl Pragma {
                 store.set(Setting::BusyTimeout(Duration::from_millis(limit)))?;
                 return timeout(&store.about()?);
             }
-            Kind::RecursiveTriggers => session.recursive_triggers.set(truth(value)),
             Kind::CaseSensitiveLike if truth(value) => return Err(self.refused()),
             Kind::Fixed(fixed) if truth(value) != (fixed != 0) => return Err(self.refused()),
             Kind::WalCheckpoint => return log::checkpoint(&mut *store, Some(value)),
