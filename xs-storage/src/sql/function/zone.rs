@@ -199,7 +199,7 @@ fn days_before(year: i64) -> i64 {
 }
 
 fn year_of(day: i64) -> i64 {
-    let mut year = 1970 + day.div_euclid(366).max(-100_000).min(100_000);
+    let mut year = 1970 + day.div_euclid(366).clamp(-100_000, 100_000);
     while days_before(year + 1) <= day && year < 200_000 {
         year += 1;
     }
