@@ -65,7 +65,8 @@ const FORMS: [&str; 4] = ["%Y-%m-%d %H:%M:%S", "%f|%j|%J|%s|%w|%W|%%|é", "%W %q
 fn dates_are_those_of_sqlite() {
     let registry = Registry::builtin();
     let mut chance = || 0;
-    let mut context = Context { zone: Some(&|_| 0), ..Context::new(&mut chance) };
+    let mut context = Context::new(&mut chance);
+    context.zone = Some(&|_| 0);
     let mut sqlite = Sqlite::start();
     let (mut all, mut wrong, mut answered) = (0, Vec::new(), 0);
     for seed in 0..20_000 {

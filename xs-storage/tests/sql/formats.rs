@@ -161,7 +161,8 @@ fn mathematics_answers_as_in_sqlite() {
 fn a_format_that_asks_for_gigabytes_is_refused() {
     let registry = Registry::builtin();
     let mut chance = || 0;
-    let mut context = Context { longest: 1_000_000, ..Context::new(&mut chance) };
+    let mut context = Context::new(&mut chance);
+    context.longest = 1_000_000;
     for format in ["%2147483647d", "%02147483647d", "%.2147483647d", "%2147483647f", "%.2147483647c", "%2147483647s"] {
         let args = [ValueRef::Text(format.as_bytes()), ValueRef::Integer(1)];
         let answer = registry.find("format", 2).unwrap().call(&mut context, &args);

@@ -73,7 +73,8 @@ fn argument(maker: &mut Maker) -> Value {
 fn scalar_functions_answer_as_in_sqlite() {
     let registry = Registry::builtin();
     let mut chance = || 0;
-    let mut context = Context { longest: 1_000_000_000, ..Context::new(&mut chance) };
+    let mut context = Context::new(&mut chance);
+    context.longest = 1_000_000_000;
     let mut sqlite = Sqlite::start();
     let (mut all, mut wrong) = (0, Vec::new());
     for seed in 0..40_000 {
@@ -118,7 +119,8 @@ const AGGREGATES: [&str; 7] = ["count", "sum", "total", "avg", "min", "max", "gr
 fn aggregates_answer_as_in_sqlite() {
     let registry = Registry::builtin();
     let mut chance = || 0;
-    let mut context = Context { collation: Collation::Binary, ..Context::new(&mut chance) };
+    let mut context = Context::new(&mut chance);
+    context.collation = Collation::Binary;
     let mut sqlite = Sqlite::start();
     let (mut all, mut wrong) = (0, Vec::new());
     for seed in 0..5_000 {
