@@ -57,7 +57,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Box<dy
     let own = |name: &str, parser: &mut lexopt::Parser| {
         match name {
             "rounds" => rounds = parser.value()?.parse()?,
-            "threads" => threads = parser.value()?.parse()?,
+            "threads" => threads = parser.value()?.parse::<usize>()?.max(1),
             _ => return Ok(false),
         }
         Ok(true)

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::future::Future;
 use std::panic::resume_unwind;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Wake, Waker, ready};
+use std::thread::{self, Thread};
 
-use futures::executor::block_on;
 use tower::{Layer, Service};
 use xs_os::pool::{Failed, Pool, Priority, Reason, Task};
 
@@ -76,6 +76,10 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let call = move || block_on(inner.call(request));
+        if self.pool.is_worker() {
+            // A worker that waited for another call of its own pool would wait for itself.
+            return OffloadFuture(State::Done(Some(call())));
+        }
         OffloadFuture(match self.pool.try_submit(self.priority, call) {
             Ok(task) => State::Running(task),
             Err(rejected) => State::Refused(rejected.reason),
@@ -85,10 +89,36 @@ where
 
 enum State<T, E> {
     Running(Task<Result<T, E>>),
+    Done(Option<Result<T, E>>),
     Refused(Reason),
 }
 
+/// Polls a future on this thread to its end.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        thread::park();
+    }
+}
+
 /// A call that runs on a pool.
+///
+/// # Panics
+///
+/// With what the service panicked with; and when it is polled after it was ready.
 pub struct OffloadFuture<T, E>(State<T, E>);
 
 impl<T, E> fmt::Debug for OffloadFuture<T, E> {
@@ -97,12 +127,19 @@ impl<T, E> fmt::Debug for OffloadFuture<T, E> {
     }
 }
 
+// Nothing in it is pinned.
+impl<T, E> Unpin for OffloadFuture<T, E> {}
+
 impl<T, E> Future for OffloadFuture<T, E> {
     type Output = Result<T, Error<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let task = match &mut self.0 {
             State::Running(task) => task,
+            State::Done(answer) => match answer.take() {
+                Some(answer) => return Poll::Ready(answer.map_err(Error::Inner)),
+                None => panic!("a call that was polled after it was ready"),
+            },
             State::Refused(reason) => return Poll::Ready(Err(Error::Refused(*reason))),
         };
         Poll::Ready(match ready!(Pin::new(task).poll(cx)) {

@@ -22,14 +22,16 @@
 //!
 //! # Invariants
 //!
-//! - The reactor's thread never runs the service's future, and never waits.
+//! - The reactor's thread never runs the service's future, and never waits, if it is not the last to hold the pool: whoever drops a
+//!   pool waits for its jobs.
 //! - A call that was refused has not reached the service.
 //! - A panic of the service is a panic of the task that awaits the call. The worker lives on.
+//! - A call from within a call on the same pool runs where it is: its worker would wait for itself.
 //! - A caller that goes away doesn't stop its call: a thread can't be stopped. The answer is dropped.
 //!
 //! # Cost
 //!
-//! Two wake-ups across threads and three allocations a call: some microseconds. For calls that are shorter than that, don't.
+//! Two wake-ups across threads and four allocations a call: some microseconds. For calls that are shorter than that, don't.
 //!
 //! # Example
 //!

@@ -68,3 +68,14 @@ fn a_full_pool_refuses_and_the_reactor_never_waits() {
     block_on(first).unwrap();
     block_on(second).unwrap();
 }
+
+#[test]
+fn a_call_within_a_call_on_one_pool_ends() {
+    let layer = OffloadLayer::new(pool(4));
+    let inner = layer.layer(service_fn(|n: u32| async move { Ok::<_, Infallible>(n + 1) }));
+    let outer = layer.layer(service_fn(move |n: u32| {
+        let inner = inner.clone();
+        async move { inner.oneshot(n).await.map_err(|error| error.to_string()) }
+    }));
+    assert_eq!(block_on(outer.oneshot(1)).unwrap(), 2);
+}

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use super::job::Job;
 use super::{Overflow, Priority, Reason};
 
-/// How often the least urgent comes first, so that it comes at all.
+/// How often the least urgent comes first, so that it comes at all; half way between, those that are neither do.
 const TURN_ABOUT: u32 = 16;
 
 /// The queues. See the [module page](self).
@@ -92,10 +92,14 @@ impl Injector {
         }
         let mut queues = self.queues.lock();
         queues.taken = queues.taken.wrapping_add(1);
-        let turned = queues.taken.is_multiple_of(TURN_ABOUT);
-        let job = match turned {
-            false => queues.of.iter_mut().find_map(VecDeque::pop_front),
-            true => queues.of.iter_mut().rev().find_map(VecDeque::pop_front),
+        let first = match queues.taken % TURN_ABOUT {
+            0 => Priority::Low,
+            half if half == TURN_ABOUT / 2 => Priority::Normal,
+            _ => Priority::High,
+        };
+        let job = match queues.of[first as usize].pop_front() {
+            Some(job) => Some(job),
+            None => queues.of.iter_mut().find_map(VecDeque::pop_front),
         };
         self.len.store(queues.len(), SeqCst);
         drop(queues);

@@ -1,4 +1,4 @@
-//! Work as one pointer, wherever it lies. The only `unsafe` of the pool.
+//! Work as one pointer, wherever it lies.
 //!
 //! A deque holds pointers of one word. What they point at begins with a [`Header`] that says how the rest is run and how it is
 //! thrown away; the rest is on the heap ([`boxed`]), or on the stack of somebody who waits until it was run ([`StackJob`]).

@@ -11,9 +11,10 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use parking_lot::Mutex;
 
+use super::idle::Work;
 use super::job::{Job, StackJob, boxed_for};
 use super::latch::{OutsideLatch, WorkerLatch};
-use super::shared::Shared;
+use super::shared::{Shared, bury};
 
 /// Runs both, `a` here and `b` here or wherever somebody has time. On a worker.
 pub(super) fn join<A, B, RA, RB>(pool: &Shared, at: usize, a: A, b: B) -> (RA, RB)
@@ -51,7 +52,11 @@ where
             let Some(result) = second.into_result() else { unreachable!("the latch is set behind the result") };
             match (first, result) {
                 (Ok(first), Ok(result)) => (first, result),
-                (Err(panic), _) | (_, Err(panic)) => resume_unwind(panic),
+                (Err(panic), Err(other)) => {
+                    bury(other);
+                    resume_unwind(panic)
+                }
+                (Err(panic), Ok(_)) | (Ok(_), Err(panic)) => resume_unwind(panic),
             }
         }
     }
@@ -74,7 +79,7 @@ where
             None => unreachable!("a job that was refused was not run"),
         },
     }
-    pool.idle.wake_one();
+    pool.idle.wake_one(Work::Outside);
     latch.wait();
     match job.into_result() {
         Some(Ok(result)) => Ok(result),
@@ -121,10 +126,22 @@ impl<'scope> Scope<'scope> {
         let run = move || {
             let scope = scope.get();
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(scope))) {
-                scope.panic.lock().get_or_insert(panic);
+                // The first one is told of.
+                let later = {
+                    let mut first = scope.panic.lock();
+                    match &*first {
+                        None => {
+                            *first = Some(panic);
+                            None
+                        }
+                        Some(_) => Some(panic),
+                    }
+                };
+                later.into_iter().for_each(bury);
             }
             let (pool, owner) = (scope.pool, scope.owner);
-            // Behind this the scope may be gone; the pool is not, on one of its workers.
+            // Behind this the scope may be gone. The pool is not: this is one of its workers, or a thread that the scope's own
+            // work waits for.
             if scope.left.fetch_sub(1, SeqCst) == 1 {
                 pool.idle.wake(owner);
             }
@@ -151,6 +168,10 @@ pub(super) fn scope<'scope, R>(pool: &'scope Shared, work: impl FnOnce(&Scope<'s
     }
     match (result, scope.panic.into_inner()) {
         (Ok(result), None) => result,
-        (Err(panic), _) | (_, Some(panic)) => resume_unwind(panic),
+        (Err(panic), other) => {
+            other.into_iter().for_each(bury);
+            resume_unwind(panic)
+        }
+        (Ok(_), Some(panic)) => resume_unwind(panic),
     }
 }

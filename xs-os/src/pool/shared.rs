@@ -5,10 +5,10 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
 use super::deque::{Deque, Stolen};
-use super::idle::Idle;
+use super::idle::{Idle, Work};
 use super::inject::Injector;
 use super::job::{Header, Job};
 
@@ -43,6 +43,27 @@ pub(super) struct Shared {
     pub(super) by_callers: AtomicU64,
     /// What is queued is not to be run.
     pub(super) abandoned: AtomicBool,
+    /// Workers that have not ended. The last one throws away what is left.
+    alive: AtomicUsize,
+    /// How many jobs those were.
+    pub(super) discarded: AtomicUsize,
+}
+
+/// Drops what a job has thrown. What that throws in turn is never dropped: it could go on for ever.
+pub(super) fn bury(panic: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
+}
+
+/// Jobs lie on the stacks of those who run others meanwhile: if a panic went through one of these, they would run on in memory
+/// that is gone. Nothing lets one through; should it come all the same, the process ends.
+struct NoUnwinding;
+
+impl Drop for NoUnwinding {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
 }
 
 thread_local! {
@@ -69,6 +90,8 @@ impl Shared {
             refused: AtomicU64::new(0),
             by_callers: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
+            alive: AtomicUsize::new(threads),
+            discarded: AtomicUsize::new(0),
         }
     }
 
@@ -83,7 +106,7 @@ impl Shared {
     #[inline]
     pub(super) fn push(&self, at: usize, job: Job) {
         self.workers[at].deque.push(job.into_raw());
-        self.idle.wake_one();
+        self.idle.wake_one(Work::Inside);
     }
 
     /// Takes the job back that this worker pushed last.
@@ -145,28 +168,31 @@ impl Shared {
     pub(super) fn run(&self, at: usize, job: Job) {
         let worker = &self.workers[at];
         worker.ran.store(worker.ran.load(Relaxed) + 1, Relaxed);
+        let guard = NoUnwinding;
         job.run();
+        std::mem::forget(guard);
     }
 
     /// Runs what others hand over, here, on behalf of whoever gave it.
     pub(super) fn contain(&self, work: impl FnOnce()) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
             self.panics.fetch_add(1, Relaxed);
-            if let Some(on_panic) = &self.on_panic {
-                // A handler that panics itself must not end the worker.
-                let _ = catch_unwind(AssertUnwindSafe(|| on_panic(panic)));
+            let Some(on_panic) = &self.on_panic else { return bury(panic) };
+            // A handler that panics itself must not end the worker.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| on_panic(panic))) {
+                bury(again);
             }
         }
     }
 
     /// Works until `done`: first what is at hand, and sleeps when there is nothing.
     pub(super) fn work_until(&self, at: usize, awaiting: bool, done: impl Fn() -> bool) {
-        let mut tries = 0;
+        let (mut tries, mut slept) = (0, false);
         while !done() {
             if let Some(job) = self.find(at, awaiting) {
                 // Who was woken for work wakes another if there is more: whoever added it may have found just one asleep.
-                if tries >= PATIENCE && self.is_work(false) {
-                    self.idle.wake_one();
+                if tries >= PATIENCE {
+                    self.pass_on();
                 }
                 tries = 0;
                 self.run(at, job);
@@ -178,9 +204,28 @@ impl Shared {
                 }
             } else {
                 self.workers[at].slept.fetch_add(1, Relaxed);
-                self.idle.sleep(at, || done() || self.is_work(awaiting));
+                slept = true;
+                self.idle.sleep(at, awaiting, || done() || self.is_work(awaiting));
             }
         }
+        // It may have been woken for work that it leaves now.
+        if slept {
+            self.pass_on();
+        }
+    }
+
+    /// Wakes one for work that is there.
+    fn pass_on(&self) {
+        if !self.injector.is_empty() {
+            self.idle.wake_one(Work::Outside);
+        } else if self.is_work(true) {
+            self.idle.wake_one(Work::Inside);
+        }
+    }
+
+    /// So many workers could not be started.
+    pub(super) fn never_lived(&self, count: usize) {
+        self.alive.fetch_sub(count, SeqCst);
     }
 
     /// A worker's life.
@@ -189,22 +234,26 @@ impl Shared {
         let over = || self.abandoned.load(SeqCst) || self.injector.is_closed() && !self.is_work(false);
         self.work_until(at, false, over);
         PLACE.set((0, 0));
+        // Whoever sees itself as the last sees all that the others have done.
+        if self.alive.fetch_sub(1, SeqCst) == 1 {
+            self.discard();
+        }
     }
 
-    /// Drops what nobody runs any more. For when the workers are gone.
-    pub(super) fn discard(&self) -> usize {
-        let mut count = 0;
+    /// Throws away what nobody runs any more; what somebody waits for is run. For the last worker, when nothing comes in.
+    pub(super) fn discard(&self) {
+        let discard = |job: Job| {
+            self.discarded.fetch_add(1, SeqCst);
+            self.contain(|| job.discard());
+        };
         while let Some(job) = self.injector.pop() {
-            job.discard();
-            count += 1;
+            discard(job);
         }
         for worker in &self.workers {
             while let Some(job) = worker.deque.pop().and_then(job) {
-                job.discard();
-                count += 1;
+                discard(job);
             }
         }
-        count
     }
 }
 

@@ -3,12 +3,14 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::job::{Job, boxed};
 use super::shared::Shared;
 
 /// Why there is no result.
@@ -49,9 +51,35 @@ enum State<T> {
     Taken,
 }
 
+type Work<T> = Box<dyn FnOnce() -> T + Send>;
+
 struct Slot<T> {
+    /// The work, until somebody begins it.
+    work: Mutex<Option<Work<T>>>,
     state: Mutex<State<T>>,
     change: Condvar,
+}
+
+impl<T> Slot<T> {
+    fn set(&self, result: Result<T, Failed>) {
+        let mut state = self.state.lock();
+        let State::Waiting(waker) = &mut *state else { return };
+        let waker = waker.take();
+        *state = State::Done(result);
+        drop(state);
+        self.change.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Does the work, if nobody has begun it.
+    fn begin(&self) {
+        let work = self.work.lock().take();
+        if let Some(work) = work {
+            self.set(catch_unwind(AssertUnwindSafe(work)).map_err(Failed::Panicked));
+        }
+    }
 }
 
 /// What a job will answer: wait for it with [`Task::join`], or as a future. A task that is dropped lets its job run.
@@ -61,36 +89,41 @@ pub struct Task<T> {
     pool: Arc<Shared>,
 }
 
-/// The other end: whoever drops it without an answer cancels.
-pub(super) struct Answer<T>(Arc<Slot<T>>);
+/// The queued end: dropped without being run, it cancels.
+struct Queued<T>(Arc<Slot<T>>);
 
-pub(super) fn task<T>(pool: &Arc<Shared>) -> (Task<T>, Answer<T>) {
-    let slot = Arc::new(Slot { state: Mutex::new(State::Waiting(None)), change: Condvar::new() });
-    (Task { slot: slot.clone(), pool: pool.clone() }, Answer(slot))
+impl<T> Queued<T> {
+    fn begin(self) {
+        self.0.begin();
+    }
 }
 
-impl<T> Answer<T> {
-    pub(super) fn give(self, result: Result<T, Failed>) {
-        self.set(result);
-    }
-
-    fn set(&self, result: Result<T, Failed>) {
-        let mut state = self.0.state.lock();
-        let State::Waiting(waker) = &mut *state else { return };
-        let waker = waker.take();
-        *state = State::Done(result);
-        drop(state);
-        self.0.change.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
+impl<T> Drop for Queued<T> {
+    fn drop(&mut self) {
+        // Unless somebody has begun it who waits for it.
+        if self.0.work.lock().take().is_some() {
+            self.0.set(Err(Failed::Cancelled));
         }
     }
 }
 
-impl<T> Drop for Answer<T> {
-    fn drop(&mut self) {
-        self.set(Err(Failed::Cancelled));
-    }
+/// A task, and the job that does its work.
+pub(super) fn task<T, F>(pool: &Arc<Shared>, work: F) -> (Task<T>, Job)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let work: Work<T> = Box::new(work);
+    let slot = Arc::new(Slot {
+        work: Mutex::new(Some(work)),
+        state: Mutex::new(State::Waiting(None)),
+        change: Condvar::new(),
+    });
+    let queued = Queued(slot.clone());
+    let shared = pool.clone();
+    // Whatever goes wrong with wakers and with answers that nobody wants stays within.
+    let job = boxed(move || shared.contain(move || queued.begin()));
+    (Task { slot, pool: pool.clone() }, job)
 }
 
 impl<T> Task<T> {
@@ -99,21 +132,18 @@ impl<T> Task<T> {
         !matches!(*self.slot.state.lock(), State::Waiting(_))
     }
 
-    /// Waits for the answer. A worker of the same pool does other work meanwhile, so that it doesn't wait for itself.
+    /// Waits for the answer. On a worker of the same pool, work that nobody has begun is done here: jobs may wait for each other
+    /// as they like, if only none waits for itself by way of others, nor for a job that waits in [`Pool::join`](super::Pool::join) or a
+    /// scope and runs it meanwhile.
     pub fn join(self) -> Result<T, Failed> {
-        if let Some(at) = self.pool.place() {
-            // Nobody wakes a worker for an answer, so it doesn't sleep for one.
-            while !self.is_finished() {
-                match self.pool.find(at, false) {
-                    Some(job) => self.pool.run(at, job),
-                    None => std::thread::yield_now(),
-                }
-            }
+        if self.pool.place().is_some() {
+            self.slot.begin();
         }
         let mut state = self.slot.state.lock();
         loop {
             match std::mem::replace(&mut *state, State::Taken) {
                 State::Done(result) => return result,
+                // It was given to whoever polled.
                 State::Taken => return Err(Failed::Cancelled),
                 waiting @ State::Waiting(_) => *state = waiting,
             }

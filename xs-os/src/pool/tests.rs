@@ -193,7 +193,7 @@ fn urgent_jobs_come_first_and_the_least_urgent_come_at_all() {
     assert_eq!(order.len(), 45);
     assert_eq!(first(Priority::High), 0);
     assert!(first(Priority::Low) < 17, "nothing starves: {order:?}");
-    assert!(first(Priority::Normal) > 20, "{order:?}");
+    assert!((1..17).contains(&first(Priority::Normal)), "{order:?}");
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn a_full_queue_makes_the_caller_wait_but_not_a_worker() {
     while pool.metrics().queued > 0 {
         std::thread::yield_now();
     }
-    Arc::into_inner(pool).unwrap().shutdown();
+    pool.shutdown();
     assert_eq!(count.load(SeqCst), few(100));
 }
 
@@ -301,7 +301,8 @@ fn whoever_waits_for_a_pool_that_ends_is_served() {
             std::thread::yield_now();
         }
         shared.injector.close();
-        assert_eq!(shared.discard(), 1);
+        shared.discard();
+        assert_eq!(shared.discarded.load(SeqCst), 1);
         assert_eq!(waits.join().unwrap(), Some(3));
         assert!(super::scope::install(&shared, || 3).is_err());
     });
@@ -359,4 +360,120 @@ fn one_long_job_leaves_the_others_to_other_workers() {
     soon(|| count.load(SeqCst) == few(100));
     go.send(()).unwrap();
     assert!(pool.metrics().stolen >= few(100) as u64);
+}
+
+/// A payload that panics when it is dropped, for whoever drops what was thrown.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn what_is_thrown_may_throw_when_it_is_dropped() {
+    let pool = pool(2);
+    for _ in 0..few(100) {
+        pool.spawn(|| std::panic::panic_any(Bomb)).unwrap();
+    }
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        pool.scope(|scope| {
+            scope.spawn(|_| std::panic::panic_any("first"));
+            for _ in 0..few(20) {
+                scope.spawn(|_| std::panic::panic_any(Bomb));
+            }
+        });
+    }));
+    std::mem::forget(outcome);
+    assert_eq!(pool.install(|| fib(&pool, 5)), 5);
+    soon(|| pool.metrics().panics == few(100) as u64);
+}
+
+#[test]
+fn work_from_outside_is_for_the_worker_that_is_free() {
+    let pool = pool(3);
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = Mutex::new(gone);
+    std::thread::scope(|scope| {
+        // One worker's half is stolen and takes long: it waits for that, and a third one is free.
+        let waits =
+            scope.spawn(|| pool.join(|| std::thread::sleep(Duration::from_millis(50)), || gone.lock().recv()).1);
+        soon(|| pool.metrics().asleep == 2);
+        for _ in 0..few(20) {
+            assert_eq!(pool.submit(|| 1).unwrap().join().unwrap(), 1);
+            soon(|| pool.metrics().asleep == 2);
+        }
+        go.send(()).unwrap();
+        waits.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn jobs_that_wait_for_each_other_in_a_row_end_on_one_worker() {
+    let (pool, gate) = busy(Pool::builder());
+    let mut last = pool.submit(|| 0).unwrap();
+    for _ in 0..few(500) {
+        last = pool.submit(move || last.join().unwrap() + 1).unwrap();
+    }
+    gate.wait();
+    assert_eq!(last.join().unwrap(), few(500));
+}
+
+#[test]
+fn a_pool_that_a_worker_drops_waits_for_nobody() {
+    let pool = Arc::new(pool(2));
+    let own = pool.clone();
+    let (go, gone) = mpsc::channel::<()>();
+    let dropped = pool.submit(move || {
+        gone.recv().unwrap();
+        drop(own);
+    });
+    let waits = {
+        let dropped = dropped.unwrap();
+        pool.submit(move || dropped.join().is_ok()).unwrap()
+    };
+    drop(pool);
+    go.send(()).unwrap();
+    assert!(waits.join().unwrap());
+}
+
+#[test]
+fn a_worker_that_shuts_down_at_once_leaves_nothing_behind() {
+    let (pool, gate) = busy(Pool::builder());
+    let pool = Arc::new(pool);
+    let own = pool.clone();
+    pool.spawn_with(Priority::High, move || {
+        own.shutdown_now();
+    })
+    .unwrap();
+    let never = pool.submit(|| 1).unwrap();
+    gate.wait();
+    assert!(matches!(never.join(), Err(Failed::Cancelled)));
+    assert!(matches!(pool.spawn(|| ()), Err(Rejected { reason: Reason::ShutDown, .. })));
+    assert_eq!(pool.install(|| pool.join(|| 1, || 2)), (1, 2), "whoever waits is served, by itself");
+}
+
+#[test]
+fn a_worker_whose_job_has_no_room_keeps_it() {
+    let pool = Arc::new(Pool::builder().threads(1).capacity(1).build().unwrap());
+    fn next(pool: &Arc<Pool>, left: usize, tell: mpsc::Sender<()>) {
+        if left == 0 {
+            return tell.send(()).unwrap();
+        }
+        let own = pool.clone();
+        pool.spawn_with(Priority::Normal, || ()).unwrap();
+        pool.spawn_with(Priority::Normal, move || next(&own, left - 1, tell)).unwrap();
+    }
+    let (tell, told) = mpsc::channel();
+    let own = pool.clone();
+    pool.spawn(move || next(&own, few(100_000), tell)).unwrap();
+    told.recv_timeout(Duration::from_secs(60)).unwrap();
+}
+
+#[test]
+fn what_makes_no_pool_is_an_error() {
+    for builder in [Pool::builder().threads(1_000_000_000), Pool::builder().name("a\0b")] {
+        assert_eq!(builder.build().unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+    }
 }

@@ -1,17 +1,21 @@
 //! The pool itself: how it is made, fed, looked at and ended.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::thread::{self, JoinHandle};
 
+use parking_lot::Mutex;
+
+use super::idle::Work;
 use super::inject::Entry;
 use super::job::{Job, boxed};
 use super::scope::{self, Scope};
 use super::shared::{OnPanic, Shared};
-use super::task::{Failed, Task, task};
+use super::task::{Task, task};
 
 /// How urgent a job from outside is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +32,7 @@ pub enum Priority {
 /// What happens to a job from outside for which there is no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Overflow {
-    /// Its caller waits until there is. A worker of the same pool runs the job instead: it would wait for itself.
+    /// Its caller waits until there is. A worker of the same pool would wait for itself: its job goes where it looks first.
     #[default]
     Block,
     /// Its caller gets it back.
@@ -70,6 +74,9 @@ impl<F> fmt::Display for Rejected<F> {
 }
 
 impl<F> std::error::Error for Rejected<F> {}
+
+/// So many workers are no pool, but a mistake.
+const MOST: usize = 65_536;
 
 /// How a pool shall be. See [`Pool::builder`].
 #[must_use = "a builder makes nothing until `build`"]
@@ -129,19 +136,33 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// The operating system's, if it gives no thread; those that were started end.
-    pub fn build(self) -> std::io::Result<Pool> {
+    /// The operating system's, if it gives no thread: those that were started end. [`io::ErrorKind::InvalidInput`] for more than
+    /// 65,536 workers, and for a name with a zero in it.
+    pub fn build(self) -> io::Result<Pool> {
         let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what);
+        if threads > MOST {
+            return Err(invalid("more than 65,536 workers"));
+        }
+        if self.name.contains('\0') {
+            return Err(invalid("a name with a zero in it"));
+        }
         let shared = Arc::new(Shared::new(threads, self.capacity, self.on_panic));
-        let mut pool = Pool { shared: shared.clone(), overflow: self.overflow, threads: Vec::with_capacity(threads) };
+        let pool = Pool { shared: shared.clone(), overflow: self.overflow, threads: Mutex::new(Vec::new()) };
         for at in 0..threads {
             let mut builder = thread::Builder::new().name(format!("{}-{at}", self.name));
             if let Some(bytes) = self.stack {
                 builder = builder.stack_size(bytes);
             }
             let shared = shared.clone();
-            // If it fails, dropping the pool ends the others.
-            pool.threads.push(builder.spawn(move || shared.live(at))?);
+            match builder.spawn(move || shared.live(at)) {
+                Ok(thread) => pool.threads.lock().push(thread),
+                Err(error) => {
+                    // Dropping the pool ends the others; the last of them sees that these never lived.
+                    pool.shared.never_lived(threads - at);
+                    return Err(error);
+                }
+            }
         }
         Ok(pool)
     }
@@ -170,16 +191,17 @@ pub struct Metrics {
 
 /// A pool of threads. See the [module page](super).
 ///
-/// Dropping it is [`Pool::shutdown`]. To share it, put it into an [`Arc`].
+/// Dropping it is [`Pool::shutdown`], which waits for all jobs that it has: a reactor's thread should not be the last to hold it.
+/// To share it, put it into an [`Arc`].
 pub struct Pool {
     shared: Arc<Shared>,
     overflow: Overflow,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("threads", &self.threads.len()).field("metrics", &self.metrics()).finish()
+        f.debug_struct("Pool").field("threads", &self.threads()).field("metrics", &self.metrics()).finish()
     }
 }
 
@@ -228,11 +250,18 @@ impl Pool {
     ///
     /// Those of [`Pool::spawn`].
     pub fn spawn_with<F: FnOnce() + Send + 'static>(&self, priority: Priority, job: F) -> Result<(), Rejected<F>> {
-        let overflow = match self.overflow {
-            Overflow::Block if self.is_worker() => Overflow::CallerRuns,
-            overflow => overflow,
-        };
-        self.queue(priority, overflow, job)
+        match (self.overflow, self.shared.place()) {
+            (Overflow::Block, Some(at)) => match self.queue(priority, Overflow::Reject, job, |job| self.contained(job))
+            {
+                Err(Rejected { job, reason: Reason::Full }) => {
+                    self.shared.refused.fetch_sub(1, Relaxed);
+                    self.shared.push(at, self.contained(job));
+                    Ok(())
+                }
+                done => done,
+            },
+            (overflow, _) => self.queue(priority, overflow, job, |job| self.contained(job)),
+        }
     }
 
     /// The same, and it never waits nor runs the job here: if there is no room, the job comes back.
@@ -241,28 +270,29 @@ impl Pool {
     ///
     /// The job comes back if there is no room, or if the pool ends.
     pub fn try_spawn<F: FnOnce() + Send + 'static>(&self, priority: Priority, job: F) -> Result<(), Rejected<F>> {
-        self.queue(priority, Overflow::Reject, job)
+        self.queue(priority, Overflow::Reject, job, |job| self.contained(job))
     }
 
-    fn queue<F: FnOnce() + Send + 'static>(
+    fn queue<F>(
         &self,
         priority: Priority,
         overflow: Overflow,
-        job: F,
+        work: F,
+        make: impl Fn(F) -> Job,
     ) -> Result<(), Rejected<F>> {
-        let mut job = Some(job);
-        let entry = self.shared.injector.push(priority, overflow, || match job.take() {
-            Some(job) => self.contained(job),
+        let mut work = Some(work);
+        let entry = self.shared.injector.push(priority, overflow, || match work.take() {
+            Some(work) => make(work),
             None => unreachable!("a job is made once"),
         });
-        match (entry, job) {
+        match (entry, work) {
             (Entry::Queued, _) | (_, None) => {
-                self.shared.idle.wake_one();
+                self.shared.idle.wake_one(Work::Outside);
                 Ok(())
             }
-            (Entry::Yours, Some(job)) => {
+            (Entry::Yours, Some(work)) => {
                 self.shared.by_callers.fetch_add(1, Relaxed);
-                self.shared.contain(job);
+                make(work).run();
                 Ok(())
             }
             (Entry::Refused(reason), Some(job)) => {
@@ -281,41 +311,50 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Those of [`Pool::spawn`]. What comes back is a job that would still give its result to nobody: call it or drop it.
-    pub fn submit<T, F>(&self, job: F) -> Result<Task<T>, Rejected<impl FnOnce() + Send + use<T, F>>>
+    /// Those of [`Pool::spawn`].
+    pub fn submit<T, F>(&self, job: F) -> Result<Task<T>, Rejected<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let (task, run) = self.answering(job);
-        self.spawn(run).map(|()| task)
+        match self.shared.place() {
+            Some(at) if !self.shared.abandoned.load(Relaxed) => {
+                let (task, job) = task(&self.shared, job);
+                self.shared.push(at, job);
+                Ok(task)
+            }
+            _ => self.ask(Priority::Normal, self.overflow, job),
+        }
     }
 
     /// The same with a priority, and it never waits nor runs the job here: if there is no room, the job comes back.
     ///
     /// # Errors
     ///
-    /// Those of [`Pool::try_spawn`]; what comes back is as in [`Pool::submit`].
-    pub fn try_submit<T, F>(
-        &self,
-        priority: Priority,
-        job: F,
-    ) -> Result<Task<T>, Rejected<impl FnOnce() + Send + use<T, F>>>
+    /// Those of [`Pool::try_spawn`].
+    pub fn try_submit<T, F>(&self, priority: Priority, job: F) -> Result<Task<T>, Rejected<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let (task, run) = self.answering(job);
-        self.try_spawn(priority, run).map(|()| task)
+        self.ask(priority, Overflow::Reject, job)
     }
 
-    fn answering<T, F>(&self, job: F) -> (Task<T>, impl FnOnce() + Send + use<T, F>)
+    fn ask<T, F>(&self, priority: Priority, overflow: Overflow, job: F) -> Result<Task<T>, Rejected<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let (task, answer) = task(&self.shared);
-        (task, move || answer.give(catch_unwind(AssertUnwindSafe(job)).map_err(Failed::Panicked)))
+        let asked = Cell::new(None);
+        self.queue(priority, overflow, job, |job| {
+            let (task, job) = task(&self.shared, job);
+            asked.set(Some(task));
+            job
+        })?;
+        match asked.take() {
+            Some(task) => Ok(task),
+            None => unreachable!("what was not refused was made"),
+        }
     }
 
     /// Runs both and returns both results: `a` here, `b` wherever somebody has time first, and here if nobody has. From a thread
@@ -323,7 +362,8 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// With what `a` or `b` panicked with, when both have ended.
+    /// With what `a` or `b` panicked with, when nothing of either runs any more. If `a` panics before anybody has begun `b`, `b`
+    /// isn't run.
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce() -> RA + Send,
@@ -364,7 +404,8 @@ impl Pool {
         }
     }
 
-    /// Runs `work` on a worker and waits for it; here, if this thread is one, or the pool has ended.
+    /// Runs `work` on a worker and waits for it; here, if this thread is one, or the pool has ended. A worker of another pool waits
+    /// like any other thread, and does nothing meanwhile.
     ///
     /// # Panics
     ///
@@ -395,37 +436,31 @@ impl Pool {
         metrics
     }
 
-    /// Takes no more jobs, runs those that it has, and ends. What jobs spawn meanwhile is run as well.
-    pub fn shutdown(mut self) {
-        self.end();
-    }
-
-    /// Takes no more jobs, lets those that run end, and drops the others. Answers how many those were.
-    pub fn shutdown_now(mut self) -> usize {
-        self.shared.abandoned.store(true, SeqCst);
-        self.end()
-    }
-
-    fn end(&mut self) -> usize {
+    /// Takes no more jobs, runs those that it has, and those that they spawn, and returns when the workers have ended. Called by a
+    /// worker it doesn't wait.
+    pub fn shutdown(&self) {
         self.shared.injector.close();
         self.shared.idle.wake_all();
-        let own = thread::current().id();
-        for thread in self.threads.drain(..) {
-            // A worker that drops its own pool can't wait for itself: it ends behind this job.
-            if thread.thread().id() != own {
-                // Jobs' panics are contained: there is nothing that it could say.
-                let _ = thread.join();
-            }
+        if self.is_worker() {
+            return;
         }
-        match self.is_worker() {
-            true => 0,
-            false => self.shared.discard(),
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            // Jobs' panics are contained: there is nothing that it could say.
+            let _ = thread.join();
         }
+    }
+
+    /// Takes no more jobs, lets those that run end, and drops the others; what somebody waits for in [`Pool::join`], a scope or
+    /// [`Pool::install`] is run. Answers how many were dropped or run so, as far as they are: all, unless a worker calls it.
+    pub fn shutdown_now(&self) -> usize {
+        self.shared.abandoned.store(true, SeqCst);
+        self.shutdown();
+        self.shared.discarded.load(SeqCst)
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.end();
+        self.shutdown();
     }
 }
