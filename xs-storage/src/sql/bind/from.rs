@@ -323,7 +323,14 @@ impl<'q, S: Store> Binder<'q, S> {
                     let used = std::mem::take(&mut self.level().used);
                     let bound = self.expr(other);
                     let mask = std::mem::replace(&mut self.level().used, used);
-                    parts.push((bound?.expr, mask));
+                    let expr = bound?.expr;
+                    parts.push((
+                        match super::index::likelihood(other) {
+                            Some(truth) => Expr::Likely(truth, Box::new(expr)),
+                            None => expr,
+                        },
+                        mask,
+                    ));
                 }
             }
         }

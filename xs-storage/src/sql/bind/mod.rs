@@ -10,6 +10,7 @@ mod change;
 mod expr;
 mod from;
 mod group;
+mod index;
 mod operators;
 mod select;
 mod sets;
@@ -19,6 +20,7 @@ use std::marker::PhantomData;
 
 pub(in crate::sql) use expr::Bound;
 pub(in crate::sql) use from::{FromTable, Rows};
+pub(in crate::sql) use index::{check_index, stored};
 
 use super::ast::{self, Ident, Quote};
 use super::catalog::Catalog;
@@ -178,6 +180,8 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     /// What the plan says of itself: how deep, and what.
     pub(in crate::sql) plan: Vec<(u32, String)>,
     depth: u32,
+    /// The rows that are found now are to be changed.
+    pub(in crate::sql) changes: bool,
     _store: PhantomData<S>,
 }
 
@@ -197,6 +201,7 @@ impl<'q, S: Store> Binder<'q, S> {
             reads: Vec::new(),
             plan: Vec::new(),
             depth: 0,
+            changes: false,
             _store: PhantomData,
         }
     }
@@ -216,6 +221,11 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let last = self.levels.len() - 1;
         &mut self.levels[last]
+    }
+
+    /// Whether what is bound now is within another query, and may run many times.
+    pub(in crate::sql) fn is_within(&self) -> bool {
+        self.levels.len() > 1
     }
 
     /// How deep in the plan what is bound now is shown.

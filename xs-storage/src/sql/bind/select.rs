@@ -8,6 +8,8 @@ use crate::row::{Collation, KeyColumn};
 use crate::sql::ast::{self, Core as Clause, Literal, Nulls, Order, OrderTerm, ResultColumn};
 use crate::sql::exec::{Body, Compound, Core, Distinct, Expr, Grouping, OutputColumn, Query, Sort, SortKey, Values};
 use crate::sql::failure::{Failure, Result};
+use crate::sql::plan::logest::{self, LogEst};
+use crate::sql::plan::{Wish, WishKind};
 use crate::sql::store::Store;
 
 /// A result of a `SELECT`, with what an `ORDER BY` can know it by.
@@ -32,7 +34,7 @@ impl<'q, S: Store> Binder<'q, S> {
 
     fn select_with(&mut self, select: &'q ast::Select) -> Result<(Query<S>, usize)> {
         let (mut query, mut reaches) = match select.compounds.is_empty() {
-            true => self.single(&select.first, &select.order_by, select.limit.is_some())?,
+            true => self.single(&select.first, &select.order_by, known_limit(select))?,
             false => self.compound(select)?,
         };
         if let Some(limit) = &select.limit {
@@ -45,11 +47,11 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn compound(&mut self, select: &'q ast::Select) -> Result<(Query<S>, usize)> {
-        let (first, mut reaches) = self.single(&select.first, &[], false)?;
+        let (first, mut reaches) = self.single(&select.first, &[], None)?;
         let mut parts = vec![(ast::CompoundOp::UnionAll, first.body)];
         let columns = first.columns;
         for (op, clause) in &select.compounds {
-            let (next, out) = self.single(clause, &[], false)?;
+            let (next, out) = self.single(clause, &[], None)?;
             reaches = reaches.min(out);
             if next.columns.len() != columns.len() {
                 let name = match op {
@@ -87,7 +89,12 @@ impl<'q, S: Store> Binder<'q, S> {
         Ok((query, reaches))
     }
 
-    fn single(&mut self, clause: &'q Clause, order_by: &'q [OrderTerm], limited: bool) -> Result<(Query<S>, usize)> {
+    fn single(
+        &mut self,
+        clause: &'q Clause,
+        order_by: &'q [OrderTerm],
+        limited: Option<LogEst>,
+    ) -> Result<(Query<S>, usize)> {
         match clause {
             Clause::Query(query) => self.core(query, order_by, limited),
             Clause::Values(rows) => self.values(rows, order_by),
@@ -128,7 +135,12 @@ impl<'q, S: Store> Binder<'q, S> {
         Ok((query, reaches))
     }
 
-    fn core(&mut self, query: &'q ast::Query, order_by: &'q [OrderTerm], limited: bool) -> Result<(Query<S>, usize)> {
+    fn core(
+        &mut self,
+        query: &'q ast::Query,
+        order_by: &'q [OrderTerm],
+        limited: Option<LogEst>,
+    ) -> Result<(Query<S>, usize)> {
         if !query.windows.is_empty() {
             return Err(Failure::unsupported("window functions"));
         }
@@ -174,11 +186,11 @@ impl<'q, S: Store> Binder<'q, S> {
         let distinct = (query.distinct == Some(ast::Distinct::Distinct))
             .then(|| Distinct::new(results.iter().map(|result| result.collation.unwrap_or_default()).collect()));
         // An order that the rows come in anyway needs no sort.
-        let wish: Option<Vec<_>> = match grouped || sort.is_empty() {
-            true => None,
-            false => Some(sort.iter().map(|key| (&outputs[key.output], *key)).collect()),
-        };
-        let wish = wish.map(|keys| crate::sql::plan::Wish::new(&keys, limited));
+        let wish = (!grouped && !sort.is_empty()).then(|| Wish {
+            keys: sort.iter().map(|key| (&outputs[key.output], *key)).collect(),
+            kind: WishKind::Order,
+            limit: limited,
+        });
         let planned = self.plan_joins(tables, joins, filter, wish)?;
         let mut level = self.pop_level()?;
         let grouping = level.groups.take().map(|groups| {
@@ -188,7 +200,7 @@ impl<'q, S: Store> Binder<'q, S> {
         });
         let mut frame = planned.frame;
         frame.registers = vec![Default::default(); usize::from(level.registers)];
-        let sorted = planned.sorted;
+        let in_order = planned.sorted;
         if grouped && !query.group_by.is_empty() {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR GROUP BY".to_owned()));
         }
@@ -200,8 +212,10 @@ impl<'q, S: Store> Binder<'q, S> {
         let columns = results.into_iter().map(|result| result.shown).collect::<Vec<_>>();
         debug_assert_eq!(columns.len(), width);
         let mut bound = Query::new(Body::Core(Box::new(core)), columns);
-        if !sort.is_empty() && !sorted {
-            self.plan.push((self.depth, "USE TEMP B-TREE FOR ORDER BY".to_owned()));
+        bound.estimate = planned.rows;
+        if in_order < sort.len() {
+            let part = if in_order > 0 { "RIGHT PART OF " } else { "" };
+            self.plan.push((self.depth, format!("USE TEMP B-TREE FOR {part}ORDER BY")));
             bound.sort = Some(Sort::new(sort, total));
         }
         Ok((bound, outside.min(level.reaches)))
@@ -343,6 +357,14 @@ impl<'q, S: Store> Binder<'q, S> {
             }
         }
         Ok(keys)
+    }
+}
+
+/// A limit that is a number.
+fn known_limit(select: &ast::Select) -> Option<LogEst> {
+    match select.limit.as_ref()?.limit {
+        ast::Expr::Literal(Literal::Integer(n)) => Some(logest::of(n)),
+        _ => None,
     }
 }
 

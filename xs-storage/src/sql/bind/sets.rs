@@ -26,12 +26,12 @@ impl<'q, S: Store> Binder<'q, S> {
                     return Ok(Bound::plain(Expr::InList { negated, how, operand, list }));
                 }
                 let mut set = InSet::new(vec![how]);
-                for item in list {
-                    if let Expr::Constant(value) = item {
-                        set.insert(&[Datum::Own(value)]);
-                    }
+                let constant = |item| if let Expr::Constant(value) = item { Some(value) } else { None };
+                let list: Vec<_> = list.into_iter().filter_map(constant).collect();
+                for value in &list {
+                    set.insert(&[Datum::Ref(value.as_ref())]);
                 }
-                Ok(Bound::plain(Expr::InSet { negated, operand, set: Box::new(set) }))
+                Ok(Bound::plain(Expr::InSet { negated, operand, set: Box::new(set), list }))
             }
             Set::Select(select) => {
                 let operands = self.operands(&within.operand)?;

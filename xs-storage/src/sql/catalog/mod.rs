@@ -3,6 +3,7 @@
 //! The schema's table holds text. It is parsed once when a database is opened and again when its cookie changes; statements are
 //! bound against what came out.
 
+mod index;
 mod read;
 mod table;
 
@@ -14,6 +15,7 @@ pub(in crate::sql) use table::{Column, Index, IndexPart, Origin, Table, collatio
 
 use super::ast::{CreateView, Ident, QualifiedName, SchemaKind};
 use super::failure::{Failure, Result};
+use super::plan::Counted;
 
 /// A view: a query under a name.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub(in crate::sql) struct Catalog {
     triggers: BTreeMap<String, String>,
     /// Tables and views whose rows can be read but not changed, and why.
     unchangeable: BTreeMap<String, Failure>,
+    /// What `ANALYZE` counted, by table and index.
+    counted: BTreeMap<(String, Option<String>), Counted>,
     pub(in crate::sql) cookie: u32,
 }
 
@@ -61,6 +65,14 @@ pub(in crate::sql) fn folded(name: &str) -> String {
 impl Catalog {
     pub(in crate::sql) fn relation(&self, name: &str) -> Option<&Relation> {
         self.relations.get(&folded(name))
+    }
+
+    /// What `ANALYZE` counted of an index, or of a table without any.
+    pub(in crate::sql) fn counted(&self, table: &str, index: Option<&str>) -> Option<&Counted> {
+        match self.counted.is_empty() {
+            true => None,
+            false => self.counted.get(&(folded(table), index.map(folded))),
+        }
     }
 
     /// A table or an index that uses what isn't there yet.

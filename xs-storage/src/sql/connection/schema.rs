@@ -2,7 +2,7 @@
 
 use crate::row::{ValueRef, encode};
 use crate::sql::ast::{CreateIndex, CreateTable, CreateView, Drop, Ident, QualifiedName, SchemaKind, TableBody};
-use crate::sql::bind::Binder;
+use crate::sql::bind::{Binder, check_index};
 use crate::sql::catalog::{self, Catalog, Index, Relation, SchemaRow, Table, displayed};
 use crate::sql::exec::{CREATE_SEQUENCE, Outer, Run, SEQUENCE, Sequence, Session, rebuild};
 use crate::sql::failure::{Failure, Result};
@@ -208,7 +208,9 @@ pub(super) fn create_index<S: Store>(
     }
     let root = session.store.borrow_mut().create_tree(TreeKind::Index)?;
     let index = Index::create(create, &table, root)?;
-    rebuild(session, &table, &index)?;
+    check_index(&index, &table, &session.functions.borrow())?;
+    let rules = Binder::new(catalog, session, text).index_rules(&table, std::iter::once(&index))?;
+    rebuild(session, &table, &index, &rules)?;
     let begin = if create.unique { "CREATE UNIQUE INDEX" } else { "CREATE INDEX" };
     let sql = stored(begin, &create.name.name, text);
     add_row(&mut *session.store.borrow_mut(), "index", name, &table.name, root, Some(&sql))?;
@@ -328,8 +330,9 @@ pub(super) fn reindex<S: Store>(session: &Session<S>, catalog: &Catalog, name: O
     }
     for (table, at) in made {
         let index = &table.indexes[at];
+        let rules = Binder::new(catalog, session, "").index_rules(&table, std::iter::once(&**index))?;
         session.store.borrow_mut().clear_tree(index.root)?;
-        rebuild(session, &table, index)?;
+        rebuild(session, &table, index, &rules)?;
     }
     Ok(())
 }

@@ -118,6 +118,8 @@ pub(in crate::sql) enum Expr<S: Store> {
         negated: bool,
         operand: Box<Expr<S>>,
         set: Box<InSet>,
+        /// The values, in the order in which they stand.
+        list: Vec<Value>,
     },
     InQuery {
         negated: bool,
@@ -134,6 +136,8 @@ pub(in crate::sql) enum Expr<S: Store> {
     /// The first that is something.
     Coalesce(Vec<Expr<S>>),
     Call(Box<Call<S>>),
+    /// A condition that was said to hold for a share of the rows, as a logarithm.
+    Likely(i16, Box<Expr<S>>),
     /// The first column of the first row.
     Scalar(Box<RefCell<Subquery<S>>>),
     Exists(Box<RefCell<Subquery<S>>>),
@@ -195,6 +199,7 @@ impl<S: Store> Expr<S> {
                 Datum::Ref(ValueRef::Null)
             }
             Expr::Call(call) => Datum::Own(call.eval(env)?),
+            Expr::Likely(_, condition) => return condition.eval(env),
             Expr::Scalar(query) => Datum::Own(query.borrow_mut().scalar(env)?),
             _ => truth(self.test(env)?),
         })
@@ -243,7 +248,7 @@ impl<S: Store> Expr<S> {
                 }
                 if *negated { value::not(found) } else { found }
             }
-            Expr::InSet { negated, operand, set } => {
+            Expr::InSet { negated, operand, set, .. } => {
                 let found = set.holds(&[operand.eval(env)?]);
                 if *negated { value::not(found) } else { found }
             }

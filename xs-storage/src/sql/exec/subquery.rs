@@ -132,16 +132,23 @@ pub(in crate::sql) struct Subquery<S: Store> {
     run: u64,
     answer: Value,
     set: InSet,
+    /// Its rows, where they are looked up one by one.
+    list: Vec<Value>,
 }
 
 impl<S: Store> Subquery<S> {
     pub(in crate::sql) fn new(query: Query<S>, correlated: bool, how: Vec<Comparison>) -> Self {
-        Subquery { query, correlated, run: 0, answer: Value::Null, set: InSet::new(how) }
+        Subquery { query, correlated, run: 0, answer: Value::Null, set: InSet::new(how), list: Vec::new() }
     }
 
     /// Whether it depends on rows around it.
     pub(in crate::sql) fn is_correlated(&self) -> bool {
         self.correlated
+    }
+
+    /// How its columns are compared, where values are looked for in it.
+    pub(in crate::sql) fn how(&self) -> &[Comparison] {
+        &self.set.how
     }
 
     /// Begins again, unless the answer of this execution is known.
@@ -171,6 +178,19 @@ impl<S: Store> Subquery<S> {
             self.answer = Value::Integer(i64::from(self.query.next(outer)?));
         }
         Ok(self.answer == Value::Integer(1))
+    }
+
+    /// The first column of all its rows.
+    pub(in crate::sql) fn values(&mut self, env: Env<'_, S>, take: &mut dyn FnMut(Value)) -> Result<()> {
+        if self.begin(&env) {
+            let outer = Outer { up: Some(&env), run: env.outer.run };
+            self.list.clear();
+            while self.query.next(outer)? {
+                self.list.push(self.query.output(0, outer)?.into_value());
+            }
+        }
+        self.list.iter().cloned().for_each(take);
+        Ok(())
     }
 
     pub(in crate::sql) fn holds(&mut self, row: &[Datum<'_>], env: Env<'_, S>) -> Result<Option<bool>> {

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::expr::Expr;
 use super::frame::{Frame, Outer};
+use super::indexed::IndexRules;
 use super::sequence::Sequence;
 use super::session::Session;
 use crate::row::{ValueRef, encode, record};
@@ -28,6 +29,8 @@ pub(in crate::sql) struct Writer<S: Store> {
     conflict: Option<Conflict>,
     cursor: S::Cursor,
     indexes: Vec<S::Cursor>,
+    /// What has to be computed for the indexes.
+    pub(in crate::sql) rules: IndexRules<S>,
     /// Where the largest rowid is kept, if it has to be, and what it is while rows are inserted.
     pub(in crate::sql) sequence_tree: Option<TreeId>,
     sequence: Option<Sequence>,
@@ -59,7 +62,9 @@ impl<S: Store> Writer<S> {
         drop(store);
         let registers = vec![Value::Null; table.columns.len()];
         let frame = Frame { slots: Vec::new(), registers };
-        Writer { table, checks, defaults, frame, conflict, cursor, indexes, sequence_tree: None, sequence: None }
+        let rules = IndexRules { rules: Vec::new(), width: 0, plain: true };
+        let (sequence_tree, sequence) = (None, None);
+        Writer { table, checks, defaults, frame, conflict, cursor, indexes, rules, sequence_tree, sequence }
     }
 
     /// Rows will be inserted: where their rowids begin.
@@ -109,6 +114,7 @@ impl<S: Store> Writer<S> {
             return Ok(None);
         }
         let session = outer.run.session;
+        self.rules.extend(&mut self.frame, rowid, session)?;
         let mut replaced: SmallVec<[i64; 2]> = SmallVec::new();
         if old != Some(rowid) && session.store.borrow_mut().seek(&mut self.cursor, rowid)? == Some(Ordering::Equal) {
             let (code, column) = match table.rowid_column {
@@ -124,6 +130,9 @@ impl<S: Store> Writer<S> {
         for at in 0..table.indexes.len() {
             let index = &table.indexes[at];
             let Some(conflict) = index.unique else { continue };
+            if !self.rules.has(at, &self.frame, session)? {
+                continue;
+            }
             let Some(other) = self.same(at, session)? else { continue };
             if Some(other) == old || replaced.contains(&other) {
                 continue;
@@ -228,19 +237,25 @@ impl<S: Store> Writer<S> {
             true => ValueRef::Null,
             false => values[at].as_ref(),
         };
-        let record: SmallVec<[ValueRef<'_>; 16]> = (0..values.len()).map(stored).collect();
-        for index in &self.table.indexes {
+        let record: SmallVec<[ValueRef<'_>; 16]> = (0..self.table.columns.len()).map(stored).collect();
+        for (at, index) in self.table.indexes.iter().enumerate() {
             let key = |values: &[Value], rowid: i64| -> SmallVec<[Value; 4]> {
                 let parts = index.parts.iter().map(|part| values[part.column].clone());
                 parts.chain([Value::Integer(rowid)]).collect()
             };
             let new = key(values, rowid);
-            if let Some((old, before)) = &before {
-                let was = key(before, *old);
-                if was == new {
+            let stays = self.rules.has(at, &self.frame, session)?;
+            if let Some((old, before)) = &before
+                && self.rules.has(at, before, session)?
+            {
+                let was = key(&before.registers, *old);
+                if was == new && stays {
                     continue;
                 }
                 store.delete_record(index.root, &index.order, &refs(&was))?;
+            }
+            if !stays {
+                continue;
             }
             store.insert_record(index.root, &index.order, &encode(&refs(&new)))?;
         }
@@ -253,8 +268,19 @@ impl<S: Store> Writer<S> {
         Ok(())
     }
 
+    /// The values of a row, and what its indexes have of it.
+    fn read(&mut self, rowid: i64, session: &Session<S>) -> Result<Frame<S>> {
+        let registers = self.columns(rowid, session)?;
+        let mut frame = Frame { slots: Vec::new(), registers };
+        if !self.rules.plain {
+            real_columns(&self.table, &mut frame.registers);
+            self.rules.extend(&mut frame, rowid, session)?;
+        }
+        Ok(frame)
+    }
+
     /// The values of a row.
-    fn read(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
+    fn columns(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
         let mut store = session.store.borrow_mut();
         if store.seek(&mut self.cursor, rowid)? != Some(Ordering::Equal) {
             return Err(Failure::internal("a row that is changed is gone"));
@@ -275,10 +301,13 @@ impl<S: Store> Writer<S> {
     /// Takes a row out.
     pub(in crate::sql) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
         if !self.table.indexes.is_empty() {
-            let values = self.read(rowid, session)?;
+            let row = self.read(rowid, session)?;
             let mut store = session.store.borrow_mut();
-            for index in &self.table.indexes {
-                let parts = index.parts.iter().map(|part| values[part.column].as_ref());
+            for (at, index) in self.table.indexes.iter().enumerate() {
+                if !self.rules.has(at, &row, session)? {
+                    continue;
+                }
+                let parts = index.parts.iter().map(|part| row.registers[part.column].as_ref());
                 let key: SmallVec<[ValueRef<'_>; 4]> = parts.chain([ValueRef::Integer(rowid)]).collect();
                 store.delete_record(index.root, &index.order, &key)?;
             }
@@ -299,12 +328,15 @@ fn refs(values: &[Value]) -> SmallVec<[ValueRef<'_>; 4]> {
 
 fn not_unique(table: &Table, index: &Index) -> Broken {
     let column = |part: &crate::sql::catalog::IndexPart| format!("{}.{}", table.name, table.columns[part.column].name);
-    let columns: Vec<_> = index.parts.iter().map(column).collect();
+    let columns = match index.expressions.is_empty() {
+        true => index.parts.iter().map(column).collect::<Vec<_>>().join(", "),
+        false => format!("index '{}'", index.name),
+    };
     let code = match index.origin {
         crate::sql::catalog::Origin::PrimaryKey => ResultCode::PRIMARY_KEY,
         _ => ResultCode::UNIQUE,
     };
-    Broken { code, message: format!("UNIQUE constraint failed: {}", columns.join(", ")) }
+    Broken { code, message: format!("UNIQUE constraint failed: {columns}") }
 }
 
 /// What follows from a broken constraint.
@@ -316,8 +348,22 @@ fn broken<S: Store>(session: &Session<S>, conflict: Conflict, broken: Broken) ->
     Err(Failure::new(broken.code, broken.message))
 }
 
-/// Fills an index with a table's rows.
-pub(in crate::sql) fn rebuild<S: Store>(session: &Session<S>, table: &Table, index: &Index) -> Result<()> {
+/// Columns of real numbers, whose integers may be stored as such, as they are computed with.
+pub(in crate::sql) fn real_columns(table: &Table, values: &mut [Value]) {
+    for (value, column) in values.iter_mut().zip(&table.columns) {
+        if let (Value::Integer(n), crate::sql::value::Affinity::Real) = (&value, column.affinity) {
+            *value = Value::Real(*n as f64);
+        }
+    }
+}
+
+/// Fills an index with a table's rows. `rules` are this index's alone.
+pub(in crate::sql) fn rebuild<S: Store>(
+    session: &Session<S>,
+    table: &Table,
+    index: &Index,
+    rules: &IndexRules<S>,
+) -> Result<()> {
     let mut store = session.store.borrow_mut();
     let mut cursor = store.table_cursor(table.root);
     let mut found = store.index_cursor(index.root, index.order.clone());
@@ -327,10 +373,25 @@ pub(in crate::sql) fn rebuild<S: Store>(session: &Session<S>, table: &Table, ind
         store.load(&mut cursor)?;
         let columns = record::decode(cursor.record()).map_err(|what| Failure::new(ResultCode::CORRUPT, what))?;
         let rowid = cursor.rowid();
-        let value = |part: &crate::sql::catalog::IndexPart| match columns.get(part.column) {
-            _ if table.rowid_column == Some(part.column) => ValueRef::Integer(rowid),
+        let column = |at: usize| match columns.get(at) {
+            _ if table.rowid_column == Some(at) => ValueRef::Integer(rowid),
             Some(value) => *value,
-            None => defaults[part.column].as_ref(),
+            None => defaults.get(at).map_or(ValueRef::Null, Value::as_ref),
+        };
+        let mut row = Frame { slots: Vec::new(), registers: Vec::new() };
+        if !rules.plain {
+            row.registers = (0..table.columns.len()).map(|at| column(at).into()).collect();
+            real_columns(table, &mut row.registers);
+            rules.extend(&mut row, rowid, session)?;
+            if !rules.has(0, &row, session)? {
+                drop(columns);
+                more = store.next(&mut cursor)?;
+                continue;
+            }
+        }
+        let value = |part: &crate::sql::catalog::IndexPart| match row.registers.get(part.column) {
+            Some(value) => value.as_ref(),
+            None => column(part.column),
         };
         let mut key: SmallVec<[ValueRef<'_>; 4]> = index.parts.iter().map(value).collect();
         if index.unique.is_some()

@@ -1,24 +1,53 @@
-//! From tables and conditions to loops: which table first, which index, where each condition is asked.
+//! From tables and conditions to loops: which table first, by which index, where each condition is asked.
+//!
+//! # How it works
+//!
+//! ```text
+//!   conditions ──▶ terms ──▶ probes            what each says of which column
+//!   tables, sqlite_stat1 ──▶ statistics        how many rows there are, and how many a value has
+//!                              │
+//!                    candidates: ways to each table's rows, with cost and number, and the tables they need before them
+//!                              │
+//!                    paths: the best few, longer by one loop each time; an order that is asked for counts as the sort it saves
+//!                              │
+//!                    loops, of the accesses that the ways become and of the conditions that are left
+//! ```
 //!
 //! Every condition carries the set of tables that it is about. An inner join's conditions and those of `WHERE` are one list; each
 //! is asked in the first loop in which all of its tables have rows, or becomes the way to a table's rows. The conditions of an outer
 //! join stay with it: they say what a partner is.
 //!
-//! The order of inner joins is found greedily from each table that could come first, by a simple cost: what the rows so far multiply
-//! to. Without statistics a table is taken to have a million rows, a value of an index ten.
+//! The estimates are SQLite's, and so is the search: a schema that was made fast for SQLite is to be fast here. Costs are
+//! logarithms, see [`logest`]. Where nobody has run `ANALYZE`, a table is taken to have a million rows, a value of an index ten.
 
-mod choice;
+mod alike;
+mod build;
+mod candidate;
+mod either;
+mod explain;
+mod like;
+pub(in crate::sql) mod logest;
 mod order;
+mod partial;
+mod search;
+mod stats;
 mod term;
 
-use choice::{Choice, Way};
-pub(in crate::sql) use order::Wish;
-use term::Term;
+use std::sync::Arc;
 
-use super::ast::{Indexed, JoinKind};
+use candidate::{Candidate, Finder, Pool, Way};
+use logest::LogEst;
+use order::{Key, Ordered};
+pub(in crate::sql) use order::{Wish, WishKind};
+use search::Asked;
+use stats::Statistics;
+pub(in crate::sql) use stats::Counted;
+use term::{Indexed, Op, Term};
+
+use super::ast::{self, JoinKind};
 use super::bind::{Binder, FromTable, Rows};
-use super::catalog::Table;
-use super::exec::{Access, Bound, Expr, Frame, IndexAccess, Joined, Loop, QueryRows, Relation, Slot, TableRow, Until};
+use super::catalog::{Relation, Table};
+use super::exec::{Expr, Frame, Joined, Loop, QueryRows, Slot, TableRow, Until};
 use super::failure::{Failure, Result};
 use super::store::Store;
 use super::value::Affinity;
@@ -27,8 +56,12 @@ use super::value::Affinity;
 pub(in crate::sql) struct Planned<S: Store> {
     pub(in crate::sql) frame: Frame<S>,
     pub(in crate::sql) joined: Joined<S>,
-    /// The rows come in the order that was wished for.
-    pub(in crate::sql) sorted: bool,
+    /// In how many terms the rows come in the order that was wished for; all that were, if it is not less.
+    pub(in crate::sql) sorted: usize,
+    /// How many rows there may be.
+    pub(in crate::sql) rows: LogEst,
+    /// At most one row comes.
+    pub(in crate::sql) one_row: bool,
 }
 
 fn bit(slot: usize) -> u64 {
@@ -43,97 +76,267 @@ fn keeps_right(kind: JoinKind) -> bool {
     matches!(kind, JoinKind::Right | JoinKind::Full)
 }
 
+/// What the planner knows of the tables of a `FROM`.
+struct Slots<'a, 'q, S: Store> {
+    from: &'a [FromTable<'q, S>],
+    tables: Vec<Statistics>,
+    terms: &'a [Term<S>],
+    keys: Vec<Key>,
+    /// The last table whose rows without partners are kept.
+    last_right: Option<usize>,
+    /// How often all of it may run.
+    repeats: LogEst,
+    /// The rows are found to be changed.
+    changes: bool,
+}
+
+impl<S: Store> Slots<'_, '_, S> {
+    fn is_outer(&self, slot: usize) -> bool {
+        self.from.get(slot).is_some_and(|table| is_outer(table.kind))
+    }
+
+    fn table(&self, slot: usize) -> Option<&Arc<Table>> {
+        match self.from.get(slot).map(|table| &table.rows) {
+            Some(Rows::Table(table)) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// Whether a condition may lead to a slot's rows: what an outer join asks for leads to its right table's only, and no other
+    /// condition does.
+    fn usable(&self, own: Option<usize>, slot: usize) -> bool {
+        match own {
+            Some(own) => own == slot,
+            None => !self.is_outer(slot) && self.last_right.is_none_or(|right| slot > right),
+        }
+    }
+
+    /// Whether an index has all of a slot's columns that a condition reads.
+    fn covered(&self, slot: usize, index: usize, term: &Term<S>) -> bool {
+        let (Some(table), Some(expr)) = (self.table(slot), &term.expr) else { return false };
+        let Some(index) = table.indexes.get(index) else { return false };
+        alike::columns(expr).is_some_and(|places| {
+            places.iter().filter(|(of, _)| *of == slot).all(|(_, column)| {
+                column.is_none_or(|column| index.parts.iter().any(|part| part.column == column))
+            })
+        })
+    }
+}
+
+/// The indexes' expressions and conditions of all slots.
+struct OfIndexes<S: Store> {
+    expressions: Vec<Indexed<S>>,
+    affinities: Vec<(usize, usize, Option<Affinity>)>,
+    /// By slot and index.
+    filters: Vec<(usize, usize, Expr<S>)>,
+}
+
 impl<'q, S: Store> Binder<'q, S> {
     pub(in crate::sql) fn plan_joins(
         &mut self,
         mut tables: Vec<FromTable<'q, S>>,
         joins: Vec<Vec<(Expr<S>, u64)>>,
         filter: Vec<(Expr<S>, u64)>,
-        wish: Option<Wish>,
+        wish: Option<Wish<'_, S>>,
     ) -> Result<Planned<S>> {
-        let last_right = tables.iter().rposition(|table| keeps_right(table.kind));
-        let mut free: Vec<Term<S>> = filter.into_iter().flat_map(Term::split).collect();
-        let mut own: Vec<Vec<Term<S>>> = Vec::with_capacity(tables.len());
-        for (slot, conditions) in joins.into_iter().enumerate() {
-            let terms = conditions.into_iter().flat_map(Term::split);
-            if is_outer(tables[slot].kind) || last_right.is_some() {
-                own.push(terms.collect());
-            } else {
-                free.extend(terms);
-                own.push(Vec::new());
-            }
-        }
-        own.resize_with(tables.len(), Vec::new);
         check_indexed(&tables)?;
-        let order = match last_right {
-            Some(_) => (0..tables.len()).collect(),
-            None => choice::order(&tables, &free),
+        partial::reduce(&mut tables, &joins, &filter);
+        let last_right = tables.iter().rposition(|table| keeps_right(table.kind));
+        let of_indexes = self.of_indexes(&tables)?;
+        let mut terms = Vec::with_capacity(filter.len() + joins.len());
+        let mut all: Vec<(usize, (Expr<S>, u64), Option<usize>)> = Vec::new();
+        for (slot, conditions) in joins.into_iter().enumerate() {
+            let own = (is_outer(tables[slot].kind) || last_right.is_some()).then_some(slot);
+            all.extend(conditions.into_iter().map(|condition| (slot, condition, own)));
+        }
+        // Where `WHERE` is asked, it is asked first.
+        for condition in filter {
+            term::split(&mut terms, condition, None, &of_indexes.expressions);
+        }
+        for (slot, condition, own) in all {
+            if own.is_some() && slot < 63 && condition.1 >> (slot + 1) != 0 {
+                return Err(Failure::error("ON clause references tables to its right"));
+            }
+            term::split(&mut terms, condition, own, &of_indexes.expressions);
+        }
+        let keys = wish.as_ref().map_or_else(Vec::new, |wish| order::keys(wish, &of_indexes.expressions));
+        let statistics = self.statistics(&tables, &of_indexes, &terms, last_right);
+        let slots = Slots {
+            from: &tables,
+            tables: statistics,
+            terms: &terms,
+            keys: if last_right.is_some() { Vec::new() } else { keys },
+            last_right,
+            repeats: if self.is_within() { 48 } else { 0 },
+            changes: self.changes,
         };
-        let mut loops: Vec<Loop<S>> = Vec::with_capacity(order.len());
-        let mut indexes = Vec::with_capacity(order.len());
-        let (mut sorted, mut done) = (false, 0_u64);
-        for (position, slot) in order.iter().copied().enumerate() {
-            let table = &tables[slot];
-            let terms = if is_outer(table.kind) || last_right.is_some() { &mut own[slot] } else { &mut free };
-            let mut choice = match keeps_right(table.kind) {
-                // Its rows without partners are found by going through all of them.
-                true => Choice::scan(),
-                false => choice::best(table, slot, done, terms),
+        let asked = wish.as_ref().filter(|_| last_right.is_none()).map(|wish| (wish.kind, wish.limit));
+        let Chosen { loops: chosen, turned, sorted, rows } = choose(&slots, asked)?;
+        let extreme = asked.is_some_and(|(kind, _)| kind == WishKind::Extreme) && sorted > 0;
+        let one_row = chosen.iter().all(|one| one.one_row);
+        self.explain(&mut tables, &chosen, &terms, extreme);
+        let mut loops: Vec<Loop<S>> = Vec::with_capacity(chosen.len());
+        let mut indexes = vec![None; tables.len()];
+        let mut done = 0_u64;
+        for (position, one) in chosen.iter().enumerate() {
+            let slot = one.slot;
+            let table = match &tables[slot].rows {
+                Rows::Table(table) => Some(table.clone()),
+                Rows::Query(..) => None,
             };
-            if let (0, Some(wish), Rows::Table(rows), None) = (position, &wish, &table.rows, last_right) {
-                let covers = |index: &crate::sql::catalog::Index| self.level_covers(slot, rows, index);
-                sorted = wish.fulfil(slot, rows, &mut choice, table.indexed, order.len() == 1, &covers);
+            let affinities: Vec<_> = of_indexes
+                .affinities
+                .iter()
+                .filter(|(of, ..)| *of == slot)
+                .map(|(_, column, affinity)| (*column, *affinity))
+                .collect();
+            let backwards = turned & bit(position) != 0;
+            let access = self.access(table.as_deref(), one, backwards, &mut terms, &affinities)?;
+            if let Way::Tree { index: Some(index), .. } = one.way {
+                indexes[slot] = Some(index);
             }
-            let (access, index) = self.access(table, slot, &choice, terms)?;
             done |= bit(slot);
-            let on = std::mem::take(&mut own[slot]).into_iter().filter_map(|term| Some((term.expr?, term.mask)));
-            let mut conditions = Vec::new();
-            for (expr, mask) in on {
-                if mask & !done != 0 {
-                    return Err(Failure::error("ON clause references tables to its right"));
+            let (mut on, mut filters) = (Vec::new(), Vec::new());
+            for term in &mut terms {
+                if term.expr.is_none() || term.follows.is_some() && !term.half {
+                    continue;
                 }
-                conditions.push(expr);
-            }
-            let mut filters = Vec::new();
-            if last_right.is_none_or(|right| position >= right) {
-                for term in &mut free {
-                    if term.mask != 0 && term.mask & !done == 0 {
-                        filters.extend(term.expr.take());
+                match term.own {
+                    Some(own) if own == slot => on.extend(term.expr.take()),
+                    Some(_) => {}
+                    None => {
+                        let late = last_right.is_none_or(|right| position >= right);
+                        if late && term.mask != 0 && term.mask & !done == 0 {
+                            filters.extend(term.expr.take());
+                        }
                     }
                 }
             }
-            let level = self.level();
-            let columns = &level.columns[slot];
-            let load = match &table.rows {
-                Rows::Table(rows) => columns.iter().any(|column| rows.rowid_column != Some(usize::from(*column))),
-                Rows::Query(..) => false,
+            let columns = self.columns_of(slot);
+            let load = match &table {
+                Some(table) => columns.is_some_and(|columns| {
+                    columns.iter().any(|column| table.rowid_column != Some(usize::from(*column)))
+                }),
+                None => false,
             };
-            indexes.push((slot, index));
+            let kind = tables[slot].kind;
             loops.push(Loop {
                 slot,
                 access,
-                on: conditions,
+                on,
                 filters,
-                left: matches!(table.kind, JoinKind::Left | JoinKind::Full),
-                right: keeps_right(table.kind).then(Default::default),
+                left: matches!(kind, JoinKind::Left | JoinKind::Full),
+                right: keeps_right(kind).then(Default::default),
                 load,
                 until: Until::default(),
                 matched: false,
                 ended: false,
             });
-            self.explain(slot, &mut tables, &choice, &loops[position]);
         }
-        indexes.sort_unstable_by_key(|(slot, _)| *slot);
-        let constant = free.into_iter().filter_map(|term| term.expr).collect();
+        let constant = terms.iter_mut().filter(|term| term.mask == 0 && term.own.is_none());
+        let constant = constant.filter(|term| term.follows.is_none() || term.half);
+        let constant = constant.filter_map(|term| term.expr.take()).collect();
         let mut slots = Vec::with_capacity(tables.len());
-        for (slot, (table, (_, index))) in tables.into_iter().zip(indexes).enumerate() {
+        for (slot, (table, index)) in tables.into_iter().zip(indexes).enumerate() {
             slots.push(match table.rows {
                 Rows::Query(query, correlated) => Slot::Rows(Box::new(QueryRows::new(*query, correlated))),
                 Rows::Table(table) => self.slot(slot, &table, index),
             });
         }
         let frame = Frame { slots, registers: Vec::new() };
-        Ok(Planned { frame, joined: Joined::new(loops, constant), sorted })
+        Ok(Planned { frame, joined: Joined::new(loops, constant), sorted, rows, one_row })
+    }
+
+    /// What the indexes of the tables compute, and which rows they have.
+    fn of_indexes(&mut self, tables: &[FromTable<'q, S>]) -> Result<OfIndexes<S>> {
+        let mut of = OfIndexes { expressions: Vec::new(), affinities: Vec::new(), filters: Vec::new() };
+        for (slot, table) in tables.iter().enumerate() {
+            let Rows::Table(table) = &table.rows else { continue };
+            if table.indexes.iter().all(|index| index.is_plain()) {
+                continue;
+            }
+            let Some(Relation::Table(table)) = self.catalog.relation(&table.name) else { continue };
+            for (nth, index) in table.indexes.iter().enumerate() {
+                // What a program's function is gone for can't be used, and need not be.
+                let Ok((expressions, filter)) = self.index_of_slot(slot, table, index) else { continue };
+                for (column, bound) in expressions {
+                    of.affinities.push((slot, column, bound.affinity));
+                    of.expressions.push((slot, column, bound.expr));
+                }
+                of.filters.extend(filter.map(|filter| (slot, nth, filter.expr)));
+            }
+        }
+        Ok(of)
+    }
+
+    fn statistics(
+        &self,
+        tables: &[FromTable<'q, S>],
+        of: &OfIndexes<S>,
+        terms: &[Term<S>],
+        last_right: Option<usize>,
+    ) -> Vec<Statistics> {
+        let made = |(slot, from): (usize, &FromTable<'q, S>)| {
+            let keeps_right = keeps_right(from.kind);
+            let table = match &from.rows {
+                Rows::Table(table) => table,
+                Rows::Query(query, correlated) => {
+                    return Statistics {
+                        rows: query.estimate,
+                        width: 20,
+                        columns: query.columns.len(),
+                        query: true,
+                        has_rowid: false,
+                        scan_only: true,
+                        automatic: !correlated && !keeps_right,
+                        forced: None,
+                        not_indexed: false,
+                        trees: Vec::new(),
+                    };
+                }
+            };
+            let affinities = of.affinities.iter().filter(|(of, ..)| *of == slot);
+            let affinities: Vec<_> = affinities.map(|(_, column, affinity)| (*column, *affinity)).collect();
+            let counted = |index: Option<&str>| self.catalog.counted(&table.name, index);
+            let whole = table.indexes.iter().filter(|index| index.filter.is_none());
+            let rows = stats::rows(counted(None))
+                .or_else(|| whole.filter_map(|index| stats::rows(counted(Some(&index.name)))).last())
+                .unwrap_or_else(stats::unknown);
+            let mut trees = Vec::with_capacity(table.indexes.len());
+            for (nth, index) in table.indexes.iter().enumerate() {
+                let mut tree = stats::tree(table, index, rows, counted(Some(&index.name)), &affinities);
+                tree.covers = self.level_covers(slot, table, index);
+                let bound = |(at, _): &(usize, ast::Expr)| affinities.iter().any(|(column, _)| column == at);
+                tree.usable = index.expressions.iter().all(bound);
+                if index.filter.is_some() {
+                    let filter = of.filters.iter().find(|(of, at, _)| *of == slot && *at == nth);
+                    let may = |term: &Term<S>| match term.own {
+                        Some(own) => own == slot,
+                        None => !is_outer(from.kind) && last_right.is_none_or(|right| slot > right),
+                    };
+                    tree.usable &= filter.is_some_and(|(_, _, filter)| partial::implied(filter, terms, &may));
+                }
+                trees.push(tree);
+            }
+            let by_name = match from.indexed {
+                Some(ast::Indexed::By(name)) => table.indexes.iter().position(|index| name.is(&index.name)),
+                _ => None,
+            };
+            let not_indexed = matches!(from.indexed, Some(ast::Indexed::Not));
+            Statistics {
+                rows,
+                width: stats::width(table),
+                columns: table.columns.len(),
+                query: false,
+                has_rowid: true,
+                scan_only: keeps_right,
+                automatic: by_name.is_none() && !not_indexed && !keeps_right && !self.changes,
+                forced: by_name,
+                not_indexed,
+                trees,
+            }
+        };
+        tables.iter().enumerate().map(made).collect()
     }
 
     /// Whether an index has all columns of a slot that are read.
@@ -161,88 +364,136 @@ impl<'q, S: Store> Binder<'q, S> {
         Slot::Table(row)
     }
 
-    /// The way that was chosen, made of the conditions that it takes away.
-    fn access(
-        &mut self,
-        table: &FromTable<'q, S>,
-        slot: usize,
-        choice: &Choice,
-        terms: &mut [Term<S>],
-    ) -> Result<(Access<S>, Option<usize>)> {
-        let Rows::Table(table) = &table.rows else { return Ok((Access::Rows, None)) };
-        let missing = || Failure::internal("a condition was taken twice");
-        let mut take = |term: Option<usize>| -> Result<Option<(Relation, Expr<S>)>> {
-            let Some(term) = term else { return Ok(None) };
-            terms[term].take(slot).ok_or_else(missing).map(Some)
-        };
-        let mut bound = |term| -> Result<Option<Bound<S>>> {
-            Ok(take(term)?.map(|(relation, value)| Bound {
-                value,
-                inclusive: matches!(relation, Relation::LtEq | Relation::GtEq),
-            }))
-        };
-        Ok(match &choice.way {
-            Way::Scan { backwards } => (Access::Scan { backwards: *backwards }, None),
-            Way::Rowid { term } => {
-                let bound = bound(Some(*term))?.ok_or_else(missing)?;
-                (Access::Rowid(bound.value), None)
-            }
-            Way::RowidRange { low, high } => {
-                let (low, high) = (bound(*low)?, bound(*high)?);
-                (Access::RowidRange { low, high }, None)
-            }
-            Way::Index { index: number, equal, low, high, backwards } => {
-                let index = &table.indexes[*number];
-                let mut values = Vec::with_capacity(equal.len());
-                for (part, term) in index.parts.iter().zip(equal) {
-                    let bound = bound(Some(*term))?.ok_or_else(missing)?;
-                    values.push((bound.value, table.columns[part.column].affinity));
-                }
-                let next = index.parts.get(equal.len());
-                let access = IndexAccess {
-                    equal: values,
-                    low: bound(*low)?,
-                    high: bound(*high)?,
-                    affinity: next.map_or(Affinity::Blob, |part| table.columns[part.column].affinity),
-                    descending: next.is_some_and(|part| part.key.descending),
-                    parts: index.parts.len(),
-                    backwards: *backwards,
-                    prefix: Vec::new(),
-                    limit: None,
-                    keys: index.order.to_vec(),
-                };
-                (Access::Index(Box::new(access)), Some(*number))
-            }
-        })
-    }
-
-    /// Says what a loop does, as `EXPLAIN QUERY PLAN` shows it.
-    fn explain(&mut self, slot: usize, tables: &mut [FromTable<'q, S>], choice: &Choice, one: &Loop<S>) {
+    /// Says what the loops do, as `EXPLAIN QUERY PLAN` shows it.
+    fn explain(&mut self, tables: &mut [FromTable<'q, S>], chosen: &[Candidate], terms: &[Term<S>], extreme: bool) {
         let depth = self.depth();
-        let plan = std::mem::take(&mut tables[slot].plan);
-        let table = &tables[slot];
-        let name = if table.name.is_empty() { format!("(subquery-{slot})") } else { table.name.to_string() };
-        let mut text = match &table.rows {
-            Rows::Query(..) => {
-                self.plan.push((depth, format!("CO-ROUTINE {name}")));
+        let count = tables.len();
+        for slot in 0..count {
+            let plan = std::mem::take(&mut tables[slot].plan);
+            if let Rows::Query(..) = &tables[slot].rows {
+                let next = tables.get(1).is_none_or(|next| matches!(next.kind, JoinKind::Left | JoinKind::Cross));
+                let how = if slot == 0 && (count == 1 || next) { "CO-ROUTINE" } else { "MATERIALIZE" };
+                self.plan.push((depth, format!("{how} {}", name_of(&tables[slot], slot))));
                 self.plan.extend(plan);
-                format!("SCAN {name}")
             }
-            Rows::Table(rows) => {
-                let covers = |index: usize| self.level_covers(slot, rows, &rows.indexes[index]);
-                choice.explain(&name, rows, &covers)
-            }
-        };
-        if one.left {
-            text.push_str(" LEFT-JOIN");
         }
-        self.plan.push((depth, text));
+        for one in chosen {
+            let from = &tables[one.slot];
+            let name = name_of(from, one.slot);
+            let table = match &from.rows {
+                Rows::Table(table) => Some(&**table),
+                Rows::Query(..) => None,
+            };
+            let mut lines = explain::lines(&name, table, one, terms, extreme);
+            if let (Way::Automatic(used), [first]) = (&one.way, &mut lines[..]) {
+                let column = |(term, probe): &(usize, usize)| {
+                    let column = terms.get(*term)?.probes.get(*probe)?.column?;
+                    match &from.rows {
+                        Rows::Table(table) => table.columns.get(column).map(|column| &*column.name),
+                        Rows::Query(query, _) => query.columns.get(column).map(|column| &*column.name),
+                    }
+                };
+                let columns: Vec<&str> = used.iter().filter_map(column).collect();
+                let partial = terms.iter().any(|term| {
+                    term.mask == bit(one.slot) && term.follows.is_none() && term.own.is_none() == !is_outer(from.kind)
+                });
+                first.1 = explain::automatic(&name, &columns, partial);
+            }
+            if let (true, Some(first)) = (matches!(from.kind, JoinKind::Left | JoinKind::Full), lines.first_mut()) {
+                first.1.push_str(" LEFT-JOIN");
+            }
+            self.plan.extend(lines.into_iter().map(|(deeper, line)| (depth + deeper, line)));
+        }
     }
+}
+
+fn name_of<S: Store>(table: &FromTable<'_, S>, slot: usize) -> String {
+    if table.name.is_empty() { format!("(subquery-{})", slot + 1) } else { table.name.to_string() }
+}
+
+/// The loops that were chosen.
+struct Chosen {
+    loops: Vec<Candidate>,
+    turned: u64,
+    sorted: usize,
+    rows: LogEst,
+}
+
+fn choose<S: Store>(slots: &Slots<'_, '_, S>, asked: Option<(WishKind, Option<LogEst>)>) -> Result<Chosen> {
+    if let Some(one) = one_row(slots) {
+        return Ok(Chosen { loops: vec![one], turned: 0, sorted: slots.keys.len(), rows: 0 });
+    }
+    let mut pool = Pool { all: Vec::new(), plain: false };
+    let (mut before, mut prereq, mut past_right) = (0_u64, 0_u64, false);
+    for (slot, from) in slots.from.iter().enumerate() {
+        let fixed = is_outer(from.kind) || from.kind == JoinKind::Cross || slots.last_right.is_some();
+        if past_right || fixed {
+            prereq |= before;
+            past_right = keeps_right(from.kind);
+        } else {
+            prereq = 0;
+        }
+        Finder { slots, terms: slots.terms, slot, prereq, pool: &mut pool, part: false }.find();
+        before |= bit(slot);
+    }
+    let none = || Failure::error("no query solution");
+    let mut path = search::best(slots, &pool.all, None).ok_or_else(none)?;
+    if let (Some((kind, limit)), false) = (asked, slots.keys.is_empty()) {
+        let asked = Asked { kind, limit, rows: path.rows + 1 };
+        path = search::best(slots, &pool.all, Some(asked)).ok_or_else(none)?;
+    }
+    let sorted = match (path.ordered, asked) {
+        (Ordered::By(sorted), Some(_)) => sorted,
+        _ => 0,
+    };
+    let loops = path.loops.iter().filter_map(|at| pool.all.get(*at).cloned()).collect();
+    Ok(Chosen { loops, turned: if asked.is_some() { path.turned } else { 0 }, sorted, rows: path.rows })
+}
+
+/// A row that is found by its rowid or by a key, without anything else to think about.
+fn one_row<S: Store>(slots: &Slots<'_, '_, S>) -> Option<Candidate> {
+    let ([table], [from]) = (&slots.tables[..], slots.from) else { return None };
+    if table.query || table.forced.is_some() || table.scan_only || slots.last_right.is_some() || is_outer(from.kind) {
+        return None;
+    }
+    let find = |column: Option<usize>, fits: &dyn Fn(&term::Probe) -> bool| {
+        slots.terms.iter().enumerate().find_map(|(at, term)| {
+            let is = |probe: &term::Probe| probe.column == column && probe.needs == 0 && fits(probe);
+            Some((at, term.probes.iter().position(is)?))
+        })
+    };
+    if let Some(used) = find(None, &|probe| probe.op.is_equal()) {
+        return Some(Candidate::single(None, vec![used], false));
+    }
+    if table.not_indexed {
+        return None;
+    }
+    for (nth, tree) in table.trees.iter().enumerate().rev() {
+        if !tree.unique || tree.partial || !tree.usable {
+            continue;
+        }
+        let mut equal = Vec::with_capacity(tree.keys);
+        for depth in 0..tree.keys {
+            let column = tree.columns.get(depth).copied().flatten();
+            let fits = |probe: &term::Probe| {
+                let op = probe.op == Op::Eq || tree.unique_not_null && probe.op == Op::Is;
+                op && tree.fits(probe, depth)
+            };
+            match find(column, &fits) {
+                Some(used) if !equal.contains(&used) => equal.push(used),
+                _ => break,
+            }
+        }
+        if equal.len() == tree.keys {
+            return Some(Candidate::single(Some(nth), equal, tree.covers));
+        }
+    }
+    None
 }
 
 fn check_indexed<S: Store>(tables: &[FromTable<'_, S>]) -> Result<()> {
     for table in tables {
-        let (Some(Indexed::By(name)), Rows::Table(rows)) = (table.indexed, &table.rows) else { continue };
+        let (Some(ast::Indexed::By(name)), Rows::Table(rows)) = (table.indexed, &table.rows) else { continue };
         if !rows.indexes.iter().any(|index| name.is(&index.name)) {
             return Err(Failure::error(format!("no such index: {}", name.text)));
         }

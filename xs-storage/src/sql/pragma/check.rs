@@ -9,7 +9,7 @@ use crate::sql::Parser;
 use crate::sql::ast::{Ident, Quote, Statement};
 use crate::sql::bind::Binder;
 use crate::sql::catalog::{Catalog, Index, Relation, Table};
-use crate::sql::exec::{Outer, Run, Session};
+use crate::sql::exec::{Frame, Outer, Run, Session, real_columns};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store};
 
@@ -51,7 +51,7 @@ pub(super) fn check<S: Store>(session: &Session<S>, catalog: &Catalog, of: Optio
     // What can't be read can't be compared.
     if found.errors.is_empty() {
         for table in catalog.tables().filter(|other| table.is_none_or(|table| table.name == other.name)) {
-            rows(session, table, quick, &mut found)?;
+            rows(session, catalog, table, quick, &mut found)?;
             conditions(session, catalog, table, &mut found)?;
         }
     }
@@ -62,22 +62,30 @@ pub(super) fn check<S: Store>(session: &Session<S>, catalog: &Catalog, of: Optio
 }
 
 /// Each row has an entry in each index, and no index has more.
-fn rows<S: Store>(session: &Session<S>, table: &Table, quick: bool, found: &mut Found) -> Result<()> {
+fn rows<S: Store>(
+    session: &Session<S>,
+    catalog: &Catalog,
+    table: &Table,
+    quick: bool,
+    found: &mut Found,
+) -> Result<()> {
+    let rules = Binder::new(catalog, session, "").index_rules(table, table.indexes.iter().map(|index| &**index))?;
     let run = Run { session, params: &[], number: session.begin_run() };
     let mut store = session.store.borrow_mut();
     let mut cursor = store.table_cursor(table.root);
     let mut indexes: Vec<(&Index, S::Cursor)> = match quick {
         true => Vec::new(),
         false => {
-            table.indexes.iter().map(|index| (&**index, store.index_cursor(index.root, index.order.clone()))).collect()
+            let cursor = |index: &std::sync::Arc<Index>| store.index_cursor(index.root, index.order.clone());
+            table.indexes.iter().map(|index| (&**index, cursor(index))).collect()
         }
     };
     let defaults = table.defaults();
-    let (mut count, mut nth) = (0_u64, 0);
+    let mut counts = vec![0_u64; indexes.len()];
+    let mut nth = 0;
     let mut more = store.first(&mut cursor)?;
     while more {
         run.check()?;
-        count += 1;
         nth += 1;
         store.load(&mut cursor)?;
         let columns = record::decode(cursor.record()).map_err(|what| Failure::new(ResultCode::CORRUPT, what))?;
@@ -92,8 +100,19 @@ fn rows<S: Store>(session: &Session<S>, table: &Table, quick: bool, found: &mut 
                 found.add(format!("NULL value in {}.{}", table.name, column.name));
             }
         }
-        for (index, place) in &mut indexes {
-            let mut key: Vec<_> = index.parts.iter().map(|part| value(part.column)).collect();
+        let mut row = Frame { slots: Vec::new(), registers: Vec::new() };
+        if !rules.plain && !quick {
+            row.registers = (0..table.columns.len()).map(|at| value(at).into()).collect();
+            real_columns(table, &mut row.registers);
+            rules.extend(&mut row, rowid, session)?;
+        }
+        for (at, (index, place)) in indexes.iter_mut().enumerate() {
+            if !rules.has(at, &row, session)? {
+                continue;
+            }
+            counts[at] += 1;
+            let part = |at: usize| row.registers.get(at).map_or_else(|| value(at), |value| value.as_ref());
+            let mut key: Vec<_> = index.parts.iter().map(|one| part(one.column)).collect();
             if index.unique.is_some() && !key.iter().any(|value| value.is_null()) {
                 let first = store.seek_columns(place, &key)?;
                 store.load(place)?;
@@ -109,7 +128,7 @@ fn rows<S: Store>(session: &Session<S>, table: &Table, quick: bool, found: &mut 
         }
         more = store.next(&mut cursor)?;
     }
-    for (index, mut place) in indexes {
+    for ((index, mut place), count) in indexes.into_iter().zip(counts) {
         let mut entries = 0;
         let mut more = store.first(&mut place)?;
         while more {
