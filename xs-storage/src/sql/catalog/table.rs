@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::super::ast::{
-    ColumnConstraintKind, ColumnDef, Conflict, CreateTable, DefaultValue, Expr, Literal, Order, OrderTerm,
-    TableBody, TableConstraintKind, UnaryOp,
+    ColumnConstraintKind, ColumnDef, Conflict, CreateTable, DefaultValue, Expr, Literal, Order, OrderTerm, TableBody,
+    TableConstraintKind, UnaryOp,
 };
 use crate::row::{Collation, KeyColumn};
 use crate::sql::failure::{Failure, Result};

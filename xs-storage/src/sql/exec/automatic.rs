@@ -81,13 +81,7 @@ impl<S: Store> Automatic<S> {
         Ok(())
     }
 
-    pub(super) fn first(
-        &mut self,
-        frame: &mut Frame<S>,
-        slot: usize,
-        load: bool,
-        outer: Outer<'_, S>,
-    ) -> Result<bool> {
+    pub(super) fn first(&mut self, frame: &mut Frame<S>, slot: usize, load: bool, outer: Outer<'_, S>) -> Result<bool> {
         if self.run != outer.run.number {
             self.build(frame, slot, outer)?;
         }

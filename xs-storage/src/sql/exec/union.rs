@@ -32,13 +32,7 @@ impl<S: Store> Union<S> {
         Union { branches, at: 0, seen: HashSet::new() }
     }
 
-    pub(super) fn first(
-        &mut self,
-        frame: &mut Frame<S>,
-        slot: usize,
-        load: bool,
-        outer: Outer<'_, S>,
-    ) -> Result<bool> {
+    pub(super) fn first(&mut self, frame: &mut Frame<S>, slot: usize, load: bool, outer: Outer<'_, S>) -> Result<bool> {
         self.at = 0;
         self.seen.clear();
         self.go_on(frame, slot, load, outer, true)

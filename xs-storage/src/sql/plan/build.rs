@@ -18,9 +18,7 @@ fn bound<S: Store>(terms: &mut [Term<S>], used: Option<Use>) -> Result<Option<Bo
     let Some((term, probe)) = used else { return Ok(None) };
     let taken = terms.get_mut(term).and_then(|term| term.take(probe));
     match taken {
-        Some((op, Source::Equal(value))) => {
-            Ok(Some(Bound { value, inclusive: matches!(op, Op::LtEq | Op::GtEq) }))
-        }
+        Some((op, Source::Equal(value))) => Ok(Some(Bound { value, inclusive: matches!(op, Op::LtEq | Op::GtEq) })),
         _ => Err(missing()),
     }
 }

@@ -17,11 +17,19 @@ pub(super) type Use = (usize, usize);
 pub(super) enum Way {
     Scan,
     /// Through the table by its rowid, or through an index.
-    Tree { index: Option<usize>, equal: Vec<Use>, low: Option<Use>, high: Option<Use> },
+    Tree {
+        index: Option<usize>,
+        equal: Vec<Use>,
+        low: Option<Use>,
+        high: Option<Use>,
+    },
     /// Through an index that is made for it.
     Automatic(Vec<Use>),
     /// By what any of a condition's alternatives leads to.
-    Union { term: usize, branches: Vec<Candidate> },
+    Union {
+        term: usize,
+        branches: Vec<Candidate>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -480,14 +488,8 @@ impl<S: Store> Finder<'_, '_, S> {
         let (mut run, mut out, mut prereq) = (0, 0, self.prereq);
         for (nth, terms) in self.terms[at].branches.iter().enumerate() {
             let mut pool = Pool { all: Vec::new(), plain: true };
-            let mut finder = Finder {
-                slots: self.slots,
-                terms,
-                slot: self.slot,
-                prereq: self.prereq,
-                pool: &mut pool,
-                part: true,
-            };
+            let mut finder =
+                Finder { slots: self.slots, terms, slot: self.slot, prereq: self.prereq, pool: &mut pool, part: true };
             finder.find();
             let best = pool.all.into_iter().min_by_key(|way| (way.run, way.out));
             let Some(best) = best else { return };

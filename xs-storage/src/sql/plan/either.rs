@@ -60,9 +60,7 @@ fn mask<S: Store>(expr: &Expr<S>) -> Option<u64> {
         Expr::InList { operand, list, .. } => {
             list.iter().try_fold(mask_of(operand)?, |mask, item| Some(mask | mask_of(item)?))
         }
-        Expr::Between { operands, .. } => {
-            Some(mask_of(&operands.0)? | mask_of(&operands.1)? | mask_of(&operands.2)?)
-        }
+        Expr::Between { operands, .. } => Some(mask_of(&operands.0)? | mask_of(&operands.1)? | mask_of(&operands.2)?),
         Expr::Like { operands, .. } => Some(mask_of(&operands.0)? | mask_of(&operands.1)?),
         other => mask_of(other),
     }

@@ -43,8 +43,6 @@ pub(super) fn bounds<S: Store>(
     *last += 1;
     let how = Comparison { affinity: Some(Affinity::Blob), collation };
     let text = |bytes: &[u8]| Expr::Constant(Value::Text(bytes.into()));
-    let bound = |relation, bytes| {
-        Some(Expr::Compare(relation, how, Box::new((copied(&operands.0)?, text(bytes)))))
-    };
+    let bound = |relation, bytes| Some(Expr::Compare(relation, how, Box::new((copied(&operands.0)?, text(bytes)))));
     Some([bound(Relation::GtEq, prefix)?, bound(Relation::Lt, &above)?])
 }

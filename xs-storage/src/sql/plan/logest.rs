@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn estimates_are_those_of_sqlite() {
-        let known = [(0, 0), (1, 0), (2, 10), (3, 16), (4, 20), (10, 33), (25, 46), (100, 66), (1000, 99), (1 << 20, 200)];
+        let known =
+            [(0, 0), (1, 0), (2, 10), (3, 16), (4, 20), (10, 33), (25, 46), (100, 66), (1000, 99), (1 << 20, 200)];
         for (n, expected) in known {
             assert_eq!(of(n), expected, "{n}");
         }

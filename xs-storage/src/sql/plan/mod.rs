@@ -40,8 +40,8 @@ use logest::LogEst;
 use order::{Key, Ordered};
 pub(in crate::sql) use order::{Wish, WishKind};
 use search::Asked;
-use stats::Statistics;
 pub(in crate::sql) use stats::Counted;
+use stats::Statistics;
 use term::{Indexed, Op, Term};
 
 use super::ast::{self, JoinKind};
@@ -116,9 +116,10 @@ impl<S: Store> Slots<'_, '_, S> {
         let (Some(table), Some(expr)) = (self.table(slot), &term.expr) else { return false };
         let Some(index) = table.indexes.get(index) else { return false };
         alike::columns(expr).is_some_and(|places| {
-            places.iter().filter(|(of, _)| *of == slot).all(|(_, column)| {
-                column.is_none_or(|column| index.parts.iter().any(|part| part.column == column))
-            })
+            places
+                .iter()
+                .filter(|(of, _)| *of == slot)
+                .all(|(_, column)| column.is_none_or(|column| index.parts.iter().any(|part| part.column == column)))
         })
     }
 }

@@ -104,8 +104,7 @@ impl<S: Store> Term<S> {
                 if let Some((op, turned)) = ops(*relation) {
                     found(&operands.0, mask_of(&operands.1), op, *how, false);
                     found(&operands.1, mask_of(&operands.0), turned, *how, true);
-                    term.small = op == Op::Eq
-                        && matches!(&operands.1, Expr::Constant(Value::Integer(-1..=1)));
+                    term.small = op == Op::Eq && matches!(&operands.1, Expr::Constant(Value::Integer(-1..=1)));
                 }
             }
             Expr::Is { negated: false, how, operands } => {
@@ -125,8 +124,7 @@ impl<S: Store> Term<S> {
                 found(operand, needs, Op::In(logest::of(list.len() as u64)), *how, false);
             }
             Expr::InQuery { negated: false, operands, query } => {
-                if let ([operand], false, [how]) =
-                    (&operands[..], query.borrow().is_correlated(), query.borrow().how())
+                if let ([operand], false, [how]) = (&operands[..], query.borrow().is_correlated(), query.borrow().how())
                 {
                     found(operand, Some(0), Op::In(46), *how, false);
                 }
