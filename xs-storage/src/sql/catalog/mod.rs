@@ -10,7 +10,7 @@ mod table;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(in crate::sql) use read::{SchemaRow, read};
+pub(in crate::sql) use read::{STATISTICS, SchemaRow, read};
 pub(in crate::sql) use table::{Column, Index, IndexPart, Origin, Table, collation_named};
 
 use super::ast::{CreateView, Ident, QualifiedName, SchemaKind};

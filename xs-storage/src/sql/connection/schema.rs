@@ -62,7 +62,7 @@ fn stored(begin: &str, name: &Ident, text: &str) -> String {
     format!("{begin} {rest}")
 }
 
-fn add_row<S: Store>(
+pub(super) fn add_row<S: Store>(
     store: &mut S,
     kind: &str,
     name: &str,
@@ -264,7 +264,10 @@ pub(super) fn drop_object<S: Store>(session: &Session<S>, catalog: &Catalog, wha
             Some((_, index)) if index.origin != catalog::Origin::Create => {
                 return Err(Failure::error("index associated with UNIQUE or PRIMARY KEY constraint cannot be dropped"));
             }
-            Some(_) => remove(session, &|row| row.kind == "index" && row.name.eq_ignore_ascii_case(name))?,
+            Some(_) => {
+                super::analyze::dropped(session, catalog, None, Some(name))?;
+                remove(session, &|row| row.kind == "index" && row.name.eq_ignore_ascii_case(name))?;
+            }
             None if here && catalog.refused(SchemaKind::Index, name).is_some() => {
                 remove(session, &|row| row.kind == "index" && row.name.eq_ignore_ascii_case(name))?;
             }
@@ -282,6 +285,7 @@ fn drop_table<S: Store>(session: &Session<S>, catalog: &Catalog, name: &str) -> 
     if let Some(Relation::Table(sequence)) = catalog.relation(SEQUENCE) {
         Sequence::forget(&mut *session.store.borrow_mut(), sequence.root, name)?;
     }
+    super::analyze::dropped(session, catalog, Some(name), None)?;
     remove(session, &|row| row.table.eq_ignore_ascii_case(name))
 }
 

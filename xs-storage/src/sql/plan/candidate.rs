@@ -468,7 +468,7 @@ impl<S: Store> Finder<'_, '_, S> {
                 continue;
             }
             let fits = |probe: &Probe| {
-                let column = probe.column.is_some_and(|column| column < table.columns);
+                let column = probe.column.is_some_and(|column| self.slots.keeps(self.slot, column, probe.affinity));
                 probe.slot == self.slot && probe.op == Op::Eq && column
             };
             let Some(nth) = term.probes.iter().position(fits) else { continue };

@@ -111,6 +111,16 @@ impl<S: Store> Slots<'_, '_, S> {
         }
     }
 
+    /// Whether a comparison leaves the values of a column as they are.
+    fn keeps(&self, slot: usize, column: usize, compared: Option<Affinity>) -> bool {
+        let affinity = match self.from.get(slot).map(|table| &table.rows) {
+            Some(Rows::Table(table)) => table.columns.get(column).map(|column| column.affinity),
+            Some(Rows::Query(query, _)) => query.columns.get(column).map(|column| column.affinity.unwrap_or_default()),
+            None => None,
+        };
+        affinity.is_some_and(|affinity| stats::keeps(compared, affinity))
+    }
+
     /// Whether an index has all of a slot's columns that a condition reads.
     fn covered(&self, slot: usize, index: usize, term: &Term<S>) -> bool {
         let (Some(table), Some(expr)) = (self.table(slot), &term.expr) else { return false };

@@ -81,12 +81,7 @@ impl TreeStatistics {
         if probe.op == Op::Null {
             return true;
         }
-        let keeps = match probe.affinity {
-            None | Some(Affinity::Blob) => true,
-            Some(Affinity::Text) => *affinity == Affinity::Text,
-            Some(_) => affinity.is_numeric(),
-        };
-        keeps && (probe.column.is_none() || probe.collation == *collation)
+        keeps(probe.affinity, *affinity) && (probe.column.is_none() || probe.collation == *collation)
     }
 
     pub(super) fn not_null(&self, depth: usize) -> bool {
@@ -96,6 +91,15 @@ impl TreeStatistics {
     /// Whether it is a column of the table, not an expression.
     pub(super) fn is_column(&self, depth: usize) -> bool {
         self.is_column.get(depth).copied().unwrap_or(false)
+    }
+}
+
+/// Whether a comparison leaves a column's values as they are, so that they are in the order of the comparison.
+pub(super) fn keeps(compared: Option<Affinity>, column: Affinity) -> bool {
+    match compared {
+        None | Some(Affinity::Blob) => true,
+        Some(Affinity::Text) => column == Affinity::Text,
+        Some(_) => column.is_numeric(),
     }
 }
 
