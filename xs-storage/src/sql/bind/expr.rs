@@ -180,13 +180,17 @@ impl<'q, S: Store> Binder<'q, S> {
         select: &'q ast::Select,
         kind: &str,
     ) -> Result<(crate::sql::exec::Query<S>, bool)> {
-        let line = self.plan.len();
+        let plan = std::mem::take(&mut self.plan);
         self.depth += 1;
-        let (query, reaches) = self.select(select)?;
+        let bound = self.select(select);
         self.depth -= 1;
+        let mut lines = std::mem::replace(&mut self.plan, plan);
+        let (query, reaches) = bound?;
         let correlated = reaches < self.levels.len();
-        let name = if correlated { format!("CORRELATED {kind}SUBQUERY") } else { format!("{kind}SUBQUERY") };
-        self.plan.insert(line, (self.depth, name));
+        let correlation = if correlated { "CORRELATED " } else { "" };
+        let kind = if kind.is_empty() { "SCALAR " } else { kind };
+        lines.insert(0, (self.depth, format!("{correlation}{kind}SUBQUERY {}", self.selects)));
+        self.pending.push((None, lines));
         Ok((query, correlated))
     }
 }

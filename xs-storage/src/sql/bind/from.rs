@@ -321,8 +321,12 @@ impl<'q, S: Store> Binder<'q, S> {
                 }
                 other => {
                     let used = std::mem::take(&mut self.level().used);
+                    let queries = self.pending.len();
                     let bound = self.expr(other);
                     let mask = std::mem::replace(&mut self.level().used, used);
+                    for (within, _) in self.pending.iter_mut().skip(queries) {
+                        *within = Some(mask);
+                    }
                     let expr = bound?.expr;
                     parts.push((
                         match super::index::likelihood(other) {

@@ -1,7 +1,12 @@
 //! Whether a query makes groups of its rows.
 
-use crate::sql::ast::{Args, Expr, InSet};
+use super::Binder;
+use crate::row::Collation;
+use crate::sql::ast::{Args, Expr, InSet, OrderTerm, Query, ResultColumn};
+use crate::sql::exec as bound;
 use crate::sql::function::{Callable, Registry};
+use crate::sql::plan::copied;
+use crate::sql::store::Store;
 
 /// Whether an aggregate is called in an expression; those of queries within it are theirs.
 pub(super) fn has_aggregate(expr: &Expr, functions: &Registry) -> bool {
@@ -41,6 +46,31 @@ pub(super) fn has_aggregate(expr: &Expr, functions: &Registry) -> bool {
             call.over.is_none() && is_aggregate(functions, &call.name.text, args.len())
                 || args.iter().any(has_aggregate)
         }
+    }
+}
+
+/// Whether rows are to be in the order in which groups come anyway.
+pub(super) fn is_order_of_groups(query: &Query, order_by: &[OrderTerm]) -> bool {
+    let same = |(term, group): (&OrderTerm, &Expr)| term.nulls.is_none() && term.expr == *group;
+    !order_by.is_empty() && order_by.len() == query.group_by.len() && order_by.iter().zip(&query.group_by).all(same)
+}
+
+impl<S: Store> Binder<'_, S> {
+    /// What the only aggregate of a query without groups is the least or greatest of, if it is one of these: the value, how it is
+    /// compared, and whether it is the greatest.
+    pub(super) fn extreme(&mut self, query: &Query) -> Option<(bound::Expr<S>, Collation, bool)> {
+        let name = query.columns.iter().find_map(|column| match column {
+            ResultColumn::Expr { expr: Expr::Call(call), .. } => Some(call.name.text.to_ascii_lowercase()),
+            _ => None,
+        })?;
+        if name != "min" && name != "max" {
+            return None;
+        }
+        let [aggregate] = &self.level().groups.as_ref()?.aggregates[..] else { return None };
+        let ([argument], None, false) = (&aggregate.args[..], &aggregate.filter, aggregate.distinct) else {
+            return None;
+        };
+        Some((copied(argument)?, aggregate.collation, name == "max"))
     }
 }
 

@@ -180,6 +180,11 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     /// What the plan says of itself: how deep, and what.
     pub(in crate::sql) plan: Vec<(u32, String)>,
     depth: u32,
+    /// What the plan says of queries within the expressions of the innermost level, each with the tables that the condition is
+    /// about in which it stands, if it is one.
+    pending: Vec<(Option<u64>, Vec<(u32, String)>)>,
+    /// Queries that were bound.
+    selects: u32,
     /// The rows that are found now are to be changed.
     pub(in crate::sql) changes: bool,
     _store: PhantomData<S>,
@@ -201,6 +206,8 @@ impl<'q, S: Store> Binder<'q, S> {
             reads: Vec::new(),
             plan: Vec::new(),
             depth: 0,
+            pending: Vec::new(),
+            selects: 0,
             changes: false,
             _store: PhantomData,
         }
@@ -221,6 +228,33 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let last = self.levels.len() - 1;
         &mut self.levels[last]
+    }
+
+    /// Shows the queries of conditions that are asked once some tables have rows.
+    pub(in crate::sql) fn show_pending(&mut self, done: u64) {
+        for (mask, lines) in &mut self.pending {
+            if mask.is_some_and(|mask| mask & !done == 0) {
+                self.plan.append(lines);
+            }
+        }
+    }
+
+    /// What the plan says.
+    pub(in crate::sql) fn whole_plan(&mut self) -> Vec<(u32, String)> {
+        self.show_subqueries(Vec::new());
+        std::mem::take(&mut self.plan)
+    }
+
+    /// Shows the queries that are left, and goes back to those of the level around.
+    fn show_subqueries(&mut self, around: Vec<(Option<u64>, Vec<(u32, String)>)>) {
+        for (_, mut lines) in std::mem::replace(&mut self.pending, around) {
+            self.plan.append(&mut lines);
+        }
+    }
+
+    /// Shows how rows without partners are found.
+    fn show_right_joins(&mut self, lines: &[(u32, String)]) {
+        self.plan.extend_from_slice(lines);
     }
 
     /// Whether what is bound now is within another query, and may run many times.

@@ -144,6 +144,7 @@ impl<'q, S: Store> Binder<'q, S> {
         if !query.windows.is_empty() {
             return Err(Failure::unsupported("window functions"));
         }
+        let pending = std::mem::take(&mut self.pending);
         let (mut tables, outside) = self.sources(&query.from)?;
         self.push_level();
         let joins = self.show(&mut tables)?;
@@ -182,29 +183,84 @@ impl<'q, S: Store> Binder<'q, S> {
         let (mut outputs, results) = self.results(query, &tables)?;
         let width = results.len();
         let having = query.having.as_ref().map(|having| self.expr(having)).transpose()?.map(|having| having.expr);
-        let sort = self.order(order_by, &results, &mut outputs)?;
+        let mut sort = self.order(order_by, &results, &mut outputs)?;
+        // Groups come in the order of their keys.
+        let by_group = grouped && super::group::is_order_of_groups(query, order_by);
+        let descending: Vec<bool> = match by_group {
+            true => sort.iter().map(|key| key.key.descending).collect(),
+            false => Vec::new(),
+        };
+        if by_group {
+            sort.clear();
+        }
         let distinct = (query.distinct == Some(ast::Distinct::Distinct))
             .then(|| Distinct::new(results.iter().map(|result| result.collation.unwrap_or_default()).collect()));
         // An order that the rows come in anyway needs no sort.
-        let wish = (!grouped && !sort.is_empty()).then(|| Wish {
-            keys: sort.iter().map(|key| (&outputs[key.output], *key)).collect(),
-            kind: WishKind::Order,
-            limit: limited,
-        });
+        let extreme = if keys.is_empty() { self.extreme(query) } else { None };
+        let wished = match grouped {
+            true => keys.len(),
+            false => outputs.len(),
+        };
+        let key = |collation: Collation, descending: bool| SortKey {
+            output: 0,
+            key: KeyColumn { collation, descending },
+            nulls_first: !descending,
+        };
+        let wish = match (grouped, &extreme) {
+            (false, _) if !sort.is_empty() => Some(Wish {
+                keys: sort.iter().map(|key| (&outputs[key.output], *key)).collect(),
+                kind: WishKind::Order,
+                limit: limited,
+            }),
+            (false, _) => distinct.as_ref().map(|distinct| Wish {
+                keys: outputs
+                    .iter()
+                    .zip(&distinct.columns)
+                    .map(|(output, collation)| (output, key(*collation, false)))
+                    .collect(),
+                kind: WishKind::Distinct,
+                limit: None,
+            }),
+            (true, Some((argument, collation, greatest))) => {
+                Some(Wish { keys: vec![(argument, key(*collation, *greatest))], kind: WishKind::Extreme, limit: None })
+            }
+            (true, None) => (!keys.is_empty()).then(|| Wish {
+                keys: keys
+                    .iter()
+                    .enumerate()
+                    .map(|(at, (expr, collation))| (expr, key(*collation, descending.get(at) == Some(&true))))
+                    .collect(),
+                kind: if by_group { WishKind::Order } else { WishKind::Group },
+                limit: None,
+            }),
+        };
         let planned = self.plan_joins(tables, joins, filter, wish)?;
         let mut level = self.pop_level()?;
+        let groups_in_order = planned.sorted >= wished && wished > 0;
+        let mut distinct = distinct;
+        if let Some(distinct) = &mut distinct {
+            distinct.in_order = !grouped && sort.is_empty() && groups_in_order;
+        }
         let grouping = level.groups.take().map(|groups| {
             let mut grouping = Grouping::new(keys);
+            grouping.in_order = groups_in_order;
+            grouping.first_only = extreme.is_some() && planned.sorted > 0;
+            grouping.descending = descending;
             (grouping.aggregates, grouping.captured, grouping.having) = (groups.aggregates, groups.captured, having);
             grouping
         });
         let mut frame = planned.frame;
         frame.registers = vec![Default::default(); usize::from(level.registers)];
         let in_order = planned.sorted;
-        if grouped && !query.group_by.is_empty() {
+        if query.from.is_empty() {
+            self.plan.push((self.depth, "SCAN CONSTANT ROW".to_owned()));
+        }
+        self.show_subqueries(pending);
+        self.show_right_joins(&planned.right);
+        if grouped && !query.group_by.is_empty() && !groups_in_order {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR GROUP BY".to_owned()));
         }
-        if distinct.is_some() {
+        if distinct.as_ref().is_some_and(|distinct| !distinct.in_order) {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR DISTINCT".to_owned()));
         }
         let total = outputs.len();
@@ -218,6 +274,7 @@ impl<'q, S: Store> Binder<'q, S> {
             self.plan.push((self.depth, format!("USE TEMP B-TREE FOR {part}ORDER BY")));
             bound.sort = Some(Sort::new(sort, total));
         }
+        self.selects += 1;
         Ok((bound, outside.min(level.reaches)))
     }
 

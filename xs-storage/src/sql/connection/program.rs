@@ -63,7 +63,7 @@ impl<S: Store> Program<S> {
                     Tree::Delete(delete) => drop(binder.delete(delete)?),
                     _ => return Err(Failure::unsupported("EXPLAIN QUERY PLAN of this statement")),
                 }
-                Program::Plan(std::mem::take(&mut binder.plan))
+                Program::Plan(binder.whole_plan())
             }
             Tree::Explain(Explain::Program, _) => return Err(Failure::unsupported("EXPLAIN")),
             _ => {

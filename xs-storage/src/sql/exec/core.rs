@@ -21,18 +21,23 @@ pub(in crate::sql) struct Core<S: Store> {
     computed: Vec<Value>,
     pub(in crate::sql) distinct: Option<Distinct>,
     grouped: bool,
+    /// A row is at hand that begins the next group.
+    pending: bool,
 }
 
 /// The rows that came out so far.
 pub(in crate::sql) struct Distinct {
     /// The collations of the columns that count.
     pub(in crate::sql) columns: Vec<Collation>,
+    /// The same rows come one after the other.
+    pub(in crate::sql) in_order: bool,
     seen: BTreeSet<Vec<u8>>,
+    last: Option<Vec<u8>>,
 }
 
 impl Distinct {
     pub(in crate::sql) fn new(columns: Vec<Collation>) -> Distinct {
-        Distinct { columns, seen: BTreeSet::new() }
+        Distinct { columns, in_order: false, seen: BTreeSet::new(), last: None }
     }
 }
 
@@ -45,17 +50,18 @@ impl<S: Store> Core<S> {
         distinct: Option<Distinct>,
     ) -> Self {
         let computed = vec![Value::Null; outputs.len()];
-        Core { frame, joined, grouping, outputs, computed, distinct, grouped: false }
+        Core { frame, joined, grouping, outputs, computed, distinct, grouped: false, pending: false }
     }
 
     pub(in crate::sql) fn reset(&mut self) {
         self.joined.reset();
-        self.grouped = false;
+        (self.grouped, self.pending) = (false, false);
         if let Some(grouping) = &mut self.grouping {
             grouping.reset();
         }
         if let Some(distinct) = &mut self.distinct {
             distinct.seen.clear();
+            distinct.last = None;
         }
     }
 
@@ -79,11 +85,50 @@ impl<S: Store> Core<S> {
         }
     }
 
+    /// One group after the other, of rows that come in their order.
+    fn next_in_order(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        let Some(grouping) = &mut self.grouping else { return Ok(false) };
+        while !self.grouped || self.pending {
+            self.grouped = true;
+            grouping.reset();
+            let mut any = false;
+            loop {
+                if !std::mem::replace(&mut self.pending, false) && !self.joined.next(&mut self.frame, outer)? {
+                    break;
+                }
+                let env = outer.env(&self.frame);
+                if any && !grouping.continues(env)? {
+                    self.pending = true;
+                    break;
+                }
+                grouping.step(env)?;
+                any = true;
+            }
+            if !any {
+                return Ok(false);
+            }
+            grouping.finish();
+            grouping.next(&mut self.frame, outer)?;
+            match &grouping.having {
+                Some(having) if !having.holds(outer.env(&self.frame))? => {}
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
     fn next_group(&mut self, outer: Outer<'_, S>) -> Result<bool> {
         let Some(grouping) = &mut self.grouping else { return Ok(false) };
+        if grouping.in_order {
+            return self.next_in_order(outer);
+        }
         if !std::mem::replace(&mut self.grouped, true) {
             while self.joined.next(&mut self.frame, outer)? {
-                grouping.step(outer.env(&self.frame))?;
+                let env = outer.env(&self.frame);
+                grouping.step(env)?;
+                if grouping.first_only && grouping.is_decided(env)? {
+                    break;
+                }
             }
             grouping.finish();
             for slot in &mut self.frame.slots {
@@ -108,7 +153,14 @@ impl<S: Store> Core<S> {
             let column = KeyColumn { collation: *collation, descending: false };
             key::push(&mut row, self.output(at, outer)?.as_ref(), column);
         }
-        Ok(self.distinct.as_mut().is_some_and(|distinct| distinct.seen.insert(row)))
+        Ok(self.distinct.as_mut().is_some_and(|distinct| {
+            if !distinct.in_order {
+                return distinct.seen.insert(row);
+            }
+            let is_new = distinct.last.as_ref() != Some(&row);
+            distinct.last = Some(row);
+            is_new
+        }))
     }
 
     #[inline]

@@ -77,7 +77,7 @@ pub(super) fn same<S: Store>(a: &Expr<S>, b: &Expr<S>) -> bool {
 }
 
 /// The same again, if it is simple and asks for no query.
-pub(super) fn copied<S: Store>(expr: &Expr<S>) -> Option<Expr<S>> {
+pub(in crate::sql) fn copied<S: Store>(expr: &Expr<S>) -> Option<Expr<S>> {
     let both = |both: &(Expr<S>, Expr<S>)| Some(Box::new((copied(&both.0)?, copied(&both.1)?)));
     let all = |all: &[Expr<S>]| all.iter().map(copied).collect::<Option<Vec<_>>>();
     Some(match expr {

@@ -84,13 +84,6 @@ impl Candidate {
         matches!(self.way, Way::Tree { index: Some(_), .. })
     }
 
-    pub(super) fn equal(&self) -> &[Use] {
-        match &self.way {
-            Way::Tree { equal, .. } => equal,
-            _ => &[],
-        }
-    }
-
     /// Whether it does with fewer of the other's conditions, for less.
     fn is_cheaper_part_of(&self, other: &Candidate) -> bool {
         self.terms.len() < other.terms.len()

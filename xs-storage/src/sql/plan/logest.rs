@@ -17,17 +17,6 @@ pub(in crate::sql) fn of(n: u64) -> LogEst {
     part + 10 * lead as LogEst
 }
 
-/// Of a share, or another number that is not whole.
-pub(in crate::sql) fn of_real(x: f64) -> LogEst {
-    if x <= 1.0 {
-        return 0;
-    }
-    match x <= 2_000_000_000.0 {
-        true => of(x as u64),
-        false => (x.log2() * 10.0) as LogEst,
-    }
-}
-
 /// Of the sum.
 pub(in crate::sql) fn add(a: LogEst, b: LogEst) -> LogEst {
     let (high, low) = if a >= b { (a, b) } else { (b, a) };

@@ -35,6 +35,7 @@ mod term;
 
 use std::sync::Arc;
 
+pub(in crate::sql) use alike::copied;
 use candidate::{Candidate, Finder, Pool, Way};
 use logest::LogEst;
 use order::{Key, Ordered};
@@ -60,8 +61,8 @@ pub(in crate::sql) struct Planned<S: Store> {
     pub(in crate::sql) sorted: usize,
     /// How many rows there may be.
     pub(in crate::sql) rows: LogEst,
-    /// At most one row comes.
-    pub(in crate::sql) one_row: bool,
+    /// The lines about the rows that right joins keep.
+    pub(in crate::sql) right: Vec<(u32, String)>,
 }
 
 fn bit(slot: usize) -> u64 {
@@ -183,8 +184,8 @@ impl<'q, S: Store> Binder<'q, S> {
         };
         let asked = wish.as_ref().filter(|_| last_right.is_none()).map(|wish| (wish.kind, wish.limit));
         let Chosen { loops: chosen, turned, sorted, rows } = choose(&slots, asked)?;
-        let extreme = asked.is_some_and(|(kind, _)| kind == WishKind::Extreme) && sorted > 0;
-        let one_row = chosen.iter().all(|one| one.one_row);
+        let extreme = asked.is_some_and(|(kind, _)| kind == WishKind::Extreme);
+        let right = self.right_lines(&tables);
         self.explain(&mut tables, &chosen, &terms, extreme);
         let mut loops: Vec<Loop<S>> = Vec::with_capacity(chosen.len());
         let mut indexes = vec![None; tables.len()];
@@ -255,7 +256,7 @@ impl<'q, S: Store> Binder<'q, S> {
             });
         }
         let frame = Frame { slots, registers: Vec::new() };
-        Ok(Planned { frame, joined: Joined::new(loops, constant), sorted, rows, one_row })
+        Ok(Planned { frame, joined: Joined::new(loops, constant), sorted, rows, right })
     }
 
     /// What the indexes of the tables compute, and which rows they have.
@@ -375,6 +376,20 @@ impl<'q, S: Store> Binder<'q, S> {
         Slot::Table(row)
     }
 
+    fn right_lines(&self, tables: &[FromTable<'q, S>]) -> Vec<(u32, String)> {
+        let mut lines = Vec::new();
+        for (slot, table) in tables.iter().enumerate().filter(|(_, table)| keeps_right(table.kind)) {
+            let shown = name_of(table, slot);
+            let name = match &table.rows {
+                Rows::Table(table) => table.name.to_string(),
+                Rows::Query(..) => shown.clone(),
+            };
+            lines.push((self.depth(), format!("RIGHT-JOIN {name}")));
+            lines.push((self.depth() + 1, format!("SCAN {shown}")));
+        }
+        lines
+    }
+
     /// Says what the loops do, as `EXPLAIN QUERY PLAN` shows it.
     fn explain(&mut self, tables: &mut [FromTable<'q, S>], chosen: &[Candidate], terms: &[Term<S>], extreme: bool) {
         let depth = self.depth();
@@ -388,7 +403,10 @@ impl<'q, S: Store> Binder<'q, S> {
                 self.plan.extend(plan);
             }
         }
+        let mut done = 0;
+        self.show_pending(done);
         for one in chosen {
+            done |= bit(one.slot);
             let from = &tables[one.slot];
             let name = name_of(from, one.slot);
             let table = match &from.rows {
@@ -414,6 +432,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 first.1.push_str(" LEFT-JOIN");
             }
             self.plan.extend(lines.into_iter().map(|(deeper, line)| (depth + deeper, line)));
+            self.show_pending(done);
         }
     }
 }
