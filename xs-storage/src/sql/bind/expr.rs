@@ -155,6 +155,10 @@ impl<'q, S: Store> Binder<'q, S> {
             let wanted = column.name.is("true") == (binary.op == BinaryOp::Is);
             return Ok(Bound::plain(if wanted { truth } else { Expr::Not(Box::new(truth)) }));
         }
+        if matches!(binary.op, BinaryOp::Is | BinaryOp::IsNot) && binary.right == ast::Expr::Literal(Literal::Null) {
+            let operand = Box::new(self.expr(&binary.left)?.expr);
+            return Ok(Bound::plain(Expr::IsNull { operand, negated: binary.op == BinaryOp::IsNot }));
+        }
         let left = self.expr(&binary.left)?;
         let right = self.expr(&binary.right)?;
         Ok(Bound::plain(operator(binary.op, left, right)))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::flatten::{Flat, has_right};
 use super::{Binder, Bound, Common, ScopeColumn, ScopeTable, VIEWS};
 use crate::sql::ast::{self, FromItem, Indexed, JoinConstraint, JoinKind, Source};
 use crate::sql::catalog::{Relation, Table, View, folded};
@@ -26,6 +27,8 @@ pub(in crate::sql) struct FromTable<'q, S: Store> {
     pub(in crate::sql) indexed: Option<&'q Indexed>,
     on: Vec<&'q ast::Expr>,
     using: Vec<&'q str>,
+    /// That it is the table of a query in `FROM`.
+    pub(in crate::sql) flat: Option<Flat<'q>>,
     /// What its query's plan says.
     pub(in crate::sql) plan: Vec<(u32, String)>,
 }
@@ -39,7 +42,10 @@ impl<'q, S: Store> Binder<'q, S> {
     pub(super) fn sources(&mut self, from: &'q [FromItem]) -> Result<(Vec<FromTable<'q, S>>, usize)> {
         let mut tables = Vec::new();
         let mut reaches = self.levels.len();
-        self.add_sources(from, &mut tables, &mut reaches)?;
+        let keeps_right = std::mem::replace(&mut self.keeps_right, has_right(from));
+        let added = self.add_sources(from, &mut tables, &mut reaches);
+        self.keeps_right = keeps_right;
+        added?;
         if tables.len() > TABLES {
             return Err(Failure::error("at most 64 tables in a join"));
         }
@@ -71,12 +77,19 @@ impl<'q, S: Store> Binder<'q, S> {
                 {
                     first.kind = kind;
                 }
+            } else if let (false, Some((table, flat, indexed))) = (self.keeps_right, self.flat(item)?) {
+                let alias = item.alias.as_ref().map(|alias| alias.text.clone());
+                let name = match (&alias, &item.source) {
+                    (None, Source::Table(name, _)) => name.name.text.clone(),
+                    _ => alias.unwrap_or_default(),
+                };
+                tables.push(FromTable { kind, natural, indexed, flat: Some(flat), ..FromTable::of(name, table) });
             } else {
                 let plan = std::mem::take(&mut self.plan);
                 let (name, rows, indexed) = self.source(item, reaches)?;
                 let plan = std::mem::replace(&mut self.plan, plan);
                 let (on, using) = (Vec::new(), Vec::new());
-                tables.push(FromTable { name, rows, kind, natural, indexed, on, using, plan });
+                tables.push(FromTable { name, rows, kind, natural, indexed, on, using, flat: None, plan });
             }
             let last = tables.last_mut().filter(|_| item.constraint.is_some());
             match (last, &item.constraint) {
@@ -218,7 +231,11 @@ impl<'q, S: Store> Binder<'q, S> {
                 Rows::Table(table) => table_columns(table, slot as u16),
                 Rows::Query(query, _) => query_columns(&query.columns, slot as u16),
             };
-            let rowid = matches!(table.rows, Rows::Table(_)).then_some(slot as u16);
+            let columns = match &table.flat {
+                Some(flat) => flat.shown(&columns),
+                None => columns,
+            };
+            let rowid = (matches!(table.rows, Rows::Table(_)) && table.flat.is_none()).then_some(slot as u16);
             let mut shown = ScopeTable { name: table.name.clone(), columns, rowid };
             let mut shared: Vec<Box<str>> = Vec::new();
             for name in std::mem::take(&mut table.using) {
@@ -244,6 +261,9 @@ impl<'q, S: Store> Binder<'q, S> {
             self.level().tables.push(shown);
         }
         for (slot, table) in tables.iter_mut().enumerate() {
+            if let (Some(flat), Rows::Table(rows)) = (&table.flat, &table.rows) {
+                conditions[slot].extend(self.flat_conditions(flat, rows, slot)?);
+            }
             for on in std::mem::take(&mut table.on) {
                 for condition in self.conditions(on)? {
                     conditions[slot].push(condition);
@@ -358,6 +378,7 @@ impl<S: Store> FromTable<'_, S> {
             indexed: None,
             on: Vec::new(),
             using: Vec::new(),
+            flat: None,
             plan: Vec::new(),
         }
     }
@@ -404,7 +425,7 @@ impl From<ScopeColumn> for OutputColumn {
 }
 
 /// Gives the columns other names, and those that have the same name a number.
-fn rename(columns: &mut [OutputColumn], names: &[ast::Ident], of: &str) -> Result<()> {
+pub(super) fn rename(columns: &mut [OutputColumn], names: &[ast::Ident], of: &str) -> Result<()> {
     if !names.is_empty() {
         if names.len() != columns.len() {
             let (want, have) = (names.len(), columns.len());

@@ -8,6 +8,7 @@
 mod call;
 mod change;
 mod expr;
+mod flatten;
 mod from;
 mod group;
 mod index;
@@ -183,6 +184,8 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     /// What the plan says of queries within the expressions of the innermost level, each with the tables that the condition is
     /// about in which it stands, if it is one.
     pending: Vec<(Option<u64>, Vec<(u32, String)>)>,
+    /// That a query in `FROM` can't be taken for its table now.
+    keeps_right: bool,
     /// Queries that were bound.
     selects: u32,
     /// The rows that are found now are to be changed.
@@ -207,6 +210,7 @@ impl<'q, S: Store> Binder<'q, S> {
             plan: Vec::new(),
             depth: 0,
             pending: Vec::new(),
+            keeps_right: false,
             selects: 0,
             changes: false,
             _store: PhantomData,

@@ -78,6 +78,19 @@ impl<'q, S: Store> Binder<'q, S> {
                 _ => return Err(Failure::error("row value misused")),
             });
         }
+        // The first columns alone say something that an index can use; the rest is no alternative to be looked up by itself.
+        if let (BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq, [first, _, ..], Some(all)) =
+            (binary.op, &left[..], &mut result)
+        {
+            let loose = match binary.op {
+                BinaryOp::Lt | BinaryOp::LtEq => BinaryOp::LtEq,
+                _ => BinaryOp::GtEq,
+            };
+            let (left, right) = (self.expr(first)?, self.expr(&right[0])?);
+            let whole =
+                Expr::Not(Box::new(Expr::Not(Box::new(std::mem::replace(all, Expr::Constant(value::Value::Null))))));
+            return Ok(Bound::plain(Expr::And(Box::new((operator(loose, left, right), whole)))));
+        }
         result.map(Bound::plain).ok_or_else(|| Failure::error("row value misused"))
     }
 

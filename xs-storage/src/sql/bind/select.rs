@@ -210,6 +210,11 @@ impl<'q, S: Store> Binder<'q, S> {
             (false, _) if !sort.is_empty() => Some(Wish {
                 keys: sort.iter().map(|key| (&outputs[key.output], *key)).collect(),
                 kind: WishKind::Order,
+                distinct: outputs
+                    .iter()
+                    .zip(distinct.iter().flat_map(|distinct| &distinct.columns))
+                    .map(|(output, collation)| (output, key(*collation, false)))
+                    .collect(),
                 limit: limited,
             }),
             (false, _) => distinct.as_ref().map(|distinct| Wish {
@@ -219,11 +224,15 @@ impl<'q, S: Store> Binder<'q, S> {
                     .map(|(output, collation)| (output, key(*collation, false)))
                     .collect(),
                 kind: WishKind::Distinct,
+                distinct: Vec::new(),
                 limit: None,
             }),
-            (true, Some((argument, collation, greatest))) => {
-                Some(Wish { keys: vec![(argument, key(*collation, *greatest))], kind: WishKind::Extreme, limit: None })
-            }
+            (true, Some((argument, collation, greatest))) => Some(Wish {
+                keys: vec![(argument, key(*collation, *greatest))],
+                kind: WishKind::Extreme,
+                distinct: Vec::new(),
+                limit: None,
+            }),
             (true, None) => (!keys.is_empty()).then(|| Wish {
                 keys: keys
                     .iter()
@@ -231,6 +240,7 @@ impl<'q, S: Store> Binder<'q, S> {
                     .map(|(at, (expr, collation))| (expr, key(*collation, descending.get(at) == Some(&true))))
                     .collect(),
                 kind: if by_group { WishKind::Order } else { WishKind::Group },
+                distinct: Vec::new(),
                 limit: None,
             }),
         };
@@ -239,7 +249,7 @@ impl<'q, S: Store> Binder<'q, S> {
         let groups_in_order = planned.sorted >= wished && wished > 0;
         let mut distinct = distinct;
         if let Some(distinct) = &mut distinct {
-            distinct.in_order = !grouped && sort.is_empty() && groups_in_order;
+            distinct.in_order = !grouped && planned.distinct;
         }
         let grouping = level.groups.take().map(|groups| {
             let mut grouping = Grouping::new(keys);

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::expr::comparison;
 use super::{Binder, Bound};
 use crate::sql::ast::{self, InSet as Set};
-use crate::sql::exec::{Comparison, Datum, Expr, InSet, Query, Subquery};
+use crate::sql::exec::{Comparison, Datum, Expr, InSet, Query, Relation, Subquery};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
@@ -21,6 +21,12 @@ impl<'q, S: Store> Binder<'q, S> {
                 // The list has no say: it is compared as the operand is.
                 let how = Comparison { affinity: operand.affinity, collation: operand.collation.unwrap_or_default() };
                 let list = self.exprs(list)?;
+                // One value is compared with, as `=` does.
+                if let (false, [Expr::Constant(_) | Expr::Parameter(_)]) = (negated, &list[..]) {
+                    let mut list = list;
+                    let Some(value) = list.pop() else { return Err(Failure::internal("a list of one without it")) };
+                    return Ok(Bound::plain(Expr::Compare(Relation::Eq, how, Box::new((operand.expr, value)))));
+                }
                 let operand = Box::new(operand.expr);
                 if !list.iter().all(|item| matches!(item, Expr::Constant(_))) {
                     return Ok(Bound::plain(Expr::InList { negated, how, operand, list }));

@@ -81,6 +81,8 @@ pub(in crate::sql) struct IndexAccess<S: Store> {
     pub(in crate::sql) equal: Vec<Probe<S>>,
     pub(in crate::sql) low: Option<Bound<S>>,
     pub(in crate::sql) high: Option<Bound<S>>,
+    /// That the column behind them is something, which any end of a range says as well.
+    pub(in crate::sql) not_null: bool,
     /// What the comparisons of the range make of its ends.
     pub(in crate::sql) affinity: Affinity,
     pub(in crate::sql) descending: bool,
@@ -284,7 +286,7 @@ impl<S: Store> IndexAccess<S> {
             false => (low, self.low.as_ref().is_some_and(|bound| bound.inclusive)),
         };
         // A range that is open below begins behind the nulls.
-        let behind_nulls = end.is_none() && !from_high && high.is_some();
+        let behind_nulls = end.is_none() && !from_high && (high.is_some() || self.not_null);
         match end {
             Some(value) => wanted.push(value.as_ref()),
             None if behind_nulls => wanted.push(ValueRef::Null),
@@ -352,7 +354,7 @@ impl<S: Store> IndexAccess<S> {
                 return Ok(None);
             }
         }
-        if self.low.is_some() || self.high.is_some() {
+        if self.low.is_some() || self.high.is_some() || self.not_null {
             let found = columns.next().ok_or("a record that is too short").map_err(corrupt)?.map_err(corrupt)?;
             let key = self.keys.get(taken).copied().unwrap_or_default();
             taken += 1;

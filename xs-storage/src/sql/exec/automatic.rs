@@ -12,8 +12,15 @@ use crate::sql::failure::{Failure, Result};
 use crate::sql::store::{Cursor, Store, key};
 use crate::sql::value::NumberText;
 
-/// A column of it: the column's value, the value that it is compared with, and how.
-pub(in crate::sql) type Column<S> = (Expr<S>, Expr<S>, Comparison);
+/// A column of it.
+pub(in crate::sql) struct Column<S: Store> {
+    pub(in crate::sql) column: Expr<S>,
+    /// What it is compared with, and how.
+    pub(in crate::sql) value: Expr<S>,
+    pub(in crate::sql) how: Comparison,
+    /// Nothing is equal to nothing, as `IS` has it.
+    pub(in crate::sql) nulls: bool,
+}
 
 pub(in crate::sql) struct Automatic<S: Store> {
     columns: Vec<Column<S>>,
@@ -33,8 +40,8 @@ impl<S: Store> Automatic<S> {
 
     fn put(&mut self, number: i64, frame: &Frame<S>, outer: Outer<'_, S>) -> Result<()> {
         self.room.clear();
-        for (column, _, how) in &self.columns {
-            if !push(&mut self.room, column.eval(outer.env(frame))?.as_ref(), *how) {
+        for Column { column, how, nulls, .. } in &self.columns {
+            if !push(&mut self.room, column.eval(outer.env(frame))?.as_ref(), *how) && !nulls {
                 return Ok(());
             }
         }
@@ -88,8 +95,8 @@ impl<S: Store> Automatic<S> {
         self.found.clear();
         self.at = 0;
         self.room.clear();
-        for (_, wanted, how) in &self.columns {
-            if !push(&mut self.room, wanted.eval(outer.env(frame))?.as_ref(), *how) {
+        for Column { value, how, nulls, .. } in &self.columns {
+            if !push(&mut self.room, value.eval(outer.env(frame))?.as_ref(), *how) && !nulls {
                 return Ok(false);
             }
         }

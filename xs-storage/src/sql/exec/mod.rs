@@ -23,7 +23,7 @@ mod write;
 
 pub(in crate::sql) use access::{Access, Bound, IndexAccess, Rowids, Until};
 pub(in crate::sql) use aggregate::{Aggregate, Begin, Grouping};
-pub(in crate::sql) use automatic::Automatic;
+pub(in crate::sql) use automatic::{Automatic, Column as AutomaticColumn};
 pub(in crate::sql) use call::Call;
 pub(in crate::sql) use change::{Change, Insert, Target};
 pub(in crate::sql) use compound::Compound;

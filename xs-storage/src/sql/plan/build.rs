@@ -16,6 +16,9 @@ fn missing() -> Failure {
 
 fn bound<S: Store>(terms: &mut [Term<S>], used: Option<Use>) -> Result<Option<Bound<S>>> {
     let Some((term, probe)) = used else { return Ok(None) };
+    if terms.get(term).and_then(|term| term.probes.get(probe)).is_some_and(|probe| probe.op == Op::NotNull) {
+        return Ok(None);
+    }
     let taken = terms.get_mut(term).and_then(|term| term.take(probe));
     match taken {
         Some((op, Source::Equal(value))) => Ok(Some(Bound { value, inclusive: matches!(op, Op::LtEq | Op::GtEq) })),
@@ -109,8 +112,13 @@ impl<'q, S: Store> Binder<'q, S> {
                 }
                 let next = keys.get(equal.len()).copied().unwrap_or_default();
                 let range = low.or(*high).map_or(Affinity::Blob, |used| affinity(terms, used, of(equal.len())));
+                let is_not_null = |used: &Use| {
+                    let probe = terms.get(used.0).and_then(|term| term.probes.get(used.1));
+                    probe.is_some_and(|probe| probe.op == Op::NotNull)
+                };
                 let access = IndexAccess {
                     equal: probes,
+                    not_null: low.as_ref().is_some_and(is_not_null),
                     low: bound(terms, *low)?,
                     high: bound(terms, *high)?,
                     affinity: range,

@@ -315,7 +315,8 @@ impl<S: Store> Finder<'_, '_, S> {
                 if index.is_some() && depth == tree.keys && !is_range {
                     continue;
                 }
-                if !tree.fits(&probe, depth) || probe.op == Op::Null && tree.not_null(depth) {
+                let of_nulls = matches!(probe.op, Op::Null | Op::NotNull);
+                if !tree.fits(&probe, depth) || of_nulls && tree.not_null(depth) {
                     continue;
                 }
                 // The upper half of a pair goes with the lower one only.
@@ -327,7 +328,7 @@ impl<S: Store> Finder<'_, '_, S> {
                 now.terms.push(at);
                 now.prereq = (before.prereq | probe.needs) & !bit(self.slot);
                 let mut within = 0;
-                let (mut low, mut high) = (None, None);
+                let (mut low, mut high, mut not_null) = (None, None, false);
                 match probe.op {
                     Op::In(many) => {
                         within = many;
@@ -352,6 +353,11 @@ impl<S: Store> Finder<'_, '_, S> {
                         }
                     }
                     Op::Null => {}
+                    Op::NotNull => {
+                        now.low = Some((at, nth));
+                        low = None;
+                        not_null = true;
+                    }
                     Op::Gt | Op::GtEq => {
                         now.low = Some((at, nth));
                         low = Some(term.truth);
@@ -365,11 +371,13 @@ impl<S: Store> Finder<'_, '_, S> {
                     Op::Lt | Op::LtEq => {
                         now.high = Some((at, nth));
                         high = Some(term.truth);
-                        low = before.low.map(|(at, _)| self.terms[at].truth);
+                        let bound = |used: &Use| self.terms[used.0].probes[used.1].op != Op::NotNull;
+                        low = before.low.filter(bound).map(|(at, _)| self.terms[at].truth);
+                        not_null = before.low.is_some() && low.is_none();
                     }
                 }
                 if now.low.is_some() || now.high.is_some() {
-                    now.out = range(before.out, low, high);
+                    now.out = range(before.out, low, high) - LogEst::from(not_null);
                 } else {
                     now.equal.push((at, nth));
                     if term.truth <= 0 && tree.is_column(depth) {
@@ -462,7 +470,7 @@ impl<S: Store> Finder<'_, '_, S> {
             }
             let fits = |probe: &Probe| {
                 let column = probe.column.is_some_and(|column| self.slots.keeps(self.slot, column, probe.affinity));
-                probe.slot == self.slot && probe.op == Op::Eq && column
+                probe.slot == self.slot && probe.op.is_equal() && column
             };
             let Some(nth) = term.probes.iter().position(fits) else { continue };
             let probe = term.probes[nth];

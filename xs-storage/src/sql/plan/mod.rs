@@ -61,6 +61,8 @@ pub(in crate::sql) struct Planned<S: Store> {
     pub(in crate::sql) sorted: usize,
     /// How many rows there may be.
     pub(in crate::sql) rows: LogEst,
+    /// Rows that are the same come one after the other, where that is asked for beside an order; or there are none.
+    pub(in crate::sql) distinct: bool,
     /// The lines about the rows that right joins keep.
     pub(in crate::sql) right: Vec<(u32, String)>,
 }
@@ -172,8 +174,12 @@ impl<'q, S: Store> Binder<'q, S> {
             term::split(&mut terms, condition, own, &of_indexes.expressions);
         }
         let keys = wish.as_ref().map_or_else(Vec::new, |wish| order::keys(wish, &of_indexes.expressions));
+        let distinct_keys = wish.as_ref().map_or_else(Vec::new, |wish| {
+            let wished = if wish.kind == WishKind::Distinct { &wish.keys } else { &wish.distinct };
+            order::keys_of(wished, &of_indexes.expressions)
+        });
         let statistics = self.statistics(&tables, &of_indexes, &terms, last_right);
-        let slots = Slots {
+        let mut slots = Slots {
             from: &tables,
             tables: statistics,
             terms: &terms,
@@ -184,6 +190,16 @@ impl<'q, S: Store> Binder<'q, S> {
         };
         let asked = wish.as_ref().filter(|_| last_right.is_none()).map(|wish| (wish.kind, wish.limit));
         let Chosen { loops: chosen, turned, sorted, rows } = choose(&slots, asked)?;
+        let mut distinct = false;
+        if !distinct_keys.is_empty() && last_right.is_none() {
+            distinct = slots.is_unique(&distinct_keys) || chosen.len() == 1 && chosen.iter().all(|one| one.one_row);
+            slots.keys = distinct_keys;
+            if let (false, [before @ .., last]) = (distinct, &chosen[..]) {
+                let before: Vec<&Candidate> = before.iter().collect();
+                let ordered = slots.satisfies(&before, last, WishKind::Distinct).0;
+                distinct = ordered == Ordered::By(slots.keys.len());
+            }
+        }
         let extreme = asked.is_some_and(|(kind, _)| kind == WishKind::Extreme);
         let right = self.right_lines(&tables);
         self.explain(&mut tables, &chosen, &terms, extreme);
@@ -256,7 +272,7 @@ impl<'q, S: Store> Binder<'q, S> {
             });
         }
         let frame = Frame { slots, registers: Vec::new() };
-        Ok(Planned { frame, joined: Joined::new(loops, constant), sorted, rows, right })
+        Ok(Planned { frame, joined: Joined::new(loops, constant), sorted, rows, distinct, right })
     }
 
     /// What the indexes of the tables compute, and which rows they have.
@@ -438,6 +454,9 @@ impl<'q, S: Store> Binder<'q, S> {
 }
 
 fn name_of<S: Store>(table: &FromTable<'_, S>, slot: usize) -> String {
+    if let Some(flat) = &table.flat {
+        return flat.name.to_string();
+    }
     if table.name.is_empty() { format!("(subquery-{})", slot + 1) } else { table.name.to_string() }
 }
 

@@ -25,6 +25,8 @@ pub(in crate::sql) enum WishKind {
 pub(in crate::sql) struct Wish<'w, S: Store> {
     pub(in crate::sql) keys: Vec<(&'w Expr<S>, SortKey)>,
     pub(in crate::sql) kind: WishKind,
+    /// What rows are distinct by, where that is asked for beside an order.
+    pub(in crate::sql) distinct: Vec<(&'w Expr<S>, SortKey)>,
     /// How many rows are wanted, if that is known and few.
     pub(in crate::sql) limit: Option<LogEst>,
 }
@@ -43,6 +45,10 @@ pub(super) struct Key {
 }
 
 pub(super) fn keys<S: Store>(wish: &Wish<'_, S>, indexed: &[Indexed<S>]) -> Vec<Key> {
+    keys_of(&wish.keys, indexed)
+}
+
+pub(super) fn keys_of<S: Store>(keys: &[(&Expr<S>, SortKey)], indexed: &[Indexed<S>]) -> Vec<Key> {
     let key = |(expr, sort): &(&Expr<S>, SortKey)| Key {
         columns: places(expr, indexed),
         mask: mask_of(expr),
@@ -50,7 +56,7 @@ pub(super) fn keys<S: Store>(wish: &Wish<'_, S>, indexed: &[Indexed<S>]) -> Vec<
         key: sort.key,
         odd_nulls: sort.nulls_first == sort.key.descending,
     };
-    wish.keys.iter().map(key).collect()
+    keys.iter().map(key).collect()
 }
 
 /// How far a path is in order.
@@ -203,6 +209,25 @@ impl<S: Store> Slots<'_, '_, S> {
             return (Ordered::Open, turned);
         }
         (Ordered::By(satisfied.iter().take_while(|done| **done).count()), turned)
+    }
+
+    /// Whether no two rows of the only table can be the same in some terms.
+    pub(super) fn is_unique(&self, keys: &[Key]) -> bool {
+        let [table] = &self.tables[..] else { return false };
+        let has = |column: Option<usize>, collation: Option<crate::row::Collation>| {
+            let is = |key: &Key| {
+                key.columns.contains(&(0, column)) && collation.is_none_or(|collation| key.key.collation == collation)
+            };
+            keys.iter().any(is)
+        };
+        let unique = |tree: &super::stats::TreeStatistics| {
+            let all = (0..tree.keys).all(|depth| {
+                let collation = tree.orders.get(depth).map(|(_, collation)| *collation);
+                tree.columns.get(depth).is_some_and(|column| has(*column, collation))
+            });
+            tree.unique_not_null && all
+        };
+        !table.query && (has(None, None) || table.trees.iter().any(unique))
     }
 
     /// Whether conditions fix a column of a slot, given the tables before it.

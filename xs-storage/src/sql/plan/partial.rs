@@ -104,13 +104,9 @@ pub(super) fn reduce<S: Store>(
 fn refuses<S: Store>(condition: &Expr<S>, slot: usize) -> bool {
     match condition {
         Expr::And(both) => refuses(&both.0, slot) || refuses(&both.1, slot),
-        Expr::Or(both) => refuses(&both.0, slot) && refuses(&both.1, slot),
         Expr::Likely(_, condition) => refuses(condition, slot),
         Expr::IsNull { operand, negated: true } => is_null(operand, slot),
         Expr::Between { negated: false, operands, .. } => is_null(&operands.0, slot),
-        Expr::InSet { negated: false, operand, .. } | Expr::InList { negated: false, operand, .. } => {
-            is_null(operand, slot)
-        }
         other => is_null(other, slot),
     }
 }

@@ -78,7 +78,7 @@ impl TreeStatistics {
     /// Whether a comparison finds what a column of a tree has.
     pub(super) fn fits(&self, probe: &Probe, depth: usize) -> bool {
         let Some((affinity, collation)) = self.orders.get(depth) else { return false };
-        if probe.op == Op::Null {
+        if matches!(probe.op, Op::Null | Op::NotNull) {
             return true;
         }
         keeps(probe.affinity, *affinity) && (probe.column.is_none() || probe.collation == *collation)

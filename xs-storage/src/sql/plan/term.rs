@@ -4,7 +4,7 @@ use super::alike::{copied, same};
 use super::logest::{self, LogEst};
 use super::{bit, like};
 use crate::row::Collation;
-use crate::sql::exec::{Comparison, Expr, Place, Relation, Source};
+use crate::sql::exec::{AutomaticColumn, Comparison, Expr, Place, Relation, Source};
 use crate::sql::store::Store;
 use crate::sql::value::{Affinity, Value};
 
@@ -14,6 +14,8 @@ pub(super) enum Op {
     Eq,
     Is,
     Null,
+    /// Anything but nothing, which is a lower bound.
+    NotNull,
     /// One of so many.
     In(LogEst),
     Lt,
@@ -28,7 +30,7 @@ impl Op {
     }
 
     pub(super) fn is_lower(self) -> bool {
-        matches!(self, Op::Gt | Op::GtEq)
+        matches!(self, Op::Gt | Op::GtEq | Op::NotNull)
     }
 
     pub(super) fn is_upper(self) -> bool {
@@ -151,15 +153,16 @@ impl<S: Store> Term<S> {
     }
 
     /// Takes both sides of a comparison, the column first, and how they compare.
-    pub(super) fn take_both(&mut self, probe: usize) -> Option<(Expr<S>, Expr<S>, Comparison)> {
+    pub(super) fn take_both(&mut self, probe: usize) -> Option<AutomaticColumn<S>> {
         let turned = self.probes.get(probe)?.turned;
-        match self.expr.take()? {
-            Expr::Compare(_, how, operands) | Expr::Is { how, operands, .. } => {
-                let (left, right) = *operands;
-                Some(if turned { (right, left, how) } else { (left, right, how) })
-            }
-            _ => None,
-        }
+        let (how, operands, nulls) = match self.expr.take()? {
+            Expr::Compare(_, how, operands) => (how, operands, false),
+            Expr::Is { how, operands, .. } => (how, operands, true),
+            _ => return None,
+        };
+        let (left, right) = *operands;
+        let (column, value) = if turned { (right, left) } else { (left, right) };
+        Some(AutomaticColumn { column, value, how, nulls })
     }
 }
 
@@ -215,6 +218,28 @@ pub(super) fn split<S: Store>(
             let first = terms.len();
             split(terms, (*operand, mask), own, indexed);
             terms[first..].iter_mut().for_each(|term| term.truth = truth);
+        }
+        Expr::IsNull { operand, negated: true } => {
+            let copy = copied(&operand).filter(|_| matches!(&*operand, Expr::Local(_)));
+            let whole = terms.len();
+            terms.push(Term::new(Expr::IsNull { operand, negated: true }, mask, own, indexed));
+            if let (Some(copy), true) = (copy, own.is_none()) {
+                let mut bound = Term::new(Expr::IsNull { operand: Box::new(copy), negated: true }, mask, own, indexed);
+                if let Some(Expr::IsNull { operand, .. }) = &bound.expr {
+                    let column = places(operand, indexed).into_iter().find(|(_, column)| column.is_some());
+                    bound.probes.extend(column.map(|(slot, column)| Probe {
+                        slot,
+                        column,
+                        op: Op::NotNull,
+                        needs: 0,
+                        affinity: None,
+                        collation: Collation::Binary,
+                        turned: false,
+                    }));
+                }
+                bound.follows = Some(whole);
+                terms.push(bound);
+            }
         }
         other => terms.push(Term::new(other, mask, own, indexed)),
     }
