@@ -113,6 +113,7 @@ impl<'q, S: Store> Binder<'q, S> {
         super::from::rename(&mut columns, names, of)?;
         let columns = columns.into_iter().map(|column| column.name).zip(places).collect();
         self.reads.push(table.root);
+        self.selects += u32::from(!of_view);
         let flat = Flat { name: inner, columns, filter: query.filter.as_ref(), of_view };
         Ok(Some((table.clone(), flat, indexed.as_ref())))
     }

@@ -111,6 +111,11 @@ impl<S: Store> Level<'_, S> {
         }
     }
 
+    /// The slots that are named elsewhere than in conditions.
+    pub(in crate::sql) fn used(&self) -> u64 {
+        self.used
+    }
+
     fn note(&mut self, place: Place) {
         let (slot, column) = match place {
             Place::Column { slot, column } | Place::Real { slot, column } => (slot, Some(column)),

@@ -111,14 +111,16 @@ impl<'q, S: Store> Binder<'q, S> {
                     probes.push(Probe::new(source, affinity, keys.get(part).copied().unwrap_or_default()));
                 }
                 let next = keys.get(equal.len()).copied().unwrap_or_default();
-                let range = low.or(*high).map_or(Affinity::Blob, |used| affinity(terms, used, of(equal.len())));
                 let is_not_null = |used: &Use| {
                     let probe = terms.get(used.0).and_then(|term| term.probes.get(used.1));
                     probe.is_some_and(|probe| probe.op == Op::NotNull)
                 };
+                let end = low.filter(|used| !is_not_null(used)).or(*high);
+                let range = end.map_or(Affinity::Blob, |used| affinity(terms, used, of(equal.len())));
+                let not_null = low.as_ref().is_some_and(is_not_null);
                 let access = IndexAccess {
                     equal: probes,
-                    not_null: low.as_ref().is_some_and(is_not_null),
+                    not_null,
                     low: bound(terms, *low)?,
                     high: bound(terms, *high)?,
                     affinity: range,

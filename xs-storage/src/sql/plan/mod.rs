@@ -114,6 +114,49 @@ impl<S: Store> Slots<'_, '_, S> {
         }
     }
 
+    /// Lets indexes that are made for a loop have all columns that could be looked up in it.
+    fn complete(&self, chosen: &mut [Candidate]) {
+        let mut done = 0;
+        for one in chosen {
+            if let Way::Automatic(used) = &mut one.way {
+                let mut all: Vec<(usize, usize)> = Vec::new();
+                for (at, term) in self.terms.iter().enumerate().filter(|(_, term)| self.usable(term.own, one.slot)) {
+                    let fits = |probe: &term::Probe| {
+                        let column = probe.column.is_some_and(|column| self.keeps(one.slot, column, probe.affinity));
+                        probe.slot == one.slot && probe.op.is_equal() && column && probe.needs & !done == 0
+                    };
+                    let Some(nth) = term.probes.iter().position(fits) else { continue };
+                    let column = term.probes[nth].column;
+                    let known = |(term, probe): &(usize, usize)| self.terms[*term].probes[*probe].column == column;
+                    if !all.iter().any(known) {
+                        all.push((at, nth));
+                    }
+                }
+                if all.len() > 1 {
+                    *used = all;
+                }
+            }
+            done |= bit(one.slot);
+        }
+    }
+
+    /// Leaves out the right tables of left joins whose columns nobody reads and that could only repeat rows where they don't count.
+    fn leave_out(&self, chosen: &mut Vec<Candidate>, used: u64, distinct: bool) {
+        for at in (1..chosen.len()).rev() {
+            let (slot, one_row) = (chosen[at].slot, chosen[at].one_row);
+            let is_left = self.from.get(slot).is_some_and(|from| from.kind == JoinKind::Left);
+            let asked = |term: &Term<S>| term.mask & bit(slot) != 0 && term.own != Some(slot);
+            if is_left
+                && (distinct || one_row)
+                && used & bit(slot) == 0
+                && self.last_right.is_none()
+                && !self.terms.iter().any(asked)
+            {
+                chosen.remove(at);
+            }
+        }
+    }
+
     /// Whether a comparison leaves the values of a column as they are.
     fn keeps(&self, slot: usize, column: usize, compared: Option<Affinity>) -> bool {
         let affinity = match self.from.get(slot).map(|table| &table.rows) {
@@ -189,7 +232,10 @@ impl<'q, S: Store> Binder<'q, S> {
             changes: self.changes,
         };
         let asked = wish.as_ref().filter(|_| last_right.is_none()).map(|wish| (wish.kind, wish.limit));
-        let Chosen { loops: chosen, turned, sorted, rows } = choose(&slots, asked)?;
+        let Chosen { loops: mut chosen, turned, sorted, rows } = choose(&slots, asked)?;
+        slots.complete(&mut chosen);
+        let turned = chosen.iter().enumerate().filter(|(position, _)| turned & bit(*position) != 0);
+        let turned = turned.fold(0, |mask, (_, one)| mask | bit(one.slot));
         let mut distinct = false;
         if !distinct_keys.is_empty() && last_right.is_none() {
             distinct = slots.is_unique(&distinct_keys) || chosen.len() == 1 && chosen.iter().all(|one| one.one_row);
@@ -201,6 +247,12 @@ impl<'q, S: Store> Binder<'q, S> {
             }
         }
         let extreme = asked.is_some_and(|(kind, _)| kind == WishKind::Extreme);
+        if !self.changes {
+            let wants_distinct =
+                wish.as_ref().is_some_and(|wish| wish.kind == WishKind::Distinct || !wish.distinct.is_empty());
+            let used = self.level().used();
+            slots.leave_out(&mut chosen, used, wants_distinct);
+        }
         let right = self.right_lines(&tables);
         self.explain(&mut tables, &chosen, &terms, extreme);
         let mut loops: Vec<Loop<S>> = Vec::with_capacity(chosen.len());
@@ -218,7 +270,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 .filter(|(of, ..)| *of == slot)
                 .map(|(_, column, affinity)| (*column, *affinity))
                 .collect();
-            let backwards = turned & bit(position) != 0;
+            let backwards = turned & bit(slot) != 0;
             let access = self.access(table.as_deref(), one, backwards, &mut terms, &affinities)?;
             if let Way::Tree { index: Some(index), .. } = one.way {
                 indexes[slot] = Some(index);

@@ -94,8 +94,16 @@ pub(super) fn reduce<S: Store>(
             continue;
         }
         let of_joins = joins.iter().zip(&inner).filter(|(_, inner)| **inner).flat_map(|(conditions, _)| conditions);
-        if filter.iter().chain(of_joins).any(|(condition, _)| refuses(condition, slot)) {
-            table.kind = JoinKind::Inner;
+        let mut all = filter.iter().chain(of_joins).peekable();
+        let mut first = true;
+        while let Some((condition, _)) = all.next() {
+            // SQLite has an eye for `IS NOT NULL` unless it comes last, and another plan then.
+            let is_last = all.peek().is_none() && !first;
+            first = false;
+            if refuses(condition, slot) && !(is_last && matches!(condition, Expr::IsNull { .. })) {
+                table.kind = JoinKind::Inner;
+                break;
+            }
         }
     }
 }
