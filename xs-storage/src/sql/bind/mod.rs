@@ -191,6 +191,8 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     pending: Vec<(Option<u64>, Vec<(u32, String)>)>,
     /// That a query in `FROM` can't be taken for its table now.
     keeps_right: bool,
+    /// Whether somebody reads what the plan says.
+    pub(in crate::sql) explains: bool,
     /// Queries that were bound.
     selects: u32,
     /// The rows that are found now are to be changed.
@@ -216,6 +218,7 @@ impl<'q, S: Store> Binder<'q, S> {
             depth: 0,
             pending: Vec::new(),
             keeps_right: false,
+            explains: false,
             selects: 0,
             changes: false,
             _store: PhantomData,

@@ -46,6 +46,7 @@ impl<S: Store> Program<S> {
             _ => None,
         };
         let mut binder = Binder::new(catalog, session, text);
+        binder.explains = matches!(tree, Tree::Explain(..));
         if let Some(target) = &target {
             let query = Box::new(binder.select(target)?.0);
             return Ok(Bound { program: Program::Copy(query), parameters: binder.parameters });

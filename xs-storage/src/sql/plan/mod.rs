@@ -29,6 +29,7 @@ mod like;
 pub(in crate::sql) mod logest;
 mod order;
 mod partial;
+mod quick;
 mod search;
 mod stats;
 mod term;
@@ -43,7 +44,7 @@ pub(in crate::sql) use order::{Wish, WishKind};
 use search::Asked;
 pub(in crate::sql) use stats::Counted;
 use stats::Statistics;
-use term::{Indexed, Op, Term};
+use term::{Indexed, Term};
 
 use super::ast::{self, JoinKind};
 use super::bind::{Binder, FromTable, Rows};
@@ -216,43 +217,15 @@ impl<'q, S: Store> Binder<'q, S> {
             }
             term::split(&mut terms, condition, own, &of_indexes.expressions);
         }
-        let keys = wish.as_ref().map_or_else(Vec::new, |wish| order::keys(wish, &of_indexes.expressions));
-        let distinct_keys = wish.as_ref().map_or_else(Vec::new, |wish| {
-            let wished = if wish.kind == WishKind::Distinct { &wish.keys } else { &wish.distinct };
-            order::keys_of(wished, &of_indexes.expressions)
-        });
-        let statistics = self.statistics(&tables, &of_indexes, &terms, last_right);
-        let mut slots = Slots {
-            from: &tables,
-            tables: statistics,
-            terms: &terms,
-            keys: if last_right.is_some() { Vec::new() } else { keys },
-            last_right,
-            repeats: if self.is_within() { 48 } else { 0 },
-            changes: self.changes,
+        let quick = match &tables[..] {
+            [only] => quick::one_row(only, &terms, &|table, index| self.level_covers(0, table, index)),
+            _ => None,
         };
-        let asked = wish.as_ref().filter(|_| last_right.is_none()).map(|wish| (wish.kind, wish.limit));
-        let Chosen { loops: mut chosen, turned, sorted, rows } = choose(&slots, asked)?;
-        slots.complete(&mut chosen);
-        let turned = chosen.iter().enumerate().filter(|(position, _)| turned & bit(*position) != 0);
-        let turned = turned.fold(0, |mask, (_, one)| mask | bit(one.slot));
-        let mut distinct = false;
-        if !distinct_keys.is_empty() && last_right.is_none() {
-            distinct = slots.is_unique(&distinct_keys) || chosen.len() == 1 && chosen.iter().all(|one| one.one_row);
-            slots.keys = distinct_keys;
-            if let (false, [before @ .., last]) = (distinct, &chosen[..]) {
-                let before: Vec<&Candidate> = before.iter().collect();
-                let ordered = slots.satisfies(&before, last, WishKind::Distinct).0;
-                distinct = ordered == Ordered::By(slots.keys.len());
-            }
-        }
-        let extreme = asked.is_some_and(|(kind, _)| kind == WishKind::Extreme);
-        if !self.changes {
-            let wants_distinct =
-                wish.as_ref().is_some_and(|wish| wish.kind == WishKind::Distinct || !wish.distinct.is_empty());
-            let used = self.level().used();
-            slots.leave_out(&mut chosen, used, wants_distinct);
-        }
+        let extreme = wish.as_ref().is_some_and(|wish| wish.kind == WishKind::Extreme);
+        let Chosen { loops: chosen, turned, sorted, rows, distinct } = match quick {
+            Some(one) => Chosen::single(one, wish.as_ref().map_or(0, |wish| wish.keys.len())),
+            None => self.choose(&tables, &of_indexes, &terms, last_right, wish.as_ref())?,
+        };
         let right = self.right_lines(&tables);
         self.explain(&mut tables, &chosen, &terms, extreme);
         let mut loops: Vec<Loop<S>> = Vec::with_capacity(chosen.len());
@@ -325,6 +298,50 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let frame = Frame { slots, registers: Vec::new() };
         Ok(Planned { frame, joined: Joined::new(loops, constant), sorted, rows, distinct, right })
+    }
+
+    /// Looks for the best loops.
+    fn choose(
+        &mut self,
+        tables: &[FromTable<'q, S>],
+        of_indexes: &OfIndexes<S>,
+        terms: &[Term<S>],
+        last_right: Option<usize>,
+        wish: Option<&Wish<'_, S>>,
+    ) -> Result<Chosen> {
+        let keys = wish.map_or_else(Vec::new, |wish| order::keys(wish, &of_indexes.expressions));
+        let distinct_keys = wish.map_or_else(Vec::new, |wish| {
+            let wished = if wish.kind == WishKind::Distinct { &wish.keys } else { &wish.distinct };
+            order::keys_of(wished, &of_indexes.expressions)
+        });
+        let statistics = self.statistics(tables, of_indexes, terms, last_right);
+        let mut slots = Slots {
+            from: tables,
+            tables: statistics,
+            terms,
+            keys: if last_right.is_some() { Vec::new() } else { keys },
+            last_right,
+            repeats: if self.is_within() { 48 } else { 0 },
+            changes: self.changes,
+        };
+        let asked = wish.filter(|_| last_right.is_none()).map(|wish| (wish.kind, wish.limit));
+        let mut chosen = choose(&slots, asked)?;
+        slots.complete(&mut chosen.loops);
+        if !distinct_keys.is_empty() && last_right.is_none() {
+            chosen.distinct = slots.is_unique(&distinct_keys);
+            slots.keys = distinct_keys;
+            if let (false, [before @ .., last]) = (chosen.distinct, &chosen.loops[..]) {
+                let before: Vec<&Candidate> = before.iter().collect();
+                let ordered = slots.satisfies(&before, last, WishKind::Distinct).0;
+                chosen.distinct = ordered == Ordered::By(slots.keys.len());
+            }
+        }
+        if !self.changes {
+            let wants_distinct = wish.is_some_and(|wish| wish.kind == WishKind::Distinct || !wish.distinct.is_empty());
+            let used = self.level().used();
+            slots.leave_out(&mut chosen.loops, used, wants_distinct);
+        }
+        Ok(chosen)
     }
 
     /// What the indexes of the tables compute, and which rows they have.
@@ -460,6 +477,9 @@ impl<'q, S: Store> Binder<'q, S> {
 
     /// Says what the loops do, as `EXPLAIN QUERY PLAN` shows it.
     fn explain(&mut self, tables: &mut [FromTable<'q, S>], chosen: &[Candidate], terms: &[Term<S>], extreme: bool) {
+        if !self.explains {
+            return;
+        }
         let depth = self.depth();
         let count = tables.len();
         for slot in 0..count {
@@ -515,15 +535,20 @@ fn name_of<S: Store>(table: &FromTable<'_, S>, slot: usize) -> String {
 /// The loops that were chosen.
 struct Chosen {
     loops: Vec<Candidate>,
+    /// The slots whose loops go backwards.
     turned: u64,
     sorted: usize,
+    distinct: bool,
     rows: LogEst,
 }
 
-fn choose<S: Store>(slots: &Slots<'_, '_, S>, asked: Option<(WishKind, Option<LogEst>)>) -> Result<Chosen> {
-    if let Some(one) = one_row(slots) {
-        return Ok(Chosen { loops: vec![one], turned: 0, sorted: slots.keys.len(), rows: 0 });
+impl Chosen {
+    fn single(one: Candidate, sorted: usize) -> Chosen {
+        Chosen { loops: vec![one], turned: 0, sorted, distinct: true, rows: 0 }
     }
+}
+
+fn choose<S: Store>(slots: &Slots<'_, '_, S>, asked: Option<(WishKind, Option<LogEst>)>) -> Result<Chosen> {
     let mut pool = Pool { all: Vec::new(), plain: false };
     let (mut before, mut prereq, mut past_right) = (0_u64, 0_u64, false);
     for (slot, from) in slots.from.iter().enumerate() {
@@ -547,49 +572,10 @@ fn choose<S: Store>(slots: &Slots<'_, '_, S>, asked: Option<(WishKind, Option<Lo
         (Ordered::By(sorted), Some(_)) => sorted,
         _ => 0,
     };
-    let loops = path.loops.iter().filter_map(|at| pool.all.get(*at).cloned()).collect();
-    Ok(Chosen { loops, turned: if asked.is_some() { path.turned } else { 0 }, sorted, rows: path.rows })
-}
-
-/// A row that is found by its rowid or by a key, without anything else to think about.
-fn one_row<S: Store>(slots: &Slots<'_, '_, S>) -> Option<Candidate> {
-    let ([table], [from]) = (&slots.tables[..], slots.from) else { return None };
-    if table.query || table.forced.is_some() || table.scan_only || slots.last_right.is_some() || is_outer(from.kind) {
-        return None;
-    }
-    let find = |column: Option<usize>, fits: &dyn Fn(&term::Probe) -> bool| {
-        slots.terms.iter().enumerate().find_map(|(at, term)| {
-            let is = |probe: &term::Probe| probe.column == column && probe.needs == 0 && fits(probe);
-            Some((at, term.probes.iter().position(is)?))
-        })
-    };
-    if let Some(used) = find(None, &|probe| probe.op.is_equal()) {
-        return Some(Candidate::single(None, vec![used], false));
-    }
-    if table.not_indexed {
-        return None;
-    }
-    for (nth, tree) in table.trees.iter().enumerate().rev() {
-        if !tree.unique || tree.partial || !tree.usable {
-            continue;
-        }
-        let mut equal = Vec::with_capacity(tree.keys);
-        for depth in 0..tree.keys {
-            let column = tree.columns.get(depth).copied().flatten();
-            let fits = |probe: &term::Probe| {
-                let op = probe.op == Op::Eq || tree.unique_not_null && probe.op == Op::Is;
-                op && tree.fits(probe, depth)
-            };
-            match find(column, &fits) {
-                Some(used) if !equal.contains(&used) => equal.push(used),
-                _ => break,
-            }
-        }
-        if equal.len() == tree.keys {
-            return Some(Candidate::single(Some(nth), equal, tree.covers));
-        }
-    }
-    None
+    let loops: Vec<Candidate> = path.loops.iter().filter_map(|at| pool.all.get(*at).cloned()).collect();
+    let turned = loops.iter().enumerate().filter(|(position, _)| asked.is_some() && path.turned & bit(*position) != 0);
+    let turned = turned.fold(0, |mask, (_, one)| mask | bit(one.slot));
+    Ok(Chosen { loops, turned, sorted, distinct: false, rows: path.rows })
 }
 
 fn check_indexed<S: Store>(tables: &[FromTable<'_, S>]) -> Result<()> {
