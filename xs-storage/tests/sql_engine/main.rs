@@ -4,6 +4,7 @@ mod asked;
 mod calls;
 mod joins;
 mod logic;
+mod plans;
 mod refused;
 mod sequence;
 mod statements;

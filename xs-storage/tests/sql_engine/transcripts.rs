@@ -95,4 +95,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts![basics,];
+transcripts![analyze, basics, indexes, ways];

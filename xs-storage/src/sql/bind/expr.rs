@@ -121,7 +121,14 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let operand = self.expr(operand)?;
         let expr = match op {
-            UnaryOp::Plus => return Ok(Bound { affinity: None, ..operand }),
+            // No index is looked at for it: that is what the sign is written for.
+            UnaryOp::Plus => {
+                let expr = match operand.expr {
+                    Expr::Local(place) => Expr::Coalesce(vec![Expr::Local(place)]),
+                    other => other,
+                };
+                return Ok(Bound { affinity: None, expr, ..operand });
+            }
             UnaryOp::Not => Expr::Not(Box::new(operand.expr)),
             UnaryOp::Minus => match operand.expr {
                 Expr::Constant(value) => Expr::Constant(value::negate(value.as_ref()).into()),

@@ -133,6 +133,11 @@ impl<S: Store> Slots<'_, '_, S> {
                         all.push((at, nth));
                     }
                 }
+                // Comparisons that are turned around come last, and the last of them first.
+                all.sort_by_key(|(at, nth)| match self.terms[*at].probes[*nth].turned {
+                    true => (1, self.terms.len() - at),
+                    false => (0, *at),
+                });
                 if all.len() > 1 {
                     *used = all;
                 }

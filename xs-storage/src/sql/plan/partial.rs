@@ -34,7 +34,7 @@ pub(super) fn implied<S: Store>(filter: &Expr<S>, terms: &[Term<S>], may: &dyn F
 }
 
 fn implies<S: Store>(known: &Expr<S>, asked: &Expr<S>) -> bool {
-    if same(known, asked) || turned(known, asked) {
+    if same(known, asked) {
         return true;
     }
     match asked {
@@ -42,20 +42,6 @@ fn implies<S: Store>(known: &Expr<S>, asked: &Expr<S>) -> bool {
         Expr::IsNull { operand, negated: true } => not_null(known, operand, false),
         _ => false,
     }
-}
-
-/// `5 < a` is `a > 5`.
-fn turned<S: Store>(known: &Expr<S>, asked: &Expr<S>) -> bool {
-    let (Expr::Compare(a, m, left), Expr::Compare(b, n, right)) = (known, asked) else { return false };
-    let back = match a {
-        Relation::Lt => Relation::Gt,
-        Relation::LtEq => Relation::GtEq,
-        Relation::Gt => Relation::Lt,
-        Relation::GtEq => Relation::LtEq,
-        other => *other,
-    };
-    let alike = m.affinity.unwrap_or_default() == n.affinity.unwrap_or_default() && m.collation == n.collation;
-    back == *b && alike && same(&left.0, &right.1) && same(&left.1, &right.0)
 }
 
 /// Whether a condition that holds says that something is not null. `strict`: that the value of what is looked at is known not to

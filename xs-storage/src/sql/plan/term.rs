@@ -50,7 +50,7 @@ pub(super) struct Probe {
     pub(super) affinity: Option<Affinity>,
     pub(super) collation: Collation,
     /// The column stands on the right.
-    turned: bool,
+    pub(super) turned: bool,
 }
 
 /// An expression that an index is ordered by: of which slot, its number, and the expression.
