@@ -1,6 +1,6 @@
 //! `a = 1 OR b = 2` by an index for each: one way after the other, and no row twice.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::access::{Access, Until, table};
 use super::frame::{Frame, Outer};
@@ -24,12 +24,12 @@ impl<S: Store> Branch<S> {
 pub(in crate::sql) struct Union<S: Store> {
     branches: Vec<Branch<S>>,
     at: usize,
-    seen: HashSet<i64>,
+    seen: BTreeSet<i64>,
 }
 
 impl<S: Store> Union<S> {
     pub(in crate::sql) fn new(branches: Vec<Branch<S>>) -> Self {
-        Union { branches, at: 0, seen: HashSet::new() }
+        Union { branches, at: 0, seen: BTreeSet::new() }
     }
 
     pub(super) fn first(&mut self, frame: &mut Frame<S>, slot: usize, load: bool, outer: Outer<'_, S>) -> Result<bool> {

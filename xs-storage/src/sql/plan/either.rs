@@ -10,7 +10,6 @@ const MOST: usize = 64;
 
 /// The alternatives, each as what has to hold; none if one of them can't be told. And all of them as a list that a column's value
 /// is in, if they are nothing else.
-#[expect(clippy::type_complexity, reason = "two answers of one walk")]
 pub(super) fn branches<S: Store>(
     expr: &Expr<S>,
     own: Option<usize>,
