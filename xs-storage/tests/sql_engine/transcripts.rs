@@ -96,12 +96,14 @@ macro_rules! transcripts {
 }
 
 transcripts![
+    analyze,
     basics,
     changing_views,
     common_tables,
     durability,
     functions,
     generated,
+    indexes,
     json_functions,
     returning,
     row_values,
@@ -112,6 +114,7 @@ transcripts![
     triggers,
     update_from,
     upserts,
+    ways,
     window_errors,
     windows,
     without_rowid,

@@ -20,8 +20,8 @@ use crate::sql::store::Store;
 pub(super) struct Common<'q, S: Store> {
     pub(super) table: &'q ast::CommonTable,
     /// How many tables are seen from within: those of its list and of lists further out.
-    seen: usize,
-    text: &'q str,
+    pub(super) seen: usize,
+    pub(super) text: &'q str,
     pub(super) reach: Reach,
     shared: Option<(Rc<RefCell<Shared<S>>>, Vec<OutputColumn>)>,
 }
@@ -102,10 +102,16 @@ impl Uses {
         if self.counting {
             *count += 1;
         }
+        self.are_several(table)
+    }
+
+    /// Whether a table is named often enough to be kept.
+    pub(super) fn are_several(&self, table: &ast::CommonTable) -> bool {
+        let count = self.counts.get(&std::ptr::from_ref(table).addr()).copied().unwrap_or_default();
         match table.materialized {
             Some(Materialized::No) => false,
             Some(Materialized::Yes) => true,
-            None => self.counting || *count > 1,
+            None => self.counting || count > 1,
         }
     }
 }

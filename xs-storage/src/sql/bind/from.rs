@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::flatten::{Flat, has_right};
 use super::{Binder, Bound, ScopeColumn, ScopeTable, VIEWS};
 use crate::sql::ast::{self, FromItem, Indexed, JoinConstraint, JoinKind, Source};
 use crate::sql::catalog::{Relation, Table, View, folded};
@@ -26,6 +27,8 @@ pub(in crate::sql) struct FromTable<'q, S: Store> {
     pub(in crate::sql) indexed: Option<&'q Indexed>,
     on: Vec<&'q ast::Expr>,
     using: Vec<&'q str>,
+    /// That it is the table of a query in `FROM`.
+    pub(in crate::sql) flat: Option<Flat<'q>>,
     /// What its query's plan says.
     pub(in crate::sql) plan: Vec<(u32, String)>,
     /// The arguments of a function, until they are bound.
@@ -43,7 +46,10 @@ impl<'q, S: Store> Binder<'q, S> {
     pub(super) fn sources(&mut self, from: &'q [FromItem]) -> Result<(Vec<FromTable<'q, S>>, usize)> {
         let mut tables = Vec::new();
         let mut reaches = self.levels.len();
-        self.add_sources(from, &mut tables, &mut reaches)?;
+        let keeps_right = std::mem::replace(&mut self.keeps_right, has_right(from));
+        let added = self.add_sources(from, &mut tables, &mut reaches);
+        self.keeps_right = keeps_right;
+        added?;
         if tables.len() > TABLES {
             return Err(Failure::error("at most 64 tables in a join"));
         }
@@ -75,13 +81,21 @@ impl<'q, S: Store> Binder<'q, S> {
                 {
                     first.kind = kind;
                 }
+            } else if let (false, Some((table, flat, indexed))) = (self.keeps_right, self.flat(item)?) {
+                let alias = item.alias.as_ref().map(|alias| alias.text.clone());
+                let name = match (&alias, &item.source) {
+                    (None, Source::Table(name, _)) => name.name.text.clone(),
+                    _ => alias.unwrap_or_default(),
+                };
+                tables.push(FromTable { kind, natural, indexed, flat: Some(flat), ..FromTable::of(name, table) });
             } else {
                 let plan = std::mem::take(&mut self.plan);
                 let (name, rows, indexed) = self.source(item, reaches)?;
                 let plan = std::mem::replace(&mut self.plan, plan);
                 let (on, using) = (Vec::new(), Vec::new());
                 let args = super::function::args_of(&item.source);
-                tables.push(FromTable { name, rows, kind, natural, indexed, on, using, plan, args, needs: 0 });
+                let flat = None;
+                tables.push(FromTable { name, rows, kind, natural, indexed, on, using, flat, plan, args, needs: 0 });
             }
             let last = tables.last_mut().filter(|_| item.constraint.is_some());
             match (last, &item.constraint) {
@@ -147,7 +161,7 @@ impl<'q, S: Store> Binder<'q, S> {
         }
     }
 
-    fn open_view(&mut self) -> Result<()> {
+    pub(super) fn open_view(&mut self) -> Result<()> {
         self.views += 1;
         match self.views > VIEWS {
             true => Err(Failure::error("views or common tables within each other too deeply")),
@@ -206,7 +220,12 @@ impl<'q, S: Store> Binder<'q, S> {
                 Rows::Table(table) => table_columns(table, slot as u16),
                 Rows::Query(query, _) => super::function::columns(query, slot as u16),
             };
-            let rowid = table.has_rowid().then_some(Place::Rowid { slot: slot as u16 });
+            let columns = match &table.flat {
+                Some(flat) => flat.shown(&columns),
+                None => columns,
+            };
+            let has_rowid = table.has_rowid() && table.flat.is_none();
+            let rowid = has_rowid.then_some(Place::Rowid { slot: slot as u16 });
             let mut shown = ScopeTable { name: table.name.clone(), columns, rowid };
             let mut shared: Vec<Box<str>> = Vec::new();
             for name in std::mem::take(&mut table.using) {
@@ -247,6 +266,9 @@ impl<'q, S: Store> Binder<'q, S> {
             self.level().tables.push(shown);
         }
         for (slot, table) in tables.iter_mut().enumerate() {
+            if let (Some(flat), Rows::Table(rows)) = (&table.flat, &table.rows) {
+                conditions[slot].extend(self.flat_conditions(flat, rows, slot)?);
+            }
             for on in std::mem::take(&mut table.on) {
                 for condition in self.conditions(on)? {
                     conditions[slot].push(condition);
@@ -325,9 +347,20 @@ impl<'q, S: Store> Binder<'q, S> {
                 }
                 other => {
                     let used = std::mem::take(&mut self.level().used);
+                    let queries = self.pending.len();
                     let bound = self.expr(other);
                     let mask = std::mem::replace(&mut self.level().used, used);
-                    parts.push((bound?.expr, mask));
+                    for (within, _) in self.pending.iter_mut().skip(queries) {
+                        *within = Some(mask);
+                    }
+                    let expr = bound?.expr;
+                    parts.push((
+                        match super::index::likelihood(other) {
+                            Some(truth) => Expr::Likely(truth, Box::new(expr)),
+                            None => expr,
+                        },
+                        mask,
+                    ));
                 }
             }
         }
@@ -355,6 +388,7 @@ impl<S: Store> FromTable<'_, S> {
             indexed: None,
             on: Vec::new(),
             using: Vec::new(),
+            flat: None,
             plan: Vec::new(),
             args: &[],
             needs: 0,

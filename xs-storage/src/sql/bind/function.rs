@@ -163,21 +163,3 @@ impl<'q, S: Store> Binder<'q, S> {
 fn unknown() -> Failure {
     Failure::internal("a table that is none")
 }
-
-fn no_solution() -> Failure {
-    Failure::error("no query solution")
-}
-
-/// The order of loops, but each function behind the tables that its arguments need.
-pub(in crate::sql) fn after_needs<S: Store>(order: Vec<usize>, tables: &[FromTable<'_, S>]) -> Result<Vec<usize>> {
-    let mut open = order;
-    let mut sorted = Vec::with_capacity(open.len());
-    let mut done = 0_u64;
-    while !open.is_empty() {
-        let ready = open.iter().position(|slot| tables[*slot].needs & !done == 0).ok_or_else(no_solution)?;
-        let slot = open.remove(ready);
-        done |= 1 << slot;
-        sorted.push(slot);
-    }
-    Ok(sorted)
-}

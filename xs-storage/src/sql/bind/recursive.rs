@@ -48,7 +48,7 @@ impl<'q, S: Store> Binder<'q, S> {
         self.plan.push((self.depth, "SETUP".to_owned()));
         self.depth += 1;
         let (setup, mut reaches) = match before {
-            [] => self.single(&select.first, &[], false)?,
+            [] => self.single(&select.first, &[], None)?,
             _ => self.compound_of(&select.first, before, &[])?,
         };
         let mut columns = setup.columns.clone();
@@ -73,7 +73,7 @@ impl<'q, S: Store> Binder<'q, S> {
             }
             let line = self.plan.len();
             let repeats = std::mem::replace(&mut self.repeats, true);
-            let step = self.single(clause, &[], false);
+            let step = self.single(clause, &[], None);
             self.repeats = repeats;
             let (step, out) = step?;
             self.uncover(line);

@@ -1,5 +1,6 @@
 //! The way in: a connection, and statements that are prepared and run.
 
+mod analyze;
 mod params;
 mod program;
 mod schema;
