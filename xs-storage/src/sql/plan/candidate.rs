@@ -93,10 +93,17 @@ pub(super) struct Pool {
     pub(super) all: Vec<Candidate>,
     /// All are wanted, of an alternative.
     pub(super) plain: bool,
+    /// How many more may be looked at: conditions and columns multiply.
+    pub(super) left: usize,
 }
 
 impl Pool {
+    pub(super) fn new(plain: bool, left: usize) -> Pool {
+        Pool { all: Vec::new(), plain, left }
+    }
+
     pub(super) fn add(&mut self, mut new: Candidate) {
+        self.left = self.left.saturating_sub(1);
         if self.plain {
             if !new.terms.is_empty() {
                 self.all.push(new);

@@ -35,6 +35,9 @@ struct Search {
     has_in: bool,
 }
 
+/// So many ways are looked at for an alternative.
+const PART: usize = 1_000;
+
 impl<S: Store> Finder<'_, '_, S> {
     pub(super) fn find(&mut self) {
         let table = &self.slots.tables[self.slot];
@@ -106,7 +109,7 @@ impl<S: Store> Finder<'_, '_, S> {
                     break;
                 }
                 if term.truth <= 0 {
-                    lookups += term.truth;
+                    lookups = logest::bounded(lookups.saturating_add(term.truth));
                 } else {
                     lookups -= 1;
                     if term.probes.iter().any(|probe| probe.op.is_equal()) {
@@ -148,6 +151,9 @@ impl<S: Store> Finder<'_, '_, S> {
         before: &Search,
     ) {
         let depth = before.equal.len();
+        if self.pool.left == 0 {
+            return;
+        }
         let Some(column) = tree.columns.get(depth).copied() else { return };
         let rows = tree.rows.first().copied().unwrap_or(table.rows);
         let steps = logest::log(rows);
@@ -243,10 +249,11 @@ impl<S: Store> Finder<'_, '_, S> {
                         }
                     }
                 }
+                now.out = logest::bounded(now.out);
                 self.offer(table, index, tree, sort, &now, within, rows, steps);
                 if now.high.is_none() {
                     let mut next = now.clone();
-                    next.times = before.times + within;
+                    next.times = logest::bounded(before.times.saturating_add(within));
                     if next.low.is_some() {
                         next.out = before.out;
                     }
@@ -299,15 +306,15 @@ impl<S: Store> Finder<'_, '_, S> {
                 continue;
             }
             if term.truth <= 0 {
-                found.out += term.truth;
+                found.out = found.out.saturating_add(term.truth);
                 continue;
             }
-            found.out -= 1;
+            found.out = found.out.saturating_sub(1);
             if term.probes.iter().any(|probe| probe.op.is_equal()) {
                 reduced = reduced.max(if term.small { 10 } else { 20 });
             }
         }
-        found.out = found.out.min(rows - reduced);
+        found.out = logest::bounded(found.out.min(rows - reduced));
     }
 
     /// Indexes that are made for one execution.
@@ -340,7 +347,7 @@ impl<S: Store> Finder<'_, '_, S> {
         let mut branches = Vec::with_capacity(self.terms[at].branches.len());
         let (mut run, mut out, mut prereq) = (0, 0, self.prereq);
         for (nth, terms) in self.terms[at].branches.iter().enumerate() {
-            let mut pool = Pool { all: Vec::new(), plain: true };
+            let mut pool = Pool::new(true, PART);
             let mut finder =
                 Finder { slots: self.slots, terms, slot: self.slot, prereq: self.prereq, pool: &mut pool, part: true };
             finder.find();

@@ -5,6 +5,14 @@
 /// An estimate.
 pub(in crate::sql) type LogEst = i16;
 
+/// The largest and the least that is told of one table: those of 64 multiply to something that still is a number.
+const MOST: LogEst = 400;
+
+/// What is told of one table, within bounds.
+pub(in crate::sql) fn bounded(n: LogEst) -> LogEst {
+    n.clamp(-MOST, MOST)
+}
+
 /// Of a number.
 pub(in crate::sql) fn of(n: u64) -> LogEst {
     if n < 2 {

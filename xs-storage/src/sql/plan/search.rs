@@ -52,9 +52,9 @@ pub(super) fn best<S: Store>(slots: &Slots<'_, '_, S>, all: &[Candidate], asked:
                 if one.is_automatic() && path.rows < 3 {
                     continue;
                 }
-                let mut unsorted = logest::add(one.setup, one.run + path.rows);
+                let mut unsorted = logest::add(one.setup, one.run.saturating_add(path.rows));
                 unsorted = logest::add(unsorted, path.unsorted);
-                let mut rows = path.rows + one.out;
+                let mut rows = path.rows.saturating_add(one.out);
                 let (mut ordered, mut turned) = (path.ordered, path.turned);
                 if let (Ordered::Open, Some(asked)) = (ordered, asked) {
                     let before: Vec<&Candidate> = path.loops.iter().filter_map(|at| all.get(*at)).collect();
@@ -63,13 +63,13 @@ pub(super) fn best<S: Store>(slots: &Slots<'_, '_, S>, all: &[Candidate], asked:
                 let mut cost = unsorted;
                 match (ordered, asked) {
                     (Ordered::By(sorted), Some(asked)) if sorted < terms => {
-                        cost = logest::add(unsorted, sorting(asked, terms, sorted)) + 3;
+                        cost = logest::add(unsorted, sorting(asked, terms, sorted)).saturating_add(3);
                     }
-                    _ => unsorted -= 2,
+                    _ => unsorted = unsorted.saturating_sub(2),
                 }
                 if position == 0 && slots.tables[one.slot].query && !one.is_automatic() {
-                    cost -= 10;
-                    rows -= 30;
+                    cost = cost.saturating_sub(10);
+                    rows = rows.saturating_sub(30);
                 }
                 let new = Path {
                     mask: path.mask | bit(one.slot),
@@ -116,17 +116,17 @@ fn keep(to: &mut Vec<Path>, new: Path, most: usize) {
 fn sorting(asked: Asked, terms: usize, sorted: usize) -> LogEst {
     let scale = logest::of(((terms - sorted) * 100 / terms) as u64) - 66;
     let mut rows = asked.rows;
-    let mut cost = rows + scale + 16;
+    let mut cost = rows.saturating_add(scale + 16);
     match (asked.limit, asked.kind) {
         (Some(limit), _) => {
-            cost += 10;
+            cost = cost.saturating_add(10);
             if sorted != 0 {
-                cost += 6;
+                cost = cost.saturating_add(6);
             }
             rows = rows.min(limit);
         }
         (None, WishKind::Distinct) if rows > 10 => rows -= 10,
         _ => {}
     }
-    cost + logest::log(rows)
+    cost.saturating_add(logest::log(rows))
 }

@@ -129,6 +129,10 @@ impl<S: Store> Slots<'_, '_, S> {
     }
 }
 
+/// So many ways are looked at, and so many more for each table, as in SQLite.
+const LOOKED_AT: usize = 20_000;
+const FOR_EACH: usize = 1_000;
+
 /// The loops that were chosen.
 pub(super) struct Chosen {
     pub(super) loops: Vec<Candidate>,
@@ -146,10 +150,11 @@ impl Chosen {
 }
 
 pub(super) fn choose<S: Store>(slots: &Slots<'_, '_, S>, asked: Option<(WishKind, Option<LogEst>)>) -> Result<Chosen> {
-    let mut pool = Pool { all: Vec::new(), plain: false };
+    let mut pool = Pool::new(false, LOOKED_AT);
     let (mut before, mut prereq, mut past_right) = (0_u64, 0_u64, false);
     for (slot, from) in slots.from.iter().enumerate() {
         let fixed = is_outer(from.kind) || from.kind == JoinKind::Cross || slots.last_right.is_some();
+        pool.left += FOR_EACH;
         if past_right || fixed {
             prereq |= before;
             past_right = keeps_right(from.kind);
@@ -163,7 +168,7 @@ pub(super) fn choose<S: Store>(slots: &Slots<'_, '_, S>, asked: Option<(WishKind
     let none = || Failure::error("no query solution");
     let mut path = search::best(slots, &pool.all, None).ok_or_else(none)?;
     if let (Some((kind, limit)), false) = (asked, slots.keys.is_empty()) {
-        let asked = Asked { kind, limit, rows: path.rows + 1 };
+        let asked = Asked { kind, limit, rows: path.rows.saturating_add(1) };
         path = search::best(slots, &pool.all, Some(asked)).ok_or_else(none)?;
     }
     let sorted = match (path.ordered, asked) {

@@ -160,7 +160,7 @@ impl Counted {
 
 /// The rows of a table.
 pub(super) fn rows(counted: Option<&Counted>) -> Option<LogEst> {
-    counted.and_then(|counted| counted.rows.first()).map(|rows| logest::of(*rows))
+    counted.and_then(|counted| counted.rows.first()).map(|rows| logest::bounded(logest::of(*rows)))
 }
 
 /// The default number of rows, if nobody has counted.
@@ -207,7 +207,7 @@ pub(super) fn tree(
     let mut rows: Vec<LogEst> = Vec::with_capacity(keys + 1);
     match counted {
         Some(counted) if !counted.rows.is_empty() => {
-            rows.extend(counted.rows.iter().take(keys + 1).map(|rows| logest::of(*rows)));
+            rows.extend(counted.rows.iter().take(keys + 1).map(|rows| logest::bounded(logest::of(*rows))));
             while rows.len() <= keys {
                 rows.push(rows.last().copied().unwrap_or(0).min(23));
             }
