@@ -23,6 +23,7 @@ pub(super) struct Common<'q, S: Store> {
     pub(super) seen: usize,
     pub(super) text: &'q str,
     pub(super) reach: Reach,
+    /// Its rows, and their columns. How many there may be, SQLite doesn't know of any but the first who reads them.
     shared: Option<(Rc<RefCell<Shared<S>>>, Vec<OutputColumn>)>,
 }
 
@@ -151,9 +152,10 @@ impl<'q, S: Store> Binder<'q, S> {
         let (query, reaches) = self.bind_common(at)?;
         let correlated = reaches < self.levels.len();
         if keeps && !correlated {
-            let columns = query.columns.clone();
+            let (columns, estimate) = (query.columns.clone(), query.estimate);
             let shared = Rc::new(RefCell::new(Shared::new(query)));
-            let query = Query::new(Body::Shared(Shared::reader(&shared)), columns.clone());
+            let mut query = Query::new(Body::Shared(Shared::reader(&shared)), columns.clone());
+            query.estimate = estimate;
             self.commons[at].shared = Some((shared, columns));
             return Ok((Rows::Query(Box::new(query), false), reaches));
         }

@@ -35,6 +35,8 @@ pub(in crate::sql) struct FromTable<'q, S: Store> {
     pub(super) args: &'q [ast::Expr],
     /// The tables that its arguments need.
     pub(in crate::sql) needs: u64,
+    /// The name of the view or common table that it is, whatever it is called here.
+    pub(in crate::sql) origin: Option<Box<str>>,
 }
 
 /// A join of more would not fit into the sets of tables that conditions keep.
@@ -92,10 +94,13 @@ impl<'q, S: Store> Binder<'q, S> {
                 let plan = std::mem::take(&mut self.plan);
                 let (name, rows, indexed) = self.source(item, reaches)?;
                 let plan = std::mem::replace(&mut self.plan, plan);
-                let (on, using) = (Vec::new(), Vec::new());
                 let args = super::function::args_of(&item.source);
-                let flat = None;
-                tables.push(FromTable { name, rows, kind, natural, indexed, on, using, flat, plan, args, needs: 0 });
+                let origin = match (&item.source, &rows) {
+                    (Source::Table(name, _), Rows::Query(..)) => Some(name.name.text.clone()),
+                    _ => None,
+                };
+                let from = FromTable::of_rows(name, rows);
+                tables.push(FromTable { kind, natural, indexed, plan, args, origin, ..from });
             }
             let last = tables.last_mut().filter(|_| item.constraint.is_some());
             match (last, &item.constraint) {
@@ -392,6 +397,7 @@ impl<S: Store> FromTable<'_, S> {
             plan: Vec::new(),
             args: &[],
             needs: 0,
+            origin: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::sql::failure::{Failure, Result};
 use crate::sql::function::Context;
 use crate::sql::pragma::PragmaTable;
 use crate::sql::store::Store;
-use crate::sql::value::Value;
+use crate::sql::value::{Affinity, Value};
 
 /// The arguments that a source is given.
 pub(super) fn args_of(source: &Source) -> &[ast::Expr] {
@@ -32,8 +32,10 @@ pub(super) fn columns<S: Store>(query: &Query<S>, slot: u16) -> Vec<ScopeColumn>
     }
 }
 
+/// A column like one that was declared without a type.
 fn output(name: &str) -> OutputColumn {
-    OutputColumn { name: name.into(), affinity: None, collation: None, declared: "".into() }
+    let affinity = Some(Affinity::Blob);
+    OutputColumn { name: name.into(), affinity, collation: None, declared: "".into() }
 }
 
 /// An aggregate's answer, marked as JSON where it is that.

@@ -2,7 +2,7 @@
 
 use super::{Binder, FromTable, ScopeColumn};
 use crate::row::Collation;
-use crate::sql::ast::{Args, Call, Expr, InSet, OrderTerm, Over, Query, ResultColumn, Window};
+use crate::sql::ast::{Args, Call, Expr, InSet, Over, Query, ResultColumn, Window};
 use crate::sql::exec as bound;
 use crate::sql::failure::Result;
 use crate::sql::function::{Callable, Registry};
@@ -126,8 +126,8 @@ fn any_in_window(window: &Window, wanted: &dyn Fn(&Call) -> bool) -> bool {
 
 impl<S: Store> Binder<'_, S> {
     /// Whether rows are to be in the order in which groups come anyway. Where a name means a column to `GROUP BY` and a result to
-    /// `ORDER BY`, these are two things.
-    pub(super) fn is_order_of_groups(&mut self, query: &Query, order_by: &[OrderTerm]) -> bool {
+    /// `ORDER BY`, these are two things. Beside each term is whether nulls have a place of their own.
+    pub(super) fn is_order_of_groups(&mut self, query: &Query, order_by: &[(&Expr, bool)]) -> bool {
         let tables = &self.level().tables;
         let means_two = |expr: &Expr| {
             let Expr::Column(name) = expr else { return false };
@@ -138,8 +138,7 @@ impl<S: Store> Binder<'_, S> {
             let mut columns = tables.iter().flat_map(|table| &table.columns);
             query.columns.iter().any(renames) && columns.any(|column| name.name.is(&column.name))
         };
-        let same =
-            |(term, group): (&OrderTerm, &Expr)| term.nulls.is_none() && term.expr == *group && !means_two(group);
+        let same = |((expr, nulls), group): (&(&Expr, bool), &Expr)| !nulls && *expr == group && !means_two(group);
         !order_by.is_empty() && order_by.len() == query.group_by.len() && order_by.iter().zip(&query.group_by).all(same)
     }
 

@@ -97,6 +97,8 @@ impl<'q, S: Store> Binder<'q, S> {
         let distinct = steps.iter().any(|(op, _)| *op == CompoundOp::Union);
         let recursive = Recursive::new(setup.body, bodies, current, collations, distinct, keys);
         let mut query = Query::new(Body::Recursive(Box::new(recursive)), columns);
+        // Nobody can tell; SQLite takes it for many.
+        query.estimate = 320;
         self.limit(&mut query, select.limit.as_ref())?;
         self.commons.truncate(commons);
         Ok((query, reaches))

@@ -222,8 +222,12 @@ impl<'q, S: Store> Binder<'q, S> {
             keys.iter_mut().zip(order).for_each(|((_, key), order)| key.descending = order.key.descending);
         }
         // And so in the order that is asked for, if that is of the same terms.
-        let by_group = grouped && !windowed && self.is_order_of_groups(query, order_by);
-        if by_group {
+        let terms = match &self.level().windows {
+            Some(windows) => windows.first_terms(),
+            None => order_by.iter().map(|term| (&term.expr, term.nulls.is_some())).collect(),
+        };
+        let by_group = grouped && self.is_order_of_groups(query, &terms);
+        if by_group && !windowed {
             sort.clear();
         }
         let mut distinct = (query.distinct == Some(ast::Distinct::Distinct))
@@ -271,7 +275,11 @@ impl<'q, S: Store> Binder<'q, S> {
         if grouped && !query.group_by.is_empty() && !in_order {
             self.plan.push((self.depth + passes, "USE TEMP B-TREE FOR GROUP BY".to_owned()));
         }
-        let mut sorted = if grouped { 0 } else { planned.sorted };
+        let mut sorted = match grouped {
+            true if by_group => wished,
+            true => 0,
+            false => planned.sorted,
+        };
         if let Some(windows) = &level.windows {
             windows.explain(&mut self.plan, line, self.depth, sorted);
             sorted = if windows.comes_in(order_by) { sort.len() } else { 0 };

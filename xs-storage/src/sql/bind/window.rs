@@ -152,6 +152,13 @@ impl<'q, S: Store> LevelWindows<'q, S> {
         self.bound.passes.last().map(WindowPass::order).unwrap_or_default()
     }
 
+    /// The terms of that order, each with whether nulls have a place of their own.
+    pub(super) fn first_terms(&self) -> Vec<(&'q ast::Expr, bool)> {
+        let Some(shape) = self.shapes.last() else { return Vec::new() };
+        let order_by = shape.order_by.iter().map(|term| (&term.expr, term.nulls.is_some()));
+        shape.partition_by.iter().map(|expr| (expr, false)).chain(order_by).collect()
+    }
+
     /// Whether rows come out in an order that is asked for, as far as the texts say.
     pub(super) fn comes_in(&self, order_by: &[ast::OrderTerm]) -> bool {
         let Some(shape) = self.shapes.first() else { return false };

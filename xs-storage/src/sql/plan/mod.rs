@@ -396,7 +396,7 @@ impl<'q, S: Store> Binder<'q, S> {
             let shown = name_of(table, slot);
             let name = match &table.rows {
                 Rows::Table(table) => table.name.to_string(),
-                Rows::Query(..) => shown.clone(),
+                Rows::Query(..) => origin_of(table, slot),
             };
             lines.push((self.depth(), format!("RIGHT-JOIN {name}")));
             lines.push((self.depth() + 1, format!("SCAN {shown}")));
@@ -418,8 +418,9 @@ impl<'q, S: Store> Binder<'q, S> {
                     continue;
                 }
                 let next = tables.get(1).is_none_or(|next| matches!(next.kind, JoinKind::Left | JoinKind::Cross));
-                let how = if slot == 0 && (count == 1 || next) { "CO-ROUTINE" } else { "MATERIALIZE" };
-                self.plan.push((depth, format!("{how} {}", name_of(&tables[slot], slot))));
+                let once = !matches!(query.body, Body::Shared(_));
+                let how = if once && slot == 0 && (count == 1 || next) { "CO-ROUTINE" } else { "MATERIALIZE" };
+                self.plan.push((depth, format!("{how} {}", origin_of(&tables[slot], slot))));
                 self.plan.extend(plan);
             }
         }
@@ -482,6 +483,10 @@ fn name_of<S: Store>(table: &FromTable<'_, S>, slot: usize) -> String {
         return flat.name.to_string();
     }
     if table.name.is_empty() { format!("(subquery-{})", slot + 1) } else { table.name.to_string() }
+}
+
+fn origin_of<S: Store>(table: &FromTable<'_, S>, slot: usize) -> String {
+    table.origin.as_ref().map_or_else(|| name_of(table, slot), |origin| origin.to_string())
 }
 
 fn check_indexed<S: Store>(tables: &[FromTable<'_, S>]) -> Result<()> {

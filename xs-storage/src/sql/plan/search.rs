@@ -67,7 +67,8 @@ pub(super) fn best<S: Store>(slots: &Slots<'_, '_, S>, all: &[Candidate], asked:
                     }
                     _ => unsorted = unsorted.saturating_sub(2),
                 }
-                if position == 0 && slots.tables[one.slot].query && !one.is_automatic() {
+                let table = &slots.tables[one.slot];
+                if position == 0 && table.query && !table.function && !one.is_automatic() {
                     cost = cost.saturating_sub(10);
                     rows = rows.saturating_sub(30);
                 }
