@@ -54,7 +54,8 @@ pub(super) fn analyze<S: Store>(session: &Session<S>, catalog: &Catalog, name: O
             count(session, root, table, None)?;
         }
         Wanted::Index(table, index) => {
-            let is = |name: Option<&[u8]>| name.is_some_and(|name| name.eq_ignore_ascii_case(index.name.as_bytes()));
+            let own = counted_as(table, index).as_bytes();
+            let is = |name: Option<&[u8]>| name.is_some_and(|name| name.eq_ignore_ascii_case(own));
             forget(session, root, &|_, name| is(name))?;
             count(session, root, table, Some(index))?;
         }
@@ -114,6 +115,12 @@ pub(super) fn dropped<S: Store>(
     })
 }
 
+/// The name that an index has among what was counted. What is the table has its name.
+fn counted_as<'a>(table: &'a Table, index: &'a Index) -> &'a str {
+    let is_table = table.primary().is_some_and(|primary| primary.root == index.root);
+    if is_table { &table.name } else { &index.name }
+}
+
 fn count<S: Store>(session: &Session<S>, root: TreeId, table: &Table, only: Option<&Index>) -> Result<()> {
     if table.name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
         return Ok(());
@@ -126,7 +133,7 @@ fn count<S: Store>(session: &Session<S>, root: TreeId, table: &Table, only: Opti
         }
         whole |= index.filter.is_none();
         if let Some(text) = of_index(&mut *store, index)? {
-            put(&mut *store, root, &table.name, Some(&index.name), &text)?;
+            put(&mut *store, root, &table.name, Some(counted_as(table, index)), &text)?;
         }
     }
     // Some index has as many entries as the table has rows.
