@@ -15,7 +15,7 @@ fn compares_alike(a: Comparison, b: Comparison) -> bool {
 }
 
 /// Whether both always give the same value. That it answers no says nothing.
-pub(super) fn same<S: Store>(a: &Expr<S>, b: &Expr<S>) -> bool {
+pub(in crate::sql) fn same<S: Store>(a: &Expr<S>, b: &Expr<S>) -> bool {
     let all = |a: &[Expr<S>], b: &[Expr<S>]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
     let both = |a: &(Expr<S>, Expr<S>), b: &(Expr<S>, Expr<S>)| same(&a.0, &b.0) && same(&a.1, &b.1);
     match (a, b) {

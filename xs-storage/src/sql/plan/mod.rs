@@ -37,7 +37,7 @@ mod stats;
 mod term;
 mod wish;
 
-pub(in crate::sql) use alike::copied;
+pub(in crate::sql) use alike::{copied, same};
 use candidate::{Candidate, Way};
 use logest::LogEst;
 use order::Ordered;
