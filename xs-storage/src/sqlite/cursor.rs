@@ -177,6 +177,14 @@ impl Cursor {
         }
     }
 
+    /// To the first entry of an index behind all that begin with these columns; false if there is none.
+    pub fn seek_behind(&mut self, db: &mut Database, columns: &[ValueRef<'_>]) -> Result<bool> {
+        match self.order.clone() {
+            Some(order) => Ok(self.seek_key(db, Key::Behind(columns, &order))?.is_some()),
+            None => Err(Error::Invalid("a table is sought by rowid".to_owned())),
+        }
+    }
+
     /// The entry's rowid; none for an index, and where there is no entry.
     pub fn rowid(&self, _: &Database) -> Option<i64> {
         let level = self.levels.last().filter(|_| self.state == State::At && self.order.is_none())?;

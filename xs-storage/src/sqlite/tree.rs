@@ -21,6 +21,8 @@ pub(super) const MAX_DEPTH: usize = 20;
 pub(super) enum Key<'a> {
     Rowid(i64),
     Columns(&'a [ValueRef<'a>], &'a [KeyColumn]),
+    /// Behind all that begin with these columns.
+    Behind(&'a [ValueRef<'a>], &'a [KeyColumn]),
     /// Behind all entries of an index, whatever they are ordered by.
     Last,
 }
@@ -59,7 +61,7 @@ pub(super) fn search(pager: &mut Pager, id: PageId, page: &Page, key: Key<'_>) -
         let middle = low.midpoint(high);
         let order = match key {
             Key::Rowid(rowid) => node.rowid(middle).map_err(|what| pager.corrupt(id, what))?.cmp(&rowid),
-            Key::Columns(columns, order) => {
+            Key::Columns(columns, order) | Key::Behind(columns, order) => {
                 let cell = node.cell(middle).map_err(|what| pager.corrupt(id, what))?;
                 let record = match cell.overflow {
                     0 => &page.bytes[cell.local],
@@ -69,7 +71,11 @@ pub(super) fn search(pager: &mut Pager, id: PageId, page: &Page, key: Key<'_>) -
                     }
                 };
                 let encoding = pager.header.encoding;
-                record::compare(record, columns, order, encoding).map_err(|what| pager.corrupt(id, what))?
+                let found = record::compare(record, columns, order, encoding);
+                match (key, found.map_err(|what| pager.corrupt(id, what))?) {
+                    (Key::Behind(..), Ordering::Equal) => Ordering::Less,
+                    (_, order) => order,
+                }
             }
             Key::Last => Ordering::Less,
         };
@@ -130,7 +136,7 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
     let (id, at) = path[level];
     let (kind, rowid) = match key {
         Key::Rowid(rowid) => (Kind::TableLeaf, rowid),
-        Key::Columns(..) | Key::Last => (Kind::IndexLeaf, 0),
+        Key::Columns(..) | Key::Behind(..) | Key::Last => (Kind::IndexLeaf, 0),
     };
     if found {
         free_payload(pager, id, at)?;

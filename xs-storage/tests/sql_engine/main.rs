@@ -7,6 +7,7 @@ mod joins;
 mod kinds;
 mod logged;
 mod logic;
+mod plans;
 mod refused;
 mod sequence;
 mod statements;

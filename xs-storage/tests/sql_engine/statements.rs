@@ -191,7 +191,7 @@ fn errors_are_sqlites() {
         ("CREATE TABLE t (a)", "table t already exists"),
         ("CREATE TABLE x (a, A)", "duplicate column name: A"),
         ("CREATE INDEX t_a ON t (b)", "index t_a already exists"),
-        ("CREATE INDEX i ON t (x)", "table t has no column named x"),
+        ("CREATE INDEX i ON t (x)", "no such column: x"),
         ("CREATE TABLE sqlite_x (a)", "object name reserved for internal use: sqlite_x"),
         ("DROP TABLE x", "no such table: x"),
         ("DROP INDEX sqlite_autoindex_u_1", "index associated with UNIQUE or PRIMARY KEY constraint cannot be dropped"),

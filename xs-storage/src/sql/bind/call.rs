@@ -118,7 +118,8 @@ impl<'q, S: Store> Binder<'q, S> {
         let bound = self.arguments(call, args);
         let level = &mut self.levels[at];
         (level.before, level.busy) = (false, busy);
-        let own = std::mem::replace(&mut level.used, used) != 0;
+        let own = level.used != 0;
+        level.used |= used;
         let outside = level.reaches < at;
         level.reaches = level.reaches.min(reaches);
         let (args, collation, filter) = bound?;

@@ -92,6 +92,7 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         self.pop_level()?;
         let mut writer = Writer::new(self.session, table.clone(), checks, defaults, conflict);
+        writer.rules = self.index_rules(table, table.indexes.iter().map(|index| &**index))?;
         if table.autoincrement {
             let Some(Relation::Table(sequence)) = catalog.relation(SEQUENCE) else {
                 return Err(Failure::new(ResultCode::CORRUPT, "database disk image is malformed"));
@@ -337,7 +338,10 @@ impl<'q, S: Store> Binder<'q, S> {
         for value in values {
             outputs.push(self.assigned_value(*value)?);
         }
-        let planned = self.plan_joins(tables, joins, filter, None)?;
+        self.changes = true;
+        let planned = self.plan_joins(tables, joins, filter, None);
+        self.changes = false;
+        let planned = planned?;
         let level = self.pop_level()?;
         let mut frame = planned.frame;
         frame.registers = vec![Default::default(); usize::from(level.registers)];

@@ -20,9 +20,10 @@ use crate::sql::store::Store;
 pub(super) struct Common<'q, S: Store> {
     pub(super) table: &'q ast::CommonTable,
     /// How many tables are seen from within: those of its list and of lists further out.
-    seen: usize,
-    text: &'q str,
+    pub(super) seen: usize,
+    pub(super) text: &'q str,
     pub(super) reach: Reach,
+    /// Its rows, and their columns. How many there may be, SQLite doesn't know of any but the first who reads them.
     shared: Option<Kept<S>>,
 }
 
@@ -105,10 +106,16 @@ impl Uses {
         if self.counting {
             *count += 1;
         }
+        self.are_several(table)
+    }
+
+    /// Whether a table is named often enough to be kept.
+    pub(super) fn are_several(&self, table: &ast::CommonTable) -> bool {
+        let count = self.counts.get(&std::ptr::from_ref(table).addr()).copied().unwrap_or_default();
         match table.materialized {
             Some(Materialized::No) => false,
             Some(Materialized::Yes) => true,
-            None => self.counting || *count > 1,
+            None => self.counting || count > 1,
         }
     }
 }
@@ -148,9 +155,10 @@ impl<'q, S: Store> Binder<'q, S> {
         let (query, reaches) = self.bind_common(at)?;
         let correlated = reaches < self.levels.len();
         if keeps && !correlated {
-            let columns = query.columns.clone();
+            let (columns, estimate) = (query.columns.clone(), query.estimate);
             let shared = Rc::new(RefCell::new(Shared::new(query)));
-            let query = Query::new(Body::Shared(Shared::reader(&shared)), columns.clone());
+            let mut query = Query::new(Body::Shared(Shared::reader(&shared)), columns.clone());
+            query.estimate = estimate;
             self.commons[at].shared = Some((shared, columns));
             return Ok((Rows::Query(Box::new(query), false), reaches));
         }

@@ -1,9 +1,6 @@
-//! What `EXPLAIN QUERY PLAN` says of compounds and common tables.
+//! What `EXPLAIN QUERY PLAN` says of compounds.
 
-use super::{Binder, FromTable, Rows};
 use crate::sql::ast::CompoundOp;
-use crate::sql::exec::Body;
-use crate::sql::store::Store;
 
 /// The lines of a part of a plan, and how deep each is.
 pub(super) type Lines = Vec<(u32, String)>;
@@ -53,34 +50,4 @@ pub(super) fn merged(mut parts: Vec<(CompoundOp, Lines)>, depth: u32) -> Lines {
     lines.push((depth + 1, "RIGHT".to_owned()));
     lines.extend(of(right));
     lines
-}
-
-/// The names of tables that others read too.
-pub(super) fn shared<S: Store>(tables: &[FromTable<'_, S>]) -> Vec<Box<str>> {
-    let is_shared = |table: &&FromTable<'_, S>| match &table.rows {
-        Rows::Query(query, _) => matches!(query.body, Body::Shared(_)),
-        Rows::Table(_) => false,
-    };
-    tables.iter().filter(is_shared).map(|table| table.name.clone()).collect()
-}
-
-impl<S: Store> Binder<'_, S> {
-    /// The row at hand of a recursion, and rows that were computed before, are no queries that the plan could tell of: what has
-    /// nothing below it is no line.
-    pub(super) fn uncover(&mut self, from: usize, shared: &[Box<str>]) {
-        let mut at = from;
-        while let Some((depth, line)) = self.plan.get(at) {
-            let has_more = self.plan.get(at + 1).is_some_and(|(next, _)| next > depth);
-            let name = line.strip_prefix("CO-ROUTINE ");
-            if !has_more && (name.is_some() || line.starts_with("MATERIALIZE ")) {
-                self.plan.remove(at);
-                continue;
-            }
-            let kept = name.filter(|name| *depth == self.depth && shared.iter().any(|shared| **shared == **name));
-            if let Some(kept) = kept.map(|name| format!("MATERIALIZE {name}")) {
-                self.plan[at].1 = kept;
-            }
-            at += 1;
-        }
-    }
 }

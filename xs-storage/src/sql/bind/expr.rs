@@ -125,9 +125,13 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let operand = self.expr(operand)?;
         let expr = match op {
-            // Nothing is done, but the column is hidden from the planner: an index would compare with its affinity.
+            // Nothing is done, but what it stands before is hidden from the planner: that is what the sign is written for.
             UnaryOp::Plus => {
-                return Ok(Bound { affinity: None, expr: Expr::Coalesce(vec![operand.expr]), ..operand });
+                let expr = match operand.expr {
+                    Expr::Constant(value) => Expr::Constant(value),
+                    other => Expr::Coalesce(vec![other]),
+                };
+                return Ok(Bound { affinity: None, expr, ..operand });
             }
             UnaryOp::Not => Expr::Not(Box::new(operand.expr)),
             UnaryOp::Minus => match operand.expr {
@@ -163,6 +167,10 @@ impl<'q, S: Store> Binder<'q, S> {
             let wanted = column.name.is("true") == (binary.op == BinaryOp::Is);
             return Ok(Bound::plain(if wanted { truth } else { Expr::Not(Box::new(truth)) }));
         }
+        if matches!(binary.op, BinaryOp::Is | BinaryOp::IsNot) && binary.right == ast::Expr::Literal(Literal::Null) {
+            let operand = Box::new(self.expr(&binary.left)?.expr);
+            return Ok(Bound::plain(Expr::IsNull { operand, negated: binary.op == BinaryOp::IsNot }));
+        }
         let left = self.expr(&binary.left)?;
         let right = self.expr(&binary.right)?;
         Ok(Bound::plain(operator(binary.op, left, right)))
@@ -191,13 +199,17 @@ impl<'q, S: Store> Binder<'q, S> {
         select: &'q ast::Select,
         kind: &str,
     ) -> Result<(crate::sql::exec::Query<S>, bool)> {
-        let line = self.plan.len();
+        let plan = std::mem::take(&mut self.plan);
         self.depth += 1;
-        let (query, reaches) = self.select(select)?;
+        let bound = self.select(select);
         self.depth -= 1;
+        let mut lines = std::mem::replace(&mut self.plan, plan);
+        let (query, reaches) = bound?;
         let correlated = reaches < self.levels.len();
-        let name = if correlated { format!("CORRELATED {kind}SUBQUERY") } else { format!("{kind}SUBQUERY") };
-        self.plan.insert(line, (self.depth, name));
+        let correlation = if correlated { "CORRELATED " } else { "" };
+        let kind = if kind.is_empty() { "SCALAR " } else { kind };
+        lines.insert(0, (self.depth, format!("{correlation}{kind}SUBQUERY {}", self.selects)));
+        self.pending.push((None, lines));
         Ok((query, correlated))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::flatten::{Flat, has_right};
 use super::nested::in_slot;
 use super::{Binder, Bound, ScopeColumn, ScopeTable, VIEWS};
 use crate::sql::ast::{self, FromItem, Indexed, JoinConstraint, JoinKind, Source};
@@ -27,6 +28,8 @@ pub(in crate::sql) struct FromTable<'q, S: Store> {
     pub(in crate::sql) indexed: Option<&'q Indexed>,
     on: Vec<&'q ast::Expr>,
     using: Vec<&'q str>,
+    /// That it is the table of a query in `FROM`.
+    pub(in crate::sql) flat: Option<Flat<'q>>,
     /// What its query's plan says.
     pub(in crate::sql) plan: Vec<(u32, String)>,
     /// The arguments of a function, until they are bound.
@@ -35,6 +38,8 @@ pub(in crate::sql) struct FromTable<'q, S: Store> {
     pub(in crate::sql) needs: u64,
     /// The tables that it shows instead of itself, if it is a join.
     parts: Vec<ScopeTable>,
+    /// The name of the view or common table that it is, whatever it is called here.
+    pub(in crate::sql) origin: Option<Box<str>>,
 }
 
 /// A join of more would not fit into the sets of tables that conditions keep.
@@ -46,7 +51,10 @@ impl<'q, S: Store> Binder<'q, S> {
     pub(super) fn sources(&mut self, from: &'q [FromItem]) -> Result<(Vec<FromTable<'q, S>>, usize)> {
         let mut tables = Vec::new();
         let mut reaches = self.levels.len();
-        self.add_sources(from, &mut tables, &mut reaches)?;
+        let keeps_right = std::mem::replace(&mut self.keeps_right, has_right(from));
+        let added = self.add_sources(from, &mut tables, &mut reaches);
+        self.keeps_right = keeps_right;
+        added?;
         if tables.len() > TABLES {
             return Err(Failure::error("at most 64 tables in a join"));
         }
@@ -77,23 +85,9 @@ impl<'q, S: Store> Binder<'q, S> {
                     let plan = std::mem::replace(&mut self.plan, plan);
                     *reaches = out.min(*reaches);
                     let correlated = out < self.levels.len();
-                    let (on, using) = (Vec::new(), Vec::new());
-                    let name = format!("(join-{})", start + 1).into();
                     let rows = Rows::Query(Box::new(query), correlated);
-                    let (indexed, args) = (None, &[][..]);
-                    tables.push(FromTable {
-                        name,
-                        rows,
-                        kind,
-                        natural,
-                        indexed,
-                        on,
-                        using,
-                        plan,
-                        args,
-                        needs: 0,
-                        parts,
-                    });
+                    let from = FromTable::of_rows(format!("(join-{})", start + 1).into(), rows);
+                    tables.push(FromTable { kind, natural, plan, parts, ..from });
                 } else {
                     self.add_sources(items, tables, reaches)?;
                 }
@@ -102,14 +96,24 @@ impl<'q, S: Store> Binder<'q, S> {
                 {
                     first.kind = kind;
                 }
+            } else if let (false, Some((table, flat, indexed))) = (self.keeps_right, self.flat(item)?) {
+                let alias = item.alias.as_ref().map(|alias| alias.text.clone());
+                let name = match (&alias, &item.source) {
+                    (None, Source::Table(name, _)) => name.name.text.clone(),
+                    _ => alias.unwrap_or_default(),
+                };
+                tables.push(FromTable { kind, natural, indexed, flat: Some(flat), ..FromTable::of(name, table) });
             } else {
                 let plan = std::mem::take(&mut self.plan);
                 let (name, rows, indexed) = self.source(item, reaches)?;
                 let plan = std::mem::replace(&mut self.plan, plan);
-                let (on, using) = (Vec::new(), Vec::new());
                 let args = super::function::args_of(&item.source);
-                let parts = Vec::new();
-                tables.push(FromTable { name, rows, kind, natural, indexed, on, using, plan, args, needs: 0, parts });
+                let origin = match (&item.source, &rows) {
+                    (Source::Table(name, _), Rows::Query(..)) => Some(name.name.text.clone()),
+                    _ => None,
+                };
+                let from = FromTable::of_rows(name, rows);
+                tables.push(FromTable { kind, natural, indexed, plan, args, origin, ..from });
             }
             let last = tables.last_mut().filter(|_| item.constraint.is_some());
             match (last, &item.constraint) {
@@ -175,7 +179,7 @@ impl<'q, S: Store> Binder<'q, S> {
         }
     }
 
-    fn open_view(&mut self) -> Result<()> {
+    pub(super) fn open_view(&mut self) -> Result<()> {
         self.views += 1;
         match self.views > VIEWS {
             true => Err(Failure::error("views or common tables within each other too deeply")),
@@ -237,7 +241,12 @@ impl<'q, S: Store> Binder<'q, S> {
                 Rows::Table(table) => table_columns(table, slot as u16),
                 Rows::Query(query, _) => super::function::columns(query, slot as u16),
             };
-            let rowid = table.has_rowid().then_some(Place::Rowid { slot: slot as u16 });
+            let columns = match &table.flat {
+                Some(flat) => flat.shown(&columns),
+                None => columns,
+            };
+            let has_rowid = table.has_rowid() && table.flat.is_none();
+            let rowid = has_rowid.then_some(Place::Rowid { slot: slot as u16 });
             let mut shown = ScopeTable { name: table.name.clone(), columns, rowid };
             let mut shared: Vec<Box<str>> = Vec::new();
             for name in std::mem::take(&mut table.using) {
@@ -284,6 +293,9 @@ impl<'q, S: Store> Binder<'q, S> {
             }
         }
         for (slot, table) in tables.iter_mut().enumerate() {
+            if let (Some(flat), Rows::Table(rows)) = (&table.flat, &table.rows) {
+                conditions[slot].extend(self.flat_conditions(flat, rows, slot)?);
+            }
             for on in std::mem::take(&mut table.on) {
                 for condition in self.conditions(on)? {
                     conditions[slot].push(condition);
@@ -367,9 +379,20 @@ impl<'q, S: Store> Binder<'q, S> {
                 }
                 other => {
                     let used = std::mem::take(&mut self.level().used);
+                    let queries = self.pending.len();
                     let bound = self.expr(other);
                     let mask = std::mem::replace(&mut self.level().used, used);
-                    parts.push((bound?.expr, mask));
+                    for (within, _) in self.pending.iter_mut().skip(queries) {
+                        *within = Some(mask);
+                    }
+                    let expr = bound?.expr;
+                    parts.push((
+                        match super::index::likelihood(other) {
+                            Some(truth) => Expr::Likely(truth, Box::new(expr)),
+                            None => expr,
+                        },
+                        mask,
+                    ));
                 }
             }
         }
@@ -397,10 +420,12 @@ impl<S: Store> FromTable<'_, S> {
             indexed: None,
             on: Vec::new(),
             using: Vec::new(),
+            flat: None,
             plan: Vec::new(),
             args: &[],
             needs: 0,
             parts: Vec::new(),
+            origin: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::sql::failure::{Failure, Result};
 use crate::sql::function::Context;
 use crate::sql::pragma::PragmaTable;
 use crate::sql::store::Store;
-use crate::sql::value::Value;
+use crate::sql::value::{Affinity, Value};
 
 /// The arguments that a source is given.
 pub(super) fn args_of(source: &Source) -> &[ast::Expr] {
@@ -32,8 +32,10 @@ pub(super) fn columns<S: Store>(query: &Query<S>, slot: u16) -> Vec<ScopeColumn>
     }
 }
 
+/// A column like one that was declared without a type.
 fn output(name: &str) -> OutputColumn {
-    OutputColumn { name: name.into(), affinity: None, collation: None, declared: "".into() }
+    let affinity = Some(Affinity::Blob);
+    OutputColumn { name: name.into(), affinity, collation: None, declared: "".into() }
 }
 
 /// An aggregate's answer, marked as JSON where it is that.
@@ -162,22 +164,4 @@ impl<'q, S: Store> Binder<'q, S> {
 
 fn unknown() -> Failure {
     Failure::internal("a table that is none")
-}
-
-fn no_solution() -> Failure {
-    Failure::error("no query solution")
-}
-
-/// The order of loops, but each function behind the tables that its arguments need.
-pub(in crate::sql) fn after_needs<S: Store>(order: Vec<usize>, tables: &[FromTable<'_, S>]) -> Result<Vec<usize>> {
-    let mut open = order;
-    let mut sorted = Vec::with_capacity(open.len());
-    let mut done = 0_u64;
-    while !open.is_empty() {
-        let ready = open.iter().position(|slot| tables[*slot].needs & !done == 0).ok_or_else(no_solution)?;
-        let slot = open.remove(ready);
-        done |= 1 << slot;
-        sorted.push(slot);
-    }
-    Ok(sorted)
 }

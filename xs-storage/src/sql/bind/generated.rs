@@ -9,7 +9,7 @@ use crate::sql::store::Store;
 
 impl<'q, S: Store> Binder<'q, S> {
     /// A table as the catalog has it: what it says lives as long as what is bound.
-    fn lasting(&self, table: &Table) -> Result<&'q Table> {
+    pub(super) fn lasting(&self, table: &Table) -> Result<&'q Table> {
         let catalog = self.catalog;
         match catalog.relation(&table.name) {
             Some(Relation::Table(table)) => Ok(table),

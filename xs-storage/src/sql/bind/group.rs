@@ -1,9 +1,12 @@
 //! Whether a query makes groups of its rows, and whether it has windows.
 
 use super::{Binder, FromTable, ScopeColumn};
-use crate::sql::ast::{Args, Call, Expr, InSet, Over, ResultColumn, Window};
+use crate::row::Collation;
+use crate::sql::ast::{Args, Call, Expr, InSet, Over, Query, ResultColumn, Window};
+use crate::sql::exec as bound;
 use crate::sql::failure::Result;
 use crate::sql::function::{Callable, Registry};
+use crate::sql::plan::copied;
 use crate::sql::store::Store;
 
 /// What groups are made by.
@@ -129,4 +132,41 @@ fn any_call(expr: &Expr, wanted: &dyn Fn(&Call) -> bool) -> bool {
 fn any_in_window(window: &Window, wanted: &dyn Fn(&Call) -> bool) -> bool {
     let mut exprs = window.partition_by.iter().chain(window.order_by.iter().map(|term| &term.expr));
     exprs.any(|expr| any_call(expr, wanted))
+}
+
+impl<S: Store> Binder<'_, S> {
+    /// Whether rows are to be in the order in which groups come anyway. Where a name means a column to `GROUP BY` and a result to
+    /// `ORDER BY`, these are two things. Beside each term is whether nulls have a place of their own.
+    pub(super) fn is_order_of_groups(&mut self, query: &Query, order_by: &[(&Expr, bool)]) -> bool {
+        let tables = &self.level().tables;
+        let means_two = |expr: &Expr| {
+            let Expr::Column(name) = expr else { return false };
+            let renames = |result: &ResultColumn| match result {
+                ResultColumn::Expr { expr: of, alias: Some(alias), .. } => alias.is(&name.name.text) && of != expr,
+                _ => false,
+            };
+            let mut columns = tables.iter().flat_map(|table| &table.columns);
+            query.columns.iter().any(renames) && columns.any(|column| name.name.is(&column.name))
+        };
+        let same = |((expr, nulls), group): (&(&Expr, bool), &Expr)| !nulls && *expr == group && !means_two(group);
+        !order_by.is_empty() && order_by.len() == query.group_by.len() && order_by.iter().zip(&query.group_by).all(same)
+    }
+
+    /// What the only aggregate of a query without groups is the least or greatest of, if it is one of these: the value, how it is
+    /// compared, and whether it is the greatest.
+    pub(super) fn extreme(&mut self, query: &Query) -> Option<(bound::Expr<S>, Collation, bool)> {
+        let greatest = query.columns.iter().find_map(|column| match column {
+            ResultColumn::Expr { expr: Expr::Call(call), .. } if call.over.is_none() => match &call.args {
+                Args::List { exprs, .. } if exprs.len() == 1 && call.name.is("max") => Some(true),
+                Args::List { exprs, .. } if exprs.len() == 1 && call.name.is("min") => Some(false),
+                _ => None,
+            },
+            _ => None,
+        })?;
+        let [aggregate] = &self.level().groups.as_ref()?.aggregates[..] else { return None };
+        let ([argument], None, false) = (&aggregate.args[..], &aggregate.filter, aggregate.distinct) else {
+            return None;
+        };
+        Some((copied(argument)?, aggregate.collation, greatest))
+    }
 }

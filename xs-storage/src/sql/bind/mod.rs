@@ -11,11 +11,13 @@ mod change;
 mod common;
 mod explain;
 mod expr;
+mod flatten;
 mod foreign;
 mod from;
 mod function;
 mod generated;
 mod group;
+mod index;
 mod nested;
 mod operators;
 mod pair;
@@ -36,7 +38,7 @@ pub(in crate::sql) use common::Uses;
 pub(in crate::sql) use expr::Bound;
 pub(in crate::sql) use foreign::{children, emptying};
 pub(in crate::sql) use from::{FromTable, Rows};
-pub(in crate::sql) use function::after_needs;
+pub(in crate::sql) use index::{check_index, stored};
 pub(in crate::sql) use parameters::Parameters;
 pub(in crate::sql) use trigger::routine;
 
@@ -143,6 +145,11 @@ impl<S: Store> Level<'_, S> {
         }
     }
 
+    /// The slots that are named elsewhere than in conditions.
+    pub(in crate::sql) fn used(&self) -> u64 {
+        self.used
+    }
+
     fn note(&mut self, place: Place) {
         let (slot, column) = match place {
             Place::Column { slot, column } | Place::Real { slot, column } => (slot, Some(column)),
@@ -180,6 +187,17 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     depth: u32,
     /// The trigger that the statements are of.
     within: Option<trigger::Within>,
+    /// What the plan says of queries within the expressions of the innermost level, each with the tables that the condition is
+    /// about in which it stands, if it is one.
+    pending: Vec<(Option<u64>, Vec<(u32, String)>)>,
+    /// That a query in `FROM` can't be taken for its table now.
+    keeps_right: bool,
+    /// Whether somebody reads what the plan says.
+    pub(in crate::sql) explains: bool,
+    /// Queries that were bound.
+    selects: u32,
+    /// The rows that are found now are to be changed.
+    pub(in crate::sql) changes: bool,
     _store: PhantomData<S>,
 }
 
@@ -203,6 +221,11 @@ impl<'q, S: Store> Binder<'q, S> {
             plan: Vec::new(),
             depth: 0,
             within: None,
+            pending: Vec::new(),
+            keeps_right: false,
+            explains: false,
+            selects: 0,
+            changes: false,
             _store: PhantomData,
         }
     }
@@ -222,6 +245,38 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let last = self.levels.len() - 1;
         &mut self.levels[last]
+    }
+
+    /// Shows the queries of conditions that are asked once some tables have rows.
+    pub(in crate::sql) fn show_pending(&mut self, done: u64) {
+        for (mask, lines) in &mut self.pending {
+            if mask.is_some_and(|mask| mask & !done == 0) {
+                self.plan.append(lines);
+            }
+        }
+    }
+
+    /// What the plan says.
+    pub(in crate::sql) fn whole_plan(&mut self) -> Vec<(u32, String)> {
+        self.show_subqueries(Vec::new());
+        std::mem::take(&mut self.plan)
+    }
+
+    /// Shows the queries that are left, and goes back to those of the level around.
+    fn show_subqueries(&mut self, around: Vec<(Option<u64>, Vec<(u32, String)>)>) {
+        for (_, mut lines) in std::mem::replace(&mut self.pending, around) {
+            self.plan.append(&mut lines);
+        }
+    }
+
+    /// Shows how rows without partners are found.
+    fn show_right_joins(&mut self, lines: &[(u32, String)]) {
+        self.plan.extend_from_slice(lines);
+    }
+
+    /// Whether what is bound now is within another query, and may run many times.
+    pub(in crate::sql) fn is_within(&self) -> bool {
+        self.levels.len() > 1
     }
 
     /// How deep in the plan what is bound now is shown.

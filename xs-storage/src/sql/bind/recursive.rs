@@ -49,7 +49,7 @@ impl<'q, S: Store> Binder<'q, S> {
         self.plan.push((self.depth, "SETUP".to_owned()));
         self.depth += 1;
         let (setup, mut reaches) = match before {
-            [] => self.single(&select.first, &[], false)?,
+            [] => self.single(&select.first, &[], None)?,
             _ => self.compound_of(&select.first, before, &[])?,
         };
         let mut columns = setup.columns.clone();
@@ -75,7 +75,7 @@ impl<'q, S: Store> Binder<'q, S> {
                     Reach::Row { depth: self.depth, current: current.clone(), columns: columns.clone() };
             }
             let repeats = std::mem::replace(&mut self.repeats, true);
-            let step = self.single(clause, &[], false);
+            let step = self.single(clause, &[], None);
             self.repeats = repeats;
             let (step, out) = step?;
             self.depth -= if several { 2 } else { 0 };
@@ -101,6 +101,8 @@ impl<'q, S: Store> Binder<'q, S> {
         let distinct = steps.iter().any(|(op, _)| *op == CompoundOp::Union);
         let recursive = Recursive::new(setup.body, bodies, current, collations, distinct, keys);
         let mut query = Query::new(Body::Recursive(Box::new(recursive)), columns);
+        // Nobody can tell; SQLite takes it for many.
+        query.estimate = 320;
         self.limit(&mut query, select.limit.as_ref())?;
         self.commons.truncate(commons);
         Ok((query, reaches))

@@ -10,6 +10,8 @@ use crate::row::{Collation, KeyColumn};
 use crate::sql::ast::{self, Core as Clause, Literal, Nulls, Order, OrderTerm, ResultColumn};
 use crate::sql::exec::{Body, Compound, Core, Distinct, Expr, Grouping, OutputColumn, Query, Sort, SortKey, Values};
 use crate::sql::failure::{Failure, Result};
+use crate::sql::plan::Wish;
+use crate::sql::plan::logest::{self, LogEst};
 use crate::sql::store::Store;
 
 /// A result of a `SELECT`, with what an `ORDER BY` can know it by.
@@ -36,7 +38,7 @@ impl<'q, S: Store> Binder<'q, S> {
         let unordered = std::mem::take(&mut self.unordered) && select.limit.is_none();
         let order_by = if unordered { &[][..] } else { &select.order_by[..] };
         let (mut query, reaches) = match select.compounds.is_empty() {
-            true => self.single(&select.first, order_by, select.limit.is_some())?,
+            true => self.single(&select.first, order_by, known_limit(select))?,
             false => self.compound_of(&select.first, &select.compounds, order_by)?,
         };
         self.limit(&mut query, select.limit.as_ref())?;
@@ -62,14 +64,14 @@ impl<'q, S: Store> Binder<'q, S> {
     ) -> Result<(Query<S>, usize)> {
         let around = std::mem::take(&mut self.plan);
         self.depth += 2;
-        let (left, mut reaches) = self.single(first, &[], false)?;
+        let (left, mut reaches) = self.single(first, &[], None)?;
         let mut lines = vec![(ast::CompoundOp::UnionAll, std::mem::take(&mut self.plan))];
         let mut parts = vec![(ast::CompoundOp::UnionAll, left.body)];
         let columns = left.columns;
         let mut collations: Vec<_> = columns.iter().map(|column| column.collation).collect();
         let mut widths = vec![(ast::CompoundOp::UnionAll, columns.len())];
         for (op, clause) in compounds {
-            let (next, out) = self.single(clause, &[], false)?;
+            let (next, out) = self.single(clause, &[], None)?;
             reaches = reaches.min(out);
             parts.push((*op, next.body));
             first_collations(&mut collations, &next.columns);
@@ -128,7 +130,7 @@ impl<'q, S: Store> Binder<'q, S> {
         &mut self,
         clause: &'q Clause,
         order_by: &'q [OrderTerm],
-        limited: bool,
+        limited: Option<LogEst>,
     ) -> Result<(Query<S>, usize)> {
         match clause {
             Clause::Query(query) => self.core(query, order_by, limited),
@@ -178,7 +180,13 @@ impl<'q, S: Store> Binder<'q, S> {
         Ok((query, reaches))
     }
 
-    fn core(&mut self, query: &'q ast::Query, order_by: &'q [OrderTerm], limited: bool) -> Result<(Query<S>, usize)> {
+    fn core(
+        &mut self,
+        query: &'q ast::Query,
+        order_by: &'q [OrderTerm],
+        limited: Option<LogEst>,
+    ) -> Result<(Query<S>, usize)> {
+        let pending = std::mem::take(&mut self.pending);
         self.unordered = self.orders_anew(query, order_by);
         let sources = self.sources(&query.from);
         self.unordered = false;
@@ -233,35 +241,51 @@ impl<'q, S: Store> Binder<'q, S> {
         let having = query.having.as_ref().map(|having| self.expr(having)).transpose()?.map(|having| having.expr);
         self.allow_windows(true);
         self.level().ordering = true;
-        let sort = self.order(order_by, &results, &mut outputs)?;
-        let distinct = (query.distinct == Some(ast::Distinct::Distinct))
-            .then(|| Distinct::new(results.iter().map(|result| result.collation.unwrap_or_default()).collect()));
-        // An order that the rows come in anyway needs no sort.
-        let windows = self.window_order();
-        let wish: Option<Vec<_>> = match (&windows, grouped || sort.is_empty()) {
-            (Some(keys), _) if !grouped => Some(keys.iter().map(|(expr, key)| (expr, *key)).collect()),
-            (None, false) => Some(sort.iter().map(|key| (&outputs[key.output], *key)).collect()),
-            _ => None,
-        };
-        let wish = wish.map(|keys| crate::sql::plan::Wish::new(&keys, limited || windowed));
-        let (line, passes) = (self.plan.len(), self.level().windows.as_ref().map_or(0, LevelWindows::passes));
-        self.depth += passes;
-        let shared = explain::shared(&tables);
-        let planned = self.plan_joins(tables, joins, filter, wish)?;
-        self.uncover(line, &shared);
-        let mut level = self.pop_level()?;
+        let mut sort = self.order(order_by, &results, &mut outputs)?;
         // Groups come in the directions of what sorts them next, if that is as many terms.
-        let order = match &level.windows {
+        let order = match &self.level().windows {
             Some(windows) => windows.first_order(),
             None => sort.clone(),
         };
         if order.len() == keys.len() {
             keys.iter_mut().zip(order).for_each(|((_, key), order)| key.descending = order.key.descending);
         }
+        // And so in the order that is asked for, if that is of the same terms.
+        let terms = match &self.level().windows {
+            Some(windows) => windows.first_terms(),
+            None => order_by.iter().map(|term| (&term.expr, term.nulls.is_some())).collect(),
+        };
+        let by_group = grouped && self.is_order_of_groups(query, &terms);
+        if by_group && !windowed {
+            sort.clear();
+        }
+        let mut distinct = (query.distinct == Some(ast::Distinct::Distinct))
+            .then(|| Distinct::new(results.iter().map(|result| result.collation.unwrap_or_default()).collect()));
+        let extreme = if grouped && !windowed && keys.is_empty() { self.extreme(query) } else { None };
+        let windows = self.window_order();
+        let wish = match (grouped, &extreme) {
+            (true, Some((argument, collation, greatest))) => Some(Wish::extreme(argument, *collation, *greatest)),
+            (true, None) => Wish::groups(&keys, by_group),
+            (false, _) if windowed => windows.as_ref().map(|keys| Wish::windows(keys)),
+            (false, _) => Wish::rows(&outputs, &sort, distinct.as_ref().map(|distinct| &distinct.columns[..]), limited),
+        };
+        let wished = wish.as_ref().map_or(0, |wish| wish.keys.len());
+        let (line, passes) = (self.plan.len(), self.level().windows.as_ref().map_or(0, LevelWindows::passes));
+        self.deepen(&mut tables, passes);
+        self.depth += passes;
+        let planned = self.plan_joins(tables, joins, filter, wish)?;
+        self.depth -= passes;
+        let mut level = self.pop_level()?;
+        let in_order = wished > 0 && planned.sorted >= wished;
+        if let Some(distinct) = &mut distinct {
+            distinct.in_order = !grouped && !windowed && planned.distinct;
+        }
         let (mut grouping, mut captured) = (None, Vec::new());
         match level.groups.take() {
             Some(groups) if grouped => {
                 let grouping = grouping.insert(Grouping::new(keys));
+                grouping.in_order = extreme.is_none() && in_order;
+                grouping.first_only = extreme.is_some() && planned.sorted > 0;
                 (grouping.aggregates, grouping.captured, grouping.having) =
                     (groups.aggregates, groups.captured, having);
             }
@@ -270,16 +294,27 @@ impl<'q, S: Store> Binder<'q, S> {
         let mut frame = planned.frame;
         frame.registers = vec![Default::default(); usize::from(level.registers)];
         self.stream(&mut frame, &planned.joined);
-        let mut sorted = planned.sorted;
-        if grouped && !query.group_by.is_empty() {
-            self.plan.push((self.depth, "USE TEMP B-TREE FOR GROUP BY".to_owned()));
+        if query.from.is_empty() {
+            self.plan.push((self.depth + passes, "SCAN CONSTANT ROW".to_owned()));
         }
-        self.depth -= passes;
+        if passes == 0 {
+            self.show_subqueries(Vec::new());
+        }
+        self.show_right_joins(&planned.right);
+        if grouped && !query.group_by.is_empty() && !in_order {
+            self.plan.push((self.depth + passes, "USE TEMP B-TREE FOR GROUP BY".to_owned()));
+        }
+        let mut sorted = match grouped {
+            true if by_group => wished,
+            true => 0,
+            false => planned.sorted,
+        };
         if let Some(windows) = &level.windows {
             windows.explain(&mut self.plan, line, self.depth, sorted);
-            sorted = windows.comes_in(order_by);
+            sorted = if windows.comes_in(order_by) { sort.len() } else { 0 };
         }
-        if distinct.is_some() {
+        self.show_subqueries(pending);
+        if distinct.as_ref().is_some_and(|distinct| !distinct.in_order) {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR DISTINCT".to_owned()));
         }
         let total = outputs.len();
@@ -288,10 +323,13 @@ impl<'q, S: Store> Binder<'q, S> {
         let columns = results.into_iter().map(|result| result.shown).collect::<Vec<_>>();
         debug_assert_eq!(columns.len(), width);
         let mut bound = Query::new(Body::Core(Box::new(core)), columns);
-        if !sort.is_empty() && !sorted {
-            self.plan.push((self.depth, "USE TEMP B-TREE FOR ORDER BY".to_owned()));
+        bound.estimate = planned.rows;
+        if sorted < sort.len() {
+            let part = if sorted > 0 { "RIGHT PART OF " } else { "" };
+            self.plan.push((self.depth, format!("USE TEMP B-TREE FOR {part}ORDER BY")));
             bound.sort = Some(Sort::new(sort, total));
         }
+        self.selects += 1;
         Ok((bound, outside.min(level.reaches)))
     }
 
@@ -303,6 +341,13 @@ impl<'q, S: Store> Binder<'q, S> {
         (query.from.len() > 1 || !order_by.is_empty())
             && !query.columns.iter().any(in_result)
             && !query.having.iter().chain(order_by.iter().map(|term| &term.expr)).any(depends)
+    }
+
+    /// What is told already of where rows come from is told so much deeper.
+    fn deepen(&mut self, tables: &mut [FromTable<'q, S>], by: u32) {
+        let of_tables = tables.iter_mut().flat_map(|table| &mut table.plan);
+        let of_conditions = self.pending.iter_mut().filter(|(mask, _)| mask.is_some()).flat_map(|(_, lines)| lines);
+        of_tables.chain(of_conditions).for_each(|(depth, _)| *depth += by);
     }
 
     fn grouped(&self, query: &ast::Query) -> bool {
@@ -472,6 +517,14 @@ pub(super) fn same_width(op: ast::CompoundOp, left: usize, right: usize) -> Resu
         false => Err(Failure::error(format!(
             "SELECTs to the left and right of {name} do not have the same number of result columns"
         ))),
+    }
+}
+
+/// A limit that is a number.
+fn known_limit(select: &ast::Select) -> Option<LogEst> {
+    match select.limit.as_ref()?.limit {
+        ast::Expr::Literal(Literal::Integer(n)) => Some(logest::of(n)),
+        _ => None,
     }
 }
 

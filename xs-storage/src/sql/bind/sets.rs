@@ -6,7 +6,7 @@ use super::expr::comparison;
 use super::vector::may_be_row;
 use super::{Binder, Bound};
 use crate::sql::ast::{self, InSet as Set};
-use crate::sql::exec::{Comparison, Datum, Expr, InSet, Query, Subquery};
+use crate::sql::exec::{Comparison, Datum, Expr, InSet, Query, Relation, Subquery};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
@@ -22,17 +22,23 @@ impl<'q, S: Store> Binder<'q, S> {
                 // The list has no say: it is compared as the operand is.
                 let how = Comparison { affinity: operand.affinity, collation: operand.collation.unwrap_or_default() };
                 let list = self.exprs(list)?;
+                // One value is compared with, as `=` does.
+                if let (false, [Expr::Constant(_) | Expr::Parameter(_)]) = (negated, &list[..]) {
+                    let mut list = list;
+                    let Some(value) = list.pop() else { return Err(Failure::internal("a list of one without it")) };
+                    return Ok(Bound::plain(Expr::Compare(Relation::Eq, how, Box::new((operand.expr, value)))));
+                }
                 let operand = Box::new(operand.expr);
                 if !list.iter().all(|item| matches!(item, Expr::Constant(_))) {
                     return Ok(Bound::plain(Expr::InList { negated, how, operand, list }));
                 }
                 let mut set = InSet::new(vec![how]);
-                for item in list {
-                    if let Expr::Constant(value) = item {
-                        set.insert(&[Datum::Own(value)]);
-                    }
+                let constant = |item| if let Expr::Constant(value) = item { Some(value) } else { None };
+                let list: Vec<_> = list.into_iter().filter_map(constant).collect();
+                for value in &list {
+                    set.insert(&[Datum::Ref(value.as_ref())]);
                 }
-                Ok(Bound::plain(Expr::InSet { negated, operand, set: Box::new(set) }))
+                Ok(Bound::plain(Expr::InSet { negated, operand, set: Box::new(set), list }))
             }
             Set::Select(select) => {
                 let operands = self.operands(&within.operand)?;

@@ -9,6 +9,7 @@ use crate::sql::ast::{self, Assignment};
 use crate::sql::catalog::{Event, IndexPart, Table, collation_named};
 use crate::sql::exec::{Clause, Insert, Key, Side, Upsert, Watched};
 use crate::sql::failure::{Failure, Result};
+use crate::sql::plan::same;
 use crate::sql::store::Store;
 
 impl<'q, S: Store> Binder<'q, S> {
@@ -92,15 +93,25 @@ impl<'q, S: Store> Binder<'q, S> {
         {
             return Ok(Some(Key::Rowid));
         }
+        let table = self.lasting(table)?;
         for (at, index) in table.indexes.iter().enumerate() {
             if index.unique.is_none() || index.parts.len() != target.columns.len() {
                 continue;
             }
-            let mut all = true;
+            // A key of some rows is meant by who says which.
+            let mut all = match (&index.filter, &target.filter) {
+                (None, _) => true,
+                (Some(_), None) => false,
+                (Some(filter), Some(said)) => self.are_same(filter, said)?,
+            };
             for part in &index.parts {
+                let computed = index.expressions.iter().find(|(at, _)| *at == part.column);
                 let mut any = false;
                 for term in &target.columns {
-                    any |= is_part(table, part, &term.expr)?;
+                    any |= match computed {
+                        Some((_, expr)) => self.is_computed(part, expr, &term.expr)?,
+                        None => is_part(table, part, &term.expr)?,
+                    };
                 }
                 all &= any;
             }
@@ -109,6 +120,22 @@ impl<'q, S: Store> Binder<'q, S> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a term is what an index computes.
+    fn is_computed(&mut self, part: &IndexPart, expr: &'q ast::Expr, term: &'q ast::Expr) -> Result<bool> {
+        match term {
+            ast::Expr::Collate(operand, name) => {
+                Ok(collation_named(&name.text)? == part.key.collation && self.are_same(expr, operand)?)
+            }
+            term => self.are_same(expr, term),
+        }
+    }
+
+    /// Whether two expressions mean the same.
+    fn are_same(&mut self, a: &'q ast::Expr, b: &'q ast::Expr) -> Result<bool> {
+        let (a, b) = (self.expr(a)?.expr, self.expr(b)?.expr);
+        Ok(same(&a, &b))
     }
 }
 

@@ -127,7 +127,16 @@ impl<'q, S: Store> Binder<'q, S> {
                 _ => return Err(misused()),
             });
         }
-        result.ok_or_else(misused)
+        let whole = result.ok_or_else(misused)?;
+        // The first columns alone say something that an index can use; the rest is no alternative to be looked up by itself.
+        let loose = match op {
+            BinaryOp::Lt | BinaryOp::LtEq => BinaryOp::LtEq,
+            BinaryOp::Gt | BinaryOp::GtEq => BinaryOp::GtEq,
+            _ => return Ok(whole),
+        };
+        let first = operator(loose, left.column(self, 0)?, right.column(self, 0)?);
+        let whole = Expr::Not(Box::new(Expr::Not(Box::new(whole))));
+        Ok(Expr::And(Box::new((first, whole))))
     }
 
     pub(super) fn row_between(&mut self, between: &'q ast::Between) -> Result<Bound<S>> {

@@ -152,6 +152,13 @@ impl<'q, S: Store> LevelWindows<'q, S> {
         self.bound.passes.last().map(WindowPass::order).unwrap_or_default()
     }
 
+    /// The terms of that order, each with whether nulls have a place of their own.
+    pub(super) fn first_terms(&self) -> Vec<(&'q ast::Expr, bool)> {
+        let Some(shape) = self.shapes.last() else { return Vec::new() };
+        let order_by = shape.order_by.iter().map(|term| (&term.expr, term.nulls.is_some()));
+        shape.partition_by.iter().map(|expr| (expr, false)).chain(order_by).collect()
+    }
+
     /// Whether rows come out in an order that is asked for, as far as the texts say.
     pub(super) fn comes_in(&self, order_by: &[ast::OrderTerm]) -> bool {
         let Some(shape) = self.shapes.first() else { return false };
@@ -169,15 +176,17 @@ impl<'q, S: Store> LevelWindows<'q, S> {
             && !order_by.iter().any(number)
     }
 
-    /// What the plan says of the passes, once it has said, that much deeper, where rows come from.
-    pub(super) fn explain(&self, plan: &mut Vec<(u32, String)>, line: usize, depth: u32, sorted: bool) {
-        let passes = self.passes();
+    /// What the plan says of the passes, once it has said, that much deeper, where rows come from. Those come in the order that the
+    /// first pass wants in so many terms.
+    pub(super) fn explain(&self, plan: &mut Vec<(u32, String)>, line: usize, depth: u32, sorted: usize) {
+        let passes = self.bound.passes.len();
         let mut opened = Vec::new();
         for (at, pass) in self.bound.passes.iter().enumerate().rev() {
             let (inner, name) = (depth + at as u32 + 1, format!("(subquery-{})", at + 2));
-            let sorts = !(pass.order().is_empty() || sorted && at + 1 == passes as usize);
-            if sorts {
-                plan.push((inner, "USE TEMP B-TREE FOR ORDER BY".to_owned()));
+            let sorted = if at + 1 == passes { sorted } else { 0 };
+            if sorted < pass.order().len() {
+                let part = if sorted > 0 { "RIGHT PART OF " } else { "" };
+                plan.push((inner, format!("USE TEMP B-TREE FOR {part}ORDER BY")));
             }
             plan.push((inner - 1, format!("SCAN {name}")));
             opened.insert(0, (inner - 1, format!("CO-ROUTINE {name}")));

@@ -103,7 +103,8 @@ impl ForeignKey {
             return Ok(ParentKey { index: None, pairs: vec![(*column, rowid)] });
         }
         for (at, index) in parent.indexes.iter().enumerate() {
-            if index.unique.is_none() || index.parts.len() != self.columns.len() {
+            let is_whole = index.filter.is_none() && index.expressions.is_empty();
+            if index.unique.is_none() || !is_whole || index.parts.len() != self.columns.len() {
                 continue;
             }
             let child_columns: Option<Vec<usize>> = match self.parent_columns.is_empty() {

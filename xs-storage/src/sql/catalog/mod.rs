@@ -7,6 +7,7 @@ mod action;
 mod constant;
 mod foreign;
 mod generated;
+mod index;
 mod keyed;
 mod read;
 mod refers;
@@ -21,13 +22,14 @@ pub(in crate::sql) use action::target;
 pub(in crate::sql) use constant::constant;
 pub(in crate::sql) use foreign::{ForeignKey, ParentKey};
 pub(in crate::sql) use generated::Generated;
-pub(in crate::sql) use read::{SchemaRow, read};
-pub(in crate::sql) use refers::parts as parts_of;
+pub(in crate::sql) use read::{STATISTICS, SchemaRow, read};
+pub(in crate::sql) use refers::{columns_in, parts as parts_of};
 pub(in crate::sql) use table::{Column, Index, IndexPart, Origin, Table, collation_named};
 pub(in crate::sql) use trigger::{Event, Trigger};
 
 use super::ast::{CreateView, Ident, QualifiedName, SchemaKind};
 use super::failure::{Failure, Result};
+use super::plan::Counted;
 
 /// A view: a query under a name.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub(in crate::sql) struct Catalog {
     triggers: BTreeMap<String, Vec<Arc<Trigger>>>,
     /// Tables and views whose rows can be read but not changed, and why.
     unchangeable: BTreeMap<String, Failure>,
+    /// What `ANALYZE` counted, by table and index.
+    counted: BTreeMap<(String, Option<String>), Counted>,
     pub(in crate::sql) cookie: u32,
 }
 
@@ -75,6 +79,14 @@ pub(in crate::sql) fn folded(name: &str) -> String {
 impl Catalog {
     pub(in crate::sql) fn relation(&self, name: &str) -> Option<&Relation> {
         self.relations.get(&folded(name))
+    }
+
+    /// What `ANALYZE` counted of an index, or of a table without any.
+    pub(in crate::sql) fn counted(&self, table: &str, index: Option<&str>) -> Option<&Counted> {
+        match self.counted.is_empty() {
+            true => None,
+            false => self.counted.get(&(folded(table), index.map(folded))),
+        }
     }
 
     /// A table or an index that uses what isn't there yet.

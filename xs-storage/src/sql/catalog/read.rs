@@ -11,7 +11,11 @@ use crate::row::{ValueRef, record};
 use crate::sql::Parser;
 use crate::sql::ast::{SchemaKind, Statement};
 use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::plan::Counted;
 use crate::sql::store::{Cursor, SCHEMA, Store, TreeId};
+
+/// The table of what `ANALYZE` counts.
+pub(in crate::sql) const STATISTICS: &str = "sqlite_stat1";
 
 /// A row of the schema's table.
 #[derive(Debug)]
@@ -141,6 +145,10 @@ pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
             _ => {}
         }
     }
+    catalog.counted = match tables.get(STATISTICS) {
+        Some(table) => counted(store, table.root)?,
+        None => BTreeMap::new(),
+    };
     for (name, table) in tables {
         for index in &table.indexes {
             catalog.indexes.insert(folded(&index.name), name.clone());
@@ -148,6 +156,30 @@ pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
         catalog.relations.insert(name, Relation::Table(Arc::new(table)));
     }
     Ok(catalog)
+}
+
+/// What `ANALYZE` counted; rows that make no sense are passed over.
+fn counted<S: Store>(store: &mut S, root: TreeId) -> Result<BTreeMap<(String, Option<String>), Counted>> {
+    let mut all = BTreeMap::new();
+    let mut cursor = store.table_cursor(root);
+    let mut more = store.first(&mut cursor)?;
+    while more {
+        store.load(&mut cursor)?;
+        let columns = record::decode(cursor.record()).map_err(malformed)?;
+        let text = |at: usize| match columns.get(at) {
+            Some(ValueRef::Text(text)) => Some(String::from_utf8_lossy(text).into_owned()),
+            _ => None,
+        };
+        let number = |at: usize| match columns.get(at) {
+            Some(ValueRef::Integer(n)) => Some(n.to_string()),
+            _ => None,
+        };
+        if let (Some(table), Some(counts)) = (text(0), text(2).or_else(|| number(2))) {
+            all.insert((folded(&table), text(1).as_deref().map(folded)), Counted::read(&counts));
+        }
+        more = store.next(&mut cursor)?;
+    }
+    Ok(all)
 }
 
 fn statement(row: &SchemaRow, sql: &str) -> Result<Option<Statement>> {

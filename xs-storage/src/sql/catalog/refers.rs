@@ -42,7 +42,7 @@ pub(in crate::sql) fn parts(expr: &Expr) -> Vec<&Expr> {
 }
 
 /// The names of columns in an expression.
-pub(super) fn columns_in<'e>(expr: &'e Expr) -> Vec<&'e Ident> {
+pub(in crate::sql) fn columns_in<'e>(expr: &'e Expr) -> Vec<&'e Ident> {
     let name = |part: &'e Expr| match part {
         Expr::Column(column) => Some(&column.name),
         _ => None,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::super::ast::{
-    ColumnConstraintKind, ColumnDef, Conflict, CreateIndex, CreateTable, DefaultValue, Expr, Literal, Order, OrderTerm,
-    TableBody, TableConstraintKind,
+    ColumnConstraintKind, ColumnDef, Conflict, CreateTable, DefaultValue, Expr, Literal, Order, OrderTerm, TableBody,
+    TableConstraintKind,
 };
 use super::{ForeignKey, Generated, constant};
 use crate::row::{Collation, KeyColumn};
@@ -37,7 +37,7 @@ pub(in crate::sql) enum Origin {
 /// A column of an index.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::sql) struct IndexPart {
-    /// The table's column.
+    /// The table's column. The expressions of indexes are counted behind the columns.
     pub(in crate::sql) column: usize,
     pub(in crate::sql) key: KeyColumn,
 }
@@ -55,6 +55,10 @@ pub(in crate::sql) struct Index {
     /// That no two rows are the same in all parts, and what happens if they would be.
     pub(in crate::sql) unique: Option<Conflict>,
     pub(in crate::sql) origin: Origin,
+    /// What is computed of a row for it, each with the number that the part has as a column.
+    pub(in crate::sql) expressions: Vec<(usize, Expr)>,
+    /// Which rows it has, if not all.
+    pub(in crate::sql) filter: Option<Expr>,
 }
 
 /// A table.
@@ -360,23 +364,16 @@ impl Keys<'_> {
 }
 
 impl Index {
-    fn new(name: Box<str>, root: TreeId, parts: Vec<IndexPart>, unique: Option<Conflict>, origin: Origin) -> Index {
+    pub(super) fn new(
+        name: Box<str>,
+        root: TreeId,
+        parts: Vec<IndexPart>,
+        unique: Option<Conflict>,
+        origin: Origin,
+    ) -> Index {
         let order = parts.iter().map(|part| part.key).chain([KeyColumn::default()]).collect();
-        Index { name, root, parts, behind: Vec::new(), order, unique, origin }
-    }
-
-    /// The index of a statement.
-    pub(in crate::sql) fn create(create: &CreateIndex, table: &Table, root: TreeId) -> Result<Index> {
-        if create.filter.is_some() {
-            return Err(Failure::unsupported("partial indexes"));
-        }
-        let unique = create.unique.then_some(Conflict::Abort);
-        let parts = parts(table, &create.columns)?;
-        let mut index = Index::new(create.name.name.text.clone(), root, parts, unique, Origin::Create);
-        if let Some(primary) = table.primary() {
-            index.end_in_key(&primary.parts);
-        }
-        Ok(index)
+        let (behind, expressions) = (Vec::new(), Vec::new());
+        Index { name, root, parts, behind, order, unique, origin, expressions, filter: None }
     }
 }
 
@@ -390,7 +387,7 @@ fn parts(table: &Table, terms: &[OrderTerm]) -> Result<Vec<IndexPart>> {
         let name = match expr {
             Expr::Column(column) if column.table.is_none() => &column.name.text,
             Expr::Literal(Literal::String(name)) => name,
-            _ => return Err(Failure::unsupported("expressions in indexes")),
+            _ => return Err(Failure::error("expressions prohibited in PRIMARY KEY and UNIQUE constraints")),
         };
         let Some(column) = table.column(name) else {
             return Err(Failure::error(format!("table {} has no column named {name}", table.name)));

@@ -1,6 +1,7 @@
 //! The way in: a connection, and statements that are prepared and run.
 
 mod alter;
+mod analyze;
 mod params;
 mod program;
 mod schema;

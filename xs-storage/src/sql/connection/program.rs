@@ -52,6 +52,7 @@ impl<S: Store> Program<S> {
         };
         let mut binder = Binder::new(catalog, session, text);
         binder.uses = Uses::of(catalog, session, text, &tree);
+        binder.explains = matches!(tree, Tree::Explain(..));
         if let Some(target) = &target {
             let query = Box::new(binder.select(target)?.0);
             return Ok(Bound { program: Program::Copy(query), parameters: binder.parameters });
@@ -69,7 +70,7 @@ impl<S: Store> Program<S> {
                     Tree::Delete(delete) => drop(binder.delete(delete)?),
                     _ => return Err(Failure::unsupported("EXPLAIN QUERY PLAN of this statement")),
                 }
-                Program::Plan(std::mem::take(&mut binder.plan))
+                Program::Plan(binder.whole_plan())
             }
             Tree::Explain(Explain::Program, _) => return Err(Failure::unsupported("EXPLAIN")),
             _ => {

@@ -2,7 +2,7 @@
 
 use crate::row::{ValueRef, encode};
 use crate::sql::ast::{CreateIndex, CreateTable, CreateView, Drop, Ident, QualifiedName, SchemaKind, TableBody};
-use crate::sql::bind::Binder;
+use crate::sql::bind::{Binder, check_index};
 use crate::sql::catalog::{self, Catalog, Index, Relation, SchemaRow, Table, displayed};
 use crate::sql::exec::{CREATE_SEQUENCE, Outer, Run, SEQUENCE, Sequence, Session, empty, rebuild};
 use crate::sql::failure::{Failure, Result};
@@ -211,7 +211,9 @@ pub(super) fn create_index<S: Store>(
     }
     let root = session.store.borrow_mut().create_tree(TreeKind::Index)?;
     let index = Index::create(create, &table, root)?;
-    rebuild(session, &table, &index)?;
+    check_index(&index, &table, &session.functions.borrow())?;
+    let rules = Binder::new(catalog, session, text).index_rules(&table, std::iter::once(&index))?;
+    rebuild(session, &table, &index, &rules)?;
     let begin = if create.unique { "CREATE UNIQUE INDEX" } else { "CREATE INDEX" };
     let sql = stored(begin, &create.name.name, text);
     add_row(&mut *session.store.borrow_mut(), "index", name, &table.name, root, Some(&sql))?;
@@ -269,7 +271,10 @@ pub(super) fn drop_object<S: Store>(session: &Session<S>, catalog: &Catalog, wha
             Some((_, index)) if index.origin != catalog::Origin::Create => {
                 return Err(Failure::error("index associated with UNIQUE or PRIMARY KEY constraint cannot be dropped"));
             }
-            Some(_) => remove(session, &|row| row.kind == "index" && row.name.eq_ignore_ascii_case(name))?,
+            Some(_) => {
+                super::analyze::dropped(session, catalog, None, Some(name))?;
+                remove(session, &|row| row.kind == "index" && row.name.eq_ignore_ascii_case(name))?;
+            }
             None if here && catalog.refused(SchemaKind::Index, name).is_some() => {
                 remove(session, &|row| row.kind == "index" && row.name.eq_ignore_ascii_case(name))?;
             }
@@ -287,6 +292,7 @@ fn drop_table<S: Store>(session: &Session<S>, catalog: &Catalog, name: &str) -> 
     if let Some(Relation::Table(sequence)) = catalog.relation(SEQUENCE) {
         Sequence::forget(&mut *session.store.borrow_mut(), sequence.root, name)?;
     }
+    super::analyze::dropped(session, catalog, Some(name), None)?;
     remove(session, &|row| row.table.eq_ignore_ascii_case(name))
 }
 
@@ -336,8 +342,9 @@ pub(super) fn reindex<S: Store>(session: &Session<S>, catalog: &Catalog, name: O
     // A table is not made of itself.
     for (table, at) in made.into_iter().filter(|(table, at)| !table.is_key(*at)) {
         let index = &table.indexes[at];
+        let rules = Binder::new(catalog, session, "").index_rules(&table, std::iter::once(&**index))?;
         session.store.borrow_mut().clear_tree(index.root)?;
-        rebuild(session, &table, index)?;
+        rebuild(session, &table, index, &rules)?;
     }
     Ok(())
 }

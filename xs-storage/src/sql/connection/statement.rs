@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::program::{Bound, Program};
-use super::{FromValue, Params, alter, schema, transaction, trigger, vacuum};
+use super::{FromValue, Params, alter, analyze, schema, transaction, trigger, vacuum};
 use crate::row::ValueRef;
 use crate::sql::Parser;
 use crate::sql::ast::Statement as Tree;
@@ -245,7 +245,7 @@ fn other<S: Store>(session: &Session<S>, catalog: &Catalog, tree: &Tree, text: &
         Tree::Attach { .. } | Tree::Detach(_) => Err(Failure::unsupported("ATTACH")),
         // Nobody knows it, and it does nothing.
         Tree::Pragma(..) => Ok(()),
-        Tree::Analyze(_) => Err(Failure::unsupported("ANALYZE")),
+        Tree::Analyze(name) => schema(&|| analyze::analyze(session, catalog, name.as_ref())),
         Tree::Vacuum { schema, .. } => vacuum::vacuum(session, schema.as_ref()),
         Tree::Explain(..) | Tree::Select(_) | Tree::Insert(_) | Tree::Update(_) | Tree::Delete(_) => {
             Err(Failure::internal("a statement that should have been bound"))

@@ -2,8 +2,11 @@
 
 use std::cmp::Ordering;
 
+use super::automatic::Automatic;
 use super::expr::Expr;
 use super::frame::{Frame, Outer, Slot, TableRow};
+use super::probe::{Probe, advance};
+use super::union::Union;
 use crate::row::ValueRef;
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::{Cursor, Store};
@@ -21,30 +24,74 @@ pub(in crate::sql) enum Access<S: Store> {
     Scan { backwards: bool },
     /// The row of a rowid.
     Rowid(Expr<S>),
+    /// The rows of several rowids.
+    Rowids(Box<Rowids<S>>),
     /// The rows from one rowid to another.
-    RowidRange { low: Option<Bound<S>>, high: Option<Bound<S>> },
+    RowidRange { low: Option<Bound<S>>, high: Option<Bound<S>>, backwards: bool },
     /// The records of an index that begin with some values and have the next column within a range.
     Index(Box<IndexAccess<S>>),
+    /// The rows that one of several ways leads to.
+    Union(Box<Union<S>>),
+    /// The rows of an index that is made for this execution.
+    Automatic(Box<Automatic<S>>),
     /// The rows of a query.
     Rows,
 }
 
+/// The rows of several rowids.
+pub(in crate::sql) struct Rowids<S: Store> {
+    pub(in crate::sql) probe: Probe<S>,
+    pub(in crate::sql) backwards: bool,
+    found: Vec<i64>,
+    at: usize,
+}
+
+impl<S: Store> Rowids<S> {
+    pub(in crate::sql) fn new(probe: Probe<S>, backwards: bool) -> Self {
+        Rowids { probe, backwards, found: Vec::new(), at: 0 }
+    }
+
+    fn next(&mut self, frame: &mut Frame<S>, slot: usize, load: bool, outer: Outer<'_, S>) -> Result<bool> {
+        let row = table(frame, slot)?;
+        let mut store = outer.run.session.store.borrow_mut();
+        while let Some(rowid) = self.found.get(self.at) {
+            self.at += 1;
+            if store.seek(&mut row.cursor, *rowid)? == Some(Ordering::Equal) {
+                arrived(&mut *store, row, load)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn first(&mut self, frame: &mut Frame<S>, slot: usize, load: bool, outer: Outer<'_, S>) -> Result<bool> {
+        self.found.clear();
+        self.at = 0;
+        let mut more = self.probe.begin(outer.env(frame), self.backwards)?;
+        while more {
+            self.found.extend(rowid_of(self.probe.value().as_ref()));
+            more = advance(std::slice::from_mut(&mut self.probe));
+        }
+        self.next(frame, slot, load, outer)
+    }
+}
+
 pub(in crate::sql) struct IndexAccess<S: Store> {
-    /// The first columns' values, each with the affinity that a comparison with the column gives it.
-    pub(in crate::sql) equal: Vec<(Expr<S>, Affinity)>,
+    /// The first columns' values.
+    pub(in crate::sql) equal: Vec<Probe<S>>,
     pub(in crate::sql) low: Option<Bound<S>>,
     pub(in crate::sql) high: Option<Bound<S>>,
-    /// Of the column that the range is of.
+    /// That the column behind them is something, which any end of a range says as well.
+    pub(in crate::sql) not_null: bool,
+    /// What the comparisons of the range make of its ends.
     pub(in crate::sql) affinity: Affinity,
     pub(in crate::sql) descending: bool,
     /// How many columns the index has, without the rowid.
     pub(in crate::sql) parts: usize,
-    /// All of it from its end. Only without values and ranges.
+    /// From its end.
     pub(in crate::sql) backwards: bool,
-    /// What the columns at hand have to be equal to.
-    pub(in crate::sql) prefix: Vec<Value>,
-    /// Where the range ends.
-    pub(in crate::sql) limit: Option<(Value, bool)>,
+    /// The ends of the range, as they are at hand.
+    pub(in crate::sql) ends: (Option<Value>, Option<Value>),
     pub(in crate::sql) keys: Vec<crate::row::KeyColumn>,
 }
 
@@ -52,7 +99,7 @@ pub(in crate::sql) struct IndexAccess<S: Store> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::sql) struct Until(pub(in crate::sql) Option<i64>);
 
-fn table<S: Store>(frame: &mut Frame<S>, slot: usize) -> Result<&mut TableRow<S::Cursor>> {
+pub(super) fn table<S: Store>(frame: &mut Frame<S>, slot: usize) -> Result<&mut TableRow<S::Cursor>> {
     match &mut frame.slots[slot] {
         Slot::Table(row) => Ok(row),
         Slot::Rows(_) => Err(Failure::internal("a table's access to a query's rows")),
@@ -61,7 +108,7 @@ fn table<S: Store>(frame: &mut Frame<S>, slot: usize) -> Result<&mut TableRow<S:
 
 /// A table's cursor has moved: what it shows is another row.
 #[inline]
-fn arrived<S: Store>(store: &mut S, row: &mut TableRow<S::Cursor>, load: bool) -> Result<()> {
+pub(super) fn arrived<S: Store>(store: &mut S, row: &mut TableRow<S::Cursor>, load: bool) -> Result<()> {
     // Rows without rowids are counted, so that joins can tell them apart.
     row.rowid = if row.key.is_some() { row.rowid.wrapping_add(1) } else { row.cursor.rowid() };
     row.moved();
@@ -112,7 +159,8 @@ impl<S: Store> Access<S> {
                 arrived(&mut *store, row, load)?;
                 Ok(true)
             }
-            Access::RowidRange { low, high } => {
+            Access::Rowids(rowids) => rowids.first(frame, slot, load, outer),
+            Access::RowidRange { low, high, backwards } => {
                 let env = outer.env(frame);
                 let end = |bound: &Option<Bound<S>>| -> Result<Option<(Value, bool)>> {
                     let Some(bound) = bound else { return Ok(None) };
@@ -128,9 +176,22 @@ impl<S: Store> Access<S> {
                     Some((value, inclusive)) => greatest(value.as_ref(), inclusive),
                 };
                 let (Some(from), Some(to)) = (from, to) else { return Ok(false) };
-                *until = Until(Some(to));
                 let row = table(frame, slot)?;
                 let mut store = outer.run.session.store.borrow_mut();
+                if *backwards {
+                    *until = Until(Some(from));
+                    let more = match store.seek(&mut row.cursor, to)? {
+                        None => store.last(&mut row.cursor)?,
+                        Some(Ordering::Equal) => true,
+                        Some(_) => store.previous(&mut row.cursor)?,
+                    };
+                    if !more || row.cursor.rowid() < from || row.cursor.rowid() > to {
+                        return Ok(false);
+                    }
+                    arrived(&mut *store, row, load)?;
+                    return Ok(true);
+                }
+                *until = Until(Some(to));
                 if store.seek(&mut row.cursor, from)?.is_none() || row.cursor.rowid() > to {
                     return Ok(false);
                 }
@@ -138,6 +199,8 @@ impl<S: Store> Access<S> {
                 Ok(true)
             }
             Access::Index(index) => index.first(frame, slot, load, outer),
+            Access::Union(union) => union.first(frame, slot, load, outer),
+            Access::Automatic(index) => index.first(frame, slot, load, outer),
         }
     }
 
@@ -158,114 +221,113 @@ impl<S: Store> Access<S> {
                 Slot::Table(_) => Err(Failure::internal("a query's access to a table")),
             },
             Access::Scan { .. } | Access::RowidRange { .. } => {
-                let backwards = matches!(self, Access::Scan { backwards: true });
+                let backwards =
+                    matches!(self, Access::Scan { backwards: true } | Access::RowidRange { backwards: true, .. });
                 let row = table(frame, slot)?;
                 let mut store = outer.run.session.store.borrow_mut();
                 let more = if backwards { store.previous(&mut row.cursor)? } else { store.next(&mut row.cursor)? };
-                if !more || until.0.is_some_and(|until| row.cursor.rowid() > until) {
+                let passed = |until: i64| match backwards {
+                    true => row.cursor.rowid() < until,
+                    false => row.cursor.rowid() > until,
+                };
+                if !more || until.0.is_some_and(passed) {
                     return Ok(false);
                 }
                 arrived(&mut *store, row, load)?;
                 Ok(true)
             }
             Access::Rowid(_) => Ok(false),
-            Access::Index(index) => {
-                let row = table(frame, slot)?;
-                let mut store = outer.run.session.store.borrow_mut();
-                let Some(cursor) = &mut row.index else { return Err(Failure::internal("an index without a cursor")) };
-                let more = if index.backwards { store.previous(cursor)? } else { store.next(cursor)? };
-                index.settle(&mut *store, row, load, more)
-            }
+            Access::Rowids(rowids) => rowids.next(frame, slot, load, outer),
+            Access::Index(index) => index.next(frame, slot, load, outer),
+            Access::Union(union) => union.next(frame, slot, load, outer),
+            Access::Automatic(index) => index.next(frame, slot, load, outer),
         }
     }
 }
 
 impl<S: Store> IndexAccess<S> {
     fn first(&mut self, frame: &mut Frame<S>, slot: usize, load: bool, outer: Outer<'_, S>) -> Result<bool> {
-        self.prefix.clear();
-        self.limit = None;
         let env = outer.env(frame);
-        for (value, affinity) in &self.equal {
-            let value = affinity.apply_to(value.eval(env)?.into_value());
-            if value.as_ref().is_null() {
+        for probe in &mut self.equal {
+            let backwards = self.backwards;
+            if !probe.begin(env, backwards)? {
                 return Ok(false);
             }
-            self.prefix.push(value);
         }
-        let bound = |bound: &Option<Bound<S>>| -> Result<Option<(Value, bool)>> {
+        let bound = |bound: &Option<Bound<S>>| -> Result<Option<Value>> {
             let Some(bound) = bound else { return Ok(None) };
-            Ok(Some((self.affinity.apply_to(bound.value.eval(env)?.into_value()), bound.inclusive)))
+            Ok(Some(self.affinity.apply_to(bound.value.eval(env)?.into_value())))
         };
-        let (low, high) = (bound(&self.low)?, bound(&self.high)?);
-        if [&low, &high].into_iter().flatten().any(|(value, _)| value.as_ref().is_null()) {
+        let ends = (bound(&self.low)?, bound(&self.high)?);
+        if [&ends.0, &ends.1].into_iter().flatten().any(|value| value.as_ref().is_null()) {
             return Ok(false);
         }
-        // In a descending column, the search begins at the upper end.
-        let (from, to) = if self.descending { (high, low) } else { (low, high) };
+        self.ends = ends;
         let row = table(frame, slot)?;
         let mut store = outer.run.session.store.borrow_mut();
-        let Some(cursor) = &mut row.index else { return Err(Failure::internal("an index without a cursor")) };
-        let mut wanted: smallvec::SmallVec<[ValueRef<'_>; 4]> = self.prefix.iter().map(Value::as_ref).collect();
-        // A range that is open below begins behind the nulls.
-        let behind_nulls = from.is_none() && to.is_some() && !self.descending;
-        match &from {
-            Some((value, _)) => wanted.push(value.as_ref()),
-            None if behind_nulls => wanted.push(ValueRef::Null),
-            None => {}
-        }
-        let mut more = match (self.backwards, wanted.is_empty()) {
-            (true, _) => store.last(cursor)?,
-            (false, true) => store.first(cursor)?,
-            (false, false) => {
-                let found = store.seek_columns(cursor, &wanted)?;
-                found.is_some()
-            }
-        };
-        if behind_nulls || from.as_ref().is_some_and(|(_, inclusive)| !inclusive) {
-            while more && begins(&mut *store, cursor, &wanted, &self.keys)? {
-                more = store.next(cursor)?;
-            }
-        }
-        drop(wanted);
-        self.limit = to;
+        let more = self.seek(&mut *store, row)?;
         self.settle(&mut *store, row, load, more)
     }
 
-    /// The index's cursor has moved: if it is within the range, to the table's row.
-    fn settle(&self, store: &mut S, row: &mut TableRow<S::Cursor>, load: bool, more: bool) -> Result<bool> {
-        let Some(cursor) = &mut row.index else { return Err(Failure::internal("an index without a cursor")) };
-        if !more {
-            return Ok(false);
+    #[inline]
+    fn next(&mut self, frame: &mut Frame<S>, slot: usize, load: bool, outer: Outer<'_, S>) -> Result<bool> {
+        let row = table(frame, slot)?;
+        let mut store = outer.run.session.store.borrow_mut();
+        let Some(cursor) = &mut row.index else { return Err(without_cursor()) };
+        let more = if self.backwards { store.previous(cursor)? } else { store.next(cursor)? };
+        self.settle(&mut *store, row, load, more)
+    }
+
+    /// To where the range of the values at hand begins, seen in the direction in which it is gone through.
+    fn seek(&self, store: &mut S, row: &mut TableRow<S::Cursor>) -> Result<bool> {
+        let Some(cursor) = &mut row.index else { return Err(without_cursor()) };
+        let mut wanted: smallvec::SmallVec<[ValueRef<'_>; 4]> =
+            self.equal.iter().map(|probe| probe.value().as_ref()).collect();
+        let (low, high) = (self.ends.0.as_ref(), self.ends.1.as_ref());
+        // In a descending column, the upper end comes first; and going backwards, whatever comes last.
+        let from_high = self.descending != self.backwards;
+        let (end, inclusive) = match from_high {
+            true => (high, self.high.as_ref().is_some_and(|bound| bound.inclusive)),
+            false => (low, self.low.as_ref().is_some_and(|bound| bound.inclusive)),
+        };
+        // A range that is open below begins behind the nulls.
+        let behind_nulls = end.is_none() && !from_high && (high.is_some() || self.not_null);
+        match end {
+            Some(value) => wanted.push(value.as_ref()),
+            None if behind_nulls => wanted.push(ValueRef::Null),
+            None => {}
         }
-        store.load(cursor)?;
-        let rowid = {
-            let corrupt = |what| Failure::new(crate::sql::failure::ResultCode::CORRUPT, what);
-            let mut columns = crate::row::columns(cursor.record()).map_err(corrupt)?;
-            for (at, wanted) in self.prefix.iter().enumerate() {
-                let found = columns.next().ok_or("a record that is too short").map_err(corrupt)?.map_err(corrupt)?;
-                if self.keys[at].compare(&found, &wanted.as_ref(), crate::row::Encoding::Utf8).is_ne() {
-                    return Ok(false);
-                }
+        if wanted.is_empty() {
+            return if self.backwards { store.last(cursor) } else { store.first(cursor) };
+        }
+        let skips = behind_nulls || end.is_some() && !inclusive;
+        match (self.backwards, skips) {
+            (false, false) => Ok(store.seek_columns(cursor, &wanted)?.is_some()),
+            (false, true) => store.seek_behind(cursor, &wanted),
+            (true, skips) => {
+                let found = match skips {
+                    true => store.seek_columns(cursor, &wanted)?.is_some(),
+                    false => store.seek_behind(cursor, &wanted)?,
+                };
+                if found { store.previous(cursor) } else { store.last(cursor) }
             }
-            let mut taken = self.prefix.len();
-            if self.low.is_some() || self.high.is_some() {
-                let found = columns.next().ok_or("a record that is too short").map_err(corrupt)?.map_err(corrupt)?;
-                taken += 1;
-                if found.is_null() {
-                    return Ok(false);
-                }
-                if let Some((limit, inclusive)) = &self.limit {
-                    let order = self.keys[taken - 1].compare(&found, &limit.as_ref(), crate::row::Encoding::Utf8);
-                    if order.is_gt() || order.is_eq() && !inclusive {
-                        return Ok(false);
-                    }
-                }
+        }
+    }
+
+    /// The index's cursor has moved: if it is within the range, to the table's row; if not, on with the next values.
+    fn settle(&mut self, store: &mut S, row: &mut TableRow<S::Cursor>, load: bool, mut more: bool) -> Result<bool> {
+        let rowid = loop {
+            let found = match more {
+                true => self.within(store, row)?,
+                false => None,
+            };
+            if let Some(rowid) = found {
+                break rowid;
             }
-            match columns.nth(self.parts - taken) {
-                _ if row.key.is_some() => 0,
-                Some(Ok(ValueRef::Integer(rowid))) => rowid,
-                _ => return Err(corrupt("an index's record without a rowid")),
+            if !advance(&mut self.equal) {
+                return Ok(false);
             }
+            more = self.seek(store, row)?;
         };
         if row.covered.is_some() {
             row.rowid = rowid;
@@ -285,17 +347,62 @@ impl<S: Store> IndexAccess<S> {
         arrived(store, row, load)?;
         Ok(true)
     }
+
+    /// The rowid of the record at hand, if that is within the range.
+    #[inline]
+    fn within(&self, store: &mut S, row: &mut TableRow<S::Cursor>) -> Result<Option<i64>> {
+        let Some(cursor) = &mut row.index else { return Err(without_cursor()) };
+        store.load(cursor)?;
+        let corrupt = |what| Failure::new(crate::sql::failure::ResultCode::CORRUPT, what);
+        let mut columns = crate::row::columns(cursor.record()).map_err(corrupt)?;
+        let (mut taken, mut last) = (0, ValueRef::Null);
+        for (probe, key) in self.equal.iter().zip(&self.keys) {
+            let found = columns.next().ok_or("a record that is too short").map_err(corrupt)?.map_err(corrupt)?;
+            taken += 1;
+            if key.compare(&found, &probe.value().as_ref(), crate::row::Encoding::Utf8).is_ne() {
+                return Ok(None);
+            }
+        }
+        if self.low.is_some() || self.high.is_some() || self.not_null {
+            let found = columns.next().ok_or("a record that is too short").map_err(corrupt)?.map_err(corrupt)?;
+            let key = self.keys.get(taken).copied().unwrap_or_default();
+            taken += 1;
+            if found.is_null() {
+                return Ok(None);
+            }
+            last = found;
+            let key = crate::row::KeyColumn { descending: false, ..key };
+            let order = |end: &Value| key.compare(&found, &end.as_ref(), crate::row::Encoding::Utf8);
+            if let (Some(end), Some(bound)) = (&self.ends.0, &self.low) {
+                let order = order(end);
+                if order.is_lt() || order.is_eq() && !bound.inclusive {
+                    return Ok(None);
+                }
+            }
+            if let (Some(end), Some(bound)) = (&self.ends.1, &self.high) {
+                let order = order(end);
+                if order.is_gt() || order.is_eq() && !bound.inclusive {
+                    return Ok(None);
+                }
+            }
+        }
+        if row.key.is_some() {
+            return Ok(Some(0));
+        }
+        // A range may be of the rowid itself.
+        let rowid = match self.parts.checked_sub(taken) {
+            Some(rest) => columns.nth(rest),
+            None => Some(Ok(last)),
+        };
+        match rowid {
+            Some(Ok(ValueRef::Integer(rowid))) => Ok(Some(rowid)),
+            _ => Err(corrupt("an index's record without a rowid")),
+        }
+    }
 }
 
-fn begins<S: Store>(
-    store: &mut S,
-    cursor: &mut S::Cursor,
-    wanted: &[ValueRef<'_>],
-    keys: &[crate::row::KeyColumn],
-) -> Result<bool> {
-    store.load(cursor)?;
-    let order = crate::row::compare(cursor.record(), wanted, keys, crate::row::Encoding::Utf8);
-    order.map(Ordering::is_eq).map_err(|what| Failure::new(crate::sql::failure::ResultCode::CORRUPT, what))
+fn without_cursor() -> Failure {
+    Failure::internal("an index without a cursor")
 }
 
 /// The rowid that a value is equal to.

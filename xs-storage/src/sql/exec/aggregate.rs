@@ -34,6 +34,10 @@ pub(in crate::sql) struct Grouping<S: Store> {
     /// What else is asked of a group: columns, as they are in one of its rows.
     pub(in crate::sql) captured: Vec<(Expr<S>, u16)>,
     pub(in crate::sql) having: Option<Expr<S>>,
+    /// Rows come group by group.
+    pub(in crate::sql) in_order: bool,
+    /// The row of a least or greatest value comes first: no more of them are needed once there is one.
+    pub(in crate::sql) first_only: bool,
     groups: Vec<Group>,
     /// Where each group is, in the order of the keys.
     by_key: BTreeMap<Vec<u8>, usize>,
@@ -54,6 +58,8 @@ impl<S: Store> Grouping<S> {
             aggregates: Vec::new(),
             captured: Vec::new(),
             having: None,
+            in_order: false,
+            first_only: false,
             groups: Vec::new(),
             by_key: BTreeMap::new(),
             order: Vec::new(),
@@ -74,6 +80,32 @@ impl<S: Store> Grouping<S> {
         Group { captured: Vec::new(), states }
     }
 
+    /// Makes a row's key.
+    fn key(&mut self, env: Env<'_, S>) -> Result<()> {
+        self.room.clear();
+        for (expr, column) in &self.keys {
+            key::push(&mut self.room, expr.eval(env)?.as_ref(), *column);
+        }
+        Ok(())
+    }
+
+    /// Whether a row belongs to the group that is open, where rows come group by group.
+    pub(in crate::sql) fn continues(&mut self, env: Env<'_, S>) -> Result<bool> {
+        if self.groups.is_empty() {
+            return Ok(true);
+        }
+        self.key(env)?;
+        Ok(self.by_key.contains_key(&self.room))
+    }
+
+    /// Whether no other row can change the answer: a value was found, and it was the first.
+    pub(in crate::sql) fn is_decided(&self, env: Env<'_, S>) -> Result<bool> {
+        let Some(argument) = self.aggregates.first().and_then(|aggregate| aggregate.args.first()) else {
+            return Ok(false);
+        };
+        Ok(self.first_only && !argument.eval(env)?.as_ref().is_null())
+    }
+
     /// Puts a row to its group.
     pub(in crate::sql) fn step(&mut self, env: Env<'_, S>) -> Result<()> {
         let at = if self.keys.is_empty() {
@@ -82,10 +114,7 @@ impl<S: Store> Grouping<S> {
             }
             0
         } else {
-            self.room.clear();
-            for (expr, column) in &self.keys {
-                key::push(&mut self.room, expr.eval(env)?.as_ref(), *column);
-            }
+            self.key(env)?;
             match self.by_key.get(&self.room) {
                 Some(at) => *at,
                 None => {

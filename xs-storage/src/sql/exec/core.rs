@@ -22,18 +22,23 @@ pub(in crate::sql) struct Core<S: Store> {
     computed: Vec<Kept>,
     pub(in crate::sql) distinct: Option<Distinct>,
     grouped: bool,
+    /// A row is at hand that begins the next group.
+    pending: bool,
 }
 
 /// The rows that came out so far.
 pub(in crate::sql) struct Distinct {
     /// The collations of the columns that count.
     pub(in crate::sql) columns: Vec<Collation>,
+    /// The same rows come one after the other.
+    pub(in crate::sql) in_order: bool,
     seen: BTreeSet<Vec<u8>>,
+    last: Option<Vec<u8>>,
 }
 
 impl Distinct {
     pub(in crate::sql) fn new(columns: Vec<Collation>) -> Distinct {
-        Distinct { columns, seen: BTreeSet::new() }
+        Distinct { columns, in_order: false, seen: BTreeSet::new(), last: None }
     }
 }
 
@@ -46,12 +51,13 @@ impl<S: Store> Core<S> {
         distinct: Option<Distinct>,
     ) -> Self {
         let computed = vec![Kept::default(); outputs.len()];
-        Core { frame, joined, grouping, windows: None, outputs, computed, distinct, grouped: false }
+        let (grouped, pending) = (false, false);
+        Core { frame, joined, grouping, windows: None, outputs, computed, distinct, grouped, pending }
     }
 
     pub(in crate::sql) fn reset(&mut self) {
         self.joined.reset();
-        self.grouped = false;
+        (self.grouped, self.pending) = (false, false);
         if let Some(grouping) = &mut self.grouping {
             grouping.reset();
         }
@@ -60,6 +66,7 @@ impl<S: Store> Core<S> {
         }
         if let Some(distinct) = &mut self.distinct {
             distinct.seen.clear();
+            distinct.last = None;
         }
     }
 
@@ -104,11 +111,50 @@ impl<S: Store> Core<S> {
         Ok(windows.next(&mut self.frame))
     }
 
+    /// One group after the other, of rows that come in their order.
+    fn next_in_order(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        let Some(grouping) = &mut self.grouping else { return Ok(false) };
+        while !self.grouped || self.pending {
+            self.grouped = true;
+            grouping.reset();
+            let mut any = false;
+            loop {
+                if !std::mem::replace(&mut self.pending, false) && !self.joined.next(&mut self.frame, outer)? {
+                    break;
+                }
+                let env = outer.env(&self.frame);
+                if any && !grouping.continues(env)? {
+                    self.pending = true;
+                    break;
+                }
+                grouping.step(env)?;
+                any = true;
+            }
+            if !any {
+                return Ok(false);
+            }
+            grouping.finish();
+            grouping.next(&mut self.frame, outer)?;
+            match &grouping.having {
+                Some(having) if !having.holds(outer.env(&self.frame))? => {}
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
     fn next_group(&mut self, outer: Outer<'_, S>) -> Result<bool> {
         let Some(grouping) = &mut self.grouping else { return Ok(false) };
+        if grouping.in_order {
+            return self.next_in_order(outer);
+        }
         if !std::mem::replace(&mut self.grouped, true) {
             while self.joined.next(&mut self.frame, outer)? {
-                grouping.step(outer.env(&self.frame))?;
+                let env = outer.env(&self.frame);
+                grouping.step(env)?;
+                if grouping.first_only && grouping.is_decided(env)? {
+                    break;
+                }
             }
             grouping.finish();
             for slot in &mut self.frame.slots {
@@ -133,7 +179,14 @@ impl<S: Store> Core<S> {
             let column = KeyColumn { collation: *collation, descending: false };
             key::push(&mut row, self.output(at, outer)?.as_ref(), column);
         }
-        Ok(self.distinct.as_mut().is_some_and(|distinct| distinct.seen.insert(row)))
+        Ok(self.distinct.as_mut().is_some_and(|distinct| {
+            if !distinct.in_order {
+                return distinct.seen.insert(row);
+            }
+            let is_new = distinct.last.as_ref() != Some(&row);
+            distinct.last = Some(row);
+            is_new
+        }))
     }
 
     #[inline]

@@ -157,6 +157,8 @@ pub(in crate::sql) enum Expr<S: Store> {
         negated: bool,
         operand: Box<Expr<S>>,
         set: Box<InSet>,
+        /// The values, in the order in which they stand.
+        list: Vec<Value>,
     },
     InQuery {
         negated: bool,
@@ -173,6 +175,8 @@ pub(in crate::sql) enum Expr<S: Store> {
     /// The first that is something.
     Coalesce(Vec<Expr<S>>),
     Call(Box<Call<S>>),
+    /// A condition that was said to hold for a share of the rows, as a logarithm.
+    Likely(i16, Box<Expr<S>>),
     /// The first column of the first row.
     Scalar(Box<RefCell<Subquery<S>>>),
     Exists(Box<RefCell<Subquery<S>>>),
@@ -243,6 +247,7 @@ impl<S: Store> Expr<S> {
                 Datum::Ref(ValueRef::Null)
             }
             Expr::Call(call) => call.eval(env)?,
+            Expr::Likely(_, condition) => return condition.eval(env),
             Expr::Scalar(query) => query.borrow_mut().scalar(env)?,
             Expr::Column(query, at) => Datum::Own(query.borrow_mut().column(*at, env)?),
             Expr::Raise(raise) => return Err(raise.eval(env)?),
@@ -293,7 +298,7 @@ impl<S: Store> Expr<S> {
                 }
                 if *negated { value::not(found) } else { found }
             }
-            Expr::InSet { negated, operand, set } => {
+            Expr::InSet { negated, operand, set, .. } => {
                 let found = set.holds(&[operand.eval(env)?]);
                 if *negated { value::not(found) } else { found }
             }

@@ -62,10 +62,19 @@ pub(in crate::sql) fn entry(table: &Table, index: &Index, values: &[Value], rowi
 }
 
 impl<S: Store> Writer<S> {
-    /// Brings rows that a query found into the order of the keys that their first columns are, in a table without rowids: SQLite
-    /// changes them in that order, however they were found.
+    /// Brings rows that a query found into the order of the rowids or keys that their first columns are: SQLite changes them in
+    /// that order, by whatever index they were found.
     pub(super) fn sort_by_key(&self, found: &mut [Vec<Value>]) {
-        let Some(primary) = self.table.primary() else { return };
+        if self.is_view() {
+            return;
+        }
+        let Some(primary) = self.table.primary() else {
+            found.sort_by_key(|row| match row.first() {
+                Some(Value::Integer(rowid)) => *rowid,
+                _ => i64::MIN,
+            });
+            return;
+        };
         let bytes = |row: &Vec<Value>| match row.first() {
             Some(Value::Blob(record)) => {
                 record::decode(record).map(|key| key::of(&key, &primary.order)).unwrap_or_default()

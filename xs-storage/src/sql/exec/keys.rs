@@ -47,7 +47,7 @@ impl<S: Store> Writer<S> {
             Key::Rowid => Some(self.table.rowid_conflict).filter(|_| numbered),
             Key::Index(at) => {
                 let index = self.table.indexes.get(*at)?;
-                let named = index.parts.iter().any(|part| assigned.contains(&Target::Column(part.column)));
+                let named = index.reads(&self.table).any(|column| assigned.contains(&Target::Column(column)));
                 index.unique.filter(|_| whole || named)
             }
         };
@@ -70,10 +70,13 @@ pub(super) fn not_unique(table: &Table, key: Key) -> Broken {
 /// The same, of an index.
 pub(super) fn not_unique_index(table: &Table, index: &Index) -> Broken {
     let column = |part: &crate::sql::catalog::IndexPart| format!("{}.{}", table.name, table.columns[part.column].name);
-    let columns: Vec<_> = index.parts.iter().map(column).collect();
+    let columns = match index.expressions.is_empty() {
+        true => index.parts.iter().map(column).collect::<Vec<_>>().join(", "),
+        false => format!("index '{}'", index.name),
+    };
     let code = match index.origin {
         crate::sql::catalog::Origin::PrimaryKey => ResultCode::PRIMARY_KEY,
         _ => ResultCode::UNIQUE,
     };
-    Broken { code, message: format!("UNIQUE constraint failed: {}", columns.join(", ")) }
+    Broken { code, message: format!("UNIQUE constraint failed: {columns}") }
 }

@@ -123,6 +123,8 @@ pub(in crate::sql) struct Query<S: Store> {
     pub(in crate::sql) sort: Option<Sort>,
     pub(in crate::sql) limit: Option<Expr<S>>,
     pub(in crate::sql) offset: Option<Expr<S>>,
+    /// How many rows it may give, as the planner counts.
+    pub(in crate::sql) estimate: i16,
     left: Option<Left>,
     nothing: Frame<S>,
 }
@@ -130,7 +132,7 @@ pub(in crate::sql) struct Query<S: Store> {
 impl<S: Store> Query<S> {
     pub(in crate::sql) fn new(body: Body<S>, columns: Vec<OutputColumn>) -> Self {
         let nothing = Frame { slots: Vec::new(), registers: Vec::new() };
-        Query { body, columns, sort: None, limit: None, offset: None, left: None, nothing }
+        Query { body, columns, sort: None, limit: None, offset: None, estimate: 200, left: None, nothing }
     }
 
     /// The table-valued function that this is.

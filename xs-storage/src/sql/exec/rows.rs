@@ -96,6 +96,13 @@ impl<S: Store> Rows<S> {
         self.at as i64 + self.passed
     }
 
+    /// To a row that was there before.
+    pub(in crate::sql) fn go_to(&mut self, number: i64) -> bool {
+        self.null = false;
+        self.at = usize::try_from(number).unwrap_or(usize::MAX);
+        self.at < self.count
+    }
+
     /// The query around this one begins: what was kept is old if it depends on that, or on another execution.
     pub(in crate::sql) fn restart(&mut self, run: u64) {
         if self.run != run || self.correlated || !self.keep {

@@ -136,6 +136,8 @@ pub(in crate::sql) struct Subquery<S: Store> {
     set: InSet,
     /// Which column is its value.
     pub(in crate::sql) column: usize,
+    /// Its rows, where they are looked up one by one.
+    list: Vec<Value>,
 }
 
 impl<S: Store> Subquery<S> {
@@ -148,12 +150,18 @@ impl<S: Store> Subquery<S> {
             row: Vec::new(),
             set: InSet::new(how),
             column: 0,
+            list: Vec::new(),
         }
     }
 
     /// Whether it depends on rows around it.
     pub(in crate::sql) fn is_correlated(&self) -> bool {
         self.correlated
+    }
+
+    /// How its columns are compared, where values are looked for in it.
+    pub(in crate::sql) fn how(&self) -> &[Comparison] {
+        &self.set.how
     }
 
     /// Begins again, unless the answer of this execution is known.
@@ -177,9 +185,9 @@ impl<S: Store> Subquery<S> {
         Ok(self.answer.clone().into_datum())
     }
 
-    /// A column of the first row; whoever wants others asks for the first one before.
+    /// A column of the first row. Where that depends on the rows around, whoever wants others asks for the first one before.
     pub(in crate::sql) fn column(&mut self, at: usize, env: Env<'_, S>) -> Result<Value> {
-        if at == 0 && self.begin(&env) {
+        if (at == 0 || !self.correlated) && self.begin(&env) {
             let outer = Outer { up: Some(&env), run: env.outer.run };
             self.row.clear();
             if self.query.next(outer)? {
@@ -197,6 +205,19 @@ impl<S: Store> Subquery<S> {
             self.answer = Value::Integer(i64::from(self.query.next(outer)?)).into();
         }
         Ok(self.answer.value == Value::Integer(1))
+    }
+
+    /// The first column of all its rows.
+    pub(in crate::sql) fn values(&mut self, env: Env<'_, S>, take: &mut dyn FnMut(Value)) -> Result<()> {
+        if self.begin(&env) {
+            let outer = Outer { up: Some(&env), run: env.outer.run };
+            self.list.clear();
+            while self.query.next(outer)? {
+                self.list.push(self.query.output(0, outer)?.into_value());
+            }
+        }
+        self.list.iter().cloned().for_each(take);
+        Ok(())
     }
 
     pub(in crate::sql) fn holds(&mut self, row: &[Datum<'_>], env: Env<'_, S>) -> Result<Option<bool>> {

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::expr::Expr;
 use super::frame::{Frame, Outer};
 use super::generated::into_registers;
+use super::indexed::IndexRules;
 use super::keyed::{Identities, entry};
 use super::keys::{Clause, Key, keys, not_unique, not_unique_index};
 use super::reader::{Reader, table_cursor};
@@ -39,6 +40,8 @@ pub(in crate::sql) struct Writer<S: Store> {
     pub(super) indexes: Vec<S::Cursor>,
     pub(in crate::sql) reader: Reader<S>,
     pub(super) identities: Identities,
+    /// What has to be computed for the indexes.
+    pub(in crate::sql) rules: IndexRules<S>,
     /// Where the largest rowid is kept, if it has to be.
     pub(in crate::sql) sequence_tree: Option<TreeId>,
 }
@@ -92,6 +95,7 @@ impl<S: Store> Writer<S> {
         let keys = keys(&table, conflict).into_iter().map(|key| (key, None)).collect();
         let (announce, free, sequence_tree) = (false, 0, None);
         let identities = Identities::default();
+        let rules = IndexRules { rules: Vec::new(), width: 0, plain: true };
         Writer {
             table,
             checks,
@@ -105,6 +109,7 @@ impl<S: Store> Writer<S> {
             indexes,
             reader,
             identities,
+            rules,
             sequence_tree,
         }
     }
@@ -121,7 +126,7 @@ impl<S: Store> Writer<S> {
 
     /// The row that was written last, or was to be.
     pub(super) fn values(&self) -> &[Value] {
-        &self.frame.registers
+        self.frame.registers.get(..self.table.columns.len()).unwrap_or_default()
     }
 
     /// Gives a row the types of the columns.
@@ -186,6 +191,7 @@ impl<S: Store> Writer<S> {
         }
         let rowid = self.identity_of_row().unwrap_or(rowid);
         let session = outer.run.session;
+        self.rules.extend(&mut self.frame, rowid, session)?;
         let mut replaced: SmallVec<[i64; 2]> = SmallVec::new();
         let mut typed = false;
         let all = self.keys.len();
@@ -203,6 +209,7 @@ impl<S: Store> Writer<S> {
                 Key::Rowid if old == Some(rowid) => continue,
                 Key::Rowid => (self.has(rowid, session)?.then_some(rowid), table.rowid_conflict),
                 Key::Index(index) => match table.indexes[index].unique {
+                    _ if !self.rules.has(index, &self.frame, session)? => continue,
                     Some(said) => (self.same(index, session)?, said),
                     None => continue,
                 },
@@ -336,7 +343,7 @@ impl<S: Store> Writer<S> {
     /// Puts the row in the registers to the table and its indexes.
     pub(super) fn put(&mut self, rowid: i64, old: Option<i64>, session: &Session<S>) -> Result<()> {
         let before = match old {
-            Some(old) => Some((old, self.row(old, session)?)),
+            Some(old) => Some((old, self.indexed_row(old, session)?)),
             None => None,
         };
         let mut store = session.store.borrow_mut();
@@ -346,15 +353,21 @@ impl<S: Store> Writer<S> {
             false => values[at].as_ref(),
         };
         let kept = |at: &usize| !self.table.columns[*at].is_virtual();
-        let record: SmallVec<[ValueRef<'_>; 16]> = (0..values.len()).filter(kept).map(stored).collect();
-        for index in &self.table.indexes {
+        let record: SmallVec<[ValueRef<'_>; 16]> = (0..self.table.columns.len()).filter(kept).map(stored).collect();
+        for (at, index) in self.table.indexes.iter().enumerate() {
             let new = entry(&self.table, index, values, rowid);
-            if let Some((old, before)) = &before {
-                let was = entry(&self.table, index, before, *old);
-                if was == new {
+            let stays = self.rules.has(at, &self.frame, session)?;
+            if let Some((old, before)) = &before
+                && self.rules.has(at, before, session)?
+            {
+                let was = entry(&self.table, index, &before.registers, *old);
+                if was == new && stays {
                     continue;
                 }
                 store.delete_record(index.root, &index.order, &refs(&was)[..index.order.len()])?;
+            }
+            if !stays {
+                continue;
             }
             store.insert_record(index.root, &index.order, &encode(&refs(&new)))?;
         }
@@ -370,6 +383,12 @@ impl<S: Store> Writer<S> {
         Ok(())
     }
 
+    /// The values of a row, and what its indexes have of it.
+    fn indexed_row(&mut self, rowid: i64, session: &Session<S>) -> Result<Frame<S>> {
+        let values = self.row(rowid, session)?;
+        self.rules.row(values, rowid, session)
+    }
+
     /// The values of a row.
     pub(super) fn row(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
         if !self.seek(rowid, session)? {
@@ -382,10 +401,13 @@ impl<S: Store> Writer<S> {
     /// Takes a row out of the table and its indexes.
     pub(super) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
         if !self.table.indexes.is_empty() {
-            let values = self.row(rowid, session)?;
+            let row = self.indexed_row(rowid, session)?;
             let mut store = session.store.borrow_mut();
-            for index in &self.table.indexes {
-                let entry = entry(&self.table, index, &values, rowid);
+            for (at, index) in self.table.indexes.iter().enumerate() {
+                if !self.rules.has(at, &row, session)? {
+                    continue;
+                }
+                let entry = entry(&self.table, index, &row.registers, rowid);
                 store.delete_record(index.root, &index.order, &refs(&entry)[..index.order.len()])?;
             }
         }
@@ -414,8 +436,13 @@ fn broken<S: Store>(session: &Session<S>, conflict: Conflict, broken: Broken) ->
     Err(Failure::new(broken.code, broken.message))
 }
 
-/// Fills an index with a table's rows.
-pub(in crate::sql) fn rebuild<S: Store>(session: &Session<S>, table: &Arc<Table>, index: &Index) -> Result<()> {
+/// Fills an index with a table's rows. `rules` are this index's alone.
+pub(in crate::sql) fn rebuild<S: Store>(
+    session: &Session<S>,
+    table: &Arc<Table>,
+    index: &Index,
+    rules: &IndexRules<S>,
+) -> Result<()> {
     let reader = Reader::of(session, table)?;
     let (mut cursor, mut found) = {
         let store = session.store.borrow();
@@ -424,8 +451,13 @@ pub(in crate::sql) fn rebuild<S: Store>(session: &Session<S>, table: &Arc<Table>
     let mut more = session.store.borrow_mut().first(&mut cursor)?;
     while more {
         session.store.borrow_mut().load(&mut cursor)?;
-        let values = reader.row(&cursor, session)?;
-        let entry = entry(table, index, &values, cursor.rowid());
+        let rowid = cursor.rowid();
+        let row = rules.row(reader.row(&cursor, session)?, rowid, session)?;
+        if !rules.has(0, &row, session)? {
+            more = session.store.borrow_mut().next(&mut cursor)?;
+            continue;
+        }
+        let entry = entry(table, index, &row.registers, rowid);
         let entry = refs(&entry);
         let key = &entry[..index.parts.len()];
         let mut store = session.store.borrow_mut();

@@ -10,7 +10,7 @@ use crate::sql::Parser;
 use crate::sql::ast::{Ident, Quote, Statement};
 use crate::sql::bind::Binder;
 use crate::sql::catalog::{Catalog, Index, Relation, Table};
-use crate::sql::exec::{Outer, Reader, Run, Session, entry, table_cursor};
+use crate::sql::exec::{Frame, Outer, Reader, Run, Session, entry, table_cursor};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::{Cursor, Store};
 use crate::sql::value::Value;
@@ -67,7 +67,7 @@ pub(super) fn check<S: Store>(session: &Session<S>, catalog: &Catalog, of: Optio
     // What can't be read can't be compared.
     if found.errors.is_empty() {
         for table in catalog.tables().filter(|other| table.is_none_or(|table| table.name == other.name)) {
-            rows(session, table, quick, &mut found)?;
+            rows(session, catalog, table, quick, &mut found)?;
             conditions(session, catalog, table, &mut found)?;
         }
     }
@@ -77,22 +77,38 @@ pub(super) fn check<S: Store>(session: &Session<S>, catalog: &Catalog, of: Optio
     Ok(found.errors.into_iter().map(|error| vec![error.into()]).collect())
 }
 
+/// An index that is compared with its table.
+struct Compared<'a, S: Store> {
+    number: usize,
+    index: &'a Index,
+    place: S::Cursor,
+    /// The rows that are to be in it.
+    count: u64,
+}
+
 /// Each row has an entry in each index, and no index has more.
-fn rows<S: Store>(session: &Session<S>, table: &Arc<Table>, quick: bool, found: &mut Found) -> Result<()> {
+fn rows<S: Store>(
+    session: &Session<S>,
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    quick: bool,
+    found: &mut Found,
+) -> Result<()> {
+    let rules = Binder::new(catalog, session, "").index_rules(table, table.indexes.iter().map(|index| &**index))?;
     let run = Run { session, params: &[], number: session.begin_run() };
     let reader = Reader::of(session, table)?;
     let mut cursor = table_cursor(&*session.store.borrow(), table);
-    let mut indexes: Vec<(&Index, S::Cursor)> = Vec::new();
+    let mut indexes: Vec<Compared<'_, S>> = Vec::new();
     for (number, index) in table.indexes.iter().enumerate() {
         if !quick && !table.is_key(number) {
-            indexes.push((&**index, session.store.borrow().index_cursor(index.root, index.order.clone())));
+            let place = session.store.borrow().index_cursor(index.root, index.order.clone());
+            indexes.push(Compared { number, index, place, count: 0 });
         }
     }
-    let (mut count, mut nth) = (0_u64, 0);
+    let mut nth = 0;
     let mut more = session.store.borrow_mut().first(&mut cursor)?;
     while more {
         run.check()?;
-        count += 1;
         nth += 1;
         session.store.borrow_mut().load(&mut cursor)?;
         let values = reader.row(&cursor, session)?;
@@ -104,9 +120,17 @@ fn rows<S: Store>(session: &Session<S>, table: &Arc<Table>, quick: bool, found: 
                 found.add(format!("non-{kind} value in {}.{}", table.name, column.name));
             }
         }
+        let row = match quick {
+            true => Frame { slots: Vec::new(), registers: values },
+            false => rules.row(values, cursor.rowid(), session)?,
+        };
         let mut store = session.store.borrow_mut();
-        for (index, place) in &mut indexes {
-            let entry = entry(table, index, &values, cursor.rowid());
+        for Compared { number, index, place, count } in &mut indexes {
+            if !rules.has(*number, &row, session)? {
+                continue;
+            }
+            *count += 1;
+            let entry = entry(table, index, &row.registers, cursor.rowid());
             let entry: Vec<ValueRef<'_>> = entry.iter().map(|value| value.as_ref()).collect();
             let parts = &entry[..index.parts.len()];
             if index.unique.is_some() && !parts.iter().any(|value| value.is_null()) {
@@ -127,7 +151,7 @@ fn rows<S: Store>(session: &Session<S>, table: &Arc<Table>, quick: bool, found: 
         }
         more = store.next(&mut cursor)?;
     }
-    for (index, mut place) in indexes {
+    for Compared { index, mut place, count, .. } in indexes {
         let mut store = session.store.borrow_mut();
         let mut entries = 0;
         let mut more = store.first(&mut place)?;

@@ -194,6 +194,10 @@ impl Store for sqlite::Database {
         Ok(cursor.place.seek_columns(self, columns)?)
     }
 
+    fn seek_behind(&mut self, cursor: &mut FileCursor, columns: &[ValueRef<'_>]) -> Result<bool> {
+        Ok(cursor.place.seek_behind(self, columns)?)
+    }
+
     fn load(&mut self, cursor: &mut FileCursor) -> Result<()> {
         cursor.place.payload(self)?;
         Ok(())

@@ -325,6 +325,19 @@ impl Store for Memory {
         }
     }
 
+    fn seek_behind(&mut self, cursor: &mut MemoryCursor, columns: &[ValueRef<'_>]) -> Result<bool> {
+        cursor.changes = self.changes;
+        match (&mut cursor.place, self.tree(cursor.tree)?) {
+            (Place::Index(batch, order), Tree::Index(map)) => {
+                let mut prefix = key::of(columns, order);
+                // No value's key begins with it.
+                prefix.push(0xFF);
+                Ok(batch.start(map, Bound::Included(prefix.into()), Way::Forward, 1))
+            }
+            _ => Err(wrong_kind()),
+        }
+    }
+
     #[inline]
     fn load(&mut self, _: &mut MemoryCursor) -> Result<()> {
         Ok(())

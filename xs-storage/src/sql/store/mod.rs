@@ -150,6 +150,8 @@ pub trait Store {
     fn seek(&mut self, cursor: &mut Self::Cursor, rowid: i64) -> Result<Option<Ordering>>;
     /// To the first record that begins with these columns, or the next one behind, and which of the two.
     fn seek_columns(&mut self, cursor: &mut Self::Cursor, columns: &[ValueRef<'_>]) -> Result<Option<Ordering>>;
+    /// To the first record behind all that begin with these columns; false if there is none.
+    fn seek_behind(&mut self, cursor: &mut Self::Cursor, columns: &[ValueRef<'_>]) -> Result<bool>;
     /// Makes the entry's record ready to be borrowed.
     fn load(&mut self, cursor: &mut Self::Cursor) -> Result<()>;
 

@@ -198,6 +198,10 @@ pub fn like(
     escape: Option<ValueRef<'_>>,
     kind: PatternKind,
 ) -> Result<Option<bool>, PatternError> {
+    // Bytes are no text, whatever is in them: so an index of text finds all that matches.
+    if matches!(text, ValueRef::Blob(_)) || matches!(pattern, ValueRef::Blob(_)) {
+        return Ok(Some(false));
+    }
     let (mut room, mut escape_room) = (NumberText::new(), NumberText::new());
     let pattern = pattern.text_in(&mut room);
     if pattern.is_some_and(|pattern| pattern.len() > Pattern::LONGEST) {
