@@ -109,6 +109,7 @@ transcripts![
     functions,
     generated,
     indexes,
+    joined_kinds,
     json_functions,
     returning,
     row_values,

@@ -38,9 +38,24 @@ fn output(name: &str) -> OutputColumn {
     OutputColumn { name: name.into(), affinity, collation: None, declared: "".into() }
 }
 
+/// Whether an aggregate's answer is JSON.
+fn gives_json(name: &str) -> bool {
+    ["json_group_array", "json_group_object"].iter().any(|json| json.eq_ignore_ascii_case(name))
+}
+
+/// An aggregate's answer without its mark: JSON that comes to windows from groups is text.
+pub(super) fn unmarked<S: Store>(arg: &ast::Expr, bound: Expr<S>) -> Expr<S> {
+    match (arg, bound) {
+        (ast::Expr::Call(call), Expr::Call(mut mark)) if gives_json(&call.name.text) && mark.args.len() == 1 => {
+            mark.args.remove(0)
+        }
+        (_, bound) => bound,
+    }
+}
+
 /// An aggregate's answer, marked as JSON where it is that.
 pub(super) fn aggregated<S: Store>(name: &str, answer: Expr<S>) -> Expr<S> {
-    if !["json_group_array", "json_group_object"].iter().any(|json| json.eq_ignore_ascii_case(name)) {
+    if !gives_json(name) {
         return answer;
     }
     let mark = |context: &mut Context<'_>, args: &[ValueRef<'_>]| {

@@ -23,6 +23,7 @@ mod operators;
 mod pair;
 mod parameters;
 mod recursive;
+mod results;
 mod returning;
 mod select;
 mod sets;

@@ -254,8 +254,8 @@ impl<'q, S: Store> Binder<'q, S> {
         if let Some(windows) = self.window_level() {
             windows.allowed = true;
         }
-        let register = bound?;
-        Ok(Bound::plain(Expr::Local(Place::Register(register))))
+        let answer = Expr::Local(Place::Register(bound?));
+        Ok(Bound::plain(super::function::aggregated(name, answer)))
     }
 
     /// The innermost level's windows, where rows already have what windows see.
@@ -267,9 +267,9 @@ impl<'q, S: Store> Binder<'q, S> {
     fn over(&mut self, call: &'q ast::Call, over: &'q Over, args: &'q [ast::Expr], callee: Callee) -> Result<u16> {
         let (mut registers, mut collation) = (Vec::with_capacity(args.len()), None);
         for arg in args {
-            let arg = self.expr(arg)?;
-            collation = collation.or(arg.collation);
-            registers.push(self.computed(arg.expr)?);
+            let bound = self.expr(arg)?;
+            collation = collation.or(bound.collation);
+            registers.push(self.computed(super::function::unmarked(arg, bound.expr))?);
         }
         let definitions = self.window_level().map_or(&[][..], |windows| windows.definitions);
         let mut shape = match over {

@@ -26,6 +26,7 @@ mod candidate;
 mod either;
 mod explain;
 mod finder;
+mod known;
 mod like;
 pub(in crate::sql) mod logest;
 mod order;
@@ -43,17 +44,14 @@ use logest::LogEst;
 use order::Ordered;
 use slots::{Chosen, Slots, choose};
 pub(in crate::sql) use stats::Counted;
-use stats::Statistics;
 use term::{Indexed, Term};
 pub(in crate::sql) use wish::Wish;
 use wish::WishKind;
 
 use super::ast::{self, JoinKind};
 use super::bind::{Binder, FromTable, Rows};
-use super::catalog::{Index, Origin, Relation, Table};
-use super::exec::{
-    Access, Body, Expr, Frame, Joined, Loop, Query, QueryRows, Slot, TableRow, Until, places, table_cursor,
-};
+use super::catalog::{Relation, Table};
+use super::exec::{Access, Expr, Frame, Joined, Loop, QueryRows, Slot, TableRow, Until, places, table_cursor};
 use super::failure::{Failure, Result};
 use super::store::Store;
 use super::value::Affinity;
@@ -278,101 +276,6 @@ impl<'q, S: Store> Binder<'q, S> {
         Ok(of)
     }
 
-    fn statistics(
-        &self,
-        tables: &[FromTable<'q, S>],
-        of: &OfIndexes<S>,
-        terms: &[Term<S>],
-        last_right: Option<usize>,
-    ) -> Vec<Statistics> {
-        let made = |(slot, from): (usize, &FromTable<'q, S>)| {
-            let keeps_right = keeps_right(from.kind);
-            let table = match &from.rows {
-                Rows::Table(table) => table,
-                Rows::Query(query, correlated) => {
-                    let function = query.function().is_some();
-                    return Statistics {
-                        rows: if function { 46 } else { query.estimate },
-                        width: 20,
-                        columns: query.columns.len(),
-                        query: true,
-                        has_rowid: false,
-                        function,
-                        scan_only: true,
-                        automatic: !correlated && !keeps_right && !function,
-                        forced: None,
-                        not_indexed: false,
-                        trees: Vec::new(),
-                    };
-                }
-            };
-            let affinities = of.affinities.iter().filter(|(of, ..)| *of == slot);
-            let affinities: Vec<_> = affinities.map(|(_, column, affinity)| (*column, *affinity)).collect();
-            let counted = |index: Option<&str>| self.catalog.counted(&table.name, index);
-            // What is the table has its name.
-            let counted_of = |nth: usize, index: &Index| match table.is_key(nth) {
-                true => counted(Some(&table.name)),
-                false => counted(Some(&index.name)),
-            };
-            let mut whole = table.indexes.iter().enumerate().rev().filter(|(_, index)| index.filter.is_none());
-            let rows = stats::rows(counted(None))
-                .or_else(|| whole.find_map(|(nth, index)| stats::rows(counted_of(nth, index))))
-                .unwrap_or_else(stats::unknown);
-            let mut trees = Vec::with_capacity(table.indexes.len());
-            for (nth, index) in table.indexes.iter().enumerate() {
-                let mut tree = stats::tree(table, index, rows, counted_of(nth, index), &affinities);
-                tree.covers = self.level_covers(slot, table, index);
-                let bound = |(at, _): &(usize, ast::Expr)| affinities.iter().any(|(column, _)| column == at);
-                tree.usable = index.expressions.iter().all(bound);
-                if index.filter.is_some() {
-                    let filter = of.filters.iter().find(|(of, at, _)| *of == slot && *at == nth);
-                    let may = |term: &Term<S>| match term.own {
-                        Some(own) => own == slot,
-                        None => !is_outer(from.kind) && last_right.is_none_or(|right| slot > right),
-                    };
-                    tree.usable &= filter.is_some_and(|(_, _, filter)| partial::implied(filter, terms, &may));
-                }
-                trees.push(tree);
-            }
-            let by_name = match from.indexed {
-                Some(ast::Indexed::By(name)) => table.indexes.iter().position(|index| name.is(&index.name)),
-                _ => None,
-            };
-            let not_indexed = matches!(from.indexed, Some(ast::Indexed::Not));
-            Statistics {
-                rows,
-                width: stats::width(table),
-                columns: table.columns.len(),
-                query: false,
-                has_rowid: table.key.is_none(),
-                function: false,
-                scan_only: keeps_right,
-                automatic: by_name.is_none() && !not_indexed && !keeps_right && !self.changes && table.key.is_none(),
-                forced: by_name,
-                not_indexed,
-                trees,
-            }
-        };
-        tables.iter().enumerate().map(made).collect()
-    }
-
-    /// Whether an index has all columns of a slot that are read. What reads a column that is computed is taken to read all.
-    fn level_covers(&self, slot: usize, table: &Table, index: &Index) -> bool {
-        let Some(columns) = self.columns_of(slot) else { return false };
-        if table.primary().is_some_and(|primary| primary.root == index.root) {
-            return true;
-        }
-        // Of an index that came with its table, SQLite doesn't count what stands behind its parts.
-        let behind = if index.origin == Origin::Create { &index.behind[..] } else { &[] };
-        let is_part = |column: usize| index.parts.iter().chain(behind).any(|part| part.column == column);
-        let has = |column: usize| table.rowid_column == Some(column) || is_part(column);
-        let read = |column: u16| table.columns.get(usize::from(column));
-        match columns.iter().any(|column| read(*column).is_some_and(|column| column.generated.is_some())) {
-            true => (0..table.columns.len()).all(has),
-            false => columns.iter().all(|column| has(usize::from(*column))),
-        }
-    }
-
     fn slot(&mut self, slot: usize, table: &Table, index: Option<usize>) -> Slot<S> {
         let covered = index.filter(|index| self.level_covers(slot, table, &table.indexes[*index])).map(|index| {
             let place = |column: usize| table.indexes[index].place(column);
@@ -389,104 +292,6 @@ impl<'q, S: Store> Binder<'q, S> {
         row.key = places(table, index.map(|index| &**index));
         Slot::Table(row)
     }
-
-    fn right_lines(&self, tables: &[FromTable<'q, S>]) -> Vec<(u32, String)> {
-        let mut lines = Vec::new();
-        for (slot, table) in tables.iter().enumerate().filter(|(_, table)| keeps_right(table.kind)) {
-            let shown = name_of(table, slot);
-            let name = match &table.rows {
-                Rows::Table(table) => table.name.to_string(),
-                Rows::Query(..) => origin_of(table, slot),
-            };
-            lines.push((self.depth(), format!("RIGHT-JOIN {name}")));
-            lines.push((self.depth() + 1, format!("SCAN {shown}")));
-        }
-        lines
-    }
-
-    /// Says what the loops do, as `EXPLAIN QUERY PLAN` shows it.
-    fn explain(&mut self, tables: &mut [FromTable<'q, S>], chosen: &[Candidate], terms: &[Term<S>], extreme: bool) {
-        if !self.explains {
-            return;
-        }
-        let depth = self.depth();
-        let count = tables.len();
-        for slot in 0..count {
-            let plan = std::mem::take(&mut tables[slot].plan);
-            if let Rows::Query(query, _) = &tables[slot].rows {
-                if is_quiet(query, &plan) {
-                    continue;
-                }
-                let next = tables.get(1).is_none_or(|next| matches!(next.kind, JoinKind::Left | JoinKind::Cross));
-                let once = !matches!(query.body, Body::Shared(_));
-                let how = if once && slot == 0 && (count == 1 || next) { "CO-ROUTINE" } else { "MATERIALIZE" };
-                self.plan.push((depth, format!("{how} {}", origin_of(&tables[slot], slot))));
-                self.plan.extend(plan);
-            }
-        }
-        let mut done = 0;
-        self.show_pending(done);
-        for one in chosen {
-            done |= bit(one.slot);
-            let from = &tables[one.slot];
-            let name = name_of(from, one.slot);
-            let left = if matches!(from.kind, JoinKind::Left | JoinKind::Full) { " LEFT-JOIN" } else { "" };
-            let table = match &from.rows {
-                Rows::Table(table) => Some(&**table),
-                Rows::Query(..) => None,
-            };
-            if let Some(call) = match &from.rows {
-                Rows::Query(query, _) => query.function(),
-                Rows::Table(_) => None,
-            } {
-                let number = call.index().unwrap_or(0);
-                self.plan.push((depth, format!("SCAN {name} VIRTUAL TABLE INDEX {number}:{left}")));
-                self.show_pending(done);
-                continue;
-            }
-            let mut lines = explain::lines(&name, table, one, terms, extreme);
-            if let (Way::Automatic(used), [first]) = (&one.way, &mut lines[..]) {
-                let column = |(term, probe): &(usize, usize)| {
-                    let column = terms.get(*term)?.probes.get(*probe)?.column?;
-                    match &from.rows {
-                        Rows::Table(table) => table.columns.get(column).map(|column| &*column.name),
-                        Rows::Query(query, _) => query.columns.get(column).map(|column| &*column.name),
-                    }
-                };
-                let columns: Vec<&str> = used.iter().filter_map(column).collect();
-                let partial = terms.iter().any(|term| {
-                    let own = term.own.is_some() == is_outer(from.kind);
-                    own && term.mask == bit(one.slot) && term.follows.is_none()
-                });
-                first.1 = explain::automatic(&name, &columns, partial);
-            }
-            if let Some(first) = lines.first_mut() {
-                first.1.push_str(left);
-            }
-            self.plan.extend(lines.into_iter().map(|(deeper, line)| (depth + deeper, line)));
-            self.show_pending(done);
-        }
-    }
-}
-
-/// Whether the plan has nothing to say of a query itself: of a function, of what was said before, of the row at hand.
-fn is_quiet<S: Store>(query: &Query<S>, plan: &[(u32, String)]) -> bool {
-    match query.body {
-        Body::Function(_) | Body::Current(_) => true,
-        Body::Shared(_) => plan.is_empty(),
-        _ => false,
-    }
-}
-
-fn name_of<S: Store>(table: &FromTable<'_, S>, slot: usize) -> String {
-    if let Some(flat) = &table.flat {
-        return flat.name.to_string();
-    }
-    if table.name.is_empty() { format!("(subquery-{})", slot + 1) } else { table.name.to_string() }
-}
-
-fn origin_of<S: Store>(table: &FromTable<'_, S>, slot: usize) -> String {
-    table.origin.as_ref().map_or_else(|| name_of(table, slot), |origin| origin.to_string())
 }
 
 fn check_indexed<S: Store>(tables: &[FromTable<'_, S>]) -> Result<()> {

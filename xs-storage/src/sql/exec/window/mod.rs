@@ -19,8 +19,10 @@ mod slide;
 
 pub(in crate::sql) use extent::{Edge, Extent};
 
+use smallvec::SmallVec;
+
 use super::aggregate::Begin;
-use super::expr::Expr;
+use super::expr::{Datum, Expr};
 use super::frame::{Frame, Outer};
 use super::sort::{SortKey, compare};
 use crate::row::{Collation, ValueRef};
@@ -72,6 +74,8 @@ pub(in crate::sql) struct Windows<S: Store> {
     pub(in crate::sql) passes: Vec<WindowPass<S>>,
     /// The registers of each row.
     rows: Vec<Vec<Value>>,
+    /// Of each row, the registers that have JSON.
+    json: Vec<SmallVec<[u16; 2]>>,
     order: Vec<u32>,
     next: usize,
     /// All rows came and have their answers.
@@ -85,6 +89,7 @@ impl<S: Store> Default for Windows<S> {
             computed: Vec::new(),
             passes: Vec::new(),
             rows: Vec::new(),
+            json: Vec::new(),
             order: Vec::new(),
             next: 0,
             ready: false,
@@ -95,6 +100,7 @@ impl<S: Store> Default for Windows<S> {
 impl<S: Store> Windows<S> {
     pub(in crate::sql) fn reset(&mut self) {
         self.rows.clear();
+        self.json.clear();
         self.order.clear();
         (self.next, self.ready) = (0, false);
     }
@@ -105,10 +111,21 @@ impl<S: Store> Windows<S> {
 
     /// Takes the row at hand.
     pub(super) fn take(&mut self, frame: &mut Frame<S>, outer: Outer<'_, S>) -> Result<()> {
-        for (expr, register) in self.captured.iter().chain(&self.computed) {
+        for (expr, register) in &self.captured {
             let value = expr.eval(outer.env(frame))?.into_value();
             frame.registers[usize::from(*register)] = value;
         }
+        // A column is no JSON any more when it comes to windows; what a call makes of it may be.
+        let mut json = SmallVec::new();
+        for (expr, register) in &self.computed {
+            let datum = expr.eval(outer.env(frame))?;
+            if matches!(datum, Datum::Json(_)) {
+                json.push(*register);
+            }
+            let value = datum.into_value();
+            frame.registers[usize::from(*register)] = value;
+        }
+        self.json.push(json);
         let empty = vec![Value::Null; frame.registers.len()];
         self.rows.push(std::mem::replace(&mut frame.registers, empty));
         Ok(())
@@ -132,7 +149,7 @@ impl<S: Store> Windows<S> {
                 let first = &rows[order[start] as usize];
                 let same = |at: &&u32| compare(&pass.partition_by, first, &rows[**at as usize]).is_eq();
                 let end = start + order[start..].iter().take_while(same).count();
-                let partition = Partition::new(rows, &order[start..end], &pass.order_by);
+                let partition = Partition::new(rows, &self.json, &order[start..end], &pass.order_by);
                 let extents = pass.extent.of(&partition, outer.env(frame))?;
                 let mut answers = Vec::with_capacity(pass.calls.len());
                 for call in &pass.calls {
@@ -165,6 +182,7 @@ impl<S: Store> Windows<S> {
 /// Rows that belong together, in their order.
 struct Partition<'a> {
     rows: &'a [Vec<Value>],
+    json: &'a [SmallVec<[u16; 2]>],
     order: &'a [u32],
     keys: &'a [SortKey],
     /// Where each group of peers begins, and behind the last one the end.
@@ -174,7 +192,12 @@ struct Partition<'a> {
 }
 
 impl<'a> Partition<'a> {
-    fn new(rows: &'a [Vec<Value>], order: &'a [u32], keys: &'a [SortKey]) -> Partition<'a> {
+    fn new(
+        rows: &'a [Vec<Value>],
+        json: &'a [SmallVec<[u16; 2]>],
+        order: &'a [u32],
+        keys: &'a [SortKey],
+    ) -> Partition<'a> {
         let mut groups = Vec::new();
         let mut group_of = Vec::with_capacity(order.len());
         for (at, row) in order.iter().enumerate() {
@@ -185,7 +208,7 @@ impl<'a> Partition<'a> {
             group_of.push(groups.len() - 1);
         }
         groups.push(order.len());
-        Partition { rows, order, keys, groups, group_of }
+        Partition { rows, json, order, keys, groups, group_of }
     }
 
     fn len(&self) -> usize {
@@ -196,6 +219,13 @@ impl<'a> Partition<'a> {
     fn peers(&self, at: usize) -> (usize, usize) {
         let group = self.group_of[at];
         (self.groups[group], self.groups[group + 1])
+    }
+
+    /// Which arguments of a call are JSON, a bit each.
+    fn subtypes(&self, at: usize, args: &[u16]) -> u128 {
+        let json = &self.json[self.order[at] as usize];
+        let of = args.iter().take(128).enumerate().filter(|(_, arg)| json.contains(arg));
+        of.fold(0, |bits, (number, _)| bits | 1 << number)
     }
 
     fn value(&self, at: usize, register: usize) -> ValueRef<'a> {

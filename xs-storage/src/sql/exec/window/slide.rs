@@ -84,8 +84,12 @@ impl<'a, S: Store> Slide<'a, S> {
     fn step(&mut self, at: usize) -> Result<()> {
         self.outer.run.check()?;
         let Some(args) = self.args(at) else { return Ok(()) };
+        let subtypes = self.partition.subtypes(at, &self.call.args);
         let Slide { call, outer, state, .. } = self;
-        outer.run.session.in_context(call.collation, |context| state.step(context, &args))
+        outer.run.session.in_context(call.collation, |context| {
+            context.subtypes = subtypes;
+            state.step(context, &args)
+        })
     }
 
     fn inverse(&mut self, at: usize) -> Result<()> {
