@@ -103,6 +103,8 @@ transcripts![
     changing_views,
     common_tables,
     durability,
+    foreign_key_actions,
+    foreign_key_tables,
     foreign_keys,
     functions,
     generated,

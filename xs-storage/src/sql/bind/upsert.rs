@@ -14,6 +14,9 @@ use crate::sql::store::Store;
 impl<'q, S: Store> Binder<'q, S> {
     /// Binds the clauses of an `INSERT` to it.
     pub(super) fn upserts(&mut self, insert: &mut Insert<S>, tree: &'q ast::Insert) -> Result<()> {
+        if tree.upserts.is_empty() {
+            return Ok(());
+        }
         let table = insert.writer.table.clone();
         let name = tree.target.alias.as_ref().map_or(&table.name, |alias| &alias.text).clone();
         let mut named = Vec::with_capacity(tree.upserts.len());

@@ -62,10 +62,12 @@ pub(in crate::sql) fn entry(table: &Table, index: &Index, values: &[Value], rowi
 }
 
 impl<S: Store> Writer<S> {
-    /// Brings rows that a query found into the order of the keys that their first columns are, in a table without rowids: SQLite
-    /// changes them in that order, however they were found.
+    /// Brings rows that a query found into the order of the rowids or keys that their first columns are: SQLite changes them in
+    /// that order, however they were found, unless it changes them as it finds them, where that makes no difference.
     pub(super) fn sort_by_key(&self, found: &mut [Vec<Value>]) {
-        let Some(primary) = self.table.primary() else { return };
+        let Some(primary) = self.table.primary() else {
+            return found.sort_by_key(|row| if let Some(Value::Integer(rowid)) = row.first() { *rowid } else { 0 });
+        };
         let bytes = |row: &Vec<Value>| match row.first() {
             Some(Value::Blob(record)) => {
                 record::decode(record).map(|key| key::of(&key, &primary.order)).unwrap_or_default()

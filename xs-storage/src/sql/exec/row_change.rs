@@ -150,8 +150,8 @@ impl RowChange {
                     self.phase = Phase::Check;
                     if !rules.hooks.before.is_empty() {
                         // What is inserted to a view stays as it was given.
-                        if self.event == Event::Update || !writer.is_view() {
-                            writer.announced(&mut self.new, outer)?;
+                        if self.event == Event::Update || self.event == Event::Insert && !writer.is_view() {
+                            writer.announced(&mut self.new, self.rowid, outer)?;
                         }
                         return Ok(Progress::Fire(self.firing(writer, &rules.hooks.before)));
                     }
