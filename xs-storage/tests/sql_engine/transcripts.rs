@@ -98,6 +98,7 @@ macro_rules! transcripts {
 transcripts![
     alter_add,
     alter_drop,
+    alter_kinds,
     alter_rename,
     basics,
     changing_views,
