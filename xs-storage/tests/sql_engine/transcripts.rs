@@ -98,6 +98,7 @@ macro_rules! transcripts {
 transcripts![
     alter_add,
     alter_drop,
+    alter_kinds,
     alter_rename,
     analyze,
     basics,
@@ -105,6 +106,8 @@ transcripts![
     changing_views,
     common_tables,
     durability,
+    foreign_key_actions,
+    foreign_key_tables,
     foreign_keys,
     functions,
     generated,

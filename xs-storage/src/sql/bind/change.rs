@@ -138,7 +138,7 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let reads = self.reads.len();
         let source = insert.source.as_ref().map(|source| self.select(source)).transpose()?.map(|(query, _)| query);
-        let mut hooks = self.hooks(&table, Event::Insert);
+        let hooks = self.hooks(&table, Event::Insert);
         let gather = hooks.has_triggers() || self.reads[reads..].contains(&table.root);
         if let Some(source) = &source
             && source.columns.len() != targets.len()
@@ -150,22 +150,24 @@ impl<'q, S: Store> Binder<'q, S> {
             }));
         }
         let writer = self.writer(&table, conflict)?;
-        let single = source.as_ref().is_none_or(Query::is_one_row)
-            && !hooks.has_triggers()
-            && insert.upserts.is_empty()
-            && insert.returning.is_empty();
-        // What is not named is there as well, but a rowid that is made is new.
-        let own = table.rowid_column.map_or(Target::Rowid, Target::Column);
-        let named = source.is_some() && targets.iter().any(|target| *target == Target::Rowid || *target == own);
-        let mut given: Vec<_> = (0..table.columns.len()).map(Target::Column).collect();
-        given.retain(|target| named || *target != own);
-        given.extend(named.then_some(Target::Rowid));
-        let single = single && self.within.is_none() && !writer.may_replace(&given, false);
-        self.watch(&mut hooks, &table, &Watched::Insert { single })?;
         let deletes = Hooks::default();
         let (returning, upserts, state) = (None, Vec::new(), Inserting::default());
         let mut bound = Insert { writer, source, targets, gather, hooks, deletes, upserts, returning, state };
         self.upserts(&mut bound, insert)?;
+        // What is not named is there as well, but a rowid that is made is new.
+        let own = table.rowid_column.map_or(Target::Rowid, Target::Column);
+        let named = bound.names_rowid();
+        let mut given: Vec<_> = (0..table.columns.len()).map(Target::Column).collect();
+        given.retain(|target| named || *target != own);
+        given.extend(named.then_some(Target::Rowid));
+        let single = bound.source.as_ref().is_none_or(Query::is_one_row)
+            && !bound.hooks.has_triggers()
+            && bound.upserts.iter().all(|upsert| upsert.hooks.is_empty())
+            && insert.returning.is_empty()
+            && self.within.is_none()
+            && !self.session.violations.defer.get()
+            && !bound.writer.may_replace(&given, false);
+        self.watch(&mut bound.hooks, &table, &Watched::Insert { single })?;
         let ways = 1 + bound.upserts.len();
         bound.returning = self.returning(&insert.returning, &table, Side::New, ways)?;
         self.expect(&bound.hooks.before, conflict)?;

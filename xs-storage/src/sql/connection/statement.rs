@@ -8,9 +8,9 @@ use super::program::{Bound, Program};
 use super::{FromValue, Params, alter, analyze, schema, transaction, trigger, vacuum};
 use crate::row::ValueRef;
 use crate::sql::Parser;
-use crate::sql::ast::Statement as Tree;
+use crate::sql::ast::{Conflict, Statement as Tree};
 use crate::sql::catalog::Catalog;
-use crate::sql::exec::{Datum, Outer, OutputColumn, Query, Reading, Run, Session, run as run_task};
+use crate::sql::exec::{Datum, Outer, OutputColumn, Query, Reading, Run, Session, Task, run as run_task};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::Store;
 use crate::sql::value::Value;
@@ -163,8 +163,8 @@ impl<'c, S: Store> Statement<'c, S> {
                 }
                 query.reset();
             }
-            Some(Program::Insert(insert)) => changed(session, || run_task(&mut **insert, outer))?,
-            Some(Program::Change(change)) => changed(session, || run_task(&mut **change, outer))?,
+            Some(Program::Insert(insert)) => changed(&mut **insert, outer)?,
+            Some(Program::Change(change)) => changed(&mut **change, outer)?,
             Some(Program::Pragma(pragma, rows)) => {
                 *rows = match pragma.writes() {
                     true => transaction::writing(session, || pragma.run(session, catalog))?,
@@ -218,11 +218,13 @@ fn is_about_transactions(tree: &Tree) -> bool {
     )
 }
 
-fn changed<S: Store>(session: &Session<S>, run: impl FnOnce() -> Result<i64>) -> Result<()> {
-    let changes = transaction::writing(session, run)?;
-    session.changes.set(changes);
-    session.total_changes.set(session.total_changes.get() + changes);
-    Ok(())
+fn changed<S: Store>(task: &mut dyn Task<S>, outer: Outer<'_, S>) -> Result<()> {
+    let session = outer.run.session;
+    let done = transaction::writing(session, || run_task(task, outer));
+    // Of a statement that fails, only `FAIL` leaves something.
+    let kept = done.is_ok() || session.consequence.replace(Conflict::Abort) == Conflict::Fail;
+    session.count(if kept { task.changed() } else { 0 });
+    done.map(drop)
 }
 
 fn other<S: Store>(session: &Session<S>, catalog: &Catalog, tree: &Tree, text: &str) -> Result<()> {

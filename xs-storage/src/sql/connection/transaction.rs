@@ -17,7 +17,7 @@ pub(super) fn begin_store<S: Store>(session: &Session<S>) -> Result<()> {
     Ok(())
 }
 
-/// Does something that writes, whole or not at all.
+/// Does something that writes, whole or not at all; but if it fails and leaves something, the consequence stays `FAIL`.
 pub(super) fn writing<S: Store, T>(session: &Session<S>, act: impl FnOnce() -> Result<T>) -> Result<T> {
     begin_store(session)?;
     let depth = session.savepoints.borrow().len();
@@ -25,7 +25,10 @@ pub(super) fn writing<S: Store, T>(session: &Session<S>, act: impl FnOnce() -> R
     session.consequence.set(Conflict::Abort);
     let violations = session.violations.begin_statement();
     let done = session.violations.end_statement(act(), &session.consequence);
-    let consequence = session.consequence.replace(Conflict::Abort);
+    let consequence = session.consequence.get();
+    if done.is_ok() || consequence != Conflict::Fail {
+        session.consequence.set(Conflict::Abort);
+    }
     match &done {
         Err(_) if consequence == Conflict::Rollback => {
             roll_back(session)?;
@@ -41,6 +44,7 @@ pub(super) fn writing<S: Store, T>(session: &Session<S>, act: impl FnOnce() -> R
     session.store.borrow_mut().release(depth)?;
     if !session.in_transaction.get() {
         if let Err(failed) = session.violations.check_transaction() {
+            session.consequence.set(Conflict::Abort);
             roll_back(session)?;
             return Err(failed);
         }

@@ -238,7 +238,9 @@ impl<S: Store> Change<S> {
         while self.rows.next(outer)? {
             rows.push(whole(&self.rows, outer)?);
         }
-        self.writer.sort_by_key(&mut rows);
+        if !self.writer.is_view() && self.keeps_order() {
+            self.writer.sort_by_key(&mut rows);
+        }
         let joins = self.sets.as_ref().is_some_and(|sets| sets.values.is_none());
         if joins && !self.writer.is_view() {
             // A join may find a row several times: the last counts.
@@ -252,6 +254,20 @@ impl<S: Store> Change<S> {
         }
         self.state.rows = rows.into_iter();
         Ok(())
+    }
+
+    /// Whether somebody may see in which order rows are changed.
+    fn keeps_order(&self) -> bool {
+        let moves = |sets: &Sets<S>| {
+            let rowid = self.writer.table.rowid_column.map_or(Target::Rowid, Target::Column);
+            let unique = self.writer.table.indexes.iter().filter(|index| index.unique.is_some());
+            let mut keys = unique.flat_map(|index| &index.parts).map(|part| Target::Column(part.column));
+            sets.targets.contains(&Target::Rowid)
+                || sets.targets.contains(&rowid)
+                || keys.any(|key| sets.targets.contains(&key))
+        };
+        let told = self.returning.is_some() || !self.hooks.is_empty() || !self.deletes.is_empty();
+        told || self.writer.table.key.is_some() || self.sets.as_ref().is_some_and(moves)
     }
 
     /// The change of a row, unless the row is gone.

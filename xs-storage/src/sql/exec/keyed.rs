@@ -63,7 +63,7 @@ pub(in crate::sql) fn entry(table: &Table, index: &Index, values: &[Value], rowi
 
 impl<S: Store> Writer<S> {
     /// Brings rows that a query found into the order of the rowids or keys that their first columns are: SQLite changes them in
-    /// that order, by whatever index they were found.
+    /// that order, by whatever index they were found, unless it changes them as it finds them, where that makes no difference.
     pub(super) fn sort_by_key(&self, found: &mut [Vec<Value>]) {
         if self.is_view() {
             return;

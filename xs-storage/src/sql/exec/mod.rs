@@ -68,7 +68,7 @@ pub(in crate::sql) use shared::Shared;
 pub(in crate::sql) use sort::{Sort, SortKey};
 pub(in crate::sql) use subquery::{InSet, Subquery};
 pub(in crate::sql) use table_call::{Given, TableCall};
-pub(in crate::sql) use task::run;
+pub(in crate::sql) use task::{Task, run};
 pub(in crate::sql) use union::{Branch, Union};
 pub(in crate::sql) use upsert::Upsert;
 pub(in crate::sql) use window::{Callee, Edge, Extent, WindowCall, WindowPass, Windows};

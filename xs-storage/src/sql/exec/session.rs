@@ -151,6 +151,12 @@ impl<S: Store> Session<S> {
         Ok(self.catalog.borrow().clone())
     }
 
+    /// A statement has changed so many rows.
+    pub(in crate::sql) fn count(&self, changes: i64) {
+        self.changes.set(changes);
+        self.total_changes.set(self.total_changes.get() + changes);
+    }
+
     /// Has all statements bound again, since something has changed that they were bound to.
     pub(in crate::sql) fn bind_again(&self) {
         let catalog = Catalog::clone(&self.catalog.borrow());

@@ -68,10 +68,6 @@ pub(in crate::sql) fn run<S: Store>(top: &mut dyn Task<S>, outer: Outer<'_, S>) 
         while let Some(mut activation) = stack.waiting.pop() {
             activation.end(session, &mut stack.running);
         }
-        // Of a statement that fails, only `FAIL` leaves something.
-        let kept = if session.consequence.get() == Conflict::Fail { top.changed() } else { 0 };
-        session.changes.set(kept);
-        session.total_changes.set(session.total_changes.get() + kept);
         return Err(failure);
     }
     session.sequences.take().write(&mut *session.store.borrow_mut())?;

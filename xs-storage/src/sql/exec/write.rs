@@ -137,8 +137,12 @@ impl<S: Store> Writer<S> {
     }
 
     /// Makes a row what triggers see of it before it is written: of the columns' types, with what is computed.
-    pub(super) fn announced(&mut self, values: &mut Vec<Value>, outer: Outer<'_, S>) -> Result<()> {
+    pub(super) fn announced(&mut self, values: &mut Vec<Value>, rowid: Option<i64>, outer: Outer<'_, S>) -> Result<()> {
         self.shape(values);
+        // The rowid of a row that isn't there yet is -1.
+        if let Some(place) = self.table.rowid_column.and_then(|column| values.get_mut(column)) {
+            *place = Value::Integer(rowid.unwrap_or(-1));
+        }
         self.frame.registers = std::mem::take(values);
         let generated = self.generate(outer);
         values.clone_from(&self.frame.registers);

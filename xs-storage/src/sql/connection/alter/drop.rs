@@ -6,7 +6,7 @@ use crate::row::{ValueRef, encode, record};
 use crate::sql::ast::{
     ColumnConstraintKind, ColumnDef, Expr, Ident, Storage, TableBody, TableConstraint, TableConstraintKind,
 };
-use crate::sql::catalog::SchemaRow;
+use crate::sql::catalog::{Index, Relation, SchemaRow};
 use crate::sql::exec::Session;
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::lexer::{Lexer, TokenKind};
@@ -27,9 +27,13 @@ pub(super) fn column<S: Store>(session: &Session<S>, table: &str, name: &Ident, 
     if columns.len() == 1 {
         return Err(Failure::error(format!("cannot drop column \"{}\": no other columns exist", name.text)));
     }
-    if *without_rowid {
-        return Err(Failure::unsupported("DROP COLUMN of a table WITHOUT ROWID"));
-    }
+    // In a table without rowids, the records are those of its key.
+    let keyed = match session.catalog()?.relation(table) {
+        Some(Relation::Table(old)) if *without_rowid => {
+            old.primary().and_then(|primary| Some((primary.clone(), primary.place(place)?)))
+        }
+        _ => None,
+    };
     check(session, "", true)?;
     let shapes = Shapes::new(&all);
     let goal = Goal { table, column: None, strings: true };
@@ -56,6 +60,9 @@ pub(super) fn column<S: Store>(session: &Session<S>, table: &str, name: &Ident, 
     // A column that is computed when it is read is in no row.
     if generated == Some(false) {
         return Ok(());
+    }
+    if let Some((primary, place)) = keyed {
+        return take_from_key(session, &primary, place);
     }
     let virtual_before = columns[..place].iter().filter(|def| is_virtual(def)).count();
     take_values(session, all[at].root, place - virtual_before)
@@ -143,6 +150,26 @@ fn take_values<S: Store>(session: &Session<S>, root: TreeId, place: usize) -> Re
             store.insert(root, rowid, &shorter)?;
         }
         more = store.next(&mut cursor)?;
+    }
+    Ok(())
+}
+
+/// The same in a table without rowids.
+fn take_from_key<S: Store>(session: &Session<S>, primary: &Index, place: usize) -> Result<()> {
+    let mut store = session.store.borrow_mut();
+    let mut cursor = store.index_cursor(primary.root, primary.order.clone());
+    let mut records = Vec::new();
+    let mut more = store.first(&mut cursor)?;
+    while more {
+        store.load(&mut cursor)?;
+        let columns = record::decode(cursor.record()).map_err(|what| Failure::new(ResultCode::CORRUPT, what))?;
+        let left = columns.iter().enumerate().filter(|(at, _)| *at != place);
+        records.push(encode(&left.map(|(_, value)| *value).collect::<Vec<ValueRef<'_>>>()));
+        more = store.next(&mut cursor)?;
+    }
+    store.clear_tree(primary.root)?;
+    for record in records {
+        store.insert_record(primary.root, &primary.order, &record)?;
     }
     Ok(())
 }

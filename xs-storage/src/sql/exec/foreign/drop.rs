@@ -19,18 +19,19 @@ pub(in crate::sql) fn empty<S: Store>(session: &Session<S>, catalog: &Catalog, t
     }
     if references(catalog, &table.name).next().is_none() {
         let deferred = table.foreign_keys.iter().any(|key| key.deferred || violations.defer.get());
-        if !deferred || violations.none(true) {
+        if !deferred {
+            return Ok(());
+        }
+        if violations.none(true) {
+            session.count(0);
             return Ok(());
         }
     }
     let mut all = bind::emptying(session, catalog, table)?;
-    let changes = session.changes.get();
     let run = Run { session, params: &[], number: session.begin_run() };
     let done = run_task(&mut all, Outer { up: None, run: &run });
-    session.changes.set(changes);
-    done?;
-    match violations.none(false) || violations.defer.get() {
-        true => Ok(()),
-        false => Err(failed()),
-    }
+    let holds = violations.none(false) || violations.defer.get();
+    let done = done.and_then(|changes| if holds { Ok(changes) } else { Err(failed()) });
+    session.count(*done.as_ref().unwrap_or(&0));
+    done.map(drop)
 }
