@@ -3,6 +3,7 @@
 mod asked;
 mod calls;
 mod changes;
+mod databases;
 mod joins;
 mod kinds;
 mod logged;
