@@ -140,7 +140,7 @@ impl RowChange {
                     if !rules.hooks.before.is_empty() {
                         // The triggers see the types of the columns, except of what is inserted to a view.
                         let given = (self.event == Event::Insert).then(|| self.new.clone());
-                        if given.is_none() || !writer.is_view() {
+                        if self.event == Event::Update || given.is_some() && !writer.is_view() {
                             writer.announced(&mut self.new, outer)?;
                         }
                         let firing = self.firing(writer, &rules.hooks.before);
