@@ -4,6 +4,7 @@ mod asked;
 mod calls;
 mod changes;
 mod databases;
+mod differential;
 mod joins;
 mod kinds;
 mod logged;
