@@ -2,6 +2,8 @@
 
 P SQL           prepares: `ok` and the bytes that were read, or `error`, the byte that it is about and the message
 Q SQL VALUE...  runs: `row` and the first row's values, `done` if it has none, or an error as above
+A SQL           runs to the end: `rows`, the number of columns and all values, or an error as above
+O PATH          opens another database, in the place of the one in memory
 Texts are in hexadecimal. A value is n, i1, r and the bits in hexadecimal, t or b and the bytes in hexadecimal.
 """
 
@@ -17,6 +19,7 @@ lib.sqlite3_errmsg.restype = ctypes.c_char_p
 lib.sqlite3_errmsg.argtypes = [pointer]
 lib.sqlite3_error_offset.argtypes = [pointer]
 lib.sqlite3_prepare_v2.argtypes = [pointer, ctypes.c_char_p, ctypes.c_int, pointer, pointer]
+lib.sqlite3_close_v2.argtypes = [pointer]
 lib.sqlite3_finalize.argtypes = [pointer]
 lib.sqlite3_step.argtypes = [pointer]
 lib.sqlite3_limit.argtypes = [pointer, ctypes.c_int, ctypes.c_int]
@@ -37,9 +40,17 @@ for bind in (lib.sqlite3_bind_text, lib.sqlite3_bind_blob):
 
 COPY = ctypes.c_void_p(-1)
 db = pointer()
-assert lib.sqlite3_open(b":memory:", ctypes.byref(db)) == 0
-# As many parameters as SQLite has by default; distributions build it with more.
-lib.sqlite3_limit(db, 9, 32766)
+
+
+def open_database(path):
+    lib.sqlite3_close_v2(db)
+    assert lib.sqlite3_open(path, ctypes.byref(db)) == 0
+    # As many parameters as SQLite has by default; distributions build it with more.
+    lib.sqlite3_limit(db, 9, 32766)
+    return "ok"
+
+
+open_database(b":memory:")
 
 
 def error():
@@ -84,7 +95,22 @@ def column(statement, at):
     return ("t" if kind == 3 else "b") + (ctypes.string_at(data, length).hex() if length else "")
 
 
+def everything(sql):
+    code, statement, tail = prepare(sql)
+    if code != 0:
+        return error()
+    columns = lib.sqlite3_column_count(statement)
+    said = ["rows", str(columns)]
+    while (code := lib.sqlite3_step(statement)) == 100:
+        said += [column(statement, at) for at in range(columns)]
+    said = " ".join(said) if code == 101 else error()
+    lib.sqlite3_finalize(statement)
+    return said
+
+
 def answer(words):
+    if words[0] in "AO":
+        return (everything if words[0] == "A" else open_database)(bytes.fromhex(words[1]))
     code, statement, tail = prepare(bytes.fromhex(words[1]) if len(words) > 1 else b"")
     if code != 0:
         return error()

@@ -30,7 +30,8 @@ impl Sqlite {
         Sqlite { process, to, from: BufReader::new(from) }
     }
 
-    fn ask(&mut self, request: &str) -> String {
+    /// One line there, one line back; `oracle.py` says what they mean.
+    pub(crate) fn ask(&mut self, request: &str) -> String {
         let to = self.to.as_mut().expect("open until it is dropped");
         to.write_all(request.as_bytes()).and_then(|()| to.flush()).expect("it listens");
         let mut answer = String::new();
@@ -81,13 +82,13 @@ impl Drop for Sqlite {
     }
 }
 
-fn refusal(answer: &str) -> Refusal {
+pub(crate) fn refusal(answer: &str) -> Refusal {
     let words: Vec<_> = answer.split(' ').collect();
     let ["error", offset, message] = words[..] else { panic!("{answer}") };
     Refusal { message: String::from_utf8_lossy(&bytes(message)).into_owned(), offset: offset.parse().unwrap() }
 }
 
-fn value(word: &str) -> Value {
+pub(crate) fn value(word: &str) -> Value {
     let (kind, rest) = word.split_at(1);
     match kind {
         "n" => Value::Null,
@@ -98,7 +99,7 @@ fn value(word: &str) -> Value {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| DIGITS[usize::from(digit)] as char).collect()
 }

@@ -151,6 +151,13 @@ fn test_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// What SQLite's evidence asks for and isn't there: the part of the statement that is refused, and what needs it.
+const MISSING: &[(&str, &str)] = &[
+    ("CREATE TEMP", "temporary views"),
+    ("DROP VIEW view2", "temporary views"),
+    ("DROP VIEW view3", "temporary views"),
+];
+
 /// Point `XS_LOGIC_TESTS` at a file or folder to run others; `XS_LOGIC_EVERY` prints every failure.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "test data lies on the real disk")]
@@ -166,19 +173,23 @@ fn sqllogictest_passes() {
     } else {
         files.push(folder)
     }
-    let (mut selects, mut reasons) = (0, BTreeMap::<String, (usize, String)>::new());
+    let (mut selects, mut evidence, mut reasons) = (0, Vec::new(), BTreeMap::<String, (usize, String)>::new());
     let (mut passed, mut all) = (0, 0);
     let every = std::env::var_os("XS_LOGIC_EVERY").is_some();
     for file in files {
         let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
         let db = Connection::open_in_memory().unwrap();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let of_evidence = file.parent().is_some_and(|folder| folder.ends_with("evidence"));
         let (mut good, mut bad) = (0, 0);
         for case in cases(&text) {
             match run(&db, &case) {
                 None => good += 1,
                 Some(reason) => {
                     bad += 1;
+                    if of_evidence && !MISSING.iter().any(|(part, _)| case.sql.contains(part)) {
+                        evidence.push(format!("{name}: {}: {reason}", case.sql));
+                    }
                     if every {
                         println!("{reason}: {}", case.sql);
                     }
@@ -198,4 +209,5 @@ fn sqllogictest_passes() {
     }
     println!("{passed} of {all} passed");
     assert_eq!(selects, 0, "select1 to select5 pass completely");
+    assert!(evidence.is_empty(), "the evidence passes but for what is missing:\n{}", evidence.join("\n"));
 }

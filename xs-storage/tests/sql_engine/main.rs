@@ -3,6 +3,8 @@
 mod asked;
 mod calls;
 mod changes;
+mod databases;
+mod differential;
 mod joins;
 mod kinds;
 mod logged;

@@ -176,9 +176,8 @@ fn write_tables(shell: &mut Shell, matching: &str, params: &[&str]) -> Result<()
 fn write_rows(shell: &mut Shell, table: &str) -> Result<(), Failure> {
     let format = Format { mode: Mode::Insert, table: table.to_owned(), ..Format::default() };
     // What is computed is computed again when it is read in: those columns are no part of this list.
-    let columns = rows(shell, &format!("PRAGMA table_info({})", quoted_name(table)), &[])?;
-    let columns: Vec<String> =
-        columns.iter().filter_map(|column| column.get(1)).map(|name| quoted_name(name)).collect();
+    let columns = rows(shell, "SELECT name FROM pragma_table_info(?1)", &[table])?;
+    let columns: Vec<String> = columns.iter().map(|column| quoted_name(&column[0])).collect();
     let columns = if columns.is_empty() { "*".to_owned() } else { columns.join(",") };
     let mut statement = shell.db.prepare(&format!("SELECT {columns} FROM {}", quoted_name(table)))?;
     let names = (0..statement.column_count()).filter_map(|at| statement.column_name(at).map(str::to_owned)).collect();
