@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::content::Content;
 use super::node::{self, Kind, Node, PageId};
 use super::pager::{Page, Pager};
@@ -26,7 +28,7 @@ pub(super) enum Key<'a> {
 }
 
 /// The way from the root to a page: each page on it, and the cell or child that was taken.
-type Path = Vec<(PageId, usize)>;
+type Path = SmallVec<[(PageId, usize); 8]>;
 
 /// Page 1 is the root of the schema's table, and nobody's child.
 fn check_child(pager: &Pager, id: PageId, depth: usize) -> Result<()> {
@@ -320,6 +322,7 @@ fn share(pager: &mut Pager, parent: (PageId, usize), child: Content) -> Result<C
     let mut ids: Vec<_> = (first..=end).map(|nth| node.child(nth)).collect();
     let kind = child.kind;
     let mut all = Content::new(kind, 0);
+    all.reserve((child.len() + 2) * ids.len(), shape.usable * (ids.len() + 1));
     for (nth, &sibling) in (first..=end).zip(&ids) {
         let part = match nth == at {
             true => child.clone(),
@@ -353,6 +356,7 @@ fn share(pager: &mut Pager, parent: (PageId, usize), child: Content) -> Result<C
         ids.push(pager.allocate()?);
     }
     let mut now = Content::new(above.kind, above.last);
+    now.reserve(above.len() + 2, shape.usable * 2);
     (0..first).for_each(|nth| now.push(&[above.cell(nth)]));
     for (cells, &id) in pages.iter().zip(&ids) {
         let is_last = cells.end == all.len();
