@@ -123,6 +123,20 @@ impl Cursor {
             State::After => return Ok(false),
             State::At => {}
         }
+        // Most steps are to the next entry of the same leaf.
+        if self.changes == db.pager.changes
+            && self.way == Way::Forward
+            && db.pager.is_locked_to_read()
+            && let Some(level) = self.levels.last_mut()
+        {
+            let node = Node::new(&level.page.bytes, level.id, db.pager.shape);
+            if node.kind.is_leaf() && level.at + 1 < node.count() {
+                level.at += 1;
+                self.has_whole = false;
+                self.look(db)?;
+                return Ok(true);
+            }
+        }
         if !self.find_again(db)? {
             // Where it was there is the next one now.
             return Ok(self.state == State::At);
@@ -310,6 +324,10 @@ impl Cursor {
     #[inline]
     fn look(&mut self, db: &mut Database) -> Result<()> {
         let Some(level) = self.levels.last() else { return Ok(()) };
+        if let Some((rowid, local)) = Node::new(&level.page.bytes, level.id, db.pager.shape).row(level.at) {
+            (self.rowid, self.is_chained, self.local) = (rowid, false, local);
+            return Ok(());
+        }
         let cell = cell_of(&db.pager, level)?;
         (self.rowid, self.is_chained, self.local) = (cell.rowid, cell.overflow != 0, cell.local.clone());
         if self.is_chained && self.order.is_some() {

@@ -187,12 +187,14 @@ impl<'a> Node<'a> {
     }
 
     /// A page that was validated before.
+    #[inline]
     pub(super) fn new(bytes: &'a [u8], id: PageId, shape: Shape) -> Self {
         let start = start(id);
         let kind = Kind::of(bytes[start]).unwrap_or(Kind::TableLeaf);
         Node { bytes, start, kind, shape, count: get_u16(bytes, start + 3) }
     }
 
+    #[inline]
     pub(super) fn count(&self) -> usize {
         self.count
     }
@@ -220,6 +222,7 @@ impl<'a> Node<'a> {
         self.start + self.kind.header() + 2 * self.count
     }
 
+    #[inline]
     fn place(&self, at: usize) -> usize {
         get_u16(self.bytes, self.start + self.kind.header() + 2 * at)
     }
@@ -229,6 +232,7 @@ impl<'a> Node<'a> {
     }
 
     /// A cell's rowid, on a page of a table.
+    #[inline]
     pub(super) fn rowid(&self, at: usize) -> Result<i64, &'static str> {
         let place = self.place(at);
         let skip = match self.kind {
@@ -239,12 +243,46 @@ impl<'a> Node<'a> {
         Ok(rowid.0 as i64)
     }
 
+    /// A row of a table's leaf that stands there as a whole: its rowid, and where its payload is.
+    #[inline]
+    pub(super) fn row(&self, at: usize) -> Option<(i64, Range<usize>)> {
+        let place = self.place(at);
+        let rest = self.bytes.get(place..self.shape.usable).filter(|_| self.kind == Kind::TableLeaf)?;
+        let (payload, skip) = varint::get(rest)?;
+        let (rowid, len) = varint::get(&rest[skip..])?;
+        let (payload, start) = (usize::try_from(payload).ok()?, place + skip + len);
+        let is_whole = payload <= self.shape.usable - 35 && start + payload <= self.shape.usable;
+        is_whole.then_some((rowid as i64, start..start + payload))
+    }
+
     /// A child of an inner page: those in front of the cells, and the one behind the last.
     pub(super) fn child(&self, at: usize) -> PageId {
         match at < self.count {
             true => get_u32(self.bytes, self.place(at)),
             false => get_u32(self.bytes, self.start + 8),
         }
+    }
+
+    /// Whether its cells lie side by side up to its end, each byte in one cell: as they are written here. Others may have left free
+    /// blocks between them, and lies.
+    pub(super) fn is_packed(&self) -> Result<bool, &'static str> {
+        if self.free_block() != 0 || self.fragments() != 0 {
+            return Ok(false);
+        }
+        let mut cells = Vec::with_capacity(self.count);
+        for at in 0..self.count {
+            let Range { start, end } = self.cell(at)?.range;
+            cells.push((start, end.max(start + 4)));
+        }
+        cells.sort_unstable();
+        let mut next = self.content();
+        for (start, end) in cells {
+            if start != next {
+                return Ok(false);
+            }
+            next = end;
+        }
+        Ok(next == self.shape.usable)
     }
 
     /// The bytes of all cells, in their order, with none of what is between them.
@@ -293,6 +331,16 @@ pub(super) fn insert(page: &mut [u8], id: PageId, shape: Shape, at: usize, cell:
     put_u16(page, start + 3, count + 1);
     put_u16(page, start + 5, content);
     true
+}
+
+/// Writes a cell over one that takes as many bytes. False if that takes more or fewer.
+pub(super) fn replace(page: &mut [u8], id: PageId, shape: Shape, at: usize, cell: &[u8]) -> Result<bool, &'static str> {
+    let range = Node::new(page, id, shape).cell(at)?.range;
+    let same = range.len() == cell.len();
+    if same {
+        page[range].copy_from_slice(cell);
+    }
+    Ok(same)
 }
 
 /// Takes a cell out of a page whose cells are packed, and packs them again.
