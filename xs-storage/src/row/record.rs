@@ -18,6 +18,7 @@ pub struct Columns<'a> {
 }
 
 /// Reads a record's header. `Err` says what is wrong, here and from each column.
+#[inline]
 pub fn columns(record: &[u8]) -> Result<Columns<'_>, &'static str> {
     let (header, at) = varint::get(record).ok_or("a record without a header")?;
     let header = usize::try_from(header).ok().filter(|header| (at..=record.len()).contains(header));
@@ -26,6 +27,7 @@ pub fn columns(record: &[u8]) -> Result<Columns<'_>, &'static str> {
 }
 
 impl<'a> Columns<'a> {
+    #[inline]
     fn column(&mut self) -> Result<ValueRef<'a>, &'static str> {
         let (serial, len) = varint::get(self.types).ok_or("a record whose types are cut off")?;
         self.types = &self.types[len..];
@@ -70,6 +72,7 @@ pub(crate) fn value_of(serial: u64, bytes: &[u8]) -> ValueRef<'_> {
 impl<'a> Iterator for Columns<'a> {
     type Item = Result<ValueRef<'a>, &'static str>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.types.is_empty() {
             return None;
@@ -87,7 +90,16 @@ pub fn decode(record: &[u8]) -> Result<Vec<ValueRef<'_>>, &'static str> {
     columns(record)?.collect()
 }
 
+#[inline]
 fn integer(bytes: &[u8]) -> i64 {
+    match *bytes {
+        [a] => return i64::from(a as i8),
+        [a, b] => return i64::from(i16::from_be_bytes([a, b])),
+        [a, b, c] => return i64::from(i32::from_be_bytes([a, b, c, 0]) >> 8),
+        [a, b, c, d] => return i64::from(i32::from_be_bytes([a, b, c, d])),
+        [a, b, c, d, e, f, g, h] => return i64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        _ => {}
+    }
     let sign = if bytes.first().is_some_and(|first| *first >= 0x80) { -1 } else { 0 };
     bytes.iter().fold(sign, |n, byte| n << 8 | i64::from(*byte))
 }
@@ -102,44 +114,48 @@ fn width(n: i64) -> usize {
     }
 }
 
+/// The type that a value is written as, and how many bytes its value takes.
+#[inline]
+fn serial_of(value: &ValueRef<'_>) -> (u64, usize) {
+    match *value {
+        ValueRef::Null => (0, 0),
+        ValueRef::Integer(0) => (8, 0),
+        ValueRef::Integer(1) => (9, 0),
+        ValueRef::Integer(n) => match width(n) {
+            6 => (5, 6),
+            8 => (6, 8),
+            width => (width as u64, width),
+        },
+        ValueRef::Real(real) if real.is_nan() => (0, 0),
+        ValueRef::Real(_) => (7, 8),
+        ValueRef::Text(text) => (text.len() as u64 * 2 + 13, text.len()),
+        ValueRef::Blob(blob) => (blob.len() as u64 * 2 + 12, blob.len()),
+    }
+}
+
 /// Writes a record.
 pub fn encode(values: &[ValueRef<'_>]) -> Vec<u8> {
-    let (mut types, mut body) = (Vec::with_capacity(values.len() + 4), Vec::new());
+    // Measured first, so that it is allocated once.
+    let (mut types, mut body) = (0, 0);
     for value in values {
-        match *value {
-            ValueRef::Null => types.push(0),
-            ValueRef::Integer(0) => types.push(8),
-            ValueRef::Integer(1) => types.push(9),
-            ValueRef::Integer(n) => {
-                let width = width(n);
-                types.push(match width {
-                    6 => 5,
-                    8 => 6,
-                    width => width as u8,
-                });
-                body.extend_from_slice(&n.to_be_bytes()[8 - width..]);
-            }
-            ValueRef::Real(real) if real.is_nan() => types.push(0),
-            ValueRef::Real(real) => {
-                types.push(7);
-                body.extend_from_slice(&real.to_be_bytes());
-            }
-            ValueRef::Text(text) => {
-                varint::put(&mut types, text.len() as u64 * 2 + 13);
-                body.extend_from_slice(text);
-            }
-            ValueRef::Blob(blob) => {
-                varint::put(&mut types, blob.len() as u64 * 2 + 12);
-                body.extend_from_slice(blob);
-            }
-        }
+        let (serial, len) = serial_of(value);
+        (types, body) = (types + varint::len(serial), body + len);
     }
     // The length counts itself: one byte more of it may need one byte more again.
-    let own = (1..).find(|own| varint::len((types.len() + own) as u64) <= *own).unwrap_or(9);
-    let mut out = Vec::with_capacity(own + types.len() + body.len());
-    varint::put(&mut out, (types.len() + own) as u64);
-    out.extend_from_slice(&types);
-    out.extend_from_slice(&body);
+    let own = (1..).find(|own| varint::len((types + own) as u64) <= *own).unwrap_or(9);
+    let mut out = Vec::with_capacity(own + types + body);
+    varint::put(&mut out, (types + own) as u64);
+    for value in values {
+        varint::put(&mut out, serial_of(value).0);
+    }
+    for value in values {
+        match *value {
+            ValueRef::Integer(n) => out.extend_from_slice(&n.to_be_bytes()[8 - serial_of(value).1..]),
+            ValueRef::Real(real) if !real.is_nan() => out.extend_from_slice(&real.to_be_bytes()),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => out.extend_from_slice(bytes),
+            ValueRef::Real(_) | ValueRef::Null => {}
+        }
+    }
     out
 }
 

@@ -65,6 +65,7 @@ pub enum Collation {
 }
 
 impl Collation {
+    #[inline]
     fn compare(self, a: &[u8], b: &[u8], encoding: Encoding) -> Ordering {
         if self == Collation::Binary {
             return a.cmp(b);
@@ -100,6 +101,7 @@ pub struct KeyColumn {
 
 impl KeyColumn {
     /// Compares two values as this column orders them: nothing, numbers, text, bytes.
+    #[inline]
     pub fn compare(self, a: &ValueRef<'_>, b: &ValueRef<'_>, encoding: Encoding) -> Ordering {
         let ascending = match (a, b) {
             (ValueRef::Integer(a), ValueRef::Integer(b)) => a.cmp(b),

@@ -3,6 +3,15 @@
 /// The number at the start of some bytes, and how many it takes; none if it is cut off.
 #[inline]
 pub(crate) fn get(bytes: &[u8]) -> Option<(u64, usize)> {
+    // Most numbers are of one byte or two.
+    match *bytes {
+        [one @ ..0x80, ..] => Some((one.into(), 1)),
+        [one, two @ ..0x80, ..] => Some((u64::from(one & 0x7F) << 7 | u64::from(two), 2)),
+        _ => get_long(bytes),
+    }
+}
+
+fn get_long(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut n = 0;
     for (at, &byte) in bytes.iter().take(8).enumerate() {
         n = n << 7 | u64::from(byte & 0x7F);
@@ -15,6 +24,9 @@ pub(crate) fn get(bytes: &[u8]) -> Option<(u64, usize)> {
 
 /// Writes a number behind `out`.
 pub(crate) fn put(out: &mut Vec<u8>, n: u64) {
+    if n < 0x80 {
+        return out.push(n as u8);
+    }
     let len = len(n);
     if len == 9 {
         out.extend((0..8).map(|at| (n >> (57 - 7 * at)) as u8 | 0x80));
@@ -28,6 +40,7 @@ pub(crate) fn put(out: &mut Vec<u8>, n: u64) {
 }
 
 /// The bytes that a number takes.
+#[inline]
 pub(crate) fn len(n: u64) -> usize {
     match n >> 56 {
         0 => (64 - n.leading_zeros() as usize).div_ceil(7).max(1),

@@ -22,12 +22,20 @@ impl Content {
     pub(super) fn of(node: &Node<'_>) -> Result<Self, &'static str> {
         let last = if node.kind.is_leaf() { 0 } else { node.child(node.count()) };
         let mut content = Content::new(node.kind, last);
-        for cell in node.cells()? {
-            content.push(&[cell]);
+        content.reserve(node.count() + 1, node.shape.usable);
+        for cell in node.cells() {
+            content.push(&[cell?]);
         }
         Ok(content)
     }
 
+    /// Room for so many more cells of so many bytes.
+    pub(super) fn reserve(&mut self, cells: usize, bytes: usize) {
+        self.cells.reserve(cells);
+        self.bytes.reserve(bytes);
+    }
+
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.cells.len()
     }
@@ -38,7 +46,9 @@ impl Content {
 
     /// Appends a cell of several parts.
     pub(super) fn push(&mut self, parts: &[&[u8]]) {
-        self.insert(self.cells.len(), parts);
+        let start = self.bytes.len();
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.cells.push(start..self.bytes.len());
     }
 
     pub(super) fn insert(&mut self, at: usize, parts: &[&[u8]]) {

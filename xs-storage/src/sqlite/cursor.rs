@@ -56,8 +56,10 @@ pub struct Cursor {
     /// The entry's payload, if it does not stand on one page.
     whole: Vec<u8>,
     has_whole: bool,
-    /// Where on its page the payload stands that was read last, if it stands on one.
+    /// Where on its page the entry's payload stands, and whether the rest of it stands on others.
     local: Range<usize>,
+    is_chained: bool,
+    rowid: i64,
 }
 
 impl Cursor {
@@ -85,6 +87,8 @@ impl Cursor {
             whole: Vec::new(),
             has_whole: false,
             local: 0..0,
+            is_chained: false,
+            rowid: 0,
         }
     }
 
@@ -118,6 +122,20 @@ impl Cursor {
             State::Before => return self.first(db),
             State::After => return Ok(false),
             State::At => {}
+        }
+        // Most steps are to the next entry of the same leaf.
+        if self.changes == db.pager.changes
+            && self.way == Way::Forward
+            && db.pager.is_locked_to_read()
+            && let Some(level) = self.levels.last_mut()
+        {
+            let node = Node::new(&level.page.bytes, level.id, db.pager.shape);
+            if node.kind.is_leaf() && level.at + 1 < node.count() {
+                level.at += 1;
+                self.has_whole = false;
+                self.look(db)?;
+                return Ok(true);
+            }
         }
         if !self.find_again(db)? {
             // Where it was there is the next one now.
@@ -186,9 +204,9 @@ impl Cursor {
     }
 
     /// The entry's rowid; none for an index, and where there is no entry.
+    #[inline]
     pub fn rowid(&self, _: &Database) -> Option<i64> {
-        let level = self.levels.last().filter(|_| self.state == State::At && self.order.is_none())?;
-        Node::new(&level.page.bytes, level.id, self.shape).rowid(level.at).ok()
+        (self.state == State::At && self.order.is_none()).then_some(self.rowid)
     }
 
     /// The entry's bytes: a [record](super::decode). None where there is no entry, or where it was deleted meanwhile.
@@ -207,17 +225,17 @@ impl Cursor {
             }
             *self = again;
         }
-        let Some(level) = self.levels.last() else { return Ok(None) };
-        let cell = cell_of(&db.pager, level)?;
-        if cell.overflow > 0 && !self.has_whole {
+        if self.is_chained && !self.has_whole {
+            let Some(level) = self.levels.last() else { return Ok(None) };
+            let cell = cell_of(&db.pager, level)?;
             payload::read(&mut db.pager, level.id, &level.page, &cell, &mut self.whole)?;
             self.has_whole = true;
         }
-        self.local = cell.local;
         Ok(Some(self.last_payload()))
     }
 
     /// What [`Cursor::payload`] gave last, as long as this has not moved since.
+    #[inline]
     pub fn last_payload(&self) -> &[u8] {
         match self.levels.last() {
             _ if self.has_whole => &self.whole,
@@ -281,7 +299,7 @@ impl Cursor {
             let count = Node::new(&level.page.bytes, level.id, db.pager.shape).count();
             if level.at < count {
                 self.state = State::At;
-                self.keep_key(db)?;
+                self.look(db)?;
                 return Ok(true);
             }
             self.levels.pop();
@@ -309,14 +327,18 @@ impl Cursor {
         Ok(false)
     }
 
-    /// What stands on chained pages may be overwritten before it is needed to find an index's place again.
-    fn keep_key(&mut self, db: &mut Database) -> Result<()> {
-        if self.order.is_none() {
+    /// Takes the entry's cell apart, once. What stands on chained pages may be overwritten before it is needed to find an index's
+    /// place again: that is kept.
+    #[inline]
+    fn look(&mut self, db: &mut Database) -> Result<()> {
+        let Some(level) = self.levels.last() else { return Ok(()) };
+        if let Some((rowid, local)) = Node::new(&level.page.bytes, level.id, db.pager.shape).row(level.at) {
+            (self.rowid, self.is_chained, self.local) = (rowid, false, local);
             return Ok(());
         }
-        let Some(level) = self.levels.last() else { return Ok(()) };
         let cell = cell_of(&db.pager, level)?;
-        if cell.overflow != 0 {
+        (self.rowid, self.is_chained, self.local) = (cell.rowid, cell.overflow != 0, cell.local.clone());
+        if self.is_chained && self.order.is_some() {
             payload::read(&mut db.pager, level.id, &level.page, &cell, &mut self.whole)?;
             self.has_whole = true;
         }

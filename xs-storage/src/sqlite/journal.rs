@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,7 +47,9 @@ pub enum JournalMode {
 
 /// The journal's name: the database's, and `-journal`.
 pub(super) fn path_of(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
+    // Asked for with each transaction: allocated once.
+    let mut name = OsString::with_capacity(database.as_os_str().len() + 8);
+    name.push(database);
     name.push("-journal");
     PathBuf::from(name)
 }

@@ -20,9 +20,13 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) fn of(byte: u8) -> Option<Self> {
-        [Kind::IndexInner, Kind::TableInner, Kind::IndexLeaf, Kind::TableLeaf]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        match byte {
+            2 => Some(Kind::IndexInner),
+            5 => Some(Kind::TableInner),
+            10 => Some(Kind::IndexLeaf),
+            13 => Some(Kind::TableLeaf),
+            _ => None,
+        }
     }
 
     pub(super) fn is_leaf(self) -> bool {
@@ -183,12 +187,14 @@ impl<'a> Node<'a> {
     }
 
     /// A page that was validated before.
+    #[inline]
     pub(super) fn new(bytes: &'a [u8], id: PageId, shape: Shape) -> Self {
         let start = start(id);
         let kind = Kind::of(bytes[start]).unwrap_or(Kind::TableLeaf);
         Node { bytes, start, kind, shape, count: get_u16(bytes, start + 3) }
     }
 
+    #[inline]
     pub(super) fn count(&self) -> usize {
         self.count
     }
@@ -216,6 +222,7 @@ impl<'a> Node<'a> {
         self.start + self.kind.header() + 2 * self.count
     }
 
+    #[inline]
     fn place(&self, at: usize) -> usize {
         get_u16(self.bytes, self.start + self.kind.header() + 2 * at)
     }
@@ -225,6 +232,7 @@ impl<'a> Node<'a> {
     }
 
     /// A cell's rowid, on a page of a table.
+    #[inline]
     pub(super) fn rowid(&self, at: usize) -> Result<i64, &'static str> {
         let place = self.place(at);
         let skip = match self.kind {
@@ -235,6 +243,18 @@ impl<'a> Node<'a> {
         Ok(rowid.0 as i64)
     }
 
+    /// A row of a table's leaf that stands there as a whole: its rowid, and where its payload is.
+    #[inline]
+    pub(super) fn row(&self, at: usize) -> Option<(i64, Range<usize>)> {
+        let place = self.place(at);
+        let rest = self.bytes.get(place..self.shape.usable).filter(|_| self.kind == Kind::TableLeaf)?;
+        let (payload, skip) = varint::get(rest)?;
+        let (rowid, len) = varint::get(&rest[skip..])?;
+        let (payload, start) = (usize::try_from(payload).ok()?, place + skip + len);
+        let is_whole = payload <= self.shape.usable - 35 && start + payload <= self.shape.usable;
+        is_whole.then_some((rowid as i64, start..start + payload))
+    }
+
     /// A child of an inner page: those in front of the cells, and the one behind the last.
     pub(super) fn child(&self, at: usize) -> PageId {
         match at < self.count {
@@ -243,9 +263,31 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Whether its cells lie side by side up to its end, each byte in one cell: as they are written here. Others may have left free
+    /// blocks between them, and lies.
+    pub(super) fn is_packed(&self) -> Result<bool, &'static str> {
+        if self.free_block() != 0 || self.fragments() != 0 {
+            return Ok(false);
+        }
+        let mut cells = Vec::with_capacity(self.count);
+        for at in 0..self.count {
+            let Range { start, end } = self.cell(at)?.range;
+            cells.push((start, end.max(start + 4)));
+        }
+        cells.sort_unstable();
+        let mut next = self.content();
+        for (start, end) in cells {
+            if start != next {
+                return Ok(false);
+            }
+            next = end;
+        }
+        Ok(next == self.shape.usable)
+    }
+
     /// The bytes of all cells, in their order, with none of what is between them.
-    pub(super) fn cells(&self) -> Result<Vec<&'a [u8]>, &'static str> {
-        (0..self.count).map(|at| Ok(&self.bytes[self.cell(at)?.range])).collect()
+    pub(super) fn cells(&self) -> impl Iterator<Item = Result<&'a [u8], &'static str>> {
+        (0..self.count).map(|at| Ok(&self.bytes[self.cell(at)?.range]))
     }
 }
 
@@ -289,6 +331,16 @@ pub(super) fn insert(page: &mut [u8], id: PageId, shape: Shape, at: usize, cell:
     put_u16(page, start + 3, count + 1);
     put_u16(page, start + 5, content);
     true
+}
+
+/// Writes a cell over one that takes as many bytes. False if that takes more or fewer.
+pub(super) fn replace(page: &mut [u8], id: PageId, shape: Shape, at: usize, cell: &[u8]) -> Result<bool, &'static str> {
+    let range = Node::new(page, id, shape).cell(at)?.range;
+    let same = range.len() == cell.len();
+    if same {
+        page[range].copy_from_slice(cell);
+    }
+    Ok(same)
 }
 
 /// Takes a cell out of a page whose cells are packed, and packs them again.
@@ -346,7 +398,7 @@ mod tests {
                     model.remove(at);
                 }
                 let node = Node::validate(&page, id, SHAPE).unwrap();
-                assert_eq!(node.cells().unwrap(), model, "step {step}");
+                assert_eq!(node.cells().collect::<Result<Vec<_>, _>>().unwrap(), model, "step {step}");
                 let used: usize = model.iter().map(|cell| cell.len().max(4)).sum();
                 assert_eq!(node.content(), 512 - used);
             }

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::content::Content;
 use super::node::{self, Kind, Node, PageId};
 use super::pager::{Page, Pager};
@@ -28,7 +30,7 @@ pub(super) enum Key<'a> {
 }
 
 /// The way from the root to a page: each page on it, and the cell or child that was taken.
-type Path = Vec<(PageId, usize)>;
+type Path = SmallVec<[(PageId, usize); 8]>;
 
 /// Page 1 is the root of the schema's table, and nobody's child.
 fn check_child(pager: &Pager, id: PageId, depth: usize) -> Result<()> {
@@ -56,6 +58,12 @@ pub(super) fn step(pager: &mut Pager, id: PageId, depth: usize, is_table: bool) 
 pub(super) fn search(pager: &mut Pager, id: PageId, page: &Page, key: Key<'_>) -> Result<(usize, bool)> {
     let node = Node::new(&page.bytes, id, pager.shape);
     let (mut low, mut high, mut found) = (0, node.count(), false);
+    // Rows often come behind all others, and then one look is enough.
+    if let (Key::Rowid(rowid), Some(last)) = (key, high.checked_sub(1))
+        && node.rowid(last).map_err(|what| pager.corrupt(id, what))? < rowid
+    {
+        return Ok((high, false));
+    }
     let mut whole = Vec::new();
     while low < high {
         let middle = low.midpoint(high);
@@ -122,6 +130,10 @@ fn pack(pager: &mut Pager, id: PageId) -> Result<()> {
     if pager.is_dirty(id) {
         return Ok(());
     }
+    let page = pager.node(id)?;
+    if Node::new(&page.bytes, id, pager.shape).is_packed().map_err(|what| pager.corrupt(id, what))? {
+        return Ok(());
+    }
     let packed = content(pager, id)?;
     match packed.fits(id, pager.shape) {
         true => store(pager, id, &packed),
@@ -150,13 +162,20 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
         if !node.kind.is_leaf() {
             cell.splice(..0, node.child(at).to_be_bytes());
         }
-        node::remove(page, id, shape, at).map_err(|what| pager.corrupt(id, what))?;
+        // One that is as long as the other stands where that stood.
+        let replaced = match node::replace(page, id, shape, at, &cell) {
+            Ok(false) => node::remove(page, id, shape, at).map(|()| false),
+            replaced => replaced,
+        };
+        if replaced.map_err(|what| pager.corrupt(id, what))? {
+            return Ok(true);
+        }
     }
     if node::insert(pager.edit(id)?, id, shape, at, &cell) {
         return Ok(found);
     }
     let mut full = content(pager, id)?;
-    if !found && level > 0 && kind == Kind::TableLeaf && at == full.len() && append(pager, &mut path, &full, &cell)? {
+    if !found && level > 0 && at == full.len() && append(pager, &mut path, &full, &cell)? {
         return Ok(false);
     }
     full.insert(at, &[&cell]);
@@ -164,7 +183,8 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
     Ok(found)
 }
 
-/// Rowids that come in ascending order: the full leaf stays as it is, and the new one begins with the new entry.
+/// Entries that come in ascending order: the full leaf stays as it is, and the new one begins with the new entry. In an index,
+/// the full leaf's last entry goes up to part the two.
 fn append(pager: &mut Pager, path: &mut Path, full: &Content, cell: &[u8]) -> Result<bool> {
     let level = path.len() - 1;
     let (leaf, parent) = (path[level].0, path[level - 1]);
@@ -172,11 +192,21 @@ fn append(pager: &mut Pager, path: &mut Path, full: &Content, cell: &[u8]) -> Re
     if parent.1 != above.len() {
         return Ok(false);
     }
+    let Some(last) = full.len().checked_sub(1) else { return Ok(false) };
+    if full.kind == Kind::IndexLeaf && last == 0 {
+        return Ok(false);
+    }
     let fresh = pager.allocate()?;
-    let mut alone = Content::new(Kind::TableLeaf, 0);
+    let mut alone = Content::new(full.kind, 0);
     alone.push(&[cell]);
     store(pager, fresh, &alone)?;
-    above.push(&[&signpost(leaf, full.cell(full.len() - 1))]);
+    if full.kind == Kind::TableLeaf {
+        above.push(&[&signpost(leaf, full.cell(last))]);
+    } else {
+        above.push(&[&leaf.to_be_bytes(), full.cell(last)]);
+        let shape = pager.shape;
+        node::remove(pager.edit(leaf)?, leaf, shape, last).map_err(|what| pager.corrupt(leaf, what))?;
+    }
     above.last = fresh;
     settle(pager, path, level - 1, above)?;
     Ok(true)
@@ -326,6 +356,7 @@ fn share(pager: &mut Pager, parent: (PageId, usize), child: Content) -> Result<C
     let mut ids: Vec<_> = (first..=end).map(|nth| node.child(nth)).collect();
     let kind = child.kind;
     let mut all = Content::new(kind, 0);
+    all.reserve((child.len() + 2) * ids.len(), shape.usable * (ids.len() + 1));
     for (nth, &sibling) in (first..=end).zip(&ids) {
         let part = match nth == at {
             true => child.clone(),
@@ -359,6 +390,7 @@ fn share(pager: &mut Pager, parent: (PageId, usize), child: Content) -> Result<C
         ids.push(pager.allocate()?);
     }
     let mut now = Content::new(above.kind, above.last);
+    now.reserve(above.len() + 2, shape.usable * 2);
     (0..first).for_each(|nth| now.push(&[above.cell(nth)]));
     for (cells, &id) in pages.iter().zip(&ids) {
         let is_last = cells.end == all.len();

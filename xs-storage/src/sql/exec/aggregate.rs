@@ -190,6 +190,16 @@ impl State {
         {
             return Ok(self.state.chose().map(|_| false));
         }
+        // Most have one argument or none.
+        match (&*aggregate.args, &self.seen) {
+            ([], None) => return self.take(aggregate, env, 0, &[]),
+            ([one], None) => {
+                let arg = one.eval(env)?;
+                let subtypes = super::call::subtypes(std::slice::from_ref(&arg));
+                return self.take(aggregate, env, subtypes, &[arg.as_ref()]);
+            }
+            _ => {}
+        }
         let args: Data<'_> = aggregate.args.iter().map(|arg| arg.eval(env)).collect::<Result<_>>()?;
         let subtypes = super::call::subtypes(&args);
         let args: SmallVec<[ValueRef<'_>; 4]> = args.iter().map(Datum::as_ref).collect();
@@ -198,10 +208,21 @@ impl State {
         {
             return Ok(self.state.chose().map(|_| false));
         }
+        self.take(aggregate, env, subtypes, &args)
+    }
+
+    #[inline]
+    fn take<S: Store>(
+        &mut self,
+        aggregate: &Aggregate<S>,
+        env: Env<'_, S>,
+        subtypes: u128,
+        args: &[ValueRef<'_>],
+    ) -> Result<Option<bool>> {
         let state = &mut self.state;
         env.outer.run.session.in_context(aggregate.collation, |context| {
             context.subtypes = subtypes;
-            state.step(context, &args)
+            state.step(context, args)
         })?;
         Ok(self.state.chose())
     }

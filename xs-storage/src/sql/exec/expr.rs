@@ -215,10 +215,11 @@ impl<S: Store> Expr<S> {
             Expr::Outer(depth, place) => env.frame_at(*depth)?.datum(*place)?,
             Expr::Parameter(at) => Datum::Ref(env.outer.run.params.get(*at).map_or(ValueRef::Null, Value::as_ref)),
             Expr::Operate(operation, operands) => {
-                let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
-                Datum::Ref(operation(a.as_ref(), b.as_ref()))
+                let (mut room_a, mut room_b) = (Value::Null, Value::Null);
+                let a = operands.0.see(env, &mut room_a)?;
+                Datum::Ref(operation(a, operands.1.see(env, &mut room_b)?))
             }
-            Expr::Apply(operation, operand) => Datum::Ref(operation(operand.eval(env)?.as_ref())),
+            Expr::Apply(operation, operand) => Datum::Ref(operation(operand.see(env, &mut Value::Null)?)),
             Expr::Concat(operands) => {
                 let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
                 Datum::Own(value::concat(a.as_ref(), b.as_ref(), LONGEST).map_err(|_| too_big())?)
@@ -255,12 +256,33 @@ impl<S: Store> Expr<S> {
         })
     }
 
+    /// The value, borrowed; one that is made has a room to stand in. Operators ask this way: what they are of is mostly columns,
+    /// constants and other numbers, which need none.
+    #[inline]
+    pub(in crate::sql) fn see<'a, 'r>(&'a self, env: Env<'a, S>, room: &'r mut Value) -> Result<ValueRef<'r>>
+    where
+        'a: 'r,
+    {
+        match self {
+            Expr::Local(place) => env.frame.get(*place),
+            Expr::Constant(value) => Ok(value.as_ref()),
+            _ => match self.eval(env)? {
+                Datum::Ref(value) => Ok(value),
+                Datum::Own(value) | Datum::Json(value) => {
+                    *room = value;
+                    Ok(room.as_ref())
+                }
+            },
+        }
+    }
+
     /// Whether it is true, as a condition; nothing, if it isn't known.
     pub(in crate::sql) fn test(&self, env: Env<'_, S>) -> Result<Option<bool>> {
         Ok(match self {
             Expr::Compare(relation, how, operands) => {
-                let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
-                let order = value::compare(a.as_ref(), b.as_ref(), how.affinity, how.collation);
+                let (mut room_a, mut room_b) = (Value::Null, Value::Null);
+                let (a, b) = (operands.0.see(env, &mut room_a)?, operands.1.see(env, &mut room_b)?);
+                let order = value::compare(a, b, how.affinity, how.collation);
                 order.map(|order| relation.holds(order))
             }
             Expr::And(operands) => match operands.0.test(env)? {
@@ -278,10 +300,11 @@ impl<S: Store> Expr<S> {
                 Some(value::is(a.as_ref(), b.as_ref(), how.affinity, how.collation) != *negated)
             }
             Expr::Between { negated, low, high, operands } => {
-                let value = operands.0.eval(env)?;
-                let (least, greatest) = (operands.1.eval(env)?, operands.2.eval(env)?);
-                let above = value::compare(value.as_ref(), least.as_ref(), low.affinity, low.collation);
-                let below = value::compare(value.as_ref(), greatest.as_ref(), high.affinity, high.collation);
+                let (mut room, mut room_low, mut room_high) = (Value::Null, Value::Null, Value::Null);
+                let value = operands.0.see(env, &mut room)?;
+                let (least, greatest) = (operands.1.see(env, &mut room_low)?, operands.2.see(env, &mut room_high)?);
+                let above = value::compare(value, least, low.affinity, low.collation);
+                let below = value::compare(value, greatest, high.affinity, high.collation);
                 let within = value::and(above.map(Ordering::is_ge), below.map(Ordering::is_le));
                 if *negated { value::not(within) } else { within }
             }
@@ -308,10 +331,11 @@ impl<S: Store> Expr<S> {
                 if *negated { value::not(found) } else { found }
             }
             Expr::Like { negated, kind, operands } => {
-                let (text, pattern) = (operands.0.eval(env)?, operands.1.eval(env)?);
+                let (mut room_text, mut room) = (Value::Null, Value::Null);
+                let (text, pattern) = (operands.0.see(env, &mut room_text)?, operands.1.see(env, &mut room)?);
                 let escape = operands.2.as_ref().map(|escape| escape.eval(env)).transpose()?;
                 let escape = escape.as_ref().map(Datum::as_ref);
-                let found = value::like(text.as_ref(), pattern.as_ref(), escape, *kind);
+                let found = value::like(text, pattern, escape, *kind);
                 let found = found.map_err(|error| Failure::error(error.to_string()))?;
                 if *negated { value::not(found) } else { found }
             }

@@ -124,7 +124,7 @@ impl<C: Cursor> TableRow<C> {
         self.header.next.set((0, 0, 0));
     }
 
-    #[inline]
+    #[inline(always)]
     fn record(&self) -> &[u8] {
         match (&self.covered, &self.index) {
             (Some(_), Some(index)) => index.record(),
@@ -186,8 +186,14 @@ impl Header {
             (next, end, place) = (at as u32, len as u32, len as u32);
         }
         while known <= u32::from(wanted) && next < end {
-            let (serial, len) = varint::get(record.get(next as usize..end as usize)?)?;
-            let serial = u32::try_from(serial).ok()?;
+            // Numbers and short texts have a type of one byte.
+            let (serial, len) = match record.get(next as usize) {
+                Some(serial @ ..0x80) => (u32::from(*serial), 1),
+                _ => {
+                    let (serial, len) = varint::get(record.get(next as usize..end as usize)?)?;
+                    (u32::try_from(serial).ok()?, len)
+                }
+            };
             self.columns.get(known as usize)?.set((serial, place));
             next += len as u32;
             place = place.checked_add(record::width_of(u64::from(serial))? as u32)?;

@@ -67,6 +67,9 @@ fn abs(_: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
 
 /// A number as it is, text as the number that all of it is; else nothing.
 pub(super) fn numeric(value: ValueRef<'_>) -> Option<ValueRef<'static>> {
+    if matches!(value, ValueRef::Integer(_) | ValueRef::Real(_)) {
+        return Some(value.to_number());
+    }
     let mut room = NumberText::new();
     match Affinity::Numeric.for_comparison(value, &mut room) {
         ValueRef::Integer(integer) => Some(ValueRef::Integer(integer)),

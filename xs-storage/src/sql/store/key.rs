@@ -30,7 +30,7 @@ pub(in crate::sql) fn push(out: &mut Vec<u8>, value: ValueRef<'_>, column: KeyCo
         ValueRef::Text(text) => {
             out.push(TEXT);
             match column.collation {
-                Collation::Binary => escaped(out, text.iter().copied()),
+                Collation::Binary => escaped_bytes(out, text),
                 Collation::NoCase => escaped(out, text.iter().map(u8::to_ascii_lowercase)),
                 Collation::Rtrim => {
                     let spaces = text.iter().rev().take_while(|byte| **byte == b' ').count();
@@ -40,7 +40,7 @@ pub(in crate::sql) fn push(out: &mut Vec<u8>, value: ValueRef<'_>, column: KeyCo
         }
         ValueRef::Blob(bytes) => {
             out.push(BLOB);
-            escaped(out, bytes.iter().copied());
+            escaped_bytes(out, bytes);
         }
     }
     if column.descending {
@@ -55,6 +55,15 @@ fn number(out: &mut Vec<u8>, near: f64, rest: i16) {
     out.push(NUMBER);
     out.extend_from_slice(&sorted.to_be_bytes());
     out.extend_from_slice(&((rest as u16) ^ 0x8000).to_be_bytes());
+}
+
+/// Most have no zero inside.
+fn escaped_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.contains(&0) {
+        return escaped(out, bytes.iter().copied());
+    }
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(&[0, 0]);
 }
 
 fn escaped(out: &mut Vec<u8>, bytes: impl Iterator<Item = u8>) {

@@ -10,7 +10,18 @@ enum Pair {
     Nothing,
 }
 
+#[inline]
 fn pair(a: ValueRef<'_>, b: ValueRef<'_>) -> Pair {
+    match (a, b) {
+        (ValueRef::Integer(a), ValueRef::Integer(b)) => Pair::Integers(a, b),
+        (ValueRef::Real(a), ValueRef::Real(b)) => Pair::Reals(a, b),
+        (ValueRef::Real(a), ValueRef::Integer(b)) => Pair::Reals(a, b as f64),
+        (ValueRef::Integer(a), ValueRef::Real(b)) => Pair::Reals(a as f64, b),
+        _ => other_pair(a, b),
+    }
+}
+
+fn other_pair(a: ValueRef<'_>, b: ValueRef<'_>) -> Pair {
     match (a.to_number(), b.to_number()) {
         (ValueRef::Integer(a), ValueRef::Integer(b)) => Pair::Integers(a, b),
         (ValueRef::Null, _) | (_, ValueRef::Null) => Pair::Nothing,
@@ -24,6 +35,7 @@ fn real(real: f64) -> ValueRef<'static> {
     if real.is_nan() { ValueRef::Null } else { ValueRef::Real(real) }
 }
 
+#[inline]
 fn calculate(
     a: ValueRef<'_>,
     b: ValueRef<'_>,

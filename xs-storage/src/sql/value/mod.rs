@@ -118,6 +118,7 @@ pub enum Value {
 
 impl Value {
     /// The value, borrowed.
+    #[inline]
     pub fn as_ref(&self) -> ValueRef<'_> {
         match self {
             Value::Null => ValueRef::Null,

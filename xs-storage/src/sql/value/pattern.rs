@@ -217,5 +217,53 @@ pub fn like(
     };
     let (Some(pattern), mut room) = (pattern, NumberText::new()) else { return Ok(None) };
     let Some(text) = text.text_in(&mut room) else { return Ok(None) };
+    // A pattern without sets and escapes is matched as it is written, which costs less than to read it for one text.
+    if kind != PatternKind::Glob && escape.is_none() && pattern.iter().all(|byte| (1..0x80).contains(byte)) {
+        return Ok(Some(plain(pattern, utf8::before_nul(text), kind == PatternKind::Like)));
+    }
     Ok(Some(Pattern::new(pattern, kind, escape)?.matches(text)))
+}
+
+/// The same as [`Pattern::matches`] with a pattern of ASCII: no byte of another character is one of ASCII.
+fn plain(mut pattern: &[u8], mut text: &[u8], folded: bool) -> bool {
+    let same = |a: u8, b: u8| a == b || folded && a.eq_ignore_ascii_case(&b);
+    let mut again: Option<(&[u8], &[u8])> = None;
+    loop {
+        match pattern {
+            [] if text.is_empty() => return true,
+            [b'%'] => return true,
+            [b'%', behind @ ..] => pattern = behind,
+            [b'_', behind @ ..] => match utf8::next(text) {
+                Some((_, rest)) => {
+                    (pattern, text) = (behind, rest);
+                    continue;
+                }
+                None => return false,
+            },
+            [wanted, behind @ ..] => match text {
+                [byte, rest @ ..] if same(*byte, *wanted) => {
+                    (pattern, text) = (behind, rest);
+                    continue;
+                }
+                [] => return false,
+                _ => {
+                    let Some((from, at)) = again else { return false };
+                    (pattern, text) = (from, utf8::next(at).map_or(&at[..0], |(_, rest)| rest));
+                }
+            },
+            [] => {
+                let Some((from, at)) = again else { return false };
+                (pattern, text) = (from, utf8::next(at).map_or(&at[..0], |(_, rest)| rest));
+            }
+        }
+        // Behind a wildcard: on to where a letter can begin.
+        if let [wanted, ..] = *pattern
+            && wanted != b'_'
+            && wanted != b'%'
+        {
+            let Some(found) = text.iter().position(|byte| same(*byte, wanted)) else { return false };
+            text = &text[found..];
+        }
+        again = Some((pattern, text));
+    }
 }

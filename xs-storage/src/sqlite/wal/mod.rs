@@ -28,6 +28,7 @@ mod recover;
 mod share;
 mod write;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,7 +46,9 @@ pub use self::checkpoint::{Checkpoint, Checkpointed};
 pub(super) use self::write::Appending;
 
 pub(super) fn path_of(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
+    // Asked for with each transaction: allocated once.
+    let mut name = OsString::with_capacity(database.as_os_str().len() + 8);
+    name.push(database);
     name.push("-wal");
     PathBuf::from(name)
 }
