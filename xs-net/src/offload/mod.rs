@@ -13,7 +13,7 @@
 //!   pool:                         └──▶ service.call(request)
 //! ```
 //!
-//! [`OffloadLayer`] stands in front of a service and runs each call on a work-stealing [`Pool`], at a priority of the layer's. The call's future
+//! [`OffloadLayer`] stands in front of a service and runs each call on a work-stealing [`Pool`](xs_os::pool::Pool), at a priority of the layer's. The call's future
 //! is polled on the worker to its end, so the service may compute or block as long as it likes. It has no reactor there: what
 //! awaits tokio's timers or sockets belongs on the other side.
 //!
