@@ -1,11 +1,9 @@
 //! Threads that take boxed jobs from one channel, as many programs have it.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use super::subject::{Subject, Work};
+use super::subject::{Subject, Work, hand_over};
 
 struct Channel(Sender<Work>);
 
@@ -30,21 +28,8 @@ impl Subject for Channel {
     }
 
     fn run_all(&self, count: u64, make: &dyn Fn(u64) -> Work) {
-        let left = Arc::new((AtomicU64::new(count), std::thread::current()));
-        for at in 0..count {
-            let (work, left) = (make(at), left.clone());
-            let job = Box::new(move || {
-                work();
-                if left.0.fetch_sub(1, SeqCst) == 1 {
-                    left.1.unpark();
-                }
-            });
-            // Its threads live as long as this end of it.
-            let _ = self.0.send(job);
-        }
-        while left.0.load(SeqCst) > 0 {
-            std::thread::park();
-        }
+        // Its threads live as long as this end of it.
+        hand_over(count, make, |job| drop(self.0.send(job)));
     }
 
     fn add_up(&self, _: u64, _: u64) -> Option<u64> {

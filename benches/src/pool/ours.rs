@@ -1,13 +1,10 @@
 //! Our pool.
 
 use std::error::Error;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::SeqCst;
 
 use xs_os::pool::Pool;
 
-use super::subject::{SMALL, Subject, Work, leaf, parts};
+use super::subject::{SMALL, Subject, Work, hand_over, leaf, parts};
 
 struct Ours(Pool);
 
@@ -39,21 +36,8 @@ impl Subject for Ours {
     }
 
     fn run_all(&self, count: u64, make: &dyn Fn(u64) -> Work) {
-        let left = Arc::new((AtomicU64::new(count), std::thread::current()));
-        for at in 0..count {
-            let (work, left) = (make(at), left.clone());
-            let job = move || {
-                work();
-                if left.0.fetch_sub(1, SeqCst) == 1 {
-                    left.1.unpark();
-                }
-            };
-            // Refused only by a pool that ends.
-            let _ = self.0.spawn(job);
-        }
-        while left.0.load(SeqCst) > 0 {
-            std::thread::park();
-        }
+        // Refused only by a pool that ends.
+        hand_over(count, make, |job| drop(self.0.spawn(job)));
     }
 
     fn add_up(&self, end: u64, leaf: u64) -> Option<u64> {

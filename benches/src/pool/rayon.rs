@@ -1,13 +1,10 @@
 //! Rayon.
 
 use std::error::Error;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::SeqCst;
 
 use ::rayon::{ThreadPool, ThreadPoolBuilder, join};
 
-use super::subject::{SMALL, Subject, Work, leaf, parts};
+use super::subject::{SMALL, Subject, Work, hand_over, leaf, parts};
 
 struct Rayon(ThreadPool);
 
@@ -39,19 +36,7 @@ impl Subject for Rayon {
     }
 
     fn run_all(&self, count: u64, make: &dyn Fn(u64) -> Work) {
-        let left = Arc::new((AtomicU64::new(count), std::thread::current()));
-        for at in 0..count {
-            let (work, left) = (make(at), left.clone());
-            self.0.spawn(move || {
-                work();
-                if left.0.fetch_sub(1, SeqCst) == 1 {
-                    left.1.unpark();
-                }
-            });
-        }
-        while left.0.load(SeqCst) > 0 {
-            std::thread::park();
-        }
+        hand_over(count, make, |job| self.0.spawn(job));
     }
 
     fn add_up(&self, end: u64, leaf: u64) -> Option<u64> {

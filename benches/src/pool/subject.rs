@@ -1,7 +1,31 @@
 //! What is measured: pools, and the work that they get.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread::{self, Thread};
+
 /// Work without a result, from a thread that is none of the pool's.
 pub(super) type Work = Box<dyn FnOnce() + Send>;
+
+/// Hands over so many jobs that `make` makes, and returns when the last has ended.
+pub(super) fn hand_over(count: u64, make: &dyn Fn(u64) -> Work, mut spawn: impl FnMut(Work)) {
+    struct Left(AtomicU64, Thread);
+
+    let left = Arc::new(Left(AtomicU64::new(count), thread::current()));
+    for at in 0..count {
+        let (work, left) = (make(at), left.clone());
+        spawn(Box::new(move || {
+            work();
+            if left.0.fetch_sub(1, SeqCst) == 1 {
+                left.1.unpark();
+            }
+        }));
+    }
+    while left.0.load(SeqCst) > 0 {
+        thread::park();
+    }
+}
 
 /// A pool.
 pub(super) trait Subject {
