@@ -25,6 +25,10 @@ impl Content {
         content.reserve(node.count() + 1, node.shape.usable);
         for cell in node.cells() {
             content.push(&[cell?]);
+            // Cells that lie over each other would be more than the page.
+            if content.bytes.len() > node.shape.usable {
+                return Err("cells that overlap");
+            }
         }
         Ok(content)
     }

@@ -20,7 +20,7 @@ impl Pager {
     }
 
     fn extend(&mut self) -> Result<PageId> {
-        let mut id = self.pages + 1;
+        let mut id = self.pages.saturating_add(1);
         if id == lock_page(self.header.page_size) {
             id += 1;
         }
@@ -75,6 +75,9 @@ impl Pager {
     /// Gives a page back.
     pub(super) fn free(&mut self, id: PageId) -> Result<()> {
         self.check_free(id)?;
+        if self.header.free_pages >= self.pages {
+            return Err(self.corrupt(1, "more free pages than there are pages"));
+        }
         self.changes += 1;
         let trunk = self.header.free_trunk;
         if self.header.free_pages > 0 {

@@ -329,7 +329,7 @@ impl Pager {
 
     fn restore(&mut self, state: State) -> Result<()> {
         self.changes += 1;
-        for id in state.pages + 1..=self.pages {
+        for id in state.pages.saturating_add(1)..=self.pages {
             self.dirty.remove(&id);
             self.clean.remove(&id);
         }

@@ -5,6 +5,7 @@ mod calls;
 mod changes;
 mod databases;
 mod differential;
+mod hostile;
 mod joins;
 mod kinds;
 mod logged;

@@ -6,7 +6,7 @@ use xs_storage::sql::{Connection, ValueRef, encode};
 use super::asked::{fails, gives};
 
 /// A database whose schema SQLite could have written.
-fn with(objects: &[(&str, &str, &str, &str)]) -> Connection {
+pub(super) fn with(objects: &[(&str, &str, &str, &str)]) -> Connection {
     let db = Connection::open_in_memory().unwrap();
     db.execute_batch("CREATE TABLE t (a, b); INSERT INTO t VALUES (1, 2)").unwrap();
     let mut store: Memory = db.into_store().unwrap();

@@ -324,6 +324,9 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let mut tables = vec![own];
         tables.extend(others);
+        if tables.len() > super::from::TABLES {
+            return Err(Failure::error("at most 64 tables in a join"));
+        }
         self.push_level();
         let joins = self.show(&mut tables)?;
         let filter = filter.map(|filter| self.conditions(filter)).transpose()?.unwrap_or_default();

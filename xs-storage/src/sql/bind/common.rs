@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::from::rename;
-use super::{Binder, Rows, VIEWS};
+use super::{Binder, Rows};
 use crate::sql::ast::{self, Materialized};
 use crate::sql::catalog::Catalog;
 use crate::sql::exec::{Body, Current, OutputColumn, Query, Session, Shared};
@@ -167,10 +167,7 @@ impl<'q, S: Store> Binder<'q, S> {
 
     fn bind_common(&mut self, at: usize) -> Result<(Query<S>, usize)> {
         let Common { table, seen, text, .. } = self.commons[at];
-        self.views += 1;
-        if self.views > VIEWS {
-            return Err(Failure::error("views or common tables within each other too deeply"));
-        }
+        self.open_view()?;
         let hidden = self.commons.split_off(seen);
         self.commons[at].reach = Reach::Refused("circular reference");
         let text = std::mem::replace(&mut self.text, text);

@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 
-use super::Binder;
 use super::operators::operator;
 use super::vector::{compares, may_be_row};
+use super::{Binder, HEIGHT};
 use crate::row::Collation;
 use crate::sql::ast::{self, BinaryOp, Literal, UnaryOp};
 use crate::sql::catalog::collation_named;
@@ -53,6 +53,17 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     pub(in crate::sql) fn expr(&mut self, expr: &'q ast::Expr) -> Result<Bound<S>> {
+        // Views and common tables bring expressions within expressions that no text shows.
+        if self.height >= HEIGHT {
+            return Err(Failure::error(format!("Expression tree is too large (maximum depth {HEIGHT})")));
+        }
+        self.height += 1;
+        let bound = self.expr_at(expr);
+        self.height -= 1;
+        bound
+    }
+
+    fn expr_at(&mut self, expr: &'q ast::Expr) -> Result<Bound<S>> {
         Ok(match expr {
             ast::Expr::Literal(literal) => match literal {
                 Literal::CurrentDate => return self.word("current_date", "dates and times", Vec::new()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::flatten::{Flat, has_right};
 use super::nested::in_slot;
-use super::{Binder, Bound, ScopeColumn, ScopeTable, VIEWS};
+use super::{Binder, Bound, REFERENCES, ScopeColumn, ScopeTable, VIEWS};
 use crate::sql::ast::{self, FromItem, Indexed, JoinConstraint, JoinKind, Source};
 use crate::sql::catalog::{Relation, Table, View, folded};
 use crate::sql::exec::{Body, Expr, OutputColumn, Place, Query, Relation as Compare};
@@ -43,7 +43,7 @@ pub(in crate::sql) struct FromTable<'q, S: Store> {
 }
 
 /// A join of more would not fit into the sets of tables that conditions keep.
-const TABLES: usize = 64;
+pub(super) const TABLES: usize = 64;
 
 impl<'q, S: Store> Binder<'q, S> {
     /// The tables, before the level that they belong to is there: a query among them doesn't see its neighbours. And how far out
@@ -181,6 +181,10 @@ impl<'q, S: Store> Binder<'q, S> {
 
     pub(super) fn open_view(&mut self) -> Result<()> {
         self.views += 1;
+        self.opened += 1;
+        if self.opened > REFERENCES {
+            return Err(Failure::error(format!("too many references to views and common tables: max {REFERENCES}")));
+        }
         match self.views > VIEWS {
             true => Err(Failure::error("views or common tables within each other too deeply")),
             false => Ok(()),

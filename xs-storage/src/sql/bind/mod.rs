@@ -181,6 +181,10 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     unordered: bool,
     /// Views that are open.
     views: u32,
+    /// Views and common tables that were bound so far.
+    opened: u32,
+    /// How deep in expressions it is, whatever texts they are from.
+    height: u32,
     /// The tables that are read.
     pub(in crate::sql) reads: Vec<TreeId>,
     /// What the plan says of itself: how deep, and what.
@@ -204,6 +208,10 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
 
 /// Views and common tables within each other.
 const VIEWS: u32 = 100;
+/// Views and common tables in all: SQLite's own limit of references to one.
+const REFERENCES: u32 = 65_535;
+/// SQLite's `SQLITE_MAX_EXPR_DEPTH`.
+const HEIGHT: u32 = 1000;
 
 impl<'q, S: Store> Binder<'q, S> {
     pub(in crate::sql) fn new(catalog: &'q Catalog, session: &'q Session<S>, text: &'q str) -> Self {
@@ -218,6 +226,8 @@ impl<'q, S: Store> Binder<'q, S> {
             repeats: false,
             unordered: false,
             views: 0,
+            opened: 0,
+            height: 0,
             reads: Vec::new(),
             plan: Vec::new(),
             depth: 0,

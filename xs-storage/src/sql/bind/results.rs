@@ -9,6 +9,9 @@ use crate::sql::exec::{Expr, OutputColumn};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
+/// SQLite's `SQLITE_MAX_COLUMN`. The numbers of columns have sixteen bits.
+const COLUMNS: usize = 2000;
+
 /// A result of a `SELECT`, with what an `ORDER BY` can know it by.
 pub(super) struct Output<'q> {
     pub(super) shown: OutputColumn,
@@ -64,6 +67,9 @@ impl<'q, S: Store> Binder<'q, S> {
                     }
                 }
             }
+        }
+        if outputs.len() > COLUMNS {
+            return Err(Failure::error("too many columns in result set"));
         }
         Ok((outputs, results))
     }

@@ -15,7 +15,8 @@ use crate::sql::value::Value;
 
 /// What a level knows of its windows while it is bound.
 pub(super) struct LevelWindows<'q, S: Store> {
-    definitions: &'q [(Ident, Window)],
+    /// What is defined, with what its base gives it.
+    definitions: Definitions<'q>,
     /// That a call may have a window here.
     pub(super) allowed: bool,
     shapes: Vec<Shape<'q>>,
@@ -77,7 +78,7 @@ impl<'q> Shape<'q> {
     }
 
     /// With what its base, one of those that were defined, gives it.
-    fn chained(window: &'q Window, definitions: &'q [(Ident, Window)]) -> Result<Shape<'q>> {
+    fn chained(window: &'q Window, definitions: &Definitions<'q>) -> Result<Shape<'q>> {
         let mut shape = Shape::of(window);
         let Some(base) = &window.base else { return Ok(shape) };
         let below = named(base, definitions)?;
@@ -127,22 +128,28 @@ impl<'q> Shape<'q> {
     }
 }
 
-/// The window of a name: of several, the last one. A definition sees only those before it, and the first one none: what it is
-/// based on is then not looked at.
-fn named<'q>(name: &Ident, definitions: &'q [(Ident, Window)]) -> Result<Shape<'q>> {
-    let at = definitions.iter().rposition(|(known, _)| known.is(&name.text));
-    match at {
+/// Windows with names.
+type Definitions<'q> = Vec<(&'q Ident, Shape<'q>)>;
+
+/// The window of a name: of several, the last one.
+fn named<'q>(name: &Ident, definitions: &Definitions<'q>) -> Result<Shape<'q>> {
+    match definitions.iter().rfind(|(known, _)| known.is(&name.text)) {
         None => Err(Failure::error(format!("no such window: {}", name.text)).at(name.span.start)),
-        Some(0) => Ok(Shape::of(&definitions[0].1)),
-        Some(at) => Shape::chained(&definitions[at].1, &definitions[..at]),
+        Some((_, shape)) => Ok(*shape),
     }
 }
 
 impl<'q, S: Store> LevelWindows<'q, S> {
-    /// What is defined is checked, called or not.
-    pub(super) fn new(definitions: &'q [(Ident, Window)]) -> Result<Self> {
-        for at in 1..definitions.len() {
-            Shape::chained(&definitions[at].1, &definitions[..at])?;
+    /// What is defined is checked, called or not. A definition sees only those before it, and the first one none: what it is based
+    /// on is then not looked at.
+    pub(super) fn new(windows: &'q [(Ident, Window)]) -> Result<Self> {
+        let mut definitions = Definitions::new();
+        for (name, window) in windows {
+            let shape = match definitions.is_empty() {
+                true => Shape::of(window),
+                false => Shape::chained(window, &definitions)?,
+            };
+            definitions.push((name, shape));
         }
         Ok(LevelWindows { definitions, allowed: true, shapes: Vec::new(), bound: Windows::default() })
     }
@@ -271,7 +278,8 @@ impl<'q, S: Store> Binder<'q, S> {
             collation = collation.or(bound.collation);
             registers.push(self.computed(super::function::unmarked(arg, bound.expr))?);
         }
-        let definitions = self.window_level().map_or(&[][..], |windows| windows.definitions);
+        let none = Definitions::new();
+        let definitions = self.window_level().map_or(&none, |windows| &windows.definitions);
         let mut shape = match over {
             Over::Named(name) => named(name, definitions)?,
             Over::Window(window) => {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::refers::columns_in;
+use super::refers::{columns_in, without_queries};
 use super::table::{Column, Table};
 use crate::sql::ast::{ColumnConstraintKind, ColumnDef, Expr, Storage};
 use crate::sql::failure::{Failure, Result};
@@ -34,6 +34,7 @@ impl Generated {
                     return Err(Failure::error(format!("error in generated column \"{}\"", def.name.text)));
                 }
                 ColumnConstraintKind::Generated(expr, storage) => {
+                    without_queries(expr, "generated columns")?;
                     let stored = *storage == Some(Storage::Stored);
                     generated = Some(Generated { expr: expr.clone(), stored });
                 }

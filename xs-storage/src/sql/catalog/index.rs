@@ -2,6 +2,7 @@
 
 use super::super::ast::{Conflict, CreateIndex, Expr, Literal, Nulls, Order};
 use super::columns_in;
+use super::refers::without_queries;
 use super::table::{Index, IndexPart, Origin, Table, collation_named};
 use crate::row::{Collation, KeyColumn};
 use crate::sql::failure::{Failure, Result};
@@ -29,6 +30,7 @@ impl Index {
             let (column, own) = match column {
                 Some(column) => (column, table.columns[column].collation),
                 None => {
+                    without_queries(expr, "index expressions")?;
                     let column = table.columns.len() + known + expressions.len();
                     expressions.push((column, expr.clone()));
                     (column, Collation::Binary)
@@ -36,6 +38,9 @@ impl Index {
             };
             let descending = term.order == Some(Order::Desc);
             parts.push(IndexPart { column, key: KeyColumn { collation: collation.unwrap_or(own), descending } });
+        }
+        if let Some(filter) = &create.filter {
+            without_queries(filter, "partial index WHERE clauses")?;
         }
         let unique = create.unique.then_some(Conflict::Abort);
         let index = Index::new(create.name.name.text.clone(), root, parts, unique, Origin::Create);

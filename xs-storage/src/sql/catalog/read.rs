@@ -71,11 +71,17 @@ pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
     }
     let mut tables: BTreeMap<String, Table> = BTreeMap::new();
     // The roots of what comes with a table stand in rows of their own, without a statement.
+    let mut numbered: BTreeMap<String, Vec<(usize, TreeId)>> = BTreeMap::new();
+    for row in &rows {
+        let name = folded(&row.name);
+        let parts = name.strip_prefix("sqlite_autoindex_").and_then(|rest| rest.rsplit_once('_'));
+        if let Some((table, Ok(number))) = parts.map(|(table, number)| (table, number.parse())) {
+            numbered.entry(table.to_owned()).or_default().push((number, row.root));
+        }
+    }
     let automatic = |table: &str| {
-        let prefix = format!("sqlite_autoindex_{}_", folded(table));
-        let number = |row: &SchemaRow| folded(&row.name).strip_prefix(&prefix)?.parse::<usize>().ok();
         let mut roots = Vec::new();
-        for (number, root) in rows.iter().filter_map(|row| Some((number(row)?, row.root))) {
+        for (number, root) in numbered.get(&folded(table)).into_iter().flatten().copied() {
             // One number may be missing, that of a key which is the table.
             if (1..=rows.len() + 1).contains(&number) {
                 roots.resize(roots.len().max(number), 0);

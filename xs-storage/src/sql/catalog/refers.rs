@@ -1,6 +1,7 @@
 //! What an expression refers to, as it stands in the schema: the columns of its row, and what may not stand there.
 
 use crate::sql::ast::{Args, Expr, Ident, InSet};
+use crate::sql::failure::{Failure, Result};
 
 /// The operands of an expression.
 fn operands(expr: &Expr) -> Vec<&Expr> {
@@ -48,4 +49,18 @@ pub(in crate::sql) fn columns_in<'e>(expr: &'e Expr) -> Vec<&'e Ident> {
         _ => None,
     };
     parts(expr).into_iter().filter_map(name).collect()
+}
+
+/// Fails if there is a query in an expression of the schema: what is computed of a row may read nothing else, whoever wrote the
+/// schema's text.
+pub(in crate::sql) fn without_queries(expr: &Expr, place: &str) -> Result<()> {
+    let is_query = |part: &&Expr| match part {
+        Expr::Exists(_) | Expr::Subquery(_) => true,
+        Expr::In(within) => !matches!(within.set, InSet::List(_)),
+        _ => false,
+    };
+    match parts(expr).iter().any(is_query) {
+        true => Err(Failure::error(format!("subqueries prohibited in {place}"))),
+        false => Ok(()),
+    }
 }

@@ -6,6 +6,7 @@ use super::super::ast::{
     ColumnConstraintKind, ColumnDef, Conflict, CreateTable, DefaultValue, Expr, Literal, Order, OrderTerm, TableBody,
     TableConstraintKind,
 };
+use super::refers::without_queries;
 use super::{ForeignKey, Generated, constant};
 use crate::row::{Collation, KeyColumn};
 use crate::sql::failure::{Failure, Result};
@@ -166,12 +167,14 @@ impl Table {
         for def in defs {
             for constraint in &def.constraints {
                 if let ColumnConstraintKind::Check(check, span) = &constraint.kind {
+                    without_queries(check, "CHECK constraints")?;
                     table.checks.push((named(&constraint.name, *span), check.clone()));
                 }
             }
         }
         for constraint in constraints {
             if let TableConstraintKind::Check(check, span, _) = &constraint.kind {
+                without_queries(check, "CHECK constraints")?;
                 table.checks.push((named(&constraint.name, *span), check.clone()));
             }
         }

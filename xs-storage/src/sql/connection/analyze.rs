@@ -132,7 +132,7 @@ fn count<S: Store>(session: &Session<S>, root: TreeId, table: &Table, only: Opti
             continue;
         }
         whole |= index.filter.is_none();
-        if let Some(text) = of_index(&mut *store, index)? {
+        if let Some(text) = of_index(session, &mut *store, index)? {
             put(&mut *store, root, &table.name, Some(counted_as(table, index)), &text)?;
         }
     }
@@ -143,6 +143,7 @@ fn count<S: Store>(session: &Session<S>, root: TreeId, table: &Table, only: Opti
     let mut cursor = store.table_cursor(table.root);
     let (mut rows, mut more) = (0_u64, store.first(&mut cursor)?);
     while more {
+        session.check()?;
         rows += 1;
         more = store.next(&mut cursor)?;
     }
@@ -153,7 +154,7 @@ fn count<S: Store>(session: &Session<S>, root: TreeId, table: &Table, only: Opti
 }
 
 /// How many entries an index has, and how many of them are alike in the first column, in the first two, and so on.
-fn of_index<S: Store>(store: &mut S, index: &Index) -> Result<Option<String>> {
+fn of_index<S: Store>(session: &Session<S>, store: &mut S, index: &Index) -> Result<Option<String>> {
     let corrupt = |what| Failure::new(ResultCode::CORRUPT, what);
     let keys = index.parts.len();
     let mut cursor = store.index_cursor(index.root, index.order.clone());
@@ -161,6 +162,7 @@ fn of_index<S: Store>(store: &mut S, index: &Index) -> Result<Option<String>> {
     let (mut rows, mut before) = (0_u64, Vec::<Value>::new());
     let mut more = store.first(&mut cursor)?;
     while more {
+        session.check()?;
         store.load(&mut cursor)?;
         let columns = record::columns(cursor.record()).map_err(corrupt)?;
         let mut differs = rows == 0;

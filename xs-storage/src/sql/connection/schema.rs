@@ -5,7 +5,7 @@ use crate::sql::ast::{CreateIndex, CreateTable, CreateView, Drop, Ident, Qualifi
 use crate::sql::bind::{Binder, check_index};
 use crate::sql::catalog::{self, Catalog, Index, Relation, SchemaRow, Table, displayed};
 use crate::sql::exec::{CREATE_SEQUENCE, Outer, Run, SEQUENCE, Sequence, Session, empty, rebuild};
-use crate::sql::failure::{Failure, Result};
+use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, SCHEMA, Store, TreeId, TreeKind};
 use crate::sql::value::{Affinity, Value};
 
@@ -71,7 +71,9 @@ pub(super) fn add_row<S: Store>(
     sql: Option<&str>,
 ) -> Result<()> {
     let mut cursor = store.table_cursor(SCHEMA);
-    let rowid = if store.last(&mut cursor)? { cursor.rowid() + 1 } else { 1 };
+    let last = if store.last(&mut cursor)? { cursor.rowid() } else { 0 };
+    let full = || Failure::new(ResultCode::FULL, "database or disk is full");
+    let rowid = last.checked_add(1).ok_or_else(full)?;
     let record = encode(&[
         ValueRef::Text(kind.as_bytes()),
         ValueRef::Text(name.as_bytes()),

@@ -110,6 +110,15 @@ impl<S: Store> Session<S> {
         })
     }
 
+    /// Fails if somebody asked to stop. For whatever looks at many rows.
+    #[inline]
+    pub(in crate::sql) fn check(&self) -> Result<()> {
+        match self.interrupted.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(Failure::new(ResultCode::INTERRUPT, "interrupted")),
+        }
+    }
+
     /// Begins to read, if nobody has. What is read stays as it is until all [`Reading`]s are gone, and the transaction, if
     /// there is one, has ended.
     pub(in crate::sql) fn read(&self) -> Result<Reading<'_, S>> {
@@ -247,9 +256,6 @@ impl<S: Store> Run<'_, S> {
     /// Fails if somebody asked to stop. Called at least once for each row that is looked at.
     #[inline]
     pub(in crate::sql) fn check(&self) -> Result<()> {
-        match self.session.interrupted.load(Ordering::Relaxed) {
-            false => Ok(()),
-            true => Err(Failure::new(ResultCode::INTERRUPT, "interrupted")),
-        }
+        self.session.check()
     }
 }

@@ -338,6 +338,7 @@ impl<S: Store> Writer<S> {
         }
         let (mut free, mut more) = (1, store.seek(&mut self.cursor, 1)?.is_some());
         while more && self.cursor.rowid() == free {
+            session.check()?;
             free = free.checked_add(1).ok_or_else(|| Failure::new(ResultCode::FULL, "database or disk is full"))?;
             more = store.next(&mut self.cursor)?;
         }
@@ -454,6 +455,7 @@ pub(in crate::sql) fn rebuild<S: Store>(
     };
     let mut more = session.store.borrow_mut().first(&mut cursor)?;
     while more {
+        session.check()?;
         session.store.borrow_mut().load(&mut cursor)?;
         let rowid = cursor.rowid();
         let row = rules.row(reader.row(&cursor, session)?, rowid, session)?;

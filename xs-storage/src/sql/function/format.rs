@@ -363,7 +363,14 @@ fn integer(spec: &Spec, letter: u8, value: i64) -> Vec<u8> {
     }
     backwards.resize(backwards.len().max(len.max(0) as usize), b'0');
     if spec.thousands && matches!(letter, b'd' | b'i' | b'u') {
-        backwards = backwards.chunks(3).collect::<Vec<_>>().join(&b',');
+        let mut grouped = Vec::with_capacity(backwards.len() + backwards.len() / 3);
+        for (at, digit) in backwards.iter().enumerate() {
+            if at > 0 && at % 3 == 0 {
+                grouped.push(b',');
+            }
+            grouped.push(*digit);
+        }
+        backwards = grouped;
     }
     backwards.extend(sign);
     if spec.alternate && magnitude != 0 {

@@ -77,6 +77,15 @@ fn chars(mut text: &[u8]) -> Vec<&[u8]> {
     chars
 }
 
+/// How many characters there are.
+fn number_of_chars(mut text: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some((_, rest)) = utf8::next(text) {
+        (count, text) = (count + 1, rest);
+    }
+    count
+}
+
 fn trim(args: &[ValueRef<'_>], left: bool, right: bool) -> Answer {
     let (mut room, mut other_room) = (NumberText::new(), NumberText::new());
     let Some(mut text) = args[0].text_in(&mut room) else { return Ok(Value::Null) };
@@ -126,7 +135,7 @@ fn substr(context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Answer {
     // Positions before the first: they count, and have no characters.
     let (mut start, mut count) = (from, wanted.abs());
     if from < 0 {
-        let len = if blob { text.len() } else { chars(text).len() } as i128;
+        let len = if blob { text.len() } else { number_of_chars(text) } as i128;
         start += len;
         if start < 0 {
             count = (count + start).max(0);

@@ -8,6 +8,7 @@ use xs_os::vfs::RangeLock;
 use super::index::{READERS, UNUSED};
 use super::share::Slots;
 use super::{Wal, format};
+use crate::sqlite::header::is_page_size;
 use crate::{Error, Result};
 
 /// Others change the index for moments only: after so many looks something else is wrong.
@@ -77,6 +78,9 @@ impl Wal {
         if head != self.head {
             // No frame is looked for that the log is too short for.
             let len = self.file.len().map_err(Error::io("measure", &self.path))?;
+            if head.last() > 0 && !is_page_size(head.page_size()) || head.pages() > u32::MAX - 2 {
+                return Ok(false);
+            }
             if head.last() > 0 && format::place(head.last().saturating_add(1), head.page_size()) > len {
                 return Ok(false);
             }

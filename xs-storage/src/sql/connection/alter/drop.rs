@@ -137,6 +137,7 @@ fn take_values<S: Store>(session: &Session<S>, root: TreeId, place: usize) -> Re
     let mut cursor = store.table_cursor(root);
     let mut more = store.first(&mut cursor)?;
     while more {
+        session.check()?;
         store.load(&mut cursor)?;
         let columns = record::decode(cursor.record()).map_err(|what| Failure::new(ResultCode::CORRUPT, what))?;
         // One that was written before the column was added doesn't have it.
@@ -161,6 +162,7 @@ fn take_from_key<S: Store>(session: &Session<S>, primary: &Index, place: usize) 
     let mut records = Vec::new();
     let mut more = store.first(&mut cursor)?;
     while more {
+        session.check()?;
         store.load(&mut cursor)?;
         let columns = record::decode(cursor.record()).map_err(|what| Failure::new(ResultCode::CORRUPT, what))?;
         let left = columns.iter().enumerate().filter(|(at, _)| *at != place);

@@ -6,7 +6,7 @@ use crate::row::{ValueRef, encode};
 use crate::sql::ast::{Ident, SchemaKind, TableBody};
 use crate::sql::catalog::{Catalog, Relation, SchemaRow};
 use crate::sql::exec::Session;
-use crate::sql::failure::{Failure, Result};
+use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store};
 
 /// Gives a table another name.
@@ -123,7 +123,7 @@ fn rename_sequence<S: Store>(session: &Session<S>, tree: u32, from: &str, to: &s
     let mut renamed = Vec::new();
     while more {
         store.load(&mut cursor)?;
-        let columns = crate::row::decode(cursor.record()).map_err(Failure::internal)?;
+        let columns = crate::row::decode(cursor.record()).map_err(|what| Failure::new(ResultCode::CORRUPT, what))?;
         if let Some(ValueRef::Text(name)) = columns.first()
             && *name == from.as_bytes()
         {

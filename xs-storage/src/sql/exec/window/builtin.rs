@@ -39,14 +39,16 @@ pub(super) fn answers<S: Store>(
         WindowFunction::Lag | WindowFunction::Lead => {
             Ok((0..len).map(|at| distant(call, function == WindowFunction::Lead, partition, at)).collect())
         }
-        WindowFunction::FirstValue => each(&|at| {
-            let first = seen(partition, extents, at).next();
-            shown(call, partition, first)
-        }),
-        WindowFunction::LastValue => each(&|at| {
-            let last = seen(partition, extents, at).next_back();
-            shown(call, partition, last)
-        }),
+        WindowFunction::FirstValue | WindowFunction::LastValue => {
+            let each = |at| {
+                // Of a frame with all left out, every row is looked at.
+                outer.run.check()?;
+                let mut seen = seen(partition, extents, at);
+                let one = if function == WindowFunction::FirstValue { seen.next() } else { seen.next_back() };
+                Ok(shown(call, partition, one))
+            };
+            (0..len).map(each).collect()
+        }
         WindowFunction::NthValue => {
             let each = |at| outer.run.check().and_then(|()| nth(call, partition, extents, at));
             (0..len).map(each).collect()

@@ -23,6 +23,7 @@ pub(super) fn answers<S: Store>(
     let mut answers: Vec<Value> = Vec::with_capacity(partition.len());
     if extents.exclude.is_some() {
         for at in 0..partition.len() {
+            outer.run.check()?;
             slide.state = begin();
             for other in seen(partition, extents, at) {
                 slide.step(other)?;
