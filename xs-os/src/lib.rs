@@ -15,6 +15,7 @@
 //! 9. `pool` (feature `pool`): the cores as an argument; a work-stealing pool of threads.
 //! 10. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
 //! 11. `sched` (feature `sched`): who runs next, by eight schedulers, Go's among them.
+//! 12. `timer` (feature `timer`): a wheel of timeouts, most of which never fire.
 // Only what maps memory (`vfs/shared.rs`) and what runs borrowed jobs (`pool`) may ask for leave.
 #![deny(unsafe_code)]
 
@@ -31,6 +32,8 @@ pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod sync;
+#[cfg(feature = "timer")]
+pub mod timer;
 pub mod vfs;
 
 #[cfg(feature = "ticks")]
