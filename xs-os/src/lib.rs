@@ -16,12 +16,16 @@
 //! 10. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
 //! 11. `sched` (feature `sched`): who runs next, by eight schedulers, Go's among them.
 //! 12. `timer` (feature `timer`): a wheel of timeouts, most of which never fire.
-// Only what maps memory (`vfs/shared.rs`) and what runs borrowed jobs (`pool`) may ask for leave.
+//! 13. `executor` (feature `executor`): futures on one thread, over epoll, io_uring or virtual time.
+// Only what maps memory (`vfs/shared.rs`), what lends it to the kernel (`executor/uring/ring.rs`) and what runs borrowed jobs
+// (`pool`) may ask for leave.
 #![deny(unsafe_code)]
 
 pub mod clock;
 #[cfg(feature = "descriptors")]
 pub mod descriptors;
+#[cfg(feature = "executor")]
+pub mod executor;
 pub mod jobs;
 #[cfg(feature = "pool")]
 pub mod pool;

@@ -2,16 +2,16 @@
 //!
 //! # The problem
 //!
-//! Each connection has an idle timeout, each request a deadline, each lease an end. A busy server sets and cancels hundreds of
-//! thousands of them a second, and nearly all are cancelled, because nearly all goes well. A heap pays O(log n) for each, and
-//! more to cancel what stands in its middle. What is wanted is a structure that sets and cancels in constant time, and does its
-//! sorting only for the few timeouts that come true.
+//! Each connection has an idle timeout, each request a deadline, each lease an end. A busy server sets and cancels
+//! hundreds of thousands of them a second, and nearly all are cancelled, because nearly all goes well. A heap pays
+//! O(log n) for each, and more to cancel what stands in its middle. What is wanted is a structure that sets and cancels
+//! in constant time, and does its sorting only for the few timeouts that come true.
 //!
 //! # How it works
 //!
-//! Time is cut into ticks. A wheel of 64 slots holds the timers of the next 64 ticks, each in the slot of its own tick; a coarser wheel
-//! holds those further away, 64 ticks a slot; and so on, as hours, minutes and seconds do on a clock. Eleven such levels span every
-//! tick that 64 bits can number.
+//! Time is cut into ticks. A wheel of 64 slots holds the timers of the next 64 ticks, each in the slot of its own tick;
+//! a coarser wheel holds those further away, 64 ticks a slot; and so on, as hours, minutes and seconds do on a clock.
+//! Eleven such levels span every tick that 64 bits can number.
 //!
 //! ```text
 //!   level 2   │ 4096 ticks a slot │  ·  ·  ●  ·           deadline   = 0b 000010 000101 001100
@@ -21,28 +21,32 @@
 //!               the hand: when it comes to a slot of level n > 0, the slot's timers move down (they cascade)
 //! ```
 //!
-//! The level of a timer is the highest digit (of six bits) in which its tick differs from the hand's; its slot is that digit. Setting is
-//! an exclusive-or, a count of leading zeros and a link into a list. A slot is a doubly linked list through one arena, so that cancelling unlinks
-//! without looking for anything. A word of 64 bits for each level says which slots hold something, so that the hand jumps over empty time.
+//! The level of a timer is the highest digit (of six bits) in which its tick differs from the hand's; its slot is that
+//! digit. Setting is an exclusive-or, a count of leading zeros and a link into a list. A slot is a doubly linked list
+//! through one arena, so that cancelling unlinks without looking for anything. A word of 64 bits for each level says
+//! which slots hold something, so that the hand jumps over empty time.
 //!
 //! [`Wheel`] is pure: it reads no clock and wakes nobody. Whoever drives it asks [`Wheel::next`] how long it may sleep, and
 //! calls [`Wheel::pop`] with the time it is then.
 //!
 //! # Invariants
 //!
-//! - A timer never fires early, and at most one tick late by the times that `pop` is given: deadlines are rounded up to a tick, the
-//!   time is rounded down (`tests::model`, against a sorted map).
-//! - Timers fire in order of their ticks, and those of one tick in the order in which they were set: a slot's list cascades, in its order, when the hand
-//!   enters it, which is before anything can be set directly into the slots below.
-//! - A [`Key`] whose timer has fired or was cancelled is never mistaken for a newer timer's: it carries its place's generation.
+//! - A timer never fires early, and at most one tick late by the times that `pop` is given: deadlines are rounded up to
+//!   a tick, the time is rounded down (`tests::model`, against a sorted map).
+//! - Timers fire in order of their ticks, and those of one tick in the order in which they were set: a slot's list
+//!   cascades, in its order, when the hand enters it, which is before anything can be set directly into the slots
+//!   below.
+//! - A [`Key`] whose timer has fired or was cancelled is never mistaken for a newer timer's: it carries its place's
+//!   generation.
 //! - Slots behind the hand are empty, on every level.
 //! - Time does not go back: a `now` earlier than the last one is taken for the last one.
 //!
 //! # Cost
 //!
-//! Setting, cancelling and moving are O(1). A timer cascades at most once a level on its way down, so that firing is O(1) too,
-//! with a constant of the levels that its distance spans: ten minutes in ticks of a millisecond are four. The hand's way over empty time costs a few
-//! instructions a level. A timer takes its value and 24 bytes, the wheel itself 5.7 KiB. The arena keeps its greatest size.
+//! Setting, cancelling and moving are O(1). A timer cascades at most once a level on its way down, so that firing is
+//! O(1) too, with a constant of the levels that its distance spans: ten minutes in ticks of a millisecond are four. The
+//! hand's way over empty time costs a few instructions a level. A timer takes its value and 24 bytes, the wheel itself
+//! 5.7 KiB. The arena keeps its greatest size.
 //!
 //! # Example
 //!
@@ -64,23 +68,25 @@
 //!
 //! # How others do it
 //!
-//! Linux keeps wheels for timeouts (`timer_list`) and a tree for what must be exact (`hrtimer`); since 4.8 its wheels do not cascade, and fire up to an
-//! eighth late instead. Kafka has a hierarchical wheel for its purgatory, of 20 slots a level, with a heap of occupied slots in place of words. tokio's
-//! is as this one, with six levels. Go kept a heap of four children for each processor; nginx keeps a red-black tree; libuv a binary heap.
+//! Linux keeps wheels for timeouts (`timer_list`) and a tree for what must be exact (`hrtimer`); since 4.8 its wheels
+//! do not cascade, and fire up to an eighth late instead. Kafka has a hierarchical wheel for its purgatory, of 20 slots
+//! a level, with a heap of occupied slots in place of words. tokio's is as this one, with six levels. Go kept a heap of
+//! four children for each processor; nginx keeps a red-black tree; libuv a binary heap.
 //!
 //! # What this leaves out
 //!
-//! Deadlines finer than the tick, a slack by which timers may be gathered, timers that repeat (set the next when one fires), locks: a wheel belongs to one thread.
+//! Deadlines finer than the tick, a slack by which timers may be gathered, timers that repeat (set the next when one
+//! fires), locks: a wheel belongs to one thread.
 //!
 //! # Try next
 //!
-//! Count the cascades of a million timeouts of 30 seconds of which a thousandth fires, in ticks of 1 and of 100 milliseconds. Then do not cascade, fire
-//! late, and see who would notice.
+//! Count the cascades of a million timeouts of 30 seconds of which a thousandth fires, in ticks of 1 and of 100
+//! milliseconds. Then do not cascade, fire late, and see who would notice.
 //!
 //! # Sources
 //!
-//! G. Varghese and A. Lauck, "Hashed and Hierarchical Timing Wheels" (SOSP 1987), schemes 6 and 7; Linux, `kernel/time/timer.c`; Kafka,
-//! `org.apache.kafka.server.util.timer.TimingWheel`.
+//! G. Varghese and A. Lauck, "Hashed and Hierarchical Timing Wheels" (SOSP 1987), schemes 6 and 7; Linux,
+//! `kernel/time/timer.c`; Kafka, `org.apache.kafka.server.util.timer.TimingWheel`.
 
 mod list;
 #[cfg(test)]
@@ -172,7 +178,8 @@ impl<T> Wheel<T> {
         self.timers.take(key.place)
     }
 
-    /// Gives a timer another deadline, as removing it and setting it anew would; its key stays good. `false` if it has been popped or cancelled.
+    /// Gives a timer another deadline, as removing it and setting it anew would; its key stays good. `false` if it has
+    /// been popped or cancelled.
     pub fn reset(&mut self, key: Key, deadline: Nanos) -> bool {
         let Some(slot) = self.timers.slot_of(key) else { return false };
         self.unlink(key.place, slot);
@@ -188,8 +195,9 @@ impl<T> Wheel<T> {
         self.timers.value(key.place)
     }
 
-    /// When to call [`pop`](Self::pop) next: no timer fires earlier than that, and sleeping until then is late for none. It may be earlier than the
-    /// first deadline, by what a slot of that timer's level is wide: then that `pop` gives nothing, and the next answer is nearer.
+    /// When to call [`pop`](Self::pop) next: no timer fires earlier than that, and sleeping until then is late for
+    /// none. It may be earlier than the first deadline, by what a slot of that timer's level is wide: then that `pop`
+    /// gives nothing, and the next answer is nearer.
     pub fn next(&self) -> Option<Nanos> {
         let tick = if self.due.is_empty() { self.next_slot()?.2 } else { self.hand };
         Some(self.start.later(tick.saturating_mul(self.tick)))
