@@ -14,6 +14,7 @@
 //! 6. [`kafka`] (feature `kafka`): Kafka's messages in all their versions, and its record batches; the codec to read when a
 //!    protocol has been growing for ten years.
 //! 7. [`proxy_protocol`] (feature `proxy-protocol`): the header with which a proxy says for whom it connects.
+//! 8. [`ip`] (feature `ip`): packets, from Ethernet to TCP, and what they were cut from.
 //!
 //! Every protocol stands behind a feature of its own, and none is on by default. The feature `tokio-util` adds
 //! `codec::Framing`, which makes any codec here one of tokio's.
@@ -22,6 +23,8 @@
 pub mod codec;
 #[cfg(feature = "http1")]
 pub mod http1;
+#[cfg(feature = "ip")]
+pub mod ip;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod machine;
