@@ -108,7 +108,8 @@ pub struct Ethernet {
 }
 
 impl Ethernet {
-    /// Reads a frame without its check sequence; the rest is what it carries, with padding if it is short. Of an 802.3 frame, whose type is a length, it is as long as that says.
+    /// Reads a frame without its check sequence; the rest is what it carries, with padding if it is short. Of an 802.3
+    /// frame, whose type is a length, it is as long as that says.
     ///
     /// # Errors
     ///
@@ -134,7 +135,8 @@ impl Ethernet {
         Ok((Ethernet { destination, source, tags, ether_type }, rest))
     }
 
-    /// Appends the header and what it carries, without padding and check sequence, which the card adds. A priority or an id beyond its bits is cut to them.
+    /// Appends the header and what it carries, without padding and check sequence, which the card adds. A priority or
+    /// an id beyond its bits is cut to them.
     pub fn write(&self, payload: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(&self.destination.0);
         out.extend_from_slice(&self.source.0);

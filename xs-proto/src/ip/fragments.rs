@@ -43,8 +43,8 @@ struct Partial {
     spoiled: bool,
 }
 
-/// Fragments of packets that are not there whole. IPv4's may overlap, and the first copy of a byte counts; of IPv6's overlapping ones the whole packet is
-/// dropped (RFC 5722), but for exact copies.
+/// Fragments of packets that are not there whole. IPv4's may overlap, and the first copy of a byte counts; of IPv6's
+/// overlapping ones the whole packet is dropped (RFC 5722), but for exact copies.
 #[derive(Debug, Default)]
 pub struct Fragments {
     limits: FragmentLimits,
@@ -76,7 +76,8 @@ impl Fragments {
         self.partial.is_empty()
     }
 
-    /// Takes a packet's payload at a moment (of any clock that does not go back). A packet that is none of fragments comes back as it is.
+    /// Takes a packet's payload at a moment (of any clock that does not go back). A packet that is none of fragments
+    /// comes back as it is.
     pub fn add_v4(&mut self, packet: &Ipv4, payload: &[u8], now: Duration) -> Option<Vec<u8>> {
         if !packet.is_fragment() {
             return Some(payload.to_vec());

@@ -32,7 +32,8 @@ pub enum Chunk<'a> {
 
 /// Puts one direction's segments in order. Who watches a connection has two of them.
 ///
-/// It begins with the SYN, or with the first segment that it sees. Each byte is given out once: of two copies of a byte the first that came counts, whatever the second says.
+/// It begins with the SYN, or with the first segment that it sees. Each byte is given out once: of two copies of a byte
+/// the first that came counts, whatever the second says.
 #[derive(Debug, Default)]
 pub struct Stream {
     limits: StreamLimits,

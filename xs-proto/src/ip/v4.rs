@@ -65,7 +65,8 @@ impl Ipv4 {
         self.more_fragments || self.fragment_offset != 0
     }
 
-    /// Reads a packet; the rest is its payload, without padding. A total length of 0, which cards that cut large segments leave behind in captures, stands for all that is there.
+    /// Reads a packet; the rest is its payload, without padding. A total length of 0, which cards that cut large
+    /// segments leave behind in captures, stands for all that is there.
     ///
     /// # Errors
     ///
@@ -115,7 +116,8 @@ impl Ipv4 {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLong`] beyond 65,535 bytes; [`Error::Malformed`] for options that can't stand in a header and for an offset that is no multiple of 8.
+    /// [`Error::TooLong`] beyond 65,535 bytes; [`Error::Malformed`] for options that can't stand in a header and for an
+    /// offset that is no multiple of 8.
     pub fn write(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         if self.options.len() > 40 || !self.options.len().is_multiple_of(4) {
             return Err(Error::malformed("IPv4", "options are at most 40 bytes, a multiple of 4"));

@@ -77,11 +77,13 @@ impl Ipv6 {
         })
     }
 
-    /// Reads a packet; the rest is its payload behind the extensions, without padding. The extensions of a fragment other than the first end with the fragment header.
+    /// Reads a packet; the rest is its payload behind the extensions, without padding. The extensions of a fragment
+    /// other than the first end with the fragment header.
     ///
     /// # Errors
     ///
-    /// [`Error::Truncated`]; [`Error::Malformed`] for another version, for more than sixteen extensions, and for those that reach beyond the packet.
+    /// [`Error::Truncated`]; [`Error::Malformed`] for another version, for more than sixteen extensions, and for those
+    /// that reach beyond the packet.
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
         let mut reader = Reader::new("IPv6", bytes);
         let first = reader.u32()?;
@@ -136,7 +138,8 @@ impl Ipv6 {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLong`] beyond 65,535 bytes behind the header; [`Error::Malformed`] for extensions whose length is none that they can say, and an offset that is no multiple of 8.
+    /// [`Error::TooLong`] beyond 65,535 bytes behind the header; [`Error::Malformed`] for extensions whose length is
+    /// none that they can say, and an offset that is no multiple of 8.
     pub fn write(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let wrong = Error::malformed("IPv6 extension", "its length can't be said in units of 8 bytes");
         let mut between = Vec::new();
