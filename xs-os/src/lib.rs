@@ -17,10 +17,13 @@
 //! 11. `sched` (feature `sched`): who runs next, by eight schedulers, Go's among them.
 //! 12. `timer` (feature `timer`): a wheel of timeouts, most of which never fire.
 //! 13. `executor` (feature `executor`): futures on one thread, over epoll, io_uring or virtual time.
+//! 14. `capture` (feature `capture`): which packets are wanted; tcpdump's filters, and the machine that runs them.
 // Only what maps memory (`vfs/shared.rs`), what lends it to the kernel (`executor/uring/ring.rs`) and what runs borrowed jobs
 // (`pool`) may ask for leave.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "capture")]
+pub mod capture;
 pub mod clock;
 #[cfg(feature = "descriptors")]
 pub mod descriptors;
