@@ -10,6 +10,7 @@ use super::sort::Sort;
 use super::table_call::TableCall;
 use crate::row::{Collation, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::stack;
 use crate::sql::store::Store;
 use crate::sql::value::{Affinity, Value};
 
@@ -127,12 +128,14 @@ pub(in crate::sql) struct Query<S: Store> {
     pub(in crate::sql) estimate: i16,
     left: Option<Left>,
     nothing: Frame<S>,
+    /// That it is so deep in others that it looks how much is left of the stack.
+    pub(in crate::sql) gated: bool,
 }
 
 impl<S: Store> Query<S> {
     pub(in crate::sql) fn new(body: Body<S>, columns: Vec<OutputColumn>) -> Self {
         let nothing = Frame { slots: Vec::new(), registers: Vec::new() };
-        Query { body, columns, sort: None, limit: None, offset: None, estimate: 200, left: None, nothing }
+        Query { body, columns, sort: None, limit: None, offset: None, estimate: 200, left: None, nothing, gated: false }
     }
 
     /// The table-valued function that this is.
@@ -175,7 +178,15 @@ impl<S: Store> Query<S> {
     }
 
     /// To the next row.
+    #[inline]
     pub(in crate::sql) fn next(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        match self.gated {
+            false => self.next_row(outer),
+            true => stack::enough(|| self.next_row(outer)),
+        }
+    }
+
+    fn next_row(&mut self, outer: Outer<'_, S>) -> Result<bool> {
         let mut left = match self.left {
             Some(left) => left,
             None => {
