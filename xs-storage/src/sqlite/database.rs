@@ -180,7 +180,7 @@ impl Database {
 
     /// The name that it was opened by.
     pub fn path(&self) -> &Path {
-        &self.pager.path
+        &self.pager.names.database
     }
 
     /// What may be in memory: so many pages, or KiB if the number is negative.

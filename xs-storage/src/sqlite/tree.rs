@@ -121,17 +121,13 @@ fn content(pager: &mut Pager, id: PageId) -> Result<Content> {
 
 fn store(pager: &mut Pager, id: PageId, content: &Content) -> Result<()> {
     let shape = pager.shape;
-    content.write(pager.edit(id)?, id, shape, 0..content.len(), content.last);
+    content.write(pager.write_node(id)?, id, shape, 0..content.len(), content.last);
     Ok(())
 }
 
 /// Packs a page's cells before the first change to it: who wrote it may have left free blocks between them, and lies.
 fn pack(pager: &mut Pager, id: PageId) -> Result<()> {
-    if pager.is_dirty(id) {
-        return Ok(());
-    }
-    let page = pager.node(id)?;
-    if Node::new(&page.bytes, id, pager.shape).is_packed().map_err(|what| pager.corrupt(id, what))? {
+    if pager.is_packed(id)? {
         return Ok(());
     }
     let packed = content(pager, id)?;
@@ -157,7 +153,7 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
     pack(pager, id)?;
     let shape = pager.shape;
     if found {
-        let page = pager.edit(id)?;
+        let page = pager.edit_node(id)?;
         let node = Node::new(page, id, shape);
         if !node.kind.is_leaf() {
             cell.splice(..0, node.child(at).to_be_bytes());
@@ -171,7 +167,7 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
             return Ok(true);
         }
     }
-    if node::insert(pager.edit(id)?, id, shape, at, &cell) {
+    if node::insert(pager.edit_node(id)?, id, shape, at, &cell) {
         return Ok(found);
     }
     let mut full = content(pager, id)?;
@@ -205,7 +201,7 @@ fn append(pager: &mut Pager, path: &mut Path, full: &Content, cell: &[u8]) -> Re
     } else {
         above.push(&[&leaf.to_be_bytes(), full.cell(last)]);
         let shape = pager.shape;
-        node::remove(pager.edit(leaf)?, leaf, shape, last).map_err(|what| pager.corrupt(leaf, what))?;
+        node::remove(pager.edit_node(leaf)?, leaf, shape, last).map_err(|what| pager.corrupt(leaf, what))?;
     }
     above.last = fresh;
     settle(pager, path, level - 1, above)?;
@@ -298,7 +294,7 @@ fn take_out(pager: &mut Pager, path: &mut Path) -> Result<()> {
     let (id, at) = path[level];
     pack(pager, id)?;
     let shape = pager.shape;
-    node::remove(pager.edit(id)?, id, shape, at).map_err(|what| pager.corrupt(id, what))?;
+    node::remove(pager.edit_node(id)?, id, shape, at).map_err(|what| pager.corrupt(id, what))?;
     if level > 0 {
         let left = content(pager, id)?;
         if left.is_thin(shape) {
@@ -399,7 +395,7 @@ fn share(pager: &mut Pager, parent: (PageId, usize), child: Content) -> Result<C
             (false, true) => all.last,
             (false, false) => node::get_u32(all.cell(cells.end), 0),
         };
-        all.write(pager.edit(id)?, id, shape, cells.clone(), last);
+        all.write(pager.write_node(id)?, id, shape, cells.clone(), last);
         match kind {
             _ if is_last && end == above.len() => now.last = id,
             _ if is_last => now.push(&[&id.to_be_bytes(), &above.cell(end)[4..]]),
