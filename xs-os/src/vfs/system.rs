@@ -38,6 +38,10 @@ impl Vfs for SystemVfs {
         Ok(Arc::new(SystemFile(file)))
     }
 
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        fs::exists(path)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use xs_os::vfs::{File, MemoryVfs, Open, Vfs, VfsExt, parent};
+use xs_os::vfs::{File, MemoryVfs, Open, Vfs, parent};
 
 use super::header::{is_page_size, lock_page};
 use super::names::Names;
@@ -255,6 +255,10 @@ fn read(file: &dyn File, path: &Path, buf: &mut [u8], at: u64) -> Result<bool> {
 /// Whether a transaction was cut off: there is a journal, and it was not ended.
 pub(super) fn is_hot(vfs: &dyn Vfs, names: &Names) -> Result<bool> {
     let path = &names.journal;
+    // To ask is cheaper than to open in vain.
+    if !vfs.exists(path).map_err(Error::io("open", path))? {
+        return Ok(false);
+    }
     let file = match vfs.open(path, Open::Read) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         opened => opened.map_err(Error::io("open", path))?,

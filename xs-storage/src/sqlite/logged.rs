@@ -2,8 +2,6 @@
 //!
 //! Whoever has the log open keeps the database's file locked to read, so that nobody takes the log away.
 
-use xs_os::vfs::VfsExt;
-
 use super::header::{self, Header};
 use super::journal::JournalMode;
 use super::lock::{Level, Locking};

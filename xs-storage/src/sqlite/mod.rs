@@ -171,6 +171,7 @@ mod pager;
 mod payload;
 mod savepoint;
 mod schema;
+mod seek;
 mod sharing;
 mod synchronous;
 mod transaction;

@@ -17,6 +17,7 @@ use super::names::Names;
 use super::node::{Node, PageId, Shape};
 use super::synchronous::Synchronous;
 use super::transaction::Writing;
+use super::tree::Edge;
 use super::wal::{Head, Wal};
 use crate::cache::{Cache, S3FifoCache};
 use crate::row::Encoding;
@@ -96,6 +97,12 @@ pub(super) struct Pager {
     pub(super) writing: Option<Writing>,
     /// Counts everything that may have moved an entry.
     pub(super) changes: u64,
+    /// Counts everything that may have moved one to another page.
+    pub(super) deals: u64,
+    /// Where the last entry of a tree went that came behind all others.
+    pub(super) edge: Option<Edge>,
+    /// Room for a cell that is made.
+    pub(super) cell: Vec<u8>,
     /// Why nothing can be said any more.
     pub(super) stopped: Option<Error>,
 }
@@ -147,6 +154,9 @@ impl Pager {
             most_dirty: 0,
             writing: None,
             changes: 0,
+            deals: 0,
+            edge: None,
+            cell: Vec::new(),
             stopped: None,
         };
         if options.locking == Locking::Exclusive {
@@ -168,7 +178,7 @@ impl Pager {
         let page_size = header.page_size as usize;
         self.shape = Shape { page_size, usable: page_size - usize::from(header.reserved) };
         (self.header, self.pages) = (header, pages);
-        self.changes += 1;
+        self.moved();
         self.share_memory();
     }
 
@@ -183,6 +193,12 @@ impl Pager {
         let unit = if size < 0 { 1024 } else { self.shape.page_size as u64 };
         (self.cache_size, self.memory) = (size, u64::from(size.unsigned_abs()) * unit);
         self.share_memory();
+    }
+
+    /// Everything may be elsewhere now.
+    pub(super) fn moved(&mut self) {
+        self.changes += 1;
+        self.deals += 1;
     }
 
     pub(super) fn corrupt(&self, id: PageId, what: impl std::fmt::Display) -> Error {
@@ -213,6 +229,7 @@ impl Pager {
     }
 
     /// A page that is not in memory.
+    #[cold]
     fn fetch(&mut self, id: PageId) -> Result<Arc<Page>> {
         self.check_id(id, "something")?;
         let mut bytes = vec![0; self.shape.page_size].into_boxed_slice();
@@ -250,6 +267,9 @@ impl Pager {
 
     /// A page of a tree that is about to change, and whether its cells lie side by side.
     pub(super) fn is_packed(&mut self, id: PageId) -> Result<bool> {
+        if self.dirty.get(id).is_some_and(|page| page.known.load(Ordering::Relaxed) & PACKED != 0) {
+            return Ok(true);
+        }
         let page = self.node(id)?;
         if page.known.load(Ordering::Relaxed) & PACKED == 0 {
             let node = Node::new(&page.bytes, id, self.shape);
@@ -267,6 +287,7 @@ impl Pager {
 
     /// A page to be changed in any way. The journal has what it was before.
     pub(super) fn edit(&mut self, id: PageId) -> Result<&mut [u8]> {
+        self.deals += 1;
         self.change(id, |_| 0)
     }
 
@@ -277,6 +298,7 @@ impl Pager {
 
     /// A page that becomes a packed one of a tree, whatever it was.
     pub(super) fn write_node(&mut self, id: PageId) -> Result<&mut [u8]> {
+        self.deals += 1;
         self.change(id, |_| NODE | PACKED)
     }
 

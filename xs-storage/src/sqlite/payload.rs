@@ -65,7 +65,9 @@ pub(super) fn free(pager: &mut Pager, holder: PageId, cell: &Cell) -> Result<()>
 
 /// Makes a leaf's cell of a payload; what does not fit goes to pages that are allocated for it.
 pub(super) fn write(pager: &mut Pager, kind: Kind, rowid: i64, payload: &[u8]) -> Result<Vec<u8>> {
-    let mut cell = Vec::with_capacity(pager.shape.local(kind, payload.len() as u64) + 24);
+    let mut cell = std::mem::take(&mut pager.cell);
+    cell.clear();
+    cell.reserve(pager.shape.local(kind, payload.len() as u64) + 24);
     varint::put(&mut cell, payload.len() as u64);
     if kind == Kind::TableLeaf {
         varint::put(&mut cell, rowid as u64);

@@ -273,7 +273,7 @@ impl Pager {
     /// Undoes the transaction.
     pub(super) fn roll_back(&mut self) -> Result<()> {
         let Some(writing) = self.writing.take() else { return Ok(()) };
-        self.changes += 1;
+        self.moved();
         self.dirty.clear();
         self.header = writing.before;
         self.pages = writing.pages_before;
@@ -331,7 +331,7 @@ impl Pager {
     }
 
     fn restore(&mut self, state: State) -> Result<()> {
-        self.changes += 1;
+        self.moved();
         for id in state.pages.saturating_add(1)..=self.pages {
             self.dirty.remove(id);
             self.clean.remove(&id);

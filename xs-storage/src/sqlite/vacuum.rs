@@ -107,7 +107,7 @@ impl Pager {
                 self.dirty.insert(id, page);
             }
             (self.header, self.pages) = (header, copy.pages);
-            self.changes += 1;
+            self.moved();
             return self.commit();
         }
         // The size of pages may be another: old ones go to the journal, all of them, and new ones to the file itself.
