@@ -8,6 +8,7 @@ use xs_os::vfs::Vfs;
 
 use super::check;
 use super::cursor::Cursor;
+use super::fill;
 use super::header::{Header, is_page_size};
 use super::journal::JournalMode;
 use super::lock::{BusyTimeout, Locking};
@@ -292,6 +293,16 @@ impl Database {
         let mut columns = record::decode(record).map_err(|what| Error::Invalid(what.to_owned()))?;
         columns.truncate(order.len());
         self.change(|pager| tree::insert(pager, root, Key::Columns(&columns, order), record))
+    }
+
+    /// Fills an empty index with records, which come in its order, no two with the same key. Faster than one by one: each page is
+    /// written once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if it is not empty, and those of any change.
+    pub fn fill_index<'a>(&mut self, root: PageId, records: &mut dyn Iterator<Item = &'a [u8]>) -> Result<()> {
+        self.change(|pager| fill::fill(pager, root, records))
     }
 
     /// Takes the record of a key out of an index. Answers whether it was there.

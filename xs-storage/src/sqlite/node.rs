@@ -333,6 +333,11 @@ pub(super) fn insert(page: &mut [u8], id: PageId, shape: Shape, at: usize, cell:
     true
 }
 
+/// Says which child is behind the last cell of an inner page.
+pub(super) fn set_last_child(page: &mut [u8], id: PageId, child: PageId) {
+    put_u32(page, start(id) + 8, child);
+}
+
 /// Writes a cell over one that takes as many bytes. False if that takes more or fewer.
 pub(super) fn replace(page: &mut [u8], id: PageId, shape: Shape, at: usize, cell: &[u8]) -> Result<bool, &'static str> {
     let range = Node::new(page, id, shape).cell(at)?.range;

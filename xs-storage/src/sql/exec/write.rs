@@ -10,12 +10,12 @@ use super::frame::{Frame, Outer};
 use super::generated::into_registers;
 use super::indexed::IndexRules;
 use super::keyed::{Identities, entry};
-use super::keys::{Clause, Key, keys, not_unique, not_unique_index};
+use super::keys::{Clause, Key, keys, not_unique};
 use super::reader::{Reader, table_cursor};
 use super::session::Session;
 use crate::row::{ValueRef, encode};
 use crate::sql::ast::Conflict;
-use crate::sql::catalog::{Index, Table};
+use crate::sql::catalog::Table;
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store, TreeId};
 use crate::sql::value::Value;
@@ -439,43 +439,4 @@ fn broken<S: Store>(session: &Session<S>, conflict: Conflict, broken: Broken) ->
     }
     session.consequence.set(conflict);
     Err(Failure::new(broken.code, broken.message))
-}
-
-/// Fills an index with a table's rows. `rules` are this index's alone.
-pub(in crate::sql) fn rebuild<S: Store>(
-    session: &Session<S>,
-    table: &Arc<Table>,
-    index: &Index,
-    rules: &IndexRules<S>,
-) -> Result<()> {
-    let reader = Reader::of(session, table)?;
-    let (mut cursor, mut found) = {
-        let store = session.store.borrow();
-        (table_cursor(&*store, table), store.index_cursor(index.root, index.order.clone()))
-    };
-    let mut more = session.store.borrow_mut().first(&mut cursor)?;
-    while more {
-        session.check()?;
-        session.store.borrow_mut().load(&mut cursor)?;
-        let rowid = cursor.rowid();
-        let row = rules.row(reader.row(&cursor, session)?, rowid, session)?;
-        if !rules.has(0, &row, session)? {
-            more = session.store.borrow_mut().next(&mut cursor)?;
-            continue;
-        }
-        let entry = entry(table, index, &row.registers, rowid);
-        let entry = refs(&entry);
-        let key = &entry[..index.parts.len()];
-        let mut store = session.store.borrow_mut();
-        if index.unique.is_some()
-            && !key.iter().any(|value| value.is_null())
-            && store.seek_columns(&mut found, key)? == Some(Ordering::Equal)
-        {
-            let broken = not_unique_index(table, index);
-            return Err(Failure::new(ResultCode::UNIQUE, broken.message));
-        }
-        store.insert_record(index.root, &index.order, &encode(&entry))?;
-        more = store.next(&mut cursor)?;
-    }
-    Ok(())
 }

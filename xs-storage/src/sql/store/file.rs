@@ -149,6 +149,15 @@ impl Store for sqlite::Database {
         Ok(self.insert_record(tree, order, record)?)
     }
 
+    fn fill_index<'a>(
+        &mut self,
+        tree: TreeId,
+        _: &[KeyColumn],
+        records: &mut dyn Iterator<Item = &'a [u8]>,
+    ) -> Result<()> {
+        Ok(self.fill_index(tree, records)?)
+    }
+
     fn delete_record(&mut self, tree: TreeId, order: &[KeyColumn], key: &[ValueRef<'_>]) -> Result<bool> {
         Ok(self.delete_record(tree, order, key)?)
     }

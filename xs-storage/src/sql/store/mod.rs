@@ -131,6 +131,18 @@ pub trait Store {
     fn delete(&mut self, tree: TreeId, rowid: i64) -> Result<bool>;
     /// Puts a record into an index whose key is as many columns as `order` has.
     fn insert_record(&mut self, tree: TreeId, order: &[KeyColumn], record: &[u8]) -> Result<bool>;
+    /// Fills an empty index with records, which come in its order, no two with the same key.
+    fn fill_index<'a>(
+        &mut self,
+        tree: TreeId,
+        order: &[KeyColumn],
+        records: &mut dyn Iterator<Item = &'a [u8]>,
+    ) -> Result<()> {
+        for record in records {
+            self.insert_record(tree, order, record)?;
+        }
+        Ok(())
+    }
     /// Takes the record of a key out of an index. Answers whether it was there.
     fn delete_record(&mut self, tree: TreeId, order: &[KeyColumn], key: &[ValueRef<'_>]) -> Result<bool>;
 
