@@ -122,10 +122,20 @@ impl<S: Store> Insert<S> {
             })
     }
 
+    /// Whether nobody is told of the rows, and nothing else follows.
+    fn is_direct(&self) -> bool {
+        let told = self.returning.is_some() || !self.hooks.is_empty() || !self.deletes.is_empty();
+        !told && self.upserts.is_empty() && !self.writer.is_view()
+    }
+
     fn begin(&mut self, outer: Outer<'_, S>) -> Result<()> {
         self.state = Inserting { fresh: true, ..Inserting::default() };
         if let Some(returning) = &mut self.returning {
             returning.rows.clear();
+        }
+        let one = self.source.as_ref().is_none_or(Query::is_one_row) && self.is_direct();
+        if !one || !self.writer.rules.plain {
+            outer.run.session.guard()?;
         }
         self.writer.begin_inserts(outer.run.session)?;
         let Some(source) = &mut self.source else { return Ok(()) };
@@ -252,8 +262,16 @@ impl<S: Store> Change<S> {
             }
             rows = last.into_values().collect();
         }
+        if rows.len() > 1 || !self.is_direct() || !self.writer.rules.plain {
+            outer.run.session.guard()?;
+        }
         self.state.rows = rows.into_iter();
         Ok(())
+    }
+
+    /// Whether nobody is told of the rows, and nothing else follows.
+    fn is_direct(&self) -> bool {
+        self.hooks.is_empty() && self.deletes.is_empty() && self.returning.is_none() && !self.writer.is_view()
     }
 
     /// Whether somebody may see in which order rows are changed.

@@ -65,7 +65,7 @@ pub(in crate::sql) use routine::{Part, Routine};
 pub(in crate::sql) use row_change::Hooks;
 pub(in crate::sql) use rows::Rows as QueryRows;
 pub(in crate::sql) use sequence::{CREATE as CREATE_SEQUENCE, SEQUENCE, Sequence};
-pub(in crate::sql) use session::{Reading, Run, Session};
+pub(in crate::sql) use session::{Guard, Reading, Run, Session};
 pub(in crate::sql) use shared::Shared;
 pub(in crate::sql) use sort::{Sort, SortKey};
 pub(in crate::sql) use subquery::{InSet, Subquery};

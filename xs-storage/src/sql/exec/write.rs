@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::expr::Expr;
+use super::expr::{Expr, LONGEST, too_big};
 use super::frame::{Frame, Outer};
 use super::generated::into_registers;
 use super::indexed::IndexRules;
@@ -351,7 +351,6 @@ impl<S: Store> Writer<S> {
             Some(old) => Some((old, self.indexed_row(old, session)?)),
             None => None,
         };
-        let mut store = session.store.borrow_mut();
         let values = &self.frame.registers;
         let stored = |at: usize| match self.table.rowid_column == Some(at) {
             true => ValueRef::Null,
@@ -359,6 +358,12 @@ impl<S: Store> Writer<S> {
         };
         let kept = |at: &usize| !self.table.columns[*at].is_virtual();
         let record: SmallVec<[ValueRef<'_>; 16]> = (0..self.table.columns.len()).filter(kept).map(stored).collect();
+        let record = encode(&record);
+        if record.len() > LONGEST {
+            return Err(too_big());
+        }
+        session.touch();
+        let mut store = session.store.borrow_mut();
         for (at, index) in self.table.indexes.iter().enumerate() {
             let new = entry(&self.table, index, values, rowid);
             let stays = self.rules.has(at, &self.frame, session)?;
@@ -384,7 +389,7 @@ impl<S: Store> Writer<S> {
         {
             store.delete(self.table.root, old)?;
         }
-        store.insert(self.table.root, rowid, &encode(&record))?;
+        store.insert(self.table.root, rowid, &record)?;
         Ok(())
     }
 
@@ -407,6 +412,7 @@ impl<S: Store> Writer<S> {
     pub(super) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
         if !self.table.indexes.is_empty() {
             let row = self.indexed_row(rowid, session)?;
+            session.touch();
             let mut store = session.store.borrow_mut();
             for (at, index) in self.table.indexes.iter().enumerate() {
                 if !self.rules.has(at, &row, session)? {
@@ -417,6 +423,7 @@ impl<S: Store> Writer<S> {
             }
         }
         if self.table.key.is_none() {
+            session.touch();
             session.store.borrow_mut().delete(self.table.root, rowid)?;
         }
         Ok(())
