@@ -99,6 +99,7 @@ impl<S: Store> Writer<S> {
 
     /// The number of the row in the registers, in a table without rowids.
     pub(super) fn identity_of_row(&mut self) -> Option<i64> {
+        self.table.key?;
         let values = &self.frame.registers;
         let table = self.table.clone();
         let primary = table.primary()?;
