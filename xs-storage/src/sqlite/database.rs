@@ -281,6 +281,25 @@ impl Database {
         self.change(|pager| tree::insert(pager, root, Key::Rowid(rowid), record))
     }
 
+    /// Whether a table has a row. Where the row is written next, this search is spared.
+    pub fn has_row(&mut self, root: PageId, rowid: i64) -> Result<bool> {
+        self.pager.read()?;
+        self.check_tree(root)?;
+        Ok(tree::find_row(&mut self.pager, root, rowid)?.1)
+    }
+
+    /// The largest rowid of a table; none, if it is empty.
+    pub fn last_rowid(&mut self, root: PageId) -> Result<Option<i64>> {
+        self.pager.read()?;
+        self.check_tree(root)?;
+        if let Some(last) = self.pager.last_rowid(root)? {
+            return Ok(Some(last));
+        }
+        let mut cursor = Cursor::table(root);
+        cursor.last(self)?;
+        Ok(cursor.rowid(self))
+    }
+
     /// Takes a row out of a table. Answers whether it was there.
     pub fn delete(&mut self, root: PageId, rowid: i64) -> Result<bool> {
         self.change(|pager| tree::delete(pager, root, Key::Rowid(rowid)))

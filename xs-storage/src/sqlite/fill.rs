@@ -49,15 +49,16 @@ pub(super) fn fill<'a>(pager: &mut Pager, root: PageId, records: &mut dyn Iterat
         return Err(Error::Invalid("an index that is filled at once must be empty".to_owned()));
     }
     let mut edges = vec![Edge::new(Kind::IndexLeaf, pager.shape)];
+    let mut cell = Vec::new();
     for record in records {
-        let cell = payload::write(pager, Kind::IndexLeaf, 0, record)?;
-        push(pager, &mut edges, cell)?;
+        payload::write(pager, Kind::IndexLeaf, 0, record, &mut cell)?;
+        push(pager, &mut edges, &mut cell)?;
     }
     end(pager, root, edges)
 }
 
 /// Puts a cell on the leaf at the edge, and what has to go up on the pages above.
-fn push(pager: &mut Pager, edges: &mut Vec<Edge>, mut cell: Vec<u8>) -> Result<()> {
+fn push(pager: &mut Pager, edges: &mut Vec<Edge>, cell: &mut Vec<u8>) -> Result<()> {
     let shape = pager.shape;
     let too_long = || Error::Invalid("an entry that fits no page".to_owned());
     for level in 0.. {
@@ -65,7 +66,7 @@ fn push(pager: &mut Pager, edges: &mut Vec<Edge>, mut cell: Vec<u8>) -> Result<(
             edges.push(Edge::new(Kind::IndexInner, shape));
         }
         let Some(edge) = edges.get_mut(level) else { break };
-        if edge.push(&cell, shape) {
+        if edge.push(cell, shape) {
             break;
         }
         // A page holds four entries at least, so one is left.
@@ -80,10 +81,12 @@ fn push(pager: &mut Pager, edges: &mut Vec<Edge>, mut cell: Vec<u8>) -> Result<(
         let id = pager.allocate()?;
         pager.edit(id)?[..shape.usable].copy_from_slice(&edge.page);
         edge.clear(shape);
-        if !edge.push(&cell, shape) {
+        if !edge.push(cell, shape) {
             return Err(too_long());
         }
-        cell = [&id.to_be_bytes(), entry].concat();
+        cell.clear();
+        cell.extend_from_slice(&id.to_be_bytes());
+        cell.extend_from_slice(entry);
     }
     Ok(())
 }

@@ -163,6 +163,7 @@ mod durability;
 mod fill;
 mod free;
 mod header;
+mod hint;
 mod journal;
 mod lock;
 mod logged;

@@ -11,6 +11,7 @@ use xs_os::vfs::{File, Open, Vfs, parent};
 
 use super::database::Options;
 use super::header::{Header, Version, is_page_size, lock_page};
+use super::hint::Hints;
 use super::journal::JournalMode;
 use super::lock::{BusyTimeout, Lock, Locking};
 use super::node::{Node, PageId, Shape};
@@ -88,6 +89,9 @@ pub(super) struct Pager {
     pub(super) writing: Option<Writing>,
     /// Counts everything that may have moved an entry.
     pub(super) changes: u64,
+    pub(super) hints: Hints,
+    /// Room to make a cell in.
+    pub(super) cell: Vec<u8>,
     /// Why nothing can be said any more.
     pub(super) stopped: Option<Error>,
 }
@@ -138,6 +142,8 @@ impl Pager {
             most_dirty: 0,
             writing: None,
             changes: 0,
+            hints: Hints::default(),
+            cell: Vec::new(),
             stopped: None,
         };
         if options.locking == Locking::Exclusive {
@@ -160,6 +166,7 @@ impl Pager {
         self.shape = Shape { page_size, usable: page_size - usize::from(header.reserved) };
         (self.header, self.pages) = (header, pages);
         self.changes += 1;
+        self.hints.forget();
         self.share_memory();
     }
 

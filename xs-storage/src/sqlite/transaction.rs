@@ -271,6 +271,7 @@ impl Pager {
     pub(super) fn roll_back(&mut self) -> Result<()> {
         let Some(writing) = self.writing.take() else { return Ok(()) };
         self.changes += 1;
+        self.hints.forget();
         self.dirty.clear();
         self.header = writing.before;
         self.pages = writing.pages_before;
@@ -329,6 +330,7 @@ impl Pager {
 
     fn restore(&mut self, state: State) -> Result<()> {
         self.changes += 1;
+        self.hints.forget();
         for id in state.pages.saturating_add(1)..=self.pages {
             self.dirty.remove(&id);
             self.clean.remove(&id);

@@ -3,9 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::content::Content;
+use super::hint::Path;
 use super::node::{self, Kind, Node, PageId};
 use super::pager::{Page, Pager};
 use super::payload;
@@ -28,9 +27,6 @@ pub(super) enum Key<'a> {
     /// Behind all entries of an index, whatever they are ordered by.
     Last,
 }
-
-/// The way from the root to a page: each page on it, and the cell or child that was taken.
-type Path = SmallVec<[(PageId, usize); 8]>;
 
 /// Page 1 is the root of the schema's table, and nobody's child.
 fn check_child(pager: &Pager, id: PageId, depth: usize) -> Result<()> {
@@ -96,8 +92,17 @@ pub(super) fn search(pager: &mut Pager, id: PageId, page: &Page, key: Key<'_>) -
     Ok((low, found))
 }
 
+/// The way to a row: to its cell, or to where it would stand.
+pub(super) fn find_row(pager: &mut Pager, root: PageId, rowid: i64) -> Result<(Path, bool)> {
+    match pager.known_way(root, rowid)? {
+        Some(known) => Ok(known),
+        None => find(pager, root, Key::Rowid(rowid)),
+    }
+}
+
 /// The way to a key: to its cell, or to where it would stand on a leaf.
 fn find(pager: &mut Pager, root: PageId, key: Key<'_>) -> Result<(Path, bool)> {
+    let mut is_end = true;
     let is_table = matches!(key, Key::Rowid(_));
     let mut path = Path::new();
     let mut id = root;
@@ -106,8 +111,12 @@ fn find(pager: &mut Pager, root: PageId, key: Key<'_>) -> Result<(Path, bool)> {
         let (at, found) = search(pager, id, &page, key)?;
         path.push((id, at));
         let node = Node::new(&page.bytes, id, pager.shape);
+        is_end &= at == node.count();
         // A table's inner cells are only signposts.
         if node.kind.is_leaf() || found && !is_table {
+            if let Key::Rowid(rowid) = key {
+                pager.note_sought(root, rowid, &path, found, is_end);
+            }
             return Ok((path, found));
         }
         id = node.child(at);
@@ -143,7 +152,24 @@ fn pack(pager: &mut Pager, id: PageId) -> Result<()> {
 
 /// Puts an entry there. Answers whether it took the place of another.
 pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u8]) -> Result<bool> {
-    let (mut path, found) = find(pager, root, key)?;
+    let way = match key {
+        Key::Rowid(rowid) => find_row(pager, root, rowid)?,
+        key => find(pager, root, key)?,
+    };
+    let mut cell = std::mem::take(&mut pager.cell);
+    let found = put(pager, way, key, payload, &mut cell)?;
+    pager.cell = cell;
+    Ok(found)
+}
+
+/// Puts it where the way to it has ended. `cell` is room for it.
+fn put(
+    pager: &mut Pager,
+    (mut path, found): (Path, bool),
+    key: Key<'_>,
+    payload: &[u8],
+    cell: &mut Vec<u8>,
+) -> Result<bool> {
     let level = path.len() - 1;
     let (id, at) = path[level];
     let (kind, rowid) = match key {
@@ -153,7 +179,7 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
     if found {
         free_payload(pager, id, at)?;
     }
-    let mut cell = payload::write(pager, kind, rowid, payload)?;
+    payload::write(pager, kind, rowid, payload, cell)?;
     pack(pager, id)?;
     let shape = pager.shape;
     if found {
@@ -163,7 +189,7 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
             cell.splice(..0, node.child(at).to_be_bytes());
         }
         // One that is as long as the other stands where that stood.
-        let replaced = match node::replace(page, id, shape, at, &cell) {
+        let replaced = match node::replace(page, id, shape, at, cell) {
             Ok(false) => node::remove(page, id, shape, at).map(|()| false),
             replaced => replaced,
         };
@@ -171,14 +197,14 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
             return Ok(true);
         }
     }
-    if node::insert(pager.edit(id)?, id, shape, at, &cell) {
+    if node::insert(pager.edit(id)?, id, shape, at, cell) {
         return Ok(found);
     }
     let mut full = content(pager, id)?;
-    if !found && level > 0 && at == full.len() && append(pager, &mut path, &full, &cell)? {
+    if !found && level > 0 && at == full.len() && append(pager, &mut path, &full, cell)? {
         return Ok(false);
     }
-    full.insert(at, &[&cell]);
+    full.insert(at, &[cell]);
     settle(pager, &mut path, level, full)?;
     Ok(found)
 }
@@ -229,7 +255,10 @@ fn free_payload(pager: &mut Pager, id: PageId, at: usize) -> Result<()> {
 
 /// Takes an entry out. Answers whether it was there.
 pub(super) fn delete(pager: &mut Pager, root: PageId, key: Key<'_>) -> Result<bool> {
-    let (mut path, found) = find(pager, root, key)?;
+    let (mut path, found) = match key {
+        Key::Rowid(rowid) => find_row(pager, root, rowid)?,
+        key => find(pager, root, key)?,
+    };
     if !found {
         return Ok(false);
     }
@@ -310,6 +339,7 @@ fn take_out(pager: &mut Pager, path: &mut Path) -> Result<()> {
 
 /// Puts what a page should hold onto the page, or onto it and its neighbours, and so on upwards.
 fn settle(pager: &mut Pager, path: &mut Path, mut level: usize, mut wanted: Content) -> Result<()> {
+    pager.hints.forget();
     let shape = pager.shape;
     loop {
         let id = path[level].0;
@@ -421,6 +451,7 @@ pub(super) fn create(pager: &mut Pager, kind: Kind) -> Result<PageId> {
 
 /// Takes all entries out of a tree, and with `root_too` gives its root back as well.
 pub(super) fn clear(pager: &mut Pager, root: PageId, root_too: bool) -> Result<()> {
+    pager.hints.forget();
     let page = step(pager, root, 0, true).or_else(|_| step(pager, root, 0, false))?;
     let kind = Node::new(&page.bytes, root, pager.shape).kind;
     if root == 1 && root_too {

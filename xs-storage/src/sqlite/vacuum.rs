@@ -109,6 +109,7 @@ impl Pager {
             }
             (self.header, self.pages) = (header, copy.pages);
             self.changes += 1;
+            self.hints.forget();
             return self.commit();
         }
         // The size of pages may be another: old ones go to the journal, all of them, and new ones to the file itself.

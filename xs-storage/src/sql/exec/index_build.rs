@@ -14,11 +14,11 @@ use super::keyed::entry;
 use super::keys::not_unique_index;
 use super::reader::{Reader, table_cursor};
 use super::session::Session;
-use crate::row::{ValueRef, encode, record};
+use crate::row::ValueRef;
+use crate::row::record::{self, encode_into};
 use crate::sql::catalog::{Index, Table};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store, key};
-use crate::sql::value::Value;
 
 /// Bytes of keys and records that are sorted at once.
 const RUN: usize = 64 << 20;
@@ -60,8 +60,7 @@ fn build<S: Store>(
         } else {
             let row = rules.row(reader.row(&cursor, session)?, rowid, session)?;
             if rules.has(0, &row, session)? {
-                let values = entry(table, index, &row.registers, rowid);
-                run.push(index, &values.iter().map(Value::as_ref).collect::<SmallVec<[_; 8]>>());
+                run.push(index, &entry(table, index, &row.registers, rowid));
             }
         }
         more = session.store.borrow_mut().next(&mut cursor)?;
@@ -111,7 +110,7 @@ impl Run {
         let mut first = [0; 8];
         let len = (key - start).min(8);
         first[..len].copy_from_slice(&self.bytes[start..start + len]);
-        self.bytes.extend_from_slice(&encode(values));
+        encode_into(&mut self.bytes, values);
         self.order.push((u64::from_be_bytes(first), self.ends.len()));
         self.ends.push(End { unique, key, record: self.bytes.len() });
     }
@@ -167,6 +166,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::encode;
     use crate::sql::Connection;
     use crate::sql::bind::Binder;
     use crate::sql::catalog::Relation;

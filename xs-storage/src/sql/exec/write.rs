@@ -13,9 +13,10 @@ use super::keyed::{Identities, entry};
 use super::keys::{Clause, Key, keys, not_unique};
 use super::reader::{Reader, table_cursor};
 use super::session::Session;
-use crate::row::{ValueRef, encode};
+use crate::row::ValueRef;
+use crate::row::record::encode_into;
 use crate::sql::ast::Conflict;
-use crate::sql::catalog::Table;
+use crate::sql::catalog::{Index, Table};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store, TreeId};
 use crate::sql::value::Value;
@@ -44,6 +45,8 @@ pub(in crate::sql) struct Writer<S: Store> {
     pub(super) identities: Identities,
     /// What has to be computed for the indexes.
     pub(in crate::sql) rules: IndexRules<S>,
+    /// Room for a record of the table and one of an index.
+    room: [Vec<u8>; 2],
     /// Where the largest rowid is kept, if it has to be.
     pub(in crate::sql) sequence_tree: Option<TreeId>,
 }
@@ -124,6 +127,7 @@ impl<S: Store> Writer<S> {
             reader,
             identities,
             rules,
+            room: Default::default(),
             sequence_tree,
         }
     }
@@ -349,14 +353,12 @@ impl<S: Store> Writer<S> {
     /// One more than the largest, or the least that is free when there is none.
     fn next_rowid(&mut self, session: &Session<S>) -> Result<i64> {
         let mut store = session.store.borrow_mut();
-        let any = store.last(&mut self.cursor)?;
+        let last = store.last_rowid(self.table.root)?;
         if self.sequence_tree.is_some() {
-            return session.sequences.borrow_mut().next(self.table.root, any.then(|| self.cursor.rowid()));
+            return session.sequences.borrow_mut().next(self.table.root, last);
         }
-        if !any {
-            return Ok(1);
-        }
-        if let Some(next) = self.cursor.rowid().checked_add(1) {
+        let Some(last) = last else { return Ok(1) };
+        if let Some(next) = last.checked_add(1) {
             return Ok(next);
         }
         let (mut free, mut more) = (1, store.seek(&mut self.cursor, 1)?.is_some());
@@ -382,8 +384,10 @@ impl<S: Store> Writer<S> {
         };
         let kept = |at: &usize| !self.table.columns[*at].is_virtual();
         let record: SmallVec<[ValueRef<'_>; 16]> = (0..self.table.columns.len()).filter(kept).map(stored).collect();
-        let record = encode(&record);
-        if record.len() > LONGEST {
+        let [bytes, entry_bytes] = &mut self.room;
+        bytes.clear();
+        encode_into(bytes, &record);
+        if bytes.len() > LONGEST {
             return Err(too_big());
         }
         session.touch();
@@ -401,11 +405,13 @@ impl<S: Store> Writer<S> {
                     continue;
                 }
                 if went.1 {
-                    store.delete_record(index.root, &index.order, &refs(&was)[..index.order.len()])?;
+                    store.delete_record(index.root, &index.order, key_of(index, &was))?;
                 }
             }
             if comes {
-                store.insert_record(index.root, &index.order, &encode(&refs(&new)))?;
+                entry_bytes.clear();
+                encode_into(entry_bytes, &new);
+                store.insert_record(index.root, &index.order, entry_bytes)?;
             }
         }
         if self.table.key.is_some() {
@@ -416,7 +422,11 @@ impl<S: Store> Writer<S> {
         {
             store.delete(self.table.root, old.rowid)?;
         }
-        store.insert(self.table.root, rowid, &record)?;
+        store.insert(self.table.root, rowid, bytes)?;
+        for bytes in &mut self.room {
+            bytes.clear();
+            bytes.shrink_to(KEPT);
+        }
         Ok(())
     }
 
@@ -459,7 +469,7 @@ impl<S: Store> Writer<S> {
                     continue;
                 }
                 let entry = entry(&self.table, index, &row.registers, rowid);
-                store.delete_record(index.root, &index.order, &refs(&entry)[..index.order.len()])?;
+                store.delete_record(index.root, &index.order, key_of(index, &entry))?;
             }
         }
         if self.table.key.is_none() {
@@ -471,13 +481,20 @@ impl<S: Store> Writer<S> {
 
     /// Whether a row is still there.
     pub(in crate::sql) fn has(&mut self, rowid: i64, session: &Session<S>) -> Result<bool> {
-        self.seek(rowid, session)
+        match self.table.key {
+            None => session.store.borrow_mut().has_row(self.table.root, rowid),
+            Some(_) => self.seek(rowid, session),
+        }
     }
 }
 
-fn refs(values: &[Value]) -> SmallVec<[ValueRef<'_>; 4]> {
-    values.iter().map(Value::as_ref).collect()
+/// What of an index's record orders it.
+fn key_of<'a, 'v>(index: &Index, entry: &'a [ValueRef<'v>]) -> &'a [ValueRef<'v>] {
+    entry.get(..index.order.len()).unwrap_or(entry)
 }
+
+/// Room is kept for records of this many bytes.
+const KEPT: usize = 1 << 16;
 
 /// What follows from a broken constraint.
 fn broken<S: Store>(session: &Session<S>, conflict: Conflict, broken: Broken) -> Result<Verdict> {

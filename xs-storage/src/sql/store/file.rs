@@ -207,6 +207,17 @@ impl Store for sqlite::Database {
         Ok(cursor.place.seek_behind(self, columns)?)
     }
 
+    fn has_row(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
+        Ok(!is_void(self) && self.has_row(tree, rowid)?)
+    }
+
+    fn last_rowid(&mut self, tree: TreeId) -> Result<Option<i64>> {
+        match is_void(self) {
+            true => Ok(None),
+            false => Ok(self.last_rowid(tree)?),
+        }
+    }
+
     fn load(&mut self, cursor: &mut FileCursor) -> Result<()> {
         cursor.place.payload(self)?;
         Ok(())

@@ -164,6 +164,16 @@ pub trait Store {
     fn seek_columns(&mut self, cursor: &mut Self::Cursor, columns: &[ValueRef<'_>]) -> Result<Option<Ordering>>;
     /// To the first record behind all that begin with these columns; false if there is none.
     fn seek_behind(&mut self, cursor: &mut Self::Cursor, columns: &[ValueRef<'_>]) -> Result<bool>;
+    /// Whether a table has a row. Where the row is written next, this search is spared.
+    fn has_row(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
+        let mut cursor = self.table_cursor(tree);
+        Ok(self.seek(&mut cursor, rowid)? == Some(Ordering::Equal))
+    }
+    /// The largest rowid of a table; none, if it is empty.
+    fn last_rowid(&mut self, tree: TreeId) -> Result<Option<i64>> {
+        let mut cursor = self.table_cursor(tree);
+        Ok(self.last(&mut cursor)?.then(|| cursor.rowid()))
+    }
     /// Makes the entry's record ready to be borrowed.
     fn load(&mut self, cursor: &mut Self::Cursor) -> Result<()>;
 
