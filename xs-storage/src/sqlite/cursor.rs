@@ -348,6 +348,19 @@ impl Cursor {
 
     fn seek_key(&mut self, db: &mut Database, key: Key<'_>) -> Result<Option<Ordering>> {
         self.start(db, Way::Forward)?;
+        // A row that is sought to be written is often sought twice.
+        let noted = match key {
+            Key::Rowid(rowid) if db.pager.is_writing() => Some(rowid),
+            _ => None,
+        };
+        if let Some(rowid) = noted
+            && let Some((path, found)) = db.pager.known_way(self.root, rowid)?
+        {
+            for (id, at) in path {
+                self.push(&mut db.pager, id, Some(at))?;
+            }
+            return self.arrive_at(db, found);
+        }
         let mut id = self.root;
         let mut equal = false;
         loop {
@@ -366,8 +379,17 @@ impl Cursor {
                 equal = false;
             }
         }
+        if let Some(rowid) = noted {
+            let path = self.levels.iter().map(|level| (level.id, level.at)).collect();
+            db.pager.note_sought(self.root, rowid, &path, equal, false);
+        }
+        self.arrive_at(db, equal)
+    }
+
+    /// From where a search has ended, on an entry or in front of it.
+    fn arrive_at(&mut self, db: &mut Database, found: bool) -> Result<Option<Ordering>> {
         Ok(match self.arrive(db)? {
-            true => Some(if equal { Ordering::Equal } else { Ordering::Greater }),
+            true => Some(if found { Ordering::Equal } else { Ordering::Greater }),
             false => None,
         })
     }

@@ -8,6 +8,7 @@ use xs_os::vfs::Vfs;
 
 use super::check;
 use super::cursor::Cursor;
+use super::fill;
 use super::header::{Header, is_page_size};
 use super::journal::JournalMode;
 use super::lock::{BusyTimeout, Locking};
@@ -281,6 +282,25 @@ impl Database {
         self.change(|pager| tree::insert(pager, root, Key::Rowid(rowid), record))
     }
 
+    /// Whether a table has a row. Where the row is written next, this search is spared.
+    pub fn has_row(&mut self, root: PageId, rowid: i64) -> Result<bool> {
+        self.pager.read()?;
+        self.check_any()?;
+        Ok(tree::find_row(&mut self.pager, root, rowid)?.1)
+    }
+
+    /// The largest rowid of a table; none, if it is empty.
+    pub fn last_rowid(&mut self, root: PageId) -> Result<Option<i64>> {
+        self.pager.read()?;
+        self.check_any()?;
+        if let Some(last) = self.pager.last_rowid(root)? {
+            return Ok(Some(last));
+        }
+        let mut cursor = Cursor::table(root);
+        cursor.last(self)?;
+        Ok(cursor.rowid(self))
+    }
+
     /// Takes a row out of a table. Answers whether it was there.
     pub fn delete(&mut self, root: PageId, rowid: i64) -> Result<bool> {
         self.change(|pager| tree::delete(pager, root, Key::Rowid(rowid)))
@@ -293,6 +313,16 @@ impl Database {
         let mut columns = record::decode(record).map_err(|what| Error::Invalid(what.to_owned()))?;
         columns.truncate(order.len());
         self.change(|pager| tree::insert(pager, root, Key::Columns(&columns, order), record))
+    }
+
+    /// Fills an empty index with records, which come in its order, no two with the same key. Faster than one by one: each page is
+    /// written once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if it is not empty, and those of any change.
+    pub fn fill_index<'a>(&mut self, root: PageId, records: &mut dyn Iterator<Item = &'a [u8]>) -> Result<()> {
+        self.change(|pager| fill::fill(pager, root, records))
     }
 
     /// Takes the record of a key out of an index. Answers whether it was there.

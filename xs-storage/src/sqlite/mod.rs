@@ -64,7 +64,8 @@
 //! can't have a lock waits for [`Options::busy_timeout`], and then is told [`Error::Locked`](crate::Error::Locked).
 //!
 //! A page that gets too full, or two thirds empty, is dealt anew with up to two neighbours, and what parts them is told to
-//! their parent, which may get too full by that. Only a table whose rowids come in order leaves its full pages full.
+//! their parent, which may get too full by that. Only a table whose rowids come in order leaves its full pages full, and an
+//! index that is [filled at once](Database::fill_index).
 //!
 //! # Invariants
 //!
@@ -160,8 +161,10 @@ mod cursor;
 mod database;
 mod dirty;
 mod durability;
+mod fill;
 mod free;
 mod header;
+mod hint;
 mod journal;
 mod lock;
 mod logged;
