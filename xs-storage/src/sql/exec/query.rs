@@ -57,7 +57,12 @@ impl<S: Store> Values<S> {
         self.next += 1;
         self.values.clear();
         for expr in row {
-            self.values.push(expr.eval(outer.env(&self.frame))?.into_value());
+            self.values.push(match expr {
+                // What is owned already is shared.
+                Expr::Parameter(at) => outer.run.params.get(*at).cloned().unwrap_or_default(),
+                Expr::Constant(value) => value.clone(),
+                expr => expr.eval(outer.env(&self.frame))?.into_value(),
+            });
         }
         Ok(true)
     }
@@ -217,6 +222,19 @@ impl<S: Store> Query<S> {
             self.left = Some(left);
             return Ok(true);
         }
+    }
+
+    /// Takes all columns of the row at hand, which has none then.
+    pub(in crate::sql) fn take(&mut self, row: &mut Vec<Value>, outer: Outer<'_, S>) -> Result<()> {
+        row.clear();
+        if let (None, Body::Values(values)) = (&self.sort, &mut self.body) {
+            row.append(&mut values.values);
+            return Ok(());
+        }
+        for at in 0..self.columns.len() {
+            row.push(self.output(at, outer)?.into_value());
+        }
+        Ok(())
     }
 
     /// A column of the row at hand.
