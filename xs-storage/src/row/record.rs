@@ -39,6 +39,16 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// The first column of a record whose header begins with two numbers of one byte, as most do; none of others, and of what makes
+/// no sense.
+#[inline]
+pub(crate) fn first(record: &[u8]) -> Option<ValueRef<'_>> {
+    let &[header @ 2..0x80, serial @ ..0x80, ..] = record else { return None };
+    let body = record.get(usize::from(header)..)?;
+    let serial = u64::from(serial);
+    Some(value_of(serial, body.get(..width_of(serial)? as usize)?))
+}
+
 /// How many bytes a value of a type takes.
 #[inline]
 pub(crate) fn width_of(serial: u64) -> Option<u64> {

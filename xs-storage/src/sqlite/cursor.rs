@@ -8,7 +8,8 @@ use super::database::Database;
 use super::node::{Cell, Node, PageId, Shape};
 use super::pager::{Page, Pager};
 use super::payload;
-use super::tree::{self, Key};
+use super::seek::{self, Key};
+use super::tree::{self, Path};
 use crate::row::record;
 use crate::row::{KeyColumn, ValueRef};
 use crate::{Error, Result};
@@ -246,7 +247,7 @@ impl Cursor {
 
     fn start(&mut self, db: &mut Database, way: Way) -> Result<()> {
         db.pager.read()?;
-        db.check_tree(self.root)?;
+        db.check_any()?;
         self.levels.clear();
         (self.changes, self.shape) = (db.pager.changes, db.pager.shape);
         (self.way, self.entered, self.has_whole) = (way, 0, false);
@@ -353,7 +354,7 @@ impl Cursor {
             _ => None,
         };
         if let Some(rowid) = noted
-            && let Some((path, found)) = db.pager.known_way(self.root, rowid)?
+            && let Some((path, found)) = db.pager.sought(self.root, rowid)
         {
             for (id, at) in path {
                 self.push(&mut db.pager, id, Some(at))?;
@@ -365,7 +366,7 @@ impl Cursor {
         loop {
             self.push(&mut db.pager, id, Some(0))?;
             let Some(level) = self.levels.last_mut() else { return Ok(None) };
-            let (at, found) = tree::search(&mut db.pager, id, &level.page, key)?;
+            let (at, found) = seek::search(&mut db.pager, id, &level.page, key)?;
             level.at = at;
             let node = Node::new(&level.page.bytes, id, db.pager.shape);
             // In an index an inner entry can be the one, if none under the child in front of it is.
@@ -379,8 +380,8 @@ impl Cursor {
             }
         }
         if let Some(rowid) = noted {
-            let path = self.levels.iter().map(|level| (level.id, level.at)).collect();
-            db.pager.note_sought(self.root, rowid, &path, equal, false);
+            let path: Path = self.levels.iter().map(|level| (level.id, level.at)).collect();
+            db.pager.note_sought(self.root, rowid, &path, equal);
         }
         self.arrive_at(db, equal)
     }

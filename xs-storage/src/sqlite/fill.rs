@@ -49,10 +49,10 @@ pub(super) fn fill<'a>(pager: &mut Pager, root: PageId, records: &mut dyn Iterat
         return Err(Error::Invalid("an index that is filled at once must be empty".to_owned()));
     }
     let mut edges = vec![Edge::new(Kind::IndexLeaf, pager.shape)];
-    let mut cell = Vec::new();
     for record in records {
-        payload::write(pager, Kind::IndexLeaf, 0, record, &mut cell)?;
+        let mut cell = payload::write(pager, Kind::IndexLeaf, 0, record)?;
         push(pager, &mut edges, &mut cell)?;
+        pager.cell = cell;
     }
     end(pager, root, edges)
 }
@@ -79,7 +79,7 @@ fn push(pager: &mut Pager, edges: &mut Vec<Edge>, cell: &mut Vec<u8>) -> Result<
             node::set_last_child(&mut edge.page, NOT_FIRST, node::get_u32(child, 0));
         }
         let id = pager.allocate()?;
-        pager.edit(id)?[..shape.usable].copy_from_slice(&edge.page);
+        pager.write_node(id)?[..shape.usable].copy_from_slice(&edge.page);
         edge.clear(shape);
         if !edge.push(cell, shape) {
             return Err(too_long());
@@ -101,7 +101,7 @@ fn end(pager: &mut Pager, root: PageId, edges: Vec<Edge>) -> Result<()> {
         }
         child = if level == top { root } else { pager.allocate()? };
         let usable = pager.shape.usable;
-        pager.edit(child)?[..usable].copy_from_slice(&edge.page);
+        pager.write_node(child)?[..usable].copy_from_slice(&edge.page);
     }
     Ok(())
 }

@@ -15,7 +15,6 @@ impl Pager {
             _ => self.take_free()?,
         };
         self.edit(id)?.fill(0);
-        self.repurpose(id);
         Ok(id)
     }
 
@@ -78,7 +77,7 @@ impl Pager {
         if self.header.free_pages >= self.pages {
             return Err(self.corrupt(1, "more free pages than there are pages"));
         }
-        self.changes += 1;
+        self.moved();
         let trunk = self.header.free_trunk;
         if self.header.free_pages > 0 {
             let (page, _, leaves) = self.trunk(trunk)?;
@@ -96,7 +95,6 @@ impl Pager {
         let page = self.edit(id)?;
         put_u32(page, 0, before);
         put_u32(page, 4, 0);
-        self.repurpose(id);
         self.header.free_trunk = id;
         self.header.free_pages += 1;
         Ok(())
