@@ -9,7 +9,7 @@ use super::node::{Cell, Node, PageId, Shape};
 use super::pager::{Page, Pager};
 use super::payload;
 use super::seek::{self, Key};
-use super::tree::{self, Path};
+use super::tree;
 use crate::row::record;
 use crate::row::{KeyColumn, ValueRef};
 use crate::{Error, Result};
@@ -354,7 +354,7 @@ impl Cursor {
             _ => None,
         };
         if let Some(rowid) = noted
-            && let Some((path, found)) = db.pager.sought(self.root, rowid)
+            && let Some((path, found)) = db.pager.known_way(self.root, rowid)?
         {
             for (id, at) in path {
                 self.push(&mut db.pager, id, Some(at))?;
@@ -380,8 +380,8 @@ impl Cursor {
             }
         }
         if let Some(rowid) = noted {
-            let path: Path = self.levels.iter().map(|level| (level.id, level.at)).collect();
-            db.pager.note_sought(self.root, rowid, &path, equal);
+            let path = self.levels.iter().map(|level| (level.id, level.at)).collect();
+            db.pager.note_sought(self.root, rowid, &path, equal, false);
         }
         self.arrive_at(db, equal)
     }

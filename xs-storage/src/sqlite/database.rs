@@ -286,7 +286,7 @@ impl Database {
     pub fn has_row(&mut self, root: PageId, rowid: i64) -> Result<bool> {
         self.pager.read()?;
         self.check_any()?;
-        Ok(tree::find_place(&mut self.pager, root, Key::Rowid(rowid))?.1)
+        Ok(tree::find_row(&mut self.pager, root, rowid)?.1)
     }
 
     /// The largest rowid of a table; none, if it is empty.

@@ -49,10 +49,10 @@ pub(super) fn fill<'a>(pager: &mut Pager, root: PageId, records: &mut dyn Iterat
         return Err(Error::Invalid("an index that is filled at once must be empty".to_owned()));
     }
     let mut edges = vec![Edge::new(Kind::IndexLeaf, pager.shape)];
+    let mut cell = Vec::new();
     for record in records {
-        let mut cell = payload::write(pager, Kind::IndexLeaf, 0, record)?;
+        payload::write(pager, Kind::IndexLeaf, 0, record, &mut cell)?;
         push(pager, &mut edges, &mut cell)?;
-        pager.cell = cell;
     }
     end(pager, root, edges)
 }

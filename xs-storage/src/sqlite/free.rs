@@ -77,7 +77,7 @@ impl Pager {
         if self.header.free_pages >= self.pages {
             return Err(self.corrupt(1, "more free pages than there are pages"));
         }
-        self.moved();
+        self.changes += 1;
         let trunk = self.header.free_trunk;
         if self.header.free_pages > 0 {
             let (page, _, leaves) = self.trunk(trunk)?;

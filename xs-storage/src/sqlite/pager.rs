@@ -11,14 +11,13 @@ use xs_os::vfs::{File, Open, Vfs, parent};
 use super::database::Options;
 use super::dirty::Dirty;
 use super::header::{Header, Version, is_page_size, lock_page};
+use super::hint::Hints;
 use super::journal::JournalMode;
 use super::lock::{BusyTimeout, Lock, Locking};
 use super::names::Names;
 use super::node::{Node, PageId, Shape};
-use super::sought::Sought;
 use super::synchronous::Synchronous;
 use super::transaction::Writing;
-use super::tree::Edge;
 use super::wal::{Head, Wal};
 use crate::cache::{Cache, S3FifoCache};
 use crate::row::Encoding;
@@ -98,13 +97,8 @@ pub(super) struct Pager {
     pub(super) writing: Option<Writing>,
     /// Counts everything that may have moved an entry.
     pub(super) changes: u64,
-    /// Counts everything that may have moved one to another page.
-    pub(super) deals: u64,
-    /// Where the last entry of a tree went that came behind all others.
-    pub(super) edge: Option<Edge>,
-    /// Where the last search for a row has ended.
-    pub(super) sought: Option<Sought>,
-    /// Room for a cell that is made.
+    pub(super) hints: Hints,
+    /// Room to make a cell in.
     pub(super) cell: Vec<u8>,
     /// Why nothing can be said any more.
     pub(super) stopped: Option<Error>,
@@ -157,9 +151,7 @@ impl Pager {
             most_dirty: 0,
             writing: None,
             changes: 0,
-            deals: 0,
-            edge: None,
-            sought: None,
+            hints: Hints::default(),
             cell: Vec::new(),
             stopped: None,
         };
@@ -202,7 +194,7 @@ impl Pager {
     /// Everything may be elsewhere now.
     pub(super) fn moved(&mut self) {
         self.changes += 1;
-        self.deals += 1;
+        self.hints.forget();
     }
 
     pub(super) fn corrupt(&self, id: PageId, what: impl std::fmt::Display) -> Error {
@@ -291,7 +283,6 @@ impl Pager {
 
     /// A page to be changed in any way. The journal has what it was before.
     pub(super) fn edit(&mut self, id: PageId) -> Result<&mut [u8]> {
-        self.deals += 1;
         self.change(id, |_| 0)
     }
 
@@ -302,7 +293,6 @@ impl Pager {
 
     /// A page that becomes a packed one of a tree, whatever it was.
     pub(super) fn write_node(&mut self, id: PageId) -> Result<&mut [u8]> {
-        self.deals += 1;
         self.change(id, |_| NODE | PACKED)
     }
 

@@ -51,22 +51,6 @@ fn by_rowid(node: &Node<'_>, rowid: i64) -> Result<(usize, bool), &'static str> 
     Ok((low, false))
 }
 
-/// How many cells a leaf has, if the key stands behind them all.
-pub(super) fn is_behind(pager: &mut Pager, id: PageId, page: &Page, key: Key<'_>) -> Result<Option<usize>> {
-    let node = Node::new(&page.bytes, id, pager.shape);
-    let count = node.count();
-    let Some(last) = count.checked_sub(1) else { return Ok(None) };
-    let order = match key {
-        Key::Rowid(rowid) => node.rowid(last).map_err(|what| pager.corrupt(id, what))?.cmp(&rowid),
-        Key::Columns(columns, order) | Key::Behind(columns, order) => {
-            let mut whole = Vec::new();
-            compare(pager, id, page, &node, last, columns, order, &mut whole)?
-        }
-        Key::Last => Ordering::Less,
-    };
-    Ok((order == Ordering::Less).then_some(count))
-}
-
 /// `equal` is where an entry counts that begins with the columns.
 fn by_columns(
     pager: &mut Pager,

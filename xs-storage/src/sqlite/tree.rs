@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::content::Content;
+use super::hint::Path;
 use super::node::{self, Kind, Node, PageId};
 use super::pager::{Page, Pager};
 use super::payload;
-use super::seek::{Key, is_behind, search};
+use super::seek::{Key, search};
 use crate::bits::Bits;
 use crate::row::record;
 use crate::row::varint;
@@ -16,9 +15,6 @@ use crate::{Error, Result};
 
 /// More levels than any tree can have whose inner pages have two children.
 pub(super) const MAX_DEPTH: usize = 20;
-
-/// The way from the root to a page: each page on it, and the cell or child that was taken.
-pub(super) type Path = SmallVec<[(PageId, usize); 8]>;
 
 /// Page 1 is the root of the schema's table, and nobody's child.
 fn check_child(pager: &Pager, id: PageId, depth: usize) -> Result<()> {
@@ -42,72 +38,35 @@ pub(super) fn step(pager: &mut Pager, id: PageId, depth: usize, is_table: bool) 
     }
 }
 
-/// The way to the end of a tree. It is one until pages come, go or are dealt anew.
-#[derive(Debug)]
-pub(super) struct Edge {
-    root: PageId,
-    path: Path,
-    deals: u64,
+/// The way to a row: to its cell, or to where it would stand.
+pub(super) fn find_row(pager: &mut Pager, root: PageId, rowid: i64) -> Result<(Path, bool)> {
+    match pager.known_way(root, rowid)? {
+        Some(known) => Ok(known),
+        None => find(pager, root, Key::Rowid(rowid)),
+    }
 }
 
 /// The way to a key: to its cell, or to where it would stand on a leaf.
 fn find(pager: &mut Pager, root: PageId, key: Key<'_>) -> Result<(Path, bool)> {
+    let mut is_end = true;
     let is_table = matches!(key, Key::Rowid(_));
     let mut path = Path::new();
-    let mut is_edge = true;
     let mut id = root;
     loop {
         let page = step(pager, id, path.len(), is_table)?;
         let (at, found) = search(pager, id, &page, key)?;
         path.push((id, at));
         let node = Node::new(&page.bytes, id, pager.shape);
-        is_edge &= at == node.count();
+        is_end &= at == node.count();
         // A table's inner cells are only signposts.
         if node.kind.is_leaf() || found && !is_table {
             if let Key::Rowid(rowid) = key {
-                pager.note_sought(root, rowid, &path, found);
-            }
-            if is_edge {
-                pager.edge = Some(Edge { root, path: path.clone(), deals: pager.deals });
+                pager.note_sought(root, rowid, &path, found, is_end);
             }
             return Ok((path, found));
         }
         id = node.child(at);
     }
-}
-
-/// The same for an entry to come. Many come behind all others, one after the other: one look at the last leaf tells.
-pub(super) fn find_place(pager: &mut Pager, root: PageId, key: Key<'_>) -> Result<(Path, bool)> {
-    if let Key::Rowid(rowid) = key
-        && let Some(sought) = pager.sought(root, rowid)
-    {
-        return Ok(sought);
-    }
-    if let Some(edge) = &pager.edge
-        && edge.root == root
-        && edge.deals == pager.deals
-        && let Some(&(id, _)) = edge.path.last()
-    {
-        let page = pager.node(id)?;
-        if let Some(end) = is_behind(pager, id, &page, key)?
-            && let Some(edge) = &mut pager.edge
-            && let Some((_, at)) = edge.path.last_mut()
-        {
-            *at = end;
-            return Ok((Path::from_slice(&edge.path), false));
-        }
-    }
-    find(pager, root, key)
-}
-
-/// The last leaf of a table.
-pub(super) fn last_leaf(pager: &mut Pager, root: PageId) -> Result<PageId> {
-    let known = pager.edge.as_ref().filter(|edge| edge.root == root && edge.deals == pager.deals);
-    if let Some(&(leaf, _)) = known.and_then(|edge| edge.path.last()) {
-        return Ok(leaf);
-    }
-    let (path, _) = find(pager, root, Key::Rowid(i64::MAX))?;
-    Ok(path.last().map_or(root, |(leaf, _)| *leaf))
 }
 
 fn content(pager: &mut Pager, id: PageId) -> Result<Content> {
@@ -135,7 +94,24 @@ fn pack(pager: &mut Pager, id: PageId) -> Result<()> {
 
 /// Puts an entry there. Answers whether it took the place of another.
 pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u8]) -> Result<bool> {
-    let (mut path, found) = find_place(pager, root, key)?;
+    let way = match key {
+        Key::Rowid(rowid) => find_row(pager, root, rowid)?,
+        key => find(pager, root, key)?,
+    };
+    let mut cell = std::mem::take(&mut pager.cell);
+    let found = put(pager, way, key, payload, &mut cell)?;
+    pager.cell = cell;
+    Ok(found)
+}
+
+/// Puts it where the way to it has ended. `cell` is room for it.
+fn put(
+    pager: &mut Pager,
+    (mut path, found): (Path, bool),
+    key: Key<'_>,
+    payload: &[u8],
+    cell: &mut Vec<u8>,
+) -> Result<bool> {
     let level = path.len() - 1;
     let (id, at) = path[level];
     let (kind, rowid) = match key {
@@ -145,7 +121,7 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
     if found {
         free_payload(pager, id, at)?;
     }
-    let mut cell = payload::write(pager, kind, rowid, payload)?;
+    payload::write(pager, kind, rowid, payload, cell)?;
     pack(pager, id)?;
     let shape = pager.shape;
     if found {
@@ -155,25 +131,23 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
             cell.splice(..0, node.child(at).to_be_bytes());
         }
         // One that is as long as the other stands where that stood.
-        let replaced = match node::replace(page, id, shape, at, &cell) {
+        let replaced = match node::replace(page, id, shape, at, cell) {
             Ok(false) => node::remove(page, id, shape, at).map(|()| false),
             replaced => replaced,
         };
         if replaced.map_err(|what| pager.corrupt(id, what))? {
-            pager.cell = cell;
             return Ok(true);
         }
     }
-    if node::insert(pager.edit_node(id)?, id, shape, at, &cell) {
-        pager.cell = cell;
+    if node::insert(pager.edit_node(id)?, id, shape, at, cell) {
         return Ok(found);
     }
     let page = pager.node(id)?;
     let is_last = at == Node::new(&page.bytes, id, shape).count();
     drop(page);
-    if found || level == 0 || !is_last || !append(pager, &mut path, &cell)? {
+    if found || level == 0 || !is_last || !append(pager, &mut path, cell)? {
         let mut full = content(pager, id)?;
-        full.insert(at, &[&cell]);
+        full.insert(at, &[cell]);
         settle(pager, &mut path, level, full)?;
     }
     Ok(found)
@@ -197,6 +171,7 @@ fn append(pager: &mut Pager, path: &mut Path, cell: &[u8]) -> Result<bool> {
     };
     // A page that somebody looks at is copied when it changes.
     drop((page, above));
+    pager.hints.forget();
     let fresh = pager.allocate()?;
     node::write(pager.write_node(fresh)?, fresh, kind, shape, &[cell], 0);
     if kind == Kind::IndexLeaf {
@@ -232,7 +207,10 @@ fn free_payload(pager: &mut Pager, id: PageId, at: usize) -> Result<()> {
 
 /// Takes an entry out. Answers whether it was there.
 pub(super) fn delete(pager: &mut Pager, root: PageId, key: Key<'_>) -> Result<bool> {
-    let (mut path, found) = find_place(pager, root, key)?;
+    let (mut path, found) = match key {
+        Key::Rowid(rowid) => find_row(pager, root, rowid)?,
+        key => find(pager, root, key)?,
+    };
     if !found {
         return Ok(false);
     }
@@ -313,6 +291,7 @@ fn take_out(pager: &mut Pager, path: &mut Path) -> Result<()> {
 
 /// Puts what a page should hold onto the page, or onto it and its neighbours, and so on upwards.
 fn settle(pager: &mut Pager, path: &mut Path, mut level: usize, mut wanted: Content) -> Result<()> {
+    pager.hints.forget();
     let shape = pager.shape;
     loop {
         let id = path[level].0;
@@ -424,6 +403,7 @@ pub(super) fn create(pager: &mut Pager, kind: Kind) -> Result<PageId> {
 
 /// Takes all entries out of a tree, and with `root_too` gives its root back as well.
 pub(super) fn clear(pager: &mut Pager, root: PageId, root_too: bool) -> Result<()> {
+    pager.hints.forget();
     let page = step(pager, root, 0, true).or_else(|_| step(pager, root, 0, false))?;
     let kind = Node::new(&page.bytes, root, pager.shape).kind;
     if root == 1 && root_too {
