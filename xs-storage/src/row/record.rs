@@ -41,7 +41,7 @@ impl<'a> Columns<'a> {
 
 /// How many bytes a value of a type takes.
 #[inline]
-pub(crate) fn width_of(serial: u64) -> Option<u64> {
+pub(crate) const fn width_of(serial: u64) -> Option<u64> {
     match serial {
         0 | 8 | 9 => Some(0),
         1..=4 => Some(serial),
@@ -50,6 +50,47 @@ pub(crate) fn width_of(serial: u64) -> Option<u64> {
         10 | 11 => None,
         _ => Some((serial - 12) / 2),
     }
+}
+
+/// The same of a type that is written as one byte; of those that no file has, nothing.
+#[inline]
+pub(crate) fn width_of_short(serial: u8) -> u32 {
+    const WIDTHS: [u8; 128] = {
+        let mut widths = [0; 128];
+        let mut serial = 0;
+        while serial < 128 {
+            widths[serial] = match width_of(serial as u64) {
+                Some(width) => width as u8,
+                None => 0,
+            };
+            serial += 1;
+        }
+        widths
+    };
+    u32::from(WIDTHS[usize::from(serial & 0x7F)])
+}
+
+/// The value of a type that begins at a place of a record; none if the type is none, or the record too short.
+#[inline(always)]
+pub(crate) fn part(record: &[u8], serial: u32, start: u32) -> Option<ValueRef<'_>> {
+    let rest = record.get(start as usize..)?;
+    Some(match serial {
+        0 => ValueRef::Null,
+        1 => ValueRef::Integer(i64::from(*rest.first()? as i8)),
+        2 => ValueRef::Integer(i64::from(i16::from_be_bytes(*rest.first_chunk()?))),
+        4 => ValueRef::Integer(i64::from(i32::from_be_bytes(*rest.first_chunk()?))),
+        6 => ValueRef::Integer(i64::from_be_bytes(*rest.first_chunk()?)),
+        7 => match f64::from_be_bytes(*rest.first_chunk()?) {
+            real if real.is_nan() => ValueRef::Null,
+            real => ValueRef::Real(real),
+        },
+        8 => ValueRef::Integer(0),
+        9 => ValueRef::Integer(1),
+        10 | 11 => return None,
+        3 | 5 => ValueRef::Integer(integer(rest.get(..width_of(serial.into())? as usize)?)),
+        text if text % 2 == 1 => ValueRef::Text(rest.get(..(text - 13) as usize / 2)?),
+        blob => ValueRef::Blob(rest.get(..(blob - 12) as usize / 2)?),
+    })
 }
 
 /// The value of a type in its bytes, of which there are as many as the type takes.

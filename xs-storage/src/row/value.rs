@@ -126,7 +126,16 @@ fn class(value: &ValueRef<'_>) -> u8 {
 }
 
 /// Exactly, where a conversion of the one to the other's type would round.
+#[inline]
 fn integer_and_real(a: i64, b: f64) -> Ordering {
+    const EXACT: i64 = 1 << 53;
+    match (-EXACT..=EXACT).contains(&a) {
+        true => (a as f64).partial_cmp(&b).unwrap_or(Ordering::Equal),
+        false => large_integer_and_real(a, b),
+    }
+}
+
+fn large_integer_and_real(a: i64, b: f64) -> Ordering {
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     if b >= BEYOND {
         return Ordering::Less;

@@ -172,7 +172,7 @@ impl<S: Store> Insert<S> {
         for (value, default) in values.into_iter().zip(&self.writer.defaults) {
             whole.push(match (value, default) {
                 (Some(value), _) => value,
-                (None, Some(default)) => default.eval(outer.env(&nothing))?.into_value(),
+                (None, Some(default)) => default.eval(&outer.env(&nothing))?.into_value(),
                 (None, None) => Value::Null,
             });
         }
@@ -290,7 +290,7 @@ impl<S: Store> Change<S> {
             None => given,
             Some(values) => {
                 let frame = pair(old.len(), None, Some((&old, rowid)));
-                let value = |value: &Expr<S>| Ok(value.eval(outer.env(&frame))?.into_value());
+                let value = |value: &Expr<S>| Ok(value.eval(&outer.env(&frame))?.into_value());
                 values.iter().map(value).collect::<Result<_>>()?
             }
         };

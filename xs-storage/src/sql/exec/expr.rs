@@ -206,20 +206,54 @@ fn truth<'a>(answer: Option<bool>) -> Datum<'a> {
     Datum::Ref(answer.map_or(ValueRef::Null, |answer| ValueRef::Integer(i64::from(answer))))
 }
 
+/// The value of an expression, borrowed; one that is made stands in a variable, of which nothing is known until then. Operators ask
+/// this way: what they are of is mostly columns, constants and other numbers, for which nothing is made.
+macro_rules! see {
+    ($expr:expr, $env:expr, $room:ident) => {
+        match $expr.at_hand($env)? {
+            Some(value) => value,
+            None => {
+                $room = $expr.eval($env)?;
+                $room.as_ref()
+            }
+        }
+    };
+}
+pub(super) use see;
+
+/// What arithmetic makes of two operands.
+#[inline(never)]
+fn operate<S: Store>(
+    operation: Operation,
+    operands: &(Expr<S>, Expr<S>),
+    env: &Env<'_, S>,
+) -> Result<ValueRef<'static>> {
+    let (room_a, room_b);
+    let a = see!(operands.0, env, room_a);
+    Ok(operation(a, see!(operands.1, env, room_b)))
+}
+
+/// The same of one.
+#[inline(never)]
+fn apply<S: Store>(
+    operation: fn(ValueRef<'_>) -> ValueRef<'static>,
+    operand: &Expr<S>,
+    env: &Env<'_, S>,
+) -> Result<ValueRef<'static>> {
+    let room;
+    Ok(operation(see!(operand, env, room)))
+}
+
 impl<S: Store> Expr<S> {
     /// The value.
-    pub(in crate::sql) fn eval<'a>(&'a self, env: Env<'a, S>) -> Result<Datum<'a>> {
+    pub(in crate::sql) fn eval<'a>(&'a self, env: &Env<'a, S>) -> Result<Datum<'a>> {
         Ok(match self {
             Expr::Local(place) => env.frame.datum(*place)?,
             Expr::Constant(value) => Datum::Ref(value.as_ref()),
             Expr::Outer(depth, place) => env.frame_at(*depth)?.datum(*place)?,
             Expr::Parameter(at) => Datum::Ref(env.outer.run.params.get(*at).map_or(ValueRef::Null, Value::as_ref)),
-            Expr::Operate(operation, operands) => {
-                let (mut room_a, mut room_b) = (Value::Null, Value::Null);
-                let a = operands.0.see(env, &mut room_a)?;
-                Datum::Ref(operation(a, operands.1.see(env, &mut room_b)?))
-            }
-            Expr::Apply(operation, operand) => Datum::Ref(operation(operand.see(env, &mut Value::Null)?)),
+            Expr::Operate(operation, operands) => Datum::Ref(operate(*operation, operands, env)?),
+            Expr::Apply(operation, operand) => Datum::Ref(apply(*operation, operand, env)?),
             Expr::Concat(operands) => {
                 let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
                 Datum::Own(value::concat(a.as_ref(), b.as_ref(), LONGEST).map_err(|_| too_big())?)
@@ -256,33 +290,26 @@ impl<S: Store> Expr<S> {
         })
     }
 
-    /// The value, borrowed; one that is made has a room to stand in. Operators ask this way: what they are of is mostly columns,
-    /// constants and other numbers, which need none.
-    #[inline]
-    pub(in crate::sql) fn see<'a, 'r>(&'a self, env: Env<'a, S>, room: &'r mut Value) -> Result<ValueRef<'r>>
-    where
-        'a: 'r,
-    {
-        match self {
-            Expr::Local(place) => env.frame.get(*place),
-            Expr::Constant(value) => Ok(value.as_ref()),
-            _ => match self.eval(env)? {
-                Datum::Ref(value) => Ok(value),
-                Datum::Own(value) | Datum::Json(value) => {
-                    *room = value;
-                    Ok(room.as_ref())
-                }
-            },
-        }
+    /// The value where it is borrowed from something or a number; none where one has to be made that stands somewhere.
+    #[inline(always)]
+    pub(super) fn at_hand<'a>(&'a self, env: &Env<'a, S>) -> Result<Option<ValueRef<'a>>> {
+        Ok(Some(match self {
+            Expr::Local(place) => env.frame.get(*place)?,
+            Expr::Constant(value) => value.as_ref(),
+            Expr::Operate(operation, operands) => operate(*operation, operands, env)?,
+            Expr::Apply(operation, operand) => apply(*operation, operand, env)?,
+            Expr::Parameter(at) => env.outer.run.params.get(*at).map_or(ValueRef::Null, Value::as_ref),
+            _ => return Ok(None),
+        }))
     }
 
     /// Whether it is true, as a condition; nothing, if it isn't known.
-    pub(in crate::sql) fn test(&self, env: Env<'_, S>) -> Result<Option<bool>> {
+    pub(in crate::sql) fn test(&self, env: &Env<'_, S>) -> Result<Option<bool>> {
         Ok(match self {
             Expr::Compare(relation, how, operands) => {
-                let (mut room_a, mut room_b) = (Value::Null, Value::Null);
-                let (a, b) = (operands.0.see(env, &mut room_a)?, operands.1.see(env, &mut room_b)?);
-                let order = value::compare(a, b, how.affinity, how.collation);
+                let (room_a, room_b);
+                let a = see!(operands.0, env, room_a);
+                let order = value::compare(a, see!(operands.1, env, room_b), how.affinity, how.collation);
                 order.map(|order| relation.holds(order))
             }
             Expr::And(operands) => match operands.0.test(env)? {
@@ -300,11 +327,10 @@ impl<S: Store> Expr<S> {
                 Some(value::is(a.as_ref(), b.as_ref(), how.affinity, how.collation) != *negated)
             }
             Expr::Between { negated, low, high, operands } => {
-                let (mut room, mut room_low, mut room_high) = (Value::Null, Value::Null, Value::Null);
-                let value = operands.0.see(env, &mut room)?;
-                let (least, greatest) = (operands.1.see(env, &mut room_low)?, operands.2.see(env, &mut room_high)?);
-                let above = value::compare(value, least, low.affinity, low.collation);
-                let below = value::compare(value, greatest, high.affinity, high.collation);
+                let (room, room_low, room_high);
+                let value = see!(operands.0, env, room);
+                let above = value::compare(value, see!(operands.1, env, room_low), low.affinity, low.collation);
+                let below = value::compare(value, see!(operands.2, env, room_high), high.affinity, high.collation);
                 let within = value::and(above.map(Ordering::is_ge), below.map(Ordering::is_le));
                 if *negated { value::not(within) } else { within }
             }
@@ -331,11 +357,10 @@ impl<S: Store> Expr<S> {
                 if *negated { value::not(found) } else { found }
             }
             Expr::Like { negated, kind, operands } => {
-                let (mut room_text, mut room) = (Value::Null, Value::Null);
-                let (text, pattern) = (operands.0.see(env, &mut room_text)?, operands.1.see(env, &mut room)?);
+                let (room_text, room);
+                let (text, pattern) = (see!(operands.0, env, room_text), see!(operands.1, env, room));
                 let escape = operands.2.as_ref().map(|escape| escape.eval(env)).transpose()?;
-                let escape = escape.as_ref().map(Datum::as_ref);
-                let found = value::like(text, pattern, escape, *kind);
+                let found = value::like(text, pattern, escape.as_ref().map(Datum::as_ref), *kind);
                 let found = found.map_err(|error| Failure::error(error.to_string()))?;
                 if *negated { value::not(found) } else { found }
             }
@@ -346,7 +371,7 @@ impl<S: Store> Expr<S> {
 
     /// Whether it is true and known to be.
     #[inline]
-    pub(in crate::sql) fn holds(&self, env: Env<'_, S>) -> Result<bool> {
+    pub(in crate::sql) fn holds(&self, env: &Env<'_, S>) -> Result<bool> {
         Ok(self.test(env)? == Some(true))
     }
 
@@ -357,7 +382,7 @@ impl<S: Store> Expr<S> {
 }
 
 impl<S: Store> Case<S> {
-    fn eval<'a>(&'a self, env: Env<'a, S>) -> Result<Datum<'a>> {
+    fn eval<'a>(&'a self, env: &Env<'a, S>) -> Result<Datum<'a>> {
         let operand = self.operand.as_ref().map(|operand| operand.eval(env)).transpose()?;
         for (how, when, then) in &self.branches {
             let taken = match &operand {

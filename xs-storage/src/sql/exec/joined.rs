@@ -48,6 +48,7 @@ impl<S: Store> Loop<S> {
     }
 
     /// From a row that was found to the first that is a partner, or to the row of nulls.
+    #[inline]
     fn settle(&mut self, frame: &mut Frame<S>, outer: Outer<'_, S>, mut more: bool) -> Result<bool> {
         while more {
             if all(&self.on, frame, outer)? {
@@ -93,8 +94,9 @@ fn number<S: Store>(frame: &Frame<S>, slot: usize) -> i64 {
 
 #[inline]
 fn all<S: Store>(conditions: &[Expr<S>], frame: &Frame<S>, outer: Outer<'_, S>) -> Result<bool> {
+    let env = outer.env(frame);
     for condition in conditions {
-        if !condition.holds(outer.env(frame))? {
+        if !condition.holds(&env)? {
             return Ok(false);
         }
     }

@@ -46,7 +46,7 @@ pub(in crate::sql) use compound::Compound;
 pub(in crate::sql) use core::{Core, Distinct};
 pub(in crate::sql) use expr::{Case, Comparison, Datum, Expr, Relation};
 pub(in crate::sql) use foreign::{Foreign, Watched, check_table, empty};
-pub(in crate::sql) use frame::{Frame, Outer, Place, Slot, TableRow};
+pub(in crate::sql) use frame::{COMPUTED, Frame, Outer, Place, ROWID, Slot, TableRow};
 pub(in crate::sql) use generated::Generated;
 pub(in crate::sql) use indexed::{IndexRule, IndexRules};
 pub(in crate::sql) use joined::{Joined, Loop};

@@ -56,7 +56,7 @@ impl<S: Store> Values<S> {
         self.next += 1;
         self.values.clear();
         for expr in row {
-            self.values.push(expr.eval(outer.env(&self.frame))?.into_value());
+            self.values.push(expr.eval(&outer.env(&self.frame))?.into_value());
         }
         Ok(true)
     }
@@ -162,7 +162,7 @@ impl<S: Store> Query<S> {
     fn begin(&mut self, outer: Outer<'_, S>) -> Result<Left> {
         let number = |expr: &Option<Expr<S>>| -> Result<Option<i64>> {
             let Some(expr) = expr else { return Ok(None) };
-            match Affinity::Integer.apply_to(expr.eval(outer.env(&self.nothing))?.into_value()) {
+            match Affinity::Integer.apply_to(expr.eval(&outer.env(&self.nothing))?.into_value()) {
                 Value::Integer(n) => Ok(Some(n)),
                 _ => Err(Failure::new(ResultCode::MISMATCH, "datatype mismatch")),
             }
