@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use super::value::{Encoding, KeyColumn, ValueRef};
+use super::value::{Encoding, KeyColumn, Number, ValueRef};
 use super::varint;
 
 /// The columns of a record, one after the other.
@@ -76,21 +76,41 @@ pub(crate) fn part(record: &[u8], serial: u32, start: u32) -> Option<ValueRef<'_
     let rest = record.get(start as usize..)?;
     Some(match serial {
         0 => ValueRef::Null,
-        1 => ValueRef::Integer(i64::from(*rest.first()? as i8)),
-        2 => ValueRef::Integer(i64::from(i16::from_be_bytes(*rest.first_chunk()?))),
-        4 => ValueRef::Integer(i64::from(i32::from_be_bytes(*rest.first_chunk()?))),
-        6 => ValueRef::Integer(i64::from_be_bytes(*rest.first_chunk()?)),
-        7 => match f64::from_be_bytes(*rest.first_chunk()?) {
-            real if real.is_nan() => ValueRef::Null,
-            real => ValueRef::Real(real),
-        },
-        8 => ValueRef::Integer(0),
-        9 => ValueRef::Integer(1),
         10 | 11 => return None,
-        3 | 5 => ValueRef::Integer(integer(rest.get(..width_of(serial.into())? as usize)?)),
-        text if text % 2 == 1 => ValueRef::Text(rest.get(..(text - 13) as usize / 2)?),
-        blob => ValueRef::Blob(rest.get(..(blob - 12) as usize / 2)?),
+        text @ 12.. if text % 2 == 1 => ValueRef::Text(rest.get(..(text - 13) as usize / 2)?),
+        blob @ 12.. => ValueRef::Blob(rest.get(..(blob - 12) as usize / 2)?),
+        _ => match number(rest, serial)? {
+            Number::Integer(integer) => ValueRef::Integer(integer),
+            Number::Real(real) => ValueRef::Real(real),
+            Number::Other => ValueRef::Null,
+        },
     })
+}
+
+/// The number of a type at the beginning of some bytes; none where they are too short, or the type is not a number's.
+#[inline(always)]
+pub(crate) fn number(bytes: &[u8], serial: u32) -> Option<Number> {
+    Some(Number::Integer(match serial {
+        1 => i64::from(*bytes.first()? as i8),
+        2 => i64::from(i16::from_be_bytes(*bytes.first_chunk()?)),
+        3 => {
+            let [a, b, c] = *bytes.first_chunk()?;
+            i64::from(i32::from_be_bytes([a, b, c, 0]) >> 8)
+        }
+        4 => i64::from(i32::from_be_bytes(*bytes.first_chunk()?)),
+        5 => {
+            let [a, b, c, d, e, f] = *bytes.first_chunk()?;
+            i64::from_be_bytes([a, b, c, d, e, f, 0, 0]) >> 16
+        }
+        6 => i64::from_be_bytes(*bytes.first_chunk()?),
+        7 => {
+            let real = f64::from_be_bytes(*bytes.first_chunk()?);
+            return Some(if real.is_nan() { Number::Other } else { Number::Real(real) });
+        }
+        8 => 0,
+        9 => 1,
+        _ => return None,
+    }))
 }
 
 /// The value of a type in its bytes, of which there are as many as the type takes.

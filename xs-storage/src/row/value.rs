@@ -52,6 +52,39 @@ pub enum ValueRef<'a> {
     Blob(&'a [u8]),
 }
 
+/// A number, or that a value is none: unlike a [`ValueRef`], it has room in two registers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Number {
+    Integer(i64),
+    /// Never NaN.
+    Real(f64),
+    /// Anything else.
+    Other,
+}
+
+impl Number {
+    #[inline]
+    pub(crate) fn value(self) -> Option<ValueRef<'static>> {
+        match self {
+            Number::Integer(integer) => Some(ValueRef::Integer(integer)),
+            Number::Real(real) => Some(ValueRef::Real(real)),
+            Number::Other => None,
+        }
+    }
+
+    /// Which of two numbers is the greater one, exactly.
+    #[inline]
+    pub(crate) fn order(self, other: Number) -> Option<Ordering> {
+        match (self, other) {
+            (Number::Integer(a), Number::Integer(b)) => Some(a.cmp(&b)),
+            (Number::Real(a), Number::Real(b)) => a.partial_cmp(&b),
+            (Number::Integer(a), Number::Real(b)) => Some(integer_and_real(a, b)),
+            (Number::Real(a), Number::Integer(b)) => Some(integer_and_real(b, a).reverse()),
+            _ => None,
+        }
+    }
+}
+
 /// The three orders of text that every database has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Collation {

@@ -241,7 +241,7 @@ impl Cursor {
     }
 
     /// What [`Cursor::payload`] gave last, as long as this has not moved since.
-    #[inline]
+    #[inline(always)]
     pub fn last_payload(&self) -> &[u8] {
         match self.levels.last() {
             _ if self.has_whole => &self.whole,

@@ -19,6 +19,7 @@ pub(in crate::sql) struct Bound<S: Store> {
 }
 
 /// A way to a table's rows. Values that are looked for come from constants, parameters, and tables further out.
+#[repr(u8)]
 pub(in crate::sql) enum Access<S: Store> {
     /// All rows in the order of their rowids, or backwards.
     Scan { backwards: bool },

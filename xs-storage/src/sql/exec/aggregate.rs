@@ -202,6 +202,9 @@ impl State {
         match &*aggregate.args {
             [] if self.plain => return Ok(self.state.take(aggregate.collation, &[])),
             [one] if self.plain => {
+                if let Some(number) = one.number(env).value() {
+                    return Ok(self.state.take(aggregate.collation, &[number]));
+                }
                 let room;
                 let arg = see!(one, env, room);
                 return Ok(self.state.take(aggregate.collation, &[arg]));

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::call::Call;
 use super::frame::{Env, Place};
+use super::number::Operation;
 use super::raise::Raise;
 use super::subquery::{InSet, Subquery};
 use crate::row::{Collation, ValueRef};
@@ -98,21 +99,21 @@ pub(in crate::sql) enum Relation {
 impl Relation {
     #[inline]
     fn holds(self, order: Ordering) -> bool {
-        match self {
-            Relation::Eq => order.is_eq(),
-            Relation::NotEq => order.is_ne(),
-            Relation::Lt => order.is_lt(),
-            Relation::LtEq => order.is_le(),
-            Relation::Gt => order.is_gt(),
-            Relation::GtEq => order.is_ge(),
-        }
+        // A bit for less, one for equal, one for greater.
+        let holds: u8 = match self {
+            Relation::Eq => 0b010,
+            Relation::NotEq => 0b101,
+            Relation::Lt => 0b001,
+            Relation::LtEq => 0b011,
+            Relation::Gt => 0b100,
+            Relation::GtEq => 0b110,
+        };
+        holds >> (order as i8 + 1) & 1 == 1
     }
 }
 
-/// Arithmetic on two values.
-pub(in crate::sql) type Operation = fn(ValueRef<'_>, ValueRef<'_>) -> ValueRef<'static>;
-
 /// An expression.
+#[repr(u8)]
 pub(in crate::sql) enum Expr<S: Store> {
     Constant(Value),
     /// By its number, from 0.
@@ -221,6 +222,23 @@ macro_rules! see {
 }
 pub(super) use see;
 
+/// How two operands stand to each other, where those are the most common ones: numbers, or a column and a text.
+#[inline]
+fn order_at_once<S: Store>(how: &Comparison, operands: &(Expr<S>, Expr<S>), env: &Env<'_, S>) -> Option<Ordering> {
+    if let (Expr::Local(place), Expr::Constant(Value::Text(text))) = operands {
+        return match env.frame.get(*place) {
+            Ok(ValueRef::Text(column)) if !how.affinity.is_some_and(Affinity::is_numeric) => {
+                Some(value::order(ValueRef::Text(column), ValueRef::Text(text), how.collation))
+            }
+            _ => None,
+        };
+    }
+    match how.leaves_numbers() {
+        true => operands.0.number(env).order(operands.1.number(env)),
+        false => None,
+    }
+}
+
 /// What arithmetic makes of two operands.
 #[inline(never)]
 fn operate<S: Store>(
@@ -230,7 +248,7 @@ fn operate<S: Store>(
 ) -> Result<ValueRef<'static>> {
     let (room_a, room_b);
     let a = see!(operands.0, env, room_a);
-    Ok(operation(a, see!(operands.1, env, room_b)))
+    Ok(operation.of(a, see!(operands.1, env, room_b)))
 }
 
 /// The same of one.
@@ -252,7 +270,10 @@ impl<S: Store> Expr<S> {
             Expr::Constant(value) => Datum::Ref(value.as_ref()),
             Expr::Outer(depth, place) => env.frame_at(*depth)?.datum(*place)?,
             Expr::Parameter(at) => Datum::Ref(env.outer.run.params.get(*at).map_or(ValueRef::Null, Value::as_ref)),
-            Expr::Operate(operation, operands) => Datum::Ref(operate(*operation, operands, env)?),
+            Expr::Operate(operation, operands) => match self.number(env).value() {
+                Some(number) => Datum::Ref(number),
+                None => Datum::Ref(operate(*operation, operands, env)?),
+            },
             Expr::Apply(operation, operand) => Datum::Ref(apply(*operation, operand, env)?),
             Expr::Concat(operands) => {
                 let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
@@ -304,7 +325,17 @@ impl<S: Store> Expr<S> {
     }
 
     /// Whether it is true, as a condition; nothing, if it isn't known.
+    #[inline]
     pub(in crate::sql) fn test(&self, env: &Env<'_, S>) -> Result<Option<bool>> {
+        if let Expr::Compare(relation, how, operands) = self
+            && let Some(order) = order_at_once(how, operands, env)
+        {
+            return Ok(Some(relation.holds(order)));
+        }
+        self.test_any(env)
+    }
+
+    fn test_any(&self, env: &Env<'_, S>) -> Result<Option<bool>> {
         Ok(match self {
             Expr::Compare(relation, how, operands) => {
                 let (room_a, room_b);
@@ -327,6 +358,14 @@ impl<S: Store> Expr<S> {
                 Some(value::is(a.as_ref(), b.as_ref(), how.affinity, how.collation) != *negated)
             }
             Expr::Between { negated, low, high, operands } => {
+                let (least, greatest) = (operands.1.number(env), operands.2.number(env));
+                let number = operands.0.number(env);
+                if let (Some(above), Some(below)) = (number.order(least), number.order(greatest))
+                    && low.leaves_numbers()
+                    && high.leaves_numbers()
+                {
+                    return Ok(Some((above.is_ge() && below.is_le()) != *negated));
+                }
                 let (room, room_low, room_high);
                 let value = see!(operands.0, env, room);
                 let above = value::compare(value, see!(operands.1, env, room_low), low.affinity, low.collation);

@@ -6,9 +6,10 @@
 use std::cell::Cell;
 
 use super::expr::Datum;
+use super::number::number_of;
 use super::rows::Rows;
 use super::session::Run;
-use crate::row::{ValueRef, record, varint};
+use crate::row::{Number, ValueRef, record, varint};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store};
 use crate::sql::value::Value;
@@ -81,13 +82,16 @@ pub(in crate::sql) const ROWID: u16 = u16::MAX - 1;
 /// The place of a column that no record has, since it is computed.
 pub(in crate::sql) const COMPUTED: u16 = u16::MAX;
 
+/// So many columns are read at once.
+const FEW: u16 = 16;
+
 /// How far a record's header was read, and what was found: the type of each column, and where it begins.
 struct Header {
     columns: Box<[Cell<(u32, u32)>]>,
     known: Cell<u16>,
-    /// The column that was asked for first when nothing was known.
-    first: Cell<Option<u16>>,
-    /// The last column that was ever asked for.
+    /// How many columns there are up to that which was asked for first when nothing was known.
+    first: Cell<u16>,
+    /// The same of the last that was ever asked for.
     reach: Cell<u16>,
     /// The next type in the header, the end of the header, the next column's place.
     next: Cell<(u32, u32, u32)>,
@@ -100,7 +104,7 @@ impl<C: Cursor> TableRow<C> {
         let header = Header {
             columns: vec![Cell::new((0, 0)); columns].into(),
             known: Cell::new(0),
-            first: Cell::new(None),
+            first: Cell::new(0),
             reach: Cell::new(0),
             next: Cell::new((0, 0, 0)),
         };
@@ -134,13 +138,13 @@ impl<C: Cursor> TableRow<C> {
         self.header.next.set((0, 0, 0));
     }
 
-    /// The record is there. Its header is read as far as it will be asked for first, if rows are like those before; whatever may be
-    /// wrong with it is said when it is asked.
+    /// The record is there. Its header is read as far as rows before were asked, or, if that is far, as far as they were asked first:
+    /// that may have been whether the row is wanted. Whatever may be wrong with it is said when it is asked.
     #[inline]
     pub(in crate::sql) fn arrived(&mut self) {
-        if let Some(first) = self.header.first.get() {
-            self.header.read(self.record(), first);
-        }
+        let Header { first, reach, .. } = &self.header;
+        let last = if reach.get() < FEW { reach.get() } else { first.get() };
+        self.header.begin(self.record(), last);
     }
 
     /// Shows nothing until it moves.
@@ -166,6 +170,17 @@ impl<C: Cursor> TableRow<C> {
         }
         let (serial, start) = self.header.columns.get(usize::from(place))?.get();
         record::part(self.record(), serial, start)
+    }
+
+    /// The same of a number.
+    #[inline(always)]
+    fn number(&self, column: u16) -> Option<Number> {
+        let place = *self.places.get(usize::from(column))?;
+        if place >= self.header.known.get() {
+            return None;
+        }
+        let (serial, start) = self.header.columns.get(usize::from(place))?.get();
+        record::number(self.record().get(start as usize..)?, serial)
     }
 
     fn column(&self, column: u16) -> Result<ValueRef<'_>> {
@@ -195,6 +210,28 @@ impl<C: Cursor> TableRow<C> {
 }
 
 impl Header {
+    /// Reads the header of a record, of which nothing is known, up to so many columns: those whose types are of one byte, as those of
+    /// numbers and short texts are. The others are left to [`Header::read`].
+    #[inline]
+    fn begin(&self, record: &[u8], count: u16) {
+        let Some(len @ ..0x80) = record.first().copied() else { return };
+        let (Some(types), Some(columns)) = (record.get(1..usize::from(len)), self.columns.get(..usize::from(count)))
+        else {
+            return;
+        };
+        let (mut known, mut place) = (0, u32::from(len));
+        for (column, serial) in columns.iter().zip(types) {
+            if *serial >= 0x80 {
+                break;
+            }
+            column.set((u32::from(*serial), place));
+            place += record::width_of_short(*serial);
+            known += 1;
+        }
+        self.known.set(known);
+        self.next.set((1 + u32::from(known), u32::from(len), place));
+    }
+
     /// Reads the header up to a column. False if the record has no such column; none if it makes no sense.
     fn read(&self, record: &[u8], wanted: u16) -> Option<bool> {
         let (mut next, mut end, mut place) = self.next.get();
@@ -205,15 +242,15 @@ impl Header {
             }
             (next, end, place) = (at as u32, len as u32, len as u32);
         }
-        if wanted > self.reach.get() {
-            self.reach.set(wanted);
-        }
-        // Who asks a second time will ask for all: the first question may have been whether the row is wanted.
         let known = self.known.get();
-        if known == 0 {
-            self.first.set(Some(wanted));
+        if wanted >= self.reach.get() {
+            self.reach.set(wanted + 1);
         }
-        let last = if known == 0 { wanted } else { self.reach.get() };
+        if known == 0 {
+            self.first.set(wanted + 1);
+        }
+        // Who asks a second time will ask for all.
+        let last = if known == 0 { wanted } else { self.reach.get() - 1 };
         let mut types = record.get(next as usize..end as usize)?;
         let mut count = known;
         for column in self.columns.get(usize::from(known)..=usize::from(last))? {
@@ -260,6 +297,26 @@ impl<S: Store> Frame<S> {
             });
         }
         self.find(place)
+    }
+
+    /// A number that costs no more than a look: of a column that is not known yet, nothing is said here.
+    #[inline(never)]
+    pub(super) fn number(&self, place: Place) -> Number {
+        match place {
+            Place::Column { slot, column } | Place::Real { slot, column } => match self.slots.get(usize::from(slot)) {
+                Some(Slot::Table(row)) => match row.number(column) {
+                    Some(Number::Integer(n)) if matches!(place, Place::Real { .. }) => Number::Real(n as f64),
+                    Some(number) => number,
+                    None => Number::Other,
+                },
+                _ => Number::Other,
+            },
+            Place::Rowid { slot } => match self.slots.get(usize::from(slot)) {
+                Some(Slot::Table(row)) if !row.null => Number::Integer(row.rowid),
+                _ => Number::Other,
+            },
+            Place::Register(at) => self.registers.get(usize::from(at)).map_or(Number::Other, number_of),
+        }
     }
 
     #[inline(never)]

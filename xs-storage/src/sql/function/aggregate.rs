@@ -77,7 +77,10 @@ impl Aggregate for Extreme {
 
     fn take(&mut self, collation: Collation, args: &[ValueRef<'_>]) -> Option<bool> {
         let arg = args.first().copied().unwrap_or(ValueRef::Null);
-        let order = value::order(arg, self.best.as_ref(), collation);
+        let order = match (arg, &self.best) {
+            (ValueRef::Integer(arg), Value::Integer(best)) => arg.cmp(best),
+            (arg, best) => value::order(arg, best.as_ref(), collation),
+        };
         let better = if self.least { order.is_lt() } else { order.is_gt() };
         self.chose = matches!(self.best, Value::Null) || better && !arg.is_null();
         if self.chose {
