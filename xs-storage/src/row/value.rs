@@ -99,7 +99,7 @@ pub enum Collation {
 
 impl Collation {
     #[inline]
-    fn compare(self, a: &[u8], b: &[u8], encoding: Encoding) -> Ordering {
+    pub(crate) fn compare(self, a: &[u8], b: &[u8], encoding: Encoding) -> Ordering {
         if self == Collation::Binary {
             return a.cmp(b);
         }

@@ -48,6 +48,6 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let (text, pattern) = (self.expr(&like.operand)?.expr, self.expr(&like.pattern)?.expr);
         let escape = like.escape.as_ref().map(|escape| self.expr(escape)).transpose()?.map(|escape| escape.expr);
-        Ok(Bound::plain(Expr::Like { negated: like.negated, kind, operands: Box::new((text, pattern, escape)) }))
+        Ok(Bound::plain(Expr::like(like.negated, kind, (text, pattern, escape))))
     }
 }

@@ -11,10 +11,10 @@ use super::frame::{Env, Place};
 use super::number::Operation;
 use super::raise::Raise;
 use super::subquery::{InSet, Subquery};
-use crate::row::{Collation, ValueRef};
+use crate::row::{Collation, Encoding, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::Store;
-use crate::sql::value::{self, Affinity, NumberText, PatternKind, Value};
+use crate::sql::value::{self, Affinity, Matcher, NumberText, PatternKind, Value};
 
 /// A value that an expression gave: borrowed from a row where it can be, owned where it was made.
 pub(in crate::sql) enum Datum<'a> {
@@ -169,6 +169,8 @@ pub(in crate::sql) enum Expr<S: Store> {
     Like {
         negated: bool,
         kind: PatternKind,
+        /// The pattern, where it is known and has no escape.
+        matcher: Option<Box<Matcher>>,
         operands: Box<(Expr<S>, Expr<S>, Option<Expr<S>>)>,
     },
     Case(Box<Case<S>>),
@@ -226,11 +228,9 @@ pub(super) use see;
 #[inline]
 fn order_at_once<S: Store>(how: &Comparison, operands: &(Expr<S>, Expr<S>), env: &Env<'_, S>) -> Option<Ordering> {
     if let (Expr::Local(place), Expr::Constant(Value::Text(text))) = operands {
-        return match env.frame.get(*place) {
-            Ok(ValueRef::Text(column)) if !how.affinity.is_some_and(Affinity::is_numeric) => {
-                Some(value::order(ValueRef::Text(column), ValueRef::Text(text), how.collation))
-            }
-            _ => None,
+        return match how.affinity.is_some_and(Affinity::is_numeric) {
+            false => Some(how.collation.compare(env.frame.text(*place)?, text, Encoding::Utf8)),
+            true => None,
         };
     }
     match how.leaves_numbers() {
@@ -263,8 +263,29 @@ fn apply<S: Store>(
 }
 
 impl<S: Store> Expr<S> {
+    /// `text LIKE pattern ESCAPE escape`, or one of its kin.
+    pub(in crate::sql) fn like(
+        negated: bool,
+        kind: PatternKind,
+        operands: (Expr<S>, Expr<S>, Option<Expr<S>>),
+    ) -> Expr<S> {
+        let matcher = match &operands {
+            (_, Expr::Constant(Value::Text(pattern)), None) => Matcher::new(pattern, kind).map(Box::new),
+            _ => None,
+        };
+        Expr::Like { negated, kind, matcher, operands: Box::new(operands) }
+    }
+
     /// The value.
+    #[inline]
     pub(in crate::sql) fn eval<'a>(&'a self, env: &Env<'a, S>) -> Result<Datum<'a>> {
+        match self {
+            Expr::Local(place) => env.frame.datum(*place),
+            _ => self.eval_any(env),
+        }
+    }
+
+    fn eval_any<'a>(&'a self, env: &Env<'a, S>) -> Result<Datum<'a>> {
         Ok(match self {
             Expr::Local(place) => env.frame.datum(*place)?,
             Expr::Constant(value) => Datum::Ref(value.as_ref()),
@@ -327,10 +348,20 @@ impl<S: Store> Expr<S> {
     /// Whether it is true, as a condition; nothing, if it isn't known.
     #[inline]
     pub(in crate::sql) fn test(&self, env: &Env<'_, S>) -> Result<Option<bool>> {
-        if let Expr::Compare(relation, how, operands) = self
-            && let Some(order) = order_at_once(how, operands, env)
-        {
-            return Ok(Some(relation.holds(order)));
+        match self {
+            Expr::Compare(relation, how, operands) => {
+                if let Some(order) = order_at_once(how, operands, env) {
+                    return Ok(Some(relation.holds(order)));
+                }
+            }
+            Expr::Like { negated, matcher: Some(matcher), operands, .. } => {
+                if let Expr::Local(place) = operands.0
+                    && let Some(text) = env.frame.text(place)
+                {
+                    return Ok(Some(matcher.matches(text) != *negated));
+                }
+            }
+            _ => {}
         }
         self.test_any(env)
     }
@@ -395,7 +426,7 @@ impl<S: Store> Expr<S> {
                 let found = query.borrow_mut().holds(&operands, env)?;
                 if *negated { value::not(found) } else { found }
             }
-            Expr::Like { negated, kind, operands } => {
+            Expr::Like { negated, kind, operands, .. } => {
                 let (room_text, room);
                 let (text, pattern) = (see!(operands.0, env, room_text), see!(operands.1, env, room));
                 let escape = operands.2.as_ref().map(|escape| escape.eval(env)).transpose()?;

@@ -183,6 +183,20 @@ impl<C: Cursor> TableRow<C> {
         record::number(self.record().get(start as usize..)?, serial)
     }
 
+    /// The same of a text.
+    #[inline(always)]
+    fn text(&self, column: u16) -> Option<&[u8]> {
+        let place = *self.places.get(usize::from(column))?;
+        if place >= self.header.known.get() {
+            return None;
+        }
+        let (serial, start) = self.header.columns.get(usize::from(place))?.get();
+        if serial < 13 || serial % 2 == 0 {
+            return None;
+        }
+        self.record().get(start as usize..)?.get(..(serial - 13) as usize / 2)
+    }
+
     fn column(&self, column: u16) -> Result<ValueRef<'_>> {
         if self.null {
             return Ok(ValueRef::Null);
@@ -296,7 +310,23 @@ impl<S: Store> Frame<S> {
                 _ => value,
             });
         }
+        if let Place::Rowid { slot } = place
+            && let Some(Slot::Table(row)) = self.slots.get(usize::from(slot))
+            && !row.null
+        {
+            return Ok(ValueRef::Integer(row.rowid));
+        }
         self.find(place)
+    }
+
+    /// A text that costs no more than a look, as with numbers.
+    #[inline(never)]
+    pub(super) fn text(&self, place: Place) -> Option<&[u8]> {
+        let Place::Column { slot, column } = place else { return None };
+        match self.slots.get(usize::from(slot)) {
+            Some(Slot::Table(row)) => row.text(column),
+            _ => None,
+        }
     }
 
     /// A number that costs no more than a look: of a column that is not known yet, nothing is said here.
@@ -343,11 +373,11 @@ impl<S: Store> Frame<S> {
     #[inline]
     pub(in crate::sql) fn datum(&self, place: Place) -> Result<Datum<'_>> {
         if let Place::Column { slot, column } = place
-            && let Slot::Rows(rows) = &self.slots[usize::from(slot)]
+            && let Some(Slot::Rows(rows)) = self.slots.get(usize::from(slot))
         {
             return Ok(rows.datum(column));
         }
-        self.get(place).map(Datum::Ref)
+        Ok(Datum::Ref(self.get(place)?))
     }
 
     pub(in crate::sql) fn set_null(&mut self, slot: usize, null: bool) {

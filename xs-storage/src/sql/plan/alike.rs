@@ -43,7 +43,7 @@ pub(in crate::sql) fn same<S: Store>(a: &Expr<S>, b: &Expr<S>) -> bool {
             let operands = same(&a.0, &b.0) && same(&a.1, &b.1) && same(&a.2, &b.2);
             r == s && compares_alike(*m, *o) && compares_alike(*n, *p) && operands
         }
-        (Expr::Like { negated: r, kind: k, operands: a }, Expr::Like { negated: s, kind: l, operands: b }) => {
+        (Expr::Like { negated: r, kind: k, operands: a, .. }, Expr::Like { negated: s, kind: l, operands: b, .. }) => {
             let escapes = match (&a.2, &b.2) {
                 (None, None) => true,
                 (Some(a), Some(b)) => same(a, b),
@@ -110,13 +110,13 @@ pub(in crate::sql) fn copied<S: Store>(expr: &Expr<S>) -> Option<Expr<S>> {
         },
         Expr::Cast(affinity, operand) => Expr::Cast(*affinity, Box::new(copied(operand)?)),
         Expr::Coalesce(operands) => Expr::Coalesce(all(operands)?),
-        Expr::Like { negated, kind, operands } => {
+        Expr::Like { negated, kind, operands, .. } => {
             let escape = match &operands.2 {
                 Some(escape) => Some(copied(escape)?),
                 None => None,
             };
             let operands = (copied(&operands.0)?, copied(&operands.1)?, escape);
-            Expr::Like { negated: *negated, kind: *kind, operands: Box::new(operands) }
+            Expr::like(*negated, *kind, operands)
         }
         Expr::Call(call) => {
             let (function, args) = (call.function.clone(), all(&call.args)?);
