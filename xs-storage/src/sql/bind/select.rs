@@ -318,7 +318,6 @@ impl<'q, S: Store> Binder<'q, S> {
         if distinct.as_ref().is_some_and(|distinct| !distinct.in_order) {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR DISTINCT".to_owned()));
         }
-        let total = outputs.len();
         let mut core = Core::new(frame, planned.joined, grouping, outputs, distinct);
         core.windows = level.windows.take().map(|windows| windows.finish(captured));
         let columns = results.into_iter().map(|result| result.shown).collect::<Vec<_>>();
@@ -328,7 +327,7 @@ impl<'q, S: Store> Binder<'q, S> {
         if sorted < sort.len() {
             let part = if sorted > 0 { "RIGHT PART OF " } else { "" };
             self.plan.push((self.depth, format!("USE TEMP B-TREE FOR {part}ORDER BY")));
-            bound.sort = Some(Sort::new(sort, total));
+            bound.sort = Some(Sort::new(sort, width));
         }
         self.selects += 1;
         Ok((bound, outside.min(level.reaches)))

@@ -61,7 +61,7 @@ impl<S: Store> Values<S> {
                 // What is owned already is shared.
                 Expr::Parameter(at) => outer.run.params.get(*at).cloned().unwrap_or_default(),
                 Expr::Constant(value) => value.clone(),
-                expr => expr.eval(outer.env(&self.frame))?.into_value(),
+                expr => expr.eval(&outer.env(&self.frame))?.into_value(),
             });
         }
         Ok(true)
@@ -170,7 +170,7 @@ impl<S: Store> Query<S> {
     fn begin(&mut self, outer: Outer<'_, S>) -> Result<Left> {
         let number = |expr: &Option<Expr<S>>| -> Result<Option<i64>> {
             let Some(expr) = expr else { return Ok(None) };
-            match Affinity::Integer.apply_to(expr.eval(outer.env(&self.nothing))?.into_value()) {
+            match Affinity::Integer.apply_to(expr.eval(&outer.env(&self.nothing))?.into_value()) {
                 Value::Integer(n) => Ok(Some(n)),
                 _ => Err(Failure::new(ResultCode::MISMATCH, "datatype mismatch")),
             }

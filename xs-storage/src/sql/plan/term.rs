@@ -192,10 +192,10 @@ pub(super) fn split<S: Store>(
             above.follows = Some(first);
             terms.push(above);
         }
-        Expr::Like { negated: false, kind, operands } => {
+        Expr::Like { negated: false, kind, ref operands, .. } => {
             let whole = terms.len();
-            let bounds = like::bounds(kind, &operands);
-            terms.push(Term::new(Expr::Like { negated: false, kind, operands }, mask, own, indexed));
+            let bounds = like::bounds(kind, operands);
+            terms.push(Term::new(expr, mask, own, indexed));
             for (nth, bound) in bounds.into_iter().flatten().enumerate() {
                 let mut bound = Term::new(bound, mask, own, indexed);
                 bound.follows = Some(whole);
