@@ -242,8 +242,14 @@ impl Cursor {
         Ok(Some(self.last_payload()))
     }
 
-    /// What [`Cursor::payload`] gave last, as long as this has not moved since.
+    /// Whether all of the payload stands on the entry's page, so that it is [there](Cursor::last_payload) without being asked for.
     #[inline]
+    pub(crate) fn is_local(&self) -> bool {
+        !self.is_chained
+    }
+
+    /// What [`Cursor::payload`] gave last, as long as this has not moved since.
+    #[inline(always)]
     pub fn last_payload(&self) -> &[u8] {
         match self.levels.last() {
             _ if self.has_whole => &self.whole,

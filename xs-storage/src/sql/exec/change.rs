@@ -220,7 +220,7 @@ impl<S: Store> Change<S> {
         }
         registers.truncate(first + columns);
         registers.push(Value::Integer(rowid));
-        let given = values.iter().map(|value| Ok(value.eval(outer.env(&state.frame))?.into_value()));
+        let given = values.iter().map(|value| Ok(value.eval(&outer.env(&state.frame))?.into_value()));
         let given: SmallVec<[Value; 4]> = given.collect::<Result<_>>()?;
         let old = state.frame.registers.get(first..first + columns).unwrap_or_default();
         let new = &mut writer.frame.registers;
@@ -267,7 +267,7 @@ impl<S: Store> Change<S> {
             None => given,
             Some(values) => {
                 let frame = pair(old.len(), None, Some((&old, rowid)));
-                let value = |value: &Expr<S>| Ok(value.eval(outer.env(&frame))?.into_value());
+                let value = |value: &Expr<S>| Ok(value.eval(&outer.env(&frame))?.into_value());
                 values.iter().map(value).collect::<Result<_>>()?
             }
         };

@@ -51,7 +51,7 @@ impl Feed {
                 (Some(value), _) => std::mem::take(value),
                 (None, Some(Some(default))) => {
                     let nothing = Frame { slots: Vec::new(), registers: Vec::new() };
-                    default.eval(outer.env(&nothing))?.into_value()
+                    default.eval(&outer.env(&nothing))?.into_value()
                 }
                 (None, _) => Value::Null,
             };

@@ -10,6 +10,7 @@ use super::sort::Sort;
 use super::table_call::TableCall;
 use crate::row::{Collation, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::stack;
 use crate::sql::store::Store;
 use crate::sql::value::{Affinity, Value};
 
@@ -60,7 +61,7 @@ impl<S: Store> Values<S> {
                 // What is owned already is shared.
                 Expr::Parameter(at) => outer.run.params.get(*at).cloned().unwrap_or_default(),
                 Expr::Constant(value) => value.clone(),
-                expr => expr.eval(outer.env(&self.frame))?.into_value(),
+                expr => expr.eval(&outer.env(&self.frame))?.into_value(),
             });
         }
         Ok(true)
@@ -132,12 +133,14 @@ pub(in crate::sql) struct Query<S: Store> {
     pub(in crate::sql) estimate: i16,
     left: Option<Left>,
     nothing: Frame<S>,
+    /// That it is so deep in others that it looks how much is left of the stack.
+    pub(in crate::sql) gated: bool,
 }
 
 impl<S: Store> Query<S> {
     pub(in crate::sql) fn new(body: Body<S>, columns: Vec<OutputColumn>) -> Self {
         let nothing = Frame { slots: Vec::new(), registers: Vec::new() };
-        Query { body, columns, sort: None, limit: None, offset: None, estimate: 200, left: None, nothing }
+        Query { body, columns, sort: None, limit: None, offset: None, estimate: 200, left: None, nothing, gated: false }
     }
 
     /// The table-valued function that this is.
@@ -167,7 +170,7 @@ impl<S: Store> Query<S> {
     fn begin(&mut self, outer: Outer<'_, S>) -> Result<Left> {
         let number = |expr: &Option<Expr<S>>| -> Result<Option<i64>> {
             let Some(expr) = expr else { return Ok(None) };
-            match Affinity::Integer.apply_to(expr.eval(outer.env(&self.nothing))?.into_value()) {
+            match Affinity::Integer.apply_to(expr.eval(&outer.env(&self.nothing))?.into_value()) {
                 Value::Integer(n) => Ok(Some(n)),
                 _ => Err(Failure::new(ResultCode::MISMATCH, "datatype mismatch")),
             }
@@ -180,7 +183,15 @@ impl<S: Store> Query<S> {
     }
 
     /// To the next row.
+    #[inline]
     pub(in crate::sql) fn next(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        match self.gated {
+            false => self.next_row(outer),
+            true => stack::enough(|| self.next_row(outer)),
+        }
+    }
+
+    fn next_row(&mut self, outer: Outer<'_, S>) -> Result<bool> {
         let mut left = match self.left {
             Some(left) => left,
             None => {

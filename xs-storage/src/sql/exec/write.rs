@@ -299,7 +299,7 @@ impl<S: Store> Writer<S> {
             let Some(mut conflict) = self.conflict.or(column.not_null) else { continue };
             if conflict == Conflict::Replace {
                 if let Some(Some(default)) = self.defaults.get(at) {
-                    let default = default.eval(outer.env(&self.frame))?.into_value();
+                    let default = default.eval(&outer.env(&self.frame))?.into_value();
                     self.frame.registers[at] = column.affinity.apply_to(default);
                     replaced = true;
                 }
@@ -319,7 +319,7 @@ impl<S: Store> Writer<S> {
 
     fn check_conditions(&self, outer: Outer<'_, S>) -> Result<Verdict> {
         for (name, check) in &self.checks {
-            if check.test(outer.env(&self.frame))? != Some(false) {
+            if check.test(&outer.env(&self.frame))? != Some(false) {
                 continue;
             }
             let conflict = match self.conflict {

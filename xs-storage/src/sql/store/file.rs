@@ -24,9 +24,14 @@ impl Cursor for FileCursor {
         self.rowid
     }
 
-    #[inline]
+    #[inline(always)]
     fn record(&self) -> &[u8] {
         self.place.last_payload()
+    }
+
+    #[inline]
+    fn is_loaded(&self) -> bool {
+        self.place.is_local()
     }
 }
 

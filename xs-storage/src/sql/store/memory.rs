@@ -180,6 +180,11 @@ impl Cursor for MemoryCursor {
             Place::Index(batch, _) => batch.entries.get(batch.at).map_or(&[], |entry| &entry.1),
         }
     }
+
+    #[inline]
+    fn is_loaded(&self) -> bool {
+        true
+    }
 }
 
 impl Memory {

@@ -110,8 +110,13 @@ pub trait Cursor {
     /// The rowid, in a table.
     fn rowid(&self) -> i64;
 
-    /// The record, once [`Store::load`] was called here.
+    /// The record, once [`Store::load`] was called here, or where it [needs no loading](Cursor::is_loaded).
     fn record(&self) -> &[u8];
+
+    /// Whether the record is there as soon as the cursor has moved, without [`Store::load`].
+    fn is_loaded(&self) -> bool {
+        false
+    }
 }
 
 /// A set of trees. The methods mirror those of the file format's own database and cursor, so that the adaptor is thin.
