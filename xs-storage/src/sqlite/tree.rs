@@ -98,9 +98,13 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
         Key::Rowid(rowid) => find_row(pager, root, rowid)?,
         key => find(pager, root, key)?,
     };
+    let (place, before) = (way.0.last().copied(), pager.changes);
     let mut cell = std::mem::take(&mut pager.cell);
     let found = put(pager, way, key, payload, &mut cell)?;
     pager.cell = cell;
+    if let (Key::Rowid(rowid), Some(place), false) = (key, place, found) {
+        pager.note_put(root, rowid, place, before);
+    }
     Ok(found)
 }
 

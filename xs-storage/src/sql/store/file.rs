@@ -223,6 +223,10 @@ impl Store for sqlite::Database {
         }
     }
 
+    fn leave(&mut self, cursor: &mut FileCursor) {
+        cursor.place.leave();
+    }
+
     fn load(&mut self, cursor: &mut FileCursor) -> Result<()> {
         cursor.place.payload(self)?;
         Ok(())

@@ -179,6 +179,10 @@ pub trait Store {
         let mut cursor = self.table_cursor(tree);
         Ok(self.last(&mut cursor)?.then(|| cursor.rowid()))
     }
+    /// Lets go of what the cursor stands on: what is written there next may cost less then. It is nowhere until it is moved.
+    fn leave(&mut self, cursor: &mut Self::Cursor) {
+        let _ = cursor;
+    }
     /// Makes the entry's record ready to be borrowed.
     fn load(&mut self, cursor: &mut Self::Cursor) -> Result<()>;
 
