@@ -155,6 +155,18 @@ pub(super) fn cell(bytes: &[u8], at: usize, kind: Kind, shape: Shape) -> Result<
     Ok(Cell { left, rowid, payload, local: rest..rest + here, overflow, range: at..end })
 }
 
+/// A row that stands on a table's leaf as a whole, whose place stands at `at`: its rowid, and where its payload is.
+#[inline]
+pub(super) fn row(page: &[u8], at: usize, shape: Shape) -> Option<(i64, Range<usize>)> {
+    let place = usize::from(u16::from_be_bytes(*page.get(at..)?.first_chunk()?));
+    let rest = page.get(place..shape.usable)?;
+    let (payload, skip) = varint::get(rest)?;
+    let (rowid, len) = varint::get(rest.get(skip..)?)?;
+    let (payload, start) = (usize::try_from(payload).ok()?, skip + len);
+    let is_whole = payload <= shape.usable - 35 && start + payload <= rest.len();
+    is_whole.then_some((rowid as i64, place + start..place + start + payload))
+}
+
 /// A page of a tree that was [validated](Node::validate): nothing in it points out of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a> {
@@ -246,13 +258,18 @@ impl<'a> Node<'a> {
     /// A row of a table's leaf that stands there as a whole: its rowid, and where its payload is.
     #[inline]
     pub(super) fn row(&self, at: usize) -> Option<(i64, Range<usize>)> {
-        let place = self.place(at);
-        let rest = self.bytes.get(place..self.shape.usable).filter(|_| self.kind == Kind::TableLeaf)?;
-        let (payload, skip) = varint::get(rest)?;
-        let (rowid, len) = varint::get(&rest[skip..])?;
-        let (payload, start) = (usize::try_from(payload).ok()?, place + skip + len);
-        let is_whole = payload <= self.shape.usable - 35 && start + payload <= self.shape.usable;
-        is_whole.then_some((rowid as i64, start..start + payload))
+        match self.kind {
+            Kind::TableLeaf => row(self.bytes, self.start + 8 + 2 * at, self.shape),
+            _ => None,
+        }
+    }
+
+    /// On a table's leaf, where the places of the cells begin, and how many there are; none elsewhere.
+    pub(super) fn table_leaf(&self) -> (usize, usize) {
+        match self.kind {
+            Kind::TableLeaf => (self.start + self.kind.header(), self.count()),
+            _ => (0, 0),
+        }
     }
 
     /// A child of an inner page: those in front of the cells, and the one behind the last.
