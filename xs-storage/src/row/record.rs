@@ -39,6 +39,16 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// The first column of a record whose header begins with two numbers of one byte, as most do; none of others, and of what makes
+/// no sense.
+#[inline]
+pub(crate) fn first(record: &[u8]) -> Option<ValueRef<'_>> {
+    let &[header @ 2..0x80, serial @ ..0x80, ..] = record else { return None };
+    let body = record.get(usize::from(header)..)?;
+    let serial = u64::from(serial);
+    Some(value_of(serial, body.get(..width_of(serial)? as usize)?))
+}
+
 /// How many bytes a value of a type takes.
 #[inline]
 pub(crate) const fn width_of(serial: u64) -> Option<u64> {
@@ -196,18 +206,32 @@ fn serial_of(value: &ValueRef<'_>) -> (u64, usize) {
 
 /// Writes a record.
 pub fn encode(values: &[ValueRef<'_>]) -> Vec<u8> {
-    // Measured first, so that it is allocated once.
-    let (mut types, mut body) = (0, 0);
+    let len = |value: &ValueRef<'_>| match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len() + 5,
+        _ => 9,
+    };
+    let mut out = Vec::with_capacity(2 + values.iter().map(len).sum::<usize>());
+    encode_into(&mut out, values);
+    out
+}
+
+/// Writes a record behind what is there.
+pub(crate) fn encode_into(out: &mut Vec<u8>, values: &[ValueRef<'_>]) {
+    let start = out.len();
+    // Mostly the header is so short that its length is one byte.
+    out.push(0);
     for value in values {
-        let (serial, len) = serial_of(value);
-        (types, body) = (types + varint::len(serial), body + len);
+        varint::put(out, serial_of(value).0);
     }
+    let types = out.len() - start - 1;
     // The length counts itself: one byte more of it may need one byte more again.
-    let own = (1..).find(|own| varint::len((types + own) as u64) <= *own).unwrap_or(9);
-    let mut out = Vec::with_capacity(own + types + body);
-    varint::put(&mut out, (types + own) as u64);
-    for value in values {
-        varint::put(&mut out, serial_of(value).0);
+    match (1..).find(|own| varint::len((types + own) as u64) <= *own).unwrap_or(9) {
+        1 => out[start] = types as u8 + 1,
+        own => {
+            let mut header = Vec::with_capacity(own);
+            varint::put(&mut header, (types + own) as u64);
+            out.splice(start..=start, header);
+        }
     }
     for value in values {
         match *value {
@@ -217,7 +241,6 @@ pub fn encode(values: &[ValueRef<'_>]) -> Vec<u8> {
             ValueRef::Real(_) | ValueRef::Null => {}
         }
     }
-    out
 }
 
 /// Where a record stands towards a key, by the columns that the key has: equal if the record begins with it. Columns beyond

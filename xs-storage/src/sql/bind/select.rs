@@ -13,6 +13,7 @@ use crate::sql::exec::{Body, Compound, Core, Distinct, Expr, Grouping, OutputCol
 use crate::sql::failure::{Failure, Result};
 use crate::sql::plan::Wish;
 use crate::sql::plan::logest::{self, LogEst};
+use crate::sql::stack;
 use crate::sql::store::Store;
 
 impl<'q, S: Store> Binder<'q, S> {
@@ -22,7 +23,14 @@ impl<'q, S: Store> Binder<'q, S> {
         if let Some(with) = &select.with {
             self.with(with)?;
         }
-        let bound = self.select_with(select);
+        let rise = std::mem::take(&mut self.rise);
+        self.nested += 1;
+        let mut bound = stack::enough(|| self.select_with(select));
+        if let Ok((query, _)) = &mut bound {
+            query.gated = self.nested % stack::QUERIES == 0;
+        }
+        self.nested -= 1;
+        self.rise = rise;
         self.commons.truncate(commons);
         bound
     }

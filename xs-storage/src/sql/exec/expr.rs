@@ -13,6 +13,7 @@ use super::raise::Raise;
 use super::subquery::{InSet, Subquery};
 use crate::row::{Collation, Encoding, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::stack;
 use crate::sql::store::Store;
 use crate::sql::value::{self, Affinity, Matcher, NumberText, PatternKind, Value};
 
@@ -187,6 +188,8 @@ pub(in crate::sql) enum Expr<S: Store> {
     Column(Rc<RefCell<Subquery<S>>>, usize),
     /// `RAISE`, which has no value.
     Raise(Box<Raise<S>>),
+    /// One that is so high that before it somebody looks how much is left of the stack.
+    Gate(Box<Expr<S>>),
 }
 
 /// `CASE`
@@ -328,6 +331,7 @@ impl<S: Store> Expr<S> {
             Expr::Scalar(query) => query.borrow_mut().scalar(env)?,
             Expr::Column(query, at) => Datum::Own(query.borrow_mut().column(*at, env)?),
             Expr::Raise(raise) => return Err(raise.eval(env)?),
+            Expr::Gate(inner) => return stack::enough(|| inner.eval(env)),
             _ => truth(self.test(env)?),
         })
     }
@@ -435,6 +439,7 @@ impl<S: Store> Expr<S> {
                 if *negated { value::not(found) } else { found }
             }
             Expr::Exists(query) => Some(query.borrow_mut().exists(env)?),
+            Expr::Gate(inner) => return stack::enough(|| inner.test(env)),
             _ => self.eval(env)?.as_ref().truth(),
         })
     }
@@ -443,6 +448,14 @@ impl<S: Store> Expr<S> {
     #[inline]
     pub(in crate::sql) fn holds(&self, env: &Env<'_, S>) -> Result<bool> {
         Ok(self.test(env)? == Some(true))
+    }
+
+    /// Itself behind a gate, unless it is at its end.
+    pub(in crate::sql) fn gated(self) -> Self {
+        match self.is_direct() {
+            true => self,
+            false => Expr::Gate(Box::new(self)),
+        }
     }
 
     /// Whether it costs nothing to ask it again, and gives the same each time while the rows stay.

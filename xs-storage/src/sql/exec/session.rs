@@ -25,6 +25,17 @@ pub(in crate::sql) type Clock = Box<dyn Fn() -> i64 + Send>;
 /// Seconds ahead of UTC, at a second since the beginning of 1970.
 pub(in crate::sql) type Zone = Box<dyn Fn(i64) -> i64 + Send>;
 
+/// What a statement that writes has to go back to if it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sql) enum Guard {
+    /// Nothing: it has written nothing.
+    Untouched,
+    /// The beginning of the transaction.
+    Touched,
+    /// A savepoint.
+    Saved,
+}
+
 /// The state of a connection.
 pub(in crate::sql) struct Session<S: Store> {
     pub(in crate::sql) store: RefCell<S>,
@@ -58,6 +69,8 @@ pub(in crate::sql) struct Session<S: Store> {
     readers: Cell<usize>,
     /// Whether the store was told that it begins.
     pub(in crate::sql) writing: Cell<bool>,
+    /// How the statement that runs can be undone.
+    pub(in crate::sql) guard: Cell<Guard>,
     /// That the transaction ends with the release of its outermost savepoint.
     pub(in crate::sql) begun_by_savepoint: Cell<bool>,
     /// Whether a trigger may fire itself, and whether `REPLACE` fires those of what it deletes.
@@ -100,6 +113,7 @@ impl<S: Store> Session<S> {
             reading: Cell::new(false),
             readers: Cell::new(0),
             writing: Cell::new(false),
+            guard: Cell::new(Guard::Untouched),
             begun_by_savepoint: Cell::new(false),
             recursive_triggers: Cell::new(false),
             routines: RefCell::default(),
@@ -140,6 +154,28 @@ impl<S: Store> Session<S> {
             self.store.borrow_mut().end_read()?;
         }
         seen
+    }
+
+    /// The statement is about to write, and may fail later: what is written from here on can be undone without the rest of the
+    /// transaction, if there is a rest.
+    pub(in crate::sql) fn guard(&self) -> Result<()> {
+        if self.guard.get() != Guard::Untouched {
+            return Ok(());
+        }
+        if self.in_transaction.get() {
+            self.store.borrow_mut().savepoint()?;
+            self.guard.set(Guard::Saved);
+        } else {
+            self.touch();
+        }
+        Ok(())
+    }
+
+    /// Something is written.
+    pub(in crate::sql) fn touch(&self) {
+        if self.guard.get() == Guard::Untouched {
+            self.guard.set(Guard::Touched);
+        }
     }
 
     /// Ends reading, if nobody relies on it any more.

@@ -70,6 +70,9 @@ pub(in crate::sql) fn run<S: Store>(top: &mut dyn Task<S>, outer: Outer<'_, S>) 
         }
         return Err(failure);
     }
+    if !session.sequences.borrow().is_empty() {
+        session.touch();
+    }
     session.sequences.take().write(&mut *session.store.borrow_mut())?;
     Ok(top.changed())
 }

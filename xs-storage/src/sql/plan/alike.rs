@@ -1,6 +1,7 @@
 //! Expressions as things: whether two are the same, and copies of those that are simple.
 
 use crate::sql::exec::{Comparison, Expr, Place};
+use crate::sql::stack;
 use crate::sql::store::Store;
 
 fn plain(place: Place) -> Place {
@@ -72,6 +73,7 @@ pub(in crate::sql) fn same<S: Store>(a: &Expr<S>, b: &Expr<S>) -> bool {
                 && optional(&a.operand, &b.operand)
                 && optional(&a.otherwise, &b.otherwise)
         }
+        (Expr::Gate(a), b) | (b, Expr::Gate(a)) => stack::enough(|| same(a, b)),
         _ => false,
     }
 }
@@ -122,6 +124,7 @@ pub(in crate::sql) fn copied<S: Store>(expr: &Expr<S>) -> Option<Expr<S>> {
             let (function, args) = (call.function.clone(), all(&call.args)?);
             Expr::Call(Box::new(crate::sql::exec::Call { function, args, collation: call.collation }))
         }
+        Expr::Gate(inner) => Expr::Gate(Box::new(stack::enough(|| copied(inner))?)),
         _ => return None,
     })
 }
@@ -136,7 +139,7 @@ pub(super) fn columns<S: Store>(expr: &Expr<S>) -> Option<Vec<(usize, Option<usi
             Expr::Operate(_, both) | Expr::Concat(both) | Expr::Compare(_, _, both) => open.extend([&both.0, &both.1]),
             Expr::And(both) | Expr::Or(both) | Expr::Is { operands: both, .. } => open.extend([&both.0, &both.1]),
             Expr::Apply(_, one) | Expr::Not(one) | Expr::Cast(_, one) | Expr::Likely(_, one) => open.push(one),
-            Expr::IsNull { operand, .. } | Expr::InSet { operand, .. } => open.push(operand),
+            Expr::IsNull { operand, .. } | Expr::InSet { operand, .. } | Expr::Gate(operand) => open.push(operand),
             Expr::InList { operand, list, .. } => {
                 open.push(operand);
                 open.extend(list);

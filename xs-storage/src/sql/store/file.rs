@@ -146,6 +146,15 @@ impl Store for sqlite::Database {
         Ok(self.insert_record(tree, order, record)?)
     }
 
+    fn fill_index<'a>(
+        &mut self,
+        tree: TreeId,
+        _: &[KeyColumn],
+        records: &mut dyn Iterator<Item = &'a [u8]>,
+    ) -> Result<()> {
+        Ok(self.fill_index(tree, records)?)
+    }
+
     fn delete_record(&mut self, tree: TreeId, order: &[KeyColumn], key: &[ValueRef<'_>]) -> Result<bool> {
         Ok(self.delete_record(tree, order, key)?)
     }
@@ -188,6 +197,17 @@ impl Store for sqlite::Database {
 
     fn seek_behind(&mut self, cursor: &mut FileCursor, columns: &[ValueRef<'_>]) -> Result<bool> {
         Ok(cursor.place.seek_behind(self, columns)?)
+    }
+
+    fn has_row(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
+        Ok(!is_void(self) && self.has_row(tree, rowid)?)
+    }
+
+    fn last_rowid(&mut self, tree: TreeId) -> Result<Option<i64>> {
+        match is_void(self) {
+            true => Ok(None),
+            false => Ok(self.last_rowid(tree)?),
+        }
     }
 
     fn load(&mut self, cursor: &mut FileCursor) -> Result<()> {

@@ -343,6 +343,14 @@ impl Store for Memory {
         }
     }
 
+    fn has_row(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
+        Ok(self.tree(tree)?.table()?.contains_key(&rowid))
+    }
+
+    fn last_rowid(&mut self, tree: TreeId) -> Result<Option<i64>> {
+        Ok(self.tree(tree)?.table()?.last_key_value().map(|(rowid, _)| *rowid))
+    }
+
     #[inline]
     fn load(&mut self, _: &mut MemoryCursor) -> Result<()> {
         Ok(())
