@@ -27,17 +27,28 @@ pub(super) struct Page {
     pub(super) bytes: Box<[u8]>,
     /// Whether it is known to be a sound page of a tree.
     is_node: AtomicBool,
+    /// Whether it is known to be in use: as a page of a tree, of a chain, or as what it was allocated for.
+    in_use: AtomicBool,
 }
 
 impl Page {
     pub(super) fn new(bytes: Box<[u8]>) -> Self {
-        Page { bytes, is_node: AtomicBool::new(false) }
+        Page { bytes, is_node: AtomicBool::new(false), in_use: AtomicBool::new(false) }
+    }
+
+    pub(super) fn is_in_use(&self) -> bool {
+        self.in_use.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_in_use(&self, in_use: bool) {
+        self.in_use.store(in_use, Ordering::Relaxed);
     }
 }
 
 impl Clone for Page {
     fn clone(&self) -> Self {
-        Page { bytes: self.bytes.clone(), is_node: AtomicBool::new(self.is_node.load(Ordering::Relaxed)) }
+        let flag = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::Relaxed));
+        Page { bytes: self.bytes.clone(), is_node: flag(&self.is_node), in_use: flag(&self.in_use) }
     }
 }
 
@@ -230,6 +241,7 @@ impl Pager {
         if !page.is_node.load(Ordering::Relaxed) {
             Node::validate(&page.bytes, id, self.shape).map_err(|what| self.corrupt(id, what))?;
             page.is_node.store(true, Ordering::Relaxed);
+            page.set_in_use(true);
         }
         Ok(page)
     }
@@ -244,9 +256,10 @@ impl Pager {
     }
 
     /// What a changed page holds from now on is of another kind: it is looked through again before it is a tree's.
-    pub(super) fn repurpose(&self, id: PageId) {
+    pub(super) fn repurpose(&self, id: PageId, in_use: bool) {
         if let Some(page) = self.dirty.get(&id) {
             page.is_node.store(false, Ordering::Relaxed);
+            page.set_in_use(in_use);
         }
     }
 
