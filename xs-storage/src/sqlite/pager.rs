@@ -101,6 +101,8 @@ pub(super) struct Pager {
     pub(super) changes: u64,
     /// Why nothing can be said any more.
     pub(super) stopped: Option<Error>,
+    /// Set by whoever wants work to end that takes long.
+    pub(super) interrupt: Option<Arc<AtomicBool>>,
 }
 
 impl Pager {
@@ -150,6 +152,7 @@ impl Pager {
             writing: None,
             changes: 0,
             stopped: None,
+            interrupt: None,
         };
         if options.locking == Locking::Exclusive {
             pager.lock_for_good()?;
@@ -190,6 +193,14 @@ impl Pager {
     pub(super) fn corrupt(&self, id: PageId, what: impl std::fmt::Display) -> Error {
         let offset = u64::from(id.saturating_sub(1)) * self.shape.page_size as u64;
         Error::corrupt(&self.path, offset, format!("page {id}: {what}"))
+    }
+
+    /// Fails if somebody asked to stop. For whatever goes through all that there is.
+    pub(super) fn check_interrupt(&self) -> Result<()> {
+        match self.interrupt.as_ref().is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
     }
 
     /// Refuses page numbers that no tree, list or chain can refer to.
