@@ -19,7 +19,8 @@
 //! 13. `executor` (feature `executor`): futures on one thread, over epoll, io_uring or virtual time.
 //! 14. `capture` (feature `capture`): which packets are wanted; tcpdump's filters, and the machine that runs them.
 //! 15. `raw` (feature `raw`, Linux): ICMP, hop limits, and the errors that routers send back.
-// Only what maps memory (`vfs/shared.rs`), what lends it to the kernel (`executor/uring/ring.rs`) and what runs borrowed jobs
+// Only what maps memory (`vfs/shared.rs`), what shares it with the kernel (`executor/uring/ring.rs`,
+// `capture/ring.rs`) and what runs borrowed jobs
 // (`pool`) may ask for leave.
 #![deny(unsafe_code)]
 
