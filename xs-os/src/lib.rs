@@ -15,6 +15,7 @@
 //! 9. `pool` (feature `pool`): the cores as an argument; a work-stealing pool of threads.
 //! 10. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
 //! 11. `sched` (feature `sched`): who runs next, by eight schedulers, Go's among them.
+//! 12. `supervisor` (feature `supervisor`): who runs at all: units, their processes, and what is done when those end.
 // Only what maps memory (`vfs/shared.rs`) and what runs borrowed jobs (`pool`) may ask for leave.
 #![deny(unsafe_code)]
 
@@ -30,6 +31,8 @@ pub mod sched;
 pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "supervisor")]
+pub mod supervisor;
 mod sync;
 pub mod vfs;
 
