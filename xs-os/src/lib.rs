@@ -16,7 +16,8 @@
 //! 10. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
 //! 11. `sched` (feature `sched`): who runs next, by eight schedulers, Go's among them.
 //! 12. `supervisor` (feature `supervisor`): who runs at all: units, their processes, and what is done when those end.
-// Only what maps memory (`vfs/shared.rs`) and what runs borrowed jobs (`pool`) may ask for leave.
+// Only what maps memory (`vfs/shared.rs`), what runs borrowed jobs (`pool`) and what makes processes (`supervisor`) may ask for
+// leave.
 #![deny(unsafe_code)]
 
 pub mod clock;

@@ -98,6 +98,8 @@
 //! sd_notify(3), sd_listen_fds(3); L. Poettering, "Rethinking PID 1" (2010); D. J. Bernstein, daemontools; L. Bercot,
 //! s6 and s6-rc.
 
+#[cfg(target_os = "linux")]
+pub mod driver;
 mod file;
 mod graph;
 mod machine;
