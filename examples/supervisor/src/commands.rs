@@ -175,14 +175,17 @@ fn logs(control: &Path, unit: Option<&str>, follow: bool, lines: usize) -> Resul
     for line in tail(&path, lines).map_err(failed)? {
         say(&format!("{line}\n"))?;
     }
-    while follow {
+    if !follow {
+        return Ok(0);
+    }
+    // Until it is interrupted, or nobody reads any more.
+    loop {
         let bytes = more.more().map_err(failed)?;
         if bytes.is_empty() {
             std::thread::sleep(Duration::from_millis(100));
         }
         write(&bytes)?;
     }
-    Ok(0)
 }
 
 /// Says what a supervisor answers, and ends as it says.

@@ -74,7 +74,8 @@ impl Supervisor {
         if self.machine.unit(unit).as_service().is_some()
             && let Ok(stream) = self.stream(unit)
         {
-            let _ = stream.log.line(now, "supervisor", line);
+            let written = stream.log.line(now, "supervisor", line);
+            self.unwritten(unit, written);
         }
     }
 
@@ -112,7 +113,7 @@ impl Supervisor {
         };
         let log = self
             .stream(unit)
-            .and_then(|stream| Ok(stream.into.try_clone()?))
+            .and_then(|stream| stream.into.try_clone())
             .map_err(|error| failed("open the log", error))?;
         let mut all: Vec<(String, String)> =
             variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

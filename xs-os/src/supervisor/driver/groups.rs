@@ -1,6 +1,6 @@
 //! Which processes belong to which unit: by control groups, or by who their parents are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use super::cgroup::Cgroups;
@@ -24,6 +24,8 @@ pub(super) struct Groups {
     pub(super) cgroups: Option<Cgroups>,
     /// What is known of processes that were seen, where there are no groups: their beginning and their unit.
     known: BTreeMap<u32, (u64, String)>,
+    /// Sessions with their units: each process that is made begins one, which lasts as long as anybody is in it.
+    sessions: BTreeMap<u32, String>,
 }
 
 /// `pid (name) state ppid pgrp session … starttime`; a name may have anything in it.
@@ -39,7 +41,7 @@ fn parse_stat(text: &str) -> Option<Seen> {
 
 impl Groups {
     pub(super) fn new(cgroups: Option<Cgroups>) -> Groups {
-        Groups { cgroups, known: BTreeMap::new() }
+        Groups { cgroups, known: BTreeMap::new(), sessions: BTreeMap::new() }
     }
 
     /// A process was made for a unit.
@@ -48,6 +50,7 @@ impl Groups {
             && let Some(seen) = stat(pid)
         {
             self.known.insert(pid, (seen.began, unit.to_owned()));
+            self.sessions.insert(pid, unit.to_owned());
         }
     }
 
@@ -113,6 +116,8 @@ impl Groups {
             }
         }
         self.known.retain(|pid, (began, _)| all.get(pid).is_some_and(|seen| seen.began == *began && !seen.ended));
+        let lasting: BTreeSet<u32> = all.values().map(|seen| seen.session).collect();
+        self.sessions.retain(|session, _| lasting.contains(session));
         let me = std::process::id();
         // Parents before their children: each round finds those whose parents were found in the last one.
         loop {
@@ -121,7 +126,7 @@ impl Groups {
                 let of = |pid: &u32| self.known.get(pid).map(|(_, unit)| unit.clone());
                 let unit = match (of(&seen.parent), seen.parent == me) {
                     (Some(unit), _) => Some(unit),
-                    (None, true) => of(&seen.session).or_else(|| unit_in_environment(*pid)),
+                    (None, true) => self.sessions.get(&seen.session).cloned().or_else(|| unit_in_environment(*pid)),
                     (None, false) => None,
                 };
                 found.extend(unit.map(|unit| (*pid, (seen.began, unit))));

@@ -169,6 +169,8 @@ pub struct Supervisor {
     signals: poll::Signals,
     /// Units whose limits could not be had, and were told so.
     told: BTreeSet<UnitId>,
+    /// Units whose logs could not be written, which was told.
+    unwritten: BTreeSet<UnitId>,
 }
 
 impl Supervisor {
@@ -216,6 +218,7 @@ impl Supervisor {
             next_client: 0,
             signals,
             told: BTreeSet::new(),
+            unwritten: BTreeSet::new(),
             config,
         };
         supervisor.tell_notices(&loaded);
@@ -279,6 +282,19 @@ impl Supervisor {
             let _ = io::Write::write_all(&mut io::stderr(), format!("{line}\n").as_bytes());
         }
         let _ = self.own_log.line(now, "supervisor", line);
+    }
+
+    /// Says, once for each unit, that its log is not written.
+    fn unwritten(&mut self, unit: UnitId, written: io::Result<()>) {
+        match written {
+            Ok(()) => drop(self.unwritten.remove(&unit)),
+            Err(error) => {
+                if self.unwritten.insert(unit) {
+                    let line = format!("{}: Its log cannot be written: {error}", self.machine.unit(unit).name);
+                    self.say(&line);
+                }
+            }
+        }
     }
 
     /// Reads the files again; what changed, in a few words.

@@ -171,15 +171,20 @@ impl Supervisor {
         let now = self.clock.wall();
         let definition = self.machine.unit(unit).clone();
         let Some(stream) = self.streams.get_mut(&unit) else { return };
+        let mut written = None;
         let mut bytes = [0; 16 << 10];
         // Bounded, so that one who writes without end does not keep the others waiting.
         for _ in 0..8 {
             match rustix::io::read(&stream.from, &mut bytes) {
                 Ok(count) if count > 0 => {
-                    let _ = stream.log.take(now, definition.stem(), bytes.get(..count).unwrap_or_default());
+                    let bytes = bytes.get(..count).unwrap_or_default();
+                    written = Some(stream.log.take(now, definition.stem(), bytes));
                 }
-                _ => return,
+                _ => break,
             }
+        }
+        if let Some(written) = written {
+            self.unwritten(unit, written);
         }
     }
 
@@ -210,6 +215,10 @@ impl Supervisor {
                     self.act();
                 }
             }
+        }
+        // As process 1 it has the orphans of the whole machine, and not only those of its units.
+        if std::process::id() == 1 {
+            return;
         }
         let machine = &self.machine;
         for pid in self.groups.strays(|pid| machine.owner_of(pid).is_some()) {

@@ -198,12 +198,12 @@ impl Machine {
         if let Some(status) = &message.status {
             self.run(id).status.clone_from(status);
         }
-        if let Some(pid) = message.main_pid.filter(|pid| self.main_pid(id) != Some(*pid)) {
-            if matches!(self.sub(id), Sub::Start | Sub::StartPost | Sub::Running | Sub::Reload) {
-                let old = self.run(id).main.replace(pid);
-                old.map(|old| self.pids.remove(&old));
-                self.pids.insert(pid, id);
-            }
+        if let Some(pid) = message.main_pid.filter(|pid| self.main_pid(id) != Some(*pid))
+            && matches!(self.sub(id), Sub::Start | Sub::StartPost | Sub::Running | Sub::Reload)
+        {
+            let old = self.run(id).main.replace(pid);
+            old.map(|old| self.pids.remove(&old));
+            self.pids.insert(pid, id);
         }
         if let Some(watchdog) = message.watchdog_usec {
             self.run(id).watchdog = Some(Duration::from_micros(watchdog)).filter(|watchdog| !watchdog.is_zero());

@@ -31,7 +31,7 @@ use self::state::{Run, Slot};
 use super::unit::{Exec, ExitStatus, Signal, Unit};
 use crate::Nanos;
 
-/// A unit, by its number in its machine.
+/// A unit, by its number in its machine; to another machine it means another unit or none, and is not to be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnitId(u32);
 

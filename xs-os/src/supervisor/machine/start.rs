@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::state::{Sub, UnitResult};
-use super::{Action, Level, Machine, Role, Timer, UnitId};
+use super::{Action, Level, Machine, Role, Signal, Timer, UnitId, Whom};
 use crate::supervisor::unit::{Exec, Readiness, Service, Type};
 
 /// How long an idle service waits for the others at most.
@@ -237,6 +237,9 @@ impl Machine {
         } else if result.is_success() && service.remain_after_exit {
             self.clear_timers(id);
             self.set_sub(id, Sub::Exited);
+        } else if !result.is_success() && self.sub(id) == Sub::StartPost {
+            // Never quite up: the commands for stopping are for those that were.
+            self.enter_signal(id, Sub::StopSigterm, result);
         } else {
             self.enter_stop(id, result);
         }
@@ -245,8 +248,16 @@ impl Machine {
     /// The next command of a list after one that went well, or what follows on the last.
     pub(super) fn next_command(&mut self, id: UnitId, role: Role) {
         let next = self.run(id).index.saturating_add(1);
+        if role == Role::StartPre && self.is_populated(id) {
+            // What was forked beforehand is no part of the service.
+            self.actions.push_back(Action::Signal { unit: id, whom: Whom::Group, signal: Signal::KILL });
+        }
         if self.spawn(id, role, next) {
-            return;
+            // Each command has its own time.
+            let stops = matches!(role, Role::Stop | Role::StopPost);
+            let limit =
+                self.service(id).and_then(|service| if stops { service.timeout_stop } else { service.timeout_start });
+            return self.set_timer(id, Timer::State, limit);
         }
         self.run(id).role = None;
         match role {

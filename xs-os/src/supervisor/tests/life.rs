@@ -313,3 +313,29 @@ fn an_idle_service_waits_for_the_others() {
     assert_eq!(world.state("default.target"), "active (active)");
     world.shut_down();
 }
+
+#[test]
+fn what_was_forked_beforehand_is_gone_before_the_service() {
+    let text = service("ExecStartPre=/bin/pre");
+    let mut world = World::new(&[("a.service", &text)], |_, role| match role {
+        Role::StartPre => Plan { leaves: true, ..Plan::exits(millis(5), 0) },
+        _ => Plan::DAEMON,
+    });
+    world.start("a.service");
+    world.pass(SECOND);
+    assert_eq!((world.state("a.service").as_str(), world.alive()), ("active (running)", 1));
+}
+
+#[test]
+fn each_command_has_its_own_time() {
+    let text = service("ExecStop=/bin/one\nExecStop=/bin/two\nExecStop=/bin/three\nTimeoutStopSec=2");
+    let mut slow = World::new(&[("a.service", &text)], |_, role| match role {
+        Role::Stop => Plan::exits(millis(1500), 0),
+        _ => Plan::DAEMON,
+    });
+    slow.start("a.service");
+    slow.command(Command::Stop, "a.service");
+    slow.pass(5 * SECOND);
+    assert_eq!((slow.state("a.service").as_str(), slow.spawned.len()), ("inactive (dead)", 4));
+    slow.shut_down();
+}
