@@ -122,10 +122,11 @@ impl Supervisor {
             all.push(("NOTIFY_SOCKET".into(), path));
         }
         all.push((groups::UNIT_VARIABLE.into(), definition.name.clone()));
-        if matches!(role, Role::Main | Role::Start | Role::StartPre) {
+        let invocation = self.invocations.entry(unit).or_insert_with(|| {
             let mut rng = Rng::from_entropy();
-            all.push(("INVOCATION_ID".into(), format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())));
-        }
+            format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())
+        });
+        all.push(("INVOCATION_ID".into(), invocation.clone()));
         let sockets = match role {
             Role::Main | Role::Start => self.sockets_for(unit).map_err(|error| failed("pass sockets", error))?,
             _ => Vec::new(),
@@ -228,6 +229,7 @@ impl Supervisor {
     /// Nothing of a service runs any more.
     fn release(&mut self, unit: UnitId) {
         let definition = self.machine.unit(unit).clone();
+        self.invocations.remove(&unit);
         self.drain(unit);
         let now = self.clock.wall();
         if let Some(stream) = self.streams.get_mut(&unit) {

@@ -98,11 +98,7 @@ impl Log {
     /// The file becomes `.1`, what was that `.2`; the oldest goes.
     fn rotate(&mut self) -> io::Result<()> {
         self.file = None;
-        let old = |n: u32| {
-            let mut name = self.path.clone().into_os_string();
-            name.push(format!(".{n}"));
-            PathBuf::from(name)
-        };
+        let old = |n: u32| old(&self.path, n);
         if self.keep == 0 {
             fs::remove_file(&self.path)?;
         } else {
@@ -120,16 +116,43 @@ impl Log {
     }
 }
 
-/// The last lines of a log.
+/// The log that became an old one so many times ago; the present one by 0.
+fn old(path: &Path, n: u32) -> PathBuf {
+    if n == 0 {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{n}"));
+    name.into()
+}
+
+/// The last lines of a log, those of old ones before them where it is short.
 ///
 /// # Errors
 ///
 /// Of reading it; that there is none is no lines.
 pub fn tail(path: &Path, lines: usize) -> io::Result<Vec<String>> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
+    let mut all: Vec<String> = Vec::new();
+    for n in 0..MOST_OLD {
+        let missing = lines.saturating_sub(all.len());
+        if missing == 0 {
+            break;
+        }
+        let file = match File::open(old(path, n)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            other => other?,
+        };
+        let mut before = tail_of(file, missing)?;
+        before.append(&mut all);
+        all = before;
+    }
+    Ok(all)
+}
+
+/// More old logs than this are kept by nobody.
+const MOST_OLD: u32 = 1001;
+
+fn tail_of(mut file: File, lines: usize) -> io::Result<Vec<String>> {
     // Far enough back for that many lines of a usual length, and at most so far.
     let room = (lines as u64).saturating_mul(512).clamp(64 << 10, 64 << 20);
     let from = file.metadata()?.len().saturating_sub(room);
@@ -139,10 +162,10 @@ pub fn tail(path: &Path, lines: usize) -> io::Result<Vec<String>> {
     let text = String::from_utf8_lossy(&bytes);
     // What the first line began with may lie before.
     let all: Vec<&str> = text.lines().skip(usize::from(from > 0)).collect();
-    Ok(all[all.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect())
+    Ok(all.iter().skip(all.len().saturating_sub(lines)).map(|line| (*line).to_owned()).collect())
 }
 
-/// Reads a log as it grows, over its rotations.
+/// Reads a log as it grows, over its rotations; of those that come faster than it is asked, as far as the old logs are kept.
 #[derive(Debug)]
 pub struct Follow {
     path: PathBuf,
@@ -169,23 +192,31 @@ impl Follow {
         if let Some(file) = &mut self.file {
             file.take(1 << 20).read_to_end(&mut bytes)?;
         }
-        if bytes.is_empty() {
-            let same =
-                |file: &File| -> io::Result<bool> { Ok(fs::metadata(&self.path)?.ino() == file.metadata()?.ino()) };
-            // The old file is read to its end before the new one is begun.
-            let new = match &self.file {
-                Some(file) => !same(file).unwrap_or(true),
-                None => true,
-            };
-            if let (true, Ok(file)) = (new, File::open(&self.path)) {
-                file.take(1 << 20).read_to_end(&mut bytes)?;
-                self.file = File::open(&self.path).ok();
-                if let Some(file) = &mut self.file {
-                    file.seek(SeekFrom::Start(bytes.len() as u64))?;
-                }
-            }
+        if bytes.is_empty()
+            && let Some(mut next) = self.next()?
+        {
+            // The old file was read to its end, and nobody writes there any more: the one after it begins.
+            (&mut next).take(1 << 20).read_to_end(&mut bytes)?;
+            self.file = Some(next);
         }
         Ok(bytes)
+    }
+
+    /// The file that came after the one that is being read, if that is an old one by now.
+    fn next(&self) -> io::Result<Option<File>> {
+        let Some(file) = &self.file else { return Ok(File::open(&self.path).ok()) };
+        let own = file.metadata()?.ino();
+        let is_own = |n: u32| fs::metadata(old(&self.path, n)).map(|meta| meta.ino() == own);
+        let mut n = 0;
+        loop {
+            match is_own(n) {
+                Ok(true) => break,
+                Ok(false) if n < MOST_OLD => n += 1,
+                // It is not kept any more: what there is of the others, from the oldest on.
+                _ => break,
+            }
+        }
+        Ok(n.checked_sub(1).and_then(|after| File::open(old(&self.path, after)).ok()))
     }
 }
 
@@ -204,6 +235,12 @@ mod tests {
         let mut followed = Vec::new();
         for n in 0..20 {
             log.line(now, "a", &format!("line {n}")).unwrap();
+            // Every now and then: more than one file may have passed.
+            if n % 7 == 0 {
+                followed.extend(follow.more().unwrap());
+            }
+        }
+        for _ in 0..3 {
             followed.extend(follow.more().unwrap());
         }
         let names: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -211,6 +248,7 @@ mod tests {
         for name in names {
             assert!(fs::metadata(home.path().join(name)).unwrap().len() <= 200);
         }
+        assert_eq!(tail(&path, 9).unwrap().len(), 9, "old logs have more");
         assert_eq!(tail(&path, 1).unwrap(), ["1970-01-01T00:00:01.500Z a: line 19"]);
         assert_eq!(String::from_utf8(followed).unwrap().lines().count(), 20, "nothing is lost over rotations");
         assert_eq!(tail(&home.path().join("none"), 9).unwrap(), Vec::<String>::new());

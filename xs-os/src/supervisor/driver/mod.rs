@@ -160,6 +160,8 @@ pub struct Supervisor {
     streams: BTreeMap<UnitId, Stream>,
     own_log: Log,
     notify: BTreeMap<UnitId, Notify>,
+    /// What tells a life of a service from its others.
+    invocations: BTreeMap<UnitId, String>,
     sockets: BTreeMap<UnitId, Vec<OwnedFd>>,
     watched: BTreeSet<UnitId>,
     connecting: Vec<(UnitId, OwnedFd)>,
@@ -210,6 +212,7 @@ impl Supervisor {
             groups: Groups::new(cgroups),
             streams: BTreeMap::new(),
             notify: BTreeMap::new(),
+            invocations: BTreeMap::new(),
             sockets: BTreeMap::new(),
             watched: BTreeSet::new(),
             connecting: Vec::new(),

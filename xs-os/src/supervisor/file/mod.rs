@@ -18,6 +18,7 @@ pub(super) use implicit::service_of;
 pub use values::time_span;
 pub use words::Host;
 
+use super::machine::Load;
 use super::unit::{Kind, Relation, Type, Unit};
 
 /// What is wrong with an assignment.
@@ -106,8 +107,8 @@ pub struct Files {
 pub struct Loaded {
     /// The units, by name.
     pub units: BTreeMap<String, Unit>,
-    /// Why units that are there in files are none.
-    pub broken: BTreeMap<String, String>,
+    /// Units that are there in files and are none, because they are masked or make no sense.
+    pub broken: BTreeMap<String, Load>,
     /// All that is to be said about the files.
     pub notices: Vec<Notice>,
 }
@@ -227,6 +228,11 @@ impl Files {
             let message = format!("{name} is defined in another file as well; this one is left out");
             return loaded.notices.push(Notice { file: text.path.clone(), line: 0, fatal: true, message });
         }
+        if text.text.is_empty() {
+            // As a link to /dev/null is: the way to say that there is to be no such unit.
+            loaded.broken.insert(name.to_owned(), Load::Masked);
+            return;
+        }
         let (entries, wrong) = ini::parse(&text.text);
         let entries = entries.iter().map(|e| (e.line, e.section.to_owned(), e.key.to_owned(), e.value.clone()));
         self.finish(unit, text, entries.collect(), wrong, host, loaded);
@@ -314,7 +320,7 @@ impl Files {
         }
         match why {
             None => loaded.units.insert(unit.name.clone(), unit).map(|_| ()),
-            Some(why) => loaded.broken.insert(unit.name, why).map(|_| ()),
+            Some(why) => loaded.broken.insert(unit.name, Load::BadSetting(why)).map(|_| ()),
         };
     }
 

@@ -31,6 +31,8 @@ pub enum Command {
 pub enum CommandError {
     /// There is no such unit.
     NotFound(String),
+    /// It is not to be started at all.
+    Masked(String),
     /// Its files make no sense: the name, and why.
     BadSetting(String, String),
     /// It may not be started or stopped by hand.
@@ -49,6 +51,7 @@ impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CommandError::NotFound(name) => write!(f, "Unit {name} not found."),
+            CommandError::Masked(name) => write!(f, "Unit {name} is masked."),
             CommandError::BadSetting(name, why) => write!(f, "Unit {name} has a bad unit file setting: {why}"),
             CommandError::Refused(what, name) => write!(
                 f,

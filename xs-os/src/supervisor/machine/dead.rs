@@ -3,7 +3,6 @@
 use super::jobs::{JobKind, JobResult};
 use super::state::{Active, Sub, UnitResult};
 use super::{Action, Level, Machine, Timer, UnitId};
-use crate::supervisor::text::span;
 use crate::supervisor::unit::{ExitStatus, Kind, Restart, Service};
 
 impl Machine {
@@ -202,10 +201,5 @@ impl Machine {
             _ => return,
         };
         self.log(id, level, line);
-    }
-
-    /// How long a unit has been what it is, for people.
-    pub fn age(&self, id: UnitId) -> String {
-        span(std::time::Duration::from_nanos(self.now.since(self.since(id))))
     }
 }

@@ -154,6 +154,8 @@ pub enum Load {
     Loaded,
     /// There are none.
     NotFound,
+    /// Its file is empty: it is not to be started at all.
+    Masked,
     /// They make no sense.
     BadSetting(String),
 }
@@ -164,6 +166,7 @@ impl Load {
         match self {
             Load::Loaded => "loaded",
             Load::NotFound => "not-found",
+            Load::Masked => "masked",
             Load::BadSetting(_) => "bad-setting",
         }
     }
@@ -188,7 +191,7 @@ pub struct Machine {
 
 impl Machine {
     /// Of these units, all of them inactive.
-    pub fn new(units: BTreeMap<String, Unit>, broken: BTreeMap<String, String>) -> Machine {
+    pub fn new(units: BTreeMap<String, Unit>, broken: BTreeMap<String, Load>) -> Machine {
         let mut machine = Machine::default();
         machine.replace_units(units, broken);
         machine

@@ -25,7 +25,7 @@ impl Machine {
         &mut self,
         now: Nanos,
         units: BTreeMap<String, Unit>,
-        broken: BTreeMap<String, String>,
+        broken: BTreeMap<String, Load>,
     ) -> Changes {
         self.now = self.now.max(now);
         let changes = self.replace_units(units, broken);
@@ -34,7 +34,7 @@ impl Machine {
         changes
     }
 
-    pub(super) fn replace_units(&mut self, units: BTreeMap<String, Unit>, broken: BTreeMap<String, String>) -> Changes {
+    pub(super) fn replace_units(&mut self, units: BTreeMap<String, Unit>, broken: BTreeMap<String, Load>) -> Changes {
         let mut changes = Changes::default();
         for slot in &mut self.slots {
             let name = &slot.unit.name;
@@ -44,8 +44,8 @@ impl Machine {
                 }
                 slot.load = Load::NotFound;
             }
-            if let Some(why) = broken.get(name) {
-                slot.load = Load::BadSetting(why.clone());
+            if let Some(load) = broken.get(name) {
+                slot.load = load.clone();
             }
         }
         for (name, unit) in units {
@@ -68,9 +68,9 @@ impl Machine {
                 }
             }
         }
-        for (name, why) in broken {
+        for (name, load) in broken {
             if let (None, Some(unit)) = (self.names.get(&name), Unit::named(&name)) {
-                self.add(unit, Load::BadSetting(why));
+                self.add(unit, load);
             }
         }
         // Names that units need stand for something, if only to say that it is not there.

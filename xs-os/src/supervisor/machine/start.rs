@@ -232,7 +232,14 @@ impl Machine {
         // One that forked and whose main process is not known lives as long as any process of it.
         let lives = run.main.is_some() || (service.kind == Type::Forking && run.main_status.is_none() && run.populated);
         if result.is_success() && lives {
-            self.set_timer(id, Timer::State, service.runtime_max);
+            // Counted from when it came up, and not from its last reload.
+            let now = self.now;
+            let reloaded = self.sub(id) == Sub::Reload;
+            let run = self.run(id);
+            let up = run.up.filter(|_| reloaded).unwrap_or(now);
+            run.up = Some(up);
+            let gone = Duration::from_nanos(now.since(up));
+            self.set_timer(id, Timer::State, service.runtime_max.map(|most| most.saturating_sub(gone)));
             self.set_sub(id, Sub::Running);
         } else if result.is_success() && service.remain_after_exit {
             self.clear_timers(id);

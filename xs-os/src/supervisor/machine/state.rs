@@ -236,6 +236,8 @@ pub(super) struct Run {
     /// Whether it is going to be started again: for whoever hears that it went down.
     pub(super) comes_back: bool,
     pub(super) restarts: u32,
+    /// When it came up.
+    pub(super) up: Option<Nanos>,
     pub(super) starts: Window,
     pub(super) triggers: Window,
     pub(super) forbid_restart: bool,

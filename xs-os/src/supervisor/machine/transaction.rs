@@ -95,11 +95,14 @@ impl Machine {
         if let Some(old) = self.jobs.get_mut(&id) {
             let joins = match (old.kind, kind) {
                 (old, new) if old == new => true,
-                (JobKind::Restart, JobKind::Start | JobKind::VerifyActive) => true,
-                (JobKind::Start, JobKind::VerifyActive) => true,
-                // What was not begun may still become more.
-                (JobKind::Start, JobKind::Restart) if !old.running => {
-                    old.kind = JobKind::Restart;
+                (JobKind::Restart, JobKind::Start | JobKind::VerifyActive | JobKind::Reload) => true,
+                // Who starts reads its configuration; who reads it again is up.
+                (JobKind::Start, JobKind::VerifyActive | JobKind::Reload) => true,
+                (JobKind::Reload, JobKind::Start | JobKind::VerifyActive) => true,
+                // The one that is asked for is more, and begins anew; whoever waited for the other one waits for it.
+                (JobKind::VerifyActive, JobKind::Start | JobKind::Restart)
+                | (JobKind::Start | JobKind::Reload, JobKind::Restart) => {
+                    (old.kind, old.running) = (kind, false);
                     true
                 }
                 _ => false,
@@ -166,6 +169,7 @@ impl Machine {
             if matches!(kind, JobKind::Start | JobKind::Restart | JobKind::VerifyActive) {
                 match self.load(id) {
                     Load::Loaded => {}
+                    Load::Masked => drop(wrong.insert(node, CommandError::Masked(name))),
                     Load::NotFound => drop(wrong.insert(node, CommandError::NotFound(name))),
                     Load::BadSetting(why) => drop(wrong.insert(node, CommandError::BadSetting(name, why.clone()))),
                 }

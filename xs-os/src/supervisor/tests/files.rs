@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::supervisor::{
-    ExitStatus, Files, Host, KillMode, Limit, Listen, ListenAddress, Loaded, Output, Readiness, Relation, Restart,
-    Signal, Type,
+    ExitStatus, Files, Host, KillMode, Limit, Listen, ListenAddress, Load, Loaded, Output, Readiness, Relation,
+    Restart, Signal, Type,
 };
 
 fn load(files: &[(&str, &str)]) -> Loaded {
@@ -168,7 +168,11 @@ fn what_a_service_cannot_do_without_keeps_it_from_being_one() {
         ("ExecStart=bin/a", "Service has no ExecStart="),
     ] {
         let loaded = load(&[("a.service", &format!("[Service]\n{text}"))]);
-        assert!(loaded.broken["a.service"].contains(why), "{:?}", loaded.broken);
+        assert!(
+            matches!(&loaded.broken["a.service"], Load::BadSetting(said) if said.contains(why)),
+            "{:?}",
+            loaded.broken
+        );
     }
     assert!(load(&[("a.socket", "[Socket]\n")]).broken.contains_key("a.socket"));
     assert!(
@@ -176,6 +180,12 @@ fn what_a_service_cannot_do_without_keeps_it_from_being_one() {
             .broken
             .contains_key("a.service")
     );
+}
+
+#[test]
+fn an_empty_file_masks_its_unit() {
+    let loaded = load(&[("a.service", ""), ("b.service", "[Unit]\nWants=a.service\n[Service]\nExecStart=/bin/b\n")]);
+    assert_eq!((loaded.notices.len(), &loaded.broken["a.service"]), (0, &Load::Masked));
 }
 
 #[test]

@@ -339,3 +339,16 @@ fn each_command_has_its_own_time() {
     assert_eq!((slow.state("a.service").as_str(), slow.spawned.len()), ("inactive (dead)", 4));
     slow.shut_down();
 }
+
+#[test]
+fn a_life_may_be_limited() {
+    let mut world = one("RuntimeMaxSec=10\nExecReload=/bin/reload", Plan::DAEMON);
+    world.start("a.service");
+    world.pass(8 * SECOND);
+    world.command(Command::Reload, "a.service");
+    world.pass(SECOND);
+    assert_eq!(world.state("a.service"), "active (running)");
+    world.pass(2 * SECOND);
+    assert_eq!(world.machine.result(world.id("a.service")), UnitResult::Timeout);
+    assert!(world.logged("Service reached runtime time limit. Stopping."));
+}

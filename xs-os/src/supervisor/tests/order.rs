@@ -187,6 +187,28 @@ fn a_job_takes_the_place_of_its_opposite() {
 }
 
 #[test]
+fn jobs_that_go_together_become_one() {
+    let mut world =
+        World::new(&[("a.service", "[Service]\nType=notify\nExecStart=/bin/a\nExecReload=/bin/r\n")], |_, role| {
+            match role {
+                Role::Main => Plan { ready: Some(SECOND), ..Plan::DAEMON },
+                _ => Plan::exits(SECOND, 0),
+            }
+        });
+    let start = world.command(Command::Start, "a.service").unwrap();
+    assert_eq!(world.command(Command::Reload, "a.service"), Some(start));
+    assert_eq!(world.command(Command::Restart, "a.service"), Some(start));
+    world.pass(2 * SECOND);
+    assert_eq!((world.done.get(&start), world.mains("a.service")), (Some(&JobResult::Done), 2));
+    let reload = world.command(Command::Reload, "a.service").unwrap();
+    assert_eq!(world.command(Command::Start, "a.service"), Some(reload));
+    assert_eq!(world.state("a.service"), "reloading (reload)");
+    world.pass(2 * SECOND);
+    assert_eq!((world.done.get(&reload), world.mains("a.service")), (Some(&JobResult::Done), 2));
+    world.shut_down();
+}
+
+#[test]
 fn a_reload_of_definitions_leaves_alone_what_runs() {
     let text = |more: &str| format!("[Service]\nExecStart=/bin/main\n{more}");
     let load = |files: &[(&str, String)]| {

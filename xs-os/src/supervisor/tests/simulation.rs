@@ -115,8 +115,9 @@ fn run(seed: u64) -> Vec<String> {
 
 #[test]
 fn whatever_services_do_everything_stops_in_the_end() {
-    let first = std::env::var("XS_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds = first.map_or(0..400, |seed: u64| seed..seed + 1);
+    // XS_SEED=7 is that one again, XS_SEEDS=10000 so many.
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    let seeds = number("XS_SEED").map_or(0..number("XS_SEEDS").unwrap_or(300), |seed| seed..seed.saturating_add(1));
     for seed in seeds {
         let result = std::panic::catch_unwind(|| run(seed));
         assert!(result.is_ok(), "XS_SEED={seed}");
