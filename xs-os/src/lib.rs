@@ -19,9 +19,9 @@
 //! 13. `executor` (feature `executor`): futures on one thread, over epoll, io_uring or virtual time.
 //! 14. `capture` (feature `capture`): which packets are wanted; tcpdump's filters, and the machine that runs them.
 //! 15. `raw` (feature `raw`, Linux): ICMP, hop limits, and the errors that routers send back.
-// Only what maps memory (`vfs/shared.rs`), what shares it with the kernel (`executor/uring/ring.rs`,
-// `capture/ring.rs`) and what runs borrowed jobs
-// (`pool`) may ask for leave.
+//! 16. `supervisor` (feature `supervisor`): who runs at all: units, their processes, and what is done when those end.
+// Only what maps memory (`vfs/shared.rs`), what shares it with the kernel (`executor/uring/ring.rs`, `capture/ring.rs`), what runs
+// borrowed jobs (`pool`) and what makes processes (`supervisor`) may ask for leave.
 #![deny(unsafe_code)]
 
 #[cfg(feature = "capture")]
@@ -42,6 +42,8 @@ pub mod sched;
 pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "supervisor")]
+pub mod supervisor;
 mod sync;
 #[cfg(feature = "timer")]
 pub mod timer;
