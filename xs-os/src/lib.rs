@@ -15,10 +15,14 @@
 //! 9. `pool` (feature `pool`): the cores as an argument; a work-stealing pool of threads.
 //! 10. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
 //! 11. `sched` (feature `sched`): who runs next, by eight schedulers, Go's among them.
-// Only what maps memory (`vfs/shared.rs`) and what runs borrowed jobs (`pool`) may ask for leave.
+//! 12. `container` (feature `container`): a process that sees a machine of its own, by the runtime specification.
+// Only what maps memory (`vfs/shared.rs`), what runs borrowed jobs (`pool`) and what makes processes (`container/fork.rs`) may
+// ask for leave.
 #![deny(unsafe_code)]
 
 pub mod clock;
+#[cfg(all(feature = "container", target_os = "linux"))]
+pub mod container;
 #[cfg(feature = "descriptors")]
 pub mod descriptors;
 pub mod jobs;

@@ -1,0 +1,22 @@
+//! **A container runtime** by the OCI's specification, with runc's command line: [`xs_os::container`] behind `clap`. The program
+//! `xs-container` stands in for runc under podman.
+//!
+//! ```text
+//! cargo build --release -p xs-container
+//! podman --runtime $PWD/target/release/xs-container run --rm alpine echo hello
+//! ```
+
+#[cfg(target_os = "linux")]
+mod features;
+#[cfg(target_os = "linux")]
+mod template;
+
+#[cfg(target_os = "linux")]
+pub use features::features;
+#[cfg(target_os = "linux")]
+pub use template::template;
+
+/// What `--version` prints: runc's lines, which podman and containerd read.
+pub fn version() -> String {
+    format!("xs-container version {}\nspec: 1.0.2\n", env!("CARGO_PKG_VERSION"))
+}

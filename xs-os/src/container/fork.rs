@@ -1,0 +1,150 @@
+//! The calls that no library makes safe: a process that goes on in a copy of this one, and what the kernel is told there.
+//!
+//! A copy made by `clone3` has one thread, and the memory as it was at that moment. If another thread held a lock, the copy
+//! would wait for it for ever, or find half of what it protects. So [`fork`] refuses unless this process has one
+//! thread; with that, the copy is as good a place to run in as the original.
+// The one place of the runtime that calls the kernel without a net.
+#![allow(unsafe_code)]
+
+use std::convert::Infallible;
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use nix::libc;
+use seccompiler::sock_filter;
+
+/// A process that was made.
+#[derive(Debug)]
+pub(super) struct Child {
+    /// Its number, as the maker sees it.
+    pub(super) pid: i32,
+    /// What stands for it even when the number has come round again.
+    pub(super) pidfd: OwnedFd,
+}
+
+/// The new process becomes a child of its maker's parent.
+pub(super) const PARENT: u64 = libc::CLONE_PARENT as u64;
+
+fn check(answer: libc::c_long) -> io::Result<libc::c_long> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+}
+
+/// Whether nothing else runs in this process.
+fn alone() -> io::Result<bool> {
+    Ok(std::fs::read_dir("/proc/self/task")?.take(2).count() == 1)
+}
+
+/// Makes a process that does `work` and nothing after, in namespaces of its own by the flags of `clone(2)`. It has copies of all
+/// descriptors but those that are its maker's alone: what the maker closes would stay open in it.
+pub(super) fn fork(flags: u64, makers: &[BorrowedFd<'_>], work: impl FnOnce() -> Infallible) -> io::Result<Child> {
+    // Who asks for a sibling is such a copy itself, and may see another machine's /proc by now.
+    if flags & PARENT == 0 && !alone()? {
+        return Err(io::Error::other("a container can only be made by a process with one thread"));
+    }
+    let mut pidfd: libc::c_int = -1;
+    // A sibling ends with the signal that this process has, and may not say another.
+    let signal = if flags & PARENT == 0 { libc::SIGCHLD as u64 } else { 0 };
+    let mut args = CloneArgs {
+        flags: flags | libc::CLONE_PIDFD as u64,
+        pidfd: std::ptr::from_mut(&mut pidfd) as u64,
+        exit_signal: signal,
+        ..CloneArgs::default()
+    };
+    // SAFETY: the arguments are as long as is said, and `pidfd` is where they point, both for the length of the call. Without
+    // CLONE_VM the new process has its own copy of the memory and returns here on its copy of the stack; this process has one
+    // thread, so nothing in that copy is half done. The new process never returns from this function: it does `work`,
+    // which has no end that it could come back from, or ends at once when that panics.
+    let pid = check(unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_mut(&mut args), size_of::<CloneArgs>()) })?;
+    if pid == 0 {
+        for fd in makers {
+            // SAFETY: this copy never returns to the code that owns the descriptor, so nobody uses or closes the number here
+            // again. A borrow of it that `work` had would be the caller's mistake, and answer an error at worst: nothing is
+            // mapped from it.
+            unsafe { libc::close(fd.as_raw_fd()) };
+        }
+        let _ = catch_unwind(AssertUnwindSafe(work));
+        // SAFETY: it ends the process, without running what the original has registered for its own end.
+        unsafe { libc::_exit(EXIT_PANIC) }
+    }
+    // SAFETY: the kernel has just put a descriptor there that nobody else knows.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Child { pid: i32::try_from(pid).map_err(io::Error::other)?, pidfd })
+}
+
+/// What a process ends with that can't say more.
+const EXIT_PANIC: libc::c_int = 255;
+
+/// Ends this process at once.
+pub(super) fn exit(status: i32) -> ! {
+    // SAFETY: it ends the process; that is all.
+    unsafe { libc::_exit(status) }
+}
+
+/// `struct clone_args` of the kernel, in the length that it had first.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+}
+
+/// Changes a mount, and what is mounted under it: attributes by `mount_setattr(2)`, and how it is shared.
+pub(super) fn set_mount(fd: BorrowedFd<'_>, whole: bool, set: u64, clear: u64, propagation: u64) -> io::Result<()> {
+    let attributes = libc::mount_attr { attr_set: set, attr_clr: clear, propagation, userns_fd: 0 };
+    let flags = libc::AT_EMPTY_PATH | if whole { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is a string that ends, the attributes are as long as is said; both are only read.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            std::ptr::from_ref(&attributes),
+            size_of::<libc::mount_attr>(),
+        )
+    })
+    .map(drop)
+}
+
+/// Loads a filter of system calls into this process.
+pub(super) fn load_filter(program: &[sock_filter], flags: u32) -> io::Result<()> {
+    let len = u16::try_from(program.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut().cast() };
+    // SAFETY: the kernel copies `len` instructions from where the program is, and writes nothing. seccompiler's instruction has
+    // the kernel's layout: two bytes, one, one, four, as C lays them out.
+    check(unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, std::ptr::from_ref(&program))
+    })
+    .map(drop)
+}
+
+/// Gives this process a session keyring of its own.
+pub(super) fn join_keyring(name: &CStr) -> io::Result<()> {
+    const JOIN_SESSION_KEYRING: libc::c_int = 1;
+    // SAFETY: the name is a string that ends, and is only read.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, name.as_ptr()) }).map(drop)
+}
+
+/// Descriptors from this one on are closed when a program begins.
+pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
+    // SAFETY: nothing is closed now; what closes is what the program that replaces this one would not have known.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
+}
+
+/// Signals do what they do in a new program, and none is held back: Rust's start has changed one, and whoever started this may have
+/// changed more.
+pub(super) fn reset_signals() {
+    for signal in 1..=64 {
+        // SAFETY: the default needs no code of this process. What can't be changed answers an error, and stays.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
+}
