@@ -6,7 +6,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 /// An OCI container runtime.
 #[derive(Debug, Parser)]
-#[command(name = "xs-container", disable_version_flag = true, subcommand_required = true)]
+#[command(name = "xs-container", version = xs_container::VERSION, subcommand_required = true)]
 pub(crate) struct Args {
     /// Where containers are kept.
     #[arg(long)]

@@ -16,7 +16,5 @@ pub use features::features;
 #[cfg(target_os = "linux")]
 pub use template::template;
 
-/// What `--version` prints: runc's lines, which podman and containerd read.
-pub fn version() -> String {
-    format!("xs-container version {}\nspec: 1.0.2\n", env!("CARGO_PKG_VERSION"))
-}
+/// What `--version` prints after the name: runc's lines, which podman and containerd read.
+pub const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.0.2");

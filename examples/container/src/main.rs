@@ -14,11 +14,6 @@ use std::process::ExitCode;
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
     use clap::Parser as _;
-    // Not clap's own flag: podman reads the lines, and they are runc's.
-    if std::env::args().nth(1).is_some_and(|first| first == "--version" || first == "-v") {
-        print!("{}", xs_container::version());
-        return ExitCode::SUCCESS;
-    }
     let args = args::Args::parse();
     let log = log::Log::new(&args);
     match commands::run(args, &log) {

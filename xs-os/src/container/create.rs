@@ -169,10 +169,12 @@ impl Runtime {
             sync.tell(&Told::Go)?;
             told = sync.hear()?;
         }
-        if told != Told::Ready {
-            return Err(Error::Inside(format!("expected Ready, and heard {told:?}")));
+        if told != Told::Limits {
+            return Err(Error::Inside(format!("expected Limits, and heard {told:?}")));
         }
         from_outside(child.pid, &plan.process, self.rootless)?;
+        sync.tell(&Told::Go)?;
+        sync.expect(&Told::Ready)?;
         directory.save(&record)?;
         if let Some(file) = &options.pid_file {
             undo.pid_file = Some(file.clone());

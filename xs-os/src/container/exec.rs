@@ -126,8 +126,10 @@ impl Runtime {
     }
 
     fn begun(&self, sync: &Sync, pid: i32, plan: &ProcessPlan, options: &ExecOptions) -> Result<()> {
-        sync.expect(&Told::Ready)?;
+        sync.expect(&Told::Limits)?;
         from_outside(pid, plan, self.rootless)?;
+        sync.tell(&Told::Go)?;
+        sync.expect(&Told::Ready)?;
         if let Some(file) = &options.pid_file {
             write_whole(file, pid.to_string().as_bytes())?;
         }
@@ -165,6 +167,8 @@ fn prepare(added: &Added<'_>) -> Result<begin::Program> {
         console::take(&terminal)?;
     }
     rustix::process::chdir(Path::new("/")).doing(|| "enter the root")?;
+    added.sync.tell(&Told::Limits)?;
+    added.sync.expect(&Told::Go)?;
     let program = begin::become_process(added.plan)?;
     added.sync.tell(&Told::Ready)?;
     added.sync.expect(&Told::Go)?;

@@ -143,8 +143,12 @@ pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
 /// changed more.
 pub(super) fn reset_signals() {
     for signal in 1..=64 {
-        // SAFETY: the default needs no code of this process. What can't be changed answers an error, and stays.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // The C library keeps two for itself, which it would not let go: the kernel is asked. All zeros are the default, no flags and
+        // nothing held back, on every platform.
+        let default = [0_u64; 4];
+        // SAFETY: the kernel reads its `struct sigaction`, which is no longer than this, and writes nothing. The default needs no code of
+        // this process. What can't be changed answers an error, and stays.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0_usize, 8_usize) };
     }
     let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
 }

@@ -121,6 +121,8 @@ fn prepare(birth: &Birth<'_>) -> Result<(begin::Program, OwnedFd)> {
     if let Some(terminal) = &terminal {
         console::take(terminal)?;
     }
+    birth.sync.tell(&Told::Limits)?;
+    birth.sync.expect(&Told::Go)?;
     let program = begin::become_process(&plan.process)?;
     birth.sync.tell(&Told::Ready)?;
     birth.sync.expect(&Told::Go)?;

@@ -21,8 +21,9 @@
 //!     │ hooks: prestart, createRuntime ◀── hooks ─ │
 //!     │                             ─── go ──────▶ │ hook createContainer, terminal, settings
 //!     │                                            │ hides, protects, pivot_root
-//!     │                                            │ user, rights, program found
-//!     │ limits, state.json, pid file ◀─── ready ── │
+//!     │ limits ◀──────────────────────── limits ── │
+//!     │                             ─── go ──────▶ │ user, rights, program found
+//!     │ state.json, pid file ◀────────── ready ─── │
 //!     │                             ─── go ──────▶ │ opens exec.fifo, and is held there
 //!   start: opens exec.fifo ──────────────────────▶ │ hook startContainer, filter, execve
 //!     │ hook poststart                             │ the program

@@ -7,10 +7,12 @@
 //!     │ ────────────── Go ─────────────▶ │ mounts
 //!     │ ◀──────────── Hooks ──────────── │
 //!     │ prestart, createRuntime          │
-//!     │ ────────────── Go ─────────────▶ │ createContainer, pivot_root, terminal, program found
+//!     │ ────────────── Go ─────────────▶ │ createContainer, pivot_root, terminal
+//!     │ ◀──────────── Limits ─────────── │   as long as it is still root
+//!     │ ────────────── Go ─────────────▶ │ rights dropped, program found
 //!     │ ◀──────────── Ready ──────────── │
-//!     │ limits, state.json               │
-//!     │ ────────────── Go ─────────────▶ │ rights dropped; waits for `start`
+//!     │ state.json                       │
+//!     │ ────────────── Go ─────────────▶ │ waits for `start`
 //! ```
 //!
 //! At any step the first process may say Failed and why, and either may end: the other then finds the socket closed.
@@ -34,6 +36,8 @@ pub(super) enum Told {
     Pid(i32),
     /// Everything is mounted: it is time for the hooks outside.
     Hooks,
+    /// Before it gives up its rights: what its maker does to it from outside.
+    Limits,
     /// All is done but what the maker does.
     Ready,
     /// Why it can't go on; the program if it is that which can't be run.
@@ -57,6 +61,7 @@ impl Told {
             Told::Go => b"g".to_vec(),
             Told::Pid(pid) => format!("p{pid}").into_bytes(),
             Told::Hooks => b"h".to_vec(),
+            Told::Limits => b"l".to_vec(),
             Told::Ready => b"r".to_vec(),
             Told::Failed { program, text } => {
                 let mut bytes = vec![if *program { b'x' } else { b'e' }];
@@ -73,6 +78,7 @@ impl Told {
             b'g' => Told::Go,
             b'p' => Told::Pid(text.parse().ok()?),
             b'h' => Told::Hooks,
+            b'l' => Told::Limits,
             b'r' => Told::Ready,
             b'x' | b'e' => Told::Failed { program: *tag == b'x', text: text.into_owned() },
             _ => return None,
@@ -122,7 +128,7 @@ mod tests {
     #[test]
     fn what_is_told_is_heard() {
         let (a, b) = pair().unwrap();
-        for told in [Told::Go, Told::Pid(7), Told::Hooks, Told::Ready] {
+        for told in [Told::Go, Told::Pid(7), Told::Hooks, Told::Limits, Told::Ready] {
             a.tell(&told).unwrap();
             assert_eq!(b.hear().unwrap(), told);
         }

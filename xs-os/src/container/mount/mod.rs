@@ -190,18 +190,18 @@ fn cgroups(plan: &Plan, root: &Root, step: &MountStep, hierarchies: &[Hierarchy]
     }
     one.options = options::parse_mount_options(["nosuid", "noexec", "nodev", "mode=755"]).unwrap_or_default();
     file_system(root, "tmpfs", "tmpfs", &one)?;
-    for hierarchy in hierarchies {
+    // As other runtimes have it: beside version 1, what version 2 has is for those outside.
+    for hierarchy in hierarchies.iter().filter(|hierarchy| !hierarchy.unified()) {
         let mut one = step.clone();
         one.options.data.clear();
         let Some(name) = hierarchy.mount.file_name() else { continue };
         one.destination.push(name);
         if own {
-            let typ = if hierarchy.unified() { "cgroup2" } else { "cgroup" };
             one.options.data = hierarchy.controllers.join(",");
             if let Some(named) = hierarchy.controllers.first().filter(|name| name.starts_with("name=")) {
                 one.options.data = format!("none,{named}");
             }
-            file_system(root, typ, "cgroup", &one)?;
+            file_system(root, "cgroup", "cgroup", &one)?;
         } else {
             let directory = hierarchy.directory(group);
             bind(root, &directory, true, &one).map_err(|error| match error {
