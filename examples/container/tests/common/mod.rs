@@ -25,7 +25,7 @@ impl World {
                 fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static is installed");
                 for name in [
                     "sh", "true", "cat", "echo", "id", "ls", "sleep", "grep", "mkdir", "touch", "mount", "stat", "tty",
-                    "env", "kill", "nc", "test", "dd", "hostname", "readlink", "head",
+                    "env", "kill", "nc", "test", "dd", "hostname", "rmdir", "readlink", "head",
                 ] {
                     symlink("busybox", root.join("bin").join(name)).unwrap();
                 }
