@@ -116,7 +116,7 @@ fn the_same_machine_is_seen() {
                             *line = [&fields[..4], &fields[fields.len().saturating_sub(3)..]]
                                 .concat()
                                 .join(" ")
-                                .replace(|c: char| c == ':', "");
+                                .replace(':', "");
                             *line = line
                                 .split(' ')
                                 .filter(|field| !field.chars().all(|c| c.is_ascii_digit()) || field.len() < 3)

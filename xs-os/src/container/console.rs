@@ -17,7 +17,7 @@ use super::error::{Doing, Error, Result};
 use super::mount::target::Root;
 
 /// The file systems of terminals, as the kernel numbers them.
-const DEVPTS: i64 = 0x1cd1;
+const DEVPTS: i128 = 0x1cd1;
 
 /// Connects to the socket that the terminal is handed over on.
 pub(super) fn dial(path: &Path) -> Result<OwnedFd> {
@@ -36,7 +36,7 @@ pub(super) fn make(root: &Root, socket: BorrowedFd<'_>, size: Option<(u16, u16)>
     let found = fstat(&ptmx).doing(doing)?;
     let real = FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice
         && found.st_rdev == rustix::fs::makedev(5, 2)
-        && fstatfs(&ptmx).is_ok_and(|system| system.f_type as i64 == DEVPTS);
+        && fstatfs(&ptmx).is_ok_and(|system| i128::from(system.f_type) == DEVPTS);
     if !real {
         return Err(Error::Inside("/dev/pts/ptmx makes no terminals".into()));
     }

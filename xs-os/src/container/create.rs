@@ -110,7 +110,7 @@ impl Runtime {
         let said = config.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
         let group = cgroup::cgroup_of(said, id, self.systemd_cgroup)?;
         if self.systemd_cgroup {
-            return Err(Error::Unsupported("--systemd-cgroup: systemd not running on this host; it".into()));
+            return Err(Error::Refused("systemd not running on this host, cannot use systemd cgroups manager".into()));
         }
 
         let mut undo = Undo {

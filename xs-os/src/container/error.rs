@@ -25,8 +25,8 @@ pub enum Error {
     Exists,
     /// What is asked for doesn't go with what the container is doing.
     Status {
-        /// What was asked for, as runc says it.
-        asked: &'static str,
+        /// Why it can't be, as runc says it.
+        reason: String,
         /// What the container is doing.
         status: Status,
     },
@@ -41,6 +41,8 @@ pub enum Error {
     Program(String),
     /// A step inside the container has failed: told by the process there.
     Inside(String),
+    /// It can't be done here and now.
+    Refused(String),
     /// A hook has failed.
     Hook(String),
     /// The real system could, and this one can't.
@@ -52,6 +54,11 @@ impl Error {
     pub fn config(path: impl Into<String>, reason: impl Into<String>) -> Error {
         Error::Config { path: path.into(), reason: reason.into() }
     }
+
+    /// What is asked for doesn't go with what the container is doing.
+    pub(super) fn status(reason: impl Into<String>, status: Status) -> Error {
+        Error::Status { reason: reason.into(), status }
+    }
 }
 
 impl fmt::Display for Error {
@@ -60,7 +67,7 @@ impl fmt::Display for Error {
             Error::Config { path, reason } => write!(f, "config.json: {path}: {reason}"),
             Error::NotFound => f.write_str("container does not exist"),
             Error::Exists => f.write_str("container with given ID already exists"),
-            Error::Status { asked, status } => write!(f, "{asked}: {status}"),
+            Error::Status { reason, .. } | Error::Refused(reason) => f.write_str(reason),
             Error::System { doing, source } => write!(f, "{doing}: {}", words(source)),
             Error::Program(text) => write!(f, "unable to start container process: {text}"),
             Error::Inside(text) => write!(f, "unable to start container process: {text}"),

@@ -64,12 +64,12 @@ impl Runtime {
             Status::Running | Status::Created => {}
             Status::Paused if options.ignore_paused => {}
             status @ Status::Paused => {
-                return Err(Error::Status {
-                    asked: "cannot exec in a paused container (use --ignore-paused to override)",
+                return Err(Error::status(
+                    "cannot exec in a paused container (use --ignore-paused to override)",
                     status,
-                });
+                ));
             }
-            status => return Err(Error::Status { asked: "cannot exec in a stopped container", status }),
+            status => return Err(Error::status("cannot exec in a stopped container", status)),
         }
         let profile = record.config.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
         let filter = profile.map(seccomp::compile_filter).transpose()?.flatten();
@@ -83,7 +83,7 @@ impl Runtime {
         let target = pidfd_open(Pid::from_raw(record.pid).ok_or(Error::NotFound)?, PidfdFlags::empty())
             .doing(|| "open the container's first process")?;
         if super::runtime::started(record.pid) != Some(record.started) {
-            return Err(Error::Status { asked: "cannot exec in a stopped container", status: Status::Stopped });
+            return Err(Error::status("cannot exec in a stopped container", Status::Stopped));
         }
         let cgroups = Cgroups::of(record.cgroups.clone());
         let (sync, theirs) = sync::pair()?;
@@ -146,6 +146,8 @@ impl Runtime {
 /// Joins the namespaces that the container doesn't share with its maker.
 fn join(record: &Record, target: &OwnedFd) -> Result<()> {
     let doing = || "join the container's namespaces";
+    // What is in there may not look into this process, whose memory is the host's.
+    nix::sys::prctl::set_dumpable(false).doing(doing)?;
     let all = CloneFlags::from_bits_truncate(i32::try_from(record.namespaces).unwrap_or(0));
     // One call for all of them: rights over the others come from the user namespace or from outside, whichever it is.
     setns(target.as_fd(), all).doing(doing)?;

@@ -139,6 +139,37 @@ pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
 }
 
+/// Makes the kernel ask a program about the devices that are opened in a control group, besides those that it asks already.
+pub(super) fn ask_about_devices(group: BorrowedFd<'_>, program: &[[u8; 8]]) -> io::Result<()> {
+    const LOAD: libc::c_int = 5;
+    const ATTACH: libc::c_int = 8;
+    const DEVICES: u32 = 15;
+    const AT_DEVICES: u32 = 6;
+    const AMONG_OTHERS: u32 = 2;
+    let count = u32::try_from(program.len()).map_err(io::Error::other)?;
+    // `union bpf_attr`, as far as each call reads it.
+    let load =
+        Load { kind: DEVICES, count, program: program.as_ptr() as u64, license: c"MIT".as_ptr() as u64, rest: [0; 12] };
+    // SAFETY: the kernel reads the attributes in the length that is said, the program in its own, and the licence to its end. All live as
+    // long as the call.
+    let loaded = check(unsafe { libc::syscall(libc::SYS_bpf, LOAD, std::ptr::from_ref(&load), size_of::<Load>()) })?;
+    // SAFETY: the descriptor is new, so nobody else has it.
+    let loaded = unsafe { OwnedFd::from_raw_fd(i32::try_from(loaded).map_err(io::Error::other)?) };
+    let attach = [group.as_raw_fd() as u32, loaded.as_raw_fd() as u32, AT_DEVICES, AMONG_OTHERS];
+    // SAFETY: as above; the program stays loaded as long as the group has it.
+    check(unsafe { libc::syscall(libc::SYS_bpf, ATTACH, attach.as_ptr(), size_of_val(&attach)) }).map(drop)
+}
+
+/// What loads a program: the first members of `union bpf_attr`, and zeros.
+#[repr(C)]
+struct Load {
+    kind: u32,
+    count: u32,
+    program: u64,
+    license: u64,
+    rest: [u64; 12],
+}
+
 /// Signals do what they do in a new program, and none is held back: Rust's start has changed one, and whoever started this may have
 /// changed more.
 pub(super) fn reset_signals() {

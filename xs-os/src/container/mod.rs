@@ -84,7 +84,7 @@
 //!
 //! # What this leaves out
 //!
-//! systemd's control groups (`--systemd-cgroup` is refused), device rules where only version 2 has them, AppArmor and SELinux, Intel's
+//! systemd's control groups (`--systemd-cgroup` is refused), AppArmor and SELinux, Intel's
 //! resource director, mounts with mapped identifiers, time namespaces, a joined mount namespace, seccomp's notifications and
 //! filters for a second architecture, checkpoints. Each is an error where a configuration asks for it.
 //!

@@ -40,9 +40,9 @@ impl Runtime {
         match self.status(&record) {
             Status::Created => {}
             status @ Status::Stopped => {
-                return Err(Error::Status { asked: "cannot start a container that has stopped", status });
+                return Err(Error::status("cannot start a container that has stopped", status));
             }
-            status => return Err(Error::Status { asked: "cannot start an already running container", status }),
+            status => return Err(Error::status("cannot start an already running container", status)),
         }
         let fifo = directory.file(FIFO);
         let begun = begin(&fifo, &record);
@@ -91,7 +91,7 @@ impl Runtime {
             return Ok(());
         }
         if status == Status::Stopped {
-            return Err(Error::Status { asked: "container not running", status });
+            return Err(Error::status("container not running", status));
         }
         self.signal(&record, signal)?;
         // A process that is held would die when it is let go.
@@ -106,7 +106,7 @@ impl Runtime {
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).doing(|| "open the first process")?;
         // The descriptor is of the process that has the number now.
         if started(record.pid) != Some(record.started) {
-            return Err(Error::Status { asked: "container not running", status: Status::Stopped });
+            return Err(Error::status("container not running", Status::Stopped));
         }
         pidfd_send_signal(pidfd, signal).doing(|| format!("signal process {}", record.pid))
     }
@@ -127,9 +127,10 @@ impl Runtime {
             Status::Stopped | Status::Created | Status::Creating => {}
             _ if force => {}
             _ => {
-                return Err(Error::Unsupported(format!(
-                    "cannot delete container {id} that is not stopped: {status}; deleting it by force"
-                )));
+                return Err(Error::status(
+                    format!("cannot delete container {id} that is not stopped: {status}"),
+                    status,
+                ));
             }
         }
         let cgroups = Cgroups::of(record.cgroups.clone());
@@ -153,7 +154,7 @@ impl Runtime {
     pub fn processes(&self, id: &str) -> Result<Vec<i32>> {
         let record = state::read(&self.root, id)?;
         if self.status(&record) == Status::Stopped {
-            return Err(Error::Status { asked: "container not running", status: Status::Stopped });
+            return Err(Error::status("container not running", Status::Stopped));
         }
         Ok(Cgroups::of(record.cgroups).processes())
     }
@@ -163,7 +164,7 @@ impl Runtime {
         let (_directory, record) = self.open(id)?;
         match self.status(&record) {
             Status::Running | Status::Created => Cgroups::of(record.cgroups).freeze(true),
-            status => Err(Error::Status { asked: "container not running or created", status }),
+            status => Err(Error::status("container not running or created", status)),
         }
     }
 
@@ -172,7 +173,7 @@ impl Runtime {
         let (_directory, record) = self.open(id)?;
         match self.status(&record) {
             Status::Paused => Cgroups::of(record.cgroups).freeze(false),
-            status => Err(Error::Status { asked: "container not paused", status }),
+            status => Err(Error::status("container not paused", status)),
         }
     }
 
@@ -180,7 +181,7 @@ impl Runtime {
     pub fn update(&self, id: &str, resources: &LinuxResources) -> Result<()> {
         let (_directory, record) = self.open(id)?;
         if self.status(&record) == Status::Stopped {
-            return Err(Error::Status { asked: "container not running", status: Status::Stopped });
+            return Err(Error::status("container not running", Status::Stopped));
         }
         Cgroups::of(record.cgroups).limit(resources)
     }
@@ -189,7 +190,7 @@ impl Runtime {
     pub fn stats(&self, id: &str) -> Result<super::cgroup::stats::Stats> {
         let record = state::read(&self.root, id)?;
         match self.status(&record) {
-            Status::Stopped => Err(Error::Status { asked: "container is not running", status: Status::Stopped }),
+            Status::Stopped => Err(Error::status("container is not running", Status::Stopped)),
             _ => Ok(super::cgroup::stats::read(&record.cgroups)),
         }
     }
@@ -219,10 +220,11 @@ impl Runtime {
 /// Opens the FIFO that the first process waits at, and hears how it goes on: the program begins, and the FIFO is closed by that;
 /// or it doesn't, and why.
 fn begin(fifo: &std::path::Path, record: &Record) -> Result<()> {
+    let pid = Pid::from_raw(record.pid).ok_or(Error::NotFound)?;
+    // Before the program can begin: it may have ended and be gone a moment after.
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).doing(|| "open the first process")?;
     let opened = rustix::fs::open(fifo, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
         .doing(|| format!("open {}", fifo.display()))?;
-    let pid = Pid::from_raw(record.pid).ok_or(Error::NotFound)?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty()).doing(|| "open the first process")?;
     let mut told = Vec::new();
     let mut file = fs::File::from(opened);
     loop {
@@ -251,7 +253,7 @@ fn begin(fifo: &std::path::Path, record: &Record) -> Result<()> {
         Some((b'0', [])) => Ok(()),
         Some((b'0', text)) => Err(Error::Inside(String::from_utf8_lossy(text).into_owned())),
         Some(_) => Err(Error::Inside(String::from_utf8_lossy(&told).into_owned())),
-        None => Err(Error::Status { asked: "cannot start a container that has stopped", status: Status::Stopped }),
+        None => Err(Error::status("cannot start a container that has stopped", Status::Stopped)),
     }
 }
 

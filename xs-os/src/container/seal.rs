@@ -28,9 +28,8 @@ pub fn seal() -> Result<()> {
     let mut at = 0;
     while at < len {
         let chunk = usize::try_from(len - at).unwrap_or(usize::MAX);
-        match rustix::fs::sendfile(&copy, &own, Some(&mut at), chunk).doing(doing)? {
-            0 => return Err(Error::Inside("the program is shorter than it says".into())),
-            _ => {}
+        if rustix::fs::sendfile(&copy, &own, Some(&mut at), chunk).doing(doing)? == 0 {
+            return Err(Error::Inside("the program is shorter than it says".into()));
         }
     }
     fcntl_add_seals(&copy, SEALS).doing(doing)?;

@@ -169,11 +169,11 @@ fn check_linux(linux: &Linux) -> Result<()> {
                 return refuse(path + ".path", "must be an absolute path");
             }
             if namespace.typ() == Ns::Mount {
-                return Err(Error::Unsupported(path + ": a mount namespace that exists already".into()));
+                return Err(Error::Unsupported(path + ": a mount namespace that exists already"));
             }
         }
         if namespace.typ() == Ns::Time {
-            return Err(Error::Unsupported(path + ": a time namespace".into()));
+            return Err(Error::Unsupported(path + ": a time namespace"));
         }
     }
     if !seen.contains(&Ns::Mount) {

@@ -1,5 +1,6 @@
 //! A container's control groups as they are on the machine: made, limited, entered, held, emptied and taken away.
 
+mod devices;
 mod layout;
 mod resources;
 pub(in crate::container) mod stats;
@@ -146,7 +147,7 @@ impl Cgroups {
         }
         match (self.paths.get("devices"), self.paths.get("")) {
             (Some(directory), _) => rules.iter().try_for_each(|rule| put(directory, &rule.version_1())),
-            (None, Some(_)) => Err(Error::Unsupported("linux.resources.devices in version 2 of control groups".into())),
+            (None, Some(directory)) => devices::attach(directory, rules),
             (None, None) => Err(Error::config("linux.resources.devices", "no control group for devices could be made")),
         }
     }
@@ -178,7 +179,9 @@ impl Cgroups {
         let (directory, file, value) = match (self.paths.get("freezer"), self.paths.get("")) {
             (Some(directory), _) => (directory, "freezer.state", if hold { "FROZEN" } else { "THAWED" }),
             (None, Some(directory)) => (directory, "cgroup.freeze", if hold { "1" } else { "0" }),
-            (None, None) => return Err(Error::Unsupported("holding a container without control groups".into())),
+            (None, None) => {
+                return Err(Error::Refused("cannot toggle freezer: the container has no control groups".into()));
+            }
         };
         let write = Write { controller: String::new(), file: file.into(), value: value.into() };
         // Processes that are just being made can keep version 1 from holding them all at once: it is asked again.
@@ -192,7 +195,7 @@ impl Cgroups {
         if hold {
             self.freeze(false)?;
         }
-        Err(Error::Unsupported("holding this container: it makes processes faster than they are held, which".into()))
+        Err(Error::Refused("unable to freeze: the container makes processes faster than they are held".into()))
     }
 
     /// Whether everything in the groups is held.
