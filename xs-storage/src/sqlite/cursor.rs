@@ -106,6 +106,13 @@ impl Cursor {
         self.state == State::At
     }
 
+    /// In front of the first entry. A page that no cursor stands on can be changed without being copied.
+    pub fn leave(&mut self) {
+        self.levels.clear();
+        self.state = State::Before;
+        self.has_whole = false;
+    }
+
     /// To the first entry; false if there is none.
     pub fn first(&mut self, db: &mut Database) -> Result<bool> {
         self.start(db, Way::Forward)?;
