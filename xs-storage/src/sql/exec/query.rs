@@ -228,7 +228,7 @@ impl<S: Store> Query<S> {
     pub(in crate::sql) fn own_row(&mut self) -> Option<&mut TableRow<S::Cursor>> {
         let (None, Body::Core(core)) = (&self.sort, &mut self.body) else { return None };
         match &mut core.frame.slots[..] {
-            [Slot::Table(row)] if row.index.is_none() && row.covered.is_none() => Some(row),
+            [Slot::Table(row)] if row.index.is_none() && !row.covered => Some(row),
             _ => None,
         }
     }
