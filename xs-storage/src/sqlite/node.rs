@@ -281,6 +281,29 @@ impl<'a> Node<'a> {
         (end <= self.shape.usable).then_some((rowid, start..end))
     }
 
+    /// The first column of an index's entry, if it is an integer that is easy to find. Whatever says none is to be looked at as a
+    /// whole.
+    #[inline]
+    pub(super) fn first_integer(&self, at: usize) -> Option<i64> {
+        const WIDTHS: [u8; 10] = [0, 1, 2, 3, 4, 6, 8, 0, 0, 0];
+        // So much of a payload stands on its page in any case.
+        const HERE: u8 = 27;
+        let skip = if self.kind.is_leaf() { 0 } else { 4 };
+        let &[payload @ ..0x80, header @ 2..HERE, serial @ 1..10, ..] = self.bytes.get(self.place(at) + skip..)? else {
+            return None;
+        };
+        let width = *WIDTHS.get(usize::from(serial))?;
+        if serial == 7 || payload < header + width {
+            return None;
+        }
+        if width == 0 {
+            return Some(i64::from(serial - 8));
+        }
+        let start = self.place(at) + skip + 1 + usize::from(header);
+        let bytes = self.bytes.get(start..start + 8)?.first_chunk()?;
+        Some(i64::from_be_bytes(*bytes) >> (64 - 8 * u32::from(width)))
+    }
+
     /// A child of an inner page: those in front of the cells, and the one behind the last.
     pub(super) fn child(&self, at: usize) -> PageId {
         let place = if at < self.count() { self.place(at) } else { self.start + 8 };

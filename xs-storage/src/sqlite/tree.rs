@@ -80,7 +80,7 @@ fn store(pager: &mut Pager, id: PageId, content: &Content) -> Result<()> {
     Ok(())
 }
 
-/// Packs a page's cells before the first change to it: who wrote it may have left free blocks between them, and lies.
+/// Packs a page's cells before one is taken out: who wrote it may have left free blocks between them, and lies.
 fn pack(pager: &mut Pager, id: PageId) -> Result<()> {
     if pager.is_packed(id)? {
         return Ok(());
@@ -126,7 +126,6 @@ fn put(
         free_payload(pager, id, at)?;
     }
     payload::write(pager, kind, rowid, payload, cell)?;
-    pack(pager, id)?;
     let shape = pager.shape;
     if found {
         let page = pager.edit_node(id)?;
@@ -135,13 +134,11 @@ fn put(
             cell.splice(..0, node.child(at).to_be_bytes());
         }
         // One that is as long as the other stands where that stood.
-        let replaced = match node::replace(page, id, shape, at, cell) {
-            Ok(false) => node::remove(page, id, shape, at).map(|()| false),
-            replaced => replaced,
-        };
-        if replaced.map_err(|what| pager.corrupt(id, what))? {
+        if node::replace(page, id, shape, at, cell).map_err(|what| pager.corrupt(id, what))? {
             return Ok(true);
         }
+        pack(pager, id)?;
+        node::remove(pager.edit_node(id)?, id, shape, at).map_err(|what| pager.corrupt(id, what))?;
     }
     if node::insert(pager.edit_node(id)?, id, shape, at, cell) {
         return Ok(found);
@@ -179,9 +176,9 @@ fn append(pager: &mut Pager, path: &mut Path, cell: &[u8]) -> Result<bool> {
     let fresh = pager.allocate()?;
     node::write(pager.write_node(fresh)?, fresh, kind, shape, &[cell], 0);
     if kind == Kind::IndexLeaf {
+        pack(pager, leaf)?;
         node::remove(pager.edit_node(leaf)?, leaf, shape, last).map_err(|what| pager.corrupt(leaf, what))?;
     }
-    pack(pager, parent)?;
     let page = pager.edit_node(parent)?;
     if node::insert(page, parent, shape, child, &between) {
         node::set_last_child(page, parent, fresh);
