@@ -7,7 +7,7 @@ use super::expr::Expr;
 use super::frame::{Frame, Outer, Slot, TableRow};
 use super::probe::{Probe, advance};
 use super::union::Union;
-use crate::row::ValueRef;
+use crate::row::{Number, ValueRef};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::{Cursor, Store};
 use crate::sql::value::{Affinity, NumberText, Value};
@@ -123,6 +123,11 @@ pub(super) fn arrived<S: Store>(store: &mut S, row: &mut TableRow<S::Cursor>, lo
 }
 
 impl<S: Store> Access<S> {
+    /// Whether there is no row behind the first.
+    pub(super) fn is_of_one(&self) -> bool {
+        matches!(self, Access::Rowid(_))
+    }
+
     /// To the first row. `load` says whether columns of it will be read.
     pub(in crate::sql) fn first(
         &mut self,
@@ -153,7 +158,11 @@ impl<S: Store> Access<S> {
                 Ok(more)
             }
             Access::Rowid(value) => {
-                let wanted = rowid_of(value.eval(&outer.env(frame))?.as_ref());
+                let env = &outer.env(frame);
+                let wanted = match value.number(env) {
+                    Number::Integer(rowid) => Some(rowid),
+                    _ => rowid_of(value.eval(env)?.as_ref()),
+                };
                 let Some(rowid) = wanted else { return Ok(false) };
                 let row = table(frame, slot)?;
                 let mut store = outer.run.session.store.borrow_mut();

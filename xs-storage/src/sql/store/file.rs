@@ -15,13 +15,12 @@ use crate::{Error, sqlite};
 #[derive(Debug)]
 pub struct FileCursor {
     place: sqlite::Cursor,
-    rowid: i64,
 }
 
 impl Cursor for FileCursor {
     #[inline]
     fn rowid(&self) -> i64 {
-        self.rowid
+        self.place.last_rowid()
     }
 
     #[inline(always)]
@@ -49,13 +48,6 @@ impl From<Error> for Failure {
             _ => return Failure::error(error.to_string()),
         };
         Failure::new(code, what)
-    }
-}
-
-impl FileCursor {
-    fn moved(&mut self, db: &sqlite::Database, found: bool) -> bool {
-        self.rowid = self.place.rowid(db).unwrap_or(0);
-        found
     }
 }
 
@@ -168,40 +160,35 @@ impl Store for sqlite::Database {
     }
 
     fn table_cursor(&self, tree: TreeId) -> FileCursor {
-        FileCursor { place: sqlite::Cursor::table(tree), rowid: 0 }
+        FileCursor { place: sqlite::Cursor::table(tree) }
     }
 
     fn index_cursor(&self, tree: TreeId, order: Arc<[KeyColumn]>) -> FileCursor {
-        FileCursor { place: sqlite::Cursor::index(tree, order), rowid: 0 }
+        FileCursor { place: sqlite::Cursor::index(tree, order) }
     }
 
     fn first(&mut self, cursor: &mut FileCursor) -> Result<bool> {
-        let found = !is_void(self) && cursor.place.first(self)?;
-        Ok(cursor.moved(self, found))
+        Ok(!is_void(self) && cursor.place.first(self)?)
     }
 
     fn last(&mut self, cursor: &mut FileCursor) -> Result<bool> {
-        let found = !is_void(self) && cursor.place.last(self)?;
-        Ok(cursor.moved(self, found))
+        Ok(!is_void(self) && cursor.place.last(self)?)
     }
 
+    #[inline]
     fn next(&mut self, cursor: &mut FileCursor) -> Result<bool> {
-        let found = cursor.place.next(self)?;
-        Ok(cursor.moved(self, found))
+        Ok(cursor.place.step(self) || cursor.place.next(self)?)
     }
 
     fn previous(&mut self, cursor: &mut FileCursor) -> Result<bool> {
-        let found = cursor.place.previous(self)?;
-        Ok(cursor.moved(self, found))
+        Ok(cursor.place.previous(self)?)
     }
 
     fn seek(&mut self, cursor: &mut FileCursor, rowid: i64) -> Result<Option<Ordering>> {
         if is_void(self) {
             return Ok(None);
         }
-        let found = cursor.place.seek(self, rowid)?;
-        cursor.moved(self, true);
-        Ok(found)
+        Ok(cursor.place.seek(self, rowid)?)
     }
 
     fn seek_columns(&mut self, cursor: &mut FileCursor, columns: &[ValueRef<'_>]) -> Result<Option<Ordering>> {
