@@ -72,12 +72,15 @@ impl Narrow {
     ) -> Result<bool> {
         let first = Side::Old.first(self.given.len());
         frame.registers.resize(first + self.given.len() + 1, Value::Null);
-        let found = writer.reader.columns((rowid, old), &self.used)?;
-        for (column, value) in self.used.iter().zip(found) {
-            frame.registers[first + column] = value.into();
+        let mut given: SmallVec<[Value; 4]> = SmallVec::new();
+        let mut stored: SmallVec<[ValueRef<'_>; 16]> = SmallVec::new();
+        for value in record::columns(old).map_err(malformed)? {
+            stored.push(value.map_err(malformed)?);
+        }
+        for column in &self.used {
+            frame.registers[first + column] = writer.reader.shown(*column, rowid, stored.get(*column).copied()).into();
         }
         frame.registers[first + self.given.len()] = Value::Integer(rowid);
-        let mut given: SmallVec<[Value; 4]> = SmallVec::new();
         for value in values {
             given.push(value.eval(&outer.env(frame))?.into_value());
         }
@@ -93,15 +96,16 @@ impl Narrow {
                 return Ok(false);
             }
         }
-        let mut stored = record::columns(old).map_err(malformed)?;
-        let mut columns: SmallVec<[ValueRef<'_>; 16]> = SmallVec::new();
-        for (column, at) in self.given.iter().enumerate() {
-            let kept = stored.next().transpose().map_err(malformed)?;
-            columns.push(match (at.and_then(|at| given.get(at)), kept) {
-                (Some(value), _) => value.as_ref(),
-                (None, Some(kept)) => kept,
-                (None, None) => writer.reader.default(column),
-            });
+        // A row may be older than some of the table's columns.
+        let mut columns = stored;
+        for column in columns.len()..self.given.len() {
+            columns.push(writer.reader.default(column));
+        }
+        columns.truncate(self.given.len());
+        for (column, at) in columns.iter_mut().zip(&self.given) {
+            if let Some(value) = at.and_then(|at| given.get(at)) {
+                *column = value.as_ref();
+            }
         }
         let [bytes, _] = &mut writer.room;
         bytes.clear();

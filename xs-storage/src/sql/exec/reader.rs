@@ -67,18 +67,19 @@ impl<S: Store> Reader<S> {
         for value in record::columns(record).map_err(malformed)?.take(end) {
             stored.push(value.map_err(malformed)?);
         }
-        let column = |at: &usize| {
-            if self.table.rowid_column == Some(*at) {
-                return ValueRef::Integer(rowid);
-            }
-            match stored.get(place(*at)) {
-                // A real number may be stored as the integer that it is.
-                Some(ValueRef::Integer(n)) if self.is_real(*at) => ValueRef::Real(*n as f64),
-                Some(value) => *value,
-                None => self.default(*at),
-            }
-        };
-        Ok(wanted.iter().map(column).collect())
+        Ok(wanted.iter().map(|at| self.shown(*at, rowid, stored.get(place(*at)).copied())).collect())
+    }
+
+    /// What a column is whose record says this, or is too short to say anything.
+    #[inline]
+    pub(super) fn shown<'a>(&'a self, column: usize, rowid: i64, stored: Option<ValueRef<'a>>) -> ValueRef<'a> {
+        match stored {
+            _ if self.table.rowid_column == Some(column) => ValueRef::Integer(rowid),
+            // A real number may be stored as the integer that it is.
+            Some(ValueRef::Integer(n)) if self.is_real(column) => ValueRef::Real(n as f64),
+            Some(value) => value,
+            None => self.default(column),
+        }
     }
 
     /// What a column is that a record is too short for.
@@ -112,10 +113,9 @@ impl<S: Store> Reader<S> {
         for at in 0..self.table.columns.len() {
             let place = self.layout.as_ref().map_or(Some(at), |layout| layout.get(at).map(|place| usize::from(*place)));
             row.push(match place.and_then(|place| stored.get(place)) {
-                _ if self.table.rowid_column == Some(at) => Value::Integer(rowid),
-                Some(ValueRef::Integer(n)) if self.is_real(at) => Value::Real(*n as f64),
-                Some(value) => (*value).into(),
-                None => self.defaults.get(at).cloned().unwrap_or_default(),
+                // What is owned already is shared.
+                None if self.table.rowid_column != Some(at) => self.defaults.get(at).cloned().unwrap_or_default(),
+                stored => self.shown(at, rowid, stored.copied()).into(),
             });
         }
         if self.generated.iter().all(|column| column.stored) {
