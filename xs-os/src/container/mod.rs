@@ -86,9 +86,11 @@
 //!
 //! # What this leaves out
 //!
-//! systemd's control groups (`--systemd-cgroup` is refused), AppArmor and SELinux, Intel's
-//! resource director, mounts with mapped identifiers, time namespaces, a joined mount namespace, seccomp's notifications and
-//! filters for a second architecture, checkpoints. Each is an error where a configuration asks for it.
+//! systemd's control groups (`--systemd-cgroup` is refused), AppArmor and SELinux, Intel's resource director, mounts with mapped
+//! identifiers, time namespaces, a joined mount namespace, seccomp's notifications, schedulers and priorities of processes,
+//! checkpoints. Each is an error where a configuration asks for it. A filter of system calls is for this machine's own programs:
+//! those of a second architecture, which the profile may name, are killed. Networks are made by who makes the bundle, and
+//! joined by their path; so are images.
 //!
 //! # Try next
 //!
