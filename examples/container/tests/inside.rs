@@ -116,6 +116,26 @@ fn mounts_are_as_they_are_asked_for() {
 
 #[test]
 #[ignore = "needs root and busybox-static"]
+fn what_is_written_over_a_layer_stays_out_of_it() {
+    let mut world = World::new("cat /over/f; echo changed > /over/f; touch /over/new; ls /over");
+    let at = |name: &str| world.path().join(name);
+    for name in ["lower", "upper", "work"] {
+        fs::create_dir(at(name)).unwrap();
+    }
+    fs::write(at("lower").join("f"), "original\n").unwrap();
+    let option = |name: &str, place: &str| format!("{name}={}", at(place).display());
+    let options = [option("lowerdir", "lower"), option("upperdir", "upper"), option("workdir", "work")];
+    let mount = json!({"destination": "/over", "type": "overlay", "source": "overlay", "options": options});
+    let (lower, upper) = (at("lower"), at("upper"));
+    world.config["mounts"].as_array_mut().unwrap().push(mount);
+    // The root has no such place yet, and can't be changed from inside: it is made.
+    assert_eq!(world.run(), "original\nf\nnew\n");
+    assert_eq!(fs::read_to_string(lower.join("f")).unwrap(), "original\n");
+    assert_eq!(fs::read_to_string(upper.join("f")).unwrap(), "changed\n");
+}
+
+#[test]
+#[ignore = "needs root and busybox-static"]
 fn a_link_in_the_root_leads_nowhere_outside() {
     // What a mount or device would land on outside, if a link could lead there.
     let outside = tempfile::tempdir().unwrap();
@@ -205,6 +225,13 @@ fn identifiers_are_others_in_a_user_namespace() {
     use std::os::unix::fs::MetadataExt as _;
     let made = fs::metadata(world.rootfs().join("tmp/made")).unwrap();
     assert_eq!((made.uid(), made.gid()), (100_000, 200_000));
+    // A process that is added is among them.
+    world.config["process"]["args"] = json!(["/bin/sleep", "100"]);
+    world.ok(&["run", "--detach", &world.id]);
+    assert_eq!(world.ok(&["exec", "--user", "5", &world.id, "id", "-u"]), "5\n");
+    assert!(world.ok(&["exec", &world.id, "cat", "/proc/self/uid_map"]).contains("100000"));
+    world.ok(&["delete", "--force", &world.id]);
+    world.nothing_left();
 }
 
 #[test]

@@ -161,6 +161,7 @@ impl Runtime {
             super::runtime::started(child.pid).ok_or_else(|| Error::Inside("the first process has ended".into()))?;
         map_ids(child.pid, &plan)?;
         undo.cgroups.add(child.pid)?;
+        set_score(child.pid, &plan.process, self.rootless)?;
         sync.tell(&Told::Go)?;
         let mut told = sync.hear()?;
         if told == Told::Hooks {
@@ -172,7 +173,7 @@ impl Runtime {
         if told != Told::Limits {
             return Err(Error::Inside(format!("expected Limits, and heard {told:?}")));
         }
-        from_outside(child.pid, &plan.process, self.rootless)?;
+        set_limits(child.pid, &plan.process)?;
         sync.tell(&Told::Go)?;
         sync.expect(&Told::Ready)?;
         directory.save(&record)?;
@@ -311,8 +312,8 @@ fn write_map(pid: i32, name: &str, text: &str) -> Result<()> {
     io::Write::write_all(&mut file, text.as_bytes()).doing(|| format!("write {:?} to {path}", text.trim_end()))
 }
 
-/// What needs the rights of the host: limits, and how soon the process is killed for memory.
-pub(super) fn from_outside(pid: i32, plan: &ProcessPlan, rootless: bool) -> Result<()> {
+/// Holds a process to its limits: with the rights of the host, as long as the process has them too.
+pub(super) fn set_limits(pid: i32, plan: &ProcessPlan) -> Result<()> {
     for limit in &plan.limits {
         let value = |value: u64| (value != u64::MAX).then_some(value);
         let new = Rlimit { current: value(limit.soft), maximum: value(limit.hard) };
@@ -320,15 +321,18 @@ pub(super) fn from_outside(pid: i32, plan: &ProcessPlan, rootless: bool) -> Resu
         rustix::process::prlimit(Pid::from_raw(pid), resource, new)
             .doing(|| format!("error setting rlimit type {} ({})", limit.resource, limit.name))?;
     }
-    if let Some(score) = plan.oom_score_adj {
-        let path = format!("/proc/{pid}/oom_score_adj");
-        match fs::write(&path, score.to_string()) {
-            // Who has no rights may make it likelier, and not less likely.
-            Err(error) if rootless && error.kind() == io::ErrorKind::PermissionDenied => {}
-            written => written.doing(|| format!("write {score} to {path}"))?,
-        }
-    }
     Ok(())
+}
+
+/// Says how soon a process is killed for memory, it and what it makes: before it hides from who has no rights.
+pub(super) fn set_score(pid: i32, plan: &ProcessPlan, rootless: bool) -> Result<()> {
+    let Some(score) = plan.oom_score_adj else { return Ok(()) };
+    let path = format!("/proc/{pid}/oom_score_adj");
+    match fs::write(&path, score.to_string()) {
+        // Who has no rights may make it likelier, and not less likely.
+        Err(error) if rootless && error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        written => written.doing(|| format!("write {score} to {path}")),
+    }
 }
 
 fn resource(number: u32) -> Result<Resource> {

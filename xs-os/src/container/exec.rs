@@ -12,7 +12,7 @@ use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid};
 use super::begin;
 use super::cgroup::Cgroups;
 use super::console;
-use super::create::{end, from_outside, sibling};
+use super::create::{end, set_limits, set_score, sibling};
 use super::error::{Doing, Error, Result};
 use super::fork;
 use super::init;
@@ -107,7 +107,11 @@ impl Runtime {
         })
         .doing(|| "make a process")?;
         // In the groups before it is in the namespaces: what it does there counts, and can be held.
-        let heard = cgroups.add(first.pid).and_then(|()| sync.tell(&Told::Go)).and_then(|()| sync.hear());
+        let heard = cgroups
+            .add(first.pid)
+            .and_then(|()| set_score(first.pid, &plan, self.rootless))
+            .and_then(|()| sync.tell(&Told::Go))
+            .and_then(|()| sync.hear());
         if heard.is_err() {
             end(&first);
         }
@@ -127,7 +131,7 @@ impl Runtime {
 
     fn begun(&self, sync: &Sync, pid: i32, plan: &ProcessPlan, options: &ExecOptions) -> Result<()> {
         sync.expect(&Told::Limits)?;
-        from_outside(pid, plan, self.rootless)?;
+        set_limits(pid, plan)?;
         sync.tell(&Told::Go)?;
         sync.expect(&Told::Ready)?;
         if let Some(file) = &options.pid_file {

@@ -71,6 +71,8 @@ fn prepare(birth: &Birth<'_>) -> Result<(begin::Program, OwnedFd)> {
     let plan = birth.plan;
     // Once it has ended, nobody would give this process its identifiers and groups.
     birth.sync.expect(&Told::Go)?;
+    // Others may be in its namespaces already: they may not look into this process, which has the host's directories open.
+    nix::sys::prctl::set_dumpable(false).doing(|| "hide from the container")?;
     rustix::process::setsid().doing(|| "begin a session")?;
     if plan.namespaces.has(Ns::User) {
         become_root()?;

@@ -55,8 +55,10 @@
 //!
 //! # Cost
 //!
-//! Making, starting and deleting a container takes a few milliseconds of work; most of the time goes to the kernel's control groups
-//! and namespaces, and to one `execve` more for the sealed copy. Nothing is written to a disk that has to be waited for.
+//! Making, starting and deleting a container takes half of runc's time on a processor: 17 ms for 34 ms with version 1.1.5, the shell
+//! that calls both counted (`perf stat -e task-clock` over ten rounds of `create`, `start` and `delete --force` on a machine that was
+//! busy otherwise). Most of it goes to the kernel's control groups and namespaces, and to one `execve` more for the
+//! sealed copy. Nothing is written to a disk that has to be waited for.
 //!
 //! # Example
 //!
@@ -84,9 +86,11 @@
 //!
 //! # What this leaves out
 //!
-//! systemd's control groups (`--systemd-cgroup` is refused), AppArmor and SELinux, Intel's
-//! resource director, mounts with mapped identifiers, time namespaces, a joined mount namespace, seccomp's notifications and
-//! filters for a second architecture, checkpoints. Each is an error where a configuration asks for it.
+//! systemd's control groups (`--systemd-cgroup` is refused), AppArmor and SELinux, Intel's resource director, mounts with mapped
+//! identifiers, time namespaces, a joined mount namespace, seccomp's notifications, schedulers and priorities of processes,
+//! checkpoints. Each is an error where a configuration asks for it. A filter of system calls is for this machine's own programs:
+//! those of a second architecture, which the profile may name, are killed. Networks are made by who makes the bundle, and
+//! joined by their path; so are images.
 //!
 //! # Try next
 //!

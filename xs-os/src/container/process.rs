@@ -90,13 +90,6 @@ impl Rights {
             ambient: bits(sets.ambient()),
         }
     }
-
-    /// Adds a capability as `exec --cap` does: to what counts and to what can be made to count.
-    pub fn add(&mut self, bit: u64) {
-        for set in [&mut self.bounding, &mut self.effective, &mut self.permitted] {
-            *set |= bit;
-        }
-    }
 }
 
 /// A limit of a process.
