@@ -4,7 +4,14 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use xs_os::supervisor::driver::{Request, Response};
+use xs_os::supervisor::driver::{Request, Response, Wire};
+
+/// JSON, both ways.
+pub const JSON: Wire = Wire {
+    decode: |line| serde_json::from_slice(line).map_err(|error| error.to_string()),
+    // Nothing in an answer can fail to be written: it has strings, numbers and lists.
+    encode: |response| serde_json::to_vec(response).unwrap_or_default(),
+};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use xs_os::supervisor::driver::{Config, Follow, Request, Response, Supervisor, UnitStatus, tail};
 use xs_os::supervisor::{CommandError, Files, Graph, Host, Loaded};
-use xs_supervisor::{Style, ask, default_control, jobs, list, status, unit_name};
+use xs_supervisor::{JSON, Style, ask, default_control, jobs, list, status, unit_name};
 
 use crate::args::{Args, Command};
 use crate::demo;
@@ -22,7 +22,7 @@ pub(crate) fn run(args: Args) -> Result<u8, Failure> {
         Command::Run { dir, log_dir, target, no_cgroups, quiet } => {
             let runtime_dir = control.parent().map(Path::to_owned).unwrap_or_default();
             let runtime_dir = if runtime_dir.as_os_str().is_empty() { PathBuf::from(".") } else { runtime_dir };
-            let mut config = Config::new(dir, runtime_dir);
+            let mut config = Config::new(dir, runtime_dir, JSON);
             config.control = control;
             config.log_dir = log_dir.unwrap_or(config.log_dir);
             (config.target, config.cgroups, config.echo) = (target, !no_cgroups, !quiet);

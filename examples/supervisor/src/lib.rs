@@ -15,6 +15,6 @@ mod client;
 mod text;
 
 #[cfg(target_os = "linux")]
-pub use client::{ClientError, ask, default_control};
+pub use client::{ClientError, JSON, ask, default_control};
 #[cfg(target_os = "linux")]
 pub use text::{Style, jobs, list, status, unit_name};

@@ -1,4 +1,4 @@
-//! What is said over the control socket: one request a line, one answer a line, both JSON.
+//! What is said over the control socket: one request a line, one answer a line.
 
 use serde::{Deserialize, Serialize};
 
@@ -144,6 +144,16 @@ pub struct JobStatus {
     pub kind: String,
     /// `running` or `waiting`.
     pub state: String,
+}
+
+/// How requests and answers are written, each in a line: as JSON, by whichever library the program has. A library of JSON
+/// says how its values compare with numbers, and with that what compiles in all crates below: so none is brought along here.
+#[derive(Debug, Clone, Copy)]
+pub struct Wire {
+    /// A line as a request, or why it is none.
+    pub decode: fn(&[u8]) -> Result<Request, String>,
+    /// An answer as a line, without its end.
+    pub encode: fn(&Response) -> Vec<u8>,
 }
 
 /// A line is no longer than this.

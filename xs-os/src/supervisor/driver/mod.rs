@@ -43,9 +43,11 @@
 //! # Example
 //!
 //! ```no_run
-//! use xs_os::supervisor::driver::{Config, Supervisor};
+//! use xs_os::supervisor::driver::{Config, Supervisor, Wire};
 //!
-//! let supervisor = Supervisor::new(Config::new("/etc/xs/units", "/run/xs"))?;
+//! // In earnest: serde_json's `from_slice` and `to_vec`.
+//! let wire = Wire { decode: |_| Err("nobody asks".into()), encode: |response| vec![response.code] };
+//! let supervisor = Supervisor::new(Config::new("/etc/xs/units", "/run/xs", wire))?;
 //! supervisor.run()?;
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -93,7 +95,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use control::{JobStatus, LONGEST_REQUEST, Request, Response, UnitStatus, Verb};
+pub use control::{JobStatus, LONGEST_REQUEST, Request, Response, UnitStatus, Verb, Wire};
 pub use log::{Follow, tail};
 
 use self::groups::Groups;
@@ -114,6 +116,8 @@ pub struct Config {
     pub control: PathBuf,
     /// Where the logs are; it is made if it isn't there.
     pub log_dir: PathBuf,
+    /// How it talks there.
+    pub wire: Wire,
     /// What is started at the beginning.
     pub target: String,
     /// Whether control groups are used, where they may be.
@@ -124,12 +128,13 @@ pub struct Config {
 
 impl Config {
     /// With everything of the supervisor's own below one directory.
-    pub fn new(units: impl Into<PathBuf>, runtime_dir: impl Into<PathBuf>) -> Config {
+    pub fn new(units: impl Into<PathBuf>, runtime_dir: impl Into<PathBuf>, wire: Wire) -> Config {
         let runtime_dir = runtime_dir.into();
         Config {
             units: units.into(),
             control: runtime_dir.join("control"),
             log_dir: runtime_dir.join("log"),
+            wire,
             runtime_dir,
             target: "default.target".into(),
             cgroups: true,

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use super::Supervisor;
-use super::control::{JobStatus, LONGEST_REQUEST, Request, Response, Verb};
+use super::control::{JobStatus, LONGEST_REQUEST, Request, Response, Verb, Wire};
 use crate::Clock;
 use crate::supervisor::unit::Signal;
 use crate::supervisor::{Command, CommandError, JobId, JobKind, JobResult, UnitId, UnitResult};
@@ -18,6 +18,7 @@ const MOST_CLIENTS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Client {
     stream: UnixStream,
+    wire: Wire,
     input: Vec<u8>,
     output: Vec<u8>,
     /// The jobs that the answer waits for, with the answer as far as it is known.
@@ -37,11 +38,8 @@ impl Client {
     }
 
     fn answer(&mut self, response: &Response) {
-        // Nothing in an answer can fail to be written as JSON: it has strings, numbers and lists.
-        if let Ok(mut line) = serde_json::to_vec(response) {
-            line.push(b'\n');
-            self.output.append(&mut line);
-        }
+        self.output.append(&mut (self.wire.encode)(response));
+        self.output.push(b'\n');
     }
 
     /// Whether it still waits for an answer, and no other request is looked at.
@@ -79,6 +77,7 @@ impl Supervisor {
                 self.next_client += 1;
                 let client = Client {
                     stream,
+                    wire: self.config.wire,
                     input: Vec::new(),
                     output: Vec::new(),
                     waiting: None,
@@ -121,7 +120,7 @@ impl Supervisor {
             let Some(client) = self.clients.get_mut(&number).filter(|client| !client.is_busy()) else { return };
             let Some(end) = client.input.iter().position(|byte| *byte == b'\n') else { return };
             let line: Vec<u8> = client.input.drain(..=end).collect();
-            match serde_json::from_slice::<Request>(&line) {
+            match (client.wire.decode)(&line) {
                 Ok(request) => self.request(number, request),
                 Err(error) => client.answer(&refused(&format!("this is no request: {error}"))),
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::state::{Sub, UnitResult};
-use super::{Level, Machine, Role, Timer, UnitId};
+use super::{Action, Level, Machine, Role, Signal, Timer, UnitId, Whom};
 use crate::Nanos;
 use crate::supervisor::notify::Message;
 use crate::supervisor::unit::{ExitStatus, Type};
@@ -22,9 +22,15 @@ impl Machine {
     pub fn handle_spawned(&mut self, now: Nanos, id: UnitId, role: Role, made: Result<u32, SpawnError>) {
         self.now = self.now.max(now);
         let run = self.run(id);
-        if run.spawning.take() != Some(role) {
+        if run.spawning != Some(role) {
+            // Nobody asked for it, or no longer.
+            if let Ok(pid) = made {
+                let whom = Whom::Process(pid);
+                self.actions.push_back(Action::Signal { unit: id, whom, signal: Signal::KILL });
+            }
             return;
         }
+        run.spawning = None;
         match made {
             Ok(pid) => {
                 match role {

@@ -25,6 +25,15 @@ impl Machine {
         }
     }
 
+    /// Takes back a process that was asked for and not made yet: two things may be decided before the first is done.
+    pub(super) fn cancel_spawn(&mut self, id: UnitId) {
+        let run = self.run(id);
+        if run.spawning.take().is_some() {
+            run.populated = run.populated_before;
+            self.actions.retain(|action| !matches!(action, Action::Spawn { unit, .. } if *unit == id));
+        }
+    }
+
     fn keep_result(&mut self, id: UnitId, result: UnitResult) {
         let run = self.run(id);
         if run.result.is_success() {
@@ -34,6 +43,7 @@ impl Machine {
 
     pub(super) fn enter_stop(&mut self, id: UnitId, result: UnitResult) {
         self.keep_result(id, result);
+        self.cancel_spawn(id);
         self.set_timer(id, Timer::Watchdog, None);
         let limit = self.service(id).and_then(|service| service.timeout_stop);
         if !self.enter_with(id, Sub::Stop, Role::Stop, limit) {
@@ -53,6 +63,7 @@ impl Machine {
     /// Signals what there is, and waits; if there is nothing to wait for, goes on to the next step.
     pub(super) fn enter_signal(&mut self, id: UnitId, sub: Sub, result: UnitResult) {
         self.keep_result(id, result);
+        self.cancel_spawn(id);
         self.set_timer(id, Timer::Watchdog, None);
         self.set_timer(id, Timer::Again, None);
         let Some(service) = self.service(id) else { return };
@@ -108,6 +119,7 @@ impl Machine {
 
     /// Kills the process of a command and waits for it no longer; that of a readiness question as well.
     pub(super) fn kill_control(&mut self, id: UnitId) {
+        self.cancel_spawn(id);
         let run = self.run(id);
         let pids: Vec<u32> = [run.control.take(), run.probe.take()].into_iter().flatten().collect();
         run.role = None;

@@ -187,6 +187,19 @@ fn a_job_takes_the_place_of_its_opposite() {
 }
 
 #[test]
+fn what_is_stopped_before_it_was_made_is_not_made() {
+    for kill in ["control-group", "process", "mixed"] {
+        let text = format!("[Service]\nKillMode={kill}\nExecStart=/bin/x\n");
+        let mut world = World::new(&[("b.service", &text)], daemon);
+        world.machine.handle_command(world.now, Command::Start, "b.service").unwrap();
+        world.machine.handle_command(world.now, Command::Stop, "b.service").unwrap();
+        world.act();
+        assert_eq!((world.alive(), world.state("b.service").as_str()), (0, "inactive (dead)"), "{kill}");
+        world.shut_down();
+    }
+}
+
+#[test]
 fn jobs_that_go_together_become_one() {
     let mut world =
         World::new(&[("a.service", "[Service]\nType=notify\nExecStart=/bin/a\nExecReload=/bin/r\n")], |_, role| {
