@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::{About, Checkpoint, Checkpointed, Cursor, Journal, Pages, Setting, Store, TreeId, TreeKind};
@@ -42,6 +43,7 @@ impl From<Error> for Failure {
             Error::Corrupt { .. } => (ResultCode::CORRUPT, "database disk image is malformed"),
             Error::NotOurs { .. } => (ResultCode::NOT_A_DATABASE, "file is not a database"),
             Error::ReadOnly { .. } => (ResultCode::READ_ONLY, "attempt to write a readonly database"),
+            Error::Interrupted => (ResultCode::INTERRUPT, "interrupted"),
             error if error.is_full() => (ResultCode::FULL, "database or disk is full"),
             Error::Io { action: "open" | "create", .. } => (ResultCode::CANT_OPEN, "unable to open database file"),
             Error::Io { .. } | Error::Stopped { .. } => (ResultCode::IO, "disk I/O error"),
@@ -313,6 +315,10 @@ impl Store for sqlite::Database {
             Setting::BusyTimeout(limit) => set_busy_timeout(self, limit)?,
         }
         Ok(())
+    }
+
+    fn set_interrupt(&mut self, interrupt: Arc<AtomicBool>) {
+        self.set_interrupt(Some(interrupt));
     }
 
     fn check(&mut self, orders: &BTreeMap<TreeId, Arc<[KeyColumn]>>) -> Result<Option<String>> {

@@ -81,6 +81,7 @@ mod memory;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::failure::{Failure, Result};
 use crate::row::{KeyColumn, ValueRef};
@@ -218,6 +219,10 @@ pub trait Store {
     /// What it says of itself, while it is read or written.
     fn about(&mut self) -> Result<About> {
         Ok(About::default())
+    }
+    /// What goes through everything at once (`check`, `vacuum`, `copy_to`) fails once this is true.
+    fn set_interrupt(&mut self, interrupt: Arc<AtomicBool>) {
+        let _ = interrupt;
     }
     /// Sets something. What it does not know is refused.
     fn set(&mut self, setting: Setting) -> Result<()> {
