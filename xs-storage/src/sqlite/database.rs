@@ -328,7 +328,7 @@ impl Database {
     /// # Errors
     ///
     /// [`Error::Invalid`] if it is not empty, and those of any change.
-    pub fn fill_index<'a>(&mut self, root: PageId, records: &mut dyn Iterator<Item = &'a [u8]>) -> Result<()> {
+    pub fn fill_index(&mut self, root: PageId, records: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
         self.change(|pager| fill::fill(pager, root, records))
     }
 

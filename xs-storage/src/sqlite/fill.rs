@@ -42,7 +42,7 @@ impl Edge {
 const NOT_FIRST: PageId = 2;
 
 /// Fills an index that has no entry yet.
-pub(super) fn fill<'a>(pager: &mut Pager, root: PageId, records: &mut dyn Iterator<Item = &'a [u8]>) -> Result<()> {
+pub(super) fn fill(pager: &mut Pager, root: PageId, records: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
     let page = tree::step(pager, root, 0, false)?;
     let node = Node::new(&page.bytes, root, pager.shape);
     if root == 1 || !node.kind.is_leaf() || node.count() > 0 {

@@ -233,7 +233,7 @@ impl<S: Store> Writer<S> {
                 },
             };
             let Some(other) =
-                other.filter(|other| !old.is_some_and(|old| old.rowid == *other) && !replaced.contains(other))
+                other.filter(|other| old.is_none_or(|old| old.rowid != *other) && !replaced.contains(other))
             else {
                 continue;
             };

@@ -148,12 +148,7 @@ impl Store for sqlite::Database {
         Ok(self.insert_record(tree, order, record)?)
     }
 
-    fn fill_index<'a>(
-        &mut self,
-        tree: TreeId,
-        _: &[KeyColumn],
-        records: &mut dyn Iterator<Item = &'a [u8]>,
-    ) -> Result<()> {
+    fn fill_index(&mut self, tree: TreeId, _: &[KeyColumn], records: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
         Ok(self.fill_index(tree, records)?)
     }
 

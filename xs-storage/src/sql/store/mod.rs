@@ -138,11 +138,11 @@ pub trait Store {
     /// Puts a record into an index whose key is as many columns as `order` has.
     fn insert_record(&mut self, tree: TreeId, order: &[KeyColumn], record: &[u8]) -> Result<bool>;
     /// Fills an empty index with records, which come in its order, no two with the same key.
-    fn fill_index<'a>(
+    fn fill_index(
         &mut self,
         tree: TreeId,
         order: &[KeyColumn],
-        records: &mut dyn Iterator<Item = &'a [u8]>,
+        records: &mut dyn Iterator<Item = &[u8]>,
     ) -> Result<()> {
         for record in records {
             self.insert_record(tree, order, record)?;
