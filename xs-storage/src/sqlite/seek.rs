@@ -145,7 +145,8 @@ fn compare(
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::node::{self, Kind, Shape};
+    use super::super::cells;
+    use super::super::node::{Kind, Shape};
     use super::*;
     use crate::row::{encode, varint};
 
@@ -154,7 +155,7 @@ mod tests {
     fn page(kind: Kind, cells: &[Vec<u8>]) -> Vec<u8> {
         let mut page = vec![0; 4096];
         let cells: Vec<&[u8]> = cells.iter().map(Vec::as_slice).collect();
-        node::write(&mut page, 2, kind, SHAPE, &cells, 0);
+        cells::write(&mut page, 2, kind, SHAPE, &cells, 0);
         page
     }
 
