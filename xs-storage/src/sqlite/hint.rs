@@ -73,40 +73,47 @@ impl Pager {
         if let Some(sought) = &self.hints.sought
             && (sought.root, sought.rowid, sought.changes) == (root, rowid, self.changes)
         {
-            return Ok(Some((sought.path.clone(), sought.found)));
+            return Ok(Some((Path::from_slice(&sought.path), sought.found)));
         }
-        let Some((last, count)) = self.known_end(root)? else { return Ok(None) };
+        let Some((nth, last, count)) = self.known_end(root)? else { return Ok(None) };
         if last >= rowid {
             return Ok(None);
         }
-        let Some((_, path)) = self.hints.ends.iter().find(|(other, _)| *other == root) else { return Ok(None) };
-        let mut path = path.clone();
+        let Some((_, path)) = self.hints.ends.get(nth) else { return Ok(None) };
+        let mut path = Path::from_slice(path);
         if let Some(leaf) = path.last_mut() {
             leaf.1 = count;
         }
         Ok(Some((path, false)))
     }
 
-    /// The last rowid of a table, and how many are on the last leaf, if that leaf is known and not empty.
-    fn known_end(&mut self, root: PageId) -> Result<Option<(i64, usize)>> {
-        let Some((_, path)) = self.hints.ends.iter().find(|(other, _)| *other == root) else { return Ok(None) };
-        let Some(&(leaf, _)) = path.last() else { return Ok(None) };
-        let page = self.node(leaf)?;
-        let node = Node::new(&page.bytes, leaf, self.shape);
-        match node.count().checked_sub(1).filter(|_| node.kind == Kind::TableLeaf) {
-            Some(last) => {
-                let rowid = node.rowid(last).map_err(|what| self.corrupt(leaf, what))?;
-                Ok(Some((rowid, node.count())))
-            }
-            None => Ok(None),
-        }
+    /// Which end is that of a table, the last rowid, and how many are on the last leaf, if that leaf is known and not empty.
+    #[inline]
+    fn known_end(&mut self, root: PageId) -> Result<Option<(usize, i64, usize)>> {
+        let Some(nth) = self.hints.ends.iter().position(|(other, _)| *other == root) else { return Ok(None) };
+        let Some(&(leaf, _)) = self.hints.ends.get(nth).and_then(|(_, path)| path.last()) else { return Ok(None) };
+        // Most often it was changed just now.
+        let end = match self.dirty_node(leaf) {
+            Some(page) => end_of(&Node::new(&page.bytes, leaf, self.shape)),
+            None => end_of(&Node::new(&self.node(leaf)?.bytes, leaf, self.shape)),
+        };
+        Ok(end.map_err(|what| self.corrupt(leaf, what))?.map(|(last, count)| (nth, last, count)))
     }
 
     /// The largest rowid of a table, if its last leaf has one.
     pub(super) fn last_rowid(&mut self, root: PageId) -> Result<Option<i64>> {
-        if self.known_end(root)?.is_none() {
-            tree::find_row(self, root, i64::MAX)?;
+        if let Some((_, last, _)) = self.known_end(root)? {
+            return Ok(Some(last));
         }
-        Ok(self.known_end(root)?.map(|(last, _)| last))
+        tree::find_row(self, root, i64::MAX)?;
+        Ok(self.known_end(root)?.map(|(_, last, _)| last))
+    }
+}
+
+/// The last rowid of a table's leaf, and how many it has.
+fn end_of(node: &Node<'_>) -> Result<Option<(i64, usize)>, &'static str> {
+    match node.count().checked_sub(1).filter(|_| node.kind == Kind::TableLeaf) {
+        Some(last) => Ok(Some((node.rowid(last)?, node.count()))),
+        None => Ok(None),
     }
 }

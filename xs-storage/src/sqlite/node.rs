@@ -289,9 +289,8 @@ impl<'a> Node<'a> {
         // So much of a payload stands on its page in any case.
         const HERE: u8 = 27;
         let skip = if self.kind.is_leaf() { 0 } else { 4 };
-        let &[payload @ ..0x80, header @ 2..HERE, serial @ 1..10, ..] = self.bytes.get(self.place(at) + skip..)? else {
-            return None;
-        };
+        let cell = self.bytes.get(self.place(at) + skip..)?;
+        let &[payload @ ..0x80, header @ 2..HERE, serial @ 1..10, ..] = cell else { return None };
         let width = *WIDTHS.get(usize::from(serial))?;
         if serial == 7 || payload < header + width {
             return None;
@@ -299,8 +298,7 @@ impl<'a> Node<'a> {
         if width == 0 {
             return Some(i64::from(serial - 8));
         }
-        let start = self.place(at) + skip + 1 + usize::from(header);
-        let bytes = self.bytes.get(start..start + 8)?.first_chunk()?;
+        let bytes = cell.get(1 + usize::from(header)..)?.first_chunk()?;
         Some(i64::from_be_bytes(*bytes) >> (64 - 8 * u32::from(width)))
     }
 

@@ -269,6 +269,13 @@ impl Pager {
         Ok(page)
     }
 
+    /// A changed page that is known to be one of a tree.
+    #[inline]
+    pub(super) fn dirty_node(&self, id: PageId) -> Option<&Page> {
+        let page = self.dirty.get(id)?;
+        (page.known.load(Ordering::Relaxed) & NODE != 0).then_some(page)
+    }
+
     /// A page of a tree that is about to change, and whether its cells lie side by side.
     pub(super) fn is_packed(&mut self, id: PageId) -> Result<bool> {
         if self.dirty.get(id).is_some_and(|page| page.known.load(Ordering::Relaxed) & PACKED != 0) {
