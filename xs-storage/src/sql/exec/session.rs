@@ -93,13 +93,15 @@ impl<S: Store> Session<S> {
         // Nobody waits for one who only has it open.
         store.end_read()?;
         let catalog = catalog?;
+        let interrupted = Arc::<AtomicBool>::default();
+        store.set_interrupt(interrupted.clone());
         Ok(Session {
             store: RefCell::new(store),
             catalog: RefCell::new(Arc::new(catalog)),
             changes: Cell::new(0),
             total_changes: Cell::new(0),
             last_rowid: Cell::new(0),
-            interrupted: Arc::default(),
+            interrupted,
             functions: RefCell::new(Registry::builtin()),
             chance: RefCell::new(None),
             clock: RefCell::new(None),
