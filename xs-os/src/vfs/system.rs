@@ -38,8 +38,13 @@ impl Vfs for SystemVfs {
         Ok(Arc::new(SystemFile(file)))
     }
 
+    #[cfg(target_os = "linux")]
     fn exists(&self, path: &Path) -> io::Result<bool> {
-        fs::exists(path)
+        match rustix::fs::access(path, rustix::fs::Access::EXISTS) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::cells;
 use super::node::{self, Kind, Node, PageId, Shape};
 
 /// Cells in their order, and the child behind the last.
@@ -66,7 +67,7 @@ impl Content {
     }
 
     fn room(&self, at: usize) -> usize {
-        node::room(self.cell(at))
+        cells::room(self.cell(at))
     }
 
     /// Bytes that it takes on a page, without the page's header.
@@ -86,7 +87,7 @@ impl Content {
     /// Writes some of its cells to a page.
     pub(super) fn write(&self, page: &mut [u8], id: PageId, shape: Shape, cells: Range<usize>, last: PageId) {
         let cells: Vec<_> = cells.map(|at| self.cell(at)).collect();
-        node::write(page, id, self.kind, shape, &cells, last);
+        cells::write(page, id, self.kind, shape, &cells, last);
     }
 
     /// How to deal the cells to pages: as few as can be, and the last not much emptier than the others. Between two pages

@@ -6,6 +6,7 @@
 //!   leaves    │ … … … ◀─ record
 //! ```
 
+use super::cells;
 use super::node::{self, Kind, Node, PageId, Shape};
 use super::pager::Pager;
 use super::{payload, tree};
@@ -25,7 +26,7 @@ impl Edge {
     }
 
     fn clear(&mut self, shape: Shape) {
-        node::write(&mut self.page, NOT_FIRST, self.kind, shape, &[], 0);
+        cells::write(&mut self.page, NOT_FIRST, self.kind, shape, &[], 0);
     }
 
     fn count(&self, shape: Shape) -> usize {
@@ -34,7 +35,7 @@ impl Edge {
 
     fn push(&mut self, cell: &[u8], shape: Shape) -> bool {
         let at = self.count(shape);
-        node::insert(&mut self.page, NOT_FIRST, shape, at, cell)
+        cells::insert(&mut self.page, NOT_FIRST, shape, at, cell)
     }
 }
 
@@ -73,10 +74,10 @@ fn push(pager: &mut Pager, edges: &mut Vec<Edge>, cell: &mut Vec<u8>) -> Result<
         let last = edge.count(shape).checked_sub(1).filter(|last| *last > 0).ok_or_else(too_long)?;
         let range = Node::new(&edge.page, NOT_FIRST, shape).cell(last).map_err(|_| too_long())?.range;
         let gone = edge.page[range].to_vec();
-        node::remove(&mut edge.page, NOT_FIRST, shape, last).map_err(|_| too_long())?;
+        cells::remove(&mut edge.page, NOT_FIRST, shape, last).map_err(|_| too_long())?;
         let (child, entry) = gone.split_at(if edge.kind.is_leaf() { 0 } else { 4 });
         if !child.is_empty() {
-            node::set_last_child(&mut edge.page, NOT_FIRST, node::get_u32(child, 0));
+            cells::set_last_child(&mut edge.page, NOT_FIRST, node::get_u32(child, 0));
         }
         let id = pager.allocate()?;
         pager.write_node(id)?[..shape.usable].copy_from_slice(&edge.page);
@@ -97,7 +98,7 @@ fn end(pager: &mut Pager, root: PageId, edges: Vec<Edge>) -> Result<()> {
     let mut child = 0;
     for (level, mut edge) in edges.into_iter().enumerate() {
         if level > 0 {
-            node::set_last_child(&mut edge.page, NOT_FIRST, child);
+            cells::set_last_child(&mut edge.page, NOT_FIRST, child);
         }
         child = if level == top { root } else { pager.allocate()? };
         let usable = pager.shape.usable;

@@ -10,10 +10,10 @@ use crate::{Error, Result};
 impl Pager {
     /// A page that is not in use, for something new. All zeros.
     pub(super) fn allocate(&mut self) -> Result<PageId> {
-        let id = match self.header.free_pages {
-            0 => self.extend()?,
-            _ => self.take_free()?,
-        };
+        if self.header.free_pages == 0 {
+            return self.extend();
+        }
+        let id = self.take_free()?;
         self.edit(id)?.fill(0);
         self.set_used(id, true);
         Ok(id)
@@ -31,7 +31,9 @@ impl Pager {
             self.spill()?;
         }
         self.pages = id;
+        self.changes += 1;
         let page = self.blank();
+        page.set_in_use(true);
         self.dirty.insert(id, Arc::new(page));
         Ok(id)
     }

@@ -233,7 +233,7 @@ fn end(vfs: &dyn Vfs, file: &dyn File, names: &Names, mode: JournalMode, level: 
     match mode {
         JournalMode::Delete | JournalMode::Memory | JournalMode::Wal => {
             vfs.remove(path).map_err(Error::io("remove", path))?;
-            if is_durable {
+            if level >= Synchronous::Extra {
                 vfs.sync_dir(&names.dir).map_err(Error::io("sync", &names.dir))?;
             }
             return Ok(());
@@ -279,7 +279,7 @@ pub(super) fn roll_back(vfs: &dyn Vfs, names: &Names, into: &dyn File, mode: Jou
             into.sync().map_err(Error::io("sync", database))?;
         }
     }
-    end(vfs, &*journal, names, mode, Synchronous::Full)
+    end(vfs, &*journal, names, mode, Synchronous::Extra)
 }
 
 /// Several databases of one transaction have a super-journal, which the journals name at their ends. Whoever removes it has

@@ -71,9 +71,9 @@
 //!
 //! - Nothing is written to a place that the database had before the transaction until the journal has that place's old
 //!   bytes, durably. A journal counts records only after they are durable.
-//! - Nothing in a file is believed: a page's header and each of its cells are looked at before they are used, a page as a whole before cells move, a tree is at most 20
-//!   levels deep, a way through it enters no more pages than there are, a chain has as many pages as its payload needs, and no
-//!   length is allocated that the file could not hold.
+//! - Nothing in a file is believed: a page's header and each of its cells are looked at before they are used, a page as a whole
+//!   before cells move, a tree is at most 20 levels deep, a way through it enters no more pages than there are, a chain has as
+//!   many pages as its payload needs, and no length is allocated that the file could not hold.
 //! - A frame of the log counts if the sums of all frames up to the next commit are right. No frame goes to the database that a reader's
 //!   mark is in front of; the log is durable before the first does, and begins anew only when the database is.
 //! - A page is packed before a cell is taken out of it, and stays so.
@@ -86,7 +86,7 @@
 //!
 //! A look-up reads a page a level, three or four levels for millions of rows; what is in memory costs a hash look-up each.
 //! A change copies a page if a cursor stands on it, moves half a page's bytes on average, and once a transaction writes
-//! the page to the journal and to the file. A commit is four to six syncs, whatever it changed; with a log it is one
+//! the page to the journal and to the file. A commit is four syncs, whatever it changed, or five; with a log it is one
 //! ([`Synchronous`] says how many are worth it). Beginning to read is a look at
 //! the journal's name and the header, and three system calls for locks; [`Locking::Exclusive`] spares them.
 //!
@@ -154,6 +154,7 @@
 //! "Write-Ahead Logging", "WAL-mode File Format";
 //! D. Comer, "The Ubiquitous B-Tree" (Computing Surveys 1979).
 
+mod cells;
 mod check;
 mod content;
 mod copy;

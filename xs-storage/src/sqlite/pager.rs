@@ -107,6 +107,8 @@ pub(super) struct Pager {
     /// Pages of the database, those included that the file does not have yet.
     pub(super) pages: u32,
     pub(super) clean: S3FifoCache<PageId, Arc<Page>>,
+    /// The bytes of a page that has just left memory, for the next one that comes.
+    evicted: Option<Box<[u8]>>,
     pub(super) dirty: Dirty,
     pub(super) most_dirty: usize,
     pub(super) writing: Option<Writing>,
@@ -164,6 +166,7 @@ impl Pager {
             shape: Shape { page_size: 0, usable: 0 },
             pages: 0,
             clean: S3FifoCache::new(1),
+            evicted: None,
             dirty: Dirty::default(),
             most_dirty: 0,
             writing: None,
@@ -254,7 +257,10 @@ impl Pager {
     #[cold]
     fn fetch(&mut self, id: PageId) -> Result<Arc<Page>> {
         self.check_id(id, "something")?;
-        let mut bytes = vec![0; self.shape.page_size].into_boxed_slice();
+        let mut bytes = match self.evicted.take().filter(|bytes| bytes.len() == self.shape.page_size) {
+            Some(bytes) => bytes,
+            None => vec![0; self.shape.page_size].into_boxed_slice(),
+        };
         let offset = u64::from(id - 1) * self.shape.page_size as u64;
         let frame = match &mut self.wal {
             Some(wal) => wal.find(id)?,
@@ -273,7 +279,9 @@ impl Pager {
             done => done.map_err(Error::io("read", &self.names.database))?,
         }
         let page = Arc::new(Page::new(bytes));
-        self.clean.insert(id, page.clone());
+        if let Some((_, gone)) = self.clean.insert(id, page.clone()).into_iter().next() {
+            self.evicted = Arc::try_unwrap(gone).ok().map(|page| page.bytes);
+        }
         Ok(page)
     }
 

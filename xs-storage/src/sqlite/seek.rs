@@ -89,6 +89,9 @@ fn by_columns(
         (&[ValueRef::Integer(wanted), ..], [first, ..]) => Some((wanted, first.descending)),
         _ => None,
     };
+    if let Some((wanted, descending)) = number {
+        (low, high) = narrow(node, wanted, descending);
+    }
     while low < high {
         let middle = (low + high) / 2;
         let first = match number {
@@ -108,6 +111,21 @@ fn by_columns(
         }
     }
     Ok((low, found))
+}
+
+/// Where an index's entries may be whose first column is a number, by looks at first columns until one is that number, or is none.
+fn narrow(node: &Node<'_>, wanted: i64, descending: bool) -> (usize, usize) {
+    let (mut low, mut high) = (0, node.count());
+    while low < high {
+        let middle = (low + high) / 2;
+        match node.first_integer(middle) {
+            Some(found) if found == wanted => break,
+            Some(found) if (found < wanted) != descending => low = middle + 1,
+            Some(_) => high = middle,
+            None => break,
+        }
+    }
+    (low, high)
 }
 
 /// Where an entry of an index stands towards a key.
@@ -145,7 +163,8 @@ fn compare(
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::node::{self, Kind, Shape};
+    use super::super::cells;
+    use super::super::node::{Kind, Shape};
     use super::*;
     use crate::row::{encode, varint};
 
@@ -154,7 +173,7 @@ mod tests {
     fn page(kind: Kind, cells: &[Vec<u8>]) -> Vec<u8> {
         let mut page = vec![0; 4096];
         let cells: Vec<&[u8]> = cells.iter().map(Vec::as_slice).collect();
-        node::write(&mut page, 2, kind, SHAPE, &cells, 0);
+        cells::write(&mut page, 2, kind, SHAPE, &cells, 0);
         page
     }
 

@@ -9,9 +9,9 @@ pub enum Synchronous {
     /// What it takes that a crash leaves a whole database. It may lack the last commits if they went to a write-ahead log, or to
     /// a rollback journal whose end was on its way.
     Normal,
-    /// Also each commit.
+    /// Also each commit. Only where a rollback journal ends with its name, that may come back, and undo the last one.
     #[default]
     Full,
-    /// As [`Synchronous::Full`], which makes the end of a rollback journal durable here already.
+    /// Also that.
     Extra,
 }

@@ -89,7 +89,7 @@ impl Pager {
         if self.pages == 0 {
             self.pages = 1;
             let mut page = self.blank();
-            super::node::write(&mut page.bytes, 1, Kind::TableLeaf, self.shape, &[], 0);
+            super::cells::write(&mut page.bytes, 1, Kind::TableLeaf, self.shape, &[], 0);
             self.dirty.insert(1, Arc::new(page));
         }
         Ok(())

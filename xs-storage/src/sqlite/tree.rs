@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cells;
 use super::content::Content;
 use super::hint::Path;
 use super::node::{self, Cell, Kind, Node, PageId};
@@ -144,9 +145,9 @@ fn put(
             return Ok(true);
         }
         pack(pager, id)?;
-        node::remove(pager.edit_node(id)?, id, shape, at).map_err(|what| pager.corrupt(id, what))?;
+        cells::remove(pager.edit_node(id)?, id, shape, at).map_err(|what| pager.corrupt(id, what))?;
     }
-    if node::insert(pager.edit_node(id)?, id, shape, at, cell) {
+    if cells::insert(pager.edit_node(id)?, id, shape, at, cell) {
         return Ok(found);
     }
     let page = pager.node(id)?;
@@ -180,14 +181,14 @@ fn append(pager: &mut Pager, path: &mut Path, cell: &[u8]) -> Result<bool> {
     drop((page, above));
     pager.hints.forget();
     let fresh = allocate(pager, path)?;
-    node::write(pager.write_node(fresh)?, fresh, kind, shape, &[cell], 0);
+    cells::write(pager.write_node(fresh)?, fresh, kind, shape, &[cell], 0);
     if kind == Kind::IndexLeaf {
         pack(pager, leaf)?;
-        node::remove(pager.edit_node(leaf)?, leaf, shape, last).map_err(|what| pager.corrupt(leaf, what))?;
+        cells::remove(pager.edit_node(leaf)?, leaf, shape, last).map_err(|what| pager.corrupt(leaf, what))?;
     }
     let page = pager.edit_node(parent)?;
-    if node::insert(page, parent, shape, child, &between) {
-        node::set_last_child(page, parent, fresh);
+    if cells::insert(page, parent, shape, child, &between) {
+        cells::set_last_child(page, parent, fresh);
         return Ok(true);
     }
     let mut above = content(pager, parent)?;
@@ -291,7 +292,7 @@ fn take_out(pager: &mut Pager, path: &mut Path) -> Result<()> {
     let (id, at) = path[level];
     pack(pager, id)?;
     let shape = pager.shape;
-    node::remove(pager.edit_node(id)?, id, shape, at).map_err(|what| pager.corrupt(id, what))?;
+    cells::remove(pager.edit_node(id)?, id, shape, at).map_err(|what| pager.corrupt(id, what))?;
     if level > 0 {
         let left = content(pager, id)?;
         if left.is_thin(shape) {

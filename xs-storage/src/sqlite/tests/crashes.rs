@@ -51,8 +51,9 @@ fn record(options: &Options, seed: u64) -> (Recording, Vec<Model>) {
 }
 
 fn options(journal_mode: JournalMode) -> Options {
-    // Of a log that is long, some is copied in between.
-    Options { page_size: 512, memory: 0, journal_mode, autocheckpoint: 60, ..Options::default() }
+    // Of a log that is long, some is copied in between. What is acknowledged is to be held in any case.
+    let synchronous = Synchronous::Extra;
+    Options { page_size: 512, memory: 0, journal_mode, synchronous, autocheckpoint: 60, ..Options::default() }
 }
 
 const MODES: [JournalMode; 4] = [JournalMode::Delete, JournalMode::Truncate, JournalMode::Persist, JournalMode::Wal];
@@ -79,6 +80,26 @@ fn a_crash_leaves_the_old_state_or_the_new_one() {
         let report = explorer.report();
         assert!(report.distinct > 400, "{mode:?}: {report}");
     }
+}
+
+#[test]
+fn the_name_of_a_journal_may_come_back_and_undo_one_transaction() {
+    let options = Options { synchronous: Synchronous::Full, ..options(JournalMode::Delete) };
+    let (recording, states) = record(&options, 9);
+    let mut undone = 0;
+    let mut explorer = Explorer::new(9).per_point(16);
+    let explored = explorer.explore(&recording, &mut |crash| {
+        let mark = crash.mark as usize;
+        if look(crash.disk.clone(), &options, &states, mark).is_ok() {
+            return Ok(());
+        }
+        undone += 1;
+        // Some change nothing.
+        let before = states.iter().take(mark).rposition(|state| *state != states[mark]).unwrap_or(0);
+        look(crash.disk.clone(), &options, &states, before)
+    });
+    explored.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(undone > 0, "there is nothing that only `Extra` would hold");
 }
 
 fn look(disk: MemoryVfs, options: &Options, states: &[Model], mark: usize) -> Result<(), String> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use xs_os::vfs::{MemoryVfs, Vfs};
 
-use super::super::node::{self, Kind, put_u32};
+use super::super::cells;
+use super::super::node::{Kind, put_u32};
 use super::*;
 use crate::row::varint;
 
@@ -89,7 +90,7 @@ fn a_chain_that_leads_back_to_itself_ends() {
     let shape = db.pager.shape;
     cell.resize(cell.len() + shape.local(Kind::TableLeaf, payload), 0);
     cell.extend_from_slice(&long.to_be_bytes());
-    node::write(db.pager.edit(t).unwrap(), t, Kind::TableLeaf, shape, &[&cell], 0);
+    cells::write(db.pager.edit(t).unwrap(), t, Kind::TableLeaf, shape, &[&cell], 0);
     put_u32(db.pager.edit(long).unwrap(), 0, long);
     db.pager.pages = 1_000_000;
     db.commit().unwrap();

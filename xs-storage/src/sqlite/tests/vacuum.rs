@@ -13,7 +13,9 @@ use crate::Error;
 
 /// A database with gaps.
 fn holey(vfs: Arc<dyn Vfs>, mode: JournalMode) -> (Database, Model) {
-    let options = Options { page_size: 512, memory: 0, journal_mode: mode, ..Options::default() };
+    // Whoever crashes it next finds it as it is here.
+    let synchronous = Synchronous::Extra;
+    let options = Options { page_size: 512, memory: 0, journal_mode: mode, synchronous, ..Options::default() };
     let mut db = open(vfs, "db", options).unwrap();
     let (mut model, mut rng) = (Model::default(), Rng::from_seed(3));
     db.begin().unwrap();
