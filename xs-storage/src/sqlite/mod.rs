@@ -153,6 +153,7 @@
 //! "Write-Ahead Logging", "WAL-mode File Format";
 //! D. Comer, "The Ubiquitous B-Tree" (Computing Surveys 1979).
 
+mod beside;
 mod check;
 mod content;
 mod copy;

@@ -4,12 +4,13 @@
 //! that savepoint, unless the constraint that broke asks for something else: `FAIL` keeps what was done, `ROLLBACK` undoes the
 //! whole transaction. Outside of `BEGIN`, the statement's end is the transaction's.
 
+use super::program::Uses;
 use crate::sql::ast::{Begin, Conflict, Ident};
-use crate::sql::exec::Session;
+use crate::sql::connection::Db;
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
-pub(super) fn begin_store<S: Store>(session: &Session<S>) -> Result<()> {
+pub(super) fn begin_store<S: Store>(session: &Db<S>) -> Result<()> {
     if !session.writing.get() {
         session.store.borrow_mut().begin()?;
         session.writing.set(true);
@@ -18,7 +19,7 @@ pub(super) fn begin_store<S: Store>(session: &Session<S>) -> Result<()> {
 }
 
 /// Does something that writes, whole or not at all; but if it fails and leaves something, the consequence stays `FAIL`.
-pub(super) fn writing<S: Store, T>(session: &Session<S>, act: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn writing<S: Store, T>(session: &Db<S>, act: impl FnOnce() -> Result<T>) -> Result<T> {
     begin_store(session)?;
     let depth = session.savepoints.borrow().len();
     session.store.borrow_mut().savepoint()?;
@@ -53,7 +54,7 @@ pub(super) fn writing<S: Store, T>(session: &Session<S>, act: impl FnOnce() -> R
     done
 }
 
-fn commit_store<S: Store>(session: &Session<S>) -> Result<()> {
+fn commit_store<S: Store>(session: &Db<S>) -> Result<()> {
     if session.writing.get() {
         let committed = session.store.borrow_mut().commit();
         if committed.is_err() && !session.in_transaction.get() {
@@ -67,27 +68,49 @@ fn commit_store<S: Store>(session: &Session<S>) -> Result<()> {
 }
 
 /// Undoes what a statement began that could not go on, if it began the transaction.
-pub(super) fn give_up<S: Store>(session: &Session<S>) -> Result<()> {
+pub(super) fn give_up<S: Store>(session: &Db<S>) -> Result<()> {
     if session.in_transaction.get() { Ok(()) } else { roll_back(session) }
 }
 
-pub(super) fn begin<S: Store>(session: &Session<S>, kind: Option<Begin>) -> Result<()> {
-    match kind {
-        Some(Begin::Exclusive) if !session.writing.get() => {
-            session.store.borrow_mut().begin_exclusive()?;
-            session.writing.set(true);
-        }
-        Some(Begin::Immediate | Begin::Exclusive) => begin_store(session)?,
-        _ => {}
-    }
+pub(super) fn begin<S: Store>(session: &Db<S>, kind: Option<Begin>) -> Result<()> {
     if session.in_transaction.get() {
         return Err(Failure::error("cannot start a transaction within a transaction"));
+    }
+    if let Some(kind @ (Begin::Immediate | Begin::Exclusive)) = kind {
+        begin_store(session)?;
+        let all = 0..session.store.borrow().len();
+        if let Err(failure) = all.into_iter().try_for_each(|schema| begin_of(session, schema, kind)) {
+            roll_back(session)?;
+            return Err(failure);
+        }
     }
     session.in_transaction.set(true);
     Ok(())
 }
 
-pub(super) fn commit<S: Store>(session: &Session<S>) -> Result<()> {
+/// Begins to write to a database that is there.
+fn begin_of<S: Store>(session: &Db<S>, schema: usize, kind: Begin) -> Result<()> {
+    let mut store = session.store.borrow_mut();
+    match store.is_open(schema) {
+        true => store.begin_of(schema, kind == Begin::Exclusive),
+        false => Ok(()),
+    }
+}
+
+/// Begins to write to the databases of a set, a bit for each, and to read others.
+pub(super) fn begin_with<S: Store>(session: &Db<S>, uses: Uses) -> Result<()> {
+    let mut store = session.store.borrow_mut();
+    for schema in 0..store.len() {
+        if uses.writes >> schema & 1 == 1 {
+            store.begin_of(schema, false)?;
+        } else if uses.reads >> schema & 1 == 1 {
+            store.begin_read_of(schema)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn commit<S: Store>(session: &Db<S>) -> Result<()> {
     if !session.in_transaction.get() {
         return Err(Failure::error("cannot commit - no transaction is active"));
     }
@@ -100,7 +123,7 @@ pub(super) fn commit<S: Store>(session: &Session<S>) -> Result<()> {
 }
 
 /// Undoes the transaction, if there is one.
-pub(super) fn roll_back<S: Store>(session: &Session<S>) -> Result<()> {
+pub(super) fn roll_back<S: Store>(session: &Db<S>) -> Result<()> {
     session.in_transaction.set(false);
     session.violations.end_transaction();
     session.savepoints.borrow_mut().clear();
@@ -112,7 +135,7 @@ pub(super) fn roll_back<S: Store>(session: &Session<S>) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn roll_back_asked<S: Store>(session: &Session<S>) -> Result<()> {
+pub(super) fn roll_back_asked<S: Store>(session: &Db<S>) -> Result<()> {
     match session.in_transaction.get() {
         true => roll_back(session),
         false => Err(Failure::error("cannot rollback - no transaction is active")),
@@ -120,7 +143,7 @@ pub(super) fn roll_back_asked<S: Store>(session: &Session<S>) -> Result<()> {
 }
 
 /// `SAVEPOINT`: outside of a transaction it begins one.
-pub(super) fn savepoint<S: Store>(session: &Session<S>, name: &Ident) -> Result<()> {
+pub(super) fn savepoint<S: Store>(session: &Db<S>, name: &Ident) -> Result<()> {
     begin_store(session)?;
     session.store.borrow_mut().savepoint()?;
     if !session.in_transaction.replace(true) {
@@ -133,12 +156,12 @@ pub(super) fn savepoint<S: Store>(session: &Session<S>, name: &Ident) -> Result<
     Ok(())
 }
 
-fn depth_of<S: Store>(session: &Session<S>, name: &Ident) -> Result<usize> {
+fn depth_of<S: Store>(session: &Db<S>, name: &Ident) -> Result<usize> {
     let depth = session.savepoints.borrow().iter().rposition(|other| name.is(other));
     depth.ok_or_else(|| Failure::error(format!("no such savepoint: {}", name.text)))
 }
 
-pub(super) fn release<S: Store>(session: &Session<S>, name: &Ident) -> Result<()> {
+pub(super) fn release<S: Store>(session: &Db<S>, name: &Ident) -> Result<()> {
     let depth = depth_of(session, name)?;
     if depth == 0 && session.begun_by_savepoint.get() {
         return commit(session);
@@ -149,7 +172,7 @@ pub(super) fn release<S: Store>(session: &Session<S>, name: &Ident) -> Result<()
     Ok(())
 }
 
-pub(super) fn roll_back_to<S: Store>(session: &Session<S>, name: &Ident) -> Result<()> {
+pub(super) fn roll_back_to<S: Store>(session: &Db<S>, name: &Ident) -> Result<()> {
     let depth = depth_of(session, name)?;
     session.store.borrow_mut().roll_back_to(depth)?;
     session.violations.roll_back_to(depth);

@@ -54,6 +54,11 @@ impl FileCursor {
     }
 }
 
+/// The page that a tree begins with. None has the number 0.
+fn page(tree: TreeId) -> sqlite::PageId {
+    sqlite::PageId::try_from(tree).unwrap_or(0)
+}
+
 /// A new file has no page, not even that of the schema's table.
 fn is_void(db: &sqlite::Database) -> bool {
     db.pages() == 0
@@ -126,39 +131,39 @@ impl Store for sqlite::Database {
             TreeKind::Table => sqlite::TreeKind::Table,
             TreeKind::Index => sqlite::TreeKind::Index,
         };
-        Ok(self.create_tree(kind)?)
+        Ok(self.create_tree(kind)?.into())
     }
 
     fn clear_tree(&mut self, tree: TreeId) -> Result<()> {
-        Ok(self.clear_tree(tree)?)
+        Ok(self.clear_tree(page(tree))?)
     }
 
     fn drop_tree(&mut self, tree: TreeId) -> Result<()> {
-        Ok(self.drop_tree(tree)?)
+        Ok(self.drop_tree(page(tree))?)
     }
 
     fn insert(&mut self, tree: TreeId, rowid: i64, record: &[u8]) -> Result<bool> {
-        Ok(self.insert(tree, rowid, record)?)
+        Ok(self.insert(page(tree), rowid, record)?)
     }
 
     fn delete(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
-        Ok(self.delete(tree, rowid)?)
+        Ok(self.delete(page(tree), rowid)?)
     }
 
     fn insert_record(&mut self, tree: TreeId, order: &[KeyColumn], record: &[u8]) -> Result<bool> {
-        Ok(self.insert_record(tree, order, record)?)
+        Ok(self.insert_record(page(tree), order, record)?)
     }
 
     fn delete_record(&mut self, tree: TreeId, order: &[KeyColumn], key: &[ValueRef<'_>]) -> Result<bool> {
-        Ok(self.delete_record(tree, order, key)?)
+        Ok(self.delete_record(page(tree), order, key)?)
     }
 
     fn table_cursor(&self, tree: TreeId) -> FileCursor {
-        FileCursor { place: sqlite::Cursor::table(tree), rowid: 0 }
+        FileCursor { place: sqlite::Cursor::table(page(tree)), rowid: 0 }
     }
 
     fn index_cursor(&self, tree: TreeId, order: Arc<[KeyColumn]>) -> FileCursor {
-        FileCursor { place: sqlite::Cursor::index(tree, order), rowid: 0 }
+        FileCursor { place: sqlite::Cursor::index(page(tree), order), rowid: 0 }
     }
 
     fn first(&mut self, cursor: &mut FileCursor) -> Result<bool> {
@@ -305,7 +310,7 @@ impl Store for sqlite::Database {
     }
 
     fn check(&mut self, orders: &BTreeMap<TreeId, Arc<[KeyColumn]>>) -> Result<Option<String>> {
-        let order = |entry: &sqlite::SchemaEntry| orders.get(&entry.root).map(|order| order.to_vec());
+        let order = |entry: &sqlite::SchemaEntry| orders.get(&entry.root.into()).map(|order| order.to_vec());
         match self.check(&mut { order }) {
             Ok(_) => Ok(None),
             Err(error) if error.is_corrupt() => Ok(Some(error.to_string())),
@@ -315,6 +320,23 @@ impl Store for sqlite::Database {
 
     fn copy_to(&mut self, name: &str) -> Result<()> {
         refused(self.copy_to(Path::new(name)))
+    }
+
+    fn beside(&mut self, name: &str) -> Result<Self> {
+        let opened = match name {
+            "" | MEMORY => self.beside(None),
+            file => self.beside(Some(Path::new(file))),
+        };
+        opened.map_err(|error| match Failure::from(error) {
+            failure if failure.code() == ResultCode::CANT_OPEN => {
+                Failure::new(ResultCode::CANT_OPEN, format!("unable to open database: {name}"))
+            }
+            failure => failure,
+        })
+    }
+
+    fn temporary(&mut self, in_memory: bool) -> Result<Self> {
+        Ok(if in_memory { self.beside(None)? } else { self.temporary()? })
     }
 
     fn vacuum(&mut self) -> Result<()> {

@@ -73,6 +73,7 @@
 
 mod about;
 mod batch;
+mod databases;
 #[cfg(feature = "sqlite")]
 mod file;
 pub(super) mod key;
@@ -85,13 +86,15 @@ use std::sync::Arc;
 use super::failure::{Failure, Result};
 use crate::row::{KeyColumn, ValueRef};
 
+pub(in crate::sql) use databases::{Databases, MAIN, TEMP, local, schema_of, schema_tree, tree_in};
+
 pub use about::{About, Checkpoint, Checkpointed, Journal, Pages, Setting};
 #[cfg(feature = "sqlite")]
 pub use file::FileCursor;
 pub use memory::{Memory, MemoryCursor};
 
-/// The number of a tree.
-pub type TreeId = u32;
+/// The number of a tree. A store's own are below 2³²: above, a connection says which of its databases a tree is of.
+pub type TreeId = u64;
 
 /// The tree of the schema's table.
 pub const SCHEMA: TreeId = 1;
@@ -203,6 +206,21 @@ pub trait Store {
     fn checkpoint(&mut self, kind: Checkpoint) -> Result<Checkpointed> {
         let _ = kind;
         Ok(Checkpointed::NOTHING)
+    }
+    /// Opens another database by the name that `ATTACH` has for it, on the same disks and with the same settings.
+    fn beside(&mut self, name: &str) -> Result<Self>
+    where
+        Self: Sized,
+    {
+        Err(Failure::unsupported(&format!("ATTACH {name} to this store")))
+    }
+    /// Makes a new database that nobody else sees, and that ends with its value: in memory, or where there is more room.
+    fn temporary(&mut self, in_memory: bool) -> Result<Self>
+    where
+        Self: Sized,
+    {
+        let _ = in_memory;
+        Err(Failure::unsupported("temporary tables of this store"))
     }
     /// Takes no more space than it needs, outside of a transaction. The numbers of trees may change.
     fn vacuum(&mut self) -> Result<()> {

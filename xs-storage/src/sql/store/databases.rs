@@ -1,0 +1,457 @@
+//! The databases of one connection as one store: `main`, `temp`, and what was attached.
+//!
+//! A tree's number says which database it is of in its upper half, so that whatever reads and writes trees need not know that
+//! there are several. Each takes part in a transaction from the moment on in which something of it is read or written:
+//!
+//! ```text
+//! BEGIN              nothing is locked
+//! SELECT … main.t    main is read
+//! INSERT … aux.u     aux is written, and has as many savepoints as are open
+//! COMMIT             aux is written for good, and both are let go
+//! ```
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::{Cursor, SCHEMA, Store, TreeId, TreeKind};
+use crate::row::{KeyColumn, ValueRef};
+use crate::sql::failure::{Failure, Result, ResultCode};
+
+/// The place of the database that the connection was opened with.
+pub(in crate::sql) const MAIN: usize = 0;
+/// The place of the one that is the connection's own.
+pub(in crate::sql) const TEMP: usize = 1;
+/// So many can be attached.
+const ATTACHED: usize = 10;
+
+/// A tree of a database by the number that it has there.
+pub(in crate::sql) fn tree_in(schema: usize, tree: TreeId) -> TreeId {
+    (schema as TreeId) << 32 | local(tree)
+}
+
+/// The tree of a database's schema.
+pub(in crate::sql) fn schema_tree(schema: usize) -> TreeId {
+    tree_in(schema, SCHEMA)
+}
+
+/// The database that a tree is of.
+#[inline]
+pub(in crate::sql) fn schema_of(tree: TreeId) -> usize {
+    (tree >> 32) as usize
+}
+
+/// The number that a tree has in its database.
+#[inline]
+pub(in crate::sql) fn local(tree: TreeId) -> TreeId {
+    tree & 0xFFFF_FFFF
+}
+
+/// One of them.
+struct One<S> {
+    store: S,
+    reading: bool,
+    writing: bool,
+    /// The schema that statements are bound to, by its cookie.
+    known: Option<u32>,
+}
+
+impl<S: Store> One<S> {
+    fn new(store: S) -> Self {
+        One { store, reading: false, writing: false, known: None }
+    }
+
+    fn end_read(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.reading) { self.store.end_read() } else { Ok(()) }
+    }
+}
+
+/// All of them.
+pub(in crate::sql) struct Databases<S: Store> {
+    main: One<S>,
+    /// The connection's own, from its first use on.
+    temp: Option<One<S>>,
+    attached: Vec<(Box<str>, One<S>)>,
+    /// Whether what is read stays as it is, from the first look on.
+    reading: bool,
+    /// Whether changes are those of a transaction.
+    writing: bool,
+    /// Open savepoints.
+    savepoints: usize,
+    /// Where the connection's own is, as `PRAGMA temp_store` has it: 2 for memory.
+    temp_store: u8,
+}
+
+fn missing() -> Failure {
+    Failure::internal("a database that is not there")
+}
+
+impl<S: Store> Databases<S> {
+    pub(in crate::sql) fn new(main: S) -> Self {
+        let (main, temp, attached) = (One::new(main), None, Vec::new());
+        Databases { main, temp, attached, reading: false, writing: false, savepoints: 0, temp_store: 0 }
+    }
+
+    /// How many there are.
+    pub(in crate::sql) fn len(&self) -> usize {
+        self.attached.len() + 2
+    }
+
+    /// What one is called.
+    pub(in crate::sql) fn name(&self, schema: usize) -> &str {
+        match schema {
+            MAIN => "main",
+            TEMP => "temp",
+            more => self.attached.get(more - 2).map_or("", |(name, _)| name),
+        }
+    }
+
+    #[inline]
+    fn get(&self, schema: usize) -> Option<&One<S>> {
+        match schema {
+            MAIN => Some(&self.main),
+            TEMP => self.temp.as_ref(),
+            more => self.attached.get(more - 2).map(|(_, one)| one),
+        }
+    }
+
+    #[inline]
+    fn get_mut(&mut self, schema: usize) -> Option<&mut One<S>> {
+        match schema {
+            MAIN => Some(&mut self.main),
+            TEMP => self.temp.as_mut(),
+            more => self.attached.get_mut(more - 2).map(|(_, one)| one),
+        }
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut One<S>> {
+        let rest = self.attached.iter_mut().map(|(_, one)| one);
+        std::iter::once(&mut self.main).chain(&mut self.temp).chain(rest)
+    }
+
+    /// Whether it is there: the connection's own is from its first use on.
+    pub(in crate::sql) fn is_open(&self, schema: usize) -> bool {
+        self.get(schema).is_some()
+    }
+
+    /// Whether something of it is read or written by what goes on.
+    pub(in crate::sql) fn is_used(&self, schema: usize) -> bool {
+        self.get(schema).is_some_and(|one| one.reading || one.writing)
+    }
+
+    #[inline]
+    fn opened(&mut self, schema: usize) -> Result<&mut One<S>> {
+        if schema == TEMP && self.temp.is_none() {
+            self.temp = Some(One::new(self.main.store.temporary(self.temp_store == 2)?));
+        }
+        self.get_mut(schema).ok_or_else(missing)
+    }
+
+    /// One of them as it is: what concerns all of a database.
+    pub(in crate::sql) fn one(&mut self, schema: usize) -> Result<&mut S> {
+        Ok(&mut self.opened(schema)?.store)
+    }
+
+    /// Adds one under a name. It is behind all others.
+    pub(in crate::sql) fn attach(&mut self, name: &str, file: &str) -> Result<()> {
+        if self.attached.len() >= ATTACHED {
+            return Err(Failure::error(format!("too many attached databases - max {ATTACHED}")));
+        }
+        if (0..self.len()).any(|other| self.name(other).eq_ignore_ascii_case(name)) {
+            return Err(Failure::error(format!("database {name} is already in use")));
+        }
+        let store = self.main.store.beside(file)?;
+        self.attached.push((name.into(), One::new(store)));
+        Ok(())
+    }
+
+    /// Lets one go. Those behind it move up.
+    pub(in crate::sql) fn detach(&mut self, schema: usize) {
+        if let Some(at) = schema.checked_sub(2).filter(|at| *at < self.attached.len()) {
+            self.attached.remove(at);
+        }
+    }
+
+    pub(in crate::sql) fn temp_store(&self) -> u8 {
+        self.temp_store
+    }
+
+    /// Moves the connection's own: what is in it is gone.
+    pub(in crate::sql) fn set_temp_store(&mut self, temp_store: u8) {
+        if temp_store != self.temp_store {
+            (self.temp, self.temp_store) = (None, temp_store);
+        }
+    }
+
+    /// Begins to read one, if nobody has.
+    pub(in crate::sql) fn begin_read_of(&mut self, schema: usize) -> Result<()> {
+        match self.get_mut(schema) {
+            Some(one) if !one.reading && !one.writing => {
+                one.store.begin_read()?;
+                one.reading = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins to write to one, if nobody has.
+    pub(in crate::sql) fn begin_of(&mut self, schema: usize, exclusive: bool) -> Result<()> {
+        let savepoints = self.savepoints;
+        let one = self.opened(schema)?;
+        if one.writing {
+            return Ok(());
+        }
+        if exclusive {
+            one.store.begin_exclusive()?
+        } else {
+            one.store.begin()?
+        }
+        one.writing = true;
+        (0..savepoints).try_for_each(|_| one.store.savepoint())
+    }
+
+    /// Looks into one, which is read as long as that takes.
+    pub(in crate::sql) fn looking<T>(&mut self, schema: usize, look: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.is_used(schema) {
+            return look(self);
+        }
+        self.begin_read_of(schema)?;
+        let seen = look(self);
+        self.get_mut(schema).map_or(Ok(()), One::end_read)?;
+        seen
+    }
+
+    /// A number that changes when the schema of one does.
+    pub(in crate::sql) fn cookie(&mut self, schema: usize) -> Result<u32> {
+        self.get_mut(schema).map_or(Ok(0), |one| one.store.schema_cookie())
+    }
+
+    /// What statements are bound to has this cookie.
+    pub(in crate::sql) fn know(&mut self, schema: usize, cookie: u32) {
+        if let Some(one) = self.get_mut(schema) {
+            one.known = Some(cookie);
+        }
+    }
+
+    pub(in crate::sql) fn change_schema_of(&mut self, schema: usize) -> Result<()> {
+        self.writable(schema)?.change_schema()
+    }
+
+    /// Makes an empty tree in one of them.
+    pub(in crate::sql) fn create_tree_in(&mut self, schema: usize, kind: TreeKind) -> Result<TreeId> {
+        Ok(tree_in(schema, self.writable(schema)?.create_tree(kind)?))
+    }
+
+    /// To read from where nobody may have read yet.
+    #[inline]
+    fn readable(&mut self, schema: usize) -> Result<&mut S> {
+        if (self.reading || self.writing) && !self.is_used(schema) {
+            self.join(schema, false)?;
+        }
+        self.one(schema)
+    }
+
+    /// To write to where nobody may have written yet.
+    #[inline]
+    fn writable(&mut self, schema: usize) -> Result<&mut S> {
+        if self.writing && !self.get(schema).is_some_and(|one| one.writing) {
+            self.join(schema, true)?;
+        }
+        self.one(schema)
+    }
+
+    /// In the middle of a statement one more is used. What it is bound to must not have changed before.
+    #[cold]
+    fn join(&mut self, schema: usize, writes: bool) -> Result<()> {
+        let was_used = self.is_used(schema);
+        let one = self.opened(schema)?;
+        let known = one.known.filter(|_| !was_used);
+        match writes {
+            true => self.begin_of(schema, false)?,
+            false => self.begin_read_of(schema)?,
+        }
+        match known {
+            Some(known) if self.cookie(schema)? != known => {
+                Err(Failure::new(ResultCode::SCHEMA, "database schema has changed"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Main, at the end of the connection.
+    pub(in crate::sql) fn into_main(self) -> S {
+        self.main.store
+    }
+
+    /// Cursors are alike in all of them.
+    fn of(&self, tree: TreeId) -> &S {
+        &self.get(schema_of(tree)).unwrap_or(&self.main).store
+    }
+
+    /// Writing has ended, and reading too if nobody asked for it beside.
+    fn end_writing(&mut self) -> Result<()> {
+        (self.writing, self.savepoints) = (false, 0);
+        if self.reading { Ok(()) } else { self.end_reads() }
+    }
+
+    fn end_reads(&mut self) -> Result<()> {
+        self.all().fold(Ok(()), |ended, one| ended.and(one.end_read()))
+    }
+}
+
+/// A place in a tree of one of them.
+pub(in crate::sql) struct Place<C> {
+    schema: usize,
+    place: C,
+}
+
+impl<C: Cursor> Cursor for Place<C> {
+    #[inline]
+    fn rowid(&self) -> i64 {
+        self.place.rowid()
+    }
+
+    #[inline]
+    fn record(&self) -> &[u8] {
+        self.place.record()
+    }
+}
+
+impl<S: Store> Store for Databases<S> {
+    type Cursor = Place<S::Cursor>;
+
+    fn create_tree(&mut self, kind: TreeKind) -> Result<TreeId> {
+        self.create_tree_in(MAIN, kind)
+    }
+
+    fn clear_tree(&mut self, tree: TreeId) -> Result<()> {
+        self.writable(schema_of(tree))?.clear_tree(local(tree))
+    }
+
+    fn drop_tree(&mut self, tree: TreeId) -> Result<()> {
+        self.writable(schema_of(tree))?.drop_tree(local(tree))
+    }
+
+    #[inline]
+    fn insert(&mut self, tree: TreeId, rowid: i64, record: &[u8]) -> Result<bool> {
+        self.writable(schema_of(tree))?.insert(local(tree), rowid, record)
+    }
+
+    #[inline]
+    fn delete(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
+        self.writable(schema_of(tree))?.delete(local(tree), rowid)
+    }
+
+    #[inline]
+    fn insert_record(&mut self, tree: TreeId, order: &[KeyColumn], record: &[u8]) -> Result<bool> {
+        self.writable(schema_of(tree))?.insert_record(local(tree), order, record)
+    }
+
+    #[inline]
+    fn delete_record(&mut self, tree: TreeId, order: &[KeyColumn], key: &[ValueRef<'_>]) -> Result<bool> {
+        self.writable(schema_of(tree))?.delete_record(local(tree), order, key)
+    }
+
+    fn table_cursor(&self, tree: TreeId) -> Self::Cursor {
+        Place { schema: schema_of(tree), place: self.of(tree).table_cursor(local(tree)) }
+    }
+
+    fn index_cursor(&self, tree: TreeId, order: Arc<[KeyColumn]>) -> Self::Cursor {
+        Place { schema: schema_of(tree), place: self.of(tree).index_cursor(local(tree), order) }
+    }
+
+    #[inline]
+    fn first(&mut self, cursor: &mut Self::Cursor) -> Result<bool> {
+        self.readable(cursor.schema)?.first(&mut cursor.place)
+    }
+
+    #[inline]
+    fn last(&mut self, cursor: &mut Self::Cursor) -> Result<bool> {
+        self.readable(cursor.schema)?.last(&mut cursor.place)
+    }
+
+    #[inline]
+    fn next(&mut self, cursor: &mut Self::Cursor) -> Result<bool> {
+        self.opened(cursor.schema)?.store.next(&mut cursor.place)
+    }
+
+    #[inline]
+    fn previous(&mut self, cursor: &mut Self::Cursor) -> Result<bool> {
+        self.opened(cursor.schema)?.store.previous(&mut cursor.place)
+    }
+
+    #[inline]
+    fn seek(&mut self, cursor: &mut Self::Cursor, rowid: i64) -> Result<Option<Ordering>> {
+        self.readable(cursor.schema)?.seek(&mut cursor.place, rowid)
+    }
+
+    #[inline]
+    fn seek_columns(&mut self, cursor: &mut Self::Cursor, columns: &[ValueRef<'_>]) -> Result<Option<Ordering>> {
+        self.readable(cursor.schema)?.seek_columns(&mut cursor.place, columns)
+    }
+
+    #[inline]
+    fn seek_behind(&mut self, cursor: &mut Self::Cursor, columns: &[ValueRef<'_>]) -> Result<bool> {
+        self.readable(cursor.schema)?.seek_behind(&mut cursor.place, columns)
+    }
+
+    #[inline]
+    fn load(&mut self, cursor: &mut Self::Cursor) -> Result<()> {
+        self.opened(cursor.schema)?.store.load(&mut cursor.place)
+    }
+
+    fn begin_read(&mut self) -> Result<()> {
+        self.reading = true;
+        Ok(())
+    }
+
+    fn end_read(&mut self) -> Result<()> {
+        self.reading = false;
+        if self.writing { Ok(()) } else { self.end_reads() }
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.writing = true;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        for one in self.all().filter(|one| one.writing) {
+            one.store.commit()?;
+            one.writing = false;
+        }
+        self.end_writing()
+    }
+
+    fn roll_back(&mut self) -> Result<()> {
+        let mut undone = Ok(());
+        for one in self.all().filter(|one| one.writing) {
+            one.writing = false;
+            undone = undone.and(one.store.roll_back());
+        }
+        undone.and(self.end_writing())
+    }
+
+    fn savepoint(&mut self) -> Result<()> {
+        self.savepoints += 1;
+        self.all().filter(|one| one.writing).try_for_each(|one| one.store.savepoint())
+    }
+
+    fn roll_back_to(&mut self, depth: usize) -> Result<()> {
+        self.savepoints = self.savepoints.min(depth + 1);
+        self.all().filter(|one| one.writing).try_for_each(|one| one.store.roll_back_to(depth))
+    }
+
+    fn release(&mut self, depth: usize) -> Result<()> {
+        self.savepoints = self.savepoints.min(depth);
+        self.all().filter(|one| one.writing).try_for_each(|one| one.store.release(depth))
+    }
+
+    fn schema_cookie(&mut self) -> Result<u32> {
+        self.cookie(MAIN)
+    }
+
+    fn change_schema(&mut self) -> Result<()> {
+        self.change_schema_of(MAIN)
+    }
+}
