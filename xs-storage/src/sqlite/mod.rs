@@ -171,6 +171,7 @@ mod payload;
 mod savepoint;
 mod schema;
 mod sharing;
+mod super_journal;
 mod synchronous;
 mod transaction;
 mod tree;

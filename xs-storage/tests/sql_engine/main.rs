@@ -14,4 +14,5 @@ mod plans;
 mod refused;
 mod sequence;
 mod statements;
+mod together;
 mod transcripts;

@@ -7,7 +7,7 @@
 use super::program::Uses;
 use crate::sql::ast::{Begin, Conflict, Ident};
 use crate::sql::connection::Db;
-use crate::sql::failure::{Failure, Result};
+use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::Store;
 
 pub(super) fn begin_store<S: Store>(session: &Db<S>) -> Result<()> {
@@ -57,8 +57,11 @@ pub(super) fn writing<S: Store, T>(session: &Db<S>, act: impl FnOnce() -> Result
 fn commit_store<S: Store>(session: &Db<S>) -> Result<()> {
     if session.writing.get() {
         let committed = session.store.borrow_mut().commit();
-        if committed.is_err() && !session.in_transaction.get() {
-            roll_back(session)?;
+        if let Err(failure) = &committed {
+            // Who is in the way now may not be later; of a disk that fails nothing better is to be expected.
+            if !session.in_transaction.get() || failure.code().class() != ResultCode::BUSY {
+                roll_back(session)?;
+            }
         }
         committed?;
         session.writing.set(false);

@@ -11,6 +11,7 @@
 //! ```
 
 use std::cmp::Ordering;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Cursor, SCHEMA, Store, TreeId, TreeKind};
@@ -58,6 +59,12 @@ struct One<S> {
 impl<S: Store> One<S> {
     fn new(store: S) -> Self {
         One { store, reading: false, writing: false, known: None }
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.store.commit()?;
+        self.writing = false;
+        Ok(())
     }
 
     fn end_read(&mut self) -> Result<()> {
@@ -288,6 +295,42 @@ impl<S: Store> Databases<S> {
         &self.get(schema_of(tree)).unwrap_or(&self.main).store
     }
 
+    /// Commits what several have changed. Those without a journal on a disk do it one by one, before the moment of the others.
+    fn commit_several(&mut self) -> Result<()> {
+        self.all().filter(|one| one.writing).try_for_each(|one| one.store.lock_to_commit())?;
+        let journals: Vec<_> = self.all().filter(|one| one.writing).filter_map(|one| one.store.journal()).collect();
+        let name = match journals.len() {
+            0 | 1 => None,
+            _ => self.main.store.begin_super_journal(&journals)?,
+        };
+        if let Err(failure) = self.prepare_several(name.as_deref()) {
+            // Once all journals have ended, nobody asks for it.
+            if let (Ok(()), Some(name)) = (self.roll_back(), name) {
+                self.main.store.end_super_journal(&name)?;
+            }
+            return Err(failure);
+        }
+        match name {
+            None => self.all().filter(|one| one.writing).try_for_each(One::commit)?,
+            Some(name) => {
+                self.main.store.end_super_journal(&name)?;
+                // It is done. Whoever can't end its journal now says so when it is used next.
+                self.all().filter(|one| one.writing).for_each(|one| drop(one.commit()));
+                self.all().for_each(|one| one.writing = false);
+            }
+        }
+        self.end_writing()
+    }
+
+    fn prepare_several(&mut self, super_journal: Option<&Path>) -> Result<()> {
+        for one in self.all().filter(|one| one.writing) {
+            let name = super_journal.filter(|_| one.store.journal().is_some());
+            one.store.prepare_commit(name)?;
+        }
+        let mut others = self.all().filter(|one| one.writing && one.store.journal().is_none());
+        others.try_for_each(One::commit)
+    }
+
     /// Writing has ended, and reading too if nobody asked for it beside.
     fn end_writing(&mut self) -> Result<()> {
         (self.writing, self.savepoints) = (false, 0);
@@ -415,11 +458,12 @@ impl<S: Store> Store for Databases<S> {
         Ok(())
     }
 
+    /// All or nothing: where several have journals on disks, a super-journal holds them together.
     fn commit(&mut self) -> Result<()> {
-        for one in self.all().filter(|one| one.writing) {
-            one.store.commit()?;
-            one.writing = false;
+        if self.all().filter(|one| one.writing).count() > 1 {
+            return self.commit_several();
         }
+        self.all().filter(|one| one.writing).try_for_each(One::commit)?;
         self.end_writing()
     }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -231,6 +231,27 @@ impl Store for sqlite::Database {
 
     fn commit(&mut self) -> Result<()> {
         Ok(self.commit()?)
+    }
+
+    fn journal(&self) -> Option<PathBuf> {
+        self.journal().filter(|_| !is_nameless(self))
+    }
+
+    fn begin_super_journal(&mut self, journals: &[PathBuf]) -> Result<Option<PathBuf>> {
+        // As in SQLite: without a name there is no place for it.
+        if is_nameless(self) { Ok(None) } else { Ok(Some(self.begin_super_journal(journals)?)) }
+    }
+
+    fn end_super_journal(&mut self, name: &Path) -> Result<()> {
+        Ok(self.end_super_journal(name)?)
+    }
+
+    fn lock_to_commit(&mut self) -> Result<()> {
+        Ok(self.lock_to_commit()?)
+    }
+
+    fn prepare_commit(&mut self, super_journal: Option<&Path>) -> Result<()> {
+        Ok(self.prepare_commit(super_journal)?)
     }
 
     fn roll_back(&mut self) -> Result<()> {

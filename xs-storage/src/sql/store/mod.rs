@@ -81,6 +81,7 @@ mod memory;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::{Failure, Result};
@@ -174,6 +175,29 @@ pub trait Store {
     }
     /// Makes everything since [`Store::begin`] last.
     fn commit(&mut self) -> Result<()>;
+    /// The file that undoes the transaction after a crash, if there is one that has to be told of others that are part of it.
+    fn journal(&self) -> Option<PathBuf> {
+        None
+    }
+    /// Makes the file that several journals have in common, if this store is where it can be. Whoever removes it has committed.
+    fn begin_super_journal(&mut self, journals: &[PathBuf]) -> Result<Option<PathBuf>> {
+        let _ = journals;
+        Ok(None)
+    }
+    /// Removes it.
+    fn end_super_journal(&mut self, name: &Path) -> Result<()> {
+        let _ = name;
+        Err(Failure::internal("the super-journal of a store that has none"))
+    }
+    /// Before a commit of several stores: waits until nobody is in the way. What fails here changes nothing.
+    fn lock_to_commit(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// Behind that: does all of [`Store::commit`] but its last step. What fails here can only be rolled back.
+    fn prepare_commit(&mut self, super_journal: Option<&Path>) -> Result<()> {
+        let _ = super_journal;
+        Ok(())
+    }
     /// Undoes everything since [`Store::begin`].
     fn roll_back(&mut self) -> Result<()>;
     /// Opens a savepoint within a transaction, one deeper than the last.
