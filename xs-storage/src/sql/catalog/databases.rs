@@ -26,10 +26,13 @@ impl Catalog {
         let mut catalog = Catalog { all, temporary: BTreeMap::new() };
         let mut temporary: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for trigger in catalog.of(TEMP).triggers.values().flatten() {
-            let Some(on) = before.and_then(|before| catalog.known(before, trigger)).or_else(|| catalog.on(trigger))
-            else {
-                continue;
+            let same = |other: &Arc<Trigger>| other.sql == trigger.sql;
+            // One whose table has gone with its database waits for nothing.
+            let on = match before.filter(|before| before.of(TEMP).triggers.values().flatten().any(same)) {
+                Some(before) => catalog.known(before, trigger),
+                None => catalog.on(trigger),
             };
+            let Some(on) = on else { continue };
             let trigger = Trigger { on, ..Trigger::clone(trigger) };
             let key = (on, folded(&trigger.create.table.name.text));
             temporary.entry(key).or_default().push(Arc::new(trigger));
@@ -48,7 +51,7 @@ impl Catalog {
         let same = |other: &&Arc<Trigger>| other.sql == trigger.sql;
         let known = before.temporary.values().flatten().find(same)?;
         let schema = &before.of(known.on).name;
-        let on = self.all.iter().position(|other| other.name == *schema)?;
+        let on = self.all.iter().position(|other| !other.is_gone && other.name == *schema)?;
         self.of(on).relation(&trigger.create.table.name.text).map(|_| on)
     }
 
@@ -65,7 +68,7 @@ impl Catalog {
 
     /// The place of a database by its name.
     pub(in crate::sql) fn number(&self, name: &Ident) -> Option<usize> {
-        self.all.iter().position(|schema| name.is(&schema.name))
+        self.all.iter().position(|schema| !schema.is_gone && name.is(&schema.name))
     }
 
     /// Those where something is looked for: one, or all in their order.

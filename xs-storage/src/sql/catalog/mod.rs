@@ -69,6 +69,8 @@ pub(in crate::sql) struct Schema {
     /// What the database is called, and its place among all.
     pub(in crate::sql) name: Box<str>,
     pub(in crate::sql) number: usize,
+    /// That the database was here, and is no more.
+    pub(in crate::sql) is_gone: bool,
     relations: BTreeMap<String, Relation>,
     /// Indexes, with the table that each is on.
     indexes: BTreeMap<String, String>,

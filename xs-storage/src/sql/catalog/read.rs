@@ -74,6 +74,7 @@ pub(in crate::sql) fn read<S: Store>(store: &mut Databases<S>, number: usize) ->
         catalog.relations.insert(name.to_owned(), Relation::Table(own.clone()));
     }
     if !store.is_open(number) {
+        catalog.is_gone = number != TEMP;
         return Ok(catalog);
     }
     catalog.cookie = store.cookie(number)?;

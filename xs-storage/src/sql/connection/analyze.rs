@@ -20,7 +20,7 @@ enum Wanted<'a> {
 /// Counts what a name means: a database, a table, an index; without a name all but `temp`.
 pub(super) fn analyze<S: Store>(session: &Db<S>, catalog: &Catalog, name: Option<&QualifiedName>) -> Result<()> {
     let Some(name) = name else {
-        let mut all = catalog.all().iter().filter(|schema| schema.number != TEMP);
+        let mut all = catalog.all().iter().filter(|schema| schema.number != TEMP && !schema.is_gone);
         return all.try_for_each(|schema| one(session, schema, &Wanted::All));
     };
     if let (None, Some(number)) = (&name.schema, catalog.number(&name.name)) {

@@ -51,8 +51,8 @@ impl<S: Store> Program<Databases<S>> {
         {
             pragma.check(session.in_transaction.get())?;
             let uses = match pragma.writes() {
-                true => Uses { reads: 0, writes: bit(pragma.database()) },
-                false => Uses { reads: bit(pragma.database()), writes: 0 },
+                true => Uses { reads: 0, writes: pragma.databases() },
+                false => Uses { reads: pragma.databases(), writes: 0 },
             };
             return Ok(Bound { program: Program::Pragma(pragma, Rows::new()), parameters: none, uses });
         }

@@ -231,6 +231,11 @@ pub(super) fn create_index<S: Store>(
 ) -> Result<()> {
     let number = index_place(catalog, create)?;
     let schema = catalog.of(number);
+    if let (TEMP, Some(Relation::Table(table))) = (number, catalog.relation(None, &create.table.text))
+        && table.schema != TEMP
+    {
+        return Err(Failure::error(format!("cannot create a TEMP index on non-TEMP table \"{}\"", table.name)));
+    }
     let name = check_reserved(&create.name.name)?;
     let table = match schema.relation(&create.table.text) {
         Some(Relation::Table(table)) if is_internal(table) => {

@@ -134,8 +134,14 @@ impl<'c, S: Store> Statement<'c, S> {
                 (None, true)
             }
         };
+        let written = session.store.borrow().written();
+        let is_of_the_schema = matches!(self.bound.as_ref().map(|bound| &bound.program), Some(Program::Other(_)));
         let number = match self.run(params) {
             Err(failure) if writes => {
+                // SQLite knows what is wrong with a statement of the schema before it locks anything.
+                if is_of_the_schema && session.in_transaction.get() {
+                    session.store.borrow_mut().write_only(written)?;
+                }
                 transaction::give_up(session)?;
                 return Err(failure);
             }

@@ -76,16 +76,16 @@ pub(super) fn give_up<S: Store>(session: &Db<S>) -> Result<()> {
 }
 
 pub(super) fn begin<S: Store>(session: &Db<S>, kind: Option<Begin>) -> Result<()> {
-    if session.in_transaction.get() {
-        return Err(Failure::error("cannot start a transaction within a transaction"));
-    }
     if let Some(kind @ (Begin::Immediate | Begin::Exclusive)) = kind {
         begin_store(session)?;
         let all = 0..session.store.borrow().len();
         if let Err(failure) = all.into_iter().try_for_each(|schema| begin_of(session, schema, kind)) {
-            roll_back(session)?;
+            give_up(session)?;
             return Err(failure);
         }
+    }
+    if session.in_transaction.get() {
+        return Err(Failure::error("cannot start a transaction within a transaction"));
     }
     session.in_transaction.set(true);
     Ok(())

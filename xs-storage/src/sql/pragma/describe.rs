@@ -98,8 +98,11 @@ impl<S: Store> Place<'_, S> {
     pub(super) fn table_list(&self, name: Option<&str>) -> Result<Rows> {
         let wanted = |of: &str| name.is_none_or(|name| name.eq_ignore_ascii_case(of));
         let mut list = Vec::new();
-        for schema in
-            self.catalog.all().iter().filter(|schema| self.within.is_none_or(|within| within == schema.number))
+        for schema in self
+            .catalog
+            .all()
+            .iter()
+            .filter(|schema| !schema.is_gone && self.within.is_none_or(|within| within == schema.number))
         {
             let line = |name: &str, kind: &str, columns: usize, without_rowid: bool, strict: bool| {
                 let flags = [i64::from(without_rowid).into(), i64::from(strict).into()];

@@ -184,6 +184,14 @@ impl Pragma {
         Failure::unsupported(&format!("PRAGMA {}{value}", self.name))
     }
 
+    /// The databases that it reads from its beginning on, a bit for each.
+    pub(in crate::sql) fn databases(&self) -> u16 {
+        match (self.kind, self.schema) {
+            (Kind::Check { .. }, None) => u16::MAX,
+            _ => 1 << self.database(),
+        }
+    }
+
     /// The database that it is about: `main`, where it says none.
     pub(in crate::sql) fn database(&self) -> usize {
         self.schema.unwrap_or(MAIN)

@@ -232,7 +232,9 @@ fn databases<S: Store>(all: &mut Databases<S>) -> Result<Rows> {
             continue;
         }
         let file = all.one(schema)?.about()?.file.filter(|_| schema != TEMP).unwrap_or_default();
-        list.push(vec![(schema as i64).into(), all.name(schema).into(), file.into()]);
+        // What has gone is not counted.
+        let gone = (TEMP + 1..schema).filter(|before| !all.is_open(*before)).count();
+        list.push(vec![((schema - gone) as i64).into(), all.name(schema).into(), file.into()]);
     }
     Ok(list)
 }

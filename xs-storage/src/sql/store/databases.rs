@@ -24,6 +24,8 @@ pub(in crate::sql) const MAIN: usize = 0;
 pub(in crate::sql) const TEMP: usize = 1;
 /// So many can be attached.
 const ATTACHED: usize = 10;
+/// And so many places are there for them: sets of databases are numbers of sixteen bits.
+const PLACES: usize = 14;
 
 /// A tree of a database by the number that it has there.
 pub(in crate::sql) fn tree_in(schema: usize, tree: TreeId) -> TreeId {
@@ -77,7 +79,8 @@ pub(in crate::sql) struct Databases<S: Store> {
     main: One<S>,
     /// The connection's own, from its first use on.
     temp: Option<One<S>>,
-    attached: Vec<(Box<str>, One<S>)>,
+    /// What was attached. None in the place of what was detached while others behind it were in use.
+    attached: Vec<Option<(Box<str>, One<S>)>>,
     /// Whether what is read stays as it is, from the first look on.
     reading: bool,
     /// Whether changes are those of a transaction.
@@ -98,7 +101,7 @@ impl<S: Store> Databases<S> {
         Databases { main, temp, attached, reading: false, writing: false, savepoints: 0, temp_store: 0 }
     }
 
-    /// How many there are.
+    /// How many places there are.
     pub(in crate::sql) fn len(&self) -> usize {
         self.attached.len() + 2
     }
@@ -108,7 +111,7 @@ impl<S: Store> Databases<S> {
         match schema {
             MAIN => "main",
             TEMP => "temp",
-            more => self.attached.get(more - 2).map_or("", |(name, _)| name),
+            more => self.attached.get(more - 2).and_then(Option::as_ref).map_or("", |(name, _)| name),
         }
     }
 
@@ -117,7 +120,7 @@ impl<S: Store> Databases<S> {
         match schema {
             MAIN => Some(&self.main),
             TEMP => self.temp.as_ref(),
-            more => self.attached.get(more - 2).map(|(_, one)| one),
+            more => self.attached.get(more - 2).and_then(Option::as_ref).map(|(_, one)| one),
         }
     }
 
@@ -126,12 +129,12 @@ impl<S: Store> Databases<S> {
         match schema {
             MAIN => Some(&mut self.main),
             TEMP => self.temp.as_mut(),
-            more => self.attached.get_mut(more - 2).map(|(_, one)| one),
+            more => self.attached.get_mut(more - 2).and_then(Option::as_mut).map(|(_, one)| one),
         }
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut One<S>> {
-        let rest = self.attached.iter_mut().map(|(_, one)| one);
+        let rest = self.attached.iter_mut().flatten().map(|(_, one)| one);
         std::iter::once(&mut self.main).chain(&mut self.temp).chain(rest)
     }
 
@@ -160,21 +163,31 @@ impl<S: Store> Databases<S> {
 
     /// Adds one under a name. It is behind all others.
     pub(in crate::sql) fn attach(&mut self, name: &str, file: &str) -> Result<()> {
-        if self.attached.len() >= ATTACHED {
+        self.close_ranks();
+        if self.attached.iter().flatten().count() >= ATTACHED || self.attached.len() >= PLACES {
             return Err(Failure::error(format!("too many attached databases - max {ATTACHED}")));
         }
-        if (0..self.len()).any(|other| self.name(other).eq_ignore_ascii_case(name)) {
+        let is_taken = |other| (self.is_open(other) || other == TEMP) && self.name(other).eq_ignore_ascii_case(name);
+        if (0..self.len()).any(is_taken) {
             return Err(Failure::error(format!("database {name} is already in use")));
         }
         let store = self.main.store.beside(file)?;
-        self.attached.push((name.into(), One::new(store)));
+        self.attached.push(Some((name.into(), One::new(store))));
         Ok(())
     }
 
-    /// Lets one go. Those behind it move up.
+    /// Lets one go.
     pub(in crate::sql) fn detach(&mut self, schema: usize) {
-        if let Some(at) = schema.checked_sub(2).filter(|at| *at < self.attached.len()) {
-            self.attached.remove(at);
+        if let Some(place) = schema.checked_sub(2).and_then(|at| self.attached.get_mut(at)) {
+            *place = None;
+        }
+        self.close_ranks();
+    }
+
+    /// Those behind what has gone move up, unless somebody knows their places.
+    fn close_ranks(&mut self) {
+        if !self.all().any(|one| one.reading || one.writing) {
+            self.attached.retain(Option::is_some);
         }
     }
 
@@ -215,6 +228,26 @@ impl<S: Store> Databases<S> {
         }
         one.writing = true;
         (0..savepoints).try_for_each(|_| one.store.savepoint())
+    }
+
+    /// The databases that a transaction writes to, a bit for each.
+    pub(in crate::sql) fn written(&self) -> u16 {
+        let written = |schema: &usize| self.get(*schema).is_some_and(|one| one.writing);
+        (0..self.len()).filter(written).map(|schema| 1 << schema).sum()
+    }
+
+    /// Takes back that others than these are written: what began them has failed and left nothing.
+    pub(in crate::sql) fn write_only(&mut self, written: u16) -> Result<()> {
+        for schema in 0..self.len() {
+            match self.get_mut(schema) {
+                Some(one) if one.writing && written >> schema & 1 == 0 => {
+                    one.writing = false;
+                    one.store.roll_back()?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Looks into one, which is read as long as that takes.
