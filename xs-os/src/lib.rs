@@ -15,12 +15,20 @@
 //! 9. `pool` (feature `pool`): the cores as an argument; a work-stealing pool of threads.
 //! 10. `sim` (feature `sim`): all of it at once, for many nodes and the links between them, from one seed.
 //! 11. `sched` (feature `sched`): who runs next, by eight schedulers, Go's among them.
-// Only what maps memory (`vfs/shared.rs`) and what runs borrowed jobs (`pool`) may ask for leave.
+//! 12. `timer` (feature `timer`): a wheel of timeouts, most of which never fire.
+//! 13. `executor` (feature `executor`): futures on one thread, over epoll, io_uring or virtual time.
+//! 14. `capture` (feature `capture`): which packets are wanted; tcpdump's filters, and the machine that runs them.
+// Only what maps memory (`vfs/shared.rs`), what lends it to the kernel (`executor/uring/ring.rs`) and what runs borrowed jobs
+// (`pool`) may ask for leave.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "capture")]
+pub mod capture;
 pub mod clock;
 #[cfg(feature = "descriptors")]
 pub mod descriptors;
+#[cfg(feature = "executor")]
+pub mod executor;
 pub mod jobs;
 #[cfg(feature = "pool")]
 pub mod pool;
@@ -31,6 +39,8 @@ pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod sync;
+#[cfg(feature = "timer")]
+pub mod timer;
 pub mod vfs;
 
 #[cfg(feature = "ticks")]

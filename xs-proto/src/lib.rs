@@ -14,18 +14,30 @@
 //! 6. [`kafka`] (feature `kafka`): Kafka's messages in all their versions, and its record batches; the codec to read when a
 //!    protocol has been growing for ten years.
 //! 7. [`proxy_protocol`] (feature `proxy-protocol`): the header with which a proxy says for whom it connects.
+//! 8. [`ip`] (feature `ip`): packets, from Ethernet to TCP, and what they were cut from.
+//! 9. [`dns`] (feature `dns`): messages of the domain name system, over UDP and TCP.
+//! 10. [`client_hello`] (feature `client-hello`): the first message of TLS, which says for whom it is.
+//! 11. [`pcap`] (feature `pcap`): files of captured packets, pcap and pcapng.
 //!
 //! Every protocol stands behind a feature of its own, and none is on by default. The feature `tokio-util` adds
 //! `codec::Framing`, which makes any codec here one of tokio's.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "client-hello")]
+pub mod client_hello;
 pub mod codec;
+#[cfg(feature = "dns")]
+pub mod dns;
 #[cfg(feature = "http1")]
 pub mod http1;
+#[cfg(feature = "ip")]
+pub mod ip;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod machine;
 pub mod out;
+#[cfg(feature = "pcap")]
+pub mod pcap;
 #[cfg(feature = "proxy-protocol")]
 pub mod proxy_protocol;
 #[cfg(feature = "resp")]

@@ -7,7 +7,7 @@ use tower::{Layer, service_fn};
 use xs_net::bulkhead::{BulkheadLayer, BulkheadOptions};
 use xs_net::limit::adaptive::{AdaptiveLayer, Aimd, AimdOptions, Gradient, GradientOptions};
 use xs_net::limit::{
-    AtomicGcra, ConcurrencyLayer, Gcra, Keyed, Limiter, Rate, RateLimitLayer, SlidingCounter, TokenBucket,
+    AtomicGcra, AtomicWindow, ConcurrencyLayer, Gcra, Keyed, Limiter, Rate, RateLimitLayer, SlidingCounter, TokenBucket,
 };
 
 use super::{Case, echo, timers};
@@ -66,6 +66,11 @@ pub(super) fn cases() -> Vec<Case> {
         let limit = AtomicGcra::new(endless(), 1_000_000_000, timer.nanos()).expect("a rate");
         let layer = RateLimitLayer::new(limit, &timer);
         let subject = ["RateLimitLayer<AtomicGcra>", "RateLimitLayer<AtomicGcra> by ticks"][by];
+        cases.push(Case::service(RATE, subject, true, layer.layer(service_fn(echo))));
+    }
+    for (timer, by) in timers() {
+        let layer = RateLimitLayer::new(AtomicWindow::new(endless()), &timer);
+        let subject = ["RateLimitLayer<AtomicWindow>", "RateLimitLayer<AtomicWindow> by ticks"][by];
         cases.push(Case::service(RATE, subject, true, layer.layer(service_fn(echo))));
     }
     let [(timer, _), _] = timers();

@@ -2,13 +2,14 @@
 //!
 //! What is compared does not always do the same, and the numbers are to be read with that:
 //!
-//! - *Clocks.* governor counts the processor's ticks unless told otherwise; ours asks the clock that it was given. Each stands
-//!   here with both kinds: `by ticks` belongs beside `by ticks`, and the others ask the system.
+//! - *Clocks.* governor counts the processor's ticks unless told otherwise; ours asks the clock that it was given, and
+//!   `Timer::default` is ticks, too, as this is built. Each stands here with both kinds: `by ticks` belongs beside `by ticks`, and
+//!   the others ask the system.
 //! - *A Limiter* can be of any policy and be changed while it is in use, for which it has a lock: two exchanges where governor
 //!   has one.
 //! - *tower's rate limit* belongs to one clone, so it is a plain number; ours is one limit for all clones, which is an atomic
 //!   exchange more. tower's also counts in windows, and says nothing of when to come again. It asks the system's clock, and no
-//!   other.
+//!   other. `AtomicWindow` counts in windows as well, and asks for the time when a window is used up.
 //! - *tower's concurrency limit* waits for a place in `poll_ready` and so takes it before there is a call; `ConcurrencyLayer`
 //!   refuses, `BulkheadLayer` waits as tower's does and bounds how many and how long.
 //! - *An adaptive limit* times each call and learns from it, as tower-resilience's do; tower's is fixed, and stands beside them to

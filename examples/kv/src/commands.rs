@@ -5,7 +5,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use xs_kv::{FileReader, FileWriter, Machine, Store};
-use xs_os::vfs::{Open, VfsExt, parent};
+use xs_os::vfs::{Open, parent};
 use xs_storage::Error;
 use xs_storage::dump;
 use xs_storage::engine::{Engine, KeyRange, WriteBatch};

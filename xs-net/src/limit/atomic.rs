@@ -81,29 +81,26 @@ impl Limit for AtomicGcra {
         }
         let now = now.since(self.origin).saturating_mul(TICKS);
         let step = self.unit.saturating_mul(cost);
-        let latest = now.saturating_add(self.tolerance);
+        let slack = self.tolerance.saturating_sub(step);
+        let patience = nanos_of(patience);
         let mut tat = self.tat.load(Ordering::Relaxed);
         loop {
-            let after = tat.max(now).saturating_add(step);
-            let wait =
-                if after <= latest && after < u64::MAX { Duration::ZERO } else { wait(after, latest, patience)? };
+            // A word that is full stays full.
+            let Some(after) = tat.max(now).checked_add(step) else {
+                return Err(Denied::Busy { retry_after_nanos: LONGEST });
+            };
+            // From when on it passes: known from the word alone, and so before the clock has answered.
+            let due = tat.saturating_sub(slack);
+            let wait = if now >= due { 0 } else { (due - now).div_ceil(TICKS) };
+            if wait > patience {
+                return Err(Denied::Busy { retry_after_nanos: wait - patience });
+            }
             match self.tat.compare_exchange_weak(tat, after, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(wait),
+                Ok(_) => return Ok(Duration::from_nanos(wait)),
                 Err(present) => tat = present,
             }
         }
     }
-}
-
-/// How long to wait where `after` is too late to pass at once.
-#[inline]
-fn wait(after: u64, latest: u64, patience: Duration) -> Result<Duration, Denied> {
-    let (wait, patience) = (after.saturating_sub(latest).div_ceil(TICKS), nanos_of(patience));
-    if wait <= patience && after < u64::MAX {
-        return Ok(Duration::from_nanos(wait));
-    }
-    // A word that is full stays full.
-    Err(Denied::Busy { retry_after_nanos: if after == u64::MAX { LONGEST } else { wait - patience } })
 }
 
 #[cfg(all(test, xs_loom))]

@@ -147,6 +147,7 @@ impl<S, L, F, M: Clone> Layer<S> for RateLimitLayer<L, F, M> {
 }
 
 impl<L, F> Handle<L, F> {
+    #[inline]
     fn reserve<R>(&self, request: &R, patience: Duration) -> Result<Duration, Denied>
     where
         F: Charge<R>,
@@ -154,7 +155,7 @@ impl<L, F> Handle<L, F> {
     {
         let Shared { limit, charge, timer } = &*self.shared;
         let (key, cost) = charge.charge(request);
-        limit.reserve(&key, timer.nanos(), cost, patience).inspect_err(|denied| self.refused(denied))
+        limit.reserve_by(&key, timer, cost, patience).inspect_err(|denied| self.refused(denied))
     }
 
     #[cold]

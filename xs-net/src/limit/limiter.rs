@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use xs_os::Nanos;
 
 use super::{Denied, Policy};
+use crate::Timer;
 
 /// A limit that is asked from many threads, for each key apart; `()` is the key of limits that know only one.
 pub trait Limit<K: ?Sized = ()> {
@@ -18,11 +19,26 @@ pub trait Limit<K: ?Sized = ()> {
     ///
     /// [`Denied`], and nothing was taken.
     fn reserve(&self, key: &K, now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied>;
+
+    /// The same, at the moment that `timer` says: a limit that knows its answer without the time does not ask for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], and nothing was taken.
+    #[inline]
+    fn reserve_by(&self, key: &K, timer: &Timer, cost: u64, patience: Duration) -> Result<Duration, Denied> {
+        self.reserve(key, timer.nanos(), cost, patience)
+    }
 }
 
 impl<K: ?Sized, L: Limit<K> + ?Sized> Limit<K> for Arc<L> {
     fn reserve(&self, key: &K, now: Nanos, cost: u64, patience: Duration) -> Result<Duration, Denied> {
         (**self).reserve(key, now, cost, patience)
+    }
+
+    #[inline]
+    fn reserve_by(&self, key: &K, timer: &Timer, cost: u64, patience: Duration) -> Result<Duration, Denied> {
+        (**self).reserve_by(key, timer, cost, patience)
     }
 }
 

@@ -10,7 +10,7 @@ use xs_os::{Clock, Nanos, VirtualClock};
 use super::*;
 
 /// What passed: when, in nanoseconds from the start, and how much.
-type History = Vec<(u64, u64)>;
+pub(super) type History = Vec<(u64, u64)>;
 
 fn sum(history: &[(u64, u64)], keep: impl Fn(u64) -> bool) -> u64 {
     history.iter().filter(|(at, _)| keep(*at)).map(|(_, cost)| cost).sum()
@@ -62,31 +62,46 @@ fn sliding_counter(rate: Rate, history: &History, now: u64, cost: u64) -> bool {
 }
 
 /// A step of a trace: the pause before it, the cost, the patience.
-type Step = (u64, u64, u64);
+pub(super) type Step = (u64, u64, u64);
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let pause = prop_oneof![4 => 0_u64..8, 1 => 0_u64..200];
     let patience = prop_oneof![2 => Just(0_u64), 2 => 0_u64..40];
     vec((pause, 0_u64..8, patience), 1..60)
 }
 
-fn rates() -> impl Strategy<Value = Rate> {
+pub(super) fn rates() -> impl Strategy<Value = Rate> {
     (1_u64..9, 1_u64..40).prop_map(|(amount, period)| Rate::new(amount, Duration::from_nanos(period)).unwrap())
 }
 
-/// Replays a trace on the policy and on the model of what may pass, which is asked for every nanosecond until it says
-/// yes, and returns what passed.
+/// Replays a trace on the policy and on the model of what may pass, and returns what passed.
 fn replay<P: Policy>(policy: &P, steps: &[Step], passes: impl Fn(&History, u64, u64) -> bool) -> History {
+    let mut state = P::State::default();
+    let ask = |at, cost, patience| {
+        let answer = policy.reserve(&mut state, at, cost, patience);
+        fresh_is_fresh(policy, &state, at);
+        answer
+    };
+    follow(policy.capacity(), steps, ask, passes)
+}
+
+/// Asks what is asked in a trace, beside a model of what may pass that is asked for every nanosecond until it says yes, and
+/// returns what passed.
+pub(super) fn follow(
+    capacity: u64,
+    steps: &[Step],
+    mut ask: impl FnMut(Nanos, u64, Duration) -> Result<Duration, Denied>,
+    passes: impl Fn(&History, u64, u64) -> bool,
+) -> History {
     let start = VirtualClock::new().nanos();
-    let (mut state, mut history, mut now) = (P::State::default(), History::new(), 0);
+    let (mut history, mut now) = (History::new(), 0);
     for &(pause, cost, patience) in steps {
         now += pause;
-        let at = start + Duration::from_nanos(now);
-        let answer = policy.reserve(&mut state, at, cost, Duration::from_nanos(patience));
+        let answer = ask(start + Duration::from_nanos(now), cost, Duration::from_nanos(patience));
         if cost == 0 {
             assert_eq!(answer, Ok(Duration::ZERO));
-        } else if cost > policy.capacity() {
-            assert_eq!(answer, Err(Denied::TooLarge { cost, capacity: policy.capacity() }));
+        } else if cost > capacity {
+            assert_eq!(answer, Err(Denied::TooLarge { cost, capacity }));
         } else {
             let first = history.last().map_or(now, |(last, _)| now.max(*last));
             let moment = (first..).find(|moment| passes(&history, *moment, cost)).unwrap();
@@ -99,7 +114,6 @@ fn replay<P: Policy>(policy: &P, steps: &[Step], passes: impl Fn(&History, u64, 
                 assert_eq!(answer, Err(Denied::Busy { retry_after_nanos }), "cost {cost} at {now} after {history:?}");
             }
         }
-        fresh_is_fresh(policy, &state, at);
     }
     history
 }
@@ -119,7 +133,7 @@ fn fresh_is_fresh<P: Policy>(policy: &P, state: &P::State, now: Nanos) {
 }
 
 /// The most that passed in any stretch of `length` nanoseconds.
-fn densest(history: &History, length: u64) -> u64 {
+pub(super) fn densest(history: &History, length: u64) -> u64 {
     history.iter().map(|(from, _)| sum(history, |at| at >= *from && at - from < length)).max().unwrap_or(0)
 }
 

@@ -66,8 +66,11 @@ impl Policy for TokenBucket {
         };
         // Where this saturates, the wait is above every patience.
         let shares = shares.saturating_sub(self.rate.price(cost) as i128);
-        let owed = if shares < 0 { shares.unsigned_abs() } else { 0 };
-        let wait = within(patience, self.rate.time_for(owed))?;
+        if shares >= 0 {
+            state.0 = Some(Fill { shares, as_of: now });
+            return Ok(Duration::ZERO);
+        }
+        let wait = within(patience, self.rate.time_for(shares.unsigned_abs()))?;
         // A wait is rounded up to a nanosecond, in which no more comes in than the bucket holds.
         let earned = self.rate.earned(nanos_of(wait)) as i128;
         let shares = shares.min(self.full() - self.rate.price(cost) as i128 - earned);

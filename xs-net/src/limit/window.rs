@@ -119,6 +119,7 @@ impl SlidingCounter {
     }
 
     /// The windows as they are at `now`.
+    #[inline]
     fn turned(&self, state: &Windows, now: Nanos) -> Counts {
         let fresh = |now| Counts { start: now, before: 0, used: 0, seen: now };
         let Some(counts) = state.0 else { return fresh(now) };
@@ -129,6 +130,15 @@ impl SlidingCounter {
             Some(since) if since < period => self.next(Counts { seen: now, ..counts }),
             Some(_) => fresh(now),
         }
+    }
+
+    /// Whether `cost` fits in now, as [`SlidingCounter::offset`] says, without dividing.
+    #[inline]
+    fn fits_now(&self, counts: &Counts, cost: u64) -> bool {
+        let left = self.rate.period_nanos().saturating_sub(nanos_from(counts.start, counts.seen));
+        let spare = (self.rate.amount() - counts.used).checked_sub(cost);
+        counts.start <= counts.seen
+            && spare.is_some_and(|spare| u128::from(counts.before) * u128::from(left) <= self.rate.price(spare))
     }
 
     fn next(&self, counts: Counts) -> Counts {
@@ -167,6 +177,10 @@ impl Policy for SlidingCounter {
             return Ok(Duration::ZERO);
         }
         let mut counts = self.turned(state, now);
+        if self.fits_now(&counts, cost) {
+            state.0 = Some(Counts { used: counts.used + cost, ..counts });
+            return Ok(Duration::ZERO);
+        }
         let offset = loop {
             // The third window is empty, and so is what lies before it.
             match self.offset(&counts, cost) {

@@ -28,9 +28,9 @@ impl Clock for SystemClock {
     #[cfg(target_os = "linux")]
     #[inline]
     fn nanos(&self) -> Nanos {
-        let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("Linux has a monotonic clock");
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         // Since the machine was started, which is never before and never more than a lifetime ago.
-        let nanos = (time.tv_sec() as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec() as u64);
+        let nanos = (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64);
         Nanos::new(FIRST.wrapping_add(nanos))
     }
 }

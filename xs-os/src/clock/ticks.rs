@@ -16,32 +16,49 @@ use super::{Clock, Nanos, SystemClock};
 #[derive(Debug, Clone)]
 pub struct TickClock {
     ticks: quanta::Clock,
-    /// The nanoseconds of 2⁴⁰ ticks: of some minutes, so that what is cut off makes less than a second in a thousand years.
-    scale: u64,
+    scale: Scale,
     /// The number of the moment at which the counter stood at zero, or would have.
     first: u64,
     /// The same moment as an instant and as a number.
     origin: (Instant, Nanos),
 }
 
-/// By how many bits a number of ticks times their scale is more than nanoseconds.
-const SHIFT: u32 = 40;
+/// Ticks as nanoseconds by one multiplication, of which only the upper half is looked at: the shift that would else follow costs as
+/// much again. `quanta` would look at what kind of counter it is a second time, too.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    /// By so many bits ticks are moved up before, so that what they are multiplied by is below one: by none if a tick is less than
+    /// a nanosecond.
+    up: u32,
+    /// The nanoseconds of 2⁶⁴ ticks that were moved up.
+    factor: u64,
+}
 
-/// Multiplying once is all that this does. `quanta` would look at what kind of counter it is a second time, and shift by a number
-/// that is found at run time.
-#[inline]
-fn nanos_in(ticks: u64, scale: u64) -> u64 {
-    ((u128::from(ticks) * u128::from(scale)) >> SHIFT) as u64
+/// How many ticks the speed is asked for: of some minutes, so that what is cut off makes less than a second in a thousand years.
+const MANY: u32 = 40;
+
+impl Scale {
+    /// For a counter of which 2⁴⁰ ticks take so many nanoseconds.
+    fn new(nanos: u64) -> Scale {
+        // Of nanoseconds that each tick has, so many bits stand before the point.
+        let up = (u64::BITS - nanos.leading_zeros()).saturating_sub(MANY);
+        Scale { up, factor: nanos << (u64::BITS - MANY - up.min(u64::BITS - MANY)) }
+    }
+
+    #[inline]
+    fn nanos(self, ticks: u64) -> u64 {
+        ((u128::from(ticks << (self.up % u64::BITS)) * u128::from(self.factor)) >> u64::BITS) as u64
+    }
 }
 
 impl TickClock {
     /// A clock that agrees with the system's at this moment.
     pub fn new() -> Self {
         let ticks = quanta::Clock::new();
-        let scale = ticks.delta_as_nanos(0, 1 << SHIFT);
+        let scale = Scale::new(ticks.delta_as_nanos(0, 1 << MANY));
         let (raw, now) = (ticks.raw(), SystemClock.now());
         let origin = (now, Nanos::from(now));
-        TickClock { ticks, scale, first: origin.1.get().wrapping_sub(nanos_in(raw, scale)), origin }
+        TickClock { ticks, scale, first: origin.1.get().wrapping_sub(scale.nanos(raw)), origin }
     }
 }
 
@@ -64,13 +81,33 @@ impl Clock for TickClock {
 
     #[inline]
     fn nanos(&self) -> Nanos {
-        Nanos::new(self.first.wrapping_add(nanos_in(self.ticks.raw(), self.scale)))
+        Nanos::new(self.first.wrapping_add(self.scale.nanos(self.ticks.raw())))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ticks_of_any_length_are_nanoseconds() {
+        let week = 7 * 24 * 3600;
+        // Per second: a slow counter, one of nanoseconds as where the system is asked, and those of processors.
+        for speed in
+            [1_000_000, 24_000_000, 999_999_999, 1_000_000_000, 1_000_000_001, 2_900_000_000, 5_700_000_000_u64]
+        {
+            let scale = Scale::new(((1_000_000_000_u128 << MANY) / u128::from(speed)) as u64);
+            for seconds in [0, 1, 60, week, 100 * 52 * week] {
+                let (nanos, exact) = (scale.nanos(seconds * speed), seconds * 1_000_000_000);
+                // Cut off after the fortieth bit behind the point.
+                assert!(
+                    nanos <= exact && exact - nanos <= 1 + ((seconds * speed) >> MANY),
+                    "{speed}, {seconds}: {nanos}"
+                );
+            }
+        }
+        assert_eq!(Scale::new(1 << MANY).nanos(u64::MAX >> 1), u64::MAX >> 1);
+    }
 
     #[test]
     fn it_agrees_with_the_systems_clock_and_never_goes_back() {

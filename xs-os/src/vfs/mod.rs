@@ -124,6 +124,15 @@ pub trait Vfs: Send + Sync + fmt::Debug {
     /// Opens a file. The name of one that this made is durable after [`Vfs::sync_dir`] of its directory.
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>>;
 
+    /// Whether there is a file of this name.
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        match self.open(path, Open::Read) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Gives a file another name, in place of a file that has it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
@@ -242,15 +251,6 @@ pub trait File: Send + Sync + fmt::Debug {
 
 /// What can be said with the calls of [`Vfs`].
 pub trait VfsExt: Vfs {
-    /// Whether there is a file of this name.
-    fn exists(&self, path: &Path) -> io::Result<bool> {
-        match self.open(path, Open::Read) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Makes a directory, and those above it that are missing, so that a crash takes none of them. One that is there
     /// already is made durable as well: an earlier life may not have come to that.
     fn make_dir(&self, dir: &Path) -> io::Result<()> {

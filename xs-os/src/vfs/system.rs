@@ -31,11 +31,15 @@ impl Vfs for SystemVfs {
         let mut options = OpenOptions::new();
         options.read(true).write(how != Open::Read).create(how == Open::Create).create_new(how == Open::New);
         let file = options.open(path)?;
-        // Opening a directory to read succeeds on Unix, and every read then fails with a riddle.
-        if file.metadata()?.is_dir() {
+        // Opening a directory to read succeeds on Unix, and every read then fails with a riddle. To write it does not.
+        if how == Open::Read && file.metadata()?.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
         Ok(Arc::new(SystemFile(file)))
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        fs::exists(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

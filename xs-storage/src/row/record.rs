@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use super::value::{Encoding, KeyColumn, ValueRef};
+use super::value::{Encoding, KeyColumn, Number, ValueRef};
 use super::varint;
 
 /// The columns of a record, one after the other.
@@ -39,9 +39,19 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// The first column of a record whose header begins with two numbers of one byte, as most do; none of others, and of what makes
+/// no sense.
+#[inline]
+pub(crate) fn first(record: &[u8]) -> Option<ValueRef<'_>> {
+    let &[header @ 2..0x80, serial @ ..0x80, ..] = record else { return None };
+    let body = record.get(usize::from(header)..)?;
+    let serial = u64::from(serial);
+    Some(value_of(serial, body.get(..width_of(serial)? as usize)?))
+}
+
 /// How many bytes a value of a type takes.
 #[inline]
-pub(crate) fn width_of(serial: u64) -> Option<u64> {
+pub(crate) const fn width_of(serial: u64) -> Option<u64> {
     match serial {
         0 | 8 | 9 => Some(0),
         1..=4 => Some(serial),
@@ -50,6 +60,67 @@ pub(crate) fn width_of(serial: u64) -> Option<u64> {
         10 | 11 => None,
         _ => Some((serial - 12) / 2),
     }
+}
+
+/// The same of a type that is written as one byte; of those that no file has, nothing.
+#[inline]
+pub(crate) fn width_of_short(serial: u8) -> u32 {
+    const WIDTHS: [u8; 128] = {
+        let mut widths = [0; 128];
+        let mut serial = 0;
+        while serial < 128 {
+            widths[serial] = match width_of(serial as u64) {
+                Some(width) => width as u8,
+                None => 0,
+            };
+            serial += 1;
+        }
+        widths
+    };
+    u32::from(WIDTHS[usize::from(serial & 0x7F)])
+}
+
+/// The value of a type that begins at a place of a record; none if the type is none, or the record too short.
+#[inline(always)]
+pub(crate) fn part(record: &[u8], serial: u32, start: u32) -> Option<ValueRef<'_>> {
+    let rest = record.get(start as usize..)?;
+    Some(match serial {
+        0 => ValueRef::Null,
+        10 | 11 => return None,
+        text @ 12.. if text % 2 == 1 => ValueRef::Text(rest.get(..(text - 13) as usize / 2)?),
+        blob @ 12.. => ValueRef::Blob(rest.get(..(blob - 12) as usize / 2)?),
+        _ => match number(rest, serial)? {
+            Number::Integer(integer) => ValueRef::Integer(integer),
+            Number::Real(real) => ValueRef::Real(real),
+            Number::Other => ValueRef::Null,
+        },
+    })
+}
+
+/// The number of a type at the beginning of some bytes; none where they are too short, or the type is not a number's.
+#[inline(always)]
+pub(crate) fn number(bytes: &[u8], serial: u32) -> Option<Number> {
+    Some(Number::Integer(match serial {
+        1 => i64::from(*bytes.first()? as i8),
+        2 => i64::from(i16::from_be_bytes(*bytes.first_chunk()?)),
+        3 => {
+            let [a, b, c] = *bytes.first_chunk()?;
+            i64::from(i32::from_be_bytes([a, b, c, 0]) >> 8)
+        }
+        4 => i64::from(i32::from_be_bytes(*bytes.first_chunk()?)),
+        5 => {
+            let [a, b, c, d, e, f] = *bytes.first_chunk()?;
+            i64::from_be_bytes([a, b, c, d, e, f, 0, 0]) >> 16
+        }
+        6 => i64::from_be_bytes(*bytes.first_chunk()?),
+        7 => {
+            let real = f64::from_be_bytes(*bytes.first_chunk()?);
+            return Some(if real.is_nan() { Number::Other } else { Number::Real(real) });
+        }
+        8 => 0,
+        9 => 1,
+        _ => return None,
+    }))
 }
 
 /// The value of a type in its bytes, of which there are as many as the type takes.
@@ -135,18 +206,32 @@ fn serial_of(value: &ValueRef<'_>) -> (u64, usize) {
 
 /// Writes a record.
 pub fn encode(values: &[ValueRef<'_>]) -> Vec<u8> {
-    // Measured first, so that it is allocated once.
-    let (mut types, mut body) = (0, 0);
+    let len = |value: &ValueRef<'_>| match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len() + 5,
+        _ => 9,
+    };
+    let mut out = Vec::with_capacity(2 + values.iter().map(len).sum::<usize>());
+    encode_into(&mut out, values);
+    out
+}
+
+/// Writes a record behind what is there.
+pub(crate) fn encode_into(out: &mut Vec<u8>, values: &[ValueRef<'_>]) {
+    let start = out.len();
+    // Mostly the header is so short that its length is one byte.
+    out.push(0);
     for value in values {
-        let (serial, len) = serial_of(value);
-        (types, body) = (types + varint::len(serial), body + len);
+        varint::put(out, serial_of(value).0);
     }
+    let types = out.len() - start - 1;
     // The length counts itself: one byte more of it may need one byte more again.
-    let own = (1..).find(|own| varint::len((types + own) as u64) <= *own).unwrap_or(9);
-    let mut out = Vec::with_capacity(own + types + body);
-    varint::put(&mut out, (types + own) as u64);
-    for value in values {
-        varint::put(&mut out, serial_of(value).0);
+    match (1..).find(|own| varint::len((types + own) as u64) <= *own).unwrap_or(9) {
+        1 => out[start] = types as u8 + 1,
+        own => {
+            let mut header = Vec::with_capacity(own);
+            varint::put(&mut header, (types + own) as u64);
+            out.splice(start..=start, header);
+        }
     }
     for value in values {
         match *value {
@@ -156,7 +241,6 @@ pub fn encode(values: &[ValueRef<'_>]) -> Vec<u8> {
             ValueRef::Real(_) | ValueRef::Null => {}
         }
     }
-    out
 }
 
 /// Where a record stands towards a key, by the columns that the key has: equal if the record begins with it. Columns beyond

@@ -52,6 +52,39 @@ pub enum ValueRef<'a> {
     Blob(&'a [u8]),
 }
 
+/// A number, or that a value is none: unlike a [`ValueRef`], it has room in two registers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Number {
+    Integer(i64),
+    /// Never NaN.
+    Real(f64),
+    /// Anything else.
+    Other,
+}
+
+impl Number {
+    #[inline]
+    pub(crate) fn value(self) -> Option<ValueRef<'static>> {
+        match self {
+            Number::Integer(integer) => Some(ValueRef::Integer(integer)),
+            Number::Real(real) => Some(ValueRef::Real(real)),
+            Number::Other => None,
+        }
+    }
+
+    /// Which of two numbers is the greater one, exactly.
+    #[inline]
+    pub(crate) fn order(self, other: Number) -> Option<Ordering> {
+        match (self, other) {
+            (Number::Integer(a), Number::Integer(b)) => Some(a.cmp(&b)),
+            (Number::Real(a), Number::Real(b)) => a.partial_cmp(&b),
+            (Number::Integer(a), Number::Real(b)) => Some(integer_and_real(a, b)),
+            (Number::Real(a), Number::Integer(b)) => Some(integer_and_real(b, a).reverse()),
+            _ => None,
+        }
+    }
+}
+
 /// The three orders of text that every database has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Collation {
@@ -66,7 +99,7 @@ pub enum Collation {
 
 impl Collation {
     #[inline]
-    fn compare(self, a: &[u8], b: &[u8], encoding: Encoding) -> Ordering {
+    pub(crate) fn compare(self, a: &[u8], b: &[u8], encoding: Encoding) -> Ordering {
         if self == Collation::Binary {
             return a.cmp(b);
         }
@@ -126,7 +159,16 @@ fn class(value: &ValueRef<'_>) -> u8 {
 }
 
 /// Exactly, where a conversion of the one to the other's type would round.
+#[inline]
 fn integer_and_real(a: i64, b: f64) -> Ordering {
+    const EXACT: i64 = 1 << 53;
+    match (-EXACT..=EXACT).contains(&a) {
+        true => (a as f64).partial_cmp(&b).unwrap_or(Ordering::Equal),
+        false => large_integer_and_real(a, b),
+    }
+}
+
+fn large_integer_and_real(a: i64, b: f64) -> Ordering {
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     if b >= BEYOND {
         return Ordering::Less;

@@ -3,10 +3,13 @@
 /// The number at the start of some bytes, and how many it takes; none if it is cut off.
 #[inline]
 pub(crate) fn get(bytes: &[u8]) -> Option<(u64, usize)> {
-    // Most numbers are of one byte or two.
+    // Most numbers are of three bytes at most.
     match *bytes {
         [one @ ..0x80, ..] => Some((one.into(), 1)),
         [one, two @ ..0x80, ..] => Some((u64::from(one & 0x7F) << 7 | u64::from(two), 2)),
+        [one, two, three @ ..0x80, ..] => {
+            Some((u64::from(one & 0x7F) << 14 | u64::from(two & 0x7F) << 7 | u64::from(three), 3))
+        }
         _ => get_long(bytes),
     }
 }

@@ -138,8 +138,13 @@ impl From<Error> for Failure {
             super::ErrorKind::Limit(ref what) if &**what == "string or blob too big" => ResultCode::TOO_BIG,
             _ => ResultCode::ERROR,
         };
-        // SQLite points at no place behind the end.
-        let offset = (error.kind != super::ErrorKind::Incomplete).then_some(error.position.offset);
+        // SQLite points at no place behind the end, and at none where there is too much of something but arguments.
+        let points = match &error.kind {
+            super::ErrorKind::Incomplete => false,
+            super::ErrorKind::Limit(what) => what.starts_with("too many arguments"),
+            _ => true,
+        };
+        let offset = points.then_some(error.position.offset);
         let mut failure = Failure::new(code, error.to_string());
         failure.0.offset = offset;
         failure

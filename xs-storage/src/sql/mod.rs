@@ -105,6 +105,7 @@ pub mod parser;
 mod plan;
 mod pragma;
 pub mod print;
+mod stack;
 pub mod store;
 mod utf8;
 pub mod value;

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use xs_os::Rng;
-use xs_os::vfs::{Open, Vfs, VfsExt};
+use xs_os::vfs::{Open, Vfs};
 
 use super::cursor::Cursor;
 use super::database::{Database, Options, TreeKind};
 use super::node::{Node, PageId};
 use super::schema;
-use super::tree::{self, Key};
+use super::seek::Key;
+use super::tree;
 use crate::row::{ValueRef, record};
 use crate::{Error, Result};
 

@@ -8,7 +8,8 @@ use super::database::Database;
 use super::node::{Cell, Node, PageId, Shape};
 use super::pager::{Page, Pager};
 use super::payload;
-use super::tree::{self, Key};
+use super::seek::{self, Key};
+use super::tree;
 use crate::row::record;
 use crate::row::{KeyColumn, ValueRef};
 use crate::{Error, Result};
@@ -234,8 +235,14 @@ impl Cursor {
         Ok(Some(self.last_payload()))
     }
 
-    /// What [`Cursor::payload`] gave last, as long as this has not moved since.
+    /// Whether all of the payload stands on the entry's page, so that it is [there](Cursor::last_payload) without being asked for.
     #[inline]
+    pub(crate) fn is_local(&self) -> bool {
+        !self.is_chained
+    }
+
+    /// What [`Cursor::payload`] gave last, as long as this has not moved since.
+    #[inline(always)]
     pub fn last_payload(&self) -> &[u8] {
         match self.levels.last() {
             _ if self.has_whole => &self.whole,
@@ -246,7 +253,7 @@ impl Cursor {
 
     fn start(&mut self, db: &mut Database, way: Way) -> Result<()> {
         db.pager.read()?;
-        db.check_tree(self.root)?;
+        db.check_any()?;
         self.levels.clear();
         (self.changes, self.shape) = (db.pager.changes, db.pager.shape);
         (self.way, self.entered, self.has_whole) = (way, 0, false);
@@ -347,12 +354,25 @@ impl Cursor {
 
     fn seek_key(&mut self, db: &mut Database, key: Key<'_>) -> Result<Option<Ordering>> {
         self.start(db, Way::Forward)?;
+        // A row that is sought to be written is often sought twice.
+        let noted = match key {
+            Key::Rowid(rowid) if db.pager.is_writing() => Some(rowid),
+            _ => None,
+        };
+        if let Some(rowid) = noted
+            && let Some((path, found)) = db.pager.known_way(self.root, rowid)?
+        {
+            for (id, at) in path {
+                self.push(&mut db.pager, id, Some(at))?;
+            }
+            return self.arrive_at(db, found);
+        }
         let mut id = self.root;
         let mut equal = false;
         loop {
             self.push(&mut db.pager, id, Some(0))?;
             let Some(level) = self.levels.last_mut() else { return Ok(None) };
-            let (at, found) = tree::search(&mut db.pager, id, &level.page, key)?;
+            let (at, found) = seek::search(&mut db.pager, id, &level.page, key)?;
             level.at = at;
             let node = Node::new(&level.page.bytes, id, db.pager.shape);
             // In an index an inner entry can be the one, if none under the child in front of it is.
@@ -365,8 +385,17 @@ impl Cursor {
                 equal = false;
             }
         }
+        if let Some(rowid) = noted {
+            let path = self.levels.iter().map(|level| (level.id, level.at)).collect();
+            db.pager.note_sought(self.root, rowid, &path, equal, false);
+        }
+        self.arrive_at(db, equal)
+    }
+
+    /// From where a search has ended, on an entry or in front of it.
+    fn arrive_at(&mut self, db: &mut Database, found: bool) -> Result<Option<Ordering>> {
         Ok(match self.arrive(db)? {
-            true => Some(if equal { Ordering::Equal } else { Ordering::Greater }),
+            true => Some(if found { Ordering::Equal } else { Ordering::Greater }),
             false => None,
         })
     }

@@ -8,13 +8,15 @@ use xs_os::vfs::Vfs;
 
 use super::check;
 use super::cursor::Cursor;
+use super::fill;
 use super::header::{Header, is_page_size};
 use super::journal::JournalMode;
 use super::lock::{BusyTimeout, Locking};
 use super::node::{Kind, PageId};
 use super::pager::Pager;
+use super::seek::Key;
 use super::synchronous::Synchronous;
-use super::tree::{self, Key};
+use super::tree;
 use crate::row::record;
 use crate::row::{Encoding, KeyColumn, ValueRef};
 use crate::{Error, Result};
@@ -186,7 +188,7 @@ impl Database {
 
     /// The name that it was opened by.
     pub fn path(&self) -> &Path {
-        &self.pager.path
+        &self.pager.names.database
     }
 
     /// What may be in memory: so many pages, or KiB if the number is negative.
@@ -286,6 +288,25 @@ impl Database {
         self.change(|pager| tree::insert(pager, root, Key::Rowid(rowid), record))
     }
 
+    /// Whether a table has a row. Where the row is written next, this search is spared.
+    pub fn has_row(&mut self, root: PageId, rowid: i64) -> Result<bool> {
+        self.pager.read()?;
+        self.check_any()?;
+        Ok(tree::find_row(&mut self.pager, root, rowid)?.1)
+    }
+
+    /// The largest rowid of a table; none, if it is empty.
+    pub fn last_rowid(&mut self, root: PageId) -> Result<Option<i64>> {
+        self.pager.read()?;
+        self.check_any()?;
+        if let Some(last) = self.pager.last_rowid(root)? {
+            return Ok(Some(last));
+        }
+        let mut cursor = Cursor::table(root);
+        cursor.last(self)?;
+        Ok(cursor.rowid(self))
+    }
+
     /// Takes a row out of a table. Answers whether it was there.
     pub fn delete(&mut self, root: PageId, rowid: i64) -> Result<bool> {
         self.change(|pager| tree::delete(pager, root, Key::Rowid(rowid)))
@@ -298,6 +319,16 @@ impl Database {
         let mut columns = record::decode(record).map_err(|what| Error::Invalid(what.to_owned()))?;
         columns.truncate(order.len());
         self.change(|pager| tree::insert(pager, root, Key::Columns(&columns, order), record))
+    }
+
+    /// Fills an empty index with records, which come in its order, no two with the same key. Faster than one by one: each page is
+    /// written once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if it is not empty, and those of any change.
+    pub fn fill_index<'a>(&mut self, root: PageId, records: &mut dyn Iterator<Item = &'a [u8]>) -> Result<()> {
+        self.change(|pager| fill::fill(pager, root, records))
     }
 
     /// Takes the record of a key out of an index. Answers whether it was there.
@@ -365,10 +396,11 @@ impl Database {
         check::check(self, order)
     }
 
-    pub(super) fn check_tree(&self, root: PageId) -> Result<()> {
+    /// A database without a page has no tree.
+    pub(super) fn check_any(&self) -> Result<()> {
         match self.pager.pages {
             0 => Err(Error::Invalid("the database is empty".to_owned())),
-            _ => self.pager.check_id(root, "a cursor"),
+            _ => Ok(()),
         }
     }
 }

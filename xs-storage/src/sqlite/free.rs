@@ -15,7 +15,6 @@ impl Pager {
             _ => self.take_free()?,
         };
         self.edit(id)?.fill(0);
-        self.repurpose(id);
         Ok(id)
     }
 
@@ -96,7 +95,6 @@ impl Pager {
         let page = self.edit(id)?;
         put_u32(page, 0, before);
         put_u32(page, 4, 0);
-        self.repurpose(id);
         self.header.free_trunk = id;
         self.header.free_pages += 1;
         Ok(())

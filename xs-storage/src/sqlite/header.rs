@@ -60,6 +60,11 @@ pub struct Header {
 /// The fields that tell one state of a file from another: the count of changes, the pages, and the free ones.
 pub(super) type Version = [u32; 4];
 
+/// What the bytes of a header say of the file's state.
+pub(super) fn version(bytes: &[u8; LEN]) -> Version {
+    [24, 28, 32, 36].map(|at| get_u32(bytes, at))
+}
+
 fn get_u32(bytes: &[u8; LEN], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
@@ -186,6 +191,7 @@ impl Header {
         }
     }
 
+    /// The same of a header that was taken apart.
     pub(super) fn version(&self) -> Version {
         [self.change_counter, self.pages, self.free_trunk, self.free_pages]
     }

@@ -7,13 +7,13 @@
 //! ```
 
 use std::collections::HashSet;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use xs_os::vfs::{File, MemoryVfs, Open, Vfs, parent};
 
 use super::header::{is_page_size, lock_page};
+use super::names::Names;
 use super::node::{PageId, get_u32, put_u32};
 use super::super_journal;
 use super::synchronous::Synchronous;
@@ -44,15 +44,6 @@ pub enum JournalMode {
     Wal,
 }
 
-/// The journal's name: the database's, and `-journal`.
-pub(super) fn path_of(database: &Path) -> PathBuf {
-    // Asked for with each transaction: allocated once.
-    let mut name = OsString::with_capacity(database.as_os_str().len() + 8);
-    name.push(database);
-    name.push("-journal");
-    PathBuf::from(name)
-}
-
 /// The sum over every two hundredth byte from the end, which tells a record that was written from one that was not.
 fn checksum(nonce: u32, page: &[u8]) -> u32 {
     let places = (1..).map(|nth| 200 * nth).take_while(|back| *back < page.len());
@@ -73,7 +64,7 @@ pub(super) fn disk_of(mode: JournalMode, disk: &Arc<dyn Vfs>, database: &Path) -
 #[derive(Debug)]
 pub(super) struct Journal {
     file: Arc<dyn File>,
-    path: PathBuf,
+    names: Arc<Names>,
     nonce: u32,
     /// Pages of the database before.
     pages: u32,
@@ -85,6 +76,8 @@ pub(super) struct Journal {
     end: u64,
     /// Records that are not in the file yet.
     gathered: Vec<u8>,
+    /// Whether the file was not there before.
+    is_new: bool,
     /// Whether the file's name is known to be durable.
     named: bool,
     /// Whether it ends with the name of a super-journal.
@@ -92,43 +85,58 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub(super) fn begin(vfs: &dyn Vfs, database: &Path, pages: u32, page_size: usize, nonce: u32) -> Result<Self> {
-        let path = path_of(database);
-        let file = vfs.open(&path, Open::Create).map_err(Error::io("open", &path))?;
+    /// `gathered` is room for records that an earlier journal has left.
+    pub(super) fn begin(
+        vfs: &dyn Vfs,
+        names: &Arc<Names>,
+        pages: u32,
+        page_size: usize,
+        nonce: u32,
+        mut gathered: Vec<u8>,
+    ) -> Result<Self> {
+        let path = &names.journal;
+        let (file, is_new) = match vfs.open(path, Open::New) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                (vfs.open(path, Open::Create).map_err(Error::io("open", path))?, false)
+            }
+            opened => (opened.map_err(Error::io("open", path))?, true),
+        };
+        gathered.clear();
         let mut journal = Journal {
             file,
-            path,
+            names: names.clone(),
             nonce,
             pages,
             page_size,
             header: 0,
             records: 0,
             end: 0,
-            gathered: Vec::new(),
+            gathered,
+            is_new,
             named: false,
             of_several: false,
         };
-        journal.write_header()?;
+        journal.write_header();
         Ok(journal)
     }
 
     /// A header on the next sector. It has no name and counts no records until they are durable: what stands behind it may be
     /// an earlier transaction's.
-    fn write_header(&mut self) -> Result<()> {
+    fn write_header(&mut self) {
         self.header = self.end.next_multiple_of(SECTOR as u64);
         let mut header = [0; SECTOR];
         put_u32(&mut header, 12, self.nonce);
         put_u32(&mut header, 16, self.pages);
         put_u32(&mut header, 20, SECTOR as u32);
         put_u32(&mut header, 24, self.page_size as u32);
-        self.file.write_all_at(&header, self.header).map_err(Error::io("write", &self.path))?;
-        (self.records, self.end) = (0, self.header + SECTOR as u64);
-        Ok(())
+        self.gathered.extend_from_slice(&header);
+        (self.records, self.end) = (0, self.header);
     }
 
     /// Keeps a page as it was. Says where its bytes stand.
     pub(super) fn keep(&mut self, id: PageId, page: &[u8]) -> Result<u64> {
         let at = self.end + self.gathered.len() as u64 + 4;
+        self.gathered.reserve(page.len() + 8);
         self.gathered.extend_from_slice(&id.to_be_bytes());
         self.gathered.extend_from_slice(page);
         self.gathered.extend_from_slice(&checksum(self.nonce, page).to_be_bytes());
@@ -142,18 +150,18 @@ impl Journal {
     /// Reads the bytes of a page that is kept.
     pub(super) fn read(&mut self, at: u64, page: &mut [u8]) -> Result<()> {
         self.flush()?;
-        self.file.read_exact_at(page, at).map_err(Error::io("read", &self.path))
+        self.file.read_exact_at(page, at).map_err(Error::io("read", &self.names.journal))
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.file.write_all_at(&self.gathered, self.end).map_err(Error::io("write", &self.path))?;
+        self.file.write_all_at(&self.gathered, self.end).map_err(Error::io("write", &self.names.journal))?;
         self.end += self.gathered.len() as u64;
         self.gathered.clear();
         Ok(())
     }
 
     fn sync_file(&self) -> Result<()> {
-        self.file.sync().map_err(Error::io("sync", &self.path))
+        self.file.sync().map_err(Error::io("sync", &self.names.journal))
     }
 
     /// Makes durable what is kept: the records, then the header that counts them, then the name. Until this returns, the
@@ -169,19 +177,21 @@ impl Journal {
         self.flush()?;
         let at = self.end.next_multiple_of(SECTOR as u64);
         let tail = super_journal::tail(super_journal, self.page_size)?;
-        self.file.write_all_at(&tail, at).map_err(Error::io("write", &self.path))?;
+        self.file.write_all_at(&tail, at).map_err(Error::io("write", &self.names.journal))?;
         // It is found from the end.
         (self.end, self.of_several) = (at + tail.len() as u64, true);
-        self.file.set_len(self.end).map_err(Error::io("cut", &self.path))?;
+        self.file.set_len(self.end).map_err(Error::io("cut", &self.names.journal))?;
         self.sync_flushed(vfs, level, false)
     }
 
     fn sync_flushed(&mut self, vfs: &dyn Vfs, level: Synchronous, more: bool) -> Result<()> {
         // A journal that is kept has what earlier transactions wrote: their next header would be taken for one of this one.
-        let next = self.end.next_multiple_of(SECTOR as u64);
-        let mut stale = [0; 8];
-        if read(&*self.file, &self.path, &mut stale, next)? && stale == MAGIC {
-            self.file.write_all_at(&[0], next).map_err(Error::io("write", &self.path))?;
+        if !self.is_new {
+            let next = self.end.next_multiple_of(SECTOR as u64);
+            let mut stale = [0; 8];
+            if read(&*self.file, &self.names.journal, &mut stale, next)? && stale == MAGIC {
+                self.file.write_all_at(&[0], next).map_err(Error::io("write", &self.names.journal))?;
+            }
         }
         // Without it, the checksums have to tell a record that is there from one that is not.
         if level >= Synchronous::Full {
@@ -190,16 +200,22 @@ impl Journal {
         let mut named = [0; 12];
         named[..8].copy_from_slice(&MAGIC);
         put_u32(&mut named, 8, self.records);
-        self.file.write_all_at(&named, self.header).map_err(Error::io("write", &self.path))?;
+        self.file.write_all_at(&named, self.header).map_err(Error::io("write", &self.names.journal))?;
         if level == Synchronous::Off {
-            return if more { self.write_header() } else { Ok(()) };
+            if more {
+                self.write_header();
+            }
+            return Ok(());
         }
         self.sync_file()?;
         if !self.named {
-            vfs.sync_dir(parent(&self.path)).map_err(Error::io("sync", parent(&self.path)))?;
+            vfs.sync_dir(&self.names.dir).map_err(Error::io("sync", &self.names.dir))?;
             self.named = true;
         }
-        if more { self.write_header() } else { Ok(()) }
+        if more {
+            self.write_header();
+        }
+        Ok(())
     }
 
     /// Ends it, and keeps so many bytes of it at most.
@@ -212,15 +228,20 @@ impl Journal {
     ) -> Result<()> {
         self.end(vfs, mode, level)?;
         match limit.filter(|_| mode == JournalMode::Persist) {
-            Some(limit) if self.file.len().map_err(Error::io("measure", &self.path))? > limit => {
-                self.file.set_len(limit).map_err(Error::io("cut", &self.path))
+            Some(limit) if self.file.len().map_err(Error::io("measure", &self.names.journal))? > limit => {
+                self.file.set_len(limit).map_err(Error::io("cut", &self.names.journal))
             }
             _ => Ok(()),
         }
     }
 
     pub(super) fn end(&self, vfs: &dyn Vfs, mode: JournalMode, level: Synchronous) -> Result<()> {
-        end(vfs, &*self.file, &self.path, without_tail(mode, self.of_several), level)
+        end(vfs, &*self.file, &self.names, without_tail(mode, self.of_several), level)
+    }
+
+    /// Room for the records of the next one.
+    pub(super) fn into_spare(self) -> Vec<u8> {
+        self.gathered
     }
 }
 
@@ -231,13 +252,13 @@ fn without_tail(mode: JournalMode, of_several: bool) -> JournalMode {
 }
 
 /// Ends a journal for good: from here on nobody plays it back.
-fn end(vfs: &dyn Vfs, file: &dyn File, path: &Path, mode: JournalMode, level: Synchronous) -> Result<()> {
-    let is_durable = level >= Synchronous::Full;
+fn end(vfs: &dyn Vfs, file: &dyn File, names: &Names, mode: JournalMode, level: Synchronous) -> Result<()> {
+    let (is_durable, path) = (level >= Synchronous::Full, &names.journal);
     match mode {
         JournalMode::Delete | JournalMode::Memory | JournalMode::Wal => {
             vfs.remove(path).map_err(Error::io("remove", path))?;
             if is_durable {
-                vfs.sync_dir(parent(path)).map_err(Error::io("sync", parent(path)))?;
+                vfs.sync_dir(&names.dir).map_err(Error::io("sync", &names.dir))?;
             }
             return Ok(());
         }
@@ -256,30 +277,34 @@ pub(super) fn read(file: &dyn File, path: &Path, buf: &mut [u8], at: u64) -> Res
 }
 
 /// Whether a transaction was cut off: there is a journal, and it was not ended.
-pub(super) fn is_hot(vfs: &dyn Vfs, database: &Path) -> Result<bool> {
-    let path = path_of(database);
-    let file = match vfs.open(&path, Open::Read) {
+pub(super) fn is_hot(vfs: &dyn Vfs, names: &Names) -> Result<bool> {
+    let path = &names.journal;
+    // To ask is cheaper than to open in vain.
+    if !vfs.exists(path).map_err(Error::io("open", path))? {
+        return Ok(false);
+    }
+    let file = match vfs.open(path, Open::Read) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        opened => opened.map_err(Error::io("open", &path))?,
+        opened => opened.map_err(Error::io("open", path))?,
     };
     let mut first = [0];
-    Ok(read(&*file, &path, &mut first, 0)? && first[0] != 0)
+    Ok(read(&*file, path, &mut first, 0)? && first[0] != 0)
 }
 
 /// Puts the database back to what it was before the transaction whose journal is there, durably, and ends the journal.
-pub(super) fn roll_back(vfs: &dyn Vfs, database: &Path, into: &dyn File, mode: JournalMode) -> Result<()> {
-    let path = path_of(database);
-    let journal = vfs.open(&path, Open::Write).map_err(Error::io("open", &path))?;
+pub(super) fn roll_back(vfs: &dyn Vfs, names: &Names, into: &dyn File, mode: JournalMode) -> Result<()> {
+    let (path, database) = (&names.journal, &names.database);
+    let journal = vfs.open(path, Open::Write).map_err(Error::io("open", path))?;
     // A journal beside an empty file is that of another one, which had its name and was removed.
     let is_empty = into.is_empty().map_err(Error::io("measure", database))?;
-    let super_journal = super_journal::named_by(&*journal, &path)?;
+    let super_journal = super_journal::named_by(&*journal, path)?;
     if !is_empty && !super_journal::is_gone(vfs, super_journal.as_deref())? {
-        let played = play(&*journal, &path, into, database)?;
+        let played = play(&*journal, path, into, database)?;
         if played {
             into.sync().map_err(Error::io("sync", database))?;
         }
     }
-    end(vfs, &*journal, &path, without_tail(mode, super_journal.is_some()), Synchronous::Full)?;
+    end(vfs, &*journal, names, without_tail(mode, super_journal.is_some()), Synchronous::Full)?;
     super_journal.map_or(Ok(()), |name| super_journal::remove_if_unused(vfs, &name))
 }
 

@@ -2,14 +2,12 @@
 //!
 //! Whoever has the log open keeps the database's file locked to read, so that nobody takes the log away.
 
-use xs_os::vfs::VfsExt;
-
 use super::header::{self, Header};
 use super::journal::JournalMode;
 use super::lock::{Level, Locking};
 use super::pager::Pager;
 use super::synchronous::Synchronous;
-use super::wal::{self, Appending, Checkpoint, Checkpointed, Found, Manner, Sharing, Wal};
+use super::wal::{Appending, Checkpoint, Checkpointed, Found, Manner, Sharing, Wal};
 use crate::cache::Cache;
 use crate::{Error, Result};
 
@@ -87,16 +85,16 @@ impl Pager {
 
     /// Opens a log that is there: then it counts, whatever the file says of itself. False if others are at it.
     pub(super) fn find_log(&mut self) -> Result<bool> {
-        let path = wal::path_of(&self.path);
-        if !self.vfs.exists(&path).map_err(Error::io("open", &path))? {
+        let path = &self.names.log;
+        if !self.vfs.exists(path).map_err(Error::io("open", path))? {
             return Ok(true);
         }
-        if !self.file.is_empty().map_err(Error::io("measure", &self.path))? {
+        if !self.file.is_empty().map_err(Error::io("measure", &self.names.database))? {
             return self.open_log();
         }
         // Beside an empty file it is that of another one, which had its name and was removed.
         if !self.read_only {
-            self.vfs.remove(&path).map_err(Error::io("remove", &path))?;
+            self.vfs.remove(path).map_err(Error::io("remove", path))?;
         }
         Ok(true)
     }
@@ -105,7 +103,7 @@ impl Pager {
     pub(super) fn open_log(&mut self) -> Result<bool> {
         let mut sharing = if self.lock.level() == Level::Exclusive { Sharing::Alone } else { Sharing::Shared };
         loop {
-            match Wal::open(&self.vfs, &self.file, &self.path, sharing)? {
+            match Wal::open(&self.vfs, &self.file, &self.names, sharing)? {
                 Found::Log(wal) => {
                     self.wal = Some(wal);
                     self.logged = None;
@@ -133,18 +131,18 @@ impl Pager {
         let mut bytes = [0; header::LEN];
         match wal.find(1)? {
             Some(frame) => wal.read(frame, &mut bytes)?,
-            None => bytes = super::sharing::read_header(&*self.file, &self.path)?,
+            None => bytes = super::sharing::read_header(&*self.file, &self.names.database)?,
         }
         let (head, page_size) = (wal.head, wal.page_size());
-        let header = Header::parse(&bytes, &self.path)?;
+        let header = Header::parse(&bytes, &self.names.database)?;
         if page_size.is_some_and(|size| size != header.page_size) {
-            return Err(Error::corrupt(&self.path, 16, "a page size that is not that of the log"));
+            return Err(Error::corrupt(&self.names.database, 16, "a page size that is not that of the log"));
         }
         let len = match head.pages() {
-            0 => self.file.len().map_err(Error::io("measure", &self.path))?,
+            0 => self.file.len().map_err(Error::io("measure", &self.names.database))?,
             pages => u64::from(pages) * u64::from(header.page_size),
         };
-        let pages = header.page_count(len, &self.path)?;
+        let pages = header.page_count(len, &self.names.database)?;
         self.version = None;
         self.reset(header, pages);
         self.logged = Some(head);
@@ -165,8 +163,8 @@ impl Pager {
             is_durable: commit.is_some() && level >= Synchronous::Full,
             limit: self.journal_limit,
         };
-        wal.append(&self.dirty, self.header.page_size, commit, manner)?;
-        for (id, page) in std::mem::take(&mut self.dirty) {
+        wal.append(&self.dirty.in_order(), self.header.page_size, commit, manner)?;
+        for (id, page) in self.dirty.drain() {
             self.clean.insert(id, page);
         }
         Ok(())
@@ -175,7 +173,7 @@ impl Pager {
     /// Commits to the log. The header's page is only part of it if it says something new.
     pub(super) fn commit_to_log(&mut self, is_header_new: bool) -> Result<()> {
         let pages = self.pages;
-        if is_header_new || self.dirty.is_empty() || self.dirty.contains_key(&1) {
+        if is_header_new || self.dirty.is_empty() || self.dirty.get(1).is_some() {
             self.header.count_change(pages);
             let header = self.header.clone();
             header.write(self.edit(1)?);
@@ -292,7 +290,7 @@ impl Pager {
         self.rest()?;
         if !self.lock.try_exclusive()? {
             self.lock.down(Level::Shared)?;
-            return Err(Error::Locked { path: self.path.clone() });
+            return Err(Error::Locked { path: self.names.database.clone() });
         }
         if let Err(error) = self.close_log() {
             self.lock.down(Level::Shared)?;
@@ -316,7 +314,7 @@ impl Pager {
     fn close_log(&mut self) -> Result<()> {
         let done = self.checkpoint_now(Checkpoint::Passive, false)?;
         if done.busy || done.frames != done.backfilled {
-            return Err(Error::Locked { path: self.path.clone() });
+            return Err(Error::Locked { path: self.names.database.clone() });
         }
         self.logged = None;
         match self.wal.take() {

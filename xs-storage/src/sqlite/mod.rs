@@ -64,13 +64,14 @@
 //! can't have a lock waits for [`Options::busy_timeout`], and then is told [`Error::Locked`](crate::Error::Locked).
 //!
 //! A page that gets too full, or two thirds empty, is dealt anew with up to two neighbours, and what parts them is told to
-//! their parent, which may get too full by that. Only a table whose rowids come in order leaves its full pages full.
+//! their parent, which may get too full by that. Only a table whose rowids come in order leaves its full pages full, and an
+//! index that is [filled at once](Database::fill_index).
 //!
 //! # Invariants
 //!
 //! - Nothing is written to a place that the database had before the transaction until the journal has that place's old
 //!   bytes, durably. A journal counts records only after they are durable.
-//! - Nothing in a file is believed: each page is looked through before it is used (`Node::validate`), a tree is at most 20
+//! - Nothing in a file is believed: a page's header and each of its cells are looked at before they are used, a page as a whole before it is changed, a tree is at most 20
 //!   levels deep, a way through it enters no more pages than there are, a chain has as many pages as its payload needs, and no
 //!   length is allocated that the file could not hold.
 //! - A frame of the log counts if the sums of all frames up to the next commit are right. No frame goes to the database that a reader's
@@ -159,17 +160,22 @@ mod content;
 mod copy;
 mod cursor;
 mod database;
+mod dirty;
 mod durability;
+mod fill;
 mod free;
 mod header;
+mod hint;
 mod journal;
 mod lock;
 mod logged;
+mod names;
 mod node;
 mod pager;
 mod payload;
 mod savepoint;
 mod schema;
+mod seek;
 mod sharing;
 mod super_journal;
 mod synchronous;

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use crate::row::varint;
 
 /// What a page is.
@@ -29,10 +31,18 @@ impl Kind {
         }
     }
 
+    /// That of a page.
+    #[inline]
+    pub(super) fn of_page(bytes: &[u8], id: PageId) -> Option<Self> {
+        bytes.get(start(id)).and_then(|kind| Kind::of(*kind))
+    }
+
+    #[inline]
     pub(super) fn is_leaf(self) -> bool {
         matches!(self, Kind::IndexLeaf | Kind::TableLeaf)
     }
 
+    #[inline]
     pub(super) fn is_table(self) -> bool {
         matches!(self, Kind::TableInner | Kind::TableLeaf)
     }
@@ -57,11 +67,16 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// How long a payload on a page of an index may be that stands there as a whole.
+    fn most_of_index(self) -> usize {
+        (self.usable - 12) * 64 / 255 - 23
+    }
+
     /// How many bytes of a payload stand in its cell; the rest is on overflow pages.
     pub(super) fn local(self, kind: Kind, payload: u64) -> usize {
         let most = match kind {
             Kind::TableLeaf => self.usable - 35,
-            _ => (self.usable - 12) * 64 / 255 - 23,
+            _ => self.most_of_index(),
         };
         if payload <= most as u64 {
             return payload as usize;
@@ -155,48 +170,47 @@ pub(super) fn cell(bytes: &[u8], at: usize, kind: Kind, shape: Shape) -> Result<
     Ok(Cell { left, rowid, payload, local: rest..rest + here, overflow, range: at..end })
 }
 
-/// A page of a tree that was [validated](Node::validate): nothing in it points out of it.
+/// A place behind the end of any page.
+const NOWHERE: usize = 1 << 24;
+
+/// A page of a tree that was [checked](Node::check): the places of its cells are on it. Each cell is looked at when it is used.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a> {
     bytes: &'a [u8],
     start: usize,
     pub(super) kind: Kind,
     pub(super) shape: Shape,
-    count: usize,
+    /// Where the cells are, in their order.
+    places: &'a [[u8; 2]],
 }
 
 impl<'a> Node<'a> {
-    /// Looks at every cell. What it says of a page stays true until somebody changes the page.
-    pub(super) fn validate(bytes: &'a [u8], id: PageId, shape: Shape) -> Result<Self, &'static str> {
+    /// Looks at the header. What it says of a page stays true until somebody changes the page.
+    pub(super) fn check(bytes: &'a [u8], id: PageId, shape: Shape) -> Result<Self, &'static str> {
         let start = start(id);
         let kind = Kind::of(bytes[start]).ok_or("a page of no kind that a tree has")?;
-        let node = Node { bytes, start, kind, shape, count: get_u16(bytes, start + 3) };
-        let places = start + kind.header() + 2 * node.count;
+        let node = Node::new(bytes, id, shape);
+        let places = start + kind.header() + 2 * get_u16(bytes, start + 3);
         let content = node.content();
         if places > content || content > shape.usable {
             return Err("a page whose cells begin among their places, or behind its end");
         }
-        for at in 0..node.count {
-            let place = node.place(at);
-            if place < content || place + 4 > shape.usable {
-                return Err("a cell outside of where cells are");
-            }
-            cell(&bytes[..shape.usable], place, kind, shape)?;
-        }
         Ok(node)
     }
 
-    /// A page that was validated before.
+    /// A page that was checked before.
     #[inline]
     pub(super) fn new(bytes: &'a [u8], id: PageId, shape: Shape) -> Self {
         let start = start(id);
         let kind = Kind::of(bytes[start]).unwrap_or(Kind::TableLeaf);
-        Node { bytes, start, kind, shape, count: get_u16(bytes, start + 3) }
+        let places = start + kind.header();
+        let places = bytes.get(places..places + 2 * get_u16(bytes, start + 3)).unwrap_or_default();
+        Node { bytes, start, kind, shape, places: places.as_chunks().0 }
     }
 
     #[inline]
     pub(super) fn count(&self) -> usize {
-        self.count
+        self.places.len()
     }
 
     /// Where the cells begin.
@@ -219,12 +233,12 @@ impl<'a> Node<'a> {
 
     /// Where the places of the cells end.
     pub(super) fn places_end(&self) -> usize {
-        self.start + self.kind.header() + 2 * self.count
+        self.start + self.kind.header() + 2 * self.count()
     }
 
     #[inline]
     fn place(&self, at: usize) -> usize {
-        get_u16(self.bytes, self.start + self.kind.header() + 2 * at)
+        self.places.get(at).map_or(NOWHERE, |place| usize::from(u16::from_be_bytes(*place)))
     }
 
     pub(super) fn cell(&self, at: usize) -> Result<Cell, &'static str> {
@@ -234,33 +248,44 @@ impl<'a> Node<'a> {
     /// A cell's rowid, on a page of a table.
     #[inline]
     pub(super) fn rowid(&self, at: usize) -> Result<i64, &'static str> {
+        const CUT: &str = "a cell that is cut off";
         let place = self.place(at);
         let skip = match self.kind {
             Kind::TableInner => 4,
-            _ => varint::get(&self.bytes[place..]).ok_or("a cell that is cut off")?.1,
+            _ => self.bytes.get(place..).and_then(varint::get).ok_or(CUT)?.1,
         };
-        let rowid = self.bytes.get(place + skip..).and_then(varint::get).ok_or("a cell that is cut off")?;
+        let rowid = self.bytes.get(place + skip..).and_then(varint::get).ok_or(CUT)?;
         Ok(rowid.0 as i64)
     }
 
-    /// A row of a table's leaf that stands there as a whole: its rowid, and where its payload is.
+    /// An entry that stands there as a whole: its rowid, 0 in an index, and where its payload is. None on a table's inner pages.
     #[inline]
     pub(super) fn row(&self, at: usize) -> Option<(i64, Range<usize>)> {
         let place = self.place(at);
-        let rest = self.bytes.get(place..self.shape.usable).filter(|_| self.kind == Kind::TableLeaf)?;
-        let (payload, skip) = varint::get(rest)?;
-        let (rowid, len) = varint::get(&rest[skip..])?;
-        let (payload, start) = (usize::try_from(payload).ok()?, place + skip + len);
-        let is_whole = payload <= self.shape.usable - 35 && start + payload <= self.shape.usable;
-        is_whole.then_some((rowid as i64, start..start + payload))
+        let (skip, most) = match self.kind {
+            Kind::TableLeaf => (0, self.shape.usable - 35),
+            Kind::IndexLeaf => (0, self.shape.most_of_index()),
+            Kind::IndexInner => (4, self.shape.most_of_index()),
+            Kind::TableInner => return None,
+        };
+        let mut start = place + skip;
+        let rest = self.bytes.get(start..self.shape.usable)?;
+        let (payload, len) = varint::get(rest)?;
+        start += len;
+        let mut rowid = 0;
+        if self.kind == Kind::TableLeaf {
+            let (found, len) = varint::get(&rest[len..])?;
+            (rowid, start) = (found as i64, start + len);
+        }
+        let end = usize::try_from(payload).ok().filter(|payload| *payload <= most)? + start;
+        (end <= self.shape.usable).then_some((rowid, start..end))
     }
 
     /// A child of an inner page: those in front of the cells, and the one behind the last.
     pub(super) fn child(&self, at: usize) -> PageId {
-        match at < self.count {
-            true => get_u32(self.bytes, self.place(at)),
-            false => get_u32(self.bytes, self.start + 8),
-        }
+        let place = if at < self.count() { self.place(at) } else { self.start + 8 };
+        // There is no page 0: whoever goes there is told.
+        self.bytes.get(place..place + 4).map_or(0, |child| get_u32(child, 0))
     }
 
     /// Whether its cells lie side by side up to its end, each byte in one cell: as they are written here. Others may have left free
@@ -269,25 +294,37 @@ impl<'a> Node<'a> {
         if self.free_block() != 0 || self.fragments() != 0 {
             return Ok(false);
         }
-        let mut cells = Vec::with_capacity(self.count);
-        for at in 0..self.count {
-            let Range { start, end } = self.cell(at)?.range;
-            cells.push((start, end.max(start + 4)));
+        // If no two begin at one place, each ends where another begins or at the end, and together they are as long as the space
+        // that they are in, then a way from its start to its end meets all of them.
+        let mut starts: SmallVec<[u64; 65]> = SmallVec::from_elem(0, self.shape.usable / 64 + 1);
+        let bit = |at: usize| (at / 64, 1_u64 << (at % 64));
+        let mut used = 0;
+        for at in 0..self.count() {
+            let (word, bit) = bit(self.place(at));
+            match starts.get_mut(word) {
+                Some(starts) if *starts & bit == 0 => *starts |= bit,
+                _ => return Ok(false),
+            }
         }
-        cells.sort_unstable();
-        let mut next = self.content();
-        for (start, end) in cells {
-            if start != next {
+        let (word, last) = bit(self.shape.usable);
+        starts[word] |= last;
+        for at in 0..self.count() {
+            let Range { start, end } = self.cell(at)?.range;
+            let end = end.max(start + 4);
+            let (word, bit) = bit(end);
+            if starts.get(word).is_none_or(|starts| starts & bit == 0) {
                 return Ok(false);
             }
-            next = end;
+            used += end - start;
         }
-        Ok(next == self.shape.usable)
+        let (word, first) = bit(self.content());
+        let begins = starts.get(word).is_some_and(|starts| starts & first != 0);
+        Ok(begins && used == self.shape.usable - self.content())
     }
 
     /// The bytes of all cells, in their order, with none of what is between them.
     pub(super) fn cells(&self) -> impl Iterator<Item = Result<&'a [u8], &'static str>> {
-        (0..self.count).map(|at| Ok(&self.bytes[self.cell(at)?.range]))
+        (0..self.count()).map(|at| Ok(&self.bytes[self.cell(at)?.range]))
     }
 }
 
@@ -317,7 +354,7 @@ pub(super) fn write(page: &mut [u8], id: PageId, kind: Kind, shape: Shape, cells
 /// Puts a cell in front of the one that is `at`, if it fits into the gap before the cells.
 pub(super) fn insert(page: &mut [u8], id: PageId, shape: Shape, at: usize, cell: &[u8]) -> bool {
     let node = Node::new(page, id, shape);
-    let (end, content, count) = (node.places_end(), node.content(), node.count);
+    let (end, content, count) = (node.places_end(), node.content(), node.count());
     let places = node.start + node.kind.header();
     let start = node.start;
     if at > count || content > shape.usable || end + room(cell) > content {
@@ -333,6 +370,11 @@ pub(super) fn insert(page: &mut [u8], id: PageId, shape: Shape, at: usize, cell:
     true
 }
 
+/// Says which child is behind the last cell of an inner page.
+pub(super) fn set_last_child(page: &mut [u8], id: PageId, child: PageId) {
+    put_u32(page, start(id) + 8, child);
+}
+
 /// Writes a cell over one that takes as many bytes. False if that takes more or fewer.
 pub(super) fn replace(page: &mut [u8], id: PageId, shape: Shape, at: usize, cell: &[u8]) -> Result<bool, &'static str> {
     let range = Node::new(page, id, shape).cell(at)?.range;
@@ -346,7 +388,7 @@ pub(super) fn replace(page: &mut [u8], id: PageId, shape: Shape, at: usize, cell
 /// Takes a cell out of a page whose cells are packed, and packs them again.
 pub(super) fn remove(page: &mut [u8], id: PageId, shape: Shape, at: usize) -> Result<(), &'static str> {
     let node = Node::new(page, id, shape);
-    let (end, content, count, place) = (node.places_end(), node.content(), node.count, node.place(at));
+    let (end, content, count, place) = (node.places_end(), node.content(), node.count(), node.place(at));
     if at >= count {
         return Err("a cell that is not there");
     }
@@ -370,6 +412,7 @@ pub(super) fn remove(page: &mut [u8], id: PageId, shape: Shape, at: usize) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const SHAPE: Shape = Shape { page_size: 512, usable: 512 };
 
@@ -397,11 +440,46 @@ mod tests {
                     remove(&mut page, id, SHAPE, at).unwrap();
                     model.remove(at);
                 }
-                let node = Node::validate(&page, id, SHAPE).unwrap();
+                let node = Node::check(&page, id, SHAPE).unwrap();
                 assert_eq!(node.cells().collect::<Result<Vec<_>, _>>().unwrap(), model, "step {step}");
                 let used: usize = model.iter().map(|cell| cell.len().max(4)).sum();
                 assert_eq!(node.content(), 512 - used);
+                assert_eq!(node.is_packed(), Ok(true));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn cells_are_packed_if_they_lie_side_by_side(
+            lens in proptest::collection::vec(2..20_usize, 1..8),
+            moved in proptest::option::of((0..8_usize, 440..512_usize)),
+            content in proptest::option::of(440..512_usize),
+        ) {
+            let cells: Vec<Vec<u8>> = lens.iter().map(|len| vec![(len - 2) as u8; *len]).collect();
+            let mut page = vec![0; 512];
+            let refs: Vec<&[u8]> = cells.iter().map(Vec::as_slice).collect();
+            write(&mut page, 2, Kind::TableLeaf, SHAPE, &refs, 0);
+            if let Some((at, place)) = moved {
+                put_u16(&mut page, 8 + 2 * (at % cells.len()), place);
+            }
+            if let Some(content) = content {
+                put_u16(&mut page, 5, content);
+            }
+            let node = Node::new(&page, 2, SHAPE);
+            let ranges: Result<Vec<_>, _> = (0..node.count()).map(|at| node.cell(at).map(|cell| cell.range)).collect();
+            let Ok(mut ranges) = ranges else {
+                prop_assert_ne!(node.is_packed(), Ok(true));
+                return Ok(());
+            };
+            ranges.sort_unstable_by_key(|range| range.start);
+            let mut next = node.content();
+            let side_by_side = ranges.iter().all(|range| {
+                let begins = range.start == next;
+                next = range.end.max(range.start + 4);
+                begins
+            });
+            prop_assert_eq!(node.is_packed(), Ok(side_by_side && next == 512));
         }
     }
 

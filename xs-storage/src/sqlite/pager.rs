@@ -1,18 +1,20 @@
 //! Pages by their numbers: a bounded cache over the file.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use xs_os::Rng;
 use xs_os::vfs::{File, Open, Vfs, parent};
 
 use super::database::Options;
+use super::dirty::Dirty;
 use super::header::{Header, Version, is_page_size, lock_page};
+use super::hint::Hints;
 use super::journal::JournalMode;
 use super::lock::{BusyTimeout, Lock, Locking};
+use super::names::Names;
 use super::node::{Node, PageId, Shape};
 use super::synchronous::Synchronous;
 use super::transaction::Writing;
@@ -25,19 +27,24 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) bytes: Box<[u8]>,
-    /// Whether it is known to be a sound page of a tree.
-    is_node: AtomicBool,
+    /// What was found when it was looked at: [`NODE`], [`PACKED`].
+    known: AtomicU8,
 }
+
+/// A tree's page, whose header is sound.
+const NODE: u8 = 1;
+/// Whose cells are sound as well, and lie side by side up to its end.
+const PACKED: u8 = 2;
 
 impl Page {
     pub(super) fn new(bytes: Box<[u8]>) -> Self {
-        Page { bytes, is_node: AtomicBool::new(false) }
+        Page { bytes, known: AtomicU8::new(0) }
     }
 }
 
 impl Clone for Page {
     fn clone(&self) -> Self {
-        Page { bytes: self.bytes.clone(), is_node: AtomicBool::new(self.is_node.load(Ordering::Relaxed)) }
+        Page { bytes: self.bytes.clone(), known: AtomicU8::new(self.known.load(Ordering::Relaxed)) }
     }
 }
 
@@ -52,7 +59,7 @@ pub(super) struct Pager {
     /// Where files without names are.
     pub(super) temporary: Option<PathBuf>,
     pub(super) file: Arc<dyn File>,
-    pub(super) path: PathBuf,
+    pub(super) names: Arc<Names>,
     /// How transactions end without a log.
     pub(super) mode: JournalMode,
     pub(super) synchronous: Synchronous,
@@ -64,6 +71,8 @@ pub(super) struct Pager {
     pub(super) wal: Option<Box<Wal>>,
     /// What the log said when what is in memory was right.
     pub(super) logged: Option<Head>,
+    /// Bytes that the next journal gathers its records in.
+    pub(super) spare: Vec<u8>,
     pub(super) rng: Rng,
     pub(super) read_only: bool,
     /// What a new database will have.
@@ -87,11 +96,14 @@ pub(super) struct Pager {
     /// Pages of the database, those included that the file does not have yet.
     pub(super) pages: u32,
     pub(super) clean: S3FifoCache<PageId, Arc<Page>>,
-    pub(super) dirty: BTreeMap<PageId, Arc<Page>>,
+    pub(super) dirty: Dirty,
     pub(super) most_dirty: usize,
     pub(super) writing: Option<Writing>,
     /// Counts everything that may have moved an entry.
     pub(super) changes: u64,
+    pub(super) hints: Hints,
+    /// Room to make a cell in.
+    pub(super) cell: Vec<u8>,
     /// Why nothing can be said any more.
     pub(super) stopped: Option<Error>,
 }
@@ -119,13 +131,14 @@ impl Pager {
             lock: Lock::new(file.clone(), path.clone()),
             locking: options.locking,
             file,
-            path,
+            names: Arc::new(Names::of(path)),
             mode: JournalMode::Delete,
             synchronous: options.synchronous,
             journal_limit: None,
             autocheckpoint: NonZeroU32::new(options.autocheckpoint),
             wal: None,
             logged: None,
+            spare: Vec::new(),
             rng,
             read_only: options.read_only,
             fresh: (options.page_size, options.encoding),
@@ -140,10 +153,12 @@ impl Pager {
             shape: Shape { page_size: 0, usable: 0 },
             pages: 0,
             clean: S3FifoCache::new(1),
-            dirty: BTreeMap::new(),
+            dirty: Dirty::default(),
             most_dirty: 0,
             writing: None,
             changes: 0,
+            hints: Hints::default(),
+            cell: Vec::new(),
             stopped: None,
         };
         if options.locking == Locking::Exclusive {
@@ -171,7 +186,7 @@ impl Pager {
         let page_size = header.page_size as usize;
         self.shape = Shape { page_size, usable: page_size - usize::from(header.reserved) };
         (self.header, self.pages) = (header, pages);
-        self.changes += 1;
+        self.moved();
         self.share_memory();
     }
 
@@ -188,9 +203,15 @@ impl Pager {
         self.share_memory();
     }
 
+    /// Everything may be elsewhere now.
+    pub(super) fn moved(&mut self) {
+        self.changes += 1;
+        self.hints.forget();
+    }
+
     pub(super) fn corrupt(&self, id: PageId, what: impl std::fmt::Display) -> Error {
         let offset = u64::from(id.saturating_sub(1)) * self.shape.page_size as u64;
-        Error::corrupt(&self.path, offset, format!("page {id}: {what}"))
+        Error::corrupt(&self.names.database, offset, format!("page {id}: {what}"))
     }
 
     /// Refuses page numbers that no tree, list or chain can refer to.
@@ -206,12 +227,18 @@ impl Pager {
         if let Some(error) = &self.stopped {
             return Err(error.clone());
         }
-        if let Some(page) = self.dirty.get(&id) {
+        if let Some(page) = self.dirty.get(id) {
             return Ok(page.clone());
         }
         if let Some(page) = self.clean.get(&id) {
             return Ok(page.clone());
         }
+        self.fetch(id)
+    }
+
+    /// A page that is not in memory.
+    #[cold]
+    fn fetch(&mut self, id: PageId) -> Result<Arc<Page>> {
         self.check_id(id, "something")?;
         let mut bytes = vec![0; self.shape.page_size].into_boxed_slice();
         let offset = u64::from(id - 1) * self.shape.page_size as u64;
@@ -229,43 +256,61 @@ impl Pager {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 return Err(self.corrupt(id, "the file ends in it"));
             }
-            done => done.map_err(Error::io("read", &self.path))?,
+            done => done.map_err(Error::io("read", &self.names.database))?,
         }
         let page = Arc::new(Page::new(bytes));
         self.clean.insert(id, page.clone());
         Ok(page)
     }
 
-    /// A page of a tree, looked through.
+    /// A page of a tree. Its cells are looked at when they are used.
     pub(super) fn node(&mut self, id: PageId) -> Result<Arc<Page>> {
         let page = self.get(id)?;
-        if !page.is_node.load(Ordering::Relaxed) {
-            Node::validate(&page.bytes, id, self.shape).map_err(|what| self.corrupt(id, what))?;
-            page.is_node.store(true, Ordering::Relaxed);
+        if page.known.load(Ordering::Relaxed) & NODE == 0 {
+            Node::check(&page.bytes, id, self.shape).map_err(|what| self.corrupt(id, what))?;
+            page.known.store(NODE, Ordering::Relaxed);
         }
         Ok(page)
+    }
+
+    /// A page of a tree that is about to change, and whether its cells lie side by side.
+    pub(super) fn is_packed(&mut self, id: PageId) -> Result<bool> {
+        if self.dirty.get(id).is_some_and(|page| page.known.load(Ordering::Relaxed) & PACKED != 0) {
+            return Ok(true);
+        }
+        let page = self.node(id)?;
+        if page.known.load(Ordering::Relaxed) & PACKED == 0 {
+            let node = Node::new(&page.bytes, id, self.shape);
+            if !node.is_packed().map_err(|what| self.corrupt(id, what))? {
+                return Ok(false);
+            }
+            page.known.store(NODE | PACKED, Ordering::Relaxed);
+        }
+        Ok(true)
     }
 
     pub(super) fn blank(&self) -> Page {
         Page::new(vec![0; self.shape.page_size].into())
     }
 
-    /// Whether a page was changed, and is not in the file yet.
-    pub(super) fn is_dirty(&self, id: PageId) -> bool {
-        self.dirty.contains_key(&id)
-    }
-
-    /// What a changed page holds from now on is of another kind: it is looked through again before it is a tree's.
-    pub(super) fn repurpose(&self, id: PageId) {
-        if let Some(page) = self.dirty.get(&id) {
-            page.is_node.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// A page to be changed. The journal has what it was before.
+    /// A page to be changed in any way. The journal has what it was before.
     pub(super) fn edit(&mut self, id: PageId) -> Result<&mut [u8]> {
+        self.change(id, |_| 0)
+    }
+
+    /// A page of a tree that is packed and stays so.
+    pub(super) fn edit_node(&mut self, id: PageId) -> Result<&mut [u8]> {
+        self.change(id, |known| known)
+    }
+
+    /// A page that becomes a packed one of a tree, whatever it was.
+    pub(super) fn write_node(&mut self, id: PageId) -> Result<&mut [u8]> {
+        self.change(id, |_| NODE | PACKED)
+    }
+
+    fn change(&mut self, id: PageId, known: impl FnOnce(u8) -> u8) -> Result<&mut [u8]> {
         self.changes += 1;
-        if !self.dirty.contains_key(&id) {
+        if self.dirty.get(id).is_none() {
             if self.dirty.len() >= self.most_dirty {
                 self.spill()?;
             }
@@ -277,8 +322,12 @@ impl Pager {
             let page = self.get(id)?;
             self.keep(id, &page)?;
         }
-        match self.dirty.get_mut(&id) {
-            Some(page) => Ok(&mut Arc::make_mut(page).bytes),
+        match self.dirty.get_mut(id) {
+            Some(page) => {
+                let page = Arc::make_mut(page);
+                *page.known.get_mut() = known(*page.known.get_mut());
+                Ok(&mut page.bytes)
+            }
             None => Err(Error::Invalid("a change outside of a transaction".to_owned())),
         }
     }

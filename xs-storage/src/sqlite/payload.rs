@@ -64,16 +64,16 @@ pub(super) fn free(pager: &mut Pager, holder: PageId, cell: &Cell) -> Result<()>
 }
 
 /// Makes a leaf's cell of a payload; what does not fit goes to pages that are allocated for it.
-pub(super) fn write(pager: &mut Pager, kind: Kind, rowid: i64, payload: &[u8]) -> Result<Vec<u8>> {
-    let mut cell = Vec::with_capacity(pager.shape.local(kind, payload.len() as u64) + 24);
-    varint::put(&mut cell, payload.len() as u64);
+pub(super) fn write(pager: &mut Pager, kind: Kind, rowid: i64, payload: &[u8], cell: &mut Vec<u8>) -> Result<()> {
+    cell.clear();
+    varint::put(cell, payload.len() as u64);
     if kind == Kind::TableLeaf {
-        varint::put(&mut cell, rowid as u64);
+        varint::put(cell, rowid as u64);
     }
     let (here, mut rest) = payload.split_at(pager.shape.local(kind, payload.len() as u64));
     cell.extend_from_slice(here);
     if rest.is_empty() {
-        return Ok(cell);
+        return Ok(());
     }
     let mut id = pager.allocate()?;
     cell.extend_from_slice(&id.to_be_bytes());
@@ -85,5 +85,5 @@ pub(super) fn write(pager: &mut Pager, kind: Kind, rowid: i64, payload: &[u8]) -
         page[4..4 + part.len()].copy_from_slice(part);
         (id, rest) = (next, after);
     }
-    Ok(cell)
+    Ok(())
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use xs_os::vfs::{File, Open, Vfs};
 
 use super::header::Header;
+use super::names::beside;
 use super::node::PageId;
 use super::pager::Page;
 use crate::{Error, Result};
@@ -48,9 +49,7 @@ pub(super) struct Savepoints {
 }
 
 fn path_of(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push("-savepoints");
-    PathBuf::from(name)
+    beside(database, "-savepoints")
 }
 
 impl Savepoints {

@@ -19,8 +19,8 @@ impl Pager {
         if let Some(error) = &self.stopped {
             return Err(error.clone());
         }
-        let (busy, path) = (self.busy.clone(), self.path.clone());
-        wait(busy.as_ref(), &path, || self.try_read())
+        let (busy, names) = (self.busy.clone(), self.names.clone());
+        wait(busy.as_ref(), &names.database, || self.try_read())
     }
 
     /// False while others are in the way, and then nothing is locked.
@@ -59,18 +59,18 @@ impl Pager {
 
     /// Undoes what a crash has left half done.
     fn recover(&mut self) -> Result<bool> {
-        if !journal::is_hot(&*self.vfs, &self.path)? || self.lock.is_reserved_by_another()? {
+        if !journal::is_hot(&*self.vfs, &self.names)? || self.lock.is_reserved_by_another()? {
             return Ok(true);
         }
         if self.read_only {
-            return Err(Error::ReadOnly { path: self.path.clone() });
+            return Err(Error::ReadOnly { path: self.names.database.clone() });
         }
         if !self.lock.try_exclusive()? {
             return Ok(false);
         }
         // Somebody else may have been faster.
-        if journal::is_hot(&*self.vfs, &self.path)? {
-            journal::roll_back(&*self.vfs, &self.path, &*self.file, self.mode)?;
+        if journal::is_hot(&*self.vfs, &self.names)? {
+            journal::roll_back(&*self.vfs, &self.names, &*self.file, self.mode)?;
         }
         self.lock.down(Level::Shared)?;
         Ok(true)
@@ -78,20 +78,21 @@ impl Pager {
 
     /// Notices what others have written. Each transaction counts itself in the header.
     pub(super) fn load(&mut self) -> Result<()> {
-        let len = self.file.len().map_err(Error::io("measure", &self.path))?;
-        if len == 0 {
+        let Some(bytes) = read_start(&*self.file, &self.names.database)? else {
             if self.version != Some(Version::default()) {
                 let (page_size, encoding) = self.fresh;
                 self.reset(Header::new(page_size, encoding), 0);
                 self.version = Some(Version::default());
             }
             return Ok(());
-        }
-        let header = Header::parse(&read_header(&*self.file, &self.path)?, &self.path)?;
-        if self.version == Some(header.version()) {
+        };
+        // Most often it is as it was: there is no need to take it apart.
+        if self.version == Some(header::version(&bytes)) {
             return Ok(());
         }
-        let pages = header.page_count(len, &self.path)?;
+        let header = Header::parse(&bytes, &self.names.database)?;
+        let len = self.file.len().map_err(Error::io("measure", &self.names.database))?;
+        let pages = header.page_count(len, &self.names.database)?;
         self.version = Some(header.version());
         self.reset(header, pages);
         Ok(())
@@ -129,7 +130,7 @@ impl Pager {
             return Ok(());
         }
         let (busy, lock) = (self.busy.clone(), &mut self.lock);
-        let alone = wait(busy.as_ref(), &self.path, || lock.try_exclusive());
+        let alone = wait(busy.as_ref(), &self.names.database, || lock.try_exclusive());
         if alone.is_err() {
             self.roll_back()?;
         }
@@ -138,8 +139,8 @@ impl Pager {
 
     /// Takes the locks for as long as the handle lives.
     pub(super) fn lock_for_good(&mut self) -> Result<()> {
-        let (busy, path) = (self.busy.clone(), self.path.clone());
-        wait(busy.as_ref(), &path, || {
+        let (busy, names) = (self.busy.clone(), self.names.clone());
+        wait(busy.as_ref(), &names.database, || {
             let taken = self.lock.try_shared()? && (self.read_only || self.lock.try_exclusive()?);
             if taken {
                 self.lock.keep();
@@ -154,17 +155,29 @@ impl Pager {
     }
 }
 
-/// Reads the header of a file that has one.
-pub(super) fn read_header(file: &dyn File, path: &Path) -> Result<[u8; header::LEN]> {
+/// Reads the bytes of a file's header; none if the file is empty.
+fn read_start(file: &dyn File, path: &Path) -> Result<Option<[u8; header::LEN]>> {
     let mut bytes = [0; header::LEN];
     match file.read_exact_at(&mut bytes, 0) {
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            let what = "it ends before its header does".to_owned();
-            Err(Error::NotOurs { path: path.to_owned(), expected: "SQLite 3 database", what })
+            if file.is_empty().map_err(Error::io("measure", path))? {
+                return Ok(None);
+            }
+            Err(Error::NotOurs {
+                path: path.to_owned(),
+                expected: "SQLite 3 database",
+                what: "it ends before its header does".to_owned(),
+            })
         }
-        done => {
-            done.map_err(Error::io("read", path))?;
-            Ok(bytes)
-        }
+        done => done.map(|()| Some(bytes)).map_err(Error::io("read", path)),
     }
+}
+
+/// Reads the bytes of the header of a file that has one.
+pub(super) fn read_header(file: &dyn File, path: &Path) -> Result<[u8; header::LEN]> {
+    read_start(file, path)?.ok_or_else(|| Error::NotOurs {
+        path: path.to_owned(),
+        expected: "SQLite 3 database",
+        what: "it is empty".to_owned(),
+    })
 }

@@ -13,7 +13,7 @@ use xs_os::vfs::{File, Open, Vfs, VfsExt, parent};
 
 use super::database::Database;
 use super::header::lock_page;
-use super::journal::{self, JournalMode, MAGIC, read};
+use super::journal::{JournalMode, MAGIC, read};
 use super::node::get_u32;
 use super::synchronous::Synchronous;
 use crate::{Error, Result};
@@ -98,7 +98,7 @@ impl Database {
     pub fn journal(&self) -> Option<PathBuf> {
         let on_disk = matches!(self.journal_mode(), JournalMode::Delete | JournalMode::Truncate | JournalMode::Persist);
         let counts = on_disk && self.synchronous() > Synchronous::Off && self.has_changes();
-        counts.then(|| journal::path_of(self.path()))
+        counts.then(|| self.pager.names.journal.clone())
     }
 
     /// Makes a super-journal beside this database, durably, for a transaction of several databases with these journals.

@@ -67,22 +67,22 @@ impl Pager {
         if self.reading {
             // Who waited here, still reading, for one who waits until nobody reads, would wait for ever.
             if !self.try_write()? {
-                return Err(Error::Locked { path: self.path.clone() });
+                return Err(Error::Locked { path: self.names.database.clone() });
             }
         } else {
             self.end_read()?;
-            let (busy, path) = (self.busy.clone(), self.path.clone());
-            wait(busy.as_ref(), &path, || self.try_read_and_write())?;
+            let (busy, names) = (self.busy.clone(), self.names.clone());
+            wait(busy.as_ref(), &names.database, || self.try_read_and_write())?;
         }
         if self.header.write_version > 2 {
             self.unlock()?;
-            return Err(Error::ReadOnly { path: self.path.clone() });
+            return Err(Error::ReadOnly { path: self.names.database.clone() });
         }
         self.writing = Some(Writing {
             before: self.header.clone(),
             pages_before: self.pages,
             journal: None,
-            disk: journal::disk_of(self.mode, &self.vfs, &self.path)?,
+            disk: journal::disk_of(self.mode, &self.vfs, &self.names.database)?,
             kept: Bits::default(),
             spilled: false,
             longest: 0,
@@ -138,9 +138,9 @@ impl Pager {
                 Some(journal) => journal,
                 None => {
                     // Not one that the disk could have from an earlier journal in this place.
-                    let nonce = self.rng.next_u64() as u32;
+                    let (nonce, spare) = (self.rng.next_u64() as u32, std::mem::take(&mut self.spare));
                     let (pages, page_size) = (writing.pages_before, self.shape.page_size);
-                    let journal = Journal::begin(&*writing.disk, &self.path, pages, page_size, nonce)?;
+                    let journal = Journal::begin(&*writing.disk, &self.names, pages, page_size, nonce, spare)?;
                     writing.journal.insert(journal)
                 }
             };
@@ -152,7 +152,7 @@ impl Pager {
         }
         if is_needed {
             let most = self.most_dirty;
-            writing.savepoints.keep(&*self.vfs, &self.path, id, page.clone(), most)?;
+            writing.savepoints.keep(&*self.vfs, &self.names.database, id, page.clone(), most)?;
         }
         Ok(())
     }
@@ -183,8 +183,9 @@ impl Pager {
         let Some(writing) = &mut self.writing else { return Ok(()) };
         if writing.journal.is_none() {
             let nonce = self.rng.next_u64() as u32;
-            let pages = writing.pages_before;
-            writing.journal = Some(Journal::begin(&*writing.disk, &self.path, pages, self.shape.page_size, nonce)?);
+            let (pages, page_size) = (writing.pages_before, self.shape.page_size);
+            let spare = std::mem::take(&mut self.spare);
+            writing.journal = Some(Journal::begin(&*writing.disk, &self.names, pages, page_size, nonce, spare)?);
         }
         if let Some(journal) = &mut writing.journal {
             match super_journal {
@@ -196,15 +197,16 @@ impl Pager {
     }
 
     fn write_dirty(&mut self) -> Result<()> {
+        let pages = self.dirty.in_order();
         if let Some(writing) = &mut self.writing {
             writing.spilled = true;
-            writing.longest = writing.longest.max(self.dirty.last_key_value().map_or(0, |(id, _)| *id));
+            writing.longest = writing.longest.max(pages.last().map_or(0, |(id, _)| *id));
         }
-        for (id, page) in &self.dirty {
+        for (id, page) in pages {
             let offset = u64::from(id - 1) * self.shape.page_size as u64;
-            self.file.write_all_at(&page.bytes, offset).map_err(Error::io("write", &self.path))?;
+            self.file.write_all_at(&page.bytes, offset).map_err(Error::io("write", &self.names.database))?;
         }
-        for (id, page) in std::mem::take(&mut self.dirty) {
+        for (id, page) in self.dirty.drain() {
             self.clean.insert(id, page);
         }
         Ok(())
@@ -236,7 +238,7 @@ impl Pager {
             return Ok(());
         }
         let (busy, lock) = (self.busy.clone(), &mut self.lock);
-        wait(busy.as_ref(), &self.path, || lock.try_exclusive())
+        wait(busy.as_ref(), &self.names.database, || lock.try_exclusive())
     }
 
     /// Does all of a commit but its last step, as part of a transaction over several databases if they have a super-journal.
@@ -263,7 +265,7 @@ impl Pager {
         // What was written early, and then undone to a savepoint.
         if self.writing.as_ref().is_some_and(|writing| writing.longest > pages) {
             let len = u64::from(pages) * self.shape.page_size as u64;
-            self.file.set_len(len).map_err(Error::io("cut", &self.path))?;
+            self.file.set_len(len).map_err(Error::io("cut", &self.names.database))?;
         }
         Ok(())
     }
@@ -286,17 +288,18 @@ impl Pager {
     fn sync_file(&self) -> Result<()> {
         match self.synchronous {
             Synchronous::Off => Ok(()),
-            _ => self.file.sync().map_err(Error::io("sync", &self.path)),
+            _ => self.file.sync().map_err(Error::io("sync", &self.names.database)),
         }
     }
 
     fn end_journal(&mut self) -> Result<()> {
         let Some(writing) = self.writing.take() else { return Ok(()) };
         self.version = Some(self.header.version());
-        if let Some(journal) = &writing.journal {
+        if let Some(journal) = writing.journal {
             journal
                 .end_within(&*writing.disk, self.mode, self.synchronous, self.journal_limit)
                 .map_err(|error| self.stop(error))?;
+            self.spare = journal.into_spare();
         }
         self.unlock()
     }
@@ -314,7 +317,7 @@ impl Pager {
     /// Undoes the transaction.
     pub(super) fn roll_back(&mut self) -> Result<()> {
         let Some(writing) = self.writing.take() else { return Ok(()) };
-        self.changes += 1;
+        self.moved();
         self.dirty.clear();
         self.header = writing.before;
         self.pages = writing.pages_before;
@@ -326,7 +329,7 @@ impl Pager {
             let undone = match writing.spilled {
                 true => {
                     drop(journal);
-                    journal::roll_back(&*writing.disk, &self.path, &*self.file, self.mode)
+                    journal::roll_back(&*writing.disk, &self.names, &*self.file, self.mode)
                 }
                 false => journal.end(&*writing.disk, self.mode, self.synchronous),
             };
@@ -372,9 +375,9 @@ impl Pager {
     }
 
     fn restore(&mut self, state: State) -> Result<()> {
-        self.changes += 1;
+        self.moved();
         for id in state.pages.saturating_add(1)..=self.pages {
-            self.dirty.remove(&id);
+            self.dirty.remove(id);
             self.clean.remove(&id);
         }
         (self.header, self.pages) = (state.header, state.pages);
@@ -391,7 +394,7 @@ impl Pager {
                 }
                 Kept::File(at) => {
                     let mut bytes = vec![0; self.shape.page_size].into_boxed_slice();
-                    writing.savepoints.read(&self.path, at, &mut bytes)?;
+                    writing.savepoints.read(&self.names.database, at, &mut bytes)?;
                     Arc::new(Page::new(bytes))
                 }
             };

@@ -1,36 +1,20 @@
 //! Trees that are changed: cells in, cells out, and pages dealt anew when one is too full or too empty.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::content::Content;
+use super::hint::Path;
 use super::node::{self, Kind, Node, PageId};
 use super::pager::{Page, Pager};
 use super::payload;
+use super::seek::{Key, search};
 use crate::bits::Bits;
 use crate::row::record;
 use crate::row::varint;
-use crate::row::{KeyColumn, ValueRef};
 use crate::{Error, Result};
 
 /// More levels than any tree can have whose inner pages have two children.
 pub(super) const MAX_DEPTH: usize = 20;
-
-/// What a tree's entries are ordered by.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Key<'a> {
-    Rowid(i64),
-    Columns(&'a [ValueRef<'a>], &'a [KeyColumn]),
-    /// Behind all that begin with these columns.
-    Behind(&'a [ValueRef<'a>], &'a [KeyColumn]),
-    /// Behind all entries of an index, whatever they are ordered by.
-    Last,
-}
-
-/// The way from the root to a page: each page on it, and the cell or child that was taken.
-type Path = SmallVec<[(PageId, usize); 8]>;
 
 /// Page 1 is the root of the schema's table, and nobody's child.
 fn check_child(pager: &Pager, id: PageId, depth: usize) -> Result<()> {
@@ -41,63 +25,30 @@ fn check_child(pager: &Pager, id: PageId, depth: usize) -> Result<()> {
 }
 
 /// Reads a page of a tree, one level further down.
+#[inline]
 pub(super) fn step(pager: &mut Pager, id: PageId, depth: usize, is_table: bool) -> Result<Arc<Page>> {
-    check_child(pager, id, depth)?;
-    let page = pager.node(id)?;
-    let node = Node::new(&page.bytes, id, pager.shape);
-    if node.kind.is_table() != is_table {
-        return Err(pager.corrupt(id, "a page of a table in an index, or the other way round"));
-    }
-    if depth >= MAX_DEPTH {
+    if id <= 1 && depth > 0 || depth >= MAX_DEPTH {
+        check_child(pager, id, depth)?;
         return Err(pager.corrupt(id, "a tree deeper than any can be"));
     }
-    Ok(page)
+    let page = pager.node(id)?;
+    match Kind::of_page(&page.bytes, id) {
+        Some(kind) if kind.is_table() == is_table => Ok(page),
+        _ => Err(pager.corrupt(id, "a page of a table in an index, or the other way round")),
+    }
 }
 
-/// Where a key stands in a page: the first cell that is not in front of it, and whether that is the key's.
-pub(super) fn search(pager: &mut Pager, id: PageId, page: &Page, key: Key<'_>) -> Result<(usize, bool)> {
-    let node = Node::new(&page.bytes, id, pager.shape);
-    let (mut low, mut high, mut found) = (0, node.count(), false);
-    // Rows often come behind all others, and then one look is enough.
-    if let (Key::Rowid(rowid), Some(last)) = (key, high.checked_sub(1))
-        && node.rowid(last).map_err(|what| pager.corrupt(id, what))? < rowid
-    {
-        return Ok((high, false));
+/// The way to a row: to its cell, or to where it would stand.
+pub(super) fn find_row(pager: &mut Pager, root: PageId, rowid: i64) -> Result<(Path, bool)> {
+    match pager.known_way(root, rowid)? {
+        Some(known) => Ok(known),
+        None => find(pager, root, Key::Rowid(rowid)),
     }
-    let mut whole = Vec::new();
-    while low < high {
-        let middle = low.midpoint(high);
-        let order = match key {
-            Key::Rowid(rowid) => node.rowid(middle).map_err(|what| pager.corrupt(id, what))?.cmp(&rowid),
-            Key::Columns(columns, order) | Key::Behind(columns, order) => {
-                let cell = node.cell(middle).map_err(|what| pager.corrupt(id, what))?;
-                let record = match cell.overflow {
-                    0 => &page.bytes[cell.local],
-                    _ => {
-                        payload::read(pager, id, page, &cell, &mut whole)?;
-                        &whole
-                    }
-                };
-                let encoding = pager.header.encoding;
-                let found = record::compare(record, columns, order, encoding);
-                match (key, found.map_err(|what| pager.corrupt(id, what))?) {
-                    (Key::Behind(..), Ordering::Equal) => Ordering::Less,
-                    (_, order) => order,
-                }
-            }
-            Key::Last => Ordering::Less,
-        };
-        match order {
-            Ordering::Less => low = middle + 1,
-            Ordering::Equal => (high, found) = (middle, true),
-            Ordering::Greater => high = middle,
-        }
-    }
-    Ok((low, found))
 }
 
 /// The way to a key: to its cell, or to where it would stand on a leaf.
 fn find(pager: &mut Pager, root: PageId, key: Key<'_>) -> Result<(Path, bool)> {
+    let mut is_end = true;
     let is_table = matches!(key, Key::Rowid(_));
     let mut path = Path::new();
     let mut id = root;
@@ -106,8 +57,12 @@ fn find(pager: &mut Pager, root: PageId, key: Key<'_>) -> Result<(Path, bool)> {
         let (at, found) = search(pager, id, &page, key)?;
         path.push((id, at));
         let node = Node::new(&page.bytes, id, pager.shape);
+        is_end &= at == node.count();
         // A table's inner cells are only signposts.
         if node.kind.is_leaf() || found && !is_table {
+            if let Key::Rowid(rowid) = key {
+                pager.note_sought(root, rowid, &path, found, is_end);
+            }
             return Ok((path, found));
         }
         id = node.child(at);
@@ -121,17 +76,13 @@ fn content(pager: &mut Pager, id: PageId) -> Result<Content> {
 
 fn store(pager: &mut Pager, id: PageId, content: &Content) -> Result<()> {
     let shape = pager.shape;
-    content.write(pager.edit(id)?, id, shape, 0..content.len(), content.last);
+    content.write(pager.write_node(id)?, id, shape, 0..content.len(), content.last);
     Ok(())
 }
 
 /// Packs a page's cells before the first change to it: who wrote it may have left free blocks between them, and lies.
 fn pack(pager: &mut Pager, id: PageId) -> Result<()> {
-    if pager.is_dirty(id) {
-        return Ok(());
-    }
-    let page = pager.node(id)?;
-    if Node::new(&page.bytes, id, pager.shape).is_packed().map_err(|what| pager.corrupt(id, what))? {
+    if pager.is_packed(id)? {
         return Ok(());
     }
     let packed = content(pager, id)?;
@@ -143,7 +94,24 @@ fn pack(pager: &mut Pager, id: PageId) -> Result<()> {
 
 /// Puts an entry there. Answers whether it took the place of another.
 pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u8]) -> Result<bool> {
-    let (mut path, found) = find(pager, root, key)?;
+    let way = match key {
+        Key::Rowid(rowid) => find_row(pager, root, rowid)?,
+        key => find(pager, root, key)?,
+    };
+    let mut cell = std::mem::take(&mut pager.cell);
+    let found = put(pager, way, key, payload, &mut cell)?;
+    pager.cell = cell;
+    Ok(found)
+}
+
+/// Puts it where the way to it has ended. `cell` is room for it.
+fn put(
+    pager: &mut Pager,
+    (mut path, found): (Path, bool),
+    key: Key<'_>,
+    payload: &[u8],
+    cell: &mut Vec<u8>,
+) -> Result<bool> {
     let level = path.len() - 1;
     let (id, at) = path[level];
     let (kind, rowid) = match key {
@@ -153,17 +121,17 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
     if found {
         free_payload(pager, id, at)?;
     }
-    let mut cell = payload::write(pager, kind, rowid, payload)?;
+    payload::write(pager, kind, rowid, payload, cell)?;
     pack(pager, id)?;
     let shape = pager.shape;
     if found {
-        let page = pager.edit(id)?;
+        let page = pager.edit_node(id)?;
         let node = Node::new(page, id, shape);
         if !node.kind.is_leaf() {
             cell.splice(..0, node.child(at).to_be_bytes());
         }
         // One that is as long as the other stands where that stood.
-        let replaced = match node::replace(page, id, shape, at, &cell) {
+        let replaced = match node::replace(page, id, shape, at, cell) {
             Ok(false) => node::remove(page, id, shape, at).map(|()| false),
             replaced => replaced,
         };
@@ -171,42 +139,52 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
             return Ok(true);
         }
     }
-    if node::insert(pager.edit(id)?, id, shape, at, &cell) {
+    if node::insert(pager.edit_node(id)?, id, shape, at, cell) {
         return Ok(found);
     }
-    let mut full = content(pager, id)?;
-    if !found && level > 0 && at == full.len() && append(pager, &mut path, &full, &cell)? {
-        return Ok(false);
+    let page = pager.node(id)?;
+    let is_last = at == Node::new(&page.bytes, id, shape).count();
+    drop(page);
+    if found || level == 0 || !is_last || !append(pager, &mut path, cell)? {
+        let mut full = content(pager, id)?;
+        full.insert(at, &[cell]);
+        settle(pager, &mut path, level, full)?;
     }
-    full.insert(at, &[&cell]);
-    settle(pager, &mut path, level, full)?;
     Ok(found)
 }
 
 /// Entries that come in ascending order: the full leaf stays as it is, and the new one begins with the new entry. In an index,
-/// the full leaf's last entry goes up to part the two.
-fn append(pager: &mut Pager, path: &mut Path, full: &Content, cell: &[u8]) -> Result<bool> {
-    let level = path.len() - 1;
-    let (leaf, parent) = (path[level].0, path[level - 1]);
-    let mut above = content(pager, parent.0)?;
-    if parent.1 != above.len() {
+/// the full leaf's last entry goes up to part the two. False, and nothing has changed, if it is not the last leaf under its parent.
+fn append(pager: &mut Pager, path: &mut Path, cell: &[u8]) -> Result<bool> {
+    let (level, shape) = (path.len() - 1, pager.shape);
+    let ((leaf, _), (parent, child)) = (path[level], path[level - 1]);
+    let (page, above) = (pager.node(leaf)?, pager.node(parent)?);
+    let node = Node::new(&page.bytes, leaf, shape);
+    let (kind, Some(last)) = (node.kind, node.count().checked_sub(1)) else { return Ok(false) };
+    if child != Node::new(&above.bytes, parent, shape).count() || kind == Kind::IndexLeaf && last == 0 {
         return Ok(false);
     }
-    let Some(last) = full.len().checked_sub(1) else { return Ok(false) };
-    if full.kind == Kind::IndexLeaf && last == 0 {
-        return Ok(false);
-    }
+    let range = node.cell(last).map_err(|what| pager.corrupt(leaf, what))?.range;
+    let between = match kind {
+        Kind::TableLeaf => signpost(leaf, &page.bytes[range]),
+        _ => [&leaf.to_be_bytes(), &page.bytes[range]].concat(),
+    };
+    // A page that somebody looks at is copied when it changes.
+    drop((page, above));
+    pager.hints.forget();
     let fresh = pager.allocate()?;
-    let mut alone = Content::new(full.kind, 0);
-    alone.push(&[cell]);
-    store(pager, fresh, &alone)?;
-    if full.kind == Kind::TableLeaf {
-        above.push(&[&signpost(leaf, full.cell(last))]);
-    } else {
-        above.push(&[&leaf.to_be_bytes(), full.cell(last)]);
-        let shape = pager.shape;
-        node::remove(pager.edit(leaf)?, leaf, shape, last).map_err(|what| pager.corrupt(leaf, what))?;
+    node::write(pager.write_node(fresh)?, fresh, kind, shape, &[cell], 0);
+    if kind == Kind::IndexLeaf {
+        node::remove(pager.edit_node(leaf)?, leaf, shape, last).map_err(|what| pager.corrupt(leaf, what))?;
     }
+    pack(pager, parent)?;
+    let page = pager.edit_node(parent)?;
+    if node::insert(page, parent, shape, child, &between) {
+        node::set_last_child(page, parent, fresh);
+        return Ok(true);
+    }
+    let mut above = content(pager, parent)?;
+    above.push(&[&between]);
     above.last = fresh;
     settle(pager, path, level - 1, above)?;
     Ok(true)
@@ -229,7 +207,10 @@ fn free_payload(pager: &mut Pager, id: PageId, at: usize) -> Result<()> {
 
 /// Takes an entry out. Answers whether it was there.
 pub(super) fn delete(pager: &mut Pager, root: PageId, key: Key<'_>) -> Result<bool> {
-    let (mut path, found) = find(pager, root, key)?;
+    let (mut path, found) = match key {
+        Key::Rowid(rowid) => find_row(pager, root, rowid)?,
+        key => find(pager, root, key)?,
+    };
     if !found {
         return Ok(false);
     }
@@ -298,7 +279,7 @@ fn take_out(pager: &mut Pager, path: &mut Path) -> Result<()> {
     let (id, at) = path[level];
     pack(pager, id)?;
     let shape = pager.shape;
-    node::remove(pager.edit(id)?, id, shape, at).map_err(|what| pager.corrupt(id, what))?;
+    node::remove(pager.edit_node(id)?, id, shape, at).map_err(|what| pager.corrupt(id, what))?;
     if level > 0 {
         let left = content(pager, id)?;
         if left.is_thin(shape) {
@@ -310,6 +291,7 @@ fn take_out(pager: &mut Pager, path: &mut Path) -> Result<()> {
 
 /// Puts what a page should hold onto the page, or onto it and its neighbours, and so on upwards.
 fn settle(pager: &mut Pager, path: &mut Path, mut level: usize, mut wanted: Content) -> Result<()> {
+    pager.hints.forget();
     let shape = pager.shape;
     loop {
         let id = path[level].0;
@@ -399,7 +381,7 @@ fn share(pager: &mut Pager, parent: (PageId, usize), child: Content) -> Result<C
             (false, true) => all.last,
             (false, false) => node::get_u32(all.cell(cells.end), 0),
         };
-        all.write(pager.edit(id)?, id, shape, cells.clone(), last);
+        all.write(pager.write_node(id)?, id, shape, cells.clone(), last);
         match kind {
             _ if is_last && end == above.len() => now.last = id,
             _ if is_last => now.push(&[&id.to_be_bytes(), &above.cell(end)[4..]]),
@@ -421,6 +403,7 @@ pub(super) fn create(pager: &mut Pager, kind: Kind) -> Result<PageId> {
 
 /// Takes all entries out of a tree, and with `root_too` gives its root back as well.
 pub(super) fn clear(pager: &mut Pager, root: PageId, root_too: bool) -> Result<()> {
+    pager.hints.forget();
     let page = step(pager, root, 0, true).or_else(|_| step(pager, root, 0, false))?;
     let kind = Node::new(&page.bytes, root, pager.shape).kind;
     if root == 1 && root_too {

@@ -8,6 +8,7 @@ use super::copy::is_empty;
 use super::database::{Database, Options};
 use super::header::{Header, lock_page};
 use super::lock::wait;
+use super::names::beside;
 use super::pager::Pager;
 use super::synchronous::Synchronous;
 use crate::cache::Cache;
@@ -30,7 +31,7 @@ impl Database {
             return Err(Error::Invalid("cannot VACUUM - SQL statements in progress".to_owned()));
         }
         if self.pager.read_only {
-            return Err(Error::ReadOnly { path: self.pager.path.clone() });
+            return Err(Error::ReadOnly { path: self.pager.names.database.clone() });
         }
         self.pager.read()?;
         if self.pager.pages == 0 {
@@ -89,9 +90,7 @@ impl Database {
 }
 
 fn path_of(pager: &Pager) -> PathBuf {
-    let mut name = pager.path.as_os_str().to_owned();
-    name.push("-vacuum");
-    PathBuf::from(name)
+    beside(&pager.names.database, "-vacuum")
 }
 
 impl Pager {
@@ -108,7 +107,7 @@ impl Pager {
                 self.dirty.insert(id, page);
             }
             (self.header, self.pages) = (header, copy.pages);
-            self.changes += 1;
+            self.moved();
             return self.commit();
         }
         // The size of pages may be another: old ones go to the journal, all of them, and new ones to the file itself.
@@ -118,7 +117,7 @@ impl Pager {
             self.keep(id, &page)?;
         }
         let (busy, lock) = (self.busy.clone(), &mut self.lock);
-        wait(busy.as_ref(), &self.path, || lock.try_exclusive())?;
+        wait(busy.as_ref(), &self.names.database, || lock.try_exclusive())?;
         header.count_change(copy.pages);
         self.begin_overwriting()?;
         let size = header.page_size;
@@ -133,10 +132,10 @@ impl Pager {
                 }
                 _ => self.file.write_all_at(&page.bytes, at),
             }
-            .map_err(Error::io("write", &self.path))?;
+            .map_err(Error::io("write", &self.names.database))?;
         }
         let len = u64::from(copy.pages) * u64::from(size);
-        self.file.set_len(len).map_err(Error::io("cut", &self.path))?;
+        self.file.set_len(len).map_err(Error::io("cut", &self.names.database))?;
         self.reset(header, copy.pages);
         self.end_overwriting()
     }

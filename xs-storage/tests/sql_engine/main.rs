@@ -4,6 +4,7 @@ mod asked;
 mod calls;
 mod changes;
 mod databases;
+mod deep;
 mod differential;
 mod hostile;
 mod joins;

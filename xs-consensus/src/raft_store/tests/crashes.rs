@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use xs_os::vfs::explore::{Crash, Explorer};
 use xs_os::vfs::faulty::FaultyVfs;
-use xs_os::vfs::{Vfs, VfsExt};
+use xs_os::vfs::Vfs;
 
 use super::life::{DIR, Life, Model, check_snapshot, members, open};
 use crate::raft::{Entry, Payload, Persist, Term};

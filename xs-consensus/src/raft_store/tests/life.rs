@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use xs_os::vfs::{Vfs, VfsExt};
+use xs_os::vfs::Vfs;
 use xs_os::{Rng, SteppedJobs};
 
 use crate::raft::{

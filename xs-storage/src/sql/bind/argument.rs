@@ -4,6 +4,7 @@ use super::{Binder, FromTable};
 use crate::sql::ast;
 use crate::sql::exec::{Expr, Place, Relation};
 use crate::sql::failure::{Failure, Result};
+use crate::sql::stack;
 use crate::sql::store::Store;
 
 /// A condition, and the tables that it is about.
@@ -102,6 +103,7 @@ fn chooses<S: Store>(expr: &Expr<S>, free: &dyn Fn(&Expr<S>) -> bool) -> bool {
             Expr::And(two) => chooses(&two.0, free) || chooses(&two.1, free),
             part => chooses(part, free),
         }),
+        Expr::Gate(inner) => stack::enough(|| chooses(inner, free)),
         _ => false,
     }
 }
@@ -131,6 +133,7 @@ fn names<S: Store>(expr: &Expr<S>, slot: usize) -> Result<bool> {
         Expr::Apply(_, one) | Expr::Not(one) | Expr::Cast(_, one) | Expr::IsNull { operand: one, .. } => {
             names(one, slot)
         }
+        Expr::Gate(inner) => stack::enough(|| names(inner, slot)),
         Expr::Coalesce(all) => any(&mut all.iter()),
         Expr::Call(call) => any(&mut call.args.iter()),
         Expr::Case(case) => {

@@ -10,6 +10,7 @@ use crate::sql::ast::{self, BinaryOp, Literal, UnaryOp};
 use crate::sql::catalog::collation_named;
 use crate::sql::exec::{Case, Comparison, Expr, Subquery};
 use crate::sql::failure::{Failure, Result};
+use crate::sql::stack;
 use crate::sql::store::Store;
 use crate::sql::value::{self, Affinity, Value};
 
@@ -58,8 +59,13 @@ impl<'q, S: Store> Binder<'q, S> {
             return Err(Failure::error(format!("Expression tree is too large (maximum depth {HEIGHT})")));
         }
         self.height += 1;
-        let bound = self.expr_at(expr);
+        self.rise += 1;
+        let mut bound = stack::enough(|| self.expr_at(expr));
+        if let (Ok(bound), true) = (&mut bound, self.rise % stack::RISE == 0) {
+            bound.expr = std::mem::replace(&mut bound.expr, Expr::Constant(Value::Null)).gated();
+        }
         self.height -= 1;
+        self.rise -= 1;
         bound
     }
 

@@ -7,6 +7,7 @@ use crate::sql::exec as bound;
 use crate::sql::failure::Result;
 use crate::sql::function::{Callable, Registry};
 use crate::sql::plan::copied;
+use crate::sql::stack;
 use crate::sql::store::Store;
 
 /// What groups are made by.
@@ -93,7 +94,7 @@ fn is_aggregate(call: &Call, functions: &Registry) -> bool {
 
 /// Whether there is a call of some kind in an expression, but for the queries within it.
 fn any_call(expr: &Expr, wanted: &dyn Fn(&Call) -> bool) -> bool {
-    let any = |expr: &Expr| any_call(expr, wanted);
+    let any = |expr: &Expr| stack::enough(|| any_call(expr, wanted));
     match expr {
         Expr::Literal(_) | Expr::Parameter(_) | Expr::Column(_) | Expr::Exists(_) | Expr::Subquery(_) => false,
         Expr::Raise(_) => false,

@@ -6,6 +6,7 @@ use crate::sql::catalog::{Index, Table};
 use crate::sql::exec::{IndexRule, IndexRules, Place};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::function::{Callable, Registry};
+use crate::sql::stack;
 use crate::sql::store::Store;
 use crate::sql::value::Affinity;
 
@@ -121,7 +122,7 @@ pub(in crate::sql) fn check_index(index: &Index, table: &Table, functions: &Regi
 
 fn check(expr: &ast::Expr, table: &Table, functions: &Registry, of: &str, dotless: bool) -> Result<()> {
     use ast::Expr;
-    let check = |expr: &Expr| check(expr, table, functions, of, dotless);
+    let check = |expr: &Expr| stack::enough(|| check(expr, table, functions, of, dotless));
     let prohibited = |what: &str| Err(Failure::error(format!("{what} prohibited in {of}")));
     match expr {
         Expr::Literal(Literal::CurrentDate | Literal::CurrentTime | Literal::CurrentTimestamp) => {

@@ -187,6 +187,10 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     opened: u32,
     /// How deep in expressions it is, whatever texts they are from.
     height: u32,
+    /// How deep in the expression that it is in.
+    rise: u32,
+    /// How many queries it is in.
+    nested: u32,
     /// The tables that are read.
     pub(in crate::sql) reads: Vec<TreeId>,
     /// The database whose names are meant where none is said; all, outside of views and triggers.
@@ -213,7 +217,7 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
 }
 
 /// Views and common tables within each other.
-const VIEWS: u32 = 100;
+const VIEWS: u32 = 1000;
 /// Views and common tables in all: SQLite's own limit of references to one.
 const REFERENCES: u32 = 65_535;
 /// SQLite's `SQLITE_MAX_EXPR_DEPTH`.
@@ -234,6 +238,8 @@ impl<'q, S: Store> Binder<'q, S> {
             views: 0,
             opened: 0,
             height: 0,
+            rise: 0,
+            nested: 0,
             reads: Vec::new(),
             home: None,
             schemas: 0,

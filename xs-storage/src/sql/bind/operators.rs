@@ -3,10 +3,10 @@
 use super::expr::comparison;
 use super::{Binder, Bound};
 use crate::sql::ast::{self, BinaryOp, LikeOp};
-use crate::sql::exec::{Expr, Relation};
+use crate::sql::exec::{Expr, Operation, Relation};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
-use crate::sql::value::{self, PatternKind};
+use crate::sql::value::PatternKind;
 
 pub(super) fn operator<S: Store>(op: BinaryOp, left: Bound<S>, right: Bound<S>) -> Expr<S> {
     let how = comparison(&left, &right);
@@ -22,15 +22,15 @@ pub(super) fn operator<S: Store>(op: BinaryOp, left: Bound<S>, right: Bound<S>) 
         BinaryOp::GtEq => Expr::Compare(Relation::GtEq, how, operands),
         BinaryOp::Is | BinaryOp::IsNotDistinctFrom => Expr::Is { negated: false, how, operands },
         BinaryOp::IsNot | BinaryOp::IsDistinctFrom => Expr::Is { negated: true, how, operands },
-        BinaryOp::BitAnd => Expr::Operate(value::bit_and, operands),
-        BinaryOp::BitOr => Expr::Operate(value::bit_or, operands),
-        BinaryOp::ShiftLeft => Expr::Operate(value::shift_left, operands),
-        BinaryOp::ShiftRight => Expr::Operate(value::shift_right, operands),
-        BinaryOp::Add => Expr::Operate(value::add, operands),
-        BinaryOp::Sub => Expr::Operate(value::subtract, operands),
-        BinaryOp::Mul => Expr::Operate(value::multiply, operands),
-        BinaryOp::Div => Expr::Operate(value::divide, operands),
-        BinaryOp::Rem => Expr::Operate(value::remainder, operands),
+        BinaryOp::BitAnd => Expr::Operate(Operation::BitAnd, operands),
+        BinaryOp::BitOr => Expr::Operate(Operation::BitOr, operands),
+        BinaryOp::ShiftLeft => Expr::Operate(Operation::ShiftLeft, operands),
+        BinaryOp::ShiftRight => Expr::Operate(Operation::ShiftRight, operands),
+        BinaryOp::Add => Expr::Operate(Operation::Add, operands),
+        BinaryOp::Sub => Expr::Operate(Operation::Subtract, operands),
+        BinaryOp::Mul => Expr::Operate(Operation::Multiply, operands),
+        BinaryOp::Div => Expr::Operate(Operation::Divide, operands),
+        BinaryOp::Rem => Expr::Operate(Operation::Remainder, operands),
         BinaryOp::Concat | BinaryOp::Arrow | BinaryOp::LongArrow => Expr::Concat(operands),
     }
 }
@@ -48,6 +48,6 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         let (text, pattern) = (self.expr(&like.operand)?.expr, self.expr(&like.pattern)?.expr);
         let escape = like.escape.as_ref().map(|escape| self.expr(escape)).transpose()?.map(|escape| escape.expr);
-        Ok(Bound::plain(Expr::Like { negated: like.negated, kind, operands: Box::new((text, pattern, escape)) }))
+        Ok(Bound::plain(Expr::like(like.negated, kind, (text, pattern, escape))))
     }
 }

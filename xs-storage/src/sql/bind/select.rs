@@ -13,6 +13,7 @@ use crate::sql::exec::{Body, Compound, Core, Distinct, Expr, Grouping, OutputCol
 use crate::sql::failure::{Failure, Result};
 use crate::sql::plan::Wish;
 use crate::sql::plan::logest::{self, LogEst};
+use crate::sql::stack;
 use crate::sql::store::Store;
 
 impl<'q, S: Store> Binder<'q, S> {
@@ -22,7 +23,14 @@ impl<'q, S: Store> Binder<'q, S> {
         if let Some(with) = &select.with {
             self.with(with)?;
         }
-        let bound = self.select_with(select);
+        let rise = std::mem::take(&mut self.rise);
+        self.nested += 1;
+        let mut bound = stack::enough(|| self.select_with(select));
+        if let Ok((query, _)) = &mut bound {
+            query.gated = self.nested % stack::QUERIES == 0;
+        }
+        self.nested -= 1;
+        self.rise = rise;
         self.commons.truncate(commons);
         bound
     }
@@ -310,7 +318,6 @@ impl<'q, S: Store> Binder<'q, S> {
         if distinct.as_ref().is_some_and(|distinct| !distinct.in_order) {
             self.plan.push((self.depth, "USE TEMP B-TREE FOR DISTINCT".to_owned()));
         }
-        let total = outputs.len();
         let mut core = Core::new(frame, planned.joined, grouping, outputs, distinct);
         core.windows = level.windows.take().map(|windows| windows.finish(captured));
         let columns = results.into_iter().map(|result| result.shown).collect::<Vec<_>>();
@@ -320,7 +327,7 @@ impl<'q, S: Store> Binder<'q, S> {
         if sorted < sort.len() {
             let part = if sorted > 0 { "RIGHT PART OF " } else { "" };
             self.plan.push((self.depth, format!("USE TEMP B-TREE FOR {part}ORDER BY")));
-            bound.sort = Some(Sort::new(sort, total));
+            bound.sort = Some(Sort::new(sort, width));
         }
         self.selects += 1;
         Ok((bound, outside.min(level.reaches)))

@@ -1,6 +1,7 @@
 //! Row values: `(a, b) = (c, d)`, `(a, b) < (SELECT ...)`, compared column by column.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::operators::operator;
@@ -95,39 +96,14 @@ impl<'q, S: Store> Binder<'q, S> {
         match (self.operand(left)?, self.operand(right)?) {
             (Operand::One(left), Operand::One(right)) => Ok(Bound::plain(operator(op, left, right))),
             (left, right) if left.is_row() && right.is_row() && left.len() == right.len() => {
-                Ok(Bound::plain(self.by_columns(op, &left, &right)?))
+                Ok(Bound::plain(self.rows(op, &left, &right)?))
             }
             _ => Err(misused()),
         }
     }
 
-    fn by_columns(&mut self, op: BinaryOp, left: &Operand<'q, S>, right: &Operand<'q, S>) -> Result<Expr<S>> {
-        let mut result: Option<Expr<S>> = None;
-        for at in (0..left.len()).rev() {
-            let mut one = |op| -> Result<Expr<S>> {
-                let (left, right) = (left.column(self, at)?, right.column(self, at)?);
-                Ok(operator(op, left, right))
-            };
-            result = Some(match (op, result) {
-                (BinaryOp::Eq | BinaryOp::Is | BinaryOp::IsNotDistinctFrom, Some(rest)) => {
-                    Expr::And(Box::new((one(op)?, rest)))
-                }
-                (BinaryOp::NotEq | BinaryOp::IsNot | BinaryOp::IsDistinctFrom, Some(rest)) => {
-                    Expr::Or(Box::new((one(op)?, rest)))
-                }
-                (BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq, Some(rest)) => {
-                    let strict = match op {
-                        BinaryOp::Lt | BinaryOp::LtEq => BinaryOp::Lt,
-                        _ => BinaryOp::Gt,
-                    };
-                    let (less, equal) = (one(strict)?, one(BinaryOp::Eq)?);
-                    Expr::Or(Box::new((less, Expr::And(Box::new((equal, rest))))))
-                }
-                (op, None) if compares(op) => one(op)?,
-                _ => return Err(misused()),
-            });
-        }
-        let whole = result.ok_or_else(misused)?;
+    fn rows(&mut self, op: BinaryOp, left: &Operand<'q, S>, right: &Operand<'q, S>) -> Result<Expr<S>> {
+        let whole = self.by_columns(op, left, right, 0..left.len())?;
         // The first columns alone say something that an index can use; the rest is no alternative to be looked up by itself.
         let loose = match op {
             BinaryOp::Lt | BinaryOp::LtEq => BinaryOp::LtEq,
@@ -137,6 +113,38 @@ impl<'q, S: Store> Binder<'q, S> {
         let first = operator(loose, left.column(self, 0)?, right.column(self, 0)?);
         let whole = Expr::Not(Box::new(Expr::Not(Box::new(whole))));
         Ok(Expr::And(Box::new((first, whole))))
+    }
+
+    /// Compares some of the columns. Rows may be long: the tree is about as high as their length has digits.
+    fn by_columns(
+        &mut self,
+        op: BinaryOp,
+        left: &Operand<'q, S>,
+        right: &Operand<'q, S>,
+        columns: Range<usize>,
+    ) -> Result<Expr<S>> {
+        let (first, end) = (columns.start, columns.end);
+        match columns.len() {
+            0 => return Err(misused()),
+            1 => return Ok(operator(op, left.column(self, first)?, right.column(self, first)?)),
+            _ => {}
+        }
+        // Short ones column by column, as somebody would write it out, and as indexes can use it.
+        let middle = if columns.len() <= 8 { first + 1 } else { first + columns.len() / 2 };
+        let mut part = |op, columns| self.by_columns(op, left, right, columns);
+        let strict = match op {
+            BinaryOp::Eq | BinaryOp::Is | BinaryOp::IsNotDistinctFrom => {
+                return Ok(Expr::And(Box::new((part(op, first..middle)?, part(op, middle..end)?))));
+            }
+            BinaryOp::NotEq | BinaryOp::IsNot | BinaryOp::IsDistinctFrom => {
+                return Ok(Expr::Or(Box::new((part(op, first..middle)?, part(op, middle..end)?))));
+            }
+            BinaryOp::Lt | BinaryOp::LtEq => BinaryOp::Lt,
+            _ => BinaryOp::Gt,
+        };
+        let less = part(strict, first..middle)?;
+        let (equal, rest) = (part(BinaryOp::Eq, first..middle)?, part(op, middle..end)?);
+        Ok(Expr::Or(Box::new((less, Expr::And(Box::new((equal, rest)))))))
     }
 
     pub(super) fn row_between(&mut self, between: &'q ast::Between) -> Result<Bound<S>> {
@@ -166,8 +174,8 @@ impl<'q, S: Store> Binder<'q, S> {
         negated: bool,
     ) -> Result<Bound<S>> {
         let wanted = self.operand(operand)?.len();
-        let mut any = Expr::Constant(0.into());
-        for item in list.iter().rev() {
+        let mut any = Vec::with_capacity(list.len() + 1);
+        for item in list {
             let terms = match item {
                 ast::Expr::Row(row) => row.len(),
                 other => self.operand(other)?.len(),
@@ -177,10 +185,28 @@ impl<'q, S: Store> Binder<'q, S> {
                 return Err(Failure::error(format!("IN(...) element has {terms} term{plural} - expected {wanted}")));
             }
             let same = self.compare_rows(BinaryOp::Eq, operand, item)?.expr;
-            any = Expr::Or(Box::new((same, any)));
+            any.push(same);
         }
+        any.push(Expr::Constant(0.into()));
+        let any = any_of(any);
         Ok(Bound::plain(if negated { Expr::Not(Box::new(any)) } else { any }))
     }
+}
+
+/// Whether one of some conditions holds: a tree that is no higher than it must be, however many there are.
+fn any_of<S: Store>(mut conditions: Vec<Expr<S>>) -> Expr<S> {
+    while conditions.len() > 1 {
+        let mut halved = Vec::with_capacity(conditions.len().div_ceil(2));
+        let mut left = conditions.into_iter();
+        while let Some(one) = left.next() {
+            halved.push(match left.next() {
+                Some(other) => Expr::Or(Box::new((one, other))),
+                None => one,
+            });
+        }
+        conditions = halved;
+    }
+    conditions.pop().unwrap_or(Expr::Constant(0.into()))
 }
 
 /// Whether an operator compares.

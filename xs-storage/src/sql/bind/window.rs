@@ -10,6 +10,7 @@ use crate::sql::ast::{self, Args, FrameBound, FrameExclude, FrameUnit, Ident, Ov
 use crate::sql::exec::{Callee, Edge, Expr, Extent, Place, SortKey, WindowCall, WindowPass, Windows};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::function::{Callable, WindowFunction};
+use crate::sql::stack;
 use crate::sql::store::Store;
 use crate::sql::value::Value;
 
@@ -402,6 +403,7 @@ pub(super) fn misuse(kind: &str, name: &str) -> Failure {
 /// Whether it has the same value for each row, as seen before names and functions are known.
 fn is_constant(expr: &ast::Expr) -> bool {
     use ast::{Expr, Literal};
+    let is_constant = |expr: &Expr| stack::enough(|| is_constant(expr));
     match expr {
         Expr::Literal(literal) => {
             !matches!(literal, Literal::CurrentDate | Literal::CurrentTime | Literal::CurrentTimestamp)

@@ -177,6 +177,11 @@ impl<S: Store> Connection<S> {
         InterruptHandle(self.session.interrupted.clone())
     }
 
+    #[cfg(test)]
+    pub(in crate::sql) fn session(&self) -> &Db<S> {
+        &self.session
+    }
+
     /// The store back. A transaction that is open is undone.
     pub fn into_store(self) -> Result<S> {
         transaction::roll_back(&self.session)?;

@@ -179,7 +179,10 @@ impl<'c, S: Store> Statement<'c, S> {
             Some(Program::Change(change)) => changed(&mut **change, outer)?,
             Some(Program::Pragma(pragma, rows)) => {
                 *rows = match pragma.writes() {
-                    true => transaction::writing(session, || pragma.run(session, catalog))?,
+                    true => transaction::writing(session, || {
+                        session.guard()?;
+                        pragma.run(session, catalog)
+                    })?,
                     false => pragma.run(session, catalog)?,
                 };
             }
@@ -239,7 +242,12 @@ fn changed<S: Store>(task: &mut dyn Task<Databases<S>>, outer: Outer<'_, Databas
 }
 
 fn other<S: Store>(session: &Db<S>, catalog: &Catalog, tree: &Tree, text: &str) -> Result<()> {
-    let schema = |act: &dyn Fn() -> Result<()>| transaction::writing(session, act);
+    let schema = |act: &dyn Fn() -> Result<()>| {
+        transaction::writing(session, || {
+            session.guard()?;
+            act()
+        })
+    };
     match tree {
         Tree::Begin(kind) => transaction::begin(session, *kind),
         Tree::Commit => transaction::commit(session),

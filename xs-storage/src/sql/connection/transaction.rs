@@ -2,11 +2,16 @@
 //!
 //! A statement that writes begins the store's transaction if none is open, and takes a savepoint within it. A failure goes back to
 //! that savepoint, unless the constraint that broke asks for something else: `FAIL` keeps what was done, `ROLLBACK` undoes the
-//! whole transaction. Outside of `BEGIN`, the statement's end is the transaction's.
+//! whole transaction. Outside of `BEGIN`, the statement's end is the transaction's, and there is nothing else to go back to.
+//!
+//! A savepoint keeps each page that changes a second time. A statement that changes one row, and has asked everything that can be
+//! wrong with the row before it writes, takes none: [`Guard`] says how far it came. If the disk fails it in the midst of that,
+//! the whole transaction is undone.
 
 use super::program::Uses;
 use crate::sql::ast::{Begin, Conflict, Ident};
 use crate::sql::connection::Db;
+use crate::sql::exec::Guard;
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::Store;
 
@@ -22,7 +27,7 @@ pub(super) fn begin_store<S: Store>(session: &Db<S>) -> Result<()> {
 pub(super) fn writing<S: Store, T>(session: &Db<S>, act: impl FnOnce() -> Result<T>) -> Result<T> {
     begin_store(session)?;
     let depth = session.savepoints.borrow().len();
-    session.store.borrow_mut().savepoint()?;
+    session.guard.set(Guard::Untouched);
     session.consequence.set(Conflict::Abort);
     let violations = session.violations.begin_statement();
     let done = session.violations.end_statement(act(), &session.consequence);
@@ -30,19 +35,27 @@ pub(super) fn writing<S: Store, T>(session: &Db<S>, act: impl FnOnce() -> Result
     if done.is_ok() || consequence != Conflict::Fail {
         session.consequence.set(Conflict::Abort);
     }
-    match &done {
-        Err(_) if consequence == Conflict::Rollback => {
+    match (&done, session.guard.get()) {
+        (Err(_), Guard::Touched) if consequence != Conflict::Fail => {
             roll_back(session)?;
             return done;
         }
-        Err(_) if consequence != Conflict::Fail => {
-            session.store.borrow_mut().roll_back_to(depth)?;
+        (Err(_), _) if consequence == Conflict::Rollback => {
+            roll_back(session)?;
+            return done;
+        }
+        (Err(_), guard) if consequence != Conflict::Fail => {
             session.violations.restore(violations);
-            session.read_again()?;
+            if guard == Guard::Saved {
+                session.store.borrow_mut().roll_back_to(depth)?;
+                session.read_again()?;
+            }
         }
         _ => {}
     }
-    session.store.borrow_mut().release(depth)?;
+    if session.guard.get() == Guard::Saved {
+        session.store.borrow_mut().release(depth)?;
+    }
     if !session.in_transaction.get() {
         if let Err(failed) = session.violations.check_transaction() {
             session.consequence.set(Conflict::Abort);

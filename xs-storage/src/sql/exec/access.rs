@@ -19,6 +19,7 @@ pub(in crate::sql) struct Bound<S: Store> {
 }
 
 /// A way to a table's rows. Values that are looked for come from constants, parameters, and tables further out.
+#[repr(u8)]
 pub(in crate::sql) enum Access<S: Store> {
     /// All rows in the order of their rowids, or backwards.
     Scan { backwards: bool },
@@ -67,7 +68,7 @@ impl<S: Store> Rowids<S> {
     fn first(&mut self, frame: &mut Frame<S>, slot: usize, load: bool, outer: Outer<'_, S>) -> Result<bool> {
         self.found.clear();
         self.at = 0;
-        let mut more = self.probe.begin(outer.env(frame), self.backwards)?;
+        let mut more = self.probe.begin(&outer.env(frame), self.backwards)?;
         while more {
             self.found.extend(rowid_of(self.probe.value().as_ref()));
             more = advance(std::slice::from_mut(&mut self.probe));
@@ -113,7 +114,10 @@ pub(super) fn arrived<S: Store>(store: &mut S, row: &mut TableRow<S::Cursor>, lo
     row.rowid = if row.key.is_some() { row.rowid.wrapping_add(1) } else { row.cursor.rowid() };
     row.moved();
     if load {
-        store.load(&mut row.cursor)?;
+        if !row.cursor.is_loaded() {
+            store.load(&mut row.cursor)?;
+        }
+        row.arrived();
     }
     Ok(())
 }
@@ -149,7 +153,7 @@ impl<S: Store> Access<S> {
                 Ok(more)
             }
             Access::Rowid(value) => {
-                let wanted = rowid_of(value.eval(outer.env(frame))?.as_ref());
+                let wanted = rowid_of(value.eval(&outer.env(frame))?.as_ref());
                 let Some(rowid) = wanted else { return Ok(false) };
                 let row = table(frame, slot)?;
                 let mut store = outer.run.session.store.borrow_mut();
@@ -161,7 +165,7 @@ impl<S: Store> Access<S> {
             }
             Access::Rowids(rowids) => rowids.first(frame, slot, load, outer),
             Access::RowidRange { low, high, backwards } => {
-                let env = outer.env(frame);
+                let env = &outer.env(frame);
                 let end = |bound: &Option<Bound<S>>| -> Result<Option<(Value, bool)>> {
                     let Some(bound) = bound else { return Ok(None) };
                     Ok(Some((bound.value.eval(env)?.into_value(), bound.inclusive)))
@@ -205,7 +209,7 @@ impl<S: Store> Access<S> {
     }
 
     /// To the next row.
-    #[inline]
+    #[inline(always)]
     pub(in crate::sql) fn next(
         &mut self,
         frame: &mut Frame<S>,
@@ -215,22 +219,37 @@ impl<S: Store> Access<S> {
         outer: Outer<'_, S>,
     ) -> Result<bool> {
         outer.run.check()?;
+        if let Access::Scan { backwards: false } | Access::RowidRange { backwards: false, .. } = self {
+            let row = table(frame, slot)?;
+            let mut store = outer.run.session.store.borrow_mut();
+            if !store.next(&mut row.cursor)? || until.0.is_some_and(|until| row.cursor.rowid() > until) {
+                return Ok(false);
+            }
+            arrived(&mut *store, row, load)?;
+            return Ok(true);
+        }
+        self.next_otherwise(frame, slot, until, load, outer)
+    }
+
+    /// The same of all ways but the most common one.
+    fn next_otherwise(
+        &mut self,
+        frame: &mut Frame<S>,
+        slot: usize,
+        until: Until,
+        load: bool,
+        outer: Outer<'_, S>,
+    ) -> Result<bool> {
         match self {
             Access::Rows => match &mut frame.slots[slot] {
                 Slot::Rows(rows) => rows.next(outer),
                 Slot::Table(_) => Err(Failure::internal("a query's access to a table")),
             },
             Access::Scan { .. } | Access::RowidRange { .. } => {
-                let backwards =
-                    matches!(self, Access::Scan { backwards: true } | Access::RowidRange { backwards: true, .. });
                 let row = table(frame, slot)?;
                 let mut store = outer.run.session.store.borrow_mut();
-                let more = if backwards { store.previous(&mut row.cursor)? } else { store.next(&mut row.cursor)? };
-                let passed = |until: i64| match backwards {
-                    true => row.cursor.rowid() < until,
-                    false => row.cursor.rowid() > until,
-                };
-                if !more || until.0.is_some_and(passed) {
+                let more = store.previous(&mut row.cursor)?;
+                if !more || until.0.is_some_and(|until| row.cursor.rowid() < until) {
                     return Ok(false);
                 }
                 arrived(&mut *store, row, load)?;
@@ -247,7 +266,7 @@ impl<S: Store> Access<S> {
 
 impl<S: Store> IndexAccess<S> {
     fn first(&mut self, frame: &mut Frame<S>, slot: usize, load: bool, outer: Outer<'_, S>) -> Result<bool> {
-        let env = outer.env(frame);
+        let env = &outer.env(frame);
         for probe in &mut self.equal {
             let backwards = self.backwards;
             if !probe.begin(env, backwards)? {
@@ -329,9 +348,10 @@ impl<S: Store> IndexAccess<S> {
             }
             more = self.seek(store, row)?;
         };
-        if row.covered.is_some() {
+        if row.covered {
             row.rowid = rowid;
             row.moved();
+            row.arrived();
             return Ok(true);
         }
         let found = match row.key {
@@ -352,7 +372,9 @@ impl<S: Store> IndexAccess<S> {
     #[inline]
     fn within(&self, store: &mut S, row: &mut TableRow<S::Cursor>) -> Result<Option<i64>> {
         let Some(cursor) = &mut row.index else { return Err(without_cursor()) };
-        store.load(cursor)?;
+        if !cursor.is_loaded() {
+            store.load(cursor)?;
+        }
         let corrupt = |what| Failure::new(crate::sql::failure::ResultCode::CORRUPT, what);
         let mut columns = crate::row::columns(cursor.record()).map_err(corrupt)?;
         let (mut taken, mut last) = (0, ValueRef::Null);

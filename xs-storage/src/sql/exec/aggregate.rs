@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::expr::{Data, Datum, Expr};
+use super::expr::{Data, Datum, Expr, see};
 use super::frame::{Env, Frame, Outer};
 use crate::row::{Collation, KeyColumn, ValueRef};
 use crate::sql::failure::Result;
@@ -81,7 +81,7 @@ impl<S: Store> Grouping<S> {
     }
 
     /// Makes a row's key.
-    fn key(&mut self, env: Env<'_, S>) -> Result<()> {
+    fn key(&mut self, env: &Env<'_, S>) -> Result<()> {
         self.room.clear();
         for (expr, column) in &self.keys {
             key::push(&mut self.room, expr.eval(env)?.as_ref(), *column);
@@ -90,7 +90,7 @@ impl<S: Store> Grouping<S> {
     }
 
     /// Whether a row belongs to the group that is open, where rows come group by group.
-    pub(in crate::sql) fn continues(&mut self, env: Env<'_, S>) -> Result<bool> {
+    pub(in crate::sql) fn continues(&mut self, env: &Env<'_, S>) -> Result<bool> {
         if self.groups.is_empty() {
             return Ok(true);
         }
@@ -99,7 +99,7 @@ impl<S: Store> Grouping<S> {
     }
 
     /// Whether no other row can change the answer: a value was found, and it was the first.
-    pub(in crate::sql) fn is_decided(&self, env: Env<'_, S>) -> Result<bool> {
+    pub(in crate::sql) fn is_decided(&self, env: &Env<'_, S>) -> Result<bool> {
         let Some(argument) = self.aggregates.first().and_then(|aggregate| aggregate.args.first()) else {
             return Ok(false);
         };
@@ -107,7 +107,7 @@ impl<S: Store> Grouping<S> {
     }
 
     /// Puts a row to its group.
-    pub(in crate::sql) fn step(&mut self, env: Env<'_, S>) -> Result<()> {
+    pub(in crate::sql) fn step(&mut self, env: &Env<'_, S>) -> Result<()> {
         let at = if self.keys.is_empty() {
             if self.groups.is_empty() {
                 self.groups.push(self.new_group());
@@ -125,7 +125,13 @@ impl<S: Store> Grouping<S> {
             }
         };
         let group = &mut self.groups[at];
-        let first = group.captured.is_empty() && !self.captured.is_empty();
+        if self.captured.is_empty() {
+            for (aggregate, state) in self.aggregates.iter().zip(&mut group.states) {
+                state.step(aggregate, env)?;
+            }
+            return Ok(());
+        }
+        let first = group.captured.is_empty();
         let mut capture = first;
         for (aggregate, state) in self.aggregates.iter().zip(&mut group.states) {
             // Columns beside a minimum or maximum are those of its row; of several, the last one's.
@@ -174,29 +180,34 @@ impl<S: Store> Grouping<S> {
 /// What an aggregate knows of the rows so far.
 struct State {
     seen: Option<BTreeSet<Vec<u8>>>,
+    /// It needs no context.
+    plain: bool,
     state: Box<dyn function::Aggregate>,
 }
 
 impl State {
     fn new<S: Store>(aggregate: &Aggregate<S>) -> State {
-        State { seen: aggregate.distinct.then(BTreeSet::new), state: (aggregate.begin)() }
+        let (seen, state) = (aggregate.distinct.then(BTreeSet::new), (aggregate.begin)());
+        State { plain: seen.is_none() && state.is_plain(), seen, state }
     }
 
     /// Takes a row. Answers whether the aggregate's answer is this row's, if it is one that is a row's.
     #[inline]
-    fn step<S: Store>(&mut self, aggregate: &Aggregate<S>, env: Env<'_, S>) -> Result<Option<bool>> {
+    fn step<S: Store>(&mut self, aggregate: &Aggregate<S>, env: &Env<'_, S>) -> Result<Option<bool>> {
         if let Some(filter) = &aggregate.filter
             && !filter.holds(env)?
         {
             return Ok(self.state.chose().map(|_| false));
         }
-        // Most have one argument or none.
-        match (&*aggregate.args, &self.seen) {
-            ([], None) => return self.take(aggregate, env, 0, &[]),
-            ([one], None) => {
-                let arg = one.eval(env)?;
-                let subtypes = super::call::subtypes(std::slice::from_ref(&arg));
-                return self.take(aggregate, env, subtypes, &[arg.as_ref()]);
+        match &*aggregate.args {
+            [] if self.plain => return Ok(self.state.take(aggregate.collation, &[])),
+            [one] if self.plain => {
+                if let Some(number) = one.number(env).value() {
+                    return Ok(self.state.take(aggregate.collation, &[number]));
+                }
+                let room;
+                let arg = see!(one, env, room);
+                return Ok(self.state.take(aggregate.collation, &[arg]));
             }
             _ => {}
         }
@@ -215,7 +226,7 @@ impl State {
     fn take<S: Store>(
         &mut self,
         aggregate: &Aggregate<S>,
-        env: Env<'_, S>,
+        env: &Env<'_, S>,
         subtypes: u128,
         args: &[ValueRef<'_>],
     ) -> Result<Option<bool>> {

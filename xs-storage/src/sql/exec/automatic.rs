@@ -41,7 +41,7 @@ impl<S: Store> Automatic<S> {
     fn put(&mut self, number: i64, frame: &Frame<S>, outer: Outer<'_, S>) -> Result<()> {
         self.room.clear();
         for Column { column, how, nulls, .. } in &self.columns {
-            if !push(&mut self.room, column.eval(outer.env(frame))?.as_ref(), *how) && !nulls {
+            if !push(&mut self.room, column.eval(&outer.env(frame))?.as_ref(), *how) && !nulls {
                 return Ok(());
             }
         }
@@ -96,7 +96,7 @@ impl<S: Store> Automatic<S> {
         self.at = 0;
         self.room.clear();
         for Column { value, how, nulls, .. } in &self.columns {
-            if !push(&mut self.room, value.eval(outer.env(frame))?.as_ref(), *how) && !nulls {
+            if !push(&mut self.room, value.eval(&outer.env(frame))?.as_ref(), *how) && !nulls {
                 return Ok(false);
             }
         }

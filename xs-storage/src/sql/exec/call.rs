@@ -20,7 +20,7 @@ pub(in crate::sql) struct Call<S: Store> {
 
 impl<S: Store> Call<S> {
     #[inline]
-    pub(in crate::sql) fn eval<'a>(&self, env: Env<'_, S>) -> Result<Datum<'a>> {
+    pub(in crate::sql) fn eval<'a>(&self, env: &Env<'_, S>) -> Result<Datum<'a>> {
         let args: Data<'_> = self.args.iter().map(|arg| arg.eval(env)).collect::<Result<_>>()?;
         let subtypes = subtypes(&args);
         let args: SmallVec<[ValueRef<'_>; 4]> = args.iter().map(Datum::as_ref).collect();

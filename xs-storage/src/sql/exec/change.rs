@@ -1,14 +1,16 @@
-//! `INSERT`, `UPDATE`, `DELETE`: rows from a query, handed to a writer.
+//! `UPDATE`, `DELETE`: rows from a query, handed to a writer.
+
+use smallvec::SmallVec;
 
 use super::expr::Expr;
 use super::frame::{Frame, Outer};
-use super::pair::pair;
+use super::pair::{Side, pair};
 use super::query::Query;
 use super::returning::Returning;
 use super::row_change::{Hooks, Progress, RowChange, Rules};
 use super::task::{Resume, Step, Task};
-use super::upsert::Upsert;
-use super::write::Writer;
+use super::write::{Old, Outcome, Writer};
+use crate::row::ValueRef;
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::Store;
 use crate::sql::value::{Affinity, Value};
@@ -21,35 +23,6 @@ pub(in crate::sql) enum Target {
     Rowid,
 }
 
-/// `INSERT`
-pub(in crate::sql) struct Insert<S: Store> {
-    pub(in crate::sql) writer: Writer<S>,
-    /// The rows; one of defaults, if there is none.
-    pub(in crate::sql) source: Option<Query<S>>,
-    /// Where the query's columns go.
-    pub(in crate::sql) targets: Vec<Target>,
-    /// The query reads what is written, or triggers may write what it reads: its rows are taken first.
-    pub(in crate::sql) gather: bool,
-    pub(in crate::sql) hooks: Hooks<S>,
-    /// Those of the rows that are replaced.
-    pub(in crate::sql) deletes: Hooks<S>,
-    pub(in crate::sql) upserts: Vec<Upsert<S>>,
-    pub(in crate::sql) returning: Option<Returning<S>>,
-    pub(in crate::sql) state: Inserting,
-}
-
-/// How far an `INSERT` came.
-#[derive(Default)]
-pub(in crate::sql) struct Inserting {
-    rows: std::vec::IntoIter<Vec<Value>>,
-    /// That no row was taken yet.
-    fresh: bool,
-    now: Option<RowChange>,
-    /// The clause by which the row at hand is updated instead.
-    clause: Option<usize>,
-    changed: i64,
-}
-
 /// `UPDATE` and `DELETE`
 pub(in crate::sql) struct Change<S: Store> {
     pub(in crate::sql) writer: Writer<S>,
@@ -60,7 +33,7 @@ pub(in crate::sql) struct Change<S: Store> {
     pub(in crate::sql) hooks: Hooks<S>,
     pub(in crate::sql) deletes: Hooks<S>,
     pub(in crate::sql) returning: Option<Returning<S>>,
-    pub(in crate::sql) state: Changing,
+    pub(in crate::sql) state: Changing<S>,
 }
 
 /// `SET`
@@ -71,15 +44,28 @@ pub(in crate::sql) struct Sets<S: Store> {
 }
 
 /// How far an `UPDATE` or `DELETE` came.
-#[derive(Default)]
-pub(in crate::sql) struct Changing {
+pub(in crate::sql) struct Changing<S: Store> {
     rows: std::vec::IntoIter<Vec<Value>>,
+    /// The rows, where they are known by their rowids alone.
+    rowids: Vec<i64>,
+    /// The row that is updated, as it was.
+    frame: Frame<S>,
     now: Option<RowChange>,
     changed: i64,
 }
 
+impl<S: Store> Default for Changing<S> {
+    fn default() -> Self {
+        let frame = Frame { slots: Vec::new(), registers: Vec::new() };
+        Changing { rows: Vec::new().into_iter(), rowids: Vec::new(), frame, now: None, changed: 0 }
+    }
+}
+
 /// The rowid that a value is, for a row that is to have it; none asks for a new one.
-fn rowid(value: &Value) -> Result<Option<i64>> {
+pub(super) fn rowid(value: &Value) -> Result<Option<i64>> {
+    if let Value::Integer(rowid) = value {
+        return Ok(Some(*rowid));
+    }
     match Affinity::Integer.apply_to(value.clone()) {
         Value::Null => Ok(None),
         Value::Integer(rowid) => Ok(Some(rowid)),
@@ -112,131 +98,22 @@ pub(super) fn assign(
     Ok(wanted)
 }
 
-impl<S: Store> Insert<S> {
-    /// Whether rows come with their rowids.
-    pub(in crate::sql) fn names_rowid(&self) -> bool {
-        self.source.is_some()
-            && self.targets.iter().any(|target| match target {
-                Target::Rowid => true,
-                Target::Column(at) => self.writer.table.rowid_column == Some(*at),
-            })
-    }
-
-    fn begin(&mut self, outer: Outer<'_, S>) -> Result<()> {
-        self.state = Inserting { fresh: true, ..Inserting::default() };
-        if let Some(returning) = &mut self.returning {
-            returning.rows.clear();
-        }
-        self.writer.begin_inserts(outer.run.session)?;
-        let Some(source) = &mut self.source else { return Ok(()) };
-        source.reset();
-        if self.gather {
-            let mut rows = Vec::new();
-            while source.next(outer)? {
-                rows.push(whole(source, outer)?);
-            }
-            self.state.rows = rows.into_iter();
-        }
-        Ok(())
-    }
-
-    /// The next row of the source; one without any values, if there is none.
-    fn next(&mut self, outer: Outer<'_, S>) -> Result<Option<Vec<Value>>> {
-        let fresh = std::mem::replace(&mut self.state.fresh, false);
-        Ok(match &mut self.source {
-            None => fresh.then(Vec::new),
-            Some(_) if self.gather => self.state.rows.next(),
-            Some(source) => match source.next(outer)? {
-                true => Some(whole(source, outer)?),
-                false => None,
-            },
-        })
-    }
-
-    fn one(&self, row: Vec<Value>, outer: Outer<'_, S>) -> Result<RowChange> {
-        let table = &self.writer.table;
-        let mut values: Vec<Option<Value>> = vec![None; table.columns.len()];
-        let mut wanted = None;
-        for (value, target) in row.into_iter().zip(&self.targets) {
-            match target {
-                Target::Rowid => wanted = rowid(&value)?,
-                Target::Column(at) if table.rowid_column == Some(*at) => wanted = rowid(&value)?,
-                // Of a column that is named twice, the first holds.
-                Target::Column(at) => {
-                    values[*at].get_or_insert(value);
-                }
-            }
-        }
-        let nothing = Frame { slots: Vec::new(), registers: Vec::new() };
-        let mut whole = Vec::with_capacity(values.len());
-        for (value, default) in values.into_iter().zip(&self.writer.defaults) {
-            whole.push(match (value, default) {
-                (Some(value), _) => value,
-                (None, Some(default)) => default.eval(outer.env(&nothing))?.into_value(),
-                (None, None) => Value::Null,
-            });
-        }
-        Ok(RowChange::insert(whole, wanted, self.writer.conflict))
-    }
-}
-
-/// The row at hand of a query.
-fn whole<S: Store>(query: &Query<S>, outer: Outer<'_, S>) -> Result<Vec<Value>> {
-    (0..query.columns.len()).map(|at| Ok(query.output(at, outer)?.into_value())).collect()
-}
-
-impl<S: Store> Task<S> for Insert<S> {
-    fn step(&mut self, resume: Resume, outer: Outer<'_, S>) -> Result<Step<S>> {
-        if resume == Resume::Begin {
-            self.begin(outer)?;
-        }
-        let mut resume = resume;
-        loop {
-            if let Some(now) = &mut self.state.now {
-                let upsert = self.state.clause.and_then(|clause| self.upserts.get(clause));
-                let mut rules = Rules {
-                    hooks: upsert.map_or(&self.hooks, |upsert| &upsert.hooks),
-                    deletes: &self.deletes,
-                    targets: upsert.map_or(&[], |upsert| &upsert.targets),
-                    returning: self.returning.as_mut(),
-                    way: self.state.clause.map_or(0, |clause| clause + 1),
-                    changed: &mut self.state.changed,
-                };
-                let progress = now.step(&mut self.writer, &mut rules, resume, outer)?;
-                resume = Resume::Fired;
-                (self.state.now, self.state.clause) = match progress {
-                    Progress::Fire(firing) => return Ok(Step::Fire(firing)),
-                    Progress::Over => (None, None),
-                    Progress::Upsert { clause, other, new, rowid } => match self.upserts.get(clause) {
-                        Some(upsert) => (upsert.begin(&mut self.writer, other, (new, rowid), outer)?, Some(clause)),
-                        None => (None, None),
-                    },
-                };
-                continue;
-            }
-            resume = Resume::Fired;
-            outer.run.check()?;
-            let Some(row) = self.next(outer)? else { return Ok(Step::Done) };
-            (self.state.now, self.state.clause) = (Some(self.one(row, outer)?), None);
-        }
-    }
-
-    fn changed(&self) -> i64 {
-        self.state.changed
-    }
-}
-
 impl<S: Store> Change<S> {
     fn begin(&mut self, outer: Outer<'_, S>) -> Result<()> {
-        self.state = Changing::default();
+        (self.state.now, self.state.changed) = (None, 0);
         if let Some(returning) = &mut self.returning {
             returning.rows.clear();
         }
         self.rows.reset();
         // All rows are found before one is changed: a row must not come again where the change has put it.
+        if self.is_by_rowid() {
+            return self.find_rowids(outer);
+        }
         let mut rows = Vec::new();
         while self.rows.next(outer)? {
-            rows.push(whole(&self.rows, outer)?);
+            let mut row = Vec::with_capacity(self.rows.columns.len());
+            self.rows.take(&mut row, outer)?;
+            rows.push(row);
         }
         if !self.writer.is_view() && self.keeps_order() {
             self.writer.sort_by_key(&mut rows);
@@ -252,8 +129,87 @@ impl<S: Store> Change<S> {
             }
             rows = last.into_values().collect();
         }
+        if rows.len() > 1 || !self.is_direct() || !self.writer.rules.plain {
+            outer.run.session.guard()?;
+        }
         self.state.rows = rows.into_iter();
         Ok(())
+    }
+
+    /// Whether nobody is told of the rows, and nothing else follows.
+    fn is_direct(&self) -> bool {
+        self.hooks.is_empty() && self.deletes.is_empty() && self.returning.is_none() && !self.writer.is_view()
+    }
+
+    /// Whether that is so, and a rowid is all that has to be known of a row to change it.
+    fn is_by_rowid(&self) -> bool {
+        let joins = self.sets.as_ref().is_some_and(|sets| sets.values.is_none());
+        self.is_direct() && self.writer.table.key.is_none() && !joins
+    }
+
+    fn find_rowids(&mut self, outer: Outer<'_, S>) -> Result<()> {
+        self.state.rowids.clear();
+        while self.rows.next(outer)? {
+            if let ValueRef::Integer(rowid) = self.rows.output(0, outer)?.as_ref() {
+                self.state.rowids.push(rowid);
+            }
+        }
+        if self.keeps_order() {
+            self.state.rowids.sort_unstable();
+        }
+        if self.state.rowids.len() > 1 || !self.writer.rules.plain {
+            outer.run.session.guard()?;
+        }
+        Ok(())
+    }
+
+    /// Changes the rows that were found.
+    fn change_all(&mut self, outer: Outer<'_, S>) -> Result<()> {
+        let rowids = std::mem::take(&mut self.state.rowids);
+        (self.writer.announce, self.writer.free) = (false, 0);
+        for rowid in &rowids {
+            outer.run.check()?;
+            let changed = match self.sets {
+                None => {
+                    self.writer.has(*rowid, outer.run.session)? && {
+                        self.writer.delete(*rowid, outer.run.session)?;
+                        true
+                    }
+                }
+                Some(_) => self.update(*rowid, outer)?,
+            };
+            self.state.changed += i64::from(changed);
+        }
+        self.state.rowids = rowids;
+        Ok(())
+    }
+
+    /// Updates a row; false if it is gone, or passed over.
+    fn update(&mut self, rowid: i64, outer: Outer<'_, S>) -> Result<bool> {
+        let Change { writer, sets: Some(Sets { targets, values: Some(values) }), state, .. } = self else {
+            return Err(Failure::internal("an update of nothing"));
+        };
+        let session = outer.run.session;
+        let columns = writer.table.columns.len();
+        let first = Side::Old.first(columns);
+        let registers = &mut state.frame.registers;
+        registers.resize(first, Value::Null);
+        if !writer.read(rowid, registers, session)? {
+            return Ok(false);
+        }
+        registers.truncate(first + columns);
+        registers.push(Value::Integer(rowid));
+        let given = values.iter().map(|value| Ok(value.eval(&outer.env(&state.frame))?.into_value()));
+        let given: SmallVec<[Value; 4]> = given.collect::<Result<_>>()?;
+        let old = state.frame.registers.get(first..first + columns).unwrap_or_default();
+        let new = &mut writer.frame.registers;
+        new.clear();
+        new.extend_from_slice(old);
+        let wanted = assign(new, Some(rowid), given, targets, writer.table.rowid_column)?;
+        let old = Old { rowid, values: Some(old) };
+        let Outcome::Fits(rowid) = writer.check(wanted, Some(old), outer)? else { return Ok(false) };
+        writer.put(rowid, Some(old), session)?;
+        Ok(true)
     }
 
     /// Whether somebody may see in which order rows are changed.
@@ -290,7 +246,7 @@ impl<S: Store> Change<S> {
             None => given,
             Some(values) => {
                 let frame = pair(old.len(), None, Some((&old, rowid)));
-                let value = |value: &Expr<S>| Ok(value.eval(outer.env(&frame))?.into_value());
+                let value = |value: &Expr<S>| Ok(value.eval(&outer.env(&frame))?.into_value());
                 values.iter().map(value).collect::<Result<_>>()?
             }
         };
@@ -304,6 +260,10 @@ impl<S: Store> Task<S> for Change<S> {
     fn step(&mut self, resume: Resume, outer: Outer<'_, S>) -> Result<Step<S>> {
         if resume == Resume::Begin {
             self.begin(outer)?;
+            if self.is_by_rowid() {
+                self.change_all(outer)?;
+                return Ok(Step::Done);
+            }
         }
         let mut resume = resume;
         loop {

@@ -85,7 +85,7 @@ impl<S: Store> Core<S> {
             }
             for (output, computed) in self.outputs.iter().zip(&mut self.computed) {
                 if !output.is_direct() {
-                    *computed = output.eval(outer.env(&self.frame))?.into();
+                    *computed = output.eval(&outer.env(&self.frame))?.into();
                 }
             }
             if self.is_new(outer)? {
@@ -122,7 +122,7 @@ impl<S: Store> Core<S> {
                 if !std::mem::replace(&mut self.pending, false) && !self.joined.next(&mut self.frame, outer)? {
                     break;
                 }
-                let env = outer.env(&self.frame);
+                let env = &outer.env(&self.frame);
                 if any && !grouping.continues(env)? {
                     self.pending = true;
                     break;
@@ -136,7 +136,7 @@ impl<S: Store> Core<S> {
             grouping.finish();
             grouping.next(&mut self.frame, outer)?;
             match &grouping.having {
-                Some(having) if !having.holds(outer.env(&self.frame))? => {}
+                Some(having) if !having.holds(&outer.env(&self.frame))? => {}
                 _ => return Ok(true),
             }
         }
@@ -150,7 +150,7 @@ impl<S: Store> Core<S> {
         }
         if !std::mem::replace(&mut self.grouped, true) {
             while self.joined.next(&mut self.frame, outer)? {
-                let env = outer.env(&self.frame);
+                let env = &outer.env(&self.frame);
                 grouping.step(env)?;
                 if grouping.first_only && grouping.is_decided(env)? {
                     break;
@@ -159,13 +159,13 @@ impl<S: Store> Core<S> {
             grouping.finish();
             for slot in &mut self.frame.slots {
                 if let Slot::Table(row) = slot {
-                    row.null = true;
+                    row.hide();
                 }
             }
         }
         while grouping.next(&mut self.frame, outer)? {
             match &grouping.having {
-                Some(having) if !having.holds(outer.env(&self.frame))? => {}
+                Some(having) if !having.holds(&outer.env(&self.frame))? => {}
                 _ => return Ok(true),
             }
         }
@@ -192,7 +192,7 @@ impl<S: Store> Core<S> {
     #[inline]
     pub(in crate::sql) fn output<'a>(&'a self, at: usize, outer: Outer<'a, S>) -> Result<Datum<'a>> {
         match &self.outputs[at] {
-            direct if direct.is_direct() => direct.eval(outer.env(&self.frame)),
+            direct if direct.is_direct() => direct.eval(&outer.env(&self.frame)),
             _ => Ok(self.computed[at].datum()),
         }
     }

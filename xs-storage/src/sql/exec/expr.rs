@@ -8,12 +8,14 @@ use smallvec::SmallVec;
 
 use super::call::Call;
 use super::frame::{Env, Place};
+use super::number::Operation;
 use super::raise::Raise;
 use super::subquery::{InSet, Subquery};
-use crate::row::{Collation, ValueRef};
+use crate::row::{Collation, Encoding, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::stack;
 use crate::sql::store::Store;
-use crate::sql::value::{self, Affinity, NumberText, PatternKind, Value};
+use crate::sql::value::{self, Affinity, Matcher, NumberText, PatternKind, Value};
 
 /// A value that an expression gave: borrowed from a row where it can be, owned where it was made.
 pub(in crate::sql) enum Datum<'a> {
@@ -98,21 +100,21 @@ pub(in crate::sql) enum Relation {
 impl Relation {
     #[inline]
     fn holds(self, order: Ordering) -> bool {
-        match self {
-            Relation::Eq => order.is_eq(),
-            Relation::NotEq => order.is_ne(),
-            Relation::Lt => order.is_lt(),
-            Relation::LtEq => order.is_le(),
-            Relation::Gt => order.is_gt(),
-            Relation::GtEq => order.is_ge(),
-        }
+        // A bit for less, one for equal, one for greater.
+        let holds: u8 = match self {
+            Relation::Eq => 0b010,
+            Relation::NotEq => 0b101,
+            Relation::Lt => 0b001,
+            Relation::LtEq => 0b011,
+            Relation::Gt => 0b100,
+            Relation::GtEq => 0b110,
+        };
+        holds >> (order as i8 + 1) & 1 == 1
     }
 }
 
-/// Arithmetic on two values.
-pub(in crate::sql) type Operation = fn(ValueRef<'_>, ValueRef<'_>) -> ValueRef<'static>;
-
 /// An expression.
+#[repr(u8)]
 pub(in crate::sql) enum Expr<S: Store> {
     Constant(Value),
     /// By its number, from 0.
@@ -168,6 +170,8 @@ pub(in crate::sql) enum Expr<S: Store> {
     Like {
         negated: bool,
         kind: PatternKind,
+        /// The pattern, where it is known and has no escape.
+        matcher: Option<Box<Matcher>>,
         operands: Box<(Expr<S>, Expr<S>, Option<Expr<S>>)>,
     },
     Case(Box<Case<S>>),
@@ -184,6 +188,8 @@ pub(in crate::sql) enum Expr<S: Store> {
     Column(Rc<RefCell<Subquery<S>>>, usize),
     /// `RAISE`, which has no value.
     Raise(Box<Raise<S>>),
+    /// One that is so high that before it somebody looks how much is left of the stack.
+    Gate(Box<Expr<S>>),
 }
 
 /// `CASE`
@@ -206,20 +212,93 @@ fn truth<'a>(answer: Option<bool>) -> Datum<'a> {
     Datum::Ref(answer.map_or(ValueRef::Null, |answer| ValueRef::Integer(i64::from(answer))))
 }
 
+/// The value of an expression, borrowed; one that is made stands in a variable, of which nothing is known until then. Operators ask
+/// this way: what they are of is mostly columns, constants and other numbers, for which nothing is made.
+macro_rules! see {
+    ($expr:expr, $env:expr, $room:ident) => {
+        match $expr.at_hand($env)? {
+            Some(value) => value,
+            None => {
+                $room = $expr.eval($env)?;
+                $room.as_ref()
+            }
+        }
+    };
+}
+pub(super) use see;
+
+/// How two operands stand to each other, where those are the most common ones: numbers, or a column and a text.
+#[inline]
+fn order_at_once<S: Store>(how: &Comparison, operands: &(Expr<S>, Expr<S>), env: &Env<'_, S>) -> Option<Ordering> {
+    if let (Expr::Local(place), Expr::Constant(Value::Text(text))) = operands {
+        return match how.affinity.is_some_and(Affinity::is_numeric) {
+            false => Some(how.collation.compare(env.frame.text(*place)?, text, Encoding::Utf8)),
+            true => None,
+        };
+    }
+    match how.leaves_numbers() {
+        true => operands.0.number(env).order(operands.1.number(env)),
+        false => None,
+    }
+}
+
+/// What arithmetic makes of two operands.
+#[inline(never)]
+fn operate<S: Store>(
+    operation: Operation,
+    operands: &(Expr<S>, Expr<S>),
+    env: &Env<'_, S>,
+) -> Result<ValueRef<'static>> {
+    let (room_a, room_b);
+    let a = see!(operands.0, env, room_a);
+    Ok(operation.of(a, see!(operands.1, env, room_b)))
+}
+
+/// The same of one.
+#[inline(never)]
+fn apply<S: Store>(
+    operation: fn(ValueRef<'_>) -> ValueRef<'static>,
+    operand: &Expr<S>,
+    env: &Env<'_, S>,
+) -> Result<ValueRef<'static>> {
+    let room;
+    Ok(operation(see!(operand, env, room)))
+}
+
 impl<S: Store> Expr<S> {
+    /// `text LIKE pattern ESCAPE escape`, or one of its kin.
+    pub(in crate::sql) fn like(
+        negated: bool,
+        kind: PatternKind,
+        operands: (Expr<S>, Expr<S>, Option<Expr<S>>),
+    ) -> Expr<S> {
+        let matcher = match &operands {
+            (_, Expr::Constant(Value::Text(pattern)), None) => Matcher::new(pattern, kind).map(Box::new),
+            _ => None,
+        };
+        Expr::Like { negated, kind, matcher, operands: Box::new(operands) }
+    }
+
     /// The value.
-    pub(in crate::sql) fn eval<'a>(&'a self, env: Env<'a, S>) -> Result<Datum<'a>> {
+    #[inline]
+    pub(in crate::sql) fn eval<'a>(&'a self, env: &Env<'a, S>) -> Result<Datum<'a>> {
+        match self {
+            Expr::Local(place) => env.frame.datum(*place),
+            _ => self.eval_any(env),
+        }
+    }
+
+    fn eval_any<'a>(&'a self, env: &Env<'a, S>) -> Result<Datum<'a>> {
         Ok(match self {
             Expr::Local(place) => env.frame.datum(*place)?,
             Expr::Constant(value) => Datum::Ref(value.as_ref()),
             Expr::Outer(depth, place) => env.frame_at(*depth)?.datum(*place)?,
             Expr::Parameter(at) => Datum::Ref(env.outer.run.params.get(*at).map_or(ValueRef::Null, Value::as_ref)),
-            Expr::Operate(operation, operands) => {
-                let (mut room_a, mut room_b) = (Value::Null, Value::Null);
-                let a = operands.0.see(env, &mut room_a)?;
-                Datum::Ref(operation(a, operands.1.see(env, &mut room_b)?))
-            }
-            Expr::Apply(operation, operand) => Datum::Ref(operation(operand.see(env, &mut Value::Null)?)),
+            Expr::Operate(operation, operands) => match self.number(env).value() {
+                Some(number) => Datum::Ref(number),
+                None => Datum::Ref(operate(*operation, operands, env)?),
+            },
+            Expr::Apply(operation, operand) => Datum::Ref(apply(*operation, operand, env)?),
             Expr::Concat(operands) => {
                 let (a, b) = (operands.0.eval(env)?, operands.1.eval(env)?);
                 Datum::Own(value::concat(a.as_ref(), b.as_ref(), LONGEST).map_err(|_| too_big())?)
@@ -252,37 +331,51 @@ impl<S: Store> Expr<S> {
             Expr::Scalar(query) => query.borrow_mut().scalar(env)?,
             Expr::Column(query, at) => Datum::Own(query.borrow_mut().column(*at, env)?),
             Expr::Raise(raise) => return Err(raise.eval(env)?),
+            Expr::Gate(inner) => return stack::enough(|| inner.eval(env)),
             _ => truth(self.test(env)?),
         })
     }
 
-    /// The value, borrowed; one that is made has a room to stand in. Operators ask this way: what they are of is mostly columns,
-    /// constants and other numbers, which need none.
-    #[inline]
-    pub(in crate::sql) fn see<'a, 'r>(&'a self, env: Env<'a, S>, room: &'r mut Value) -> Result<ValueRef<'r>>
-    where
-        'a: 'r,
-    {
-        match self {
-            Expr::Local(place) => env.frame.get(*place),
-            Expr::Constant(value) => Ok(value.as_ref()),
-            _ => match self.eval(env)? {
-                Datum::Ref(value) => Ok(value),
-                Datum::Own(value) | Datum::Json(value) => {
-                    *room = value;
-                    Ok(room.as_ref())
-                }
-            },
-        }
+    /// The value where it is borrowed from something or a number; none where one has to be made that stands somewhere.
+    #[inline(always)]
+    pub(super) fn at_hand<'a>(&'a self, env: &Env<'a, S>) -> Result<Option<ValueRef<'a>>> {
+        Ok(Some(match self {
+            Expr::Local(place) => env.frame.get(*place)?,
+            Expr::Constant(value) => value.as_ref(),
+            Expr::Operate(operation, operands) => operate(*operation, operands, env)?,
+            Expr::Apply(operation, operand) => apply(*operation, operand, env)?,
+            Expr::Parameter(at) => env.outer.run.params.get(*at).map_or(ValueRef::Null, Value::as_ref),
+            _ => return Ok(None),
+        }))
     }
 
     /// Whether it is true, as a condition; nothing, if it isn't known.
-    pub(in crate::sql) fn test(&self, env: Env<'_, S>) -> Result<Option<bool>> {
+    #[inline]
+    pub(in crate::sql) fn test(&self, env: &Env<'_, S>) -> Result<Option<bool>> {
+        match self {
+            Expr::Compare(relation, how, operands) => {
+                if let Some(order) = order_at_once(how, operands, env) {
+                    return Ok(Some(relation.holds(order)));
+                }
+            }
+            Expr::Like { negated, matcher: Some(matcher), operands, .. } => {
+                if let Expr::Local(place) = operands.0
+                    && let Some(text) = env.frame.text(place)
+                {
+                    return Ok(Some(matcher.matches(text) != *negated));
+                }
+            }
+            _ => {}
+        }
+        self.test_any(env)
+    }
+
+    fn test_any(&self, env: &Env<'_, S>) -> Result<Option<bool>> {
         Ok(match self {
             Expr::Compare(relation, how, operands) => {
-                let (mut room_a, mut room_b) = (Value::Null, Value::Null);
-                let (a, b) = (operands.0.see(env, &mut room_a)?, operands.1.see(env, &mut room_b)?);
-                let order = value::compare(a, b, how.affinity, how.collation);
+                let (room_a, room_b);
+                let a = see!(operands.0, env, room_a);
+                let order = value::compare(a, see!(operands.1, env, room_b), how.affinity, how.collation);
                 order.map(|order| relation.holds(order))
             }
             Expr::And(operands) => match operands.0.test(env)? {
@@ -300,11 +393,18 @@ impl<S: Store> Expr<S> {
                 Some(value::is(a.as_ref(), b.as_ref(), how.affinity, how.collation) != *negated)
             }
             Expr::Between { negated, low, high, operands } => {
-                let (mut room, mut room_low, mut room_high) = (Value::Null, Value::Null, Value::Null);
-                let value = operands.0.see(env, &mut room)?;
-                let (least, greatest) = (operands.1.see(env, &mut room_low)?, operands.2.see(env, &mut room_high)?);
-                let above = value::compare(value, least, low.affinity, low.collation);
-                let below = value::compare(value, greatest, high.affinity, high.collation);
+                let (least, greatest) = (operands.1.number(env), operands.2.number(env));
+                let number = operands.0.number(env);
+                if let (Some(above), Some(below)) = (number.order(least), number.order(greatest))
+                    && low.leaves_numbers()
+                    && high.leaves_numbers()
+                {
+                    return Ok(Some((above.is_ge() && below.is_le()) != *negated));
+                }
+                let (room, room_low, room_high);
+                let value = see!(operands.0, env, room);
+                let above = value::compare(value, see!(operands.1, env, room_low), low.affinity, low.collation);
+                let below = value::compare(value, see!(operands.2, env, room_high), high.affinity, high.collation);
                 let within = value::and(above.map(Ordering::is_ge), below.map(Ordering::is_le));
                 if *negated { value::not(within) } else { within }
             }
@@ -330,24 +430,32 @@ impl<S: Store> Expr<S> {
                 let found = query.borrow_mut().holds(&operands, env)?;
                 if *negated { value::not(found) } else { found }
             }
-            Expr::Like { negated, kind, operands } => {
-                let (mut room_text, mut room) = (Value::Null, Value::Null);
-                let (text, pattern) = (operands.0.see(env, &mut room_text)?, operands.1.see(env, &mut room)?);
+            Expr::Like { negated, kind, operands, .. } => {
+                let (room_text, room);
+                let (text, pattern) = (see!(operands.0, env, room_text), see!(operands.1, env, room));
                 let escape = operands.2.as_ref().map(|escape| escape.eval(env)).transpose()?;
-                let escape = escape.as_ref().map(Datum::as_ref);
-                let found = value::like(text, pattern, escape, *kind);
+                let found = value::like(text, pattern, escape.as_ref().map(Datum::as_ref), *kind);
                 let found = found.map_err(|error| Failure::error(error.to_string()))?;
                 if *negated { value::not(found) } else { found }
             }
             Expr::Exists(query) => Some(query.borrow_mut().exists(env)?),
+            Expr::Gate(inner) => return stack::enough(|| inner.test(env)),
             _ => self.eval(env)?.as_ref().truth(),
         })
     }
 
     /// Whether it is true and known to be.
     #[inline]
-    pub(in crate::sql) fn holds(&self, env: Env<'_, S>) -> Result<bool> {
+    pub(in crate::sql) fn holds(&self, env: &Env<'_, S>) -> Result<bool> {
         Ok(self.test(env)? == Some(true))
+    }
+
+    /// Itself behind a gate, unless it is at its end.
+    pub(in crate::sql) fn gated(self) -> Self {
+        match self.is_direct() {
+            true => self,
+            false => Expr::Gate(Box::new(self)),
+        }
     }
 
     /// Whether it costs nothing to ask it again, and gives the same each time while the rows stay.
@@ -357,7 +465,7 @@ impl<S: Store> Expr<S> {
 }
 
 impl<S: Store> Case<S> {
-    fn eval<'a>(&'a self, env: Env<'a, S>) -> Result<Datum<'a>> {
+    fn eval<'a>(&'a self, env: &Env<'a, S>) -> Result<Datum<'a>> {
         let operand = self.operand.as_ref().map(|operand| operand.eval(env)).transpose()?;
         for (how, when, then) in &self.branches {
             let taken = match &operand {

@@ -18,7 +18,7 @@ pub(in crate::sql) struct Generated<S: Store> {
 
 impl<S: Store> Generated<S> {
     fn value(&self, frame: &Frame<S>, outer: Outer<'_, S>) -> Result<Value> {
-        Ok(self.affinity.apply_to(self.expr.eval(outer.env(frame))?.into_value()))
+        Ok(self.affinity.apply_to(self.expr.eval(&outer.env(frame))?.into_value()))
     }
 }
 
@@ -45,13 +45,13 @@ impl<S: Store> Loop<S> {
     }
 
     /// To the next.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_row(&mut self, frame: &mut Frame<S>, outer: Outer<'_, S>) -> Result<bool> {
         let more = self.access.next(frame, self.slot, self.until, self.load, outer)?;
         self.generate(frame, outer, more)
     }
 
-    #[inline]
+    #[inline(always)]
     fn generate(&self, frame: &mut Frame<S>, outer: Outer<'_, S>, more: bool) -> Result<bool> {
         if more {
             for column in &self.generated {

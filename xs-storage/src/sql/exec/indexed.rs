@@ -44,7 +44,7 @@ impl<S: Store> IndexRules<S> {
                 continue;
             }
             for (at, expr, affinity) in &rule.expressions {
-                let value = affinity.apply_to(expr.eval(outer.env(frame))?.into_value());
+                let value = affinity.apply_to(expr.eval(&outer.env(frame))?.into_value());
                 frame.registers[*at] = value;
             }
         }
@@ -62,6 +62,6 @@ impl<S: Store> IndexRules<S> {
     pub(in crate::sql) fn has(&self, index: usize, frame: &Frame<S>, session: &Session<S>) -> Result<bool> {
         let Some(filter) = self.rules.get(index).and_then(|rule| rule.filter.as_ref()) else { return Ok(true) };
         let run = Run { session, params: &[], number: 0 };
-        filter.holds(Outer { up: None, run: &run }.env(frame))
+        filter.holds(&Outer { up: None, run: &run }.env(frame))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::access::{Access, Until};
 use super::expr::Expr;
-use super::frame::{Frame, Outer, Slot};
+use super::frame::{Env, Frame, Outer, Slot};
 use super::generated::Generated;
 use crate::sql::failure::Result;
 use crate::sql::store::Store;
@@ -35,36 +35,46 @@ impl<S: Store> Loop<S> {
         self.matched = false;
         self.ended = false;
         frame.set_null(self.slot, false);
-        let more = self.first_row(frame, outer)?;
-        self.settle(frame, outer, more)
+        match self.first_row(frame, outer)? {
+            true if self.admits(frame, outer)? => Ok(true),
+            true => self.next(frame, outer),
+            false => self.end(frame, outer),
+        }
     }
 
+    /// To the next row that is a partner, and wanted.
     fn next(&mut self, frame: &mut Frame<S>, outer: Outer<'_, S>) -> Result<bool> {
         if self.ended {
             return Ok(false);
         }
-        let more = self.next_row(frame, outer)?;
-        self.settle(frame, outer, more)
+        while self.next_row(frame, outer)? {
+            if self.admits(frame, outer)? {
+                return Ok(true);
+            }
+        }
+        self.end(frame, outer)
     }
 
-    /// From a row that was found to the first that is a partner, or to the row of nulls.
-    fn settle(&mut self, frame: &mut Frame<S>, outer: Outer<'_, S>, mut more: bool) -> Result<bool> {
-        while more {
-            if all(&self.on, frame, outer)? {
-                self.matched = true;
-                if let Some(partners) = &mut self.right {
-                    partners.insert(number(frame, self.slot));
-                }
-                if all(&self.filters, frame, outer)? {
-                    return Ok(true);
-                }
-            }
-            more = self.next_row(frame, outer)?;
+    /// Whether a row is a partner, and wanted.
+    #[inline]
+    fn admits(&mut self, frame: &Frame<S>, outer: Outer<'_, S>) -> Result<bool> {
+        let env = &outer.env(frame);
+        if !all(&self.on, env)? {
+            return Ok(false);
         }
+        self.matched = true;
+        if let Some(partners) = &mut self.right {
+            partners.insert(number(frame, self.slot));
+        }
+        all(&self.filters, env)
+    }
+
+    /// There are no more rows, but that of nulls where none was a partner.
+    fn end(&mut self, frame: &mut Frame<S>, outer: Outer<'_, S>) -> Result<bool> {
         self.ended = true;
         if self.left && !self.matched {
             frame.set_null(self.slot, true);
-            return all(&self.filters, frame, outer);
+            return all(&self.filters, &outer.env(frame));
         }
         Ok(false)
     }
@@ -74,7 +84,7 @@ impl<S: Store> Loop<S> {
         while more {
             let partners = self.right.as_ref();
             if partners.is_some_and(|partners| !partners.contains(&number(frame, self.slot)))
-                && all(&self.filters, frame, outer)?
+                && all(&self.filters, &outer.env(frame))?
             {
                 return Ok(true);
             }
@@ -92,9 +102,9 @@ fn number<S: Store>(frame: &Frame<S>, slot: usize) -> i64 {
 }
 
 #[inline]
-fn all<S: Store>(conditions: &[Expr<S>], frame: &Frame<S>, outer: Outer<'_, S>) -> Result<bool> {
+fn all<S: Store>(conditions: &[Expr<S>], env: &Env<'_, S>) -> Result<bool> {
     for condition in conditions {
-        if !condition.holds(outer.env(frame))? {
+        if !condition.holds(env)? {
             return Ok(false);
         }
     }
@@ -149,7 +159,7 @@ impl<S: Store> Joined<S> {
                         partners.clear();
                     }
                 }
-                if !all(&self.constant, frame, outer)? {
+                if !all(&self.constant, &outer.env(frame))? {
                     self.state = State::Done;
                     return Ok(false);
                 }

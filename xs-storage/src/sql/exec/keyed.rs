@@ -55,9 +55,15 @@ fn corrupt(what: &str) -> Failure {
 }
 
 /// What an index's record has of a row: its parts, and behind them its rowid, or what the table's key needs.
-pub(in crate::sql) fn entry(table: &Table, index: &Index, values: &[Value], rowid: i64) -> SmallVec<[Value; 4]> {
-    let parts = index.parts.iter().chain(&index.behind).map(|part| values[part.column].clone());
-    let rowid = table.key.is_none().then_some(Value::Integer(rowid));
+pub(in crate::sql) fn entry<'a>(
+    table: &Table,
+    index: &Index,
+    values: &'a [Value],
+    rowid: i64,
+) -> SmallVec<[ValueRef<'a>; 8]> {
+    let value = |column: usize| values.get(column).map_or(ValueRef::Null, Value::as_ref);
+    let parts = index.parts.iter().chain(&index.behind).map(|part| value(part.column));
+    let rowid = table.key.is_none().then_some(ValueRef::Integer(rowid));
     parts.chain(rowid).collect()
 }
 
@@ -99,6 +105,7 @@ impl<S: Store> Writer<S> {
 
     /// The number of the row in the registers, in a table without rowids.
     pub(super) fn identity_of_row(&mut self) -> Option<i64> {
+        self.table.key?;
         let values = &self.frame.registers;
         let table = self.table.clone();
         let primary = table.primary()?;

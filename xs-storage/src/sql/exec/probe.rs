@@ -43,7 +43,7 @@ impl<S: Store> Probe<S> {
     }
 
     /// Finds the values. False if there are none.
-    pub(in crate::sql) fn begin(&mut self, env: Env<'_, S>, backwards: bool) -> Result<bool> {
+    pub(in crate::sql) fn begin(&mut self, env: &Env<'_, S>, backwards: bool) -> Result<bool> {
         self.at = 0;
         self.values.clear();
         let affinity = self.affinity;

@@ -10,6 +10,7 @@ use super::sort::Sort;
 use super::table_call::TableCall;
 use crate::row::{Collation, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
+use crate::sql::stack;
 use crate::sql::store::Store;
 use crate::sql::value::{Affinity, Value};
 
@@ -56,7 +57,12 @@ impl<S: Store> Values<S> {
         self.next += 1;
         self.values.clear();
         for expr in row {
-            self.values.push(expr.eval(outer.env(&self.frame))?.into_value());
+            self.values.push(match expr {
+                // What is owned already is shared.
+                Expr::Parameter(at) => outer.run.params.get(*at).cloned().unwrap_or_default(),
+                Expr::Constant(value) => value.clone(),
+                expr => expr.eval(&outer.env(&self.frame))?.into_value(),
+            });
         }
         Ok(true)
     }
@@ -127,12 +133,14 @@ pub(in crate::sql) struct Query<S: Store> {
     pub(in crate::sql) estimate: i16,
     left: Option<Left>,
     nothing: Frame<S>,
+    /// That it is so deep in others that it looks how much is left of the stack.
+    pub(in crate::sql) gated: bool,
 }
 
 impl<S: Store> Query<S> {
     pub(in crate::sql) fn new(body: Body<S>, columns: Vec<OutputColumn>) -> Self {
         let nothing = Frame { slots: Vec::new(), registers: Vec::new() };
-        Query { body, columns, sort: None, limit: None, offset: None, estimate: 200, left: None, nothing }
+        Query { body, columns, sort: None, limit: None, offset: None, estimate: 200, left: None, nothing, gated: false }
     }
 
     /// The table-valued function that this is.
@@ -162,7 +170,7 @@ impl<S: Store> Query<S> {
     fn begin(&mut self, outer: Outer<'_, S>) -> Result<Left> {
         let number = |expr: &Option<Expr<S>>| -> Result<Option<i64>> {
             let Some(expr) = expr else { return Ok(None) };
-            match Affinity::Integer.apply_to(expr.eval(outer.env(&self.nothing))?.into_value()) {
+            match Affinity::Integer.apply_to(expr.eval(&outer.env(&self.nothing))?.into_value()) {
                 Value::Integer(n) => Ok(Some(n)),
                 _ => Err(Failure::new(ResultCode::MISMATCH, "datatype mismatch")),
             }
@@ -175,7 +183,15 @@ impl<S: Store> Query<S> {
     }
 
     /// To the next row.
+    #[inline]
     pub(in crate::sql) fn next(&mut self, outer: Outer<'_, S>) -> Result<bool> {
+        match self.gated {
+            false => self.next_row(outer),
+            true => stack::enough(|| self.next_row(outer)),
+        }
+    }
+
+    fn next_row(&mut self, outer: Outer<'_, S>) -> Result<bool> {
         let mut left = match self.left {
             Some(left) => left,
             None => {
@@ -206,6 +222,19 @@ impl<S: Store> Query<S> {
             self.left = Some(left);
             return Ok(true);
         }
+    }
+
+    /// Takes all columns of the row at hand, which has none then.
+    pub(in crate::sql) fn take(&mut self, row: &mut Vec<Value>, outer: Outer<'_, S>) -> Result<()> {
+        row.clear();
+        if let (None, Body::Values(values)) = (&self.sort, &mut self.body) {
+            row.append(&mut values.values);
+            return Ok(());
+        }
+        for at in 0..self.columns.len() {
+            row.push(self.output(at, outer)?.into_value());
+        }
+        Ok(())
     }
 
     /// A column of the row at hand.

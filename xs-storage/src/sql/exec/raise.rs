@@ -14,7 +14,7 @@ pub(in crate::sql) struct Raise<S: Store> {
 
 impl<S: Store> Raise<S> {
     /// The failure that it is.
-    pub(super) fn eval(&self, env: Env<'_, S>) -> Result<Failure> {
+    pub(super) fn eval(&self, env: &Env<'_, S>) -> Result<Failure> {
         let session = env.outer.run.session;
         let Some(message) = &self.message else {
             session.ignored.set(true);

@@ -3,15 +3,21 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::frame::{Frame, Outer};
 use super::generated::{Generated, into_registers};
 use super::session::{Run, Session};
-use crate::row::record;
+use crate::row::{ValueRef, record};
 use crate::sql::bind::Binder;
 use crate::sql::catalog::Table;
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store};
 use crate::sql::value::{Affinity, Value};
+
+fn malformed(what: &str) -> Failure {
+    Failure::new(ResultCode::CORRUPT, what)
+}
 
 /// Makes rows of records.
 pub(in crate::sql) struct Reader<S: Store> {
@@ -46,32 +52,67 @@ impl<S: Store> Reader<S> {
         Ok(Reader::new(table.clone(), generated))
     }
 
+    /// Some columns of the row that a cursor is on, none of which may have to be computed.
+    pub(in crate::sql) fn columns<'a>(
+        &'a self,
+        cursor: &'a S::Cursor,
+        wanted: &[usize],
+    ) -> Result<SmallVec<[ValueRef<'a>; 4]>> {
+        let place = |at: usize| match &self.layout {
+            None => at,
+            Some(layout) => layout.get(at).map_or(usize::MAX, |place| usize::from(*place)),
+        };
+        let end = wanted.iter().map(|at| place(*at).saturating_add(1)).max().unwrap_or(0);
+        let stored = record::columns(cursor.record()).map_err(malformed)?.take(end);
+        let stored: SmallVec<[ValueRef<'_>; 16]> = stored.collect::<Result<_, _>>().map_err(malformed)?;
+        let column = |at: &usize| {
+            if self.table.rowid_column == Some(*at) {
+                return ValueRef::Integer(cursor.rowid());
+            }
+            match stored.get(place(*at)) {
+                // A real number may be stored as the integer that it is.
+                Some(ValueRef::Integer(n)) if self.is_real(*at) => ValueRef::Real(*n as f64),
+                Some(value) => *value,
+                None => self.defaults.get(*at).map_or(ValueRef::Null, Value::as_ref),
+            }
+        };
+        Ok(wanted.iter().map(column).collect())
+    }
+
+    fn is_real(&self, column: usize) -> bool {
+        self.table.columns.get(column).is_some_and(|column| column.affinity == Affinity::Real)
+    }
+
     /// The row that a cursor over the table's own tree is on.
     pub(in crate::sql) fn row(&self, cursor: &S::Cursor, session: &Session<S>) -> Result<Vec<Value>> {
-        let malformed = |what| Failure::new(ResultCode::CORRUPT, what);
-        let mut columns: Vec<Option<Value>> =
-            record::decode(cursor.record()).map_err(malformed)?.into_iter().map(|value| Some(value.into())).collect();
-        let mut values = Vec::with_capacity(self.table.columns.len());
+        let mut row = Vec::with_capacity(self.table.columns.len());
+        self.read(cursor, &mut row, session)?;
+        Ok(row)
+    }
+
+    /// Appends its columns.
+    pub(in crate::sql) fn read(&self, cursor: &S::Cursor, row: &mut Vec<Value>, session: &Session<S>) -> Result<()> {
+        let first = row.len();
+        let stored = record::columns(cursor.record()).map_err(malformed)?;
+        let stored: SmallVec<[ValueRef<'_>; 16]> = stored.collect::<Result<_, _>>().map_err(malformed)?;
         for at in 0..self.table.columns.len() {
             let place = self.layout.as_ref().map_or(Some(at), |layout| layout.get(at).map(|place| usize::from(*place)));
-            let found = place.and_then(|place| columns.get_mut(place)).and_then(Option::take);
-            let value = found.unwrap_or_else(|| self.defaults.get(at).cloned().unwrap_or_default());
-            values.push(match value {
+            row.push(match place.and_then(|place| stored.get(place)) {
+                _ if self.table.rowid_column == Some(at) => Value::Integer(cursor.rowid()),
                 // A real number may be stored as the integer that it is.
-                Value::Integer(n) if self.table.columns[at].affinity == Affinity::Real => Value::Real(n as f64),
-                value => value,
+                Some(ValueRef::Integer(n)) if self.is_real(at) => Value::Real(*n as f64),
+                Some(value) => (*value).into(),
+                None => self.defaults.get(at).cloned().unwrap_or_default(),
             });
         }
-        if let Some(column) = self.table.rowid_column {
-            values[column] = Value::Integer(cursor.rowid());
-        }
         if self.generated.iter().all(|column| column.stored) {
-            return Ok(values);
+            return Ok(());
         }
         let run = Run { session, params: &[], number: 0 };
-        let mut frame = Frame { slots: Vec::new(), registers: values };
+        let mut frame = Frame { slots: Vec::new(), registers: row.split_off(first) };
         let computed = self.generated.iter().filter(|column| !column.stored);
-        into_registers(computed, &mut frame, Outer { up: None, run: &run })?;
-        Ok(frame.registers)
+        let done = into_registers(computed, &mut frame, Outer { up: None, run: &run });
+        row.append(&mut frame.registers);
+        done
     }
 }

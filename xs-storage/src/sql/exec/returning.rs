@@ -22,7 +22,7 @@ impl<S: Store> Returning<S> {
 
     /// A row was changed.
     pub(super) fn tell(&mut self, way: usize, frame: &Frame<S>, outer: Outer<'_, S>) -> Result<()> {
-        let value = |output: &Expr<S>| Ok(output.eval(outer.env(frame))?.into_value());
+        let value = |output: &Expr<S>| Ok(output.eval(&outer.env(frame))?.into_value());
         self.rows.push(self.outputs.get(way).into_iter().flatten().map(value).collect::<Result<_>>()?);
         Ok(())
     }

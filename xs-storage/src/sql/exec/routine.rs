@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::change::{Change, Insert};
+use super::change::Change;
 use super::expr::Expr;
+use super::insert::Insert;
 use super::query::Query;
 use super::session::Session;
 use crate::sql::ast::Conflict;

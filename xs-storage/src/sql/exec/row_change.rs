@@ -14,7 +14,7 @@ use super::frame::{Frame, Outer};
 use super::pair::pair;
 use super::returning::Returning;
 use super::task::{Firing, Resume, Triggers};
-use super::write::{Outcome, Writer};
+use super::write::{Old, Outcome, Writer};
 use crate::sql::ast::Conflict;
 use crate::sql::failure::Result;
 use crate::sql::store::Store;
@@ -191,7 +191,9 @@ impl RowChange {
                         let given = (self.event == Event::Insert && writer.asks_rowid_first()).then(|| new.clone());
                         (writer.announce, writer.free) = (announce, self.free);
                         let before = std::mem::replace(&mut writer.conflict, self.conflict);
-                        let checked = writer.check(new, self.rowid, old, outer);
+                        let old = old.map(|rowid| Old { rowid, values: None });
+                        writer.frame.registers = new;
+                        let checked = writer.check(self.rowid, old, outer);
                         writer.conflict = before;
                         match checked? {
                             Outcome::Passed => return Ok(Progress::Over),

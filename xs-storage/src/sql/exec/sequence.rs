@@ -35,6 +35,10 @@ impl Sequences {
         self.0.clear();
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Rows will be inserted to a table.
     pub(super) fn begin<S: Store>(&mut self, store: &mut S, tree: TreeId, table: &Table) -> Result<()> {
         if let Entry::Vacant(place) = self.0.entry(table.root) {

@@ -29,6 +29,17 @@ pub(in crate::sql) type Zone = Box<dyn Fn(i64) -> i64 + Send>;
 /// What answers a pragma, which is about the databases of the store that everything else takes for one.
 pub(in crate::sql) type AskPragma<S> = fn(&Pragma, &Session<S>, &Catalog) -> Result<Rows>;
 
+/// What a statement that writes has to go back to if it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sql) enum Guard {
+    /// Nothing: it has written nothing.
+    Untouched,
+    /// The beginning of the transaction.
+    Touched,
+    /// A savepoint.
+    Saved,
+}
+
 /// The state of a connection.
 pub(in crate::sql) struct Session<S: Store> {
     pub(in crate::sql) store: RefCell<S>,
@@ -63,6 +74,8 @@ pub(in crate::sql) struct Session<S: Store> {
     pub(in crate::sql) readers: Cell<usize>,
     /// Whether the store was told that it begins.
     pub(in crate::sql) writing: Cell<bool>,
+    /// How the statement that runs can be undone.
+    pub(in crate::sql) guard: Cell<Guard>,
     /// That the transaction ends with the release of its outermost savepoint.
     pub(in crate::sql) begun_by_savepoint: Cell<bool>,
     /// Whether a trigger may fire itself, and whether `REPLACE` fires those of what it deletes.
@@ -102,6 +115,7 @@ impl<S: Store> Session<S> {
             reading: Cell::new(false),
             readers: Cell::new(0),
             writing: Cell::new(false),
+            guard: Cell::new(Guard::Untouched),
             begun_by_savepoint: Cell::new(false),
             recursive_triggers: Cell::new(false),
             routines: RefCell::default(),
@@ -130,6 +144,28 @@ impl<S: Store> Session<S> {
         }
         self.readers.set(self.readers.get() + 1);
         Ok(Reading(self))
+    }
+
+    /// The statement is about to write, and may fail later: what is written from here on can be undone without the rest of the
+    /// transaction, if there is a rest.
+    pub(in crate::sql) fn guard(&self) -> Result<()> {
+        if self.guard.get() != Guard::Untouched {
+            return Ok(());
+        }
+        if self.in_transaction.get() {
+            self.store.borrow_mut().savepoint()?;
+            self.guard.set(Guard::Saved);
+        } else {
+            self.touch();
+        }
+        Ok(())
+    }
+
+    /// Something is written.
+    pub(in crate::sql) fn touch(&self) {
+        if self.guard.get() == Guard::Untouched {
+            self.guard.set(Guard::Touched);
+        }
     }
 
     /// Ends reading, if nobody relies on it any more.

@@ -39,26 +39,42 @@ pub(super) fn compare(keys: &[SortKey], a: &[Value], b: &[Value]) -> Ordering {
 }
 
 /// Takes all rows, sorts them, gives them. Where only the first few are wanted, it keeps no more than twice as many.
+///
+/// Of each row it keeps the columns that are shown, and its keys as bytes in the rows' order, one behind the other: what is compared
+/// many times is decided by the first sixteen of them mostly.
 #[derive(Debug)]
 pub(in crate::sql) struct Sort {
     pub(in crate::sql) keys: Vec<SortKey>,
-    /// Columns of a row.
+    /// Columns of a row that are shown.
     width: usize,
     values: Vec<Value>,
-    order: Vec<u32>,
+    bytes: Vec<u8>,
+    /// Where each row's bytes end.
+    ends: Vec<usize>,
+    rows: Vec<Row>,
     next: usize,
     sorted: bool,
     wanted: Option<usize>,
 }
 
+/// A row by the first bytes of its keys.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    first: (u64, u64),
+    at: usize,
+}
+
 impl Sort {
     pub(in crate::sql) fn new(keys: Vec<SortKey>, width: usize) -> Sort {
-        Sort { keys, width, values: Vec::new(), order: Vec::new(), next: 0, sorted: false, wanted: None }
+        let (values, bytes, ends, rows) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Sort { keys, width, values, bytes, ends, rows, next: 0, sorted: false, wanted: None }
     }
 
     pub(in crate::sql) fn reset(&mut self) {
         self.values.clear();
-        self.order.clear();
+        self.bytes.clear();
+        self.ends.clear();
+        self.rows.clear();
         (self.next, self.sorted, self.wanted) = (0, false, None);
     }
 
@@ -67,55 +83,57 @@ impl Sort {
         self.wanted = usize::try_from(rows).ok();
     }
 
-    /// Each row's keys become bytes in the rows' order, one behind the other: what is compared many times is decided by the first
-    /// eight of them mostly.
-    fn sort(&mut self) {
-        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        let mut rows: Vec<(u64, u32)> = Vec::new();
-        for row in self.values.chunks_exact(self.width.max(1)) {
-            let start = bytes.len();
-            for key in &self.keys {
-                match row[key.output].as_ref() {
-                    ValueRef::Null => bytes.push(if key.nulls_first { 0 } else { 2 }),
-                    value => {
-                        bytes.push(1);
-                        key::push(&mut bytes, value, key.key);
-                    }
-                }
+    fn take<S: Store>(&mut self, body: &Body<S>, outer: Outer<'_, S>) -> Result<()> {
+        let start = self.bytes.len();
+        for key in &self.keys {
+            match body.output(key.output, outer)?.as_ref() {
+                // In front of all that a value can begin with, or behind it.
+                ValueRef::Null => self.bytes.push(if key.nulls_first { 0 } else { 0xFF }),
+                value => key::push(&mut self.bytes, value, key.key),
             }
-            let mut first = [0; 8];
-            let len = (bytes.len() - start).min(8);
-            first[..len].copy_from_slice(&bytes[start..start + len]);
-            rows.push((u64::from_be_bytes(first), rows.len() as u32));
-            ends.push(bytes.len());
         }
-        let key = |at: u32| {
-            let start = if at == 0 { 0 } else { ends[at as usize - 1] };
-            &bytes[start..ends[at as usize]]
+        for at in 0..self.width {
+            self.values.push(body.output(at, outer)?.into_value());
+        }
+        let key = &self.bytes[start..];
+        let eight = |from: usize| {
+            let mut eight = [0; 8];
+            let rest = key.get(from..).unwrap_or_default();
+            let len = rest.len().min(8);
+            eight[..len].copy_from_slice(&rest[..len]);
+            u64::from_be_bytes(eight)
         };
-        rows.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1))));
-        self.order = rows.into_iter().map(|(_, at)| at).collect();
+        self.rows.push(Row { first: (eight(0), eight(8)), at: self.ends.len() });
+        self.ends.push(self.bytes.len());
+        Ok(())
+    }
+
+    fn sort(&mut self) {
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        self.rows
+            .sort_by(|a, b| a.first.cmp(&b.first).then_with(|| key(bytes, ends, a.at).cmp(key(bytes, ends, b.at))));
     }
 
     /// Keeps the first rows only.
     fn cut(&mut self, wanted: usize) {
         self.sort();
-        let kept = self.order.iter().take(wanted).flat_map(|at| {
-            let start = *at as usize * self.width;
-            start..start + self.width
-        });
-        let kept: Vec<Value> = kept.map(|at| self.values[at].clone()).collect();
-        self.values = kept;
+        self.rows.truncate(wanted);
+        let (mut values, mut bytes, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        for row in &mut self.rows {
+            values.extend_from_slice(&self.values[row.at * self.width..][..self.width]);
+            bytes.extend_from_slice(key(&self.bytes, &self.ends, row.at));
+            row.at = ends.len();
+            ends.push(bytes.len());
+        }
+        (self.values, self.bytes, self.ends) = (values, bytes, ends);
     }
 
     pub(in crate::sql) fn next<S: Store>(&mut self, body: &mut Body<S>, outer: Outer<'_, S>) -> Result<bool> {
         if !self.sorted {
             while body.next(outer)? {
-                for at in 0..self.width {
-                    self.values.push(body.output(at, outer)?.into_value());
-                }
+                self.take(body, outer)?;
                 if let Some(wanted) = self.wanted
-                    && self.values.len() / self.width.max(1) >= wanted.saturating_mul(2).saturating_add(64)
+                    && self.rows.len() >= wanted.saturating_mul(2).saturating_add(64)
                 {
                     self.cut(wanted);
                 }
@@ -124,12 +142,18 @@ impl Sort {
             self.sorted = true;
         }
         self.next += 1;
-        Ok(self.next <= self.order.len())
+        Ok(self.next <= self.rows.len())
     }
 
     #[inline]
     pub(in crate::sql) fn output(&self, at: usize) -> ValueRef<'_> {
-        let row = self.next.checked_sub(1).and_then(|at| self.order.get(at));
-        row.and_then(|row| self.values.get(*row as usize * self.width + at)).map_or(ValueRef::Null, Value::as_ref)
+        let row = self.next.checked_sub(1).and_then(|at| self.rows.get(at));
+        row.and_then(|row| self.values.get(row.at * self.width + at)).map_or(ValueRef::Null, Value::as_ref)
     }
+}
+
+/// A row's keys.
+fn key<'a>(bytes: &'a [u8], ends: &[usize], at: usize) -> &'a [u8] {
+    let start = at.checked_sub(1).map_or(0, |before| ends[before]);
+    &bytes[start..ends[at]]
 }

@@ -174,8 +174,8 @@ impl<S: Store> Subquery<S> {
         true
     }
 
-    pub(in crate::sql) fn scalar<'a>(&mut self, env: Env<'_, S>) -> Result<Datum<'a>> {
-        if self.begin(&env) {
+    pub(in crate::sql) fn scalar<'a>(&mut self, env: &Env<'_, S>) -> Result<Datum<'a>> {
+        if self.begin(env) {
             let outer = Outer { up: Some(&env), run: env.outer.run };
             self.answer = match self.query.next(outer)? {
                 true => self.query.output(self.column, outer)?.into(),
@@ -186,8 +186,8 @@ impl<S: Store> Subquery<S> {
     }
 
     /// A column of the first row. Where that depends on the rows around, whoever wants others asks for the first one before.
-    pub(in crate::sql) fn column(&mut self, at: usize, env: Env<'_, S>) -> Result<Value> {
-        if (at == 0 || !self.correlated) && self.begin(&env) {
+    pub(in crate::sql) fn column(&mut self, at: usize, env: &Env<'_, S>) -> Result<Value> {
+        if (at == 0 || !self.correlated) && self.begin(env) {
             let outer = Outer { up: Some(&env), run: env.outer.run };
             self.row.clear();
             if self.query.next(outer)? {
@@ -199,8 +199,8 @@ impl<S: Store> Subquery<S> {
         Ok(self.row.get(at).cloned().unwrap_or_default())
     }
 
-    pub(in crate::sql) fn exists(&mut self, env: Env<'_, S>) -> Result<bool> {
-        if self.begin(&env) {
+    pub(in crate::sql) fn exists(&mut self, env: &Env<'_, S>) -> Result<bool> {
+        if self.begin(env) {
             let outer = Outer { up: Some(&env), run: env.outer.run };
             self.answer = Value::Integer(i64::from(self.query.next(outer)?)).into();
         }
@@ -208,8 +208,8 @@ impl<S: Store> Subquery<S> {
     }
 
     /// The first column of all its rows.
-    pub(in crate::sql) fn values(&mut self, env: Env<'_, S>, take: &mut dyn FnMut(Value)) -> Result<()> {
-        if self.begin(&env) {
+    pub(in crate::sql) fn values(&mut self, env: &Env<'_, S>, take: &mut dyn FnMut(Value)) -> Result<()> {
+        if self.begin(env) {
             let outer = Outer { up: Some(&env), run: env.outer.run };
             self.list.clear();
             while self.query.next(outer)? {
@@ -220,8 +220,8 @@ impl<S: Store> Subquery<S> {
         Ok(())
     }
 
-    pub(in crate::sql) fn holds(&mut self, row: &[Datum<'_>], env: Env<'_, S>) -> Result<Option<bool>> {
-        if self.begin(&env) {
+    pub(in crate::sql) fn holds(&mut self, row: &[Datum<'_>], env: &Env<'_, S>) -> Result<Option<bool>> {
+        if self.begin(env) {
             let outer = Outer { up: Some(&env), run: env.outer.run };
             self.set.clear();
             while self.query.next(outer)? {

@@ -100,7 +100,7 @@ pub(super) fn give_args<S: Store>(frame: &mut Frame<S>, slot: usize, outer: Oute
     let Some(args) = rows.take_args() else { return Ok(()) };
     let values: Result<Vec<_>> = args
         .iter()
-        .map(|arg| arg.as_ref().map(|arg| Ok(arg.eval(outer.env(frame))?.into_value())).transpose())
+        .map(|arg| arg.as_ref().map(|arg| Ok(arg.eval(&outer.env(frame))?.into_value())).transpose())
         .collect();
     let (values, failure) = match values {
         Ok(values) => (values, None),

@@ -70,6 +70,9 @@ pub(in crate::sql) fn run<S: Store>(top: &mut dyn Task<S>, outer: Outer<'_, S>) 
         }
         return Err(failure);
     }
+    if !session.sequences.borrow().is_empty() {
+        session.touch();
+    }
     session.sequences.take().write(&mut *session.store.borrow_mut())?;
     Ok(top.changed())
 }
@@ -163,7 +166,7 @@ impl<S: Store> Activation<S> {
                 continue;
             };
             let run = Run { session, params: &[], number: within.number };
-            let env = Env { frame: &self.firing.frame, outer: Outer { up: None, run: &run } };
+            let env = &Env { frame: &self.firing.frame, outer: Outer { up: None, run: &run } };
             let outer = Outer { up: Some(&env), run: &run };
             let Some(part) = within.part else {
                 within.part = Some(0);

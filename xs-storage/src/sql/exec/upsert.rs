@@ -31,11 +31,11 @@ impl<S: Store> Upsert<S> {
         let new = Some((&excluded.0[..], Some(excluded.1)));
         let frame = pair(old.len(), new, Some((&old, Some(other))));
         if let Some(filter) = &self.filter
-            && !filter.holds(outer.env(&frame))?
+            && !filter.holds(&outer.env(&frame))?
         {
             return Ok(None);
         }
-        let given = self.values.iter().map(|value| Ok(value.eval(outer.env(&frame))?.into_value()));
+        let given = self.values.iter().map(|value| Ok(value.eval(&outer.env(&frame))?.into_value()));
         let given = given.collect::<Result<Vec<_>>>()?;
         let mut new = old.clone();
         let rowid = super::change::assign(&mut new, Some(other), given, &self.targets, writer.table.rowid_column)?;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::expr::Expr;
+use super::expr::{Expr, LONGEST, too_big};
 use super::frame::{Frame, Outer};
 use super::generated::into_registers;
 use super::indexed::IndexRules;
 use super::keyed::{Identities, entry};
-use super::keys::{Clause, Key, keys, not_unique, not_unique_index};
+use super::keys::{Clause, Key, keys, not_unique};
 use super::reader::{Reader, table_cursor};
 use super::session::Session;
-use crate::row::{ValueRef, encode};
+use crate::row::ValueRef;
+use crate::row::record::encode_into;
 use crate::sql::ast::Conflict;
 use crate::sql::catalog::{Index, Table};
 use crate::sql::failure::{Failure, Result, ResultCode};
@@ -25,6 +26,8 @@ pub(in crate::sql) struct Writer<S: Store> {
     pub(in crate::sql) table: Arc<Table>,
     /// Conditions of a row, whose columns are in registers.
     checks: Vec<(Box<str>, Expr<S>)>,
+    /// The columns that must be something, those that are generated behind all others.
+    not_null: Vec<usize>,
     /// What a column becomes that isn't given.
     pub(in crate::sql) defaults: Vec<Option<Expr<S>>>,
     pub(super) frame: Frame<S>,
@@ -42,8 +45,18 @@ pub(in crate::sql) struct Writer<S: Store> {
     pub(super) identities: Identities,
     /// What has to be computed for the indexes.
     pub(in crate::sql) rules: IndexRules<S>,
+    /// Room for a record of the table and one of an index.
+    room: [Vec<u8>; 2],
     /// Where the largest rowid is kept, if it has to be.
     pub(in crate::sql) sequence_tree: Option<TreeId>,
+}
+
+/// The row that another takes the place of.
+#[derive(Clone, Copy)]
+pub(super) struct Old<'a> {
+    pub(super) rowid: i64,
+    /// Its values, if they are known.
+    pub(super) values: Option<&'a [Value]>,
 }
 
 /// What became of a row.
@@ -100,10 +113,14 @@ impl<S: Store> Writer<S> {
         let keys = keys(&table, conflict).into_iter().map(|key| (key, None)).collect();
         let (announce, free, sequence_tree) = (false, 0, None);
         let identities = Identities::default();
+        let must = |at: &usize| table.columns[*at].not_null.is_some() && table.rowid_column != Some(*at);
+        let mut not_null: Vec<usize> = (0..table.columns.len()).filter(must).collect();
+        not_null.sort_by_key(|at| table.columns[*at].generated.is_some());
         let rules = IndexRules { rules: Vec::new(), width: 0, plain: true };
         Writer {
             table,
             checks,
+            not_null,
             defaults,
             frame,
             conflict,
@@ -115,6 +132,7 @@ impl<S: Store> Writer<S> {
             reader,
             identities,
             rules,
+            room: Default::default(),
             sequence_tree,
         }
     }
@@ -134,21 +152,23 @@ impl<S: Store> Writer<S> {
         self.frame.registers.get(..self.table.columns.len()).unwrap_or_default()
     }
 
-    /// Gives a row the types of the columns.
-    fn shape(&self, values: &mut [Value]) {
-        for (value, column) in values.iter_mut().zip(&self.table.columns) {
-            *value = column.affinity.apply_to(std::mem::take(value));
+    /// Gives the row in the registers the types of the columns.
+    fn shape(&mut self) {
+        for (value, column) in self.frame.registers.iter_mut().zip(&self.table.columns) {
+            if !column.affinity.keeps(value) {
+                *value = column.affinity.apply_to(std::mem::take(value));
+            }
         }
     }
 
     /// Makes a row what triggers see of it before it is written: of the columns' types, with what is computed.
     pub(super) fn announced(&mut self, values: &mut Vec<Value>, rowid: Option<i64>, outer: Outer<'_, S>) -> Result<()> {
-        self.shape(values);
+        self.frame.registers = std::mem::take(values);
+        self.shape();
         // The rowid of a row that isn't there yet is -1.
-        if let Some(place) = self.table.rowid_column.and_then(|column| values.get_mut(column)) {
+        if let Some(place) = self.table.rowid_column.and_then(|column| self.frame.registers.get_mut(column)) {
             *place = Value::Integer(rowid.unwrap_or(-1));
         }
-        self.frame.registers = std::mem::take(values);
         let generated = self.generate(outer);
         values.clone_from(&self.frame.registers);
         generated
@@ -162,44 +182,38 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    /// Makes a row ready to be [put](Writer::put), new or in place of another, and makes room for it. `rowid` is the one that it
-    /// is to have; a column that is the rowid must be the same.
-    pub(super) fn check(
-        &mut self,
-        mut values: Vec<Value>,
-        rowid: Option<i64>,
-        old: Option<i64>,
-        outer: Outer<'_, S>,
-    ) -> Result<Outcome> {
-        let table = self.table.clone();
-        self.shape(&mut values);
-        if old.is_none() && self.free == 0 {
+    /// Makes the row in the registers ready to be [put](Writer::put), new or in place of another, and makes room for it. `rowid` is
+    /// the one that it is to have; a column that is the rowid must be the same.
+    pub(super) fn check(&mut self, rowid: Option<i64>, old: Option<Old<'_>>, outer: Outer<'_, S>) -> Result<Outcome> {
+        self.shape();
+        if old.is_none() && self.free == 0 && self.table.key.is_some() {
             self.identities.clear();
         }
+        let session = outer.run.session;
+        // One that comes behind all others is nobody's.
+        let is_new = rowid.is_none();
         let rowid = match rowid {
-            _ if table.key.is_some() => 0,
+            _ if self.table.key.is_some() => 0,
             Some(rowid) => rowid,
-            None => self.next_rowid(outer.run.session)?,
+            None => self.next_rowid(session)?,
         };
         if old.is_none() && self.sequence_tree.is_some() {
-            outer.run.session.sequences.borrow_mut().saw(table.root, rowid);
+            session.sequences.borrow_mut().saw(self.table.root, rowid);
         }
-        if let Some(column) = table.rowid_column {
-            values[column] = Value::Integer(rowid);
+        if let Some(value) = self.table.rowid_column.and_then(|column| self.frame.registers.get_mut(column)) {
+            *value = Value::Integer(rowid);
         }
-        self.frame.registers = values;
         self.generate(outer)?;
         if let Verdict::Pass = self.check_nulls(outer)? {
             return Ok(Outcome::Passed);
         }
         if !self.checks.is_empty() {
-            table.check_types(&self.frame.registers, true)?;
+            self.table.check_types(&self.frame.registers, true)?;
         }
         if let Verdict::Pass = self.check_conditions(outer)? {
             return Ok(Outcome::Passed);
         }
         let rowid = self.identity_of_row().unwrap_or(rowid);
-        let session = outer.run.session;
         self.rules.extend(&mut self.frame, rowid, session)?;
         let mut replaced: SmallVec<[i64; 2]> = SmallVec::new();
         let mut typed = false;
@@ -211,19 +225,24 @@ impl<S: Store> Writer<S> {
             let (key, clause) = self.keys[at];
             // Where no index has them, SQLite doesn't look at what is generated.
             if !typed && matches!(key, Key::Index(_)) {
-                table.check_types(&self.frame.registers, true)?;
+                self.table.check_types(&self.frame.registers, true)?;
                 typed = true;
             }
             let (other, said) = match key {
-                Key::Rowid if old == Some(rowid) => continue,
-                Key::Rowid => (self.has(rowid, session)?.then_some(rowid), table.rowid_conflict),
-                Key::Index(index) => match table.indexes[index].unique {
+                Key::Rowid if is_new || old.is_some_and(|old| old.rowid == rowid) => continue,
+                Key::Rowid => (self.has(rowid, session)?.then_some(rowid), self.table.rowid_conflict),
+                Key::Index(index) => match self.table.indexes[index].unique {
+                    _ if self.stays(index, rowid, old) => continue,
                     _ if !self.rules.has(index, &self.frame, session)? => continue,
                     Some(said) => (self.same(index, session)?, said),
                     None => continue,
                 },
             };
-            let Some(other) = other.filter(|other| Some(*other) != old && !replaced.contains(other)) else { continue };
+            let Some(other) =
+                other.filter(|other| !old.is_some_and(|old| old.rowid == *other) && !replaced.contains(other))
+            else {
+                continue;
+            };
             // An update that a clause asked for is asked nothing more.
             match clause.filter(|_| old.is_none() && !again) {
                 Some(Clause::Nothing) => return Ok(Outcome::Passed),
@@ -235,22 +254,30 @@ impl<S: Store> Writer<S> {
                     return Ok(Outcome::InTheWay { other, rowid, free: at + 1 });
                 }
                 Conflict::Replace => replaced.push(other),
-                conflict => return broken(session, conflict, not_unique(&table, key)).map(|_| Outcome::Passed),
+                conflict => return broken(session, conflict, not_unique(&self.table, key)).map(|_| Outcome::Passed),
             }
         }
         if !typed {
-            table.check_types(&self.frame.registers, !table.indexes.is_empty())?;
+            self.table.check_types(&self.frame.registers, !self.table.indexes.is_empty())?;
         }
         for other in replaced {
             self.delete(other, session)?;
         }
         // What followed from a row that made room may have taken this one.
         if let Some(old) = old.filter(|_| self.free > 0)
-            && !self.has(old, session)?
+            && !self.has(old.rowid, session)?
         {
             return Ok(Outcome::Passed);
         }
         Ok(Outcome::Fits(rowid))
+    }
+
+    /// Whether an index has of the row in the registers what it has of the row that was there, as far as that is known.
+    fn stays(&self, index: usize, rowid: i64, old: Option<Old<'_>>) -> bool {
+        let Some(Old { rowid: before, values: Some(old) }) = old.filter(|_| self.rules.plain) else { return false };
+        let Some(index) = self.table.indexes.get(index) else { return false };
+        let mut columns = index.parts.iter().chain(&index.behind).map(|part| part.column);
+        before == rowid && columns.all(|column| self.frame.registers.get(column) == old.get(column))
     }
 
     /// Computes the generated columns of the row in the registers.
@@ -263,41 +290,41 @@ impl<S: Store> Writer<S> {
 
     /// Columns that are given come first: what they become in the end is what the generated ones are computed of.
     fn check_nulls(&mut self, outer: Outer<'_, S>) -> Result<Verdict> {
-        let table = self.table.clone();
         let mut replaced = false;
-        for generated in [false, true] {
-            if generated && replaced {
+        for nth in 0..self.not_null.len() {
+            let at = self.not_null[nth];
+            if replaced && self.table.columns[at].generated.is_some() {
                 self.generate(outer)?;
+                replaced = false;
             }
-            for (at, column) in table.columns.iter().enumerate() {
-                let Some(conflict) = column.not_null.filter(|_| column.generated.is_some() == generated) else {
-                    continue;
-                };
-                if !self.frame.registers[at].as_ref().is_null() || table.rowid_column == Some(at) {
+            if !matches!(self.frame.registers[at], Value::Null) {
+                continue;
+            }
+            let column = &self.table.columns[at];
+            let Some(mut conflict) = self.conflict.or(column.not_null) else { continue };
+            if conflict == Conflict::Replace {
+                if let Some(Some(default)) = self.defaults.get(at) {
+                    let default = default.eval(&outer.env(&self.frame))?.into_value();
+                    self.frame.registers[at] = column.affinity.apply_to(default);
+                    replaced = true;
+                }
+                if !matches!(self.frame.registers[at], Value::Null) {
                     continue;
                 }
-                let mut conflict = self.conflict.unwrap_or(conflict);
-                if conflict == Conflict::Replace {
-                    if let Some(Some(default)) = self.defaults.get(at) {
-                        let default = default.eval(outer.env(&self.frame))?.into_value();
-                        self.frame.registers[at] = column.affinity.apply_to(default);
-                        replaced = true;
-                    }
-                    if !self.frame.registers[at].as_ref().is_null() {
-                        continue;
-                    }
-                    conflict = Conflict::Abort;
-                }
-                let message = format!("NOT NULL constraint failed: {}.{}", table.name, column.name);
-                return broken(outer.run.session, conflict, Broken { code: ResultCode::NOT_NULL, message });
+                conflict = Conflict::Abort;
             }
+            let message = format!("NOT NULL constraint failed: {}.{}", self.table.name, column.name);
+            return broken(outer.run.session, conflict, Broken { code: ResultCode::NOT_NULL, message });
+        }
+        if replaced {
+            self.generate(outer)?;
         }
         Ok(Verdict::Write)
     }
 
     fn check_conditions(&self, outer: Outer<'_, S>) -> Result<Verdict> {
         for (name, check) in &self.checks {
-            if check.test(outer.env(&self.frame))? != Some(false) {
+            if check.test(&outer.env(&self.frame))? != Some(false) {
                 continue;
             }
             let conflict = match self.conflict {
@@ -331,14 +358,12 @@ impl<S: Store> Writer<S> {
     /// One more than the largest, or the least that is free when there is none.
     fn next_rowid(&mut self, session: &Session<S>) -> Result<i64> {
         let mut store = session.store.borrow_mut();
-        let any = store.last(&mut self.cursor)?;
+        let last = store.last_rowid(self.table.root)?;
         if self.sequence_tree.is_some() {
-            return session.sequences.borrow_mut().next(self.table.root, any.then(|| self.cursor.rowid()));
+            return session.sequences.borrow_mut().next(self.table.root, last);
         }
-        if !any {
-            return Ok(1);
-        }
-        if let Some(next) = self.cursor.rowid().checked_add(1) {
+        let Some(last) = last else { return Ok(1) };
+        if let Some(next) = last.checked_add(1) {
             return Ok(next);
         }
         let (mut free, mut more) = (1, store.seek(&mut self.cursor, 1)?.is_some());
@@ -351,12 +376,12 @@ impl<S: Store> Writer<S> {
     }
 
     /// Puts the row in the registers to the table and its indexes.
-    pub(super) fn put(&mut self, rowid: i64, old: Option<i64>, session: &Session<S>) -> Result<()> {
+    pub(super) fn put(&mut self, rowid: i64, old: Option<Old<'_>>, session: &Session<S>) -> Result<()> {
         let before = match old {
-            Some(old) => Some((old, self.indexed_row(old, session)?)),
+            Some(Old { values: Some(_), .. }) if self.table.indexes.is_empty() || self.rules.plain => None,
+            Some(old) => Some(self.indexed_row(old, session)?),
             None => None,
         };
-        let mut store = session.store.borrow_mut();
         let values = &self.frame.registers;
         let stored = |at: usize| match self.table.rowid_column == Some(at) {
             true => ValueRef::Null,
@@ -364,64 +389,96 @@ impl<S: Store> Writer<S> {
         };
         let kept = |at: &usize| !self.table.columns[*at].is_virtual();
         let record: SmallVec<[ValueRef<'_>; 16]> = (0..self.table.columns.len()).filter(kept).map(stored).collect();
+        let [bytes, entry_bytes] = &mut self.room;
+        bytes.clear();
+        encode_into(bytes, &record);
+        if bytes.len() > LONGEST {
+            return Err(too_big());
+        }
+        session.touch();
+        let mut store = session.store.borrow_mut();
         for (at, index) in self.table.indexes.iter().enumerate() {
+            let comes = self.rules.has(at, &self.frame, session)?;
             let new = entry(&self.table, index, values, rowid);
-            let stays = self.rules.has(at, &self.frame, session)?;
-            if let Some((old, before)) = &before
-                && self.rules.has(at, before, session)?
-            {
-                let was = entry(&self.table, index, &before.registers, *old);
-                if was == new && stays {
+            if let Some(old) = old {
+                let went = match &before {
+                    Some(before) => (&before.registers[..], self.rules.has(at, before, session)?),
+                    None => (old.values.unwrap_or_default(), true),
+                };
+                let was = entry(&self.table, index, went.0, old.rowid);
+                if went.1 && comes && was == new {
                     continue;
                 }
-                store.delete_record(index.root, &index.order, &refs(&was)[..index.order.len()])?;
+                if went.1 {
+                    store.delete_record(index.root, &index.order, key_of(index, &was))?;
+                }
             }
-            if !stays {
-                continue;
+            if comes {
+                entry_bytes.clear();
+                encode_into(entry_bytes, &new);
+                store.insert_record(index.root, &index.order, entry_bytes)?;
             }
-            store.insert_record(index.root, &index.order, &encode(&refs(&new)))?;
         }
         if self.table.key.is_some() {
             return Ok(());
         }
         if let Some(old) = old
-            && old != rowid
+            && old.rowid != rowid
         {
-            store.delete(self.table.root, old)?;
+            store.delete(self.table.root, old.rowid)?;
         }
-        store.insert(self.table.root, rowid, &encode(&record))?;
+        store.insert(self.table.root, rowid, bytes)?;
+        for bytes in &mut self.room {
+            bytes.clear();
+            bytes.shrink_to(KEPT);
+        }
         Ok(())
     }
 
     /// The values of a row, and what its indexes have of it.
-    fn indexed_row(&mut self, rowid: i64, session: &Session<S>) -> Result<Frame<S>> {
-        let values = self.row(rowid, session)?;
-        self.rules.row(values, rowid, session)
+    fn indexed_row(&mut self, row: Old<'_>, session: &Session<S>) -> Result<Frame<S>> {
+        let values = match row.values {
+            Some(values) => values.to_vec(),
+            None => self.row(row.rowid, session)?,
+        };
+        self.rules.row(values, row.rowid, session)
     }
 
     /// The values of a row.
     pub(super) fn row(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
+        let mut row = Vec::with_capacity(self.table.columns.len());
+        match self.read(rowid, &mut row, session)? {
+            true => Ok(row),
+            false => Err(Failure::internal("a row that is changed is gone")),
+        }
+    }
+
+    /// Appends the values of a row; false if it is gone.
+    pub(super) fn read(&mut self, rowid: i64, row: &mut Vec<Value>, session: &Session<S>) -> Result<bool> {
         if !self.seek(rowid, session)? {
-            return Err(Failure::internal("a row that is changed is gone"));
+            return Ok(false);
         }
         session.store.borrow_mut().load(&mut self.cursor)?;
-        self.reader.row(&self.cursor, session)
+        self.reader.read(&self.cursor, row, session)?;
+        Ok(true)
     }
 
     /// Takes a row out of the table and its indexes.
     pub(super) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
         if !self.table.indexes.is_empty() {
-            let row = self.indexed_row(rowid, session)?;
+            let row = self.indexed_row(Old { rowid, values: None }, session)?;
+            session.touch();
             let mut store = session.store.borrow_mut();
             for (at, index) in self.table.indexes.iter().enumerate() {
                 if !self.rules.has(at, &row, session)? {
                     continue;
                 }
                 let entry = entry(&self.table, index, &row.registers, rowid);
-                store.delete_record(index.root, &index.order, &refs(&entry)[..index.order.len()])?;
+                store.delete_record(index.root, &index.order, key_of(index, &entry))?;
             }
         }
         if self.table.key.is_none() {
+            session.touch();
             session.store.borrow_mut().delete(self.table.root, rowid)?;
         }
         Ok(())
@@ -429,13 +486,20 @@ impl<S: Store> Writer<S> {
 
     /// Whether a row is still there.
     pub(in crate::sql) fn has(&mut self, rowid: i64, session: &Session<S>) -> Result<bool> {
-        self.seek(rowid, session)
+        match self.table.key {
+            None => session.store.borrow_mut().has_row(self.table.root, rowid),
+            Some(_) => self.seek(rowid, session),
+        }
     }
 }
 
-fn refs(values: &[Value]) -> SmallVec<[ValueRef<'_>; 4]> {
-    values.iter().map(Value::as_ref).collect()
+/// What of an index's record orders it.
+fn key_of<'a, 'v>(index: &Index, entry: &'a [ValueRef<'v>]) -> &'a [ValueRef<'v>] {
+    entry.get(..index.order.len()).unwrap_or(entry)
 }
+
+/// Room is kept for records of this many bytes.
+const KEPT: usize = 1 << 16;
 
 /// What follows from a broken constraint.
 fn broken<S: Store>(session: &Session<S>, conflict: Conflict, broken: Broken) -> Result<Verdict> {
@@ -444,43 +508,4 @@ fn broken<S: Store>(session: &Session<S>, conflict: Conflict, broken: Broken) ->
     }
     session.consequence.set(conflict);
     Err(Failure::new(broken.code, broken.message))
-}
-
-/// Fills an index with a table's rows. `rules` are this index's alone.
-pub(in crate::sql) fn rebuild<S: Store>(
-    session: &Session<S>,
-    table: &Arc<Table>,
-    index: &Index,
-    rules: &IndexRules<S>,
-) -> Result<()> {
-    let reader = Reader::of(session, table)?;
-    let (mut cursor, mut found) = {
-        let store = session.store.borrow();
-        (table_cursor(&*store, table), store.index_cursor(index.root, index.order.clone()))
-    };
-    let mut more = session.store.borrow_mut().first(&mut cursor)?;
-    while more {
-        session.check()?;
-        session.store.borrow_mut().load(&mut cursor)?;
-        let rowid = cursor.rowid();
-        let row = rules.row(reader.row(&cursor, session)?, rowid, session)?;
-        if !rules.has(0, &row, session)? {
-            more = session.store.borrow_mut().next(&mut cursor)?;
-            continue;
-        }
-        let entry = entry(table, index, &row.registers, rowid);
-        let entry = refs(&entry);
-        let key = &entry[..index.parts.len()];
-        let mut store = session.store.borrow_mut();
-        if index.unique.is_some()
-            && !key.iter().any(|value| value.is_null())
-            && store.seek_columns(&mut found, key)? == Some(Ordering::Equal)
-        {
-            let broken = not_unique_index(table, index);
-            return Err(Failure::new(ResultCode::UNIQUE, broken.message));
-        }
-        store.insert_record(index.root, &index.order, &encode(&entry))?;
-        more = store.next(&mut cursor)?;
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::core::Answer;
 use super::sum::{Kind, Sum};
 use super::{Aggregate, Arity, Context, Error, Registry};
-use crate::row::ValueRef;
+use crate::row::{Collation, ValueRef};
 use crate::sql::value::{self, NumberText, Value};
 
 pub(super) fn register(registry: &mut Registry) {
@@ -28,9 +28,18 @@ struct Count {
 }
 
 impl Aggregate for Count {
-    fn step(&mut self, _: &mut Context<'_>, args: &[ValueRef<'_>]) -> Result<(), Error> {
-        self.rows += i64::from(args.first().is_none_or(|arg| !arg.is_null()));
+    fn step(&mut self, context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Result<(), Error> {
+        self.take(context.collation, args);
         Ok(())
+    }
+
+    fn is_plain(&self) -> bool {
+        true
+    }
+
+    fn take(&mut self, _: Collation, args: &[ValueRef<'_>]) -> Option<bool> {
+        self.rows += i64::from(args.first().is_none_or(|arg| !arg.is_null()));
+        None
     }
 
     fn can_invert(&self) -> bool {
@@ -58,14 +67,26 @@ struct Extreme {
 
 impl Aggregate for Extreme {
     fn step(&mut self, context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Result<(), Error> {
-        let order = value::order(args[0], self.best.as_ref(), context.collation);
-        let better = if self.least { order.is_lt() } else { order.is_gt() };
-        let none = self.best == Value::Null;
-        self.chose = none || better && !args[0].is_null();
-        if self.chose {
-            self.best = args[0].into();
-        }
+        self.take(context.collation, args);
         Ok(())
+    }
+
+    fn is_plain(&self) -> bool {
+        true
+    }
+
+    fn take(&mut self, collation: Collation, args: &[ValueRef<'_>]) -> Option<bool> {
+        let arg = args.first().copied().unwrap_or(ValueRef::Null);
+        let order = match (arg, &self.best) {
+            (ValueRef::Integer(arg), Value::Integer(best)) => arg.cmp(best),
+            (arg, best) => value::order(arg, best.as_ref(), collation),
+        };
+        let better = if self.least { order.is_lt() } else { order.is_gt() };
+        self.chose = matches!(self.best, Value::Null) || better && !arg.is_null();
+        if self.chose {
+            self.best = arg.into();
+        }
+        Some(self.chose)
     }
 
     fn chose(&self) -> Option<bool> {

@@ -223,6 +223,18 @@ pub trait Aggregate: Send {
     /// A row comes in.
     fn step(&mut self, context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Result<(), Error>;
 
+    /// Whether [`Aggregate::take`] does all that [`Aggregate::step`] does: such an aggregate asks nothing of the connection, takes
+    /// JSON for text, and never fails at a row.
+    fn is_plain(&self) -> bool {
+        false
+    }
+
+    /// A row comes in, of which nothing is told but the values and the collation. Answers as [`Aggregate::chose`] would.
+    fn take(&mut self, collation: Collation, args: &[ValueRef<'_>]) -> Option<bool> {
+        let _ = (collation, args);
+        None
+    }
+
     /// Whether [`Aggregate::inverse`] works; otherwise a window that moves begins anew for each row.
     fn can_invert(&self) -> bool {
         false

@@ -2,7 +2,7 @@
 
 use super::core::{Answer, numeric};
 use super::{Aggregate, Context, Error};
-use crate::row::ValueRef;
+use crate::row::{Collation, ValueRef};
 use crate::sql::value::Value;
 
 /// A sum of real numbers, and apart from it what rounding has taken from it so far.
@@ -98,11 +98,28 @@ impl Sum {
 }
 
 impl Aggregate for Sum {
-    fn step(&mut self, _: &mut Context<'_>, args: &[ValueRef<'_>]) -> Result<(), Error> {
-        if !args[0].is_null() {
-            self.change(args[0], 1);
-        }
+    fn step(&mut self, context: &mut Context<'_>, args: &[ValueRef<'_>]) -> Result<(), Error> {
+        self.take(context.collation, args);
         Ok(())
+    }
+
+    fn is_plain(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn take(&mut self, _: Collation, args: &[ValueRef<'_>]) -> Option<bool> {
+        match (args, &mut self.real) {
+            // Most sums are of real numbers.
+            ([ValueRef::Real(number)], Some(real)) => {
+                self.rows += 1;
+                self.overflowed = false;
+                real.add(*number);
+            }
+            ([ValueRef::Null], _) | ([], _) => {}
+            ([arg, ..], _) => self.change(*arg, 1),
+        }
+        None
     }
 
     fn can_invert(&self) -> bool {

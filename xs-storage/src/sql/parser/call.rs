@@ -12,15 +12,16 @@ impl Parser<'_> {
         let args = self.args(&name, &mut height)?;
         let filter = match self.try_words([TokenKind::Filter, TokenKind::LParen, TokenKind::Where])? {
             true => {
-                let filter = self.expr()?;
+                let filter = self.expr_above(8)?;
                 self.expect(TokenKind::RParen)?;
+                self.room(10)?;
                 Some(filter)
             }
             false => None,
         };
         let distinct = matches!(args, Args::List { distinct: Some(Distinct::Distinct), .. });
         let over = match self.try_take(TokenKind::Over) {
-            true => Some(self.over()?),
+            true => Some(self.above(5 + u32::from(filter.is_some()), Self::over)?),
             false => None,
         };
         if distinct && over.is_some() {
@@ -39,26 +40,30 @@ impl Parser<'_> {
             let distinct = self.distinct();
             let exprs = match self.now.kind {
                 TokenKind::RParen | TokenKind::Order => Vec::new(),
-                _ => self.exprs()?,
+                _ => self.exprs(3)?,
             };
             *height = if exprs.is_empty() { 0 } else { self.height };
             if exprs.len() > self.limits.arguments {
                 let text = format!("too many arguments on function {}", self.text(name.span));
                 return Err(self.limit(text, name.span.start));
             }
-            Args::List { distinct, exprs, order_by: self.order_by(height)? }
+            Args::List { distinct, exprs, order_by: self.order_by(4, height)? }
         };
         self.expect(TokenKind::RParen)?;
+        self.room(if args == Args::Star { 4 } else { 5 })?;
         Ok(args)
     }
 
     /// Behind `OVER`.
     fn over(&mut self) -> Result<Over> {
         if !self.try_take(TokenKind::LParen) {
-            return Ok(Over::Named(self.name()?));
+            let name = self.name()?;
+            self.room(2)?;
+            return Ok(Over::Named(name));
         }
-        let window = self.window()?;
+        let window = self.above(2, Self::window)?;
         self.expect(TokenKind::RParen)?;
+        self.room(4)?;
         Ok(Over::Window(window))
     }
 
@@ -69,12 +74,20 @@ impl Parser<'_> {
             kind if kind.is_name() => Some(self.name()?),
             _ => None,
         };
+        let named = u32::from(base.is_some());
         let partition_by = match self.try_words([TokenKind::Partition, TokenKind::By])? {
-            true => self.exprs()?,
+            true => self.exprs(2 + named)?,
             false => Vec::new(),
         };
-        let order_by = self.order_by(&mut 0)?;
-        Ok(Window { base, partition_by, order_by, frame: self.frame()? })
+        let parts = if partition_by.is_empty() { named } else { named + 3 };
+        let order_by = self.order_by(parts, &mut 0)?;
+        let before = match (partition_by.is_empty(), order_by.is_empty()) {
+            (true, true) => named,
+            (true, false) => named + 3,
+            (false, _) => named + 4,
+        };
+        self.room(before + 1)?;
+        Ok(Window { base, partition_by, order_by, frame: self.above(before, Self::frame)? })
     }
 
     fn frame(&mut self) -> Result<Option<Frame>> {
@@ -86,13 +99,13 @@ impl Parser<'_> {
         };
         let token = self.take();
         let (start, end) = if self.try_take(TokenKind::Between) {
-            let start = self.frame_bound(FrameBound::UnboundedPreceding)?;
+            let start = self.frame_bound(2, FrameBound::UnboundedPreceding)?;
             self.expect(TokenKind::And)?;
-            (start, Some(self.frame_bound(FrameBound::UnboundedFollowing)?))
+            (start, Some(self.frame_bound(4, FrameBound::UnboundedFollowing)?))
         } else {
-            (self.frame_bound(FrameBound::UnboundedPreceding)?, None)
+            (self.frame_bound(1, FrameBound::UnboundedPreceding)?, None)
         };
-        let exclude = self.frame_exclude()?;
+        let exclude = self.above(if end.is_some() { 5 } else { 2 }, Self::frame_exclude)?;
         let ends = end.as_ref().unwrap_or(&FrameBound::CurrentRow);
         let backwards = matches!(
             (&start, ends),
@@ -105,8 +118,8 @@ impl Parser<'_> {
         Ok(Some(Frame { unit, start, end, exclude }))
     }
 
-    /// An end of a frame; `unbounded` is the one that has no bound on its side.
-    fn frame_bound(&mut self, unbounded: FrameBound) -> Result<FrameBound> {
+    /// An end of a frame above symbols; `unbounded` is the one that has no bound on its side.
+    fn frame_bound(&mut self, symbols: u32, unbounded: FrameBound) -> Result<FrameBound> {
         if self.try_take(TokenKind::Unbounded) {
             self.expect(match unbounded {
                 FrameBound::UnboundedPreceding => TokenKind::Preceding,
@@ -117,7 +130,8 @@ impl Parser<'_> {
         if self.try_words([TokenKind::Current, TokenKind::Row])? {
             return Ok(FrameBound::CurrentRow);
         }
-        let by = self.expr()?;
+        let by = self.expr_above(symbols)?;
+        self.room(symbols + 2)?;
         if self.try_take(TokenKind::Preceding) {
             return Ok(FrameBound::Preceding(by));
         }
@@ -127,8 +141,10 @@ impl Parser<'_> {
 
     fn frame_exclude(&mut self) -> Result<Option<FrameExclude>> {
         if !self.try_take(TokenKind::Exclude) {
+            self.room(1)?;
             return Ok(None);
         }
+        self.room(2)?;
         if self.try_words([TokenKind::No, TokenKind::Others])? {
             return Ok(Some(FrameExclude::NoOthers));
         }

@@ -31,22 +31,24 @@ impl Parser<'_> {
         let mut insert =
             Insert { with, conflict, target, columns, source: None, upserts: Vec::new(), returning: Vec::new() };
         if place == Place::Statement && self.try_words([TokenKind::Default, TokenKind::Values])? {
-            insert.returning = self.returning()?;
+            insert.returning = self.returning(7)?;
             return Ok(insert);
         }
-        insert.source = Some(self.select()?);
-        let mut last = false;
+        insert.source = Some(self.above(5, Self::select)?);
+        let (mut last, mut symbols) = (false, 6);
         while !last && self.try_words([TokenKind::On, TokenKind::Conflict])? {
-            let upsert = self.upsert()?;
+            let upsert = self.above(symbols, Self::upsert)?;
             last = upsert.target.is_none();
+            // Each stands before those behind it.
+            symbols += if last { 4 } else { 8 } + if upsert.update.is_some() { 3 } else { 0 };
             insert.upserts.push(upsert);
         }
         if place == Place::Trigger && self.at(TokenKind::Returning) {
             let at = self.now.start;
-            self.returning()?;
+            self.returning(symbols)?;
             return Err(self.meaning("cannot use RETURNING in a trigger", at));
         }
-        insert.returning = self.returning()?;
+        insert.returning = self.returning(symbols)?;
         Ok(insert)
     }
 
@@ -54,9 +56,9 @@ impl Parser<'_> {
     fn upsert(&mut self) -> Result<Upsert> {
         let target = match self.try_take(TokenKind::LParen) {
             true => {
-                let columns = self.order_terms(&mut 0)?;
+                let columns = self.order_terms(3, &mut 0)?;
                 self.expect(TokenKind::RParen)?;
-                Some(UpsertTarget { columns, filter: self.filter(&mut 0)? })
+                Some(UpsertTarget { columns, filter: self.filter(5, &mut 0)? })
             }
             false => None,
         };
@@ -66,8 +68,9 @@ impl Parser<'_> {
         }
         self.expect(TokenKind::Update)?;
         self.expect(TokenKind::Set)?;
-        let sets = self.list(Self::assignment)?;
-        Ok(Upsert { target, update: Some(UpsertUpdate { sets, filter: self.filter(&mut 0)? }) })
+        let symbols = if target.is_some() { 9 } else { 5 };
+        let sets = self.list_above(symbols, Self::assignment)?;
+        Ok(Upsert { target, update: Some(UpsertUpdate { sets, filter: self.filter(symbols + 1, &mut 0)? }) })
     }
 
     pub(super) fn update(&mut self, with: Option<With>, place: Place) -> Result<Update> {
@@ -76,13 +79,16 @@ impl Parser<'_> {
         let target = self.target(place)?;
         let indexed = self.indexed_in(place)?;
         self.expect(TokenKind::Set)?;
-        let sets = self.list(Self::assignment)?;
+        // A trigger's step has no `with` before it.
+        let symbols = if place == Place::Trigger { 5 } else { 6 };
+        let sets = self.list_above(symbols, Self::assignment)?;
         if sets.len() > self.limits.columns {
             return Err(self.limit("too many columns in set list", self.before.start));
         }
-        let from = self.from()?;
-        let filter = self.filter(&mut 0)?;
-        let returning = self.returning_in(place)?;
+        let from = self.from(symbols + 1)?;
+        let filter = self.filter(symbols + 2, &mut 0)?;
+        let behind = symbols + if filter.is_some() { 4 } else { 2 };
+        let returning = self.returning_in(place, behind)?;
         Ok(Update { with, conflict, target, indexed, sets, from, filter, returning })
     }
 
@@ -91,8 +97,11 @@ impl Parser<'_> {
         self.expect(TokenKind::From)?;
         let target = self.target(place)?;
         let indexed = self.indexed_in(place)?;
-        let filter = self.filter(&mut 0)?;
-        Ok(Delete { with, target, indexed, filter, returning: self.returning_in(place)? })
+        // A trigger's step has no `with` before it.
+        let symbols = if place == Place::Trigger { 4 } else { 5 };
+        let filter = self.filter(symbols, &mut 0)?;
+        let behind = symbols + if filter.is_some() { 2 } else { 0 };
+        Ok(Delete { with, target, indexed, filter, returning: self.returning_in(place, behind)? })
     }
 
     fn indexed_in(&mut self, place: Place) -> Result<Option<crate::sql::ast::Indexed>> {
@@ -108,12 +117,16 @@ impl Parser<'_> {
         }
     }
 
-    fn returning_in(&mut self, place: Place) -> Result<Vec<ResultColumn>> {
-        if place == Place::Trigger { Ok(Vec::new()) } else { self.returning() }
+    fn returning_in(&mut self, place: Place, symbols: u32) -> Result<Vec<ResultColumn>> {
+        if place == Place::Trigger { Ok(Vec::new()) } else { self.returning(symbols) }
     }
 
-    fn returning(&mut self) -> Result<Vec<ResultColumn>> {
-        if self.try_take(TokenKind::Returning) { self.result_columns(&mut 0) } else { Ok(Vec::new()) }
+    /// `RETURNING` above symbols, or nothing.
+    fn returning(&mut self, symbols: u32) -> Result<Vec<ResultColumn>> {
+        match self.try_take(TokenKind::Returning) {
+            true => self.result_columns(symbols + 1, &mut 0),
+            false => Ok(Vec::new()),
+        }
     }
 
     fn target(&mut self, place: Place) -> Result<Target> {
@@ -138,12 +151,12 @@ impl Parser<'_> {
         if !self.at(TokenKind::LParen) {
             let column = self.name()?;
             self.expect(TokenKind::Eq)?;
-            return Ok(Assignment::Column(column, self.expr()?));
+            return Ok(Assignment::Column(column, self.expr_above(2)?));
         }
         let start = self.now.start;
         let columns = self.names_in_parens()?;
         self.expect(TokenKind::Eq)?;
-        let value = self.expr()?;
+        let value = self.expr_above(4)?;
         let values = match &value {
             Expr::Subquery(_) => columns.len(),
             Expr::Row(values) => values.len(),

@@ -133,6 +133,19 @@ impl Parser<'_> {
         Ok(all)
     }
 
+    /// The same above symbols: behind a comma, what was read before and the comma are two more.
+    pub(super) fn list_above<T>(
+        &mut self,
+        symbols: u32,
+        mut one: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut all = vec![self.above(symbols, &mut one)?];
+        while self.try_take(TokenKind::Comma) {
+            all.push(self.above(symbols + 2, &mut one)?);
+        }
+        Ok(all)
+    }
+
     /// `(a, b)` of names.
     pub(super) fn names_in_parens(&mut self) -> Result<Vec<Ident>> {
         self.expect(TokenKind::LParen)?;
@@ -166,15 +179,21 @@ impl Parser<'_> {
         Ok(names)
     }
 
-    /// One level deeper: every function that calls itself through others passes here.
-    pub(super) fn deeper<T>(&mut self, by: u32, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.depth += by;
-        if self.depth > self.limits.nesting {
-            return Err(self.limit("Recursion limit", self.now.start));
+    /// Reads what stands above so many symbols of its rule: the ones that SQLite's parser keeps on its stack meanwhile.
+    pub(super) fn above<T>(&mut self, symbols: u32, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.stack += symbols;
+        let result = inner(self)?;
+        self.stack -= symbols;
+        Ok(result)
+    }
+
+    /// Whether the stack of SQLite's parser holds so many symbols more.
+    pub(super) fn room(&self, symbols: u32) -> Result<()> {
+        // One entry is there before the first symbol.
+        match self.stack + symbols < self.limits.stack {
+            true => Ok(()),
+            false => Err(self.limit("parser stack overflow", self.now.start)),
         }
-        let result = inner(self);
-        self.depth -= by;
-        result
     }
 }
 

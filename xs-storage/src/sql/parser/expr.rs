@@ -1,6 +1,5 @@
 //! Operators: what binds how tightly.
 
-use super::operand::WIDE;
 use super::{Parser, Result};
 use crate::sql::ast::{Between, Binary, BinaryOp, Expr, In, InSet, Like, LikeOp, UnaryOp};
 use crate::sql::binding;
@@ -48,12 +47,14 @@ impl Parser<'_> {
         self.expr_of(binding::ANY)
     }
 
+    /// The same above symbols of the rule that it is part of.
+    pub(super) fn expr_above(&mut self, symbols: u32) -> Result<Expr> {
+        self.above(symbols, Self::expr)
+    }
+
     /// An expression whose outermost operators all bind as tightly as `least`.
-    pub(super) fn expr_of(&mut self, least: u8) -> Result<Expr> {
-        self.depth += 1;
-        if self.depth > self.limits.nesting {
-            return Err(self.limit("Recursion limit", self.now.start));
-        }
+    fn expr_of(&mut self, least: u8) -> Result<Expr> {
+        self.room(1)?;
         let mut left = self.prefix()?;
         loop {
             let kind = self.now.kind;
@@ -62,21 +63,20 @@ impl Parser<'_> {
                     break;
                 }
                 self.take();
-                left = self.right_of(left, op)?;
+                left = self.right_of(left, op, 2)?;
             } else if !self.starts_suffix(kind, least) {
                 break;
             } else {
                 left = self.suffix(left)?;
             }
         }
-        self.depth -= 1;
         Ok(left)
     }
 
-    /// `left op right`; all of them group to the left.
-    fn right_of(&mut self, left: Expr, op: BinaryOp) -> Result<Expr> {
+    /// `left op right`, where the left and the operator are so many symbols; all of them group to the left.
+    fn right_of(&mut self, left: Expr, op: BinaryOp, symbols: u32) -> Result<Expr> {
         let height = self.height;
-        let right = self.expr_of(op.binding() + 1)?;
+        let right = self.above(symbols, |parser| parser.expr_of(op.binding() + 1))?;
         self.grow(height)?;
         Ok(Expr::Binary(Box::new(Binary { op, left, right })))
     }
@@ -90,7 +90,7 @@ impl Parser<'_> {
             _ => return self.operand(),
         };
         self.take();
-        let operand = self.expr_of(least)?;
+        let operand = self.above(1, |parser| parser.expr_of(least))?;
         self.grow(0)?;
         Ok(Expr::Unary(op, Box::new(operand)))
     }
@@ -126,52 +126,55 @@ impl Parser<'_> {
             }
             TokenKind::In => {
                 self.take();
-                self.deeper(WIDE, |parser| parser.within(left, negated))
+                self.within(left, negated)
             }
             TokenKind::Null if negated => {
                 self.take();
+                self.room(3)?;
                 self.grow(height)?;
                 Ok(Expr::IsNull { operand: Box::new(left), negated })
             }
             _ if negated => Err(self.unexpected()),
             TokenKind::IsNull | TokenKind::NotNull => {
                 self.take();
+                self.room(2)?;
                 self.grow(height)?;
                 Ok(Expr::IsNull { operand: Box::new(left), negated: kind == TokenKind::NotNull })
             }
             TokenKind::Is => {
                 self.take();
-                let op = self.is_what()?;
-                self.right_of(left, op)
+                let (op, symbols) = self.is_what()?;
+                self.right_of(left, op, symbols)
             }
             _ => {
                 self.expect(TokenKind::Collate)?;
                 let collation = self.id_or_string()?;
+                self.room(3)?;
                 self.grow(height)?;
                 Ok(Expr::Collate(Box::new(left), collation))
             }
         }
     }
 
-    /// Behind `IS`.
-    fn is_what(&mut self) -> Result<BinaryOp> {
+    /// Behind `IS`: the operator, and how many symbols it and what is left of it are.
+    fn is_what(&mut self) -> Result<(BinaryOp, u32)> {
         let not = self.try_take(TokenKind::Not);
         let distinct = self.try_words([TokenKind::Distinct, TokenKind::From])?;
         Ok(match (not, distinct) {
-            (false, false) => BinaryOp::Is,
-            (true, false) => BinaryOp::IsNot,
-            (false, true) => BinaryOp::IsDistinctFrom,
-            (true, true) => BinaryOp::IsNotDistinctFrom,
+            (false, false) => (BinaryOp::Is, 2),
+            (true, false) => (BinaryOp::IsNot, 3),
+            (false, true) => (BinaryOp::IsDistinctFrom, 4),
+            (true, true) => (BinaryOp::IsNotDistinctFrom, 5),
         })
     }
 
     fn like(&mut self, operand: Expr, op: LikeOp, negated: bool) -> Result<Expr> {
         let mut height = self.height;
-        let pattern = self.expr_of(binding::COMPARE)?;
+        let pattern = self.above(2, |parser| parser.expr_of(binding::COMPARE))?;
         let escape = match self.try_take(TokenKind::Escape) {
             true => {
                 height = height.max(self.height);
-                Some(self.expr_of(binding::COMPARE)?)
+                Some(self.above(4, |parser| parser.expr_of(binding::COMPARE))?)
             }
             false => None,
         };
@@ -186,13 +189,13 @@ impl Parser<'_> {
     /// the bound: SQLite refuses that as well, and at the same token.
     fn between(&mut self, operand: Expr, negated: bool) -> Result<Expr> {
         let mut height = self.height;
-        let mut low = self.expr_of(binding::NOT)?;
+        let mut low = self.above(2, |parser| parser.expr_of(binding::NOT))?;
         while self.try_take(TokenKind::Or) {
-            low = self.right_of(low, BinaryOp::Or)?;
+            low = self.above(2, |parser| parser.right_of(low, BinaryOp::Or, 2))?;
         }
         height = height.max(self.height);
         self.expect(TokenKind::And)?;
-        let high = self.expr_of(binding::COMPARE)?;
+        let high = self.above(4, |parser| parser.expr_of(binding::COMPARE))?;
         self.grow(height)?;
         if negated {
             self.grow(0)?;
@@ -206,21 +209,24 @@ impl Parser<'_> {
         self.height = 0;
         let set = if self.try_take(TokenKind::LParen) {
             let set = match self.starts_select() {
-                true => InSet::Select(Box::new(self.select()?)),
-                false => InSet::List(self.exprs_or_none()?),
+                true => InSet::Select(Box::new(self.above(3, Self::select)?)),
+                false => InSet::List(self.exprs_or_none(3)?),
             };
             self.expect(TokenKind::RParen)?;
+            self.room(5)?;
             set
         } else {
             let name = self.qualified_name()?;
             let args = match self.try_take(TokenKind::LParen) {
                 true => {
-                    let args = self.exprs_or_none()?;
+                    let args = self.exprs_or_none(5)?;
                     self.expect(TokenKind::RParen)?;
+                    self.room(7)?;
                     Some(args)
                 }
                 false => None,
             };
+            self.room(5)?;
             InSet::Table(name, args)
         };
         self.grow(height)?;
@@ -240,10 +246,10 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `a, b`; the height of the whole is its highest's.
-    pub(super) fn exprs(&mut self) -> Result<Vec<Expr>> {
+    /// `a, b`, above so many symbols; the height of the whole is its highest's.
+    pub(super) fn exprs(&mut self, symbols: u32) -> Result<Vec<Expr>> {
         let mut height = 0;
-        let exprs = self.list(|parser| {
+        let exprs = self.list_above(symbols, |parser| {
             let expr = parser.expr()?;
             height = height.max(parser.height);
             Ok(expr)
@@ -253,11 +259,11 @@ impl Parser<'_> {
     }
 
     /// The same, or nothing before a parenthesis.
-    pub(super) fn exprs_or_none(&mut self) -> Result<Vec<Expr>> {
+    pub(super) fn exprs_or_none(&mut self, symbols: u32) -> Result<Vec<Expr>> {
         if self.at(TokenKind::RParen) {
             self.height = 0;
             return Ok(Vec::new());
         }
-        self.exprs()
+        self.exprs(symbols)
     }
 }

@@ -5,9 +5,12 @@ use crate::sql::ast::{FromItem, Ident, Indexed, Join, JoinConstraint, JoinKind, 
 use crate::sql::lexer::TokenKind;
 
 impl Parser<'_> {
-    /// `FROM ...`, or nothing.
-    pub(super) fn from(&mut self) -> Result<Vec<FromItem>> {
-        if self.try_take(TokenKind::From) { self.sources() } else { Ok(Vec::new()) }
+    /// `FROM ...` above symbols, or nothing.
+    pub(super) fn from(&mut self, symbols: u32) -> Result<Vec<FromItem>> {
+        match self.try_take(TokenKind::From) {
+            true => self.above(symbols + 1, Self::sources),
+            false => Ok(Vec::new()),
+        }
     }
 
     #[inline(never)]
@@ -30,11 +33,20 @@ impl Parser<'_> {
             *indexed = self.indexed()?;
         }
         let at = self.now.start;
+        // What the source is to the grammar, with the join before it and the alias, written or not.
+        let symbols = match &source {
+            Source::Table(_, None) => 4,
+            Source::Table(_, Some(_)) | Source::Select(_) | Source::Nested(_) => 5,
+            Source::Function(..) => 7,
+        };
         let constraint = if self.try_take(TokenKind::On) {
-            Some(JoinConstraint::On(self.expr()?))
+            Some(JoinConstraint::On(self.expr_above(symbols + 1)?))
         } else if self.try_take(TokenKind::Using) {
-            Some(JoinConstraint::Using(self.names_in_parens()?))
+            let names = self.names_in_parens()?;
+            self.room(symbols + if names.len() > 1 { 5 } else { 4 })?;
+            Some(JoinConstraint::Using(names))
         } else {
+            self.room(symbols + 1)?;
             None
         };
         if let (None, Some(constraint)) = (join, &constraint) {
@@ -46,16 +58,17 @@ impl Parser<'_> {
 
     fn source(&mut self) -> Result<Source> {
         if self.try_take(TokenKind::LParen) {
+            self.room(2)?;
             let source = match self.starts_select() {
-                true => Source::Select(Box::new(self.select()?)),
-                false => Source::Nested(self.deeper(4, Self::sources)?),
+                true => Source::Select(Box::new(self.above(2, Self::select)?)),
+                false => Source::Nested(self.above(2, Self::sources)?),
             };
             self.expect(TokenKind::RParen)?;
             return Ok(source);
         }
         let name = self.qualified_name()?;
         if self.try_take(TokenKind::LParen) {
-            let args = self.exprs_or_none()?;
+            let args = self.exprs_or_none(4)?;
             self.expect(TokenKind::RParen)?;
             return Ok(Source::Function(name, args));
         }

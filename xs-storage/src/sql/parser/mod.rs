@@ -22,14 +22,14 @@
 //! # Invariants
 //!
 //! - Every token that is taken could be taken by SQLite's parser at this place. So both stop at the same one.
-//! - [`Limits::nesting`] bounds the calls that are open, [`Limits::expr_depth`] the height of the tree. Both count as they go.
+//! - [`Limits::stack`] bounds the rules that are open, [`Limits::expr_depth`] the height of the tree. Both count as they go.
 //! - Behind an error the parser gives nothing more.
 //!
 //! # Cost
 //!
-//! Linear in the text. The stack that a level takes is bounded: up to the limits of [`Limits::default`], a thread of two
-//! megabytes is enough to read, clone, compare, print, debug and drop a statement. That is tested with little optimisation; with
-//! none at all frames are larger, and a program that reads what strangers send lowers [`Limits::nesting`] or takes a larger stack.
+//! Linear in the text. Up to the limits of [`Limits::default`], a thread of two megabytes is enough to read, clone, compare,
+//! print, debug and drop a statement, even where nothing is optimised. That is tested. What nests is bounded by the rules that
+//! are open; what is a chain of operators, which may be ten times as high, is read by a loop.
 //!
 //! # Example
 //!
@@ -47,12 +47,14 @@
 //! # How others do it
 //!
 //! SQLite's LALR(1) tables need no recursion: nesting costs entries of a stack on the heap, up to a limit. Tables are compact and
-//! exact, and say little about why; recursive descent is read and debugged like any program.
+//! exact, and say little about why; recursive descent is read and debugged like any program. That SQLite's stack has 100 entries
+//! is seen from outside, as `parser stack overflow`: so each function here says how many symbols of its rule are kept below what
+//! it calls next.
 //!
 //! # What this leaves out
 //!
-//! SQLite takes parentheses deeper than [`Limits::nesting`] does. It looks some names up while it reads, so that of a text with two
-//! errors it may tell of a missing table where this tells of the syntax behind it.
+//! SQLite looks some names up while it reads, so that of a text with two errors it may tell of a missing table where this tells of
+//! the syntax behind it.
 //!
 //! # Try next
 //!
@@ -81,16 +83,16 @@ use super::lexer::{Lexer, Token, TokenKind};
 
 type Result<T, E = Box<Error>> = std::result::Result<T, E>;
 
-/// How much of anything a statement may have. The defaults are SQLite's, but for [`Limits::nesting`].
+/// How much of anything a statement may have. The defaults are SQLite's.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of the text.
     pub length: usize,
     /// The height of an expression's tree.
     pub expr_depth: u32,
-    /// What is open at once: parentheses, and operands that wait for others. A call, `CASE`, `CAST` or `IN` counts four, a
-    /// query ten. It bounds the stack.
-    pub nesting: u32,
+    /// Entries of the stack of SQLite's parser: one, and one for each symbol of the grammar that waits for others. A parenthesis
+    /// is one, an operand and its operator are two, a query within another one is five and more.
+    pub stack: u32,
     /// Columns of a table, of an index, of `SET`. Those of a result are counted by whoever knows what `*` stands for.
     pub columns: usize,
     /// Queries in a compound. Rows of `VALUES` don't count.
@@ -106,7 +108,7 @@ impl Default for Limits {
         Limits {
             length: 1_000_000_000,
             expr_depth: 1_000,
-            nesting: 400,
+            stack: 100,
             columns: 2_000,
             compounds: 500,
             arguments: 1_000,
@@ -125,8 +127,8 @@ pub struct Parser<'a> {
     now: Token,
     /// The one that was taken last.
     before: Token,
-    /// How deep the calls are.
-    depth: u32,
+    /// How many symbols of rules that are open lie below what is read.
+    stack: u32,
     /// The height of the expression that was read last.
     height: u32,
     /// What is wrong with what is read, unless the token that told is wrong itself: that token's start, and the error.
@@ -148,7 +150,7 @@ impl<'a> Parser<'a> {
         let nothing = Token { kind: TokenKind::Semi, start: 0, end: 0 };
         let lexer = Lexer::new(sql);
         let (now, before, schemas) = (nothing, nothing, Vec::new());
-        Parser { sql, lexer, limits, now, before, depth: 0, height: 0, pending: None, over: false, schemas }
+        Parser { sql, lexer, limits, now, before, stack: 0, height: 0, pending: None, over: false, schemas }
     }
 
     /// The databases that the names in the statements so far have said, as often as they did, in their order.
@@ -176,7 +178,7 @@ impl<'a> Parser<'a> {
         if self.at(TokenKind::End) {
             return Ok(None);
         }
-        (self.depth, self.height) = (0, 0);
+        (self.stack, self.height) = (0, 0);
         let statement = self.statement()?;
         if !matches!(self.now.kind, TokenKind::Semi | TokenKind::End) {
             return Err(self.unexpected());

@@ -6,22 +6,19 @@ use crate::sql::ast::{Case, Column, Expr, Ident, Literal, Parameter, Raise, Span
 use crate::sql::error::ErrorKind;
 use crate::sql::lexer::{Token, TokenKind};
 
-/// How much of [`super::Limits::nesting`] an operand takes whose frames on the stack are large.
-pub(super) const WIDE: u32 = 3;
-
 impl Parser<'_> {
     #[inline(never)]
     pub(super) fn operand(&mut self) -> Result<Expr> {
         let token = self.now;
         match token.kind {
             TokenKind::LParen => self.parenthesized(),
-            TokenKind::Case => self.deeper(WIDE, Self::case),
-            TokenKind::Cast => self.deeper(WIDE, Self::cast),
-            TokenKind::Raise => self.deeper(WIDE, Self::raise),
+            TokenKind::Case => self.case(),
+            TokenKind::Cast => self.cast(),
+            TokenKind::Raise => self.raise(),
             TokenKind::Exists => {
                 self.take();
                 self.expect(TokenKind::LParen)?;
-                let select = self.select()?;
+                let select = self.above(2, Self::select)?;
                 self.expect(TokenKind::RParen)?;
                 self.grow(0)?;
                 Ok(Expr::Exists(Box::new(select)))
@@ -122,7 +119,7 @@ impl Parser<'_> {
         let token = self.take();
         let name = self.ident(token);
         match self.now.kind {
-            TokenKind::LParen => self.deeper(WIDE, |parser| parser.call(name)),
+            TokenKind::LParen => self.call(name),
             _ => self.column(name),
         }
     }
@@ -132,9 +129,11 @@ impl Parser<'_> {
         self.height = 1;
         if self.try_take(TokenKind::Dot) {
             column.table = Some(std::mem::replace(&mut column.name, self.name()?));
+            self.room(3)?;
             self.grow(0)?;
             if self.try_take(TokenKind::Dot) {
                 let name = self.name()?;
+                self.room(5)?;
                 column.schema = column.table.replace(std::mem::replace(&mut column.name, name));
                 self.grow(0)?;
             }
@@ -146,14 +145,15 @@ impl Parser<'_> {
     fn parenthesized(&mut self) -> Result<Expr> {
         self.expect(TokenKind::LParen)?;
         let expr = if self.starts_select() {
-            let select = self.select()?;
+            let select = self.above(1, Self::select)?;
             self.grow(0)?;
             Expr::Subquery(Box::new(select))
         } else {
-            let first = self.expr()?;
+            let first = self.expr_above(1)?;
             if self.at(TokenKind::Comma) { self.row(first)? } else { first }
         };
         self.expect(TokenKind::RParen)?;
+        self.room(3)?;
         Ok(expr)
     }
 
@@ -161,7 +161,7 @@ impl Parser<'_> {
         let mut height = self.height;
         let mut exprs = vec![first];
         while self.try_take(TokenKind::Comma) {
-            exprs.push(self.expr()?);
+            exprs.push(self.expr_above(3)?);
             height = height.max(self.height);
         }
         // SQLite doesn't count the list into the height.
@@ -174,31 +174,34 @@ impl Parser<'_> {
         let mut height = 0;
         let operand = match self.at(TokenKind::When) {
             true => None,
-            false => Some(self.higher(&mut height)?),
+            false => Some(self.higher(1, &mut height)?),
         };
         let mut branches = Vec::new();
         loop {
             self.expect(TokenKind::When)?;
-            let when = self.higher(&mut height)?;
+            // The branches before are one symbol.
+            let before = 3 + u32::from(!branches.is_empty());
+            let when = self.higher(before, &mut height)?;
             self.expect(TokenKind::Then)?;
-            branches.push((when, self.higher(&mut height)?));
+            branches.push((when, self.higher(before + 2, &mut height)?));
             if !self.at(TokenKind::When) {
                 break;
             }
         }
         let otherwise = match self.try_take(TokenKind::Else) {
-            true => Some(self.higher(&mut height)?),
+            true => Some(self.higher(4, &mut height)?),
             false => None,
         };
         self.expect(TokenKind::EndWord)?;
+        self.room(5)?;
         self.height = 0;
         self.grow(height)?;
         Ok(Expr::Case(Box::new(Case { operand, branches, otherwise })))
     }
 
-    /// An expression, whose height counts into `height`.
-    pub(super) fn higher(&mut self, height: &mut u32) -> Result<Expr> {
-        let expr = self.expr()?;
+    /// An expression above symbols, whose height counts into `height`.
+    pub(super) fn higher(&mut self, symbols: u32, height: &mut u32) -> Result<Expr> {
+        let expr = self.expr_above(symbols)?;
         *height = (*height).max(self.height);
         Ok(expr)
     }
@@ -206,10 +209,11 @@ impl Parser<'_> {
     fn cast(&mut self) -> Result<Expr> {
         self.expect(TokenKind::Cast)?;
         self.expect(TokenKind::LParen)?;
-        let expr = self.expr()?;
+        let expr = self.expr_above(2)?;
         self.expect(TokenKind::As)?;
-        let type_name = self.type_name()?;
+        let type_name = self.above(4, Self::type_name)?;
         self.expect(TokenKind::RParen)?;
+        self.room(6)?;
         self.grow(0)?;
         Ok(Expr::Cast(Box::new(expr), type_name))
     }
@@ -225,10 +229,12 @@ impl Parser<'_> {
         }
         if self.try_take(TokenKind::LParen) {
             self.signed_number()?;
-            if self.try_take(TokenKind::Comma) {
+            let two = self.try_take(TokenKind::Comma);
+            if two {
                 self.signed_number()?;
             }
             self.expect(TokenKind::RParen)?;
+            self.room(if two { 6 } else { 4 })?;
         }
         Ok(Some(TypeName(self.text(self.span_from(start)).into())))
     }
@@ -264,9 +270,10 @@ impl Parser<'_> {
             Raise::Ignore
         } else {
             self.expect(TokenKind::Comma)?;
-            raise(Box::new(self.expr()?))
+            raise(Box::new(self.expr_above(4)?))
         };
         self.expect(TokenKind::RParen)?;
+        self.room(if what == TokenKind::Ignore { 4 } else { 6 })?;
         self.grow(0)?;
         Ok(Expr::Raise(raised))
     }

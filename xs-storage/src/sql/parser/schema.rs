@@ -40,7 +40,7 @@ impl Parser<'_> {
         let name = self.qualified_name()?;
         let columns = self.columns_in_parens()?;
         self.expect(TokenKind::As)?;
-        Ok(CreateView { temporary, if_not_exists, name, columns, select: self.select()? })
+        Ok(CreateView { temporary, if_not_exists, name, columns, select: self.above(8, Self::select)? })
     }
 
     fn create_index(&mut self) -> Result<CreateIndex> {
@@ -51,12 +51,12 @@ impl Parser<'_> {
         self.expect(TokenKind::On)?;
         let table = self.name()?;
         self.expect(TokenKind::LParen)?;
-        let columns = self.order_terms(&mut 0)?;
+        let columns = self.order_terms(9, &mut 0)?;
         if columns.len() > self.limits.columns {
             return Err(self.limit("too many columns in index", table.span.start));
         }
         self.expect(TokenKind::RParen)?;
-        Ok(CreateIndex { unique, if_not_exists, name, table, columns, filter: self.filter(&mut 0)? })
+        Ok(CreateIndex { unique, if_not_exists, name, table, columns, filter: self.filter(11, &mut 0)? })
     }
 
     fn create_virtual_table(&mut self) -> Result<CreateVirtualTable> {
@@ -159,13 +159,13 @@ impl Parser<'_> {
     fn add(&mut self) -> Result<Alteration> {
         if !matches!(self.now.kind, TokenKind::Constraint | TokenKind::Check) {
             self.try_take(TokenKind::Column);
-            return Ok(Alteration::AddColumn(self.column_def()?));
+            return Ok(Alteration::AddColumn(self.above(5, Self::column_def)?));
         }
         let name = match self.try_take(TokenKind::Constraint) {
             true => Some(self.name()?),
             false => None,
         };
-        let (expr, span) = self.check()?;
+        let (expr, span) = self.above(4, Self::check)?;
         Ok(Alteration::AddCheck(name, expr, span, self.on_conflict()?))
     }
 

@@ -7,9 +7,6 @@ use crate::sql::ast::{
 };
 use crate::sql::lexer::TokenKind;
 
-/// How much of [`super::Limits::nesting`] a query within another one takes.
-const QUERY: u32 = 10;
-
 impl Parser<'_> {
     /// A query begins here.
     pub(super) fn starts_select(&self) -> bool {
@@ -18,18 +15,21 @@ impl Parser<'_> {
 
     /// A query; the height behind it is that of its highest expression.
     pub(super) fn select(&mut self) -> Result<Select> {
-        self.deeper(QUERY, |parser| {
-            let with = parser.with()?;
-            parser.select_after(with)
-        })
+        self.room(1)?;
+        let with = self.with()?;
+        self.select_after(with)
     }
 
     /// The same, behind its `WITH`.
     #[inline(never)]
     pub(super) fn select_after(&mut self, with: Option<With>) -> Result<Select> {
+        let symbols = with.as_ref().map_or(0, |with| 2 + u32::from(with.recursive));
+        self.above(symbols, |parser| parser.cores(with))
+    }
+
+    fn cores(&mut self, with: Option<With>) -> Result<Select> {
         let mut height = 0;
-        let first = self.core(&mut height)?;
-        let (mut order_by, mut limit) = self.core_end(&first, &mut height)?;
+        let (first, mut order_by, mut limit) = self.core(&mut height)?;
         let mut compounds = Vec::new();
         while let Some(op) = self.compound_op() {
             if !order_by.is_empty() || limit.is_some() {
@@ -37,8 +37,8 @@ impl Parser<'_> {
                 let text = format!("{clause} clause should come after {} not before", op_name(op));
                 return Err(self.meaning(text, self.before.start));
             }
-            let core = self.core(&mut height)?;
-            (order_by, limit) = self.core_end(&core, &mut height)?;
+            let core;
+            (core, order_by, limit) = self.above(2, |parser| parser.core(&mut height))?;
             compounds.push((op, core));
             if compounds.len() >= self.limits.compounds {
                 return Err(self.limit("too many terms in compound SELECT", self.now.start));
@@ -62,54 +62,62 @@ impl Parser<'_> {
         Some(op)
     }
 
-    fn core(&mut self, height: &mut u32) -> Result<Core> {
+    /// One part of a compound, with the `ORDER BY` and `LIMIT` behind it, which `VALUES` doesn't have.
+    fn core(&mut self, height: &mut u32) -> Result<(Core, Vec<OrderTerm>, Option<Limit>)> {
         if self.try_take(TokenKind::Values) {
-            let rows = self.list(|parser| {
-                parser.expect(TokenKind::LParen)?;
-                let row = parser.exprs()?;
-                *height = parser.height.max(*height);
-                parser.expect(TokenKind::RParen)?;
-                Ok(row)
-            })?;
-            return Ok(Core::Values(rows));
+            return Ok((Core::Values(self.rows(height)?), Vec::new(), None));
         }
         self.expect(TokenKind::Select)?;
-        Ok(Core::Query(Box::new(self.query(height)?)))
+        let query = Box::new(self.query(height)?);
+        let windows = u32::from(!query.windows.is_empty());
+        let order_by = self.order_by(7 + windows, height)?;
+        let limit = self.limit_clause(8 + windows, height)?;
+        Ok((Core::Query(query), order_by, limit))
     }
 
-    /// `ORDER BY` and `LIMIT`, which `VALUES` doesn't have.
-    fn core_end(&mut self, core: &Core, height: &mut u32) -> Result<(Vec<OrderTerm>, Option<Limit>)> {
-        match core {
-            Core::Values(_) => Ok((Vec::new(), None)),
-            Core::Query(_) => Ok((self.order_by(height)?, self.limit_clause(height)?)),
+    /// Behind `VALUES`.
+    fn rows(&mut self, height: &mut u32) -> Result<Vec<Vec<Expr>>> {
+        let mut rows = Vec::new();
+        loop {
+            self.expect(TokenKind::LParen)?;
+            // The rows before, a comma, the parenthesis; at first the word and the parenthesis.
+            let symbols = if rows.is_empty() { 2 } else { 3 };
+            rows.push(self.exprs(symbols)?);
+            *height = self.height.max(*height);
+            self.expect(TokenKind::RParen)?;
+            self.room(symbols + 2)?;
+            if !self.try_take(TokenKind::Comma) {
+                return Ok(rows);
+            }
         }
     }
 
     /// Behind `SELECT`.
     fn query(&mut self, height: &mut u32) -> Result<Query> {
         let distinct = self.distinct();
-        let columns = self.result_columns(height)?;
-        let from = self.from()?;
-        let filter = self.filter(height)?;
+        let columns = self.result_columns(2, height)?;
+        let from = self.from(3)?;
+        let filter = self.filter(4, height)?;
         let group_by = match self.try_words([TokenKind::Group, TokenKind::By])? {
             true => {
-                let exprs = self.exprs()?;
+                let exprs = self.exprs(7)?;
                 *height = self.height.max(*height);
                 exprs
             }
             false => Vec::new(),
         };
         let having = match self.try_take(TokenKind::Having) {
-            true => Some(self.higher(height)?),
+            true => Some(self.higher(7, height)?),
             false => None,
         };
         let windows = match self.try_take(TokenKind::Window) {
-            true => self.list(|parser| {
+            true => self.list_above(8, |parser| {
                 let name = parser.name()?;
                 parser.expect(TokenKind::As)?;
                 parser.expect(TokenKind::LParen)?;
-                let window = parser.window()?;
+                let window = parser.above(3, Self::window)?;
                 parser.expect(TokenKind::RParen)?;
+                parser.room(5)?;
                 Ok((name, window))
             })?,
             false => Vec::new(),
@@ -117,43 +125,52 @@ impl Parser<'_> {
         Ok(Query { distinct, columns, from, filter, group_by, having, windows })
     }
 
-    pub(super) fn result_columns(&mut self, height: &mut u32) -> Result<Vec<ResultColumn>> {
-        self.list(|parser| parser.result_column(height))
+    /// Columns above so many symbols; those before the one at hand are one more, if there are any or not.
+    pub(super) fn result_columns(&mut self, symbols: u32, height: &mut u32) -> Result<Vec<ResultColumn>> {
+        self.list(|parser| parser.above(symbols, |parser| parser.result_column(height)))
     }
 
     fn result_column(&mut self, height: &mut u32) -> Result<ResultColumn> {
         if self.try_take(TokenKind::Star) {
+            self.room(3)?;
             return Ok(ResultColumn::All);
         }
         if self.now.kind.is_name() && self.lexer.follows(&[TokenKind::Dot, TokenKind::Star]) {
             let table = self.name()?;
             self.expect(TokenKind::Dot)?;
             self.expect(TokenKind::Star)?;
+            self.room(5)?;
             return Ok(ResultColumn::AllOf(table));
         }
         let start = self.now.start;
-        let expr = self.higher(height)?;
+        let expr = self.higher(2, height)?;
         let span = self.span_from(start);
-        Ok(ResultColumn::Expr { expr, alias: self.alias()?, span })
+        let symbols = if self.at(TokenKind::As) { 6 } else { 5 };
+        let alias = self.alias()?;
+        self.room(symbols)?;
+        Ok(ResultColumn::Expr { expr, alias, span })
     }
 
-    pub(super) fn filter(&mut self, height: &mut u32) -> Result<Option<Expr>> {
+    /// `WHERE` above symbols, or nothing.
+    pub(super) fn filter(&mut self, symbols: u32, height: &mut u32) -> Result<Option<Expr>> {
         if !self.try_take(TokenKind::Where) {
             return Ok(None);
         }
-        self.higher(height).map(Some)
+        self.higher(symbols + 1, height).map(Some)
     }
 
-    pub(super) fn order_by(&mut self, height: &mut u32) -> Result<Vec<OrderTerm>> {
+    /// `ORDER BY` above symbols, or nothing.
+    pub(super) fn order_by(&mut self, symbols: u32, height: &mut u32) -> Result<Vec<OrderTerm>> {
         if !self.try_words([TokenKind::Order, TokenKind::By])? {
+            self.room(symbols + 1)?;
             return Ok(Vec::new());
         }
-        self.order_terms(height)
+        self.order_terms(symbols + 2, height)
     }
 
-    pub(super) fn order_terms(&mut self, height: &mut u32) -> Result<Vec<OrderTerm>> {
-        self.list(|parser| {
-            let expr = parser.higher(height)?;
+    pub(super) fn order_terms(&mut self, symbols: u32, height: &mut u32) -> Result<Vec<OrderTerm>> {
+        self.list_above(symbols, |parser| {
+            let expr = parser.higher(0, height)?;
             let order = parser.sort_order();
             let nulls = match parser.try_take(TokenKind::Nulls) {
                 false => None,
@@ -163,6 +180,7 @@ impl Parser<'_> {
                     Some(Nulls::Last)
                 }
             };
+            parser.room(if nulls.is_some() { 4 } else { 3 })?;
             Ok(OrderTerm { expr, order, nulls })
         })
     }
@@ -177,16 +195,17 @@ impl Parser<'_> {
         Some(order)
     }
 
-    /// `LIMIT a`, `LIMIT a OFFSET b` or `LIMIT b, a`
-    fn limit_clause(&mut self, height: &mut u32) -> Result<Option<Limit>> {
+    /// `LIMIT a`, `LIMIT a OFFSET b` or `LIMIT b, a`, above symbols
+    fn limit_clause(&mut self, symbols: u32, height: &mut u32) -> Result<Option<Limit>> {
         if !self.try_take(TokenKind::Limit) {
+            self.room(symbols + 1)?;
             return Ok(None);
         }
-        let first = self.higher(height)?;
+        let first = self.higher(symbols + 1, height)?;
         let limit = if self.try_take(TokenKind::Offset) {
-            Limit { limit: first, offset: Some(self.higher(height)?) }
+            Limit { limit: first, offset: Some(self.higher(symbols + 3, height)?) }
         } else if self.try_take(TokenKind::Comma) {
-            Limit { limit: self.higher(height)?, offset: Some(first) }
+            Limit { limit: self.higher(symbols + 3, height)?, offset: Some(first) }
         } else {
             return Ok(Some(Limit { limit: first, offset: None }));
         };
@@ -200,7 +219,9 @@ impl Parser<'_> {
         let recursive = self.try_take(TokenKind::Recursive);
         let mut tables: Vec<CommonTable> = Vec::new();
         loop {
-            let table = self.common_table()?;
+            // `WITH`, and behind a comma what came before and the comma.
+            let symbols = 1 + u32::from(recursive) + if tables.is_empty() { 0 } else { 2 };
+            let table = self.above(symbols, Self::common_table)?;
             if tables.iter().any(|other| other.name.is(&table.name.text)) {
                 let text = format!("duplicate WITH table name: {}", table.name.text);
                 return Err(self.meaning(text, table.name.span.start));
@@ -222,8 +243,9 @@ impl Parser<'_> {
             self.try_take(TokenKind::Materialized).then_some(Materialized::Yes)
         };
         self.expect(TokenKind::LParen)?;
-        let select = self.select()?;
+        let select = self.above(4, Self::select)?;
         self.expect(TokenKind::RParen)?;
+        self.room(6)?;
         Ok(CommonTable { name, columns, materialized, select })
     }
 }

@@ -14,7 +14,7 @@ impl Parser<'_> {
             true => Explain::QueryPlan,
             false => Explain::Program,
         };
-        Ok(Statement::Explain(what, Box::new(self.explained()?)))
+        Ok(Statement::Explain(what, Box::new(self.above(1, Self::explained)?)))
     }
 
     /// Any statement but `EXPLAIN`.
@@ -60,7 +60,7 @@ impl Parser<'_> {
             TokenKind::Attach => self.attach()?,
             TokenKind::Detach => {
                 self.try_take(TokenKind::Database);
-                Statement::Detach(self.expr()?)
+                Statement::Detach(self.expr_above(2)?)
             }
             TokenKind::Pragma => self.pragma()?,
             TokenKind::Analyze => Statement::Analyze(self.optional(Self::qualified_name)?),
@@ -68,7 +68,7 @@ impl Parser<'_> {
             TokenKind::Vacuum => {
                 let schema = self.optional(Self::name)?;
                 let into = match self.try_take(TokenKind::Into) {
-                    true => Some(self.expr()?),
+                    true => Some(self.expr_above(2 + u32::from(schema.is_some()))?),
                     false => None,
                 };
                 Statement::Vacuum { schema, into }
@@ -130,11 +130,11 @@ impl Parser<'_> {
 
     fn attach(&mut self) -> Result<Statement> {
         self.try_take(TokenKind::Database);
-        let file = self.expr()?;
+        let file = self.expr_above(2)?;
         self.expect(TokenKind::As)?;
-        let schema = self.expr()?;
+        let schema = self.expr_above(4)?;
         let key = match self.try_take(TokenKind::Key) {
-            true => Some(self.expr()?),
+            true => Some(self.expr_above(6)?),
             false => None,
         };
         Ok(Statement::Attach { file, schema, key })

@@ -14,17 +14,17 @@ impl Parser<'_> {
         let if_not_exists = self.if_not_exists()?;
         let name = self.qualified_name()?;
         if self.try_take(TokenKind::As) {
-            let body = TableBody::Select(Box::new(self.select()?));
+            let body = TableBody::Select(Box::new(self.above(2, Self::select)?));
             return Ok(CreateTable { temporary, if_not_exists, name, body });
         }
         self.expect(TokenKind::LParen)?;
-        let mut columns = vec![self.column_def()?];
+        let mut columns = vec![self.above(2, Self::column_def)?];
         let mut constraints = Vec::new();
         while constraints.is_empty() && self.try_take(TokenKind::Comma) {
             if self.starts_table_constraint() {
-                constraints = self.table_constraints()?;
+                constraints = self.above(4, Self::table_constraints)?;
             } else {
-                columns.push(self.column_def()?);
+                columns.push(self.above(4, Self::column_def)?);
             }
             if columns.len() > self.limits.columns {
                 return Err(self.limit(format!("too many columns on {}", name.name.text), name.name.span.start));
@@ -59,7 +59,7 @@ impl Parser<'_> {
         let name = self.name()?;
         let type_name = self.type_name()?.and_then(|written| without_generated(&written));
         let mut constraints = Vec::new();
-        while let Some(constraint) = self.column_constraint(&name.text)? {
+        while let Some(constraint) = self.above(2, |parser| parser.column_constraint(&name.text))? {
             constraints.push(constraint);
         }
         Ok(ColumnDef { name, type_name, constraints })
@@ -127,17 +127,17 @@ impl Parser<'_> {
         self.expect(TokenKind::Check)?;
         self.expect(TokenKind::LParen)?;
         let start = self.now.start;
-        let expr = self.expr()?;
+        let expr = self.expr_above(2)?;
         let span = self.span_from(start);
         self.expect(TokenKind::RParen)?;
         Ok((expr, span))
     }
 
     fn generated(&mut self, column: &str) -> Result<Column> {
-        self.try_words([TokenKind::Generated, TokenKind::Always])?;
+        let words = self.try_words([TokenKind::Generated, TokenKind::Always])?;
         self.expect(TokenKind::As)?;
         self.expect(TokenKind::LParen)?;
-        let expr = self.expr()?;
+        let expr = self.expr_above(if words { 4 } else { 2 })?;
         self.expect(TokenKind::RParen)?;
         if !self.now.kind.is_id() {
             return Ok(Column::Generated(expr, None));
@@ -153,7 +153,7 @@ impl Parser<'_> {
 
     fn default_value(&mut self) -> Result<DefaultValue> {
         if self.try_take(TokenKind::LParen) {
-            let expr = self.expr()?;
+            let expr = self.expr_above(2)?;
             self.expect(TokenKind::RParen)?;
             return Ok(DefaultValue::Expr(expr));
         }
@@ -251,7 +251,8 @@ impl Parser<'_> {
                 true => Some(self.name()?),
                 false => None,
             };
-            let kind = match self.table_constraint_kind()? {
+            let symbols = if constraints.is_empty() && name.is_none() { 0 } else { 2 };
+            let kind = match self.above(symbols, Self::table_constraint_kind)? {
                 Some(kind) => kind,
                 None if name.is_some() => Table::Nothing,
                 None => return Err(self.unexpected()),
@@ -270,7 +271,7 @@ impl Parser<'_> {
                 self.take();
                 self.expect(TokenKind::Key)?;
                 self.expect(TokenKind::LParen)?;
-                let columns = self.order_terms(&mut 0)?;
+                let columns = self.order_terms(3, &mut 0)?;
                 let autoincrement = self.try_take(TokenKind::Autoincrement);
                 self.expect(TokenKind::RParen)?;
                 Table::PrimaryKey { columns, autoincrement, conflict: self.on_conflict()? }
@@ -278,7 +279,7 @@ impl Parser<'_> {
             TokenKind::Unique => {
                 self.take();
                 self.expect(TokenKind::LParen)?;
-                let columns = self.order_terms(&mut 0)?;
+                let columns = self.order_terms(2, &mut 0)?;
                 self.expect(TokenKind::RParen)?;
                 Table::Unique(columns, self.on_conflict()?)
             }

@@ -16,13 +16,15 @@ impl Parser<'_> {
         let table = self.qualified_name()?;
         let for_each_row = self.try_words([TokenKind::For, TokenKind::Each, TokenKind::Row])?;
         let when = match self.try_take(TokenKind::When) {
-            true => Some(self.expr()?),
+            true => Some(self.expr_above(12)?),
             false => None,
         };
         self.expect(TokenKind::Begin)?;
         let mut steps = Vec::new();
         loop {
-            steps.push(self.trigger_step()?);
+            // The steps before are one symbol.
+            let symbols = 3 + u32::from(!steps.is_empty());
+            steps.push(self.above(symbols, Self::trigger_step)?);
             self.expect(TokenKind::Semi)?;
             if self.try_take(TokenKind::EndWord) {
                 return Ok(CreateTrigger {
@@ -72,7 +74,7 @@ impl Parser<'_> {
             TokenKind::Update => TriggerStep::Update(Box::new(self.update(None, Place::Trigger)?)),
             TokenKind::Delete => TriggerStep::Delete(Box::new(self.delete(None, Place::Trigger)?)),
             TokenKind::Insert | TokenKind::Replace => TriggerStep::Insert(Box::new(self.insert(None, Place::Trigger)?)),
-            _ if self.starts_select() => TriggerStep::Select(Box::new(self.select()?)),
+            _ if self.starts_select() => TriggerStep::Select(Box::new(self.above(1, Self::select)?)),
             _ => return Err(self.unexpected()),
         })
     }

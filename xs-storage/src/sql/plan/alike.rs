@@ -1,6 +1,7 @@
 //! Expressions as things: whether two are the same, and copies of those that are simple.
 
 use crate::sql::exec::{Comparison, Expr, Place};
+use crate::sql::stack;
 use crate::sql::store::Store;
 
 fn plain(place: Place) -> Place {
@@ -22,7 +23,7 @@ pub(in crate::sql) fn same<S: Store>(a: &Expr<S>, b: &Expr<S>) -> bool {
         (Expr::Constant(a), Expr::Constant(b)) => a == b,
         (Expr::Local(a), Expr::Local(b)) => plain(*a) == plain(*b),
         (Expr::Outer(m, a), Expr::Outer(n, b)) => m == n && plain(*a) == plain(*b),
-        (Expr::Operate(f, a), Expr::Operate(g, b)) => std::ptr::fn_addr_eq(*f, *g) && both(a, b),
+        (Expr::Operate(f, a), Expr::Operate(g, b)) => f == g && both(a, b),
         (Expr::Apply(f, a), Expr::Apply(g, b)) => std::ptr::fn_addr_eq(*f, *g) && same(a, b),
         (Expr::Concat(a), Expr::Concat(b)) | (Expr::And(a), Expr::And(b)) | (Expr::Or(a), Expr::Or(b)) => both(a, b),
         (Expr::Compare(r, m, a), Expr::Compare(s, n, b)) => r == s && compares_alike(*m, *n) && both(a, b),
@@ -43,7 +44,7 @@ pub(in crate::sql) fn same<S: Store>(a: &Expr<S>, b: &Expr<S>) -> bool {
             let operands = same(&a.0, &b.0) && same(&a.1, &b.1) && same(&a.2, &b.2);
             r == s && compares_alike(*m, *o) && compares_alike(*n, *p) && operands
         }
-        (Expr::Like { negated: r, kind: k, operands: a }, Expr::Like { negated: s, kind: l, operands: b }) => {
+        (Expr::Like { negated: r, kind: k, operands: a, .. }, Expr::Like { negated: s, kind: l, operands: b, .. }) => {
             let escapes = match (&a.2, &b.2) {
                 (None, None) => true,
                 (Some(a), Some(b)) => same(a, b),
@@ -72,6 +73,7 @@ pub(in crate::sql) fn same<S: Store>(a: &Expr<S>, b: &Expr<S>) -> bool {
                 && optional(&a.operand, &b.operand)
                 && optional(&a.otherwise, &b.otherwise)
         }
+        (Expr::Gate(a), b) | (b, Expr::Gate(a)) => stack::enough(|| same(a, b)),
         _ => false,
     }
 }
@@ -110,18 +112,19 @@ pub(in crate::sql) fn copied<S: Store>(expr: &Expr<S>) -> Option<Expr<S>> {
         },
         Expr::Cast(affinity, operand) => Expr::Cast(*affinity, Box::new(copied(operand)?)),
         Expr::Coalesce(operands) => Expr::Coalesce(all(operands)?),
-        Expr::Like { negated, kind, operands } => {
+        Expr::Like { negated, kind, operands, .. } => {
             let escape = match &operands.2 {
                 Some(escape) => Some(copied(escape)?),
                 None => None,
             };
             let operands = (copied(&operands.0)?, copied(&operands.1)?, escape);
-            Expr::Like { negated: *negated, kind: *kind, operands: Box::new(operands) }
+            Expr::like(*negated, *kind, operands)
         }
         Expr::Call(call) => {
             let (function, args) = (call.function.clone(), all(&call.args)?);
             Expr::Call(Box::new(crate::sql::exec::Call { function, args, collation: call.collation }))
         }
+        Expr::Gate(inner) => Expr::Gate(Box::new(stack::enough(|| copied(inner))?)),
         _ => return None,
     })
 }
@@ -136,7 +139,7 @@ pub(super) fn columns<S: Store>(expr: &Expr<S>) -> Option<Vec<(usize, Option<usi
             Expr::Operate(_, both) | Expr::Concat(both) | Expr::Compare(_, _, both) => open.extend([&both.0, &both.1]),
             Expr::And(both) | Expr::Or(both) | Expr::Is { operands: both, .. } => open.extend([&both.0, &both.1]),
             Expr::Apply(_, one) | Expr::Not(one) | Expr::Cast(_, one) | Expr::Likely(_, one) => open.push(one),
-            Expr::IsNull { operand, .. } | Expr::InSet { operand, .. } => open.push(operand),
+            Expr::IsNull { operand, .. } | Expr::InSet { operand, .. } | Expr::Gate(operand) => open.push(operand),
             Expr::InList { operand, list, .. } => {
                 open.push(operand);
                 open.extend(list);

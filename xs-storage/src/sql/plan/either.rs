@@ -19,6 +19,7 @@ pub(super) fn branches<S: Store>(
     while let Some(expr) = open.pop() {
         match expr {
             Expr::Or(both) => open.extend([&both.1, &both.0]),
+            Expr::Gate(inner) => open.push(inner),
             other => parts.push(other),
         }
     }
@@ -35,6 +36,7 @@ pub(super) fn branches<S: Store>(
         while let Some(expr) = open.pop() {
             match expr {
                 Expr::And(both) => open.extend([&both.1, &both.0]),
+                Expr::Gate(inner) => open.push(inner),
                 // What has alternatives itself is left to the whole condition.
                 Expr::Or(_) => {}
                 other => {

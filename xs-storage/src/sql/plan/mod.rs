@@ -51,7 +51,9 @@ use wish::WishKind;
 use super::ast::{self, JoinKind};
 use super::bind::{Binder, FromTable, Rows};
 use super::catalog::Table;
-use super::exec::{Access, Expr, Frame, Joined, Loop, QueryRows, Slot, TableRow, Until, places, table_cursor};
+use super::exec::{
+    Access, COMPUTED, Expr, Frame, Joined, Loop, QueryRows, ROWID, Slot, TableRow, Until, places, table_cursor,
+};
 use super::failure::{Failure, Result};
 use super::store::Store;
 use super::value::Affinity;
@@ -277,18 +279,23 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn slot(&mut self, slot: usize, table: &Table, index: Option<usize>) -> Slot<S> {
-        let covered = index.filter(|index| self.level_covers(slot, table, &table.indexes[*index])).map(|index| {
-            let place = |column: usize| table.indexes[index].place(column);
-            (0..table.columns.len()).map(|column| place(column).map_or(u16::MAX, |at| at as u16)).collect::<Vec<_>>()
-        });
+        let covers = index.filter(|index| self.level_covers(slot, table, &table.indexes[*index]));
+        let layout = table.layout();
+        let place = |column: usize| {
+            let place = match (covers, &layout) {
+                _ if table.rowid_column == Some(column) => Some(ROWID),
+                (Some(index), _) => table.indexes[index].place(column).map(|at| at as u16),
+                (None, Some(layout)) => layout.get(column).copied(),
+                (None, None) => Some(column as u16),
+            };
+            place.unwrap_or(COMPUTED)
+        };
+        let in_record: Box<[u16]> = (0..table.columns.len()).map(place).collect();
         let store = self.session.store.borrow();
         let index = index.map(|index| &table.indexes[index]);
-        let width = table.columns.len().max(index.map_or(0, |index| index.parts.len() + index.behind.len() + 1));
         let cursor = table_cursor(&*store, table);
-        let mut row = TableRow::new(cursor, width, table.rowid_column, table.defaults());
+        let mut row = TableRow::new(cursor, in_record, covers.is_some(), table.defaults());
         row.index = index.map(|index| store.index_cursor(index.root, index.order.clone()));
-        row.covered = covered;
-        row.layout = table.layout();
         row.key = places(table, index.map(|index| &**index));
         Slot::Table(row)
     }

@@ -6,6 +6,7 @@ use super::{is_outer, keeps_right};
 use crate::sql::ast::JoinKind;
 use crate::sql::bind::FromTable;
 use crate::sql::exec::{Expr, Relation};
+use crate::sql::stack;
 use crate::sql::store::Store;
 
 /// Whether all rows that conditions leave are in an index of a condition.
@@ -39,6 +40,7 @@ fn implies<S: Store>(known: &Expr<S>, asked: &Expr<S>) -> bool {
     }
     match asked {
         Expr::Or(both) => implies(known, &both.0) || implies(known, &both.1),
+        Expr::Gate(inner) => stack::enough(|| implies(known, inner)),
         Expr::IsNull { operand, negated: true } => not_null(known, operand, false),
         _ => false,
     }
@@ -61,6 +63,7 @@ fn not_null<S: Store>(known: &Expr<S>, value: &Expr<S>, strict: bool) -> bool {
             not_null(operand, value, true)
         }
         Expr::Apply(_, operand) | Expr::Not(operand) => not_null(operand, value, true),
+        Expr::Gate(inner) => stack::enough(|| not_null(inner, value, strict)),
         _ => false,
     }
 }
@@ -113,6 +116,7 @@ fn is_null<S: Store>(expr: &Expr<S>, slot: usize) -> bool {
             is_null(&both.0, slot) || is_null(&both.1, slot)
         }
         Expr::Apply(_, operand) | Expr::Cast(_, operand) | Expr::Not(operand) => is_null(operand, slot),
+        Expr::Gate(inner) => stack::enough(|| is_null(inner, slot)),
         _ => false,
     }
 }

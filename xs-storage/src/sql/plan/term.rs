@@ -5,6 +5,7 @@ use super::logest::{self, LogEst};
 use super::{bit, like};
 use crate::row::Collation;
 use crate::sql::exec::{AutomaticColumn, Comparison, Expr, Place, Relation, Source};
+use crate::sql::stack;
 use crate::sql::store::Store;
 use crate::sql::value::{Affinity, Value};
 
@@ -179,6 +180,7 @@ pub(super) fn split<S: Store>(
             split(terms, (left, mask), own, indexed);
             split(terms, (right, mask), own, indexed);
         }
+        Expr::Gate(inner) => stack::enough(|| split(terms, (*inner, mask), own, indexed)),
         Expr::Between { negated: false, low, high, operands } if copied(&operands.0).is_some() => {
             let (value, least, greatest) = *operands;
             let Some(copy) = copied(&value) else { return };
@@ -190,10 +192,10 @@ pub(super) fn split<S: Store>(
             above.follows = Some(first);
             terms.push(above);
         }
-        Expr::Like { negated: false, kind, operands } => {
+        Expr::Like { negated: false, kind, ref operands, .. } => {
             let whole = terms.len();
-            let bounds = like::bounds(kind, &operands);
-            terms.push(Term::new(Expr::Like { negated: false, kind, operands }, mask, own, indexed));
+            let bounds = like::bounds(kind, operands);
+            terms.push(Term::new(expr, mask, own, indexed));
             for (nth, bound) in bounds.into_iter().flatten().enumerate() {
                 let mut bound = Term::new(bound, mask, own, indexed);
                 bound.follows = Some(whole);
@@ -297,6 +299,7 @@ pub(super) fn mask_of<S: Store>(expr: &Expr<S>) -> Option<u64> {
         Expr::Call(call) => all(&call.args)?,
         Expr::Scalar(query) | Expr::Exists(query) if !query.borrow().is_correlated() => 0,
         Expr::Column(query, _) if !query.borrow().is_correlated() => 0,
+        Expr::Gate(inner) => stack::enough(|| mask_of(inner))?,
         _ => return None,
     })
 }

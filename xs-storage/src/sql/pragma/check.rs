@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Rows;
 use super::describe::missing;
-use crate::row::{Encoding, ValueRef, compare};
+use crate::row::{Encoding, compare};
 use crate::sql::Parser;
 use crate::sql::ast::{Ident, Quote, Statement};
 use crate::sql::bind::Binder;
@@ -142,7 +142,6 @@ fn rows<S: Store>(
             }
             *count += 1;
             let entry = entry(table, index, &row.registers, cursor.rowid());
-            let entry: Vec<ValueRef<'_>> = entry.iter().map(|value| value.as_ref()).collect();
             let parts = &entry[..index.parts.len()];
             if index.unique.is_some() && !parts.iter().any(|value| value.is_null()) {
                 let first = store.seek_columns(place, parts)?;

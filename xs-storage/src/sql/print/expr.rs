@@ -8,13 +8,14 @@ use crate::sql::ast::{
     Parameter, Raise, UnaryOp, Window,
 };
 use crate::sql::binding;
+use crate::sql::stack;
 
 /// An operand whose operators must bind as tightly as the number says.
 struct Of<'a>(&'a Expr, u8);
 
 impl Display for Of<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        if self.0.binding() < self.1 { write!(f, "({})", self.0) } else { self.0.fmt(f) }
+        stack::enough(|| if self.0.binding() < self.1 { write!(f, "({})", self.0) } else { self.0.fmt(f) })
     }
 }
 

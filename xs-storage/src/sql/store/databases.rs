@@ -391,6 +391,11 @@ impl<C: Cursor> Cursor for Place<C> {
     fn record(&self) -> &[u8] {
         self.place.record()
     }
+
+    #[inline]
+    fn is_loaded(&self) -> bool {
+        self.place.is_loaded()
+    }
 }
 
 impl<S: Store> Store for Databases<S> {
@@ -426,6 +431,25 @@ impl<S: Store> Store for Databases<S> {
     #[inline]
     fn delete_record(&mut self, tree: TreeId, order: &[KeyColumn], key: &[ValueRef<'_>]) -> Result<bool> {
         self.writable(schema_of(tree))?.delete_record(local(tree), order, key)
+    }
+
+    fn fill_index<'a>(
+        &mut self,
+        tree: TreeId,
+        order: &[KeyColumn],
+        records: &mut dyn Iterator<Item = &'a [u8]>,
+    ) -> Result<()> {
+        self.writable(schema_of(tree))?.fill_index(local(tree), order, records)
+    }
+
+    #[inline]
+    fn has_row(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
+        self.readable(schema_of(tree))?.has_row(local(tree), rowid)
+    }
+
+    #[inline]
+    fn last_rowid(&mut self, tree: TreeId) -> Result<Option<i64>> {
+        self.readable(schema_of(tree))?.last_rowid(local(tree))
     }
 
     fn table_cursor(&self, tree: TreeId) -> Self::Cursor {

@@ -24,9 +24,14 @@ impl Cursor for FileCursor {
         self.rowid
     }
 
-    #[inline]
+    #[inline(always)]
     fn record(&self) -> &[u8] {
         self.place.last_payload()
+    }
+
+    #[inline]
+    fn is_loaded(&self) -> bool {
+        self.place.is_local()
     }
 }
 
@@ -154,6 +159,15 @@ impl Store for sqlite::Database {
         Ok(self.insert_record(page(tree), order, record)?)
     }
 
+    fn fill_index<'a>(
+        &mut self,
+        tree: TreeId,
+        _: &[KeyColumn],
+        records: &mut dyn Iterator<Item = &'a [u8]>,
+    ) -> Result<()> {
+        Ok(self.fill_index(page(tree), records)?)
+    }
+
     fn delete_record(&mut self, tree: TreeId, order: &[KeyColumn], key: &[ValueRef<'_>]) -> Result<bool> {
         Ok(self.delete_record(page(tree), order, key)?)
     }
@@ -201,6 +215,17 @@ impl Store for sqlite::Database {
 
     fn seek_behind(&mut self, cursor: &mut FileCursor, columns: &[ValueRef<'_>]) -> Result<bool> {
         Ok(cursor.place.seek_behind(self, columns)?)
+    }
+
+    fn has_row(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
+        Ok(!is_void(self) && self.has_row(page(tree), rowid)?)
+    }
+
+    fn last_rowid(&mut self, tree: TreeId) -> Result<Option<i64>> {
+        match is_void(self) {
+            true => Ok(None),
+            false => Ok(self.last_rowid(page(tree))?),
+        }
     }
 
     fn load(&mut self, cursor: &mut FileCursor) -> Result<()> {

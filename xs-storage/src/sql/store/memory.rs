@@ -180,6 +180,11 @@ impl Cursor for MemoryCursor {
             Place::Index(batch, _) => batch.entries.get(batch.at).map_or(&[], |entry| &entry.1),
         }
     }
+
+    #[inline]
+    fn is_loaded(&self) -> bool {
+        true
+    }
 }
 
 impl Memory {
@@ -336,6 +341,14 @@ impl Store for Memory {
             }
             _ => Err(wrong_kind()),
         }
+    }
+
+    fn has_row(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
+        Ok(self.tree(tree)?.table()?.contains_key(&rowid))
+    }
+
+    fn last_rowid(&mut self, tree: TreeId) -> Result<Option<i64>> {
+        Ok(self.tree(tree)?.table()?.last_key_value().map(|(rowid, _)| *rowid))
     }
 
     #[inline]

@@ -114,8 +114,13 @@ pub trait Cursor {
     /// The rowid, in a table.
     fn rowid(&self) -> i64;
 
-    /// The record, once [`Store::load`] was called here.
+    /// The record, once [`Store::load`] was called here, or where it [needs no loading](Cursor::is_loaded).
     fn record(&self) -> &[u8];
+
+    /// Whether the record is there as soon as the cursor has moved, without [`Store::load`].
+    fn is_loaded(&self) -> bool {
+        false
+    }
 }
 
 /// A set of trees. The methods mirror those of the file format's own database and cursor, so that the adaptor is thin.
@@ -135,6 +140,18 @@ pub trait Store {
     fn delete(&mut self, tree: TreeId, rowid: i64) -> Result<bool>;
     /// Puts a record into an index whose key is as many columns as `order` has.
     fn insert_record(&mut self, tree: TreeId, order: &[KeyColumn], record: &[u8]) -> Result<bool>;
+    /// Fills an empty index with records, which come in its order, no two with the same key.
+    fn fill_index<'a>(
+        &mut self,
+        tree: TreeId,
+        order: &[KeyColumn],
+        records: &mut dyn Iterator<Item = &'a [u8]>,
+    ) -> Result<()> {
+        for record in records {
+            self.insert_record(tree, order, record)?;
+        }
+        Ok(())
+    }
     /// Takes the record of a key out of an index. Answers whether it was there.
     fn delete_record(&mut self, tree: TreeId, order: &[KeyColumn], key: &[ValueRef<'_>]) -> Result<bool>;
 
@@ -156,6 +173,16 @@ pub trait Store {
     fn seek_columns(&mut self, cursor: &mut Self::Cursor, columns: &[ValueRef<'_>]) -> Result<Option<Ordering>>;
     /// To the first record behind all that begin with these columns; false if there is none.
     fn seek_behind(&mut self, cursor: &mut Self::Cursor, columns: &[ValueRef<'_>]) -> Result<bool>;
+    /// Whether a table has a row. Where the row is written next, this search is spared.
+    fn has_row(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
+        let mut cursor = self.table_cursor(tree);
+        Ok(self.seek(&mut cursor, rowid)? == Some(Ordering::Equal))
+    }
+    /// The largest rowid of a table; none, if it is empty.
+    fn last_rowid(&mut self, tree: TreeId) -> Result<Option<i64>> {
+        let mut cursor = self.table_cursor(tree);
+        Ok(self.last(&mut cursor)?.then(|| cursor.rowid()))
+    }
     /// Makes the entry's record ready to be borrowed.
     fn load(&mut self, cursor: &mut Self::Cursor) -> Result<()>;
 

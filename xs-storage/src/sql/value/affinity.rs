@@ -75,15 +75,20 @@ impl Affinity {
         }
     }
 
-    /// The same of a value that is one's own: what stays as it is costs nothing.
-    pub fn apply_to(self, value: Value) -> Value {
-        let unchanged = match (self, &value) {
+    /// Whether it is plain that a value stays what it is.
+    #[inline]
+    pub(crate) fn keeps(self, value: &Value) -> bool {
+        match (self, value) {
             (Affinity::Blob, _) | (_, Value::Null | Value::Blob(_)) => true,
             (Affinity::Text, value) => matches!(value, Value::Text(_)),
             (Affinity::Real, value) => matches!(value, Value::Real(real) if *real != 0.0),
             (_, value) => matches!(value, Value::Integer(_)),
-        };
-        if unchanged {
+        }
+    }
+
+    /// The same of a value that is one's own: what stays as it is costs nothing.
+    pub fn apply_to(self, value: Value) -> Value {
+        if self.keeps(&value) {
             return value;
         }
         let mut room = NumberText::new();

@@ -82,6 +82,7 @@ mod affinity;
 mod arithmetic;
 mod compare;
 mod convert;
+mod matcher;
 mod number;
 mod pattern;
 mod real;
@@ -94,6 +95,7 @@ pub use arithmetic::{
     shift_right, subtract,
 };
 pub use compare::{compare, is, order};
+pub(in crate::sql) use matcher::Matcher;
 pub(crate) use number::{is_space, whole as whole_number};
 pub use pattern::{Pattern, PatternError, PatternKind, like};
 pub use real::NumberText;

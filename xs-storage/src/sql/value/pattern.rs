@@ -217,15 +217,20 @@ pub fn like(
     };
     let (Some(pattern), mut room) = (pattern, NumberText::new()) else { return Ok(None) };
     let Some(text) = text.text_in(&mut room) else { return Ok(None) };
-    // A pattern without sets and escapes is matched as it is written, which costs less than to read it for one text.
-    if kind != PatternKind::Glob && escape.is_none() && pattern.iter().all(|byte| (1..0x80).contains(byte)) {
+    if escape.is_none() && is_plain(pattern, kind) {
         return Ok(Some(plain(pattern, utf8::before_nul(text), kind == PatternKind::Like)));
     }
     Ok(Some(Pattern::new(pattern, kind, escape)?.matches(text)))
 }
 
+/// Whether a pattern without an escape is matched as it is written, which costs less than to read it for one text: it has no sets and
+/// is ASCII.
+pub(super) fn is_plain(pattern: &[u8], kind: PatternKind) -> bool {
+    kind != PatternKind::Glob && pattern.iter().all(|byte| (1..0x80).contains(byte))
+}
+
 /// The same as [`Pattern::matches`] with a pattern of ASCII: no byte of another character is one of ASCII.
-fn plain(mut pattern: &[u8], mut text: &[u8], folded: bool) -> bool {
+pub(super) fn plain(mut pattern: &[u8], mut text: &[u8], folded: bool) -> bool {
     let same = |a: u8, b: u8| a == b || folded && a.eq_ignore_ascii_case(&b);
     let mut again: Option<(&[u8], &[u8])> = None;
     loop {

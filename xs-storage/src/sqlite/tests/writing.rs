@@ -154,6 +154,16 @@ pub(super) fn read(db: &mut Database) -> crate::Result<Model> {
     Ok(model)
 }
 
+/// Makes the index of the model's rows at once.
+fn refill(db: &mut Database, index: PageId, model: &Model) {
+    let mut rows: Vec<_> = model.t.iter().map(|(rowid, x)| (x, *rowid)).collect();
+    rows.sort();
+    let records: Vec<_> =
+        rows.iter().map(|(x, rowid)| encode(&[ValueRef::Blob(x), ValueRef::Integer(*rowid)])).collect();
+    db.clear_tree(index).unwrap();
+    db.fill_index(index, &mut records.iter().map(|record| &record[..])).unwrap();
+}
+
 /// Transactions of some changes each, some rolled back; compared after each, and opened again now and then.
 fn run(vfs: Arc<dyn Vfs>, path: &str, options: Options, seed: u64, transactions: u32) -> Model {
     let mut rng = Rng::from_seed(seed);
@@ -172,6 +182,9 @@ fn run(vfs: Arc<dyn Vfs>, path: &str, options: Options, seed: u64, transactions:
                 db.clear_tree(root).unwrap();
             }
             next = Model::default();
+        }
+        if nth % 3 == 2 {
+            refill(&mut db, trees.i, &next);
         }
         for _ in 0..rng.below(300) {
             change(&mut db, &trees, &mut next, &mut rng, keys).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
@@ -253,6 +266,40 @@ fn rowids_in_order_fill_their_pages() {
     db.drop_tree(t).unwrap();
     db.commit().unwrap();
     assert_eq!(db.header().free_pages + 1, db.pages());
+}
+
+#[test]
+fn an_index_that_is_filled_at_once_is_sound_and_dense() {
+    for len in [0, 1, 3, 40, 700] {
+        let options = Options { page_size: 512, memory: 64 << 10, ..Options::default() };
+        let mut db = open(Arc::new(MemoryVfs::new()), "db", options).unwrap();
+        db.begin().unwrap();
+        let trees = create(&mut db).unwrap();
+        let mut model = Model::default();
+        for count in [0, 1, 4, 5, 60, 1500] {
+            while model.t.len() < count {
+                let rowid = model.t.len() as i64;
+                let x = [&(rowid as u32).to_be_bytes()[..], &vec![7; len]].concat();
+                db.insert(trees.t, rowid, &encode(&[ValueRef::Blob(&x)])).unwrap();
+                model.t.insert(rowid, x);
+            }
+            refill(&mut db, trees.i, &model);
+            db.check(&mut order_of).unwrap();
+            assert!(read(&mut db).unwrap() == model);
+        }
+        let again = db.fill_index(trees.i, &mut std::iter::empty());
+        assert!(matches!(again, Err(crate::Error::Invalid(_))));
+        db.roll_back().unwrap();
+    }
+    let mut db = open(Arc::new(MemoryVfs::new()), "db", Options::default()).unwrap();
+    db.begin().unwrap();
+    let tree = db.create_tree(TreeKind::Index).unwrap();
+    let records: Vec<_> =
+        (0..20_000).map(|n| encode(&[ValueRef::Integer(n + 40_000), ValueRef::Integer(n + 40_000)])).collect();
+    db.fill_index(tree, &mut records.iter().map(|record| &record[..])).unwrap();
+    db.commit().unwrap();
+    // Ten bytes each and their place, and hardly a page more.
+    assert!(db.pages() < 20_000 * 12 / 4096 + 5, "{}", db.pages());
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl Wal {
         self.index.pages(first, safe, &mut |frame, id| {
             newest.insert(id, frame);
         })?;
-        let path = self.database_path.clone();
+        let path = self.names.database.clone();
         let mut page = vec![0; page_size as usize];
         for (id, frame) in newest {
             if id == 0 || id > pages || id == lock_page(page_size) {

@@ -28,16 +28,16 @@ mod recover;
 mod share;
 mod write;
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use xs_os::vfs::{File, Open, RangeLock, Vfs, parent};
+use xs_os::vfs::{File, Open, RangeLock, Vfs};
 
 use self::format::FRAME;
 pub(super) use self::head::Head;
 use self::index::Index;
 use self::share::{Opened, Share, Slots};
+use super::names::Names;
 use super::node::PageId;
 use crate::{Error, Result};
 
@@ -45,21 +45,13 @@ pub(super) use self::checkpoint::Manner;
 pub use self::checkpoint::{Checkpoint, Checkpointed};
 pub(super) use self::write::Appending;
 
-pub(super) fn path_of(database: &Path) -> PathBuf {
-    // Asked for with each transaction: allocated once.
-    let mut name = OsString::with_capacity(database.as_os_str().len() + 8);
-    name.push(database);
-    name.push("-wal");
-    PathBuf::from(name)
-}
-
 /// The log of a database, as one connection has it open.
 #[derive(Debug)]
 pub(super) struct Wal {
     vfs: Arc<dyn Vfs>,
     /// The database's file, which checkpoints write to.
     database: Arc<dyn File>,
-    database_path: PathBuf,
+    names: Arc<Names>,
     file: Arc<dyn File>,
     path: PathBuf,
     index: Index,
@@ -76,6 +68,8 @@ pub(super) struct Wal {
     has_begun: bool,
     /// How often the log has begun anew, as far as this connection knows.
     checkpoints: u32,
+    /// Bytes that frames are gathered in.
+    gathered: Vec<u8>,
     /// Whether the log's name is known to be durable.
     is_named: bool,
 }
@@ -103,23 +97,23 @@ impl Wal {
     pub(super) fn open(
         vfs: &Arc<dyn Vfs>,
         database: &Arc<dyn File>,
-        database_path: &Path,
+        names: &Arc<Names>,
         sharing: Sharing,
     ) -> Result<Found> {
         let share = match sharing {
             Sharing::Alone => None,
-            Sharing::Shared => match Share::open(&**vfs, database_path)? {
+            Sharing::Shared => match Share::open(&**vfs, &names.database)? {
                 Opened::Shared(share) => Some(share),
                 Opened::Busy => return Ok(Found::Busy),
                 Opened::Unsupported => return Ok(Found::Unshared),
             },
         };
-        let path = path_of(database_path);
+        let path = names.log.clone();
         let file = vfs.open(&path, Open::Create).map_err(Error::io("open", &path))?;
         Ok(Found::Log(Box::new(Wal {
             vfs: vfs.clone(),
             database: database.clone(),
-            database_path: database_path.to_owned(),
+            names: names.clone(),
             file,
             path,
             index: Index::new(share),
@@ -130,21 +124,22 @@ impl Wal {
             is_checkpointing: false,
             has_begun: false,
             checkpoints: 0,
+            gathered: Vec::new(),
             is_named: false,
         })))
     }
 
     /// Removes the log and what its index was mapped from. Everything is in the database, which nobody else has open.
     pub(super) fn remove(self) -> Result<()> {
-        let Wal { vfs, path, database_path, .. } = self;
-        for path in [path, share::path_of(&database_path)] {
+        let Wal { vfs, path, names, .. } = self;
+        for path in [path, share::path_of(&names.database)] {
             match vfs.remove(&path) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 done => done.map_err(Error::io("remove", &path))?,
             }
         }
         // A log that came back would be played over what is written without it.
-        vfs.sync_dir(parent(&database_path)).map_err(Error::io("sync", parent(&database_path)))
+        vfs.sync_dir(&names.dir).map_err(Error::io("sync", &names.dir))
     }
 
     /// Whether others may have it open too.
@@ -196,7 +191,7 @@ impl Wal {
     fn sync(&mut self) -> Result<()> {
         self.file.sync().map_err(Error::io("sync", &self.path))?;
         if !self.is_named {
-            let dir = parent(&self.path);
+            let dir = &self.names.dir;
             self.vfs.sync_dir(dir).map_err(Error::io("sync", dir))?;
             self.is_named = true;
         }

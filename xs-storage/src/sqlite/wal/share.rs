@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use xs_os::vfs::{File, Open, RangeLock, SharedWords, Vfs};
 
+use super::super::names::beside;
 use super::index::{READERS, REGION};
 use crate::{Error, Result};
 
@@ -53,9 +54,7 @@ pub(super) struct Share {
 }
 
 pub(super) fn path_of(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push("-shm");
-    PathBuf::from(name)
+    beside(database, "-shm")
 }
 
 /// What comes of opening it.

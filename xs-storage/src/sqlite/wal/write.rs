@@ -1,8 +1,5 @@
 //! Writing to the log: frames behind the last, or from its start if nobody needs what is there.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use xs_os::Rng;
 use xs_os::vfs::RangeLock;
 
@@ -47,7 +44,7 @@ impl Wal {
             stale => {
                 self.end_write()?;
                 stale?;
-                Err(Error::Snapshot { path: self.database_path.clone() })
+                Err(Error::Snapshot { path: self.names.database.clone() })
             }
         }
     }
@@ -76,7 +73,7 @@ impl Wal {
     /// Appends changed pages. With `commit` the last ends the transaction, and says how many pages the database has then.
     pub(in crate::sqlite) fn append(
         &mut self,
-        pages: &BTreeMap<PageId, Arc<Page>>,
+        pages: &[(PageId, &Page)],
         page_size: u32,
         commit: Option<u32>,
         manner: Appending<'_>,
@@ -87,13 +84,15 @@ impl Wal {
         }
         let (first, salt) = (self.head.last(), self.head.salt());
         let (mut sum, mut last) = (self.head.sum(), first);
-        let mut gathered = Vec::new();
+        let mut gathered = std::mem::take(&mut self.gathered);
+        gathered.clear();
         let mut at = place(first.saturating_add(1), page_size);
         for (nth, (id, page)) in pages.iter().enumerate() {
             let commit = commit.filter(|_| nth + 1 == pages.len()).unwrap_or(0);
             let frame = Frame { id: *id, commit };
             let (start, after) = frame.bytes(self.head.is_big_endian(), salt, sum, &page.bytes);
             sum = after;
+            gathered.reserve(start.len() + page.bytes.len());
             gathered.extend_from_slice(&start);
             gathered.extend_from_slice(&page.bytes);
             last = last.checked_add(1).filter(|last| *last < UNUSED - FRAME as u32).ok_or(Error::TooLarge {
@@ -107,13 +106,14 @@ impl Wal {
                 gathered.clear();
             }
         }
+        self.gathered = gathered;
         if manner.is_durable {
             self.sync()?;
         }
         if let Some(limit) = manner.limit.filter(|_| commit.is_some() && self.has_begun) {
             self.cut_to(limit.max(at))?;
         }
-        for (nth, id) in (1..).zip(pages.keys()) {
+        for (nth, (id, _)) in (1..).zip(pages) {
             let frame = first + nth;
             if !self.index.append(frame, *id, self.head.last())? {
                 return Err(self.corrupt(frame, "an index that makes no sense"));

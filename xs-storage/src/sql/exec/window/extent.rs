@@ -70,7 +70,7 @@ impl Known {
 }
 
 impl<S: Store> Edge<S> {
-    fn known(&self, unit: FrameUnit, which: &str, env: Env<'_, S>) -> Result<Known> {
+    fn known(&self, unit: FrameUnit, which: &str, env: &Env<'_, S>) -> Result<Known> {
         let offset = |expr: &Expr<S>| -> Result<Value> {
             let offset = Affinity::Numeric.apply_to(expr.eval(env)?.into_value());
             let (good, what) = match (unit, &offset) {
@@ -95,7 +95,7 @@ impl<S: Store> Edge<S> {
 }
 
 impl<S: Store> Extent<S> {
-    pub(super) fn of(&self, partition: &Partition<'_>, env: Env<'_, S>) -> Result<Extents> {
+    pub(super) fn of(&self, partition: &Partition<'_>, env: &Env<'_, S>) -> Result<Extents> {
         let start = self.start.known(self.unit, "starting", env)?;
         let end = self.end.known(self.unit, "ending", env)?;
         let from_start = matches!(start, Known::Unbounded);

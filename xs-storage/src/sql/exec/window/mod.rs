@@ -112,13 +112,13 @@ impl<S: Store> Windows<S> {
     /// Takes the row at hand.
     pub(super) fn take(&mut self, frame: &mut Frame<S>, outer: Outer<'_, S>) -> Result<()> {
         for (expr, register) in &self.captured {
-            let value = expr.eval(outer.env(frame))?.into_value();
+            let value = expr.eval(&outer.env(frame))?.into_value();
             frame.registers[usize::from(*register)] = value;
         }
         // A column is no JSON any more when it comes to windows; what a call makes of it may be.
         let mut json = SmallVec::new();
         for (expr, register) in &self.computed {
-            let datum = expr.eval(outer.env(frame))?;
+            let datum = expr.eval(&outer.env(frame))?;
             if matches!(datum, Datum::Json(_)) {
                 json.push(*register);
             }
@@ -150,7 +150,7 @@ impl<S: Store> Windows<S> {
                 let same = |at: &&u32| compare(&pass.partition_by, first, &rows[**at as usize]).is_eq();
                 let end = start + order[start..].iter().take_while(same).count();
                 let partition = Partition::new(rows, &self.json, &order[start..end], &pass.order_by);
-                let extents = pass.extent.of(&partition, outer.env(frame))?;
+                let extents = pass.extent.of(&partition, &outer.env(frame))?;
                 let mut answers = Vec::with_capacity(pass.calls.len());
                 for call in &pass.calls {
                     answers.push(match &call.callee {

@@ -3,6 +3,7 @@
 use super::{Names, Shape};
 use crate::sql::ast::{Args, Expr, InSet, OrderTerm, Over, Raise};
 use crate::sql::failure::{Failure, Result};
+use crate::sql::stack;
 
 impl<'a> Names<'a> {
     pub(super) fn exprs(&mut self, exprs: &'a [Expr]) -> Result<()> {
@@ -18,6 +19,10 @@ impl<'a> Names<'a> {
     }
 
     pub(super) fn expr(&mut self, expr: &'a Expr) -> Result<()> {
+        stack::enough(|| self.parts(expr))
+    }
+
+    fn parts(&mut self, expr: &'a Expr) -> Result<()> {
         match expr {
             Expr::Literal(_) | Expr::Parameter(_) | Expr::Raise(Raise::Ignore) => Ok(()),
             Expr::Column(column) => self.resolve(column),

@@ -82,7 +82,7 @@ pub(super) struct Names<'a> {
 }
 
 /// Views within each other.
-const VIEWS: u32 = 100;
+const VIEWS: u32 = 1000;
 
 impl<'a> Names<'a> {
     pub(super) fn new(shapes: &'a Shapes, sql: &'a str, goal: &'a Goal<'a>) -> Names<'a> {
