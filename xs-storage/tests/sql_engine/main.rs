@@ -1,6 +1,7 @@
 //! SQL that runs: statements by statements, and SQLite's own logic tests.
 
 mod asked;
+mod attached;
 mod calls;
 mod changes;
 mod databases;
