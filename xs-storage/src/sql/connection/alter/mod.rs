@@ -38,7 +38,7 @@ use crate::sql::catalog::{Catalog, Relation, Schema, SchemaRow, displayed};
 use crate::sql::connection::Db;
 use crate::sql::exec::SEQUENCE;
 use crate::sql::failure::{Failure, Result};
-use crate::sql::store::{Store, local, schema_tree};
+use crate::sql::store::{Store, TEMP, local, schema_tree};
 
 /// Does it.
 pub(super) fn alter<S: Store>(session: &Db<S>, catalog: &Catalog, alter: &AlterTable, text: &str) -> Result<()> {
@@ -62,6 +62,9 @@ pub(super) fn alter<S: Store>(session: &Db<S>, catalog: &Catalog, alter: &AlterT
             None => return Err(missing()),
         },
     };
+    if !matches!(alter.change, Alteration::AddColumn(_)) {
+        check_temporary(session, number, &name.text)?;
+    }
     if let Alteration::RenameTo(to) = &alter.change {
         return rename::table(session, schema, name, is_view, to);
     }
@@ -86,6 +89,25 @@ pub(super) fn alter<S: Store>(session: &Db<S>, catalog: &Catalog, alter: &AlterT
         Alteration::DropConstraint(_) | Alteration::AddCheck(..) => Err(later("constraint")),
         Alteration::DropNotNull(_) | Alteration::SetNotNull(..) => Err(later("alter")),
         Alteration::RenameTo(_) => Err(Failure::internal("a table that is renamed as something else")),
+    }
+}
+
+/// What is temporary may name tables of other databases, and its texts are not edited yet.
+fn check_temporary<S: Store>(session: &Db<S>, schema: usize, table: &str) -> Result<()> {
+    if schema == TEMP || !session.store.borrow().is_open(TEMP) {
+        return Ok(());
+    }
+    let table = table.to_ascii_lowercase();
+    let names = |row: &SchemaRow| {
+        let text = row.sql.as_deref().unwrap_or("").to_ascii_lowercase();
+        matches!(row.kind.as_str(), "view" | "trigger") && text.contains(&table)
+    };
+    match rows(session, TEMP)?.iter().find(|row| names(row)) {
+        None => Ok(()),
+        Some(row) => {
+            let what = format!("ALTER TABLE with a temporary {} that may name the table: {}", row.kind, row.name);
+            Err(Failure::unsupported(&what))
+        }
     }
 }
 
