@@ -18,6 +18,7 @@
 //! 12. `timer` (feature `timer`): a wheel of timeouts, most of which never fire.
 //! 13. `executor` (feature `executor`): futures on one thread, over epoll, io_uring or virtual time.
 //! 14. `capture` (feature `capture`): which packets are wanted; tcpdump's filters, and the machine that runs them.
+//! 15. `raw` (feature `raw`, Linux): ICMP, hop limits, and the errors that routers send back.
 // Only what maps memory (`vfs/shared.rs`), what lends it to the kernel (`executor/uring/ring.rs`) and what runs borrowed jobs
 // (`pool`) may ask for leave.
 #![deny(unsafe_code)]
@@ -32,6 +33,8 @@ pub mod executor;
 pub mod jobs;
 #[cfg(feature = "pool")]
 pub mod pool;
+#[cfg(all(feature = "raw", target_os = "linux"))]
+pub mod raw;
 pub mod rng;
 #[cfg(feature = "sched")]
 pub mod sched;

@@ -102,6 +102,9 @@ pub enum Error {
         /// The failure that stopped it.
         reason: Arc<Error>,
     },
+    /// Somebody asked for work to end that takes long. Nothing of it stays.
+    #[error("interrupted")]
+    Interrupted,
     /// An option, or a call, that makes no sense here.
     #[error("{0}")]
     Invalid(String),

@@ -45,6 +45,7 @@ fn slots<T>(count: usize) -> Slots<T> {
 }
 
 /// The place of an index that counts up for ever, in a level whose size is a power of two.
+#[inline]
 fn place<T>(slots: &[AtomicPtr<T>], at: isize) -> &AtomicPtr<T> {
     &slots[at as usize & (slots.len() - 1)]
 }
@@ -59,33 +60,41 @@ impl<T> Deque<T> {
         }
     }
 
+    #[inline]
     fn slots(&self, level: usize) -> &Slots<T> {
         self.levels[level].get_or_init(|| slots(FIRST << level))
     }
 
     /// Puts an item at the bottom. For the owner.
+    #[inline(always)]
     pub(super) fn push(&self, item: *mut T) {
         let bottom = self.bottom.load(Relaxed);
         let top = self.top.load(Acquire);
-        let mut level = self.level.load(Relaxed);
-        let mut slots = self.slots(level);
+        let mut slots = self.slots(self.level.load(Relaxed));
         if bottom.wrapping_sub(top) >= slots.len() as isize {
-            let larger = self.slots(level + 1);
-            let mut at = top;
-            while at != bottom {
-                place(larger, at).store(place(slots, at).load(Relaxed), Relaxed);
-                at = at.wrapping_add(1);
-            }
-            level += 1;
-            slots = larger;
-            self.level.store(level, Release);
+            slots = self.grow(top, bottom);
         }
         place(slots, bottom).store(item, Relaxed);
         // Whoever sees the new bottom sees the item, and the level that it is in.
         self.bottom.store(bottom.wrapping_add(1), Release);
     }
 
+    /// Goes to the next level, with what is there.
+    #[cold]
+    fn grow(&self, top: isize, bottom: isize) -> &Slots<T> {
+        let level = self.level.load(Relaxed);
+        let (slots, larger) = (self.slots(level), self.slots(level + 1));
+        let mut at = top;
+        while at != bottom {
+            place(larger, at).store(place(slots, at).load(Relaxed), Relaxed);
+            at = at.wrapping_add(1);
+        }
+        self.level.store(level + 1, Release);
+        larger
+    }
+
     /// Takes the item that was pushed last. For the owner.
+    #[inline]
     pub(super) fn pop(&self) -> Option<*mut T> {
         let bottom = self.bottom.load(Relaxed).wrapping_sub(1);
         // Nothing there, as the owner alone adds: no need to tell thieves of an attempt.

@@ -12,6 +12,10 @@ use super::{Overflow, Priority, Reason};
 /// How often the least urgent comes first, so that it comes at all; half way between, those that are neither do.
 const TURN_ABOUT: u32 = 16;
 
+/// Whoever waits for room is woken when there is so much of it, as a part of the whole. Woken for each place, it would take that and
+/// fall asleep again, once for each job; and next to the time that a full queue takes, this much more of it is nothing.
+const ROOM: usize = 1024;
+
 /// The queues. See the [module page](self).
 pub(super) struct Injector {
     queues: Mutex<Queues>,
@@ -101,9 +105,11 @@ impl Injector {
             Some(job) => Some(job),
             None => queues.of.iter_mut().find_map(VecDeque::pop_front),
         };
-        self.len.store(queues.len(), SeqCst);
+        let left = queues.len();
+        self.len.store(left, SeqCst);
         drop(queues);
-        if job.is_some() {
+        // The last job makes all the room that there is, so nobody is forgotten: who is woken brings a job, which wakes the next.
+        if job.is_some() && self.capacity - left.min(self.capacity) >= (self.capacity / ROOM).max(1) {
             self.space.notify_one();
         }
         job
@@ -130,5 +136,34 @@ impl Injector {
     #[inline]
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::job::boxed;
+    use super::*;
+
+    #[test]
+    fn all_who_wait_for_room_get_in_though_they_are_not_woken_for_each_place() {
+        let injector = Injector::new(3 * ROOM);
+        let push = || matches!(injector.push(Priority::Normal, Overflow::Block, || boxed(|| ())), Entry::Queued);
+        assert!((0..3 * ROOM).all(|_| push()));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert!((0..10).all(|_| push())));
+            }
+            let mut taken = 0;
+            while taken < 3 * ROOM + 80 {
+                match injector.pop() {
+                    Some(job) => {
+                        job.run();
+                        taken += 1;
+                    }
+                    None => std::thread::yield_now(),
+                }
+            }
+        });
+        assert!(injector.is_empty());
     }
 }

@@ -40,8 +40,12 @@
 //!
 //! # Cost
 //!
-//! A fork and join that nobody steals allocates nothing: two fences and some stores. A job from outside is a box and a lock; the
-//! result of one another allocation. A deque keeps the memory of its longest moment.
+//! A fork and join that nobody steals allocates nothing: two fences, which are half of its time, and some stores. It is compiled into its
+//! caller, so that the half that is pushed is written where thieves look for it: to copy it there took 5 of 26 ns, as the processor
+//! had to wait for what was just written. Now it takes 19 ns of a core, and rayon's 18; rayon does with one fence, as whoever pushes may
+//! then overlook one who is about to sleep. A job from outside is a box and a lock; the result of one another allocation. Who waits for
+//! room is woken for a thousandth of the queue at once: woken for each place, jobs of a microsecond took a sixth more of the
+//! processors' time. A deque keeps the memory of its longest moment. (`xs-benches -- pool` with rayon, two cores.)
 //!
 //! # Example
 //!

@@ -8,15 +8,20 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
 
 use parking_lot::Mutex;
 
 use super::idle::Work;
-use super::job::{Job, StackJob, boxed_for};
+use super::job::{Header, Job, StackJob, boxed_for};
 use super::latch::{OutsideLatch, WorkerLatch};
 use super::shared::{Shared, bury};
 
 /// Runs both, `a` here and `b` here or wherever somebody has time. On a worker.
+///
+/// What mostly happens, that nobody steals, is compiled into the caller: `b` is then written where its job lies, and not copied
+/// there, which takes longer than all else but the fences.
+#[inline(always)]
 pub(super) fn join<A, B, RA, RB>(pool: &Shared, at: usize, a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
@@ -24,41 +29,56 @@ where
     RA: Send,
     RB: Send,
 {
+    let worker = &pool.workers[at];
     let second = StackJob::new(WorkerLatch::new(pool, at), b);
     // SAFETY: this function doesn't return, nor unwind, before the job came back or the latch is set.
-    pool.push(at, unsafe { second.job() });
+    pool.push(worker, unsafe { second.job() });
     let first = catch_unwind(AssertUnwindSafe(a));
-    // What was pushed behind it is on top of it: all of that is run first.
-    let back = loop {
-        match pool.pop(at) {
-            Some(raw) if raw == second.raw() => break true,
-            // SAFETY: a deque gives each job once.
-            Some(raw) => match unsafe { Job::from_raw(raw) } {
-                Some(job) => pool.run(at, job),
-                None => break false,
-            },
-            None => break false,
-        }
-    };
-    match (first, back) {
-        (Ok(first), true) => match second.into_work() {
-            Some(b) => (first, b()),
-            None => unreachable!("a job that came back was not run"),
-        },
+    let popped = worker.deque.pop();
+    if popped != Some(second.raw()) && !comes_back(pool, at, popped, second.raw()) {
+        wait(pool, at, &second.latch);
+        return both(first, second.into_result());
+    }
+    match (first, second.into_work()) {
+        (Ok(first), Some(b)) => (first, b()),
         // Nobody runs `b`: its maker has failed.
-        (Err(panic), true) => resume_unwind(panic),
-        (first, false) => {
-            pool.work_until(at, true, || second.latch.is_set());
-            let Some(result) = second.into_result() else { unreachable!("the latch is set behind the result") };
-            match (first, result) {
-                (Ok(first), Ok(result)) => (first, result),
-                (Err(panic), Err(other)) => {
-                    bury(other);
-                    resume_unwind(panic)
-                }
-                (Err(panic), Ok(_)) | (Ok(_), Err(panic)) => resume_unwind(panic),
-            }
+        (Err(panic), _) => resume_unwind(panic),
+        (Ok(_), None) => unreachable!("a job that came back was not run"),
+    }
+}
+
+/// Whether a job is under those that were pushed behind it. All of these are run first; one is `popped` already.
+#[cold]
+fn comes_back(pool: &Shared, at: usize, mut popped: Option<*mut Header>, awaited: *mut Header) -> bool {
+    while let Some(raw) = popped {
+        if raw == awaited {
+            return true;
         }
+        // SAFETY: a deque gives each job once.
+        let Some(job) = (unsafe { Job::from_raw(raw) }) else { break };
+        pool.run(at, job);
+        popped = pool.workers[at].deque.pop();
+    }
+    false
+}
+
+/// Works until the thief is done with the job.
+#[cold]
+fn wait(pool: &Shared, at: usize, latch: &WorkerLatch<'_>) {
+    pool.work_until(at, true, || latch.is_set());
+}
+
+/// What came out of two jobs that have both been run.
+#[cold]
+fn both<RA, RB>(first: thread::Result<RA>, second: Option<thread::Result<RB>>) -> (RA, RB) {
+    match (first, second) {
+        (Ok(first), Some(Ok(second))) => (first, second),
+        (Err(panic), Some(Err(other))) => {
+            bury(other);
+            resume_unwind(panic)
+        }
+        (Err(panic), Some(Ok(_))) | (Ok(_), Some(Err(panic))) => resume_unwind(panic),
+        (_, None) => unreachable!("the latch is set behind the result"),
     }
 }
 
@@ -149,7 +169,7 @@ impl<'scope> Scope<'scope> {
         // SAFETY: what `work` borrows outlives 'scope, and `scope` below doesn't end before the job was run.
         let job = unsafe { boxed_for(run) };
         match self.pool.place() {
-            Some(at) => self.pool.push(at, job),
+            Some(at) => self.pool.push(&self.pool.workers[at], job),
             // A scope can only be used on the pool's workers, but a job might hand it to a thread of its own.
             None => job.run(),
         }

@@ -103,16 +103,10 @@ impl Shared {
     }
 
     /// Puts a job where this worker finds it first and others can steal it.
-    #[inline]
-    pub(super) fn push(&self, at: usize, job: Job) {
-        self.workers[at].deque.push(job.into_raw());
+    #[inline(always)]
+    pub(super) fn push(&self, worker: &Worker, job: Job) {
+        worker.deque.push(job.into_raw());
         self.idle.wake_one(Work::Inside);
-    }
-
-    /// Takes the job back that this worker pushed last.
-    #[inline]
-    pub(super) fn pop(&self, at: usize) -> Option<*mut Header> {
-        self.workers[at].deque.pop()
     }
 
     /// What to do next. `awaiting` are those who wait for a job that was stolen: they take what others have begun, nothing new.

@@ -237,7 +237,7 @@ impl Pool {
     pub fn spawn<F: FnOnce() + Send + 'static>(&self, job: F) -> Result<(), Rejected<F>> {
         match self.shared.place() {
             Some(at) if !self.shared.abandoned.load(Relaxed) => {
-                self.shared.push(at, self.contained(job));
+                self.shared.push(&self.shared.workers[at], self.contained(job));
                 Ok(())
             }
             _ => self.spawn_with(Priority::Normal, job),
@@ -255,7 +255,7 @@ impl Pool {
             {
                 Err(Rejected { job, reason: Reason::Full }) => {
                     self.shared.refused.fetch_sub(1, Relaxed);
-                    self.shared.push(at, self.contained(job));
+                    self.shared.push(&self.shared.workers[at], self.contained(job));
                     Ok(())
                 }
                 done => done,
@@ -320,7 +320,7 @@ impl Pool {
         match self.shared.place() {
             Some(at) if !self.shared.abandoned.load(Relaxed) => {
                 let (task, job) = task(&self.shared, job);
-                self.shared.push(at, job);
+                self.shared.push(&self.shared.workers[at], job);
                 Ok(task)
             }
             _ => self.ask(Priority::Normal, self.overflow, job),
@@ -364,6 +364,7 @@ impl Pool {
     ///
     /// With what `a` or `b` panicked with, when nothing of either runs any more. If `a` panics before anybody has begun `b`, `b`
     /// isn't run.
+    #[inline]
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce() -> RA + Send,

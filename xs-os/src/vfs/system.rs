@@ -47,7 +47,11 @@ impl Vfs for SystemVfs {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) }
+        match fs::remove_file(path) {
+            // What systems say of a directory differs.
+            Err(_) if fs::symlink_metadata(path)?.is_dir() => fs::remove_dir(path),
+            removed => removed,
+        }
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {

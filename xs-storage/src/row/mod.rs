@@ -7,5 +7,5 @@ mod value;
 pub(crate) mod varint;
 
 pub use record::{Columns, columns, compare, decode, encode};
-pub(crate) use value::Number;
 pub use value::{Collation, Encoding, KeyColumn, ValueRef};
+pub(crate) use value::{Number, Packed};

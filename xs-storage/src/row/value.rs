@@ -52,7 +52,7 @@ pub enum ValueRef<'a> {
     Blob(&'a [u8]),
 }
 
-/// A number, or that a value is none: unlike a [`ValueRef`], it has room in two registers.
+/// A number, or that a value is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Number {
     Integer(i64),
@@ -60,6 +60,42 @@ pub(crate) enum Number {
     Real(f64),
     /// Anything else.
     Other,
+}
+
+/// The same as it goes from function to function: in two registers, where a [`ValueRef`] takes memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packed {
+    kind: Kind,
+    bits: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Integer,
+    Real,
+    Other,
+}
+
+impl From<Number> for Packed {
+    #[inline(always)]
+    fn from(number: Number) -> Packed {
+        match number {
+            Number::Integer(integer) => Packed { kind: Kind::Integer, bits: integer as u64 },
+            Number::Real(real) => Packed { kind: Kind::Real, bits: real.to_bits() },
+            Number::Other => Packed { kind: Kind::Other, bits: 0 },
+        }
+    }
+}
+
+impl From<Packed> for Number {
+    #[inline(always)]
+    fn from(packed: Packed) -> Number {
+        match packed.kind {
+            Kind::Integer => Number::Integer(packed.bits as i64),
+            Kind::Real => Number::Real(f64::from_bits(packed.bits)),
+            Kind::Other => Number::Other,
+        }
+    }
 }
 
 impl Number {

@@ -118,6 +118,7 @@ impl Walk<'_> {
 
     /// Takes a page for one use.
     fn claim(&mut self, id: PageId, owner: Owner) -> Result<()> {
+        self.pager.check_interrupt()?;
         self.pager.check_id(id, "something")?;
         if !self.seen.insert(id) {
             return Err(self.pager.corrupt(id, "used twice"));

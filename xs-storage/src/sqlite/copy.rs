@@ -107,6 +107,7 @@ impl Database {
         let copy = self.create_tree(kind)?;
         let mut more = cursor.first(from)?;
         while more {
+            from.pager.check_interrupt()?;
             let key = if is_table { Key::Rowid(cursor.rowid(from).unwrap_or(0)) } else { Key::Last };
             let payload = cursor.payload(from)?.unwrap_or(&[]);
             self.change(|pager| tree::insert(pager, copy, key, payload))?;

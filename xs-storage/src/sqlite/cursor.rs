@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::database::Database;
-use super::node::{Cell, Node, PageId, Shape};
+use super::node::{self, Cell, Node, PageId, Shape};
 use super::pager::{Page, Pager};
 use super::payload;
 use super::seek::{self, Key};
@@ -61,6 +61,8 @@ pub struct Cursor {
     local: Range<usize>,
     is_chained: bool,
     rowid: i64,
+    /// On a table's leaf: where the places of its cells begin, and how many there are.
+    leaf: (usize, usize),
 }
 
 impl Cursor {
@@ -90,6 +92,7 @@ impl Cursor {
             local: 0..0,
             is_chained: false,
             rowid: 0,
+            leaf: (0, 0),
         }
     }
 
@@ -101,6 +104,13 @@ impl Cursor {
     /// Whether it stands on an entry.
     pub fn is_at(&self) -> bool {
         self.state == State::At
+    }
+
+    /// In front of the first entry. A page that no cursor stands on can be changed without being copied.
+    pub fn leave(&mut self) {
+        self.levels.clear();
+        self.state = State::Before;
+        self.has_whole = false;
     }
 
     /// To the first entry; false if there is none.
@@ -115,6 +125,28 @@ impl Cursor {
         self.start(db, Way::Backward)?;
         self.enter(&mut db.pager, self.root)?;
         self.arrive(db)
+    }
+
+    /// To the next row of the same leaf, if there is one that stands there as a whole, and nothing has happened: what a scan does
+    /// but for a few times on each page. False says nothing, and this is where it was.
+    #[inline]
+    pub(crate) fn step(&mut self, db: &Database) -> bool {
+        let (places, count) = self.leaf;
+        let undisturbed = self.changes == db.pager.changes && db.pager.is_locked_to_read();
+        let Some(level) = self.levels.last_mut() else { return false };
+        let at = level.at.wrapping_add(1);
+        if at >= count || self.way != Way::Forward || self.state != State::At || !undisturbed {
+            return false;
+        }
+        match node::row(&level.page.bytes, places + 2 * at, self.shape) {
+            Some((rowid, local)) => {
+                level.at = at;
+                (self.rowid, self.local) = (rowid, local);
+                (self.is_chained, self.has_whole) = (false, false);
+                true
+            }
+            None => false,
+        }
     }
 
     /// To the next entry; false behind the last, where it stays.
@@ -210,6 +242,12 @@ impl Cursor {
         (self.state == State::At && self.order.is_none()).then_some(self.rowid)
     }
 
+    /// The same, where it is known that there is one.
+    #[inline]
+    pub(crate) fn last_rowid(&self) -> i64 {
+        self.rowid
+    }
+
     /// The entry's bytes: a [record](super::decode). None where there is no entry, or where it was deleted meanwhile.
     pub fn payload(&mut self, db: &mut Database) -> Result<Option<&[u8]>> {
         if self.state != State::At {
@@ -257,6 +295,7 @@ impl Cursor {
         self.levels.clear();
         (self.changes, self.shape) = (db.pager.changes, db.pager.shape);
         (self.way, self.entered, self.has_whole) = (way, 0, false);
+        self.leaf = (0, 0);
         // Should an error end the way, this is nowhere.
         self.state = State::Before;
         Ok(())
@@ -306,6 +345,7 @@ impl Cursor {
             let count = Node::new(&level.page.bytes, level.id, db.pager.shape).count();
             if level.at < count {
                 self.state = State::At;
+                self.leaf = Node::new(&level.page.bytes, level.id, db.pager.shape).table_leaf();
                 self.look(db)?;
                 return Ok(true);
             }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use xs_os::Rng;
 use xs_os::vfs::Vfs;
@@ -199,6 +200,12 @@ impl Database {
     /// Sets [`Options::memory`] anew: so many pages, or KiB if the number is negative.
     pub fn set_cache_size(&mut self, size: i32) {
         self.pager.set_cache_size(size);
+    }
+
+    /// What goes through the whole database ([`Database::vacuum`], [`Database::copy_to`], [`Database::check`]) ends with
+    /// [`Error::Interrupted`] once this is true, and leaves everything as it was.
+    pub fn set_interrupt(&mut self, interrupt: Option<Arc<AtomicBool>>) {
+        self.pager.interrupt = interrupt;
     }
 
     /// Bytes of a page, if the database has none yet. Answers whether that is so; if not, [`Database::vacuum`] heeds it.

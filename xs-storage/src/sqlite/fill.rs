@@ -51,7 +51,7 @@ pub(super) fn fill<'a>(pager: &mut Pager, root: PageId, records: &mut dyn Iterat
     let mut edges = vec![Edge::new(Kind::IndexLeaf, pager.shape)];
     let mut cell = Vec::new();
     for record in records {
-        payload::write(pager, Kind::IndexLeaf, 0, record, &mut cell)?;
+        payload::write(pager, Kind::IndexLeaf, 0, record, &mut cell, &mut Pager::allocate)?;
         push(pager, &mut edges, &mut cell)?;
     }
     end(pager, root, edges)

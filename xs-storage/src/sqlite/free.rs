@@ -15,6 +15,7 @@ impl Pager {
             _ => self.take_free()?,
         };
         self.edit(id)?.fill(0);
+        self.set_used(id, true);
         Ok(id)
     }
 
@@ -42,10 +43,19 @@ impl Pager {
         }
     }
 
+    /// Whoever reads a tree knows which pages are in use; that isn't all of them, but all that memory holds.
+    fn check_unused(&self, id: PageId, page: &Page) -> Result<()> {
+        match page.is_in_use() {
+            true => Err(self.corrupt(id, "a page in use that the free list names")),
+            false => Ok(()),
+        }
+    }
+
     /// A trunk page of the free list: the next one, and how many leaf pages it names.
     pub(super) fn trunk(&mut self, id: PageId) -> Result<(Arc<Page>, PageId, usize)> {
         self.check_free(id)?;
         let page = self.get(id)?;
+        self.check_unused(id, &page)?;
         let (next, leaves) = (get_u32(&page.bytes, 0), get_u32(&page.bytes, 4) as usize);
         if leaves > self.shape.leaves_of_trunk() {
             return Err(self.corrupt(id, "a trunk of the free list with more leaves than fit"));
@@ -67,6 +77,9 @@ impl Pager {
         if id == trunk {
             return Err(self.corrupt(trunk, "a free list that names a page in use"));
         }
+        let page = self.get(id)?;
+        self.check_unused(id, &page)?;
+        drop(page);
         put_u32(self.edit(trunk)?, 4, leaves as u32 - 1);
         Ok(id)
     }
@@ -87,6 +100,7 @@ impl Pager {
                 let page = self.edit(trunk)?;
                 put_u32(page, 8 + 4 * leaves, id);
                 put_u32(page, 4, leaves as u32 + 1);
+                self.get(id)?.set_in_use(false);
                 self.header.free_pages += 1;
                 return Ok(());
             }
@@ -95,6 +109,7 @@ impl Pager {
         let page = self.edit(id)?;
         put_u32(page, 0, before);
         put_u32(page, 4, 0);
+        self.set_used(id, false);
         self.header.free_trunk = id;
         self.header.free_pages += 1;
         Ok(())

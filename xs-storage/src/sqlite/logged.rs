@@ -13,6 +13,7 @@ use crate::{Error, Result};
 
 impl Pager {
     /// Whether it sees a state of the database that others can't change.
+    #[inline]
     pub(super) fn is_locked_to_read(&self) -> bool {
         match &self.wal {
             Some(wal) => wal.is_reading(),

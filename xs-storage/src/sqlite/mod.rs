@@ -71,12 +71,12 @@
 //!
 //! - Nothing is written to a place that the database had before the transaction until the journal has that place's old
 //!   bytes, durably. A journal counts records only after they are durable.
-//! - Nothing in a file is believed: a page's header and each of its cells are looked at before they are used, a page as a whole before it is changed, a tree is at most 20
+//! - Nothing in a file is believed: a page's header and each of its cells are looked at before they are used, a page as a whole before cells move, a tree is at most 20
 //!   levels deep, a way through it enters no more pages than there are, a chain has as many pages as its payload needs, and no
 //!   length is allocated that the file could not hold.
 //! - A frame of the log counts if the sums of all frames up to the next commit are right. No frame goes to the database that a reader's
 //!   mark is in front of; the log is durable before the first does, and begins anew only when the database is.
-//! - A page is packed before the first change of a transaction to it, and stays so.
+//! - A page is packed before a cell is taken out of it, and stays so.
 //! - A change that fails leaves a transaction that can only be rolled back, as a whole or to a savepoint.
 //! - The file is written to only under the exclusive lock, and read only under a shared one. Two never wait for each other: who
 //!   reads and can't begin to write is told so at once.

@@ -170,6 +170,18 @@ pub(super) fn cell(bytes: &[u8], at: usize, kind: Kind, shape: Shape) -> Result<
     Ok(Cell { left, rowid, payload, local: rest..rest + here, overflow, range: at..end })
 }
 
+/// A row that stands on a table's leaf as a whole, whose place stands at `at`: its rowid, and where its payload is.
+#[inline]
+pub(super) fn row(page: &[u8], at: usize, shape: Shape) -> Option<(i64, Range<usize>)> {
+    let place = usize::from(u16::from_be_bytes(*page.get(at..)?.first_chunk()?));
+    let rest = page.get(place..shape.usable)?;
+    let (payload, skip) = varint::get(rest)?;
+    let (rowid, len) = varint::get(rest.get(skip..)?)?;
+    let (payload, start) = (usize::try_from(payload).ok()?, skip + len);
+    let is_whole = payload <= shape.usable - 35 && start + payload <= rest.len();
+    is_whole.then_some((rowid as i64, place + start..place + start + payload))
+}
+
 /// A place behind the end of any page.
 const NOWHERE: usize = 1 << 24;
 
@@ -279,6 +291,37 @@ impl<'a> Node<'a> {
         }
         let end = usize::try_from(payload).ok().filter(|payload| *payload <= most)? + start;
         (end <= self.shape.usable).then_some((rowid, start..end))
+    }
+
+    /// The first column of an index's entry, if it is an integer that is easy to find. Whatever says none is to be looked at as a
+    /// whole.
+    #[inline]
+    pub(super) fn first_integer(&self, at: usize) -> Option<i64> {
+        const WIDTHS: [u8; 10] = [0, 1, 2, 3, 4, 6, 8, 0, 0, 0];
+        // So much of a payload stands on its page in any case.
+        const HERE: u8 = 27;
+        let skip = if self.kind.is_leaf() { 0 } else { 4 };
+        let &[payload @ ..0x80, header @ 2..HERE, serial @ 1..10, ..] = self.bytes.get(self.place(at) + skip..)? else {
+            return None;
+        };
+        let width = *WIDTHS.get(usize::from(serial))?;
+        if serial == 7 || payload < header + width {
+            return None;
+        }
+        if width == 0 {
+            return Some(i64::from(serial - 8));
+        }
+        let start = self.place(at) + skip + 1 + usize::from(header);
+        let bytes = self.bytes.get(start..start + 8)?.first_chunk()?;
+        Some(i64::from_be_bytes(*bytes) >> (64 - 8 * u32::from(width)))
+    }
+
+    /// On a table's leaf, where the places of the cells begin, and how many there are; none elsewhere.
+    pub(super) fn table_leaf(&self) -> (usize, usize) {
+        match self.kind {
+            Kind::TableLeaf => (self.start + self.kind.header(), self.count()),
+            _ => (0, 0),
+        }
     }
 
     /// A child of an inner page: those in front of the cells, and the one behind the last.

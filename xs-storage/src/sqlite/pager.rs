@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use xs_os::Rng;
 use xs_os::vfs::{File, Open, Vfs, parent};
@@ -27,7 +27,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) bytes: Box<[u8]>,
-    /// What was found when it was looked at: [`NODE`], [`PACKED`].
+    /// What was found when it was looked at: [`NODE`], [`PACKED`], [`USED`].
     known: AtomicU8,
 }
 
@@ -35,10 +35,25 @@ pub(super) struct Page {
 const NODE: u8 = 1;
 /// Whose cells are sound as well, and lie side by side up to its end.
 const PACKED: u8 = 2;
+/// In use: as a page of a tree, of a chain, or as what it was allocated for.
+const USED: u8 = 4;
 
 impl Page {
     pub(super) fn new(bytes: Box<[u8]>) -> Self {
         Page { bytes, known: AtomicU8::new(0) }
+    }
+
+    /// Whether it is known to be in use: as a page of a tree, of a chain, or as what it was allocated for.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.known.load(Ordering::Relaxed) & USED != 0
+    }
+
+    pub(super) fn set_in_use(&self, in_use: bool) {
+        if in_use {
+            self.known.fetch_or(USED, Ordering::Relaxed);
+        } else {
+            self.known.fetch_and(!USED, Ordering::Relaxed);
+        }
     }
 }
 
@@ -106,6 +121,8 @@ pub(super) struct Pager {
     pub(super) cell: Vec<u8>,
     /// Why nothing can be said any more.
     pub(super) stopped: Option<Error>,
+    /// Set by whoever wants work to end that takes long.
+    pub(super) interrupt: Option<Arc<AtomicBool>>,
 }
 
 impl Pager {
@@ -160,6 +177,7 @@ impl Pager {
             hints: Hints::default(),
             cell: Vec::new(),
             stopped: None,
+            interrupt: None,
         };
         if options.locking == Locking::Exclusive {
             pager.lock_for_good()?;
@@ -212,6 +230,14 @@ impl Pager {
     pub(super) fn corrupt(&self, id: PageId, what: impl std::fmt::Display) -> Error {
         let offset = u64::from(id.saturating_sub(1)) * self.shape.page_size as u64;
         Error::corrupt(&self.names.database, offset, format!("page {id}: {what}"))
+    }
+
+    /// Fails if somebody asked to stop. For whatever goes through all that there is.
+    pub(super) fn check_interrupt(&self) -> Result<()> {
+        match self.interrupt.as_ref().is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
     }
 
     /// Refuses page numbers that no tree, list or chain can refer to.
@@ -268,7 +294,7 @@ impl Pager {
         let page = self.get(id)?;
         if page.known.load(Ordering::Relaxed) & NODE == 0 {
             Node::check(&page.bytes, id, self.shape).map_err(|what| self.corrupt(id, what))?;
-            page.known.store(NODE, Ordering::Relaxed);
+            page.known.store(NODE | USED, Ordering::Relaxed);
         }
         Ok(page)
     }
@@ -284,7 +310,7 @@ impl Pager {
             if !node.is_packed().map_err(|what| self.corrupt(id, what))? {
                 return Ok(false);
             }
-            page.known.store(NODE | PACKED, Ordering::Relaxed);
+            page.known.store(NODE | PACKED | USED, Ordering::Relaxed);
         }
         Ok(true)
     }
@@ -293,9 +319,16 @@ impl Pager {
         Page::new(vec![0; self.shape.page_size].into())
     }
 
+    /// What a changed page is for from now on.
+    pub(super) fn set_used(&self, id: PageId, in_use: bool) {
+        if let Some(page) = self.dirty.get(id) {
+            page.set_in_use(in_use);
+        }
+    }
+
     /// A page to be changed in any way. The journal has what it was before.
     pub(super) fn edit(&mut self, id: PageId) -> Result<&mut [u8]> {
-        self.change(id, |_| 0)
+        self.change(id, |known| known & USED)
     }
 
     /// A page of a tree that is packed and stays so.
@@ -305,7 +338,7 @@ impl Pager {
 
     /// A page that becomes a packed one of a tree, whatever it was.
     pub(super) fn write_node(&mut self, id: PageId) -> Result<&mut [u8]> {
-        self.change(id, |_| NODE | PACKED)
+        self.change(id, |_| NODE | PACKED | USED)
     }
 
     fn change(&mut self, id: PageId, known: impl FnOnce(u8) -> u8) -> Result<&mut [u8]> {

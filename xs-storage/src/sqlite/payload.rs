@@ -23,9 +23,20 @@ pub(super) fn chain(
     see: &mut dyn FnMut(&mut Pager, PageId, &Page) -> Result<()>,
 ) -> Result<()> {
     let mut next = cell.overflow;
+    // A log may say that there are more pages than there are, and then a chain has to end that leads back to itself: a page is
+    // kept in mind for twice as many steps as the one before.
+    let (mut met, mut steps, mut most) = (0, 0, 1_u32);
     for left in (0..chain_len(pager, holder, cell)?).rev() {
         pager.check_id(next, "a chain of overflow pages")?;
+        if next == met {
+            return Err(pager.corrupt(next, "a chain of overflow pages that leads back to itself"));
+        }
+        steps += 1;
+        if steps == most {
+            (met, steps, most) = (next, 0, most.saturating_mul(2));
+        }
         let page = pager.get(next)?;
+        page.set_in_use(true);
         let id = std::mem::replace(&mut next, get_u32(&page.bytes, 0));
         see(pager, id, &page)?;
         if left == 0 && next != 0 {
@@ -63,8 +74,15 @@ pub(super) fn free(pager: &mut Pager, holder: PageId, cell: &Cell) -> Result<()>
     ids.into_iter().try_for_each(|id| pager.free(id))
 }
 
-/// Makes a leaf's cell of a payload; what does not fit goes to pages that are allocated for it.
-pub(super) fn write(pager: &mut Pager, kind: Kind, rowid: i64, payload: &[u8], cell: &mut Vec<u8>) -> Result<()> {
+/// Makes a leaf's cell of a payload; what does not fit goes to pages that `allocate` gives.
+pub(super) fn write(
+    pager: &mut Pager,
+    kind: Kind,
+    rowid: i64,
+    payload: &[u8],
+    cell: &mut Vec<u8>,
+    allocate: &mut dyn FnMut(&mut Pager) -> Result<PageId>,
+) -> Result<()> {
     cell.clear();
     varint::put(cell, payload.len() as u64);
     if kind == Kind::TableLeaf {
@@ -75,11 +93,11 @@ pub(super) fn write(pager: &mut Pager, kind: Kind, rowid: i64, payload: &[u8], c
     if rest.is_empty() {
         return Ok(());
     }
-    let mut id = pager.allocate()?;
+    let mut id = allocate(pager)?;
     cell.extend_from_slice(&id.to_be_bytes());
     while !rest.is_empty() {
         let (part, after) = rest.split_at(rest.len().min(pager.shape.usable - 4));
-        let next = if after.is_empty() { 0 } else { pager.allocate()? };
+        let next = if after.is_empty() { 0 } else { allocate(pager)? };
         let page = pager.edit(id)?;
         put_u32(page, 0, next);
         page[4..4 + part.len()].copy_from_slice(part);

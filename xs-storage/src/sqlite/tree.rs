@@ -69,6 +69,15 @@ fn find(pager: &mut Pager, root: PageId, key: Key<'_>) -> Result<(Path, bool)> {
     }
 }
 
+/// A new page. On the way to where something changes, a page is in use even where memory has forgotten it.
+fn allocate(pager: &mut Pager, path: &[(PageId, usize)]) -> Result<PageId> {
+    let id = pager.allocate()?;
+    match path.iter().any(|(used, _)| *used == id) {
+        true => Err(pager.corrupt(id, "a page in use that the free list names")),
+        false => Ok(id),
+    }
+}
+
 fn content(pager: &mut Pager, id: PageId) -> Result<Content> {
     let page = pager.node(id)?;
     Content::of(&Node::new(&page.bytes, id, pager.shape)).map_err(|what| pager.corrupt(id, what))
@@ -80,7 +89,7 @@ fn store(pager: &mut Pager, id: PageId, content: &Content) -> Result<()> {
     Ok(())
 }
 
-/// Packs a page's cells before the first change to it: who wrote it may have left free blocks between them, and lies.
+/// Packs a page's cells before one is taken out: who wrote it may have left free blocks between them, and lies.
 fn pack(pager: &mut Pager, id: PageId) -> Result<()> {
     if pager.is_packed(id)? {
         return Ok(());
@@ -98,9 +107,13 @@ pub(super) fn insert(pager: &mut Pager, root: PageId, key: Key<'_>, payload: &[u
         Key::Rowid(rowid) => find_row(pager, root, rowid)?,
         key => find(pager, root, key)?,
     };
+    let (place, before) = (way.0.last().copied(), pager.changes);
     let mut cell = std::mem::take(&mut pager.cell);
     let found = put(pager, way, key, payload, &mut cell)?;
     pager.cell = cell;
+    if let (Key::Rowid(rowid), Some(place), false) = (key, place, found) {
+        pager.note_put(root, rowid, place, before);
+    }
     Ok(found)
 }
 
@@ -121,8 +134,7 @@ fn put(
     if found {
         free_payload(pager, id, at)?;
     }
-    payload::write(pager, kind, rowid, payload, cell)?;
-    pack(pager, id)?;
+    payload::write(pager, kind, rowid, payload, cell, &mut |pager| allocate(pager, &path))?;
     let shape = pager.shape;
     if found {
         let page = pager.edit_node(id)?;
@@ -131,13 +143,11 @@ fn put(
             cell.splice(..0, node.child(at).to_be_bytes());
         }
         // One that is as long as the other stands where that stood.
-        let replaced = match node::replace(page, id, shape, at, cell) {
-            Ok(false) => node::remove(page, id, shape, at).map(|()| false),
-            replaced => replaced,
-        };
-        if replaced.map_err(|what| pager.corrupt(id, what))? {
+        if node::replace(page, id, shape, at, cell).map_err(|what| pager.corrupt(id, what))? {
             return Ok(true);
         }
+        pack(pager, id)?;
+        node::remove(pager.edit_node(id)?, id, shape, at).map_err(|what| pager.corrupt(id, what))?;
     }
     if node::insert(pager.edit_node(id)?, id, shape, at, cell) {
         return Ok(found);
@@ -172,12 +182,12 @@ fn append(pager: &mut Pager, path: &mut Path, cell: &[u8]) -> Result<bool> {
     // A page that somebody looks at is copied when it changes.
     drop((page, above));
     pager.hints.forget();
-    let fresh = pager.allocate()?;
+    let fresh = allocate(pager, path)?;
     node::write(pager.write_node(fresh)?, fresh, kind, shape, &[cell], 0);
     if kind == Kind::IndexLeaf {
+        pack(pager, leaf)?;
         node::remove(pager.edit_node(leaf)?, leaf, shape, last).map_err(|what| pager.corrupt(leaf, what))?;
     }
-    pack(pager, parent)?;
     let page = pager.edit_node(parent)?;
     if node::insert(page, parent, shape, child, &between) {
         node::set_last_child(page, parent, fresh);
@@ -302,7 +312,7 @@ fn settle(pager: &mut Pager, path: &mut Path, mut level: usize, mut wanted: Cont
         }
         if level == 0 {
             // The root keeps its number: what it holds moves down.
-            let child = pager.allocate()?;
+            let child = allocate(pager, path)?;
             store(pager, id, &Content::new(wanted.kind.inner(), child))?;
             path.insert(0, (id, 0));
             path[1].0 = child;
@@ -310,7 +320,7 @@ fn settle(pager: &mut Pager, path: &mut Path, mut level: usize, mut wanted: Cont
         } else if fits && !wanted.is_thin(shape) {
             return store(pager, id, &wanted);
         }
-        wanted = share(pager, path[level - 1], wanted)?;
+        wanted = share(pager, &path[..level], wanted)?;
         level -= 1;
     }
 }
@@ -326,9 +336,10 @@ fn lower(pager: &mut Pager, root: PageId, child: PageId) -> Result<()> {
     Ok(())
 }
 
-/// Deals a child's cells and those of its neighbours to pages anew. Answers what their parent should hold then.
-fn share(pager: &mut Pager, parent: (PageId, usize), child: Content) -> Result<Content> {
-    let (id, at) = parent;
+/// Deals a child's cells and those of its neighbours to pages anew. Answers what their parent should hold then, to which the
+/// path leads.
+fn share(pager: &mut Pager, path: &[(PageId, usize)], child: Content) -> Result<Content> {
+    let (id, at) = path[path.len() - 1];
     let shape = pager.shape;
     let above = content(pager, id)?;
     let first = at.saturating_sub(if at == above.len() { 2 } else { 1 });
@@ -369,7 +380,11 @@ fn share(pager: &mut Pager, parent: (PageId, usize), child: Content) -> Result<C
         }
     }
     while ids.len() < pages.len() {
-        ids.push(pager.allocate()?);
+        let fresh = allocate(pager, path)?;
+        if ids.contains(&fresh) {
+            return Err(pager.corrupt(fresh, "a page in use that the free list names"));
+        }
+        ids.push(fresh);
     }
     let mut now = Content::new(above.kind, above.last);
     now.reserve(above.len() + 2, shape.usable * 2);

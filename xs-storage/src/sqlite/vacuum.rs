@@ -99,6 +99,7 @@ impl Pager {
         let hole = lock_page(header.page_size);
         if self.wal.is_some() {
             for id in (1..=copy.pages).filter(|id| *id != hole) {
+                self.check_interrupt()?;
                 if self.dirty.len() >= self.most_dirty {
                     self.spill()?;
                 }
@@ -113,6 +114,7 @@ impl Pager {
         // The size of pages may be another: old ones go to the journal, all of them, and new ones to the file itself.
         let old_lock_page = lock_page(self.header.page_size);
         for id in (1..=self.pages).filter(|id| *id != old_lock_page) {
+            self.check_interrupt()?;
             let page = self.get(id)?;
             self.keep(id, &page)?;
         }

@@ -62,3 +62,17 @@ fn long_texts_of_functions_cost_what_they_are() {
     gives(&db, "SELECT substr(hex(zeroblob(3000000)), -1)", &["0"]);
     gives(&db, "SELECT printf('%,d', 1234567), printf('%,d', -12), printf('%,d', 123)", &["1,234,567|-12|123"]);
 }
+
+#[test]
+fn answers_of_windows_that_grow_are_not_kept() {
+    // All of them together would be tens of gigabytes.
+    let sql = "WITH RECURSIVE r (a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM r LIMIT 30000)
+        SELECT length(group_concat(printf('%099d', a)) OVER (ORDER BY a)) FROM r LIMIT 3 OFFSET 200";
+    gives(&open(), sql, &["20099", "20199", "20299"]);
+    // What was given is still asked for by those behind it.
+    let sql = "WITH RECURSIVE r (a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM r LIMIT 200)
+        SELECT sum(n), sum(o), sum(l), max(b) FROM (SELECT length(group_concat(b, '') OVER w) AS n,
+            lag(a) OVER w AS o, length(lead(b, 1, 'x') OVER w) AS l, a || substr(b, 1, 1) AS b
+            FROM (SELECT a, printf('%020000d', a) AS b FROM r) WINDOW w AS (ORDER BY a ROWS 2 PRECEDING))";
+    gives(&open(), sql, &["11940000|19900|3980001|990"]);
+}

@@ -6,32 +6,32 @@ use crate::sql::value::Value;
 
 /// What a statement's parameters are set to.
 pub trait Params {
-    /// The values, by number or by name.
-    fn into_params(self) -> Vec<(Option<String>, Value)>;
+    /// Gives the values one after the other, each with its name if it is set by name.
+    fn give(self, set: &mut dyn FnMut(Option<&str>, Value) -> Result<()>) -> Result<()>;
 }
 
 impl Params for () {
-    fn into_params(self) -> Vec<(Option<String>, Value)> {
-        Vec::new()
+    fn give(self, _: &mut dyn FnMut(Option<&str>, Value) -> Result<()>) -> Result<()> {
+        Ok(())
     }
 }
 
 impl<T: Into<Value>, const N: usize> Params for [T; N] {
-    fn into_params(self) -> Vec<(Option<String>, Value)> {
-        self.into_iter().map(|value| (None, value.into())).collect()
+    fn give(self, set: &mut dyn FnMut(Option<&str>, Value) -> Result<()>) -> Result<()> {
+        self.into_iter().try_for_each(|value| set(None, value.into()))
     }
 }
 
 impl<T: Into<Value>> Params for Vec<T> {
-    fn into_params(self) -> Vec<(Option<String>, Value)> {
-        self.into_iter().map(|value| (None, value.into())).collect()
+    fn give(self, set: &mut dyn FnMut(Option<&str>, Value) -> Result<()>) -> Result<()> {
+        self.into_iter().try_for_each(|value| set(None, value.into()))
     }
 }
 
 /// By name, with the character that it begins with.
 impl Params for &[(&str, Value)] {
-    fn into_params(self) -> Vec<(Option<String>, Value)> {
-        self.iter().map(|(name, value)| (Some((*name).to_owned()), value.clone())).collect()
+    fn give(self, set: &mut dyn FnMut(Option<&str>, Value) -> Result<()>) -> Result<()> {
+        self.iter().try_for_each(|(name, value)| set(Some(name), value.clone()))
     }
 }
 
@@ -39,9 +39,10 @@ macro_rules! tuples {
     ($($name:ident)+) => {
         impl<$($name: Into<Value>),+> Params for ($($name,)+) {
             #[expect(non_snake_case, reason = "the macro names the values as their types")]
-            fn into_params(self) -> Vec<(Option<String>, Value)> {
+            fn give(self, set: &mut dyn FnMut(Option<&str>, Value) -> Result<()>) -> Result<()> {
                 let ($($name,)+) = self;
-                vec![$((None, $name.into())),+]
+                $(set(None, $name.into())?;)+
+                Ok(())
             }
         }
     };

@@ -80,18 +80,20 @@ impl<'c, S: Store> Statement<'c, S> {
     }
 
     fn set(&mut self, params: impl Params) -> Result<()> {
-        let params = params.into_params();
         let names = self.bound.as_ref().map_or(&[][..], |bound| &bound.parameters.names);
-        self.values.fill(Value::Null);
-        for (at, (name, value)) in params.into_iter().enumerate() {
-            let place = match &name {
-                None => Some(at).filter(|at| *at < self.values.len()),
+        let values = &mut self.values;
+        values.fill(Value::Null);
+        let mut at = 0;
+        params.give(&mut |name, value| {
+            let place = match name {
+                None => Some(at),
                 Some(name) => names.iter().position(|known| known.as_deref() == Some(name)),
             };
+            at += 1;
             let out_of_range = || Failure::new(ResultCode::RANGE, "column index out of range");
-            self.values[place.ok_or_else(out_of_range)?] = value;
-        }
-        Ok(())
+            *place.and_then(|place| values.get_mut(place)).ok_or_else(out_of_range)? = value;
+            Ok(())
+        })
     }
 
     /// Begins what it reads and writes, and binds it again if the schema is another than it was.

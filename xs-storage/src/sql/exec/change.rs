@@ -12,7 +12,7 @@ use super::task::{Resume, Step, Task};
 use super::write::{Old, Outcome, Writer};
 use crate::row::ValueRef;
 use crate::sql::failure::{Failure, Result, ResultCode};
-use crate::sql::store::Store;
+use crate::sql::store::{Cursor, Store};
 use crate::sql::value::{Affinity, Value};
 
 /// Where a value goes.
@@ -48,6 +48,8 @@ pub(in crate::sql) struct Changing<S: Store> {
     rows: std::vec::IntoIter<Vec<Value>>,
     /// The rows, where they are known by their rowids alone.
     rowids: Vec<i64>,
+    /// That there is one row, and it was read when it was found.
+    is_read: bool,
     /// The row that is updated, as it was.
     frame: Frame<S>,
     now: Option<RowChange>,
@@ -57,7 +59,7 @@ pub(in crate::sql) struct Changing<S: Store> {
 impl<S: Store> Default for Changing<S> {
     fn default() -> Self {
         let frame = Frame { slots: Vec::new(), registers: Vec::new() };
-        Changing { rows: Vec::new().into_iter(), rowids: Vec::new(), frame, now: None, changed: 0 }
+        Changing { rows: Vec::new().into_iter(), rowids: Vec::new(), is_read: false, frame, now: None, changed: 0 }
     }
 }
 
@@ -149,10 +151,16 @@ impl<S: Store> Change<S> {
 
     fn find_rowids(&mut self, outer: Outer<'_, S>) -> Result<()> {
         self.state.rowids.clear();
+        self.state.is_read = false;
         while self.rows.next(outer)? {
-            if let ValueRef::Integer(rowid) = self.rows.output(0, outer)?.as_ref() {
-                self.state.rowids.push(rowid);
-            }
+            let ValueRef::Integer(rowid) = self.rows.output(0, outer)?.as_ref() else { continue };
+            // Of one row alone, what it was is taken while the query stands on it.
+            self.state.is_read =
+                self.state.rowids.is_empty() && self.sets.is_some() && self.read_found(rowid, outer)?;
+            self.state.rowids.push(rowid);
+        }
+        if let Some(row) = self.rows.own_row() {
+            outer.run.session.store.borrow_mut().leave(&mut row.cursor);
         }
         if self.keeps_order() {
             self.state.rowids.sort_unstable();
@@ -161,6 +169,17 @@ impl<S: Store> Change<S> {
             outer.run.session.guard()?;
         }
         Ok(())
+    }
+
+    /// Reads the row that the query stands on; false if it isn't on the row itself.
+    fn read_found(&mut self, rowid: i64, outer: Outer<'_, S>) -> Result<bool> {
+        let session = outer.run.session;
+        let Some(row) = self.rows.own_row().filter(|row| row.cursor.rowid() == rowid) else { return Ok(false) };
+        session.store.borrow_mut().load(&mut row.cursor)?;
+        let registers = &mut self.state.frame.registers;
+        registers.resize(Side::Old.first(self.writer.table.columns.len()), Value::Null);
+        self.writer.reader.read(&row.cursor, registers, session)?;
+        Ok(true)
     }
 
     /// Changes the rows that were found.
@@ -193,9 +212,11 @@ impl<S: Store> Change<S> {
         let columns = writer.table.columns.len();
         let first = Side::Old.first(columns);
         let registers = &mut state.frame.registers;
-        registers.resize(first, Value::Null);
-        if !writer.read(rowid, registers, session)? {
-            return Ok(false);
+        if !state.is_read {
+            registers.resize(first, Value::Null);
+            if !writer.read(rowid, registers, session)? {
+                return Ok(false);
+            }
         }
         registers.truncate(first + columns);
         registers.push(Value::Integer(rowid));

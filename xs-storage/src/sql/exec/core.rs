@@ -108,7 +108,7 @@ impl<S: Store> Core<S> {
             }
             windows.compute(&self.frame, outer)?;
         }
-        Ok(windows.next(&mut self.frame))
+        windows.next(&mut self.frame, outer)
     }
 
     /// One group after the other, of rows that come in their order.

@@ -9,7 +9,7 @@ use super::expr::Datum;
 use super::number::number_of;
 use super::rows::Rows;
 use super::session::Run;
-use crate::row::{Number, ValueRef, record, varint};
+use crate::row::{Number, Packed, ValueRef, record, varint};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store};
 use crate::sql::value::Value;
@@ -331,8 +331,8 @@ impl<S: Store> Frame<S> {
 
     /// A number that costs no more than a look: of a column that is not known yet, nothing is said here.
     #[inline(never)]
-    pub(super) fn number(&self, place: Place) -> Number {
-        match place {
+    pub(super) fn number(&self, place: Place) -> Packed {
+        let number = match place {
             Place::Column { slot, column } | Place::Real { slot, column } => match self.slots.get(usize::from(slot)) {
                 Some(Slot::Table(row)) => match row.number(column) {
                     Some(Number::Integer(n)) if matches!(place, Place::Real { .. }) => Number::Real(n as f64),
@@ -346,7 +346,8 @@ impl<S: Store> Frame<S> {
                 _ => Number::Other,
             },
             Place::Register(at) => self.registers.get(usize::from(at)).map_or(Number::Other, number_of),
-        }
+        };
+        number.into()
     }
 
     #[inline(never)]

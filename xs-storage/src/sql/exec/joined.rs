@@ -140,6 +140,17 @@ impl<S: Store> Joined<S> {
     }
 
     pub(in crate::sql) fn next(&mut self, frame: &mut Frame<S>, outer: Outer<'_, S>) -> Result<bool> {
+        // Mostly it is the innermost loop that has another row.
+        if let (State::Given, None, Some(last)) = (self.state, self.pass, self.loops.last_mut())
+            && last.next(frame, outer)?
+        {
+            return Ok(true);
+        }
+        self.next_outside(frame, outer)
+    }
+
+    /// The innermost loop has ended, or none has begun.
+    fn next_outside(&mut self, frame: &mut Frame<S>, outer: Outer<'_, S>) -> Result<bool> {
         let last = self.loops.len().wrapping_sub(1);
         let (mut depth, mut fresh) = match self.state {
             State::Done => return Ok(false),

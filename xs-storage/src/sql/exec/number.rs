@@ -7,7 +7,7 @@
 
 use super::expr::{Comparison, Expr};
 use super::frame::Env;
-use crate::row::{Number, ValueRef};
+use crate::row::{Number, Packed, ValueRef};
 use crate::sql::store::Store;
 use crate::sql::value::{self, Affinity, Value};
 
@@ -87,22 +87,23 @@ impl<S: Store> Expr<S> {
     #[inline(always)]
     pub(super) fn number(&self, env: &Env<'_, S>) -> Number {
         match self {
-            Expr::Local(place) => env.frame.number(*place),
+            Expr::Local(place) => env.frame.number(*place).into(),
             Expr::Constant(value) => number_of(value),
-            _ => self.number_made(env),
+            _ => self.number_made(env).into(),
         }
     }
 
     #[inline(never)]
-    fn number_made(&self, env: &Env<'_, S>) -> Number {
-        match self {
+    fn number_made(&self, env: &Env<'_, S>) -> Packed {
+        let number = match self {
             Expr::Operate(operation, operands) => {
                 let a = operands.0.number(env);
                 operation.of_numbers(a, operands.1.number(env))
             }
             Expr::Parameter(at) => env.outer.run.params.get(*at).map_or(Number::Other, number_of),
             _ => Number::Other,
-        }
+        };
+        number.into()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::compound::Compound;
 use super::core::Core;
 use super::expr::{Datum, Expr};
-use super::frame::{Frame, Outer};
+use super::frame::{Frame, Outer, Slot, TableRow};
 use super::recursive::{Current, Recursive};
 use super::shared::Reader;
 use super::sort::Sort;
@@ -221,6 +221,15 @@ impl<S: Store> Query<S> {
             left.take = left.take.map(|take| take - 1);
             self.left = Some(left);
             return Ok(true);
+        }
+    }
+
+    /// The row of the one table that this is about, if it was found in the table itself.
+    pub(in crate::sql) fn own_row(&mut self) -> Option<&mut TableRow<S::Cursor>> {
+        let (None, Body::Core(core)) = (&self.sort, &mut self.body) else { return None };
+        match &mut core.frame.slots[..] {
+            [Slot::Table(row)] if row.index.is_none() && !row.covered => Some(row),
+            _ => None,
         }
     }
 

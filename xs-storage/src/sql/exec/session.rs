@@ -93,7 +93,9 @@ pub(in crate::sql) struct Session<S: Store> {
 }
 
 impl<S: Store> Session<S> {
-    pub(in crate::sql) fn new(store: S, catalog: Catalog, pragma: AskPragma<S>) -> Self {
+    pub(in crate::sql) fn new(mut store: S, catalog: Catalog, pragma: AskPragma<S>) -> Self {
+        let interrupted = Arc::<AtomicBool>::default();
+        store.set_interrupt(interrupted.clone());
         Session {
             store: RefCell::new(store),
             catalog: RefCell::new(Arc::new(catalog)),
@@ -101,7 +103,7 @@ impl<S: Store> Session<S> {
             changes: Cell::new(0),
             total_changes: Cell::new(0),
             last_rowid: Cell::new(0),
-            interrupted: Arc::default(),
+            interrupted,
             functions: RefCell::new(Registry::builtin()),
             chance: RefCell::new(None),
             clock: RefCell::new(None),

@@ -84,16 +84,25 @@ impl Sort {
     }
 
     fn take<S: Store>(&mut self, body: &Body<S>, outer: Outer<'_, S>) -> Result<()> {
-        let start = self.bytes.len();
+        let (start, shown) = (self.bytes.len(), self.values.len());
+        for at in 0..self.width {
+            self.values.push(body.output(at, outer)?.into_value());
+        }
+        let shown = &self.values[shown..];
         for key in &self.keys {
-            match body.output(key.output, outer)?.as_ref() {
+            let value;
+            let value = match shown.get(key.output) {
+                Some(value) => value.as_ref(),
+                None => {
+                    value = body.output(key.output, outer)?;
+                    value.as_ref()
+                }
+            };
+            match value {
                 // In front of all that a value can begin with, or behind it.
                 ValueRef::Null => self.bytes.push(if key.nulls_first { 0 } else { 0xFF }),
                 value => key::push(&mut self.bytes, value, key.key),
             }
-        }
-        for at in 0..self.width {
-            self.values.push(body.output(at, outer)?.into_value());
         }
         let key = &self.bytes[start..];
         let eight = |from: usize| {
@@ -110,8 +119,10 @@ impl Sort {
 
     fn sort(&mut self) {
         let (bytes, ends) = (&self.bytes, &self.ends);
-        self.rows
-            .sort_by(|a, b| a.first.cmp(&b.first).then_with(|| key(bytes, ends, a.at).cmp(key(bytes, ends, b.at))));
+        self.rows.sort_by(|a, b| match a.first.0 == b.first.0 {
+            false => a.first.0.cmp(&b.first.0),
+            true => by_all(a, b, bytes, ends),
+        });
     }
 
     /// Keeps the first rows only.
@@ -150,6 +161,12 @@ impl Sort {
         let row = self.next.checked_sub(1).and_then(|at| self.rows.get(at));
         row.and_then(|row| self.values.get(row.at * self.width + at)).map_or(ValueRef::Null, Value::as_ref)
     }
+}
+
+/// Where the first eight bytes say nothing.
+#[inline(never)]
+fn by_all(a: &Row, b: &Row, bytes: &[u8], ends: &[usize]) -> Ordering {
+    a.first.1.cmp(&b.first.1).then_with(|| key(bytes, ends, a.at).cmp(key(bytes, ends, b.at)))
 }
 
 /// A row's keys.

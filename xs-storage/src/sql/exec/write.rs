@@ -347,12 +347,14 @@ impl<S: Store> Writer<S> {
         }
         let cursor = &mut self.indexes[at];
         let mut store = session.store.borrow_mut();
-        if store.seek_columns(cursor, &key)? != Some(Ordering::Equal) {
-            return Ok(None);
+        let found = store.seek_columns(cursor, &key)? == Some(Ordering::Equal);
+        if found {
+            store.load(cursor)?;
         }
-        store.load(cursor)?;
         drop((key, store));
-        self.identity_at(at).map(Some)
+        let other = if found { Some(self.identity_at(at)?) } else { None };
+        session.store.borrow_mut().leave(&mut self.indexes[at]);
+        Ok(other)
     }
 
     /// One more than the largest, or the least that is free when there is none.
@@ -460,6 +462,7 @@ impl<S: Store> Writer<S> {
         }
         session.store.borrow_mut().load(&mut self.cursor)?;
         self.reader.read(&self.cursor, row, session)?;
+        session.store.borrow_mut().leave(&mut self.cursor);
         Ok(true)
     }
 

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::{About, Checkpoint, Checkpointed, Cursor, Journal, Pages, Setting, Store, TreeId, TreeKind};
@@ -15,13 +16,12 @@ use crate::{Error, sqlite};
 #[derive(Debug)]
 pub struct FileCursor {
     place: sqlite::Cursor,
-    rowid: i64,
 }
 
 impl Cursor for FileCursor {
     #[inline]
     fn rowid(&self) -> i64 {
-        self.rowid
+        self.place.last_rowid()
     }
 
     #[inline(always)]
@@ -43,19 +43,13 @@ impl From<Error> for Failure {
             Error::Corrupt { .. } => (ResultCode::CORRUPT, "database disk image is malformed"),
             Error::NotOurs { .. } => (ResultCode::NOT_A_DATABASE, "file is not a database"),
             Error::ReadOnly { .. } => (ResultCode::READ_ONLY, "attempt to write a readonly database"),
+            Error::Interrupted => (ResultCode::INTERRUPT, "interrupted"),
             error if error.is_full() => (ResultCode::FULL, "database or disk is full"),
             Error::Io { action: "open" | "create", .. } => (ResultCode::CANT_OPEN, "unable to open database file"),
             Error::Io { .. } | Error::Stopped { .. } => (ResultCode::IO, "disk I/O error"),
             _ => return Failure::error(error.to_string()),
         };
         Failure::new(code, what)
-    }
-}
-
-impl FileCursor {
-    fn moved(&mut self, db: &sqlite::Database, found: bool) -> bool {
-        self.rowid = self.place.rowid(db).unwrap_or(0);
-        found
     }
 }
 
@@ -173,40 +167,35 @@ impl Store for sqlite::Database {
     }
 
     fn table_cursor(&self, tree: TreeId) -> FileCursor {
-        FileCursor { place: sqlite::Cursor::table(page(tree)), rowid: 0 }
+        FileCursor { place: sqlite::Cursor::table(page(tree)) }
     }
 
     fn index_cursor(&self, tree: TreeId, order: Arc<[KeyColumn]>) -> FileCursor {
-        FileCursor { place: sqlite::Cursor::index(page(tree), order), rowid: 0 }
+        FileCursor { place: sqlite::Cursor::index(page(tree), order) }
     }
 
     fn first(&mut self, cursor: &mut FileCursor) -> Result<bool> {
-        let found = !is_void(self) && cursor.place.first(self)?;
-        Ok(cursor.moved(self, found))
+        Ok(!is_void(self) && cursor.place.first(self)?)
     }
 
     fn last(&mut self, cursor: &mut FileCursor) -> Result<bool> {
-        let found = !is_void(self) && cursor.place.last(self)?;
-        Ok(cursor.moved(self, found))
+        Ok(!is_void(self) && cursor.place.last(self)?)
     }
 
+    #[inline]
     fn next(&mut self, cursor: &mut FileCursor) -> Result<bool> {
-        let found = cursor.place.next(self)?;
-        Ok(cursor.moved(self, found))
+        Ok(cursor.place.step(self) || cursor.place.next(self)?)
     }
 
     fn previous(&mut self, cursor: &mut FileCursor) -> Result<bool> {
-        let found = cursor.place.previous(self)?;
-        Ok(cursor.moved(self, found))
+        Ok(cursor.place.previous(self)?)
     }
 
     fn seek(&mut self, cursor: &mut FileCursor, rowid: i64) -> Result<Option<Ordering>> {
         if is_void(self) {
             return Ok(None);
         }
-        let found = cursor.place.seek(self, rowid)?;
-        cursor.moved(self, true);
-        Ok(found)
+        Ok(cursor.place.seek(self, rowid)?)
     }
 
     fn seek_columns(&mut self, cursor: &mut FileCursor, columns: &[ValueRef<'_>]) -> Result<Option<Ordering>> {
@@ -226,6 +215,10 @@ impl Store for sqlite::Database {
             true => Ok(None),
             false => Ok(self.last_rowid(page(tree))?),
         }
+    }
+
+    fn leave(&mut self, cursor: &mut FileCursor) {
+        cursor.place.leave();
     }
 
     fn load(&mut self, cursor: &mut FileCursor) -> Result<()> {
@@ -353,6 +346,10 @@ impl Store for sqlite::Database {
             Setting::BusyTimeout(limit) => set_busy_timeout(self, limit)?,
         }
         Ok(())
+    }
+
+    fn set_interrupt(&mut self, interrupt: Arc<AtomicBool>) {
+        self.set_interrupt(Some(interrupt));
     }
 
     fn check(&mut self, orders: &BTreeMap<TreeId, Arc<[KeyColumn]>>) -> Result<Option<String>> {

@@ -24,7 +24,9 @@ pub(in crate::sql) fn push(out: &mut Vec<u8>, value: ValueRef<'_>, column: KeyCo
         ValueRef::Null => out.push(NULL),
         ValueRef::Integer(n) => {
             let near = n as f64;
-            number(out, near, (i128::from(n) - near as i128) as i16);
+            // Up to 53 bits, nothing is lost.
+            let rest = if n.unsigned_abs() <= 1 << 53 { 0 } else { (i128::from(n) - near as i128) as i16 };
+            number(out, near, rest);
         }
         ValueRef::Real(real) => number(out, real, 0),
         ValueRef::Text(text) => {
@@ -52,9 +54,10 @@ fn number(out: &mut Vec<u8>, near: f64, rest: i16) {
     // Both zeros are one number.
     let bits = (near + 0.0).to_bits();
     let sorted = if bits >> 63 == 0 { bits | 1 << 63 } else { !bits };
-    out.push(NUMBER);
-    out.extend_from_slice(&sorted.to_be_bytes());
-    out.extend_from_slice(&((rest as u16) ^ 0x8000).to_be_bytes());
+    let mut bytes = [NUMBER; 11];
+    bytes[1..9].copy_from_slice(&sorted.to_be_bytes());
+    bytes[9..].copy_from_slice(&((rest as u16) ^ 0x8000).to_be_bytes());
+    out.extend_from_slice(&bytes);
 }
 
 /// Most have no zero inside.

@@ -83,6 +83,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::failure::{Failure, Result};
 use crate::row::{KeyColumn, ValueRef};
@@ -183,6 +184,10 @@ pub trait Store {
         let mut cursor = self.table_cursor(tree);
         Ok(self.last(&mut cursor)?.then(|| cursor.rowid()))
     }
+    /// Lets go of what the cursor stands on: what is written there next may cost less then. It is nowhere until it is moved.
+    fn leave(&mut self, cursor: &mut Self::Cursor) {
+        let _ = cursor;
+    }
     /// Makes the entry's record ready to be borrowed.
     fn load(&mut self, cursor: &mut Self::Cursor) -> Result<()>;
 
@@ -241,6 +246,10 @@ pub trait Store {
     /// What it says of itself, while it is read or written.
     fn about(&mut self) -> Result<About> {
         Ok(About::default())
+    }
+    /// What goes through everything at once (`check`, `vacuum`, `copy_to`) fails once this is true.
+    fn set_interrupt(&mut self, interrupt: Arc<AtomicBool>) {
+        let _ = interrupt;
     }
     /// Sets something. What it does not know is refused.
     fn set(&mut self, setting: Setting) -> Result<()> {

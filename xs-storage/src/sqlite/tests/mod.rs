@@ -1,6 +1,7 @@
 //! The format against models, SQLite, crashes and noise.
 
 mod crashes;
+mod damaged;
 mod logged;
 mod noise;
 mod plain;

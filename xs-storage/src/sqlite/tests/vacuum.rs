@@ -1,6 +1,7 @@
 //! Packing in place: everything is there afterwards, and before, and nothing in between.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use xs_os::vfs::explore::Explorer;
 use xs_os::vfs::faulty::{Fault, FaultyVfs, Operation};
@@ -30,6 +31,25 @@ fn holey(vfs: Arc<dyn Vfs>, mode: JournalMode) -> (Database, Model) {
     db.commit().unwrap();
     assert!(db.header().free_pages > 10, "{:?}", db.header());
     (db, model)
+}
+
+#[test]
+fn what_is_interrupted_leaves_everything_as_it_was() {
+    for mode in MODES {
+        let disk = MemoryVfs::new();
+        let (mut db, model) = holey(Arc::new(disk.clone()), mode);
+        let files = || disk.files().into_iter().filter(|(path, _)| !path.ends_with("db-shm")).collect::<Vec<_>>();
+        let before = files();
+        let interrupt = Arc::new(AtomicBool::new(true));
+        db.set_interrupt(Some(interrupt.clone()));
+        assert!(matches!(db.vacuum(), Err(Error::Interrupted)));
+        assert!(matches!(db.copy_to(Path::new("copy")), Err(Error::Interrupted)));
+        assert!(matches!(db.check(&mut |_| None), Err(Error::Interrupted)));
+        assert!(files() == before, "{mode:?}");
+        interrupt.store(false, Ordering::Relaxed);
+        db.vacuum().unwrap();
+        assert!(read(&mut db).unwrap() == model);
+    }
 }
 
 const MODES: [JournalMode; 3] = [JournalMode::Delete, JournalMode::Persist, JournalMode::Wal];

@@ -41,8 +41,20 @@ pub(super) const UNUSED: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Index {
     regions: Vec<Arc<SharedWords>>,
+    /// Where in a region's hash table the last frame of a page was noted. All places from the first one on are taken up to there.
+    noted: [Option<Noted>; NOTED],
     /// None, if nobody else looks at the log.
     pub(super) share: Option<Share>,
+}
+
+/// How many pages are remembered: those that each commit writes.
+const NOTED: usize = 8;
+
+#[derive(Clone, Copy, Debug)]
+struct Noted {
+    id: PageId,
+    region: usize,
+    slot: usize,
 }
 
 fn region_of(frame: u32) -> usize {
@@ -87,27 +99,28 @@ fn first_slot(id: PageId) -> usize {
     id.wrapping_mul(383) as usize % SLOTS
 }
 
-/// Notes a frame in its region. False if the region makes no sense.
-fn note(words: &[AtomicU32], region: usize, frame: u32, id: PageId) -> bool {
+/// Notes a frame in its region. Says in which place of the hash table, which is looked for from `from` on or from its first; none if
+/// the region makes no sense.
+fn note(words: &[AtomicU32], region: usize, frame: u32, id: PageId, from: Option<usize>) -> Option<usize> {
     let nth = frame.saturating_sub(before(region)) as usize;
     if nth == 1 {
         words.iter().skip(first_word(region)).for_each(|word| word.store(0, Ordering::Release));
     }
-    let mut at = first_slot(id);
+    let mut at = from.unwrap_or_else(|| first_slot(id));
     for _ in 0..=nth {
         if slot(words, at) == 0 {
             store(words, first_word(region) + nth - 1, id);
             set_slot(words, at, nth as u16);
-            return true;
+            return Some(at);
         }
         at = (at + 1) % SLOTS;
     }
-    false
+    None
 }
 
 impl Index {
     pub(super) fn new(share: Option<Share>) -> Self {
-        Index { regions: Vec::new(), share }
+        Index { regions: Vec::new(), noted: [None; NOTED], share }
     }
 
     /// The words of a region, made if they are not there.
@@ -223,11 +236,21 @@ impl Index {
             // Of a transaction that never ended.
             self.forget_behind(last)?;
         }
-        Ok(note(self.region(nth)?, nth, frame, id))
+        let known = id as usize % NOTED;
+        let from = self.noted[known].filter(|noted| (noted.id, noted.region) == (id, nth)).map(|noted| noted.slot);
+        let slot = note(self.region(nth)?, nth, frame, id, from);
+        self.noted[known] = slot.map(|slot| Noted { id, region: nth, slot });
+        Ok(slot.is_some())
+    }
+
+    /// The log has begun anew, or others have written to it, and may have begun it anew.
+    pub(super) fn forget_noted(&mut self) {
+        self.noted = [None; NOTED];
     }
 
     /// Forgets what is noted behind a frame, in its region: the next begin empty.
     pub(super) fn forget_behind(&mut self, last: u32) -> Result<()> {
+        self.forget_noted();
         if last == 0 {
             return Ok(());
         }
@@ -241,13 +264,14 @@ impl Index {
 
     /// Notes all frames anew, from the first on. Who reads meanwhile finds what is already right.
     pub(super) fn rebuild(&mut self, pages: &[PageId]) -> Result<bool> {
+        self.forget_noted();
         let mut frame = 0;
         while (frame as usize) < pages.len() {
             let nth = region_of(frame + 1);
             let fresh = SharedWords::private(REGION);
             while (frame as usize) < pages.len() && region_of(frame + 1) == nth {
                 frame += 1;
-                if !note(fresh.words(), nth, frame, pages[frame as usize - 1]) {
+                if note(fresh.words(), nth, frame, pages[frame as usize - 1], None).is_none() {
                     return Ok(false);
                 }
             }

@@ -84,6 +84,7 @@ impl Wal {
             if head.last() > 0 && format::place(head.last().saturating_add(1), head.page_size()) > len {
                 return Ok(false);
             }
+            self.index.forget_noted();
             self.head = head;
         }
         Ok(true)

@@ -175,6 +175,7 @@ impl Wal {
 
     /// The log begins anew with what is written next. Nobody reads it.
     pub(super) fn restart(&mut self, rng: &mut Rng) -> Result<()> {
+        self.index.forget_noted();
         self.checkpoints = self.checkpoints.wrapping_add(1);
         let [a, b, c, d, ..] = self.head.salt();
         let [a, b, c, d] = u32::from_be_bytes([a, b, c, d]).wrapping_add(1).to_be_bytes();

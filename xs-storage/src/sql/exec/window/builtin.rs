@@ -8,51 +8,44 @@ use crate::sql::function::WindowFunction;
 use crate::sql::store::Store;
 use crate::sql::value::{self, Affinity, Value};
 
-/// The answer for each row of a partition.
-pub(super) fn answers<S: Store>(
-    call: &WindowCall,
-    function: WindowFunction,
+/// The answer for a row of a partition.
+pub(super) fn answer<S: Store>(
+    (call, function): (&WindowCall, WindowFunction),
     partition: &Partition<'_>,
     extents: &Extents,
+    at: usize,
     outer: Outer<'_, S>,
-) -> Result<Vec<Value>> {
+) -> Result<Value> {
     let len = partition.len();
-    let each = |answer: &dyn Fn(usize) -> Value| Ok((0..len).map(answer).collect());
-    let number = |n: usize| Value::Integer(n as i64);
+    let number = |n: usize| Ok(Value::Integer(n as i64));
     match function {
-        WindowFunction::RowNumber => each(&|at| number(at + 1)),
-        WindowFunction::Rank => each(&|at| number(partition.peers(at).0 + 1)),
-        WindowFunction::DenseRank => each(&|at| number(partition.group_of[at] + 1)),
-        WindowFunction::PercentRank => each(&|at| match len {
+        WindowFunction::RowNumber => number(at + 1),
+        WindowFunction::Rank => number(partition.peers(at).0 + 1),
+        WindowFunction::DenseRank => number(partition.group_of[at] + 1),
+        WindowFunction::PercentRank => Ok(match len {
             0 | 1 => Value::Real(0.0),
             _ => Value::Real(partition.peers(at).0 as f64 / (len - 1) as f64),
         }),
-        WindowFunction::CumeDist => each(&|at| Value::Real(partition.peers(at).1 as f64 / len as f64)),
+        WindowFunction::CumeDist => Ok(Value::Real(partition.peers(at).1 as f64 / len as f64)),
         WindowFunction::Ntile => {
             // The first row says how many.
             let tiles = call.arg(partition, 0, 0).map_or(0, |tiles| tiles.to_integer());
             let Some(tiles) = usize::try_from(tiles).ok().filter(|tiles| *tiles > 0) else {
                 return Err(Failure::error("argument of ntile must be a positive integer"));
             };
-            each(&|at| number(tile(at, len, tiles)))
+            number(tile(at, len, tiles))
         }
         WindowFunction::Lag | WindowFunction::Lead => {
-            Ok((0..len).map(|at| distant(call, function == WindowFunction::Lead, partition, at)).collect())
+            Ok(distant(call, function == WindowFunction::Lead, partition, at))
         }
         WindowFunction::FirstValue | WindowFunction::LastValue => {
-            let each = |at| {
-                // Of a frame with all left out, every row is looked at.
-                outer.run.check()?;
-                let mut seen = seen(partition, extents, at);
-                let one = if function == WindowFunction::FirstValue { seen.next() } else { seen.next_back() };
-                Ok(shown(call, partition, one))
-            };
-            (0..len).map(each).collect()
+            // Of a frame with all left out, every row is looked at.
+            outer.run.check()?;
+            let mut seen = seen(partition, extents, at);
+            let one = if function == WindowFunction::FirstValue { seen.next() } else { seen.next_back() };
+            Ok(shown(call, partition, one))
         }
-        WindowFunction::NthValue => {
-            let each = |at| outer.run.check().and_then(|()| nth(call, partition, extents, at));
-            (0..len).map(each).collect()
-        }
+        WindowFunction::NthValue => outer.run.check().and_then(|()| nth(call, partition, extents, at)),
     }
 }
 

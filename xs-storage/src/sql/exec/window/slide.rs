@@ -11,95 +11,109 @@ use crate::sql::function::Aggregate;
 use crate::sql::store::Store;
 use crate::sql::value::Value;
 
-/// The answer for each row of a partition.
-pub(super) fn answers<S: Store>(
-    call: &WindowCall,
-    begin: &Begin,
-    partition: &Partition<'_>,
-    extents: &Extents,
-    outer: Outer<'_, S>,
-) -> Result<Vec<Value>> {
-    let mut slide = Slide { call, filter: call.filter, partition, outer, state: begin() };
-    let mut answers: Vec<Value> = Vec::with_capacity(partition.len());
-    if extents.exclude.is_some() {
-        for at in 0..partition.len() {
-            outer.run.check()?;
-            slide.state = begin();
-            for other in seen(partition, extents, at) {
-                slide.step(other)?;
-            }
-            answers.push(slide.value()?);
-        }
-        return Ok(answers);
-    }
-    if !extents.from_start
-        && let Some(sliding) = slide.state.sliding()
-    {
-        // SQLite asks no filter here.
-        (slide.state, slide.filter) = (sliding, None);
-    }
-    let inverts = slide.state.can_invert();
-    // What is in.
-    let (mut start, mut end) = (0, 0);
-    for (at, frame) in extents.frames.iter().copied().enumerate() {
-        if at > 0 && frame == extents.frames[at - 1] {
-            let same = answers.last().cloned().unwrap_or_default();
-            answers.push(same);
-            continue;
-        }
-        if frame.0 > start && !inverts {
-            slide.state = begin();
-            (start, end) = (frame.0, frame.0);
-        }
-        while end < frame.1 {
-            slide.step(end)?;
-            end += 1;
-        }
-        while start < frame.0 {
-            slide.inverse(start)?;
-            start += 1;
-        }
-        answers.push(slide.value()?);
-    }
-    Ok(answers)
-}
-
-struct Slide<'a, S: Store> {
-    call: &'a WindowCall,
-    filter: Option<u16>,
-    partition: &'a Partition<'a>,
-    outer: Outer<'a, S>,
+/// What is in the frame of the row at hand.
+pub(super) struct Slide {
     state: Box<dyn Aggregate>,
+    filter: Option<u16>,
+    /// Rows can leave.
+    inverts: bool,
+    /// Which rows are in.
+    start: usize,
+    end: usize,
+    /// What the row before answered, if the frame of this one is the same.
+    same: Option<Value>,
 }
 
-impl<'a, S: Store> Slide<'a, S> {
+impl Slide {
+    /// Before the first row of a partition.
+    pub(super) fn new(call: &WindowCall, begin: &Begin, extents: &Extents) -> Slide {
+        let (mut state, mut filter) = (begin(), call.filter);
+        if extents.exclude.is_none()
+            && !extents.from_start
+            && let Some(sliding) = state.sliding()
+        {
+            // SQLite asks no filter here.
+            (state, filter) = (sliding, None);
+        }
+        Slide { inverts: state.can_invert(), state, filter, start: 0, end: 0, same: None }
+    }
+
+    /// The answer for a row; they are asked for in their order.
+    pub(super) fn answer<S: Store>(
+        &mut self,
+        (call, begin): (&WindowCall, &Begin),
+        partition: &Partition<'_>,
+        extents: &Extents,
+        at: usize,
+        outer: Outer<'_, S>,
+    ) -> Result<Value> {
+        if extents.exclude.is_some() {
+            outer.run.check()?;
+            self.state = begin();
+            for other in seen(partition, extents, at) {
+                self.step(call, partition, other, outer)?;
+            }
+            return self.value(call, outer);
+        }
+        let frame = extents.frames[at];
+        let goes_on = extents.frames.get(at + 1) == Some(&frame);
+        if let Some(same) = self.same.take() {
+            self.same = goes_on.then(|| same.clone());
+            return Ok(same);
+        }
+        if frame.0 > self.start && !self.inverts {
+            self.state = begin();
+            (self.start, self.end) = (frame.0, frame.0);
+        }
+        while self.end < frame.1 {
+            self.step(call, partition, self.end, outer)?;
+            self.end += 1;
+        }
+        while self.start < frame.0 {
+            self.inverse(call, partition, self.start, outer)?;
+            self.start += 1;
+        }
+        let value = self.value(call, outer)?;
+        self.same = goes_on.then(|| value.clone());
+        Ok(value)
+    }
+
     /// The arguments of a row, if it is one that counts.
-    fn args(&self, at: usize) -> Option<SmallVec<[ValueRef<'a>; 4]>> {
-        let filter = self.filter.map(|filter| self.partition.value(at, usize::from(filter)));
+    fn args<'a>(&self, call: &WindowCall, partition: &Partition<'a>, at: usize) -> Option<SmallVec<[ValueRef<'a>; 4]>> {
+        let filter = self.filter.map(|filter| partition.value(at, usize::from(filter)));
         if filter.is_some_and(|filter| filter.truth() != Some(true)) {
             return None;
         }
-        Some(self.call.args.iter().map(|arg| self.partition.value(at, usize::from(*arg))).collect())
+        Some(call.args.iter().map(|arg| partition.value(at, usize::from(*arg))).collect())
     }
 
-    fn step(&mut self, at: usize) -> Result<()> {
-        self.outer.run.check()?;
-        let Some(args) = self.args(at) else { return Ok(()) };
-        let subtypes = self.partition.subtypes(at, &self.call.args);
-        let Slide { call, outer, state, .. } = self;
+    fn step<S: Store>(
+        &mut self,
+        call: &WindowCall,
+        partition: &Partition<'_>,
+        at: usize,
+        outer: Outer<'_, S>,
+    ) -> Result<()> {
+        outer.run.check()?;
+        let Some(args) = self.args(call, partition, at) else { return Ok(()) };
         outer.run.session.in_context(call.collation, |context| {
-            context.subtypes = subtypes;
-            state.step(context, &args)
+            context.subtypes = partition.subtypes(at, &call.args);
+            self.state.step(context, &args)
         })
     }
 
-    fn inverse(&mut self, at: usize) -> Result<()> {
-        let Some(args) = self.args(at) else { return Ok(()) };
-        let Slide { call, outer, state, .. } = self;
-        outer.run.session.in_context(call.collation, |context| state.inverse(context, &args))
+    fn inverse<S: Store>(
+        &mut self,
+        call: &WindowCall,
+        partition: &Partition<'_>,
+        at: usize,
+        outer: Outer<'_, S>,
+    ) -> Result<()> {
+        let Some(args) = self.args(call, partition, at) else { return Ok(()) };
+        outer.run.session.in_context(call.collation, |context| self.state.inverse(context, &args))
     }
 
-    fn value(&self) -> Result<Value> {
-        self.outer.run.session.in_context(self.call.collation, |context| self.state.value(context))
+    fn value<S: Store>(&self, call: &WindowCall, outer: Outer<'_, S>) -> Result<Value> {
+        outer.run.session.in_context(call.collation, |context| self.state.value(context))
     }
 }

@@ -12,6 +12,9 @@
 
 mod trees;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use super::{SCHEMA, Store, TreeId, TreeKind};
 use crate::sql::failure::{Failure, Result, ResultCode};
 
@@ -86,6 +89,8 @@ pub(in crate::sql) struct Databases<S: Store> {
     savepoints: usize,
     /// Where the connection's own is, as `PRAGMA temp_store` has it: 2 for memory.
     temp_store: u8,
+    /// What stops long work in any of them.
+    interrupt: Arc<AtomicBool>,
 }
 
 fn missing() -> Failure {
@@ -95,7 +100,16 @@ fn missing() -> Failure {
 impl<S: Store> Databases<S> {
     pub(in crate::sql) fn new(main: S) -> Self {
         let (main, temp, attached) = (One::new(main), None, Vec::new());
-        Databases { main, temp, attached, reading: false, writing: false, savepoints: 0, temp_store: 0 }
+        Databases {
+            main,
+            temp,
+            attached,
+            reading: false,
+            writing: false,
+            savepoints: 0,
+            temp_store: 0,
+            interrupt: Arc::default(),
+        }
     }
 
     /// How many places there are.
@@ -148,7 +162,9 @@ impl<S: Store> Databases<S> {
     #[inline]
     fn opened(&mut self, schema: usize) -> Result<&mut One<S>> {
         if schema == TEMP && self.temp.is_none() {
-            self.temp = Some(One::new(self.main.store.temporary(self.temp_store == 2)?));
+            let mut made = self.main.store.temporary(self.temp_store == 2)?;
+            made.set_interrupt(self.interrupt.clone());
+            self.temp = Some(One::new(made));
         }
         self.get_mut(schema).ok_or_else(missing)
     }
@@ -168,7 +184,8 @@ impl<S: Store> Databases<S> {
         if (0..self.len()).any(is_taken) {
             return Err(Failure::error(format!("database {name} is already in use")));
         }
-        let store = self.main.store.beside(file)?;
+        let mut store = self.main.store.beside(file)?;
+        store.set_interrupt(self.interrupt.clone());
         self.attached.push(Some((name.into(), One::new(store))));
         Ok(())
     }

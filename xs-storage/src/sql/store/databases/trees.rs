@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::{Databases, MAIN, One, local, schema_of};
 use crate::row::{KeyColumn, ValueRef};
@@ -170,6 +171,18 @@ impl<S: Store> Store for Databases<S> {
     #[inline]
     fn load(&mut self, cursor: &mut Self::Cursor) -> Result<()> {
         self.opened(cursor.schema)?.store.load(&mut cursor.place)
+    }
+
+    #[inline]
+    fn leave(&mut self, cursor: &mut Self::Cursor) {
+        if let Ok(one) = self.opened(cursor.schema) {
+            one.store.leave(&mut cursor.place);
+        }
+    }
+
+    fn set_interrupt(&mut self, interrupt: Arc<AtomicBool>) {
+        self.all().for_each(|one| one.store.set_interrupt(interrupt.clone()));
+        self.interrupt = interrupt;
     }
 
     fn begin_read(&mut self) -> Result<()> {
