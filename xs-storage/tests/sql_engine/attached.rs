@@ -163,3 +163,14 @@ fn what_is_no_database_is_not_attached() {
         ],
     );
 }
+
+#[test]
+fn what_temporary_objects_name_is_not_renamed_behind_them() {
+    let db = Connection::open_in_memory().unwrap();
+    db.execute_batch("CREATE TABLE t (a, b); CREATE TABLE u (a); CREATE TEMP VIEW v AS SELECT a FROM main.t").unwrap();
+    for sql in ["ALTER TABLE t RENAME TO z", "ALTER TABLE t RENAME a TO z", "ALTER TABLE t DROP b"] {
+        let failure = db.execute(sql, ()).unwrap_err();
+        assert!(failure.message().starts_with("not supported yet: ALTER TABLE with a temporary view"), "{failure}");
+    }
+    db.execute_batch("ALTER TABLE t ADD c; ALTER TABLE u RENAME TO w; DROP VIEW v; ALTER TABLE t RENAME TO z").unwrap();
+}
