@@ -19,13 +19,17 @@
 //! 13. `executor` (feature `executor`): futures on one thread, over epoll, io_uring or virtual time.
 //! 14. `capture` (feature `capture`): which packets are wanted; tcpdump's filters, and the machine that runs them.
 //! 15. `raw` (feature `raw`, Linux): ICMP, hop limits, and the errors that routers send back.
-// Only what maps memory (`vfs/shared.rs`), what lends it to the kernel (`executor/uring/ring.rs`) and what runs borrowed jobs
-// (`pool`) may ask for leave.
+//! 16. `supervisor` (feature `supervisor`): who runs at all: units, their processes, and what is done when those end.
+//! 17. `container` (feature `container`, Linux): a process that sees a machine of its own, by the runtime specification.
+// Only what maps memory (`vfs/shared.rs`), what shares it with the kernel (`executor/uring/ring.rs`, `capture/ring.rs`), what runs
+// borrowed jobs (`pool`) and what makes processes (`supervisor`, `container/fork.rs`) may ask for leave.
 #![deny(unsafe_code)]
 
 #[cfg(feature = "capture")]
 pub mod capture;
 pub mod clock;
+#[cfg(all(feature = "container", target_os = "linux"))]
+pub mod container;
 #[cfg(feature = "descriptors")]
 pub mod descriptors;
 #[cfg(feature = "executor")]
@@ -41,6 +45,8 @@ pub mod sched;
 pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "supervisor")]
+pub mod supervisor;
 mod sync;
 #[cfg(feature = "timer")]
 pub mod timer;

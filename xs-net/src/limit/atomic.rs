@@ -61,6 +61,21 @@ impl AtomicGcra {
         Ok(AtomicGcra { tat: AtomicU64::new(0), origin, burst, unit, tolerance })
     }
 
+    /// A moment in ticks from the origin.
+    #[inline]
+    fn ticks(&self, now: Nanos) -> u64 {
+        match now.get().wrapping_sub(self.origin.get()) {
+            since if since <= u64::MAX / TICKS => since * TICKS,
+            _ => self.far(now),
+        }
+    }
+
+    /// The same for moments before the origin, and for those that there is no number for.
+    #[cold]
+    fn far(&self, now: Nanos) -> u64 {
+        now.since(self.origin).saturating_mul(TICKS)
+    }
+
     /// Takes `cost` units now.
     ///
     /// # Errors
@@ -79,22 +94,23 @@ impl Limit for AtomicGcra {
         if cost == 0 {
             return Ok(Duration::ZERO);
         }
-        let now = now.since(self.origin).saturating_mul(TICKS);
+        let now = self.ticks(now);
         let step = self.unit.saturating_mul(cost);
         let slack = self.tolerance.saturating_sub(step);
         let patience = nanos_of(patience);
         let mut tat = self.tat.load(Ordering::Relaxed);
         loop {
+            // From when on it passes: known from the word alone, and so before the clock has answered.
+            let due = tat.saturating_sub(slack);
+            let wait = if now >= due { 0 } else { (due - now - 1) / TICKS + 1 };
+            if wait > patience {
+                let retry_after_nanos = if tat.checked_add(step).is_some() { wait - patience } else { LONGEST };
+                return Err(Denied::Busy { retry_after_nanos });
+            }
             // A word that is full stays full.
             let Some(after) = tat.max(now).checked_add(step) else {
                 return Err(Denied::Busy { retry_after_nanos: LONGEST });
             };
-            // From when on it passes: known from the word alone, and so before the clock has answered.
-            let due = tat.saturating_sub(slack);
-            let wait = if now >= due { 0 } else { (due - now).div_ceil(TICKS) };
-            if wait > patience {
-                return Err(Denied::Busy { retry_after_nanos: wait - patience });
-            }
             match self.tat.compare_exchange_weak(tat, after, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Ok(Duration::from_nanos(wait)),
                 Err(present) => tat = present,

@@ -14,13 +14,18 @@
 //!   link ── every packet ──────────────────────────▶ wanted? ── a copy ──▶ the program
 //! ```
 //!
-//! [`filter`] compiles tcpdump's language, [`bpf`] is the machine that it is compiled for: checked, printed, and run,
-//! for whoever has packets of another source than the kernel.
+//! [`filter`] compiles tcpdump's language, [`bpf`] is the machine that it is compiled for: checked, printed, and run, for
+//! whoever has packets of another source than the kernel. `Live` (Linux) attaches a program to a packet socket and takes
+//! packets out of a ring of memory that the kernel fills: no call and no copy a packet, only one wait when none is there.
 //!
 //! # Invariants
 //!
 //! - A program ends: it only jumps forwards, and its last instruction returns ([`bpf::Program::new`]).
 //! - What lies outside of a packet is never read: such a load rejects it.
+//! - A packet of the ring is borrowed until the next is asked for, and its block belongs to the kernel or to us, never
+//!   to both (`ring::Ring`).
+//! - A VLAN tag that the card or the kernel has taken off is put back; a filter that asks about tags is asked here, not
+//!   there.
 //!
 //! # Cost
 //!
@@ -47,8 +52,7 @@
 //!
 //! # What this leaves out
 //!
-//! The sockets that capture are not here yet: what is here works on packets from anywhere, such as capture files
-//! (`xs-proto`'s `pcap`).
+//! Capturing of all interfaces at once, sending, fan-out to several threads, other systems than Linux.
 //!
 //! # Try next
 //!
@@ -61,3 +65,12 @@
 
 pub mod bpf;
 pub mod filter;
+#[cfg(target_os = "linux")]
+mod live;
+#[cfg(target_os = "linux")]
+mod ring;
+
+#[cfg(target_os = "linux")]
+pub use live::{Frame, Live, Options};
+#[cfg(target_os = "linux")]
+pub use ring::Statistics;

@@ -48,7 +48,7 @@ fn deadlines_are_rounded_up_and_the_time_down() {
 fn the_last_moment_is_one_like_others() {
     let mut wheel = Wheel::new(Nanos::ZERO, Duration::from_nanos(1));
     wheel.insert(at(u64::MAX), 1);
-    assert_eq!(drained(&mut wheel, u64::MAX - 1), []);
+    assert!(drained(&mut wheel, u64::MAX - 1).is_empty());
     assert_eq!(drained(&mut wheel, u64::MAX), [1]);
     wheel.insert(at(7), 2);
     assert_eq!(drained(&mut wheel, 0), [2], "time does not go back");
@@ -62,9 +62,9 @@ fn the_last_moment_is_one_like_others() {
 fn timers_of_a_tick_fire_in_the_order_in_which_they_were_set() {
     let mut wheel = Wheel::new(Nanos::ZERO, Duration::from_nanos(1));
     wheel.insert(at(5000), 0); // two levels up
-    assert_eq!(drained(&mut wheel, 4200), []);
+    assert!(drained(&mut wheel, 4200).is_empty());
     wheel.insert(at(5000), 1); // one level up
-    assert_eq!(drained(&mut wheel, 4999), []);
+    assert!(drained(&mut wheel, 4999).is_empty());
     wheel.insert(at(5000), 2);
     assert_eq!(drained(&mut wheel, 5000), [0, 1, 2]);
 }
@@ -89,7 +89,7 @@ fn what_is_due_can_be_cancelled_until_it_is_popped() {
     assert_eq!(wheel.pop(at(10)), Some(0));
     assert_eq!(wheel.remove(keys[1]), Some(1));
     assert!(wheel.reset(keys[2], at(20)));
-    assert_eq!(drained(&mut wheel, 19), []);
+    assert!(drained(&mut wheel, 19).is_empty());
     assert_eq!(drained(&mut wheel, 20), [2]);
 }
 

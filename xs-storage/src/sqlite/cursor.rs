@@ -342,10 +342,10 @@ impl Cursor {
         let is_table = self.order.is_none();
         self.has_whole = false;
         while let Some(level) = self.levels.last() {
-            let count = Node::new(&level.page.bytes, level.id, db.pager.shape).count();
-            if level.at < count {
+            let node = Node::new(&level.page.bytes, level.id, db.pager.shape);
+            if level.at < node.count() {
                 self.state = State::At;
-                self.leaf = Node::new(&level.page.bytes, level.id, db.pager.shape).table_leaf();
+                self.leaf = node.table_leaf();
                 self.look(db)?;
                 return Ok(true);
             }
@@ -392,8 +392,20 @@ impl Cursor {
         Ok(())
     }
 
+    /// The root, if it was come by and nothing has happened since: who seeks again and again need not ask for its page each time.
+    fn take_root(&mut self, pager: &Pager) -> Option<Level> {
+        let knows = self.changes == pager.changes && pager.is_locked_to_read() && !pager.is_writing();
+        match self.levels.first() {
+            Some(level) if knows && level.id == self.root => Some(self.levels.swap_remove(0)),
+            _ => None,
+        }
+    }
+
     fn seek_key(&mut self, db: &mut Database, key: Key<'_>) -> Result<Option<Ordering>> {
+        let root = self.take_root(&db.pager);
         self.start(db, Way::Forward)?;
+        let mut is_there = root.is_some();
+        self.levels.extend(root);
         // A row that is sought to be written is often sought twice.
         let noted = match key {
             Key::Rowid(rowid) if db.pager.is_writing() => Some(rowid),
@@ -410,7 +422,9 @@ impl Cursor {
         let mut id = self.root;
         let mut equal = false;
         loop {
-            self.push(&mut db.pager, id, Some(0))?;
+            if !std::mem::take(&mut is_there) {
+                self.push(&mut db.pager, id, Some(0))?;
+            }
             let Some(level) = self.levels.last_mut() else { return Ok(None) };
             let (at, found) = seek::search(&mut db.pager, id, &level.page, key)?;
             level.at = at;

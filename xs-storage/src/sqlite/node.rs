@@ -418,16 +418,6 @@ pub(super) fn set_last_child(page: &mut [u8], id: PageId, child: PageId) {
     put_u32(page, start(id) + 8, child);
 }
 
-/// Writes a cell over one that takes as many bytes. False if that takes more or fewer.
-pub(super) fn replace(page: &mut [u8], id: PageId, shape: Shape, at: usize, cell: &[u8]) -> Result<bool, &'static str> {
-    let range = Node::new(page, id, shape).cell(at)?.range;
-    let same = range.len() == cell.len();
-    if same {
-        page[range].copy_from_slice(cell);
-    }
-    Ok(same)
-}
-
 /// Takes a cell out of a page whose cells are packed, and packs them again.
 pub(super) fn remove(page: &mut [u8], id: PageId, shape: Shape, at: usize) -> Result<(), &'static str> {
     let node = Node::new(page, id, shape);

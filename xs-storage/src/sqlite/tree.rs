@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::content::Content;
 use super::hint::Path;
-use super::node::{self, Kind, Node, PageId};
+use super::node::{self, Cell, Kind, Node, PageId};
 use super::pager::{Page, Pager};
 use super::payload;
 use super::seek::{Key, search};
@@ -131,19 +131,16 @@ fn put(
         Key::Rowid(rowid) => (Kind::TableLeaf, rowid),
         Key::Columns(..) | Key::Behind(..) | Key::Last => (Kind::IndexLeaf, 0),
     };
-    if found {
-        free_payload(pager, id, at)?;
-    }
+    let old = if found { Some(free_payload(pager, id, at)?) } else { None };
     payload::write(pager, kind, rowid, payload, cell, &mut |pager| allocate(pager, &path))?;
     let shape = pager.shape;
-    if found {
-        let page = pager.edit_node(id)?;
-        let node = Node::new(page, id, shape);
-        if !node.kind.is_leaf() {
-            cell.splice(..0, node.child(at).to_be_bytes());
+    if let Some((Cell { range, left, .. }, is_leaf)) = old {
+        if !is_leaf {
+            cell.splice(..0, left.to_be_bytes());
         }
         // One that is as long as the other stands where that stood.
-        if node::replace(page, id, shape, at, cell).map_err(|what| pager.corrupt(id, what))? {
+        if range.len() == cell.len() {
+            pager.edit_node(id)?[range].copy_from_slice(cell);
             return Ok(true);
         }
         pack(pager, id)?;
@@ -209,10 +206,15 @@ fn signpost(child: PageId, last: &[u8]) -> Vec<u8> {
     cell
 }
 
-fn free_payload(pager: &mut Pager, id: PageId, at: usize) -> Result<()> {
+/// Gives back what of an entry is not in its cell, and answers the cell and whether it is a leaf's.
+fn free_payload(pager: &mut Pager, id: PageId, at: usize) -> Result<(Cell, bool)> {
     let page = pager.node(id)?;
-    let cell = Node::new(&page.bytes, id, pager.shape).cell(at).map_err(|what| pager.corrupt(id, what))?;
-    payload::free(pager, id, &cell)
+    let node = Node::new(&page.bytes, id, pager.shape);
+    let is_leaf = node.kind.is_leaf();
+    let cell = node.cell(at).map_err(|what| pager.corrupt(id, what))?;
+    drop(page);
+    payload::free(pager, id, &cell)?;
+    Ok((cell, is_leaf))
 }
 
 /// Takes an entry out. Answers whether it was there.

@@ -117,6 +117,7 @@ transcripts![
     json_functions,
     returning,
     row_values,
+    rows_changed_directly,
     selects,
     strict,
     table_functions,

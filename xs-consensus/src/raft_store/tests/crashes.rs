@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
+use xs_os::vfs::Vfs;
 use xs_os::vfs::explore::{Crash, Explorer};
 use xs_os::vfs::faulty::FaultyVfs;
-use xs_os::vfs::Vfs;
 
 use super::life::{DIR, Life, Model, check_snapshot, members, open};
 use crate::raft::{Entry, Payload, Persist, Term};

@@ -10,6 +10,31 @@ pub(super) enum Expr {
     Ask(Question),
 }
 
+impl Expr {
+    pub(super) fn asks_for_tags(&self) -> bool {
+        match self {
+            Expr::And(left, right) | Expr::Or(left, right) => left.asks_for_tags() || right.asks_for_tags(),
+            Expr::Not(expr) => expr.asks_for_tags(),
+            // Bytes of Ethernet's header may be a tag's.
+            Expr::Ask(Question::Vlan(_) | Question::EtherProto(_)) => true,
+            Expr::Ask(Question::Compare(_, left, right)) => left.asks_for_tags() || right.asks_for_tags(),
+            Expr::Ask(_) => false,
+        }
+    }
+}
+
+impl Arith {
+    fn asks_for_tags(&self) -> bool {
+        match self {
+            Arith::Number(_) => false,
+            Arith::Len => true,
+            Arith::Bytes(proto, offset, _) => *proto == Proto::Ether || offset.asks_for_tags(),
+            Arith::Binary(_, left, right) => left.asks_for_tags() || right.asks_for_tags(),
+            Arith::Negated(of) => of.asks_for_tags(),
+        }
+    }
+}
+
 /// Which of two ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {

@@ -134,6 +134,11 @@ impl Filter {
         parse::filter(text).map(Filter)
     }
 
+    /// Whether it asks about VLAN tags, which cards and kernels take off before a filter sees the packet.
+    pub fn asks_for_tags(&self) -> bool {
+        self.0.as_ref().is_some_and(Expr::asks_for_tags)
+    }
+
     /// The program for packets of a link.
     ///
     /// # Errors

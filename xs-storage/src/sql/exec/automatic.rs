@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::access::{arrived, table};
-use super::expr::{Comparison, Expr};
+use super::comparison::Comparison;
+use super::expr::Expr;
 use super::frame::{Frame, Outer, Slot};
 use crate::row::{KeyColumn, ValueRef};
 use crate::sql::failure::{Failure, Result};

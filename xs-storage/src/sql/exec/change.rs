@@ -4,7 +4,9 @@ use smallvec::SmallVec;
 
 use super::expr::Expr;
 use super::frame::{Frame, Outer};
+use super::narrow::Narrow;
 use super::pair::{Side, pair};
+use super::put::KEPT;
 use super::query::Query;
 use super::returning::Returning;
 use super::row_change::{Hooks, Progress, RowChange, Rules};
@@ -48,8 +50,13 @@ pub(in crate::sql) struct Changing<S: Store> {
     rows: std::vec::IntoIter<Vec<Value>>,
     /// The rows, where they are known by their rowids alone.
     rowids: Vec<i64>,
-    /// That there is one row, and it was read when it was found.
+    /// That there is one row, and its record was taken when it was found.
     is_read: bool,
+    /// The record of the row that is updated, as it was.
+    record: Vec<u8>,
+    /// What spares most of an update, where little changes; none before that is known.
+    narrow: Option<Narrow>,
+    began: bool,
     /// The row that is updated, as it was.
     frame: Frame<S>,
     now: Option<RowChange>,
@@ -58,8 +65,17 @@ pub(in crate::sql) struct Changing<S: Store> {
 
 impl<S: Store> Default for Changing<S> {
     fn default() -> Self {
-        let frame = Frame { slots: Vec::new(), registers: Vec::new() };
-        Changing { rows: Vec::new().into_iter(), rowids: Vec::new(), is_read: false, frame, now: None, changed: 0 }
+        Changing {
+            rows: Vec::new().into_iter(),
+            rowids: Vec::new(),
+            is_read: false,
+            record: Vec::new(),
+            narrow: None,
+            began: false,
+            frame: Frame { slots: Vec::new(), registers: Vec::new() },
+            now: None,
+            changed: 0,
+        }
     }
 }
 
@@ -150,6 +166,9 @@ impl<S: Store> Change<S> {
     }
 
     fn find_rowids(&mut self, outer: Outer<'_, S>) -> Result<()> {
+        if !std::mem::replace(&mut self.state.began, true) {
+            self.state.narrow = self.sets.as_ref().and_then(|sets| Narrow::of(&self.writer, sets));
+        }
         self.state.rowids.clear();
         self.state.is_read = false;
         while self.rows.next(outer)? {
@@ -173,12 +192,10 @@ impl<S: Store> Change<S> {
 
     /// Reads the row that the query stands on; false if it isn't on the row itself.
     fn read_found(&mut self, rowid: i64, outer: Outer<'_, S>) -> Result<bool> {
-        let session = outer.run.session;
         let Some(row) = self.rows.own_row().filter(|row| row.cursor.rowid() == rowid) else { return Ok(false) };
-        session.store.borrow_mut().load(&mut row.cursor)?;
-        let registers = &mut self.state.frame.registers;
-        registers.resize(Side::Old.first(self.writer.table.columns.len()), Value::Null);
-        self.writer.reader.read(&row.cursor, registers, session)?;
+        outer.run.session.store.borrow_mut().load(&mut row.cursor)?;
+        self.state.record.clear();
+        self.state.record.extend_from_slice(row.cursor.record());
         Ok(true)
     }
 
@@ -200,6 +217,8 @@ impl<S: Store> Change<S> {
             self.state.changed += i64::from(changed);
         }
         self.state.rowids = rowids;
+        self.state.record.clear();
+        self.state.record.shrink_to(KEPT);
         Ok(())
     }
 
@@ -211,13 +230,15 @@ impl<S: Store> Change<S> {
         let session = outer.run.session;
         let columns = writer.table.columns.len();
         let first = Side::Old.first(columns);
-        let registers = &mut state.frame.registers;
-        if !state.is_read {
-            registers.resize(first, Value::Null);
-            if !writer.read(rowid, registers, session)? {
-                return Ok(false);
-            }
+        if !state.is_read && !writer.record(rowid, &mut state.record, session)? {
+            return Ok(false);
         }
+        if let Some(narrow) = &state.narrow {
+            return narrow.update(writer, values, (rowid, &state.record), &mut state.frame, outer);
+        }
+        let registers = &mut state.frame.registers;
+        registers.resize(first, Value::Null);
+        writer.reader.read((rowid, &state.record), registers, session)?;
         registers.truncate(first + columns);
         registers.push(Value::Integer(rowid));
         let given = values.iter().map(|value| Ok(value.eval(&outer.env(&state.frame))?.into_value()));

@@ -7,11 +7,12 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use super::call::Call;
+use super::comparison::{Comparison, Relation, order_at_once};
 use super::frame::{Env, Place};
 use super::number::Operation;
 use super::raise::Raise;
 use super::subquery::{InSet, Subquery};
-use crate::row::{Collation, Encoding, ValueRef};
+use crate::row::ValueRef;
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::stack;
 use crate::sql::store::Store;
@@ -78,40 +79,6 @@ impl From<Value> for Kept {
 
 /// The arguments of a call: few, so that they need no allocation.
 pub(in crate::sql) type Data<'a> = SmallVec<[Datum<'a>; 4]>;
-
-/// How two values are compared.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::sql) struct Comparison {
-    pub(in crate::sql) affinity: Option<Affinity>,
-    pub(in crate::sql) collation: Collation,
-}
-
-/// What a comparison asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sql) enum Relation {
-    Eq,
-    NotEq,
-    Lt,
-    LtEq,
-    Gt,
-    GtEq,
-}
-
-impl Relation {
-    #[inline]
-    fn holds(self, order: Ordering) -> bool {
-        // A bit for less, one for equal, one for greater.
-        let holds: u8 = match self {
-            Relation::Eq => 0b010,
-            Relation::NotEq => 0b101,
-            Relation::Lt => 0b001,
-            Relation::LtEq => 0b011,
-            Relation::Gt => 0b100,
-            Relation::GtEq => 0b110,
-        };
-        holds >> (order as i8 + 1) & 1 == 1
-    }
-}
 
 /// An expression.
 #[repr(u8)]
@@ -226,21 +193,6 @@ macro_rules! see {
     };
 }
 pub(super) use see;
-
-/// How two operands stand to each other, where those are the most common ones: numbers, or a column and a text.
-#[inline]
-fn order_at_once<S: Store>(how: &Comparison, operands: &(Expr<S>, Expr<S>), env: &Env<'_, S>) -> Option<Ordering> {
-    if let (Expr::Local(place), Expr::Constant(Value::Text(text))) = operands {
-        return match how.affinity.is_some_and(Affinity::is_numeric) {
-            false => Some(how.collation.compare(env.frame.text(*place)?, text, Encoding::Utf8)),
-            true => None,
-        };
-    }
-    match how.leaves_numbers() {
-        true => operands.0.number(env).order(operands.1.number(env)),
-        false => None,
-    }
-}
 
 /// What arithmetic makes of two operands.
 #[inline(never)]

@@ -52,7 +52,7 @@ fn build<S: Store>(
         session.store.borrow_mut().load(&mut cursor)?;
         let rowid = cursor.rowid();
         if stored {
-            let mut values = reader.columns(&cursor, &wanted)?;
+            let mut values = reader.columns((rowid, cursor.record()), &wanted)?;
             if table.key.is_none() {
                 values.push(ValueRef::Integer(rowid));
             }

@@ -35,10 +35,14 @@ impl<S: Store> Loop<S> {
         self.matched = false;
         self.ended = false;
         frame.set_null(self.slot, false);
+        let is_of_one = self.access.is_of_one();
         match self.first_row(frame, outer)? {
-            true if self.admits(frame, outer)? => Ok(true),
-            true => self.next(frame, outer),
-            false => self.end(frame, outer),
+            true if self.admits(frame, outer)? => {
+                self.ended = is_of_one;
+                Ok(true)
+            }
+            true if !is_of_one => self.next(frame, outer),
+            _ => self.end(frame, outer),
         }
     }
 

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use super::frame::TableRow;
 use super::session::Session;
+use super::table_row::TableRow;
 use super::write::Writer;
 use crate::row::{ValueRef, record};
 use crate::sql::catalog::{Index, Table};

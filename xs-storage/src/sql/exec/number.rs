@@ -5,11 +5,11 @@
 //! first. Where there is something else, or where two numbers make something else, they ask again for the value, by the rules for all
 //! values: nothing happened meanwhile, since only what is at hand can be a number here.
 
-use super::expr::{Comparison, Expr};
+use super::expr::Expr;
 use super::frame::Env;
 use crate::row::{Number, Packed, ValueRef};
 use crate::sql::store::Store;
-use crate::sql::value::{self, Affinity, Value};
+use crate::sql::value::{self, Value};
 
 /// Arithmetic on two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,14 +71,6 @@ impl Operation {
             _ => return Number::Other,
         };
         if real.is_nan() { Number::Other } else { Number::Real(real) }
-    }
-}
-
-impl Comparison {
-    /// Whether numbers are compared as they are.
-    #[inline]
-    pub(super) fn leaves_numbers(&self) -> bool {
-        self.affinity != Some(Affinity::Text)
     }
 }
 

@@ -3,11 +3,12 @@
 use super::compound::Compound;
 use super::core::Core;
 use super::expr::{Datum, Expr};
-use super::frame::{Frame, Outer, Slot, TableRow};
+use super::frame::{Frame, Outer, Slot};
 use super::recursive::{Current, Recursive};
 use super::shared::Reader;
 use super::sort::Sort;
 use super::table_call::TableCall;
+use super::table_row::TableRow;
 use crate::row::{Collation, ValueRef};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::stack;

@@ -15,7 +15,7 @@ use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store};
 use crate::sql::value::{Affinity, Value};
 
-fn malformed(what: &str) -> Failure {
+pub(super) fn malformed(what: &str) -> Failure {
     Failure::new(ResultCode::CORRUPT, what)
 }
 
@@ -52,10 +52,10 @@ impl<S: Store> Reader<S> {
         Ok(Reader::new(table.clone(), generated))
     }
 
-    /// Some columns of the row that a cursor is on, none of which may have to be computed.
+    /// Some columns of a row by its rowid and its record, none of which may have to be computed.
     pub(in crate::sql) fn columns<'a>(
         &'a self,
-        cursor: &'a S::Cursor,
+        (rowid, record): (i64, &'a [u8]),
         wanted: &[usize],
     ) -> Result<SmallVec<[ValueRef<'a>; 4]>> {
         let place = |at: usize| match &self.layout {
@@ -63,20 +63,28 @@ impl<S: Store> Reader<S> {
             Some(layout) => layout.get(at).map_or(usize::MAX, |place| usize::from(*place)),
         };
         let end = wanted.iter().map(|at| place(*at).saturating_add(1)).max().unwrap_or(0);
-        let stored = record::columns(cursor.record()).map_err(malformed)?.take(end);
-        let stored: SmallVec<[ValueRef<'_>; 16]> = stored.collect::<Result<_, _>>().map_err(malformed)?;
-        let column = |at: &usize| {
-            if self.table.rowid_column == Some(*at) {
-                return ValueRef::Integer(cursor.rowid());
-            }
-            match stored.get(place(*at)) {
-                // A real number may be stored as the integer that it is.
-                Some(ValueRef::Integer(n)) if self.is_real(*at) => ValueRef::Real(*n as f64),
-                Some(value) => *value,
-                None => self.defaults.get(*at).map_or(ValueRef::Null, Value::as_ref),
-            }
-        };
-        Ok(wanted.iter().map(column).collect())
+        let mut stored: SmallVec<[ValueRef<'_>; 16]> = SmallVec::new();
+        for value in record::columns(record).map_err(malformed)?.take(end) {
+            stored.push(value.map_err(malformed)?);
+        }
+        Ok(wanted.iter().map(|at| self.shown(*at, rowid, stored.get(place(*at)).copied())).collect())
+    }
+
+    /// What a column is whose record says this, or is too short to say anything.
+    #[inline]
+    pub(super) fn shown<'a>(&'a self, column: usize, rowid: i64, stored: Option<ValueRef<'a>>) -> ValueRef<'a> {
+        match stored {
+            _ if self.table.rowid_column == Some(column) => ValueRef::Integer(rowid),
+            // A real number may be stored as the integer that it is.
+            Some(ValueRef::Integer(n)) if self.is_real(column) => ValueRef::Real(n as f64),
+            Some(value) => value,
+            None => self.default(column),
+        }
+    }
+
+    /// What a column is that a record is too short for.
+    pub(super) fn default(&self, column: usize) -> ValueRef<'_> {
+        self.defaults.get(column).map_or(ValueRef::Null, Value::as_ref)
     }
 
     fn is_real(&self, column: usize) -> bool {
@@ -86,23 +94,28 @@ impl<S: Store> Reader<S> {
     /// The row that a cursor over the table's own tree is on.
     pub(in crate::sql) fn row(&self, cursor: &S::Cursor, session: &Session<S>) -> Result<Vec<Value>> {
         let mut row = Vec::with_capacity(self.table.columns.len());
-        self.read(cursor, &mut row, session)?;
+        self.read((cursor.rowid(), cursor.record()), &mut row, session)?;
         Ok(row)
     }
 
-    /// Appends its columns.
-    pub(in crate::sql) fn read(&self, cursor: &S::Cursor, row: &mut Vec<Value>, session: &Session<S>) -> Result<()> {
+    /// Appends the columns of a row by its rowid and its record.
+    pub(in crate::sql) fn read(
+        &self,
+        (rowid, record): (i64, &[u8]),
+        row: &mut Vec<Value>,
+        session: &Session<S>,
+    ) -> Result<()> {
         let first = row.len();
-        let stored = record::columns(cursor.record()).map_err(malformed)?;
-        let stored: SmallVec<[ValueRef<'_>; 16]> = stored.collect::<Result<_, _>>().map_err(malformed)?;
+        let mut stored: SmallVec<[ValueRef<'_>; 16]> = SmallVec::new();
+        for value in record::columns(record).map_err(malformed)? {
+            stored.push(value.map_err(malformed)?);
+        }
         for at in 0..self.table.columns.len() {
             let place = self.layout.as_ref().map_or(Some(at), |layout| layout.get(at).map(|place| usize::from(*place)));
             row.push(match place.and_then(|place| stored.get(place)) {
-                _ if self.table.rowid_column == Some(at) => Value::Integer(cursor.rowid()),
-                // A real number may be stored as the integer that it is.
-                Some(ValueRef::Integer(n)) if self.is_real(at) => Value::Real(*n as f64),
-                Some(value) => (*value).into(),
-                None => self.defaults.get(at).cloned().unwrap_or_default(),
+                // What is owned already is shared.
+                None if self.table.rowid_column != Some(at) => self.defaults.get(at).cloned().unwrap_or_default(),
+                stored => self.shown(at, rowid, stored.copied()).into(),
             });
         }
         if self.generated.iter().all(|column| column.stored) {

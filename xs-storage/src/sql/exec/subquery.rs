@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use super::expr::{Comparison, Datum, Kept};
+use super::comparison::Comparison;
+use super::expr::{Datum, Kept};
 use super::frame::{Env, Outer};
 use super::query::Query;
 use crate::row::KeyColumn;
@@ -176,7 +177,7 @@ impl<S: Store> Subquery<S> {
 
     pub(in crate::sql) fn scalar<'a>(&mut self, env: &Env<'_, S>) -> Result<Datum<'a>> {
         if self.begin(env) {
-            let outer = Outer { up: Some(&env), run: env.outer.run };
+            let outer = Outer { up: Some(env), run: env.outer.run };
             self.answer = match self.query.next(outer)? {
                 true => self.query.output(self.column, outer)?.into(),
                 false => Kept::default(),
@@ -188,7 +189,7 @@ impl<S: Store> Subquery<S> {
     /// A column of the first row. Where that depends on the rows around, whoever wants others asks for the first one before.
     pub(in crate::sql) fn column(&mut self, at: usize, env: &Env<'_, S>) -> Result<Value> {
         if (at == 0 || !self.correlated) && self.begin(env) {
-            let outer = Outer { up: Some(&env), run: env.outer.run };
+            let outer = Outer { up: Some(env), run: env.outer.run };
             self.row.clear();
             if self.query.next(outer)? {
                 for at in 0..self.query.columns.len() {
@@ -201,7 +202,7 @@ impl<S: Store> Subquery<S> {
 
     pub(in crate::sql) fn exists(&mut self, env: &Env<'_, S>) -> Result<bool> {
         if self.begin(env) {
-            let outer = Outer { up: Some(&env), run: env.outer.run };
+            let outer = Outer { up: Some(env), run: env.outer.run };
             self.answer = Value::Integer(i64::from(self.query.next(outer)?)).into();
         }
         Ok(self.answer.value == Value::Integer(1))
@@ -210,7 +211,7 @@ impl<S: Store> Subquery<S> {
     /// The first column of all its rows.
     pub(in crate::sql) fn values(&mut self, env: &Env<'_, S>, take: &mut dyn FnMut(Value)) -> Result<()> {
         if self.begin(env) {
-            let outer = Outer { up: Some(&env), run: env.outer.run };
+            let outer = Outer { up: Some(env), run: env.outer.run };
             self.list.clear();
             while self.query.next(outer)? {
                 self.list.push(self.query.output(0, outer)?.into_value());
@@ -222,7 +223,7 @@ impl<S: Store> Subquery<S> {
 
     pub(in crate::sql) fn holds(&mut self, row: &[Datum<'_>], env: &Env<'_, S>) -> Result<Option<bool>> {
         if self.begin(env) {
-            let outer = Outer { up: Some(&env), run: env.outer.run };
+            let outer = Outer { up: Some(env), run: env.outer.run };
             self.set.clear();
             while self.query.next(outer)? {
                 let width = self.set.how.len();

@@ -167,7 +167,7 @@ impl<S: Store> Activation<S> {
             };
             let run = Run { session, params: &[], number: within.number };
             let env = &Env { frame: &self.firing.frame, outer: Outer { up: None, run: &run } };
-            let outer = Outer { up: Some(&env), run: &run };
+            let outer = Outer { up: Some(env), run: &run };
             let Some(part) = within.part else {
                 within.part = Some(0);
                 if let Some(when) = &within.routine.when

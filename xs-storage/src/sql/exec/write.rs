@@ -5,18 +5,17 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::expr::{Expr, LONGEST, too_big};
+use super::expr::Expr;
 use super::frame::{Frame, Outer};
 use super::generated::into_registers;
 use super::indexed::IndexRules;
-use super::keyed::{Identities, entry};
+use super::keyed::Identities;
 use super::keys::{Clause, Key, keys, not_unique};
 use super::reader::{Reader, table_cursor};
 use super::session::Session;
 use crate::row::ValueRef;
-use crate::row::record::encode_into;
 use crate::sql::ast::Conflict;
-use crate::sql::catalog::{Index, Table};
+use crate::sql::catalog::Table;
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::{Cursor, Store, TreeId};
 use crate::sql::value::Value;
@@ -25,7 +24,7 @@ use crate::sql::value::Value;
 pub(in crate::sql) struct Writer<S: Store> {
     pub(in crate::sql) table: Arc<Table>,
     /// Conditions of a row, whose columns are in registers.
-    checks: Vec<(Box<str>, Expr<S>)>,
+    pub(super) checks: Vec<(Box<str>, Expr<S>)>,
     /// The columns that must be something, those that are generated behind all others.
     not_null: Vec<usize>,
     /// What a column becomes that isn't given.
@@ -46,7 +45,7 @@ pub(in crate::sql) struct Writer<S: Store> {
     /// What has to be computed for the indexes.
     pub(in crate::sql) rules: IndexRules<S>,
     /// Room for a record of the table and one of an index.
-    room: [Vec<u8>; 2],
+    pub(super) room: [Vec<u8>; 2],
     /// Where the largest rowid is kept, if it has to be.
     pub(in crate::sql) sequence_tree: Option<TreeId>,
 }
@@ -85,7 +84,7 @@ pub(super) struct Broken {
 }
 
 /// What a constraint's answer to a row is.
-enum Verdict {
+pub(super) enum Verdict {
     Write,
     Pass,
 }
@@ -313,13 +312,25 @@ impl<S: Store> Writer<S> {
                 }
                 conflict = Conflict::Abort;
             }
-            let message = format!("NOT NULL constraint failed: {}.{}", self.table.name, column.name);
-            return broken(outer.run.session, conflict, Broken { code: ResultCode::NOT_NULL, message });
+            return self.is_null(at, conflict, outer.run.session);
         }
         if replaced {
             self.generate(outer)?;
         }
         Ok(Verdict::Write)
+    }
+
+    /// What follows from a column that is nothing and is not to be filled, if it may not be.
+    pub(super) fn check_null(&self, column: usize, session: &Session<S>) -> Result<Verdict> {
+        match self.table.columns.get(column).and_then(|column| column.not_null) {
+            Some(said) => self.is_null(column, self.conflict.unwrap_or(said), session),
+            None => Ok(Verdict::Write),
+        }
+    }
+
+    fn is_null(&self, column: usize, conflict: Conflict, session: &Session<S>) -> Result<Verdict> {
+        let message = format!("NOT NULL constraint failed: {}.{}", self.table.name, self.table.columns[column].name);
+        broken(session, conflict, Broken { code: ResultCode::NOT_NULL, message })
     }
 
     fn check_conditions(&self, outer: Outer<'_, S>) -> Result<Verdict> {
@@ -376,133 +387,7 @@ impl<S: Store> Writer<S> {
         }
         Ok(free)
     }
-
-    /// Puts the row in the registers to the table and its indexes.
-    pub(super) fn put(&mut self, rowid: i64, old: Option<Old<'_>>, session: &Session<S>) -> Result<()> {
-        let before = match old {
-            Some(Old { values: Some(_), .. }) if self.table.indexes.is_empty() || self.rules.plain => None,
-            Some(old) => Some(self.indexed_row(old, session)?),
-            None => None,
-        };
-        let values = &self.frame.registers;
-        let stored = |at: usize| match self.table.rowid_column == Some(at) {
-            true => ValueRef::Null,
-            false => values[at].as_ref(),
-        };
-        let kept = |at: &usize| !self.table.columns[*at].is_virtual();
-        let record: SmallVec<[ValueRef<'_>; 16]> = (0..self.table.columns.len()).filter(kept).map(stored).collect();
-        let [bytes, entry_bytes] = &mut self.room;
-        bytes.clear();
-        encode_into(bytes, &record);
-        if bytes.len() > LONGEST {
-            return Err(too_big());
-        }
-        session.touch();
-        let mut store = session.store.borrow_mut();
-        for (at, index) in self.table.indexes.iter().enumerate() {
-            let comes = self.rules.has(at, &self.frame, session)?;
-            let new = entry(&self.table, index, values, rowid);
-            if let Some(old) = old {
-                let went = match &before {
-                    Some(before) => (&before.registers[..], self.rules.has(at, before, session)?),
-                    None => (old.values.unwrap_or_default(), true),
-                };
-                let was = entry(&self.table, index, went.0, old.rowid);
-                if went.1 && comes && was == new {
-                    continue;
-                }
-                if went.1 {
-                    store.delete_record(index.root, &index.order, key_of(index, &was))?;
-                }
-            }
-            if comes {
-                entry_bytes.clear();
-                encode_into(entry_bytes, &new);
-                store.insert_record(index.root, &index.order, entry_bytes)?;
-            }
-        }
-        if self.table.key.is_some() {
-            return Ok(());
-        }
-        if let Some(old) = old
-            && old.rowid != rowid
-        {
-            store.delete(self.table.root, old.rowid)?;
-        }
-        store.insert(self.table.root, rowid, bytes)?;
-        for bytes in &mut self.room {
-            bytes.clear();
-            bytes.shrink_to(KEPT);
-        }
-        Ok(())
-    }
-
-    /// The values of a row, and what its indexes have of it.
-    fn indexed_row(&mut self, row: Old<'_>, session: &Session<S>) -> Result<Frame<S>> {
-        let values = match row.values {
-            Some(values) => values.to_vec(),
-            None => self.row(row.rowid, session)?,
-        };
-        self.rules.row(values, row.rowid, session)
-    }
-
-    /// The values of a row.
-    pub(super) fn row(&mut self, rowid: i64, session: &Session<S>) -> Result<Vec<Value>> {
-        let mut row = Vec::with_capacity(self.table.columns.len());
-        match self.read(rowid, &mut row, session)? {
-            true => Ok(row),
-            false => Err(Failure::internal("a row that is changed is gone")),
-        }
-    }
-
-    /// Appends the values of a row; false if it is gone.
-    pub(super) fn read(&mut self, rowid: i64, row: &mut Vec<Value>, session: &Session<S>) -> Result<bool> {
-        if !self.seek(rowid, session)? {
-            return Ok(false);
-        }
-        session.store.borrow_mut().load(&mut self.cursor)?;
-        self.reader.read(&self.cursor, row, session)?;
-        session.store.borrow_mut().leave(&mut self.cursor);
-        Ok(true)
-    }
-
-    /// Takes a row out of the table and its indexes.
-    pub(super) fn delete(&mut self, rowid: i64, session: &Session<S>) -> Result<()> {
-        if !self.table.indexes.is_empty() {
-            let row = self.indexed_row(Old { rowid, values: None }, session)?;
-            session.touch();
-            let mut store = session.store.borrow_mut();
-            for (at, index) in self.table.indexes.iter().enumerate() {
-                if !self.rules.has(at, &row, session)? {
-                    continue;
-                }
-                let entry = entry(&self.table, index, &row.registers, rowid);
-                store.delete_record(index.root, &index.order, key_of(index, &entry))?;
-            }
-        }
-        if self.table.key.is_none() {
-            session.touch();
-            session.store.borrow_mut().delete(self.table.root, rowid)?;
-        }
-        Ok(())
-    }
-
-    /// Whether a row is still there.
-    pub(in crate::sql) fn has(&mut self, rowid: i64, session: &Session<S>) -> Result<bool> {
-        match self.table.key {
-            None => session.store.borrow_mut().has_row(self.table.root, rowid),
-            Some(_) => self.seek(rowid, session),
-        }
-    }
 }
-
-/// What of an index's record orders it.
-fn key_of<'a, 'v>(index: &Index, entry: &'a [ValueRef<'v>]) -> &'a [ValueRef<'v>] {
-    entry.get(..index.order.len()).unwrap_or(entry)
-}
-
-/// Room is kept for records of this many bytes.
-const KEPT: usize = 1 << 16;
 
 /// What follows from a broken constraint.
 fn broken<S: Store>(session: &Session<S>, conflict: Conflict, broken: Broken) -> Result<Verdict> {

@@ -35,7 +35,7 @@ impl<S: Store> Children<S> {
         let own = Some(row).filter(|_| but_itself && self.link.is_circular());
         let frame = pair(parent.columns.len(), None, Some((row.1, Some(row.0))));
         let env = &Env { frame: &frame, outer };
-        let outer = Outer { up: Some(&env), run: outer.run };
+        let outer = Outer { up: Some(env), run: outer.run };
         let mut query = self.query.borrow_mut();
         query.reset();
         let mut count = 0;
