@@ -25,6 +25,8 @@ pub(crate) fn open(file: Option<&str>, read_only: bool) -> Result<Database, Fail
         // Nothing, until `.timeout` says how long.
         busy_timeout: Some(BusyTimeout { clock: Arc::new(SystemClock), limit: Duration::ZERO }),
         copies: Some(Arc::new(SystemVfs)),
+        directory: std::env::current_dir().ok(),
+        temporary: Some(std::env::temp_dir()),
         ..Options::default()
     };
     let mut rng = Rng::from_entropy();

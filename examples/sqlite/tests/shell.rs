@@ -11,6 +11,7 @@ const SESSIONS: &[(&[&str], &str)] = &[
     (&[":memory:"], include_str!("sessions/errors.sql")),
     (&[":memory:"], include_str!("sessions/pragmas.sql")),
     (&[":memory:"], include_str!("sessions/json.sql")),
+    (&[":memory:"], include_str!("sessions/attached.sql")),
     (&["-bail", ":memory:"], "SELECT 1;\nSELECT * FROM missing;\nSELECT 2;\n"),
     (&["-echo", ":memory:"], "SELECT 1;\n.print hello\n"),
     (&["-header", "-csv", ":memory:", "SELECT 1 AS a; SELECT 2 AS b"], ""),

@@ -29,6 +29,8 @@ impl ResultCode {
     pub const FULL: ResultCode = ResultCode(13);
     /// `SQLITE_CANTOPEN`
     pub const CANT_OPEN: ResultCode = ResultCode(14);
+    /// `SQLITE_SCHEMA`: what a statement was bound to has changed.
+    pub const SCHEMA: ResultCode = ResultCode(17);
     /// `SQLITE_TOOBIG`: more than a limit allows.
     pub const TOO_BIG: ResultCode = ResultCode(18);
     /// `SQLITE_CONSTRAINT`: the class of all constraints.

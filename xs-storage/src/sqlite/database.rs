@@ -1,6 +1,6 @@
 //! A database: opened, changed in transactions.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -46,8 +46,12 @@ pub struct Options {
     pub page_size: u32,
     /// How text is written, in a new database.
     pub encoding: Encoding,
-    /// The disk that [`Database::copy_to`] writes to; none: the database's own.
+    /// The disk that [`Database::copy_to`] writes to and that [`Database::beside`] opens files of; none: the database's own.
     pub copies: Option<Arc<dyn Vfs>>,
+    /// The directory that [`Database::beside`] begins in with names that are not whole paths; none: they are taken as they are.
+    pub directory: Option<PathBuf>,
+    /// The directory of [`Database::temporary`]; none: memory.
+    pub temporary: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -65,6 +69,8 @@ impl Default for Options {
             page_size: 4096,
             encoding: Encoding::Utf8,
             copies: None,
+            directory: None,
+            temporary: None,
         }
     }
 }

@@ -15,18 +15,17 @@ use xs_os::vfs::{File, MemoryVfs, Open, Vfs, parent};
 use super::header::{is_page_size, lock_page};
 use super::names::Names;
 use super::node::{PageId, get_u32, put_u32};
+use super::super_journal;
 use super::synchronous::Synchronous;
 use crate::{Error, Result};
 
-const MAGIC: [u8; 8] = [0xD9, 0xD5, 0x05, 0xF9, 0x20, 0xA1, 0x63, 0xD7];
+pub(super) const MAGIC: [u8; 8] = [0xD9, 0xD5, 0x05, 0xF9, 0x20, 0xA1, 0x63, 0xD7];
 /// What of a header means something.
 const HEADER: usize = 28;
 /// Headers begin on a sector, so that writing one tears nothing else. SQLite takes 512 where disks write so many at once.
 const SECTOR: usize = 512;
 /// Records are gathered up to so many bytes before they are written.
 const GATHER: usize = 64 << 10;
-/// The longest name of a super-journal that is believed.
-const NAME: u32 = 4096;
 
 /// How a transaction ends its journal. The moment in which it does is the moment of the commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +80,8 @@ pub(super) struct Journal {
     is_new: bool,
     /// Whether the file's name is known to be durable.
     named: bool,
+    /// Whether it ends with the name of a super-journal.
+    of_several: bool,
 }
 
 impl Journal {
@@ -113,6 +114,7 @@ impl Journal {
             gathered,
             is_new,
             named: false,
+            of_several: false,
         };
         journal.write_header();
         Ok(journal)
@@ -167,6 +169,22 @@ impl Journal {
     /// number in the one that is durable is not touched again.
     pub(super) fn sync(&mut self, vfs: &dyn Vfs, level: Synchronous, more: bool) -> Result<()> {
         self.flush()?;
+        self.sync_flushed(vfs, level, more)
+    }
+
+    /// The same at the end of a transaction that others are part of: the journal ends with the name of what they have in common.
+    pub(super) fn sync_with(&mut self, vfs: &dyn Vfs, level: Synchronous, super_journal: &Path) -> Result<()> {
+        self.flush()?;
+        let at = self.end.next_multiple_of(SECTOR as u64);
+        let tail = super_journal::tail(super_journal, self.page_size)?;
+        self.file.write_all_at(&tail, at).map_err(Error::io("write", &self.names.journal))?;
+        // It is found from the end.
+        (self.end, self.of_several) = (at + tail.len() as u64, true);
+        self.file.set_len(self.end).map_err(Error::io("cut", &self.names.journal))?;
+        self.sync_flushed(vfs, level, false)
+    }
+
+    fn sync_flushed(&mut self, vfs: &dyn Vfs, level: Synchronous, more: bool) -> Result<()> {
         // A journal that is kept has what earlier transactions wrote: their next header would be taken for one of this one.
         if !self.is_new {
             let next = self.end.next_multiple_of(SECTOR as u64);
@@ -218,13 +236,19 @@ impl Journal {
     }
 
     pub(super) fn end(&self, vfs: &dyn Vfs, mode: JournalMode, level: Synchronous) -> Result<()> {
-        end(vfs, &*self.file, &self.names, mode, level)
+        end(vfs, &*self.file, &self.names, without_tail(mode, self.of_several), level)
     }
 
     /// Room for the records of the next one.
     pub(super) fn into_spare(self) -> Vec<u8> {
         self.gathered
     }
+}
+
+/// A journal that names a super-journal is not kept: a shorter one in its place would end with that name as well, and be taken
+/// for one that was committed.
+fn without_tail(mode: JournalMode, of_several: bool) -> JournalMode {
+    if of_several && mode == JournalMode::Persist { JournalMode::Truncate } else { mode }
 }
 
 /// Ends a journal for good: from here on nobody plays it back.
@@ -245,7 +269,7 @@ fn end(vfs: &dyn Vfs, file: &dyn File, names: &Names, mode: JournalMode, level: 
 }
 
 /// Reads as much as there is.
-fn read(file: &dyn File, path: &Path, buf: &mut [u8], at: u64) -> Result<bool> {
+pub(super) fn read(file: &dyn File, path: &Path, buf: &mut [u8], at: u64) -> Result<bool> {
     match file.read_exact_at(buf, at) {
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
         done => done.map(|()| true).map_err(Error::io("read", path)),
@@ -273,36 +297,15 @@ pub(super) fn roll_back(vfs: &dyn Vfs, names: &Names, into: &dyn File, mode: Jou
     let journal = vfs.open(path, Open::Write).map_err(Error::io("open", path))?;
     // A journal beside an empty file is that of another one, which had its name and was removed.
     let is_empty = into.is_empty().map_err(Error::io("measure", database))?;
-    if !is_empty && !is_super_journal_gone(vfs, &*journal, path)? {
+    let super_journal = super_journal::named_by(&*journal, path)?;
+    if !is_empty && !super_journal::is_gone(vfs, super_journal.as_deref())? {
         let played = play(&*journal, path, into, database)?;
         if played {
             into.sync().map_err(Error::io("sync", database))?;
         }
     }
-    end(vfs, &*journal, names, mode, Synchronous::Extra)
-}
-
-/// Several databases of one transaction have a super-journal, which the journals name at their ends. Whoever removes it has
-/// committed for all of them.
-fn is_super_journal_gone(vfs: &dyn Vfs, journal: &dyn File, path: &Path) -> Result<bool> {
-    let len = journal.len().map_err(Error::io("measure", path))?;
-    let mut tail = [0; 16];
-    if len < 16 || !read(journal, path, &mut tail, len - 16)? || tail[8..] != MAGIC {
-        return Ok(false);
-    }
-    let (name_len, sum) = (get_u32(&tail, 0), get_u32(&tail, 4));
-    if name_len == 0 || name_len > NAME || u64::from(name_len) + 16 > len {
-        return Ok(false);
-    }
-    let mut name = vec![0; name_len as usize];
-    let whole = read(journal, path, &mut name, len - 16 - u64::from(name_len))?;
-    let found = name.iter().fold(0_u32, |sum, byte| sum.wrapping_add(*byte as i8 as u32));
-    let Ok(name) = String::from_utf8(name) else { return Ok(false) };
-    if !whole || found != sum || name.starts_with('\0') {
-        return Ok(false);
-    }
-    let name = name.trim_end_matches('\0');
-    Ok(!vfs.exists(Path::new(name)).map_err(Error::io("open", Path::new(name)))?)
+    end(vfs, &*journal, names, without_tail(mode, super_journal.is_some()), Synchronous::Extra)?;
+    super_journal.map_or(Ok(()), |name| super_journal::remove_if_unused(vfs, &name))
 }
 
 /// Writes back each page that the journal has, the first time that it has it. Answers whether the database was touched.

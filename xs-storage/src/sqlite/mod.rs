@@ -154,6 +154,7 @@
 //! "Write-Ahead Logging", "WAL-mode File Format";
 //! D. Comer, "The Ubiquitous B-Tree" (Computing Surveys 1979).
 
+mod beside;
 mod cells;
 mod check;
 mod content;
@@ -177,6 +178,7 @@ mod savepoint;
 mod schema;
 mod seek;
 mod sharing;
+mod super_journal;
 mod synchronous;
 mod transaction;
 mod tree;

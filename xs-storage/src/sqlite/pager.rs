@@ -1,7 +1,7 @@
 //! Pages by their numbers: a bounded cache over the file.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
@@ -69,6 +69,10 @@ pub(super) struct Pager {
     pub(super) vfs: Arc<dyn Vfs>,
     /// Where copies go.
     pub(super) copies: Arc<dyn Vfs>,
+    /// Where names begin that are not whole.
+    pub(super) directory: Option<PathBuf>,
+    /// Where files without names are.
+    pub(super) temporary: Option<PathBuf>,
     pub(super) file: Arc<dyn File>,
     pub(super) names: Arc<Names>,
     /// How transactions end without a log.
@@ -140,6 +144,8 @@ impl Pager {
         let kib = i32::try_from(options.memory / 1024).unwrap_or(i32::MAX);
         let mut pager = Pager {
             copies: options.copies.unwrap_or_else(|| vfs.clone()),
+            directory: options.directory,
+            temporary: options.temporary,
             vfs,
             lock: Lock::new(file.clone(), path.clone()),
             locking: options.locking,
@@ -188,6 +194,12 @@ impl Pager {
             mode => pager.mode = mode,
         }
         Ok(pager)
+    }
+
+    /// A file that somebody names.
+    pub(super) fn named(&self, name: &Path) -> PathBuf {
+        // Without the `.` in it, as it is shown.
+        self.directory.as_ref().map_or_else(|| name.to_owned(), |begin| begin.join(name).components().collect())
     }
 
     /// Begins anew with what the file says of itself. Nothing that is in memory counts any more.

@@ -1,5 +1,6 @@
 //! Transactions: changed pages in memory, what they were in the journal, and one moment in which they count.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use xs_os::vfs::Vfs;
@@ -34,6 +35,8 @@ pub(super) struct Writing {
     savepoints: Savepoints,
     /// What went wrong in the middle of a change: all that is left is to go back.
     failed: Option<Error>,
+    /// That the file has everything, and all that is left is to end the journal, or to go back.
+    prepared: bool,
 }
 
 fn outside<T>() -> Result<T> {
@@ -85,6 +88,7 @@ impl Pager {
             longest: 0,
             savepoints: Savepoints::default(),
             failed: None,
+            prepared: false,
         });
         if self.pages == 0 {
             self.pages = 1;
@@ -110,6 +114,9 @@ impl Pager {
         match (&self.stopped, &self.writing) {
             (Some(error), _) | (None, Some(Writing { failed: Some(error), .. })) => Err(error.clone()),
             (None, None) => outside(),
+            (None, Some(Writing { prepared: true, .. })) => {
+                Err(Error::Invalid("a change in a transaction that is about to be committed".to_owned()))
+            }
             (None, Some(_)) => Ok(()),
         }
     }
@@ -167,12 +174,12 @@ impl Pager {
         if !self.lock.try_exclusive()? {
             return Ok(());
         }
-        self.sync_journal(true)?;
+        self.sync_journal(true, None)?;
         self.write_dirty()
     }
 
     /// Nothing may be written to the file before the journal is durable, and names the database's length at least.
-    fn sync_journal(&mut self, more: bool) -> Result<()> {
+    fn sync_journal(&mut self, more: bool, super_journal: Option<&Path>) -> Result<()> {
         let Some(writing) = &mut self.writing else { return Ok(()) };
         if writing.journal.is_none() {
             let nonce = self.rng.next_u64() as u32;
@@ -181,7 +188,10 @@ impl Pager {
             writing.journal = Some(Journal::begin(&*writing.disk, &self.names, pages, page_size, nonce, spare)?);
         }
         if let Some(journal) = &mut writing.journal {
-            journal.sync(&*writing.disk, self.synchronous, more)?;
+            match super_journal {
+                None => journal.sync(&*writing.disk, self.synchronous, more)?,
+                Some(name) => journal.sync_with(&*writing.disk, self.synchronous, name)?,
+            }
         }
         Ok(())
     }
@@ -205,6 +215,9 @@ impl Pager {
     /// Makes the transaction's changes durable, all of them. While others read, it waits, and may have to be tried again. After
     /// another error it can only be rolled back.
     pub(super) fn commit(&mut self) -> Result<()> {
+        if self.writing.as_ref().is_some_and(|writing| writing.prepared) {
+            return self.end_journal();
+        }
         self.check_writing()?;
         let Some(writing) = &self.writing else { return Ok(()) };
         if self.dirty.is_empty() && !writing.spilled && self.header == writing.before {
@@ -215,29 +228,51 @@ impl Pager {
             let is_header_new = self.header != writing.before || self.pages != writing.pages_before;
             return self.commit_to_log(is_header_new).map_err(|error| self.fail(error));
         }
-        let (busy, lock) = (self.busy.clone(), &mut self.lock);
-        wait(busy.as_ref(), &self.names.database, || lock.try_exclusive())?;
-        self.write_commit().map_err(|error| self.fail(error))
+        self.lock_to_commit()?;
+        self.write_commit(None).and_then(|()| self.end_overwriting()).map_err(|error| self.fail(error))
     }
 
-    fn write_commit(&mut self) -> Result<()> {
+    /// Waits until nobody else reads, if something is to be written to the file.
+    pub(super) fn lock_to_commit(&mut self) -> Result<()> {
+        if self.wal.is_some() || !self.has_changes() {
+            return Ok(());
+        }
+        let (busy, lock) = (self.busy.clone(), &mut self.lock);
+        wait(busy.as_ref(), &self.names.database, || lock.try_exclusive())
+    }
+
+    /// Does all of a commit but its last step, as part of a transaction over several databases if they have a super-journal.
+    pub(super) fn prepare_commit(&mut self, super_journal: Option<&Path>) -> Result<()> {
+        self.check_writing()?;
+        if self.wal.is_some() || !self.has_changes() {
+            return Ok(());
+        }
+        let written = self.write_commit(super_journal).and_then(|()| self.sync_file());
+        written.map_err(|error| self.fail(error))?;
+        if let Some(writing) = &mut self.writing {
+            writing.prepared = true;
+        }
+        Ok(())
+    }
+
+    fn write_commit(&mut self, super_journal: Option<&Path>) -> Result<()> {
         let pages = self.pages;
         self.header.count_change(pages);
         let header = self.header.clone();
         header.write(self.edit(1)?);
-        self.sync_journal(false)?;
+        self.sync_journal(false, super_journal)?;
         self.write_dirty()?;
         // What was written early, and then undone to a savepoint.
         if self.writing.as_ref().is_some_and(|writing| writing.longest > pages) {
             let len = u64::from(pages) * self.shape.page_size as u64;
             self.file.set_len(len).map_err(Error::io("cut", &self.names.database))?;
         }
-        self.end_overwriting()
+        Ok(())
     }
 
     /// The journal has what it needs: the file itself may change from here on.
     pub(super) fn begin_overwriting(&mut self) -> Result<()> {
-        self.sync_journal(false)?;
+        self.sync_journal(false, None)?;
         if let Some(writing) = &mut self.writing {
             writing.spilled = true;
         }
@@ -246,9 +281,18 @@ impl Pager {
 
     /// The file has everything: the transaction is committed when the journal has ended.
     pub(super) fn end_overwriting(&mut self) -> Result<()> {
-        if self.synchronous > Synchronous::Off {
-            self.file.sync().map_err(Error::io("sync", &self.names.database))?;
+        self.sync_file()?;
+        self.end_journal()
+    }
+
+    fn sync_file(&self) -> Result<()> {
+        match self.synchronous {
+            Synchronous::Off => Ok(()),
+            _ => self.file.sync().map_err(Error::io("sync", &self.names.database)),
         }
+    }
+
+    fn end_journal(&mut self) -> Result<()> {
         let Some(writing) = self.writing.take() else { return Ok(()) };
         self.version = Some(self.header.version());
         if let Some(journal) = writing.journal {

@@ -74,7 +74,7 @@ fn a_schema_that_lies_is_an_error() {
             ValueRef::Text(b"table"),
             ValueRef::Text(name.as_bytes()),
             ValueRef::Text(name.as_bytes()),
-            ValueRef::Integer(i64::from(root)),
+            ValueRef::Integer(root as i64),
             ValueRef::Text(sql.as_bytes()),
         ]);
         store.insert(SCHEMA, 1 + at as i64, &record).unwrap();

@@ -1,6 +1,7 @@
 //! SQL that runs: statements by statements, and SQLite's own logic tests.
 
 mod asked;
+mod attached;
 mod calls;
 mod changes;
 mod databases;
@@ -15,4 +16,5 @@ mod plans;
 mod refused;
 mod sequence;
 mod statements;
+mod together;
 mod transcripts;

@@ -21,7 +21,7 @@ pub(super) fn with(objects: &[(&str, &str, &str, &str)]) -> Connection {
             ValueRef::Text(kind.as_bytes()),
             ValueRef::Text(name.as_bytes()),
             ValueRef::Text(table.as_bytes()),
-            ValueRef::Integer(i64::from(root)),
+            ValueRef::Integer(root as i64),
             ValueRef::Text(sql.as_bytes()),
         ]);
         store.insert(SCHEMA, 100 + at as i64, &record).unwrap();

@@ -4,13 +4,13 @@ use super::{Outcome, Usage, complain};
 use crate::shell::Shell;
 
 pub(super) fn backup(shell: &mut Shell, args: &[String]) -> Outcome {
-    let file = match args {
-        [file] => file,
-        [db, file] if db == "main" => file,
-        [db, _] => return Ok(complain(shell, &format!("Error: unknown database {db}"))),
+    let (db, file) = match args {
+        [file] => ("main", file),
+        [db, file] => (db.as_str(), file),
         _ => return Err(Usage),
     };
-    match shell.db.execute("VACUUM INTO ?1", [file.as_str()]) {
+    let sql = format!("VACUUM \"{}\" INTO ?1", db.replace('"', "\"\""));
+    match shell.db.execute(&sql, [file.as_str()]) {
         Ok(_) => Ok(true),
         Err(failure) => Ok(complain(shell, &format!("Error: {}", failure.message()))),
     }

@@ -47,15 +47,46 @@ fn names(shell: &mut Shell, sql: &str, pattern: &str) -> Outcome {
     }
 }
 
+/// A name as a string of SQL.
+fn string(name: &str) -> String {
+    format!("'{}'", name.replace('\'', "''"))
+}
+
+/// What all databases are called, in their order.
+fn schemas(shell: &Shell) -> Result<Vec<String>, Failure> {
+    Ok(rows(shell, "SELECT name FROM pragma_database_list", &[])?.into_iter().flatten().collect())
+}
+
+/// The names of some objects of all databases; those of others than `main` say which.
+fn all_names(shell: &mut Shell, filter: &str, pattern: &str) -> Outcome {
+    let of = |schema: &String| {
+        let name = match schema.as_str() {
+            "main" => "name".to_owned(),
+            other => format!("{} || name", string(&format!("{other}."))),
+        };
+        format!("SELECT {name} FROM {}.sqlite_schema WHERE {filter}", in_quotes(schema))
+    };
+    match schemas(shell) {
+        Ok(all) => {
+            let all: Vec<_> = all.iter().map(of).collect();
+            names(shell, &format!("{} ORDER BY 1", all.join(" UNION ALL ")), pattern)
+        }
+        Err(failure) => failed(shell, &failure),
+    }
+}
+
+fn in_quotes(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 pub(super) fn tables(shell: &mut Shell, args: &[String]) -> Outcome {
     let pattern = match args {
         [] => "%",
         [pattern] => pattern,
         _ => return Err(Usage),
     };
-    let sql = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
-               AND name LIKE ?1 ORDER BY 1";
-    names(shell, sql, pattern)
+    let filter = "type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name LIKE ?1";
+    all_names(shell, filter, pattern)
 }
 
 pub(super) fn indexes(shell: &mut Shell, args: &[String]) -> Outcome {
@@ -64,8 +95,7 @@ pub(super) fn indexes(shell: &mut Shell, args: &[String]) -> Outcome {
         [pattern] => pattern,
         _ => return Err(Usage),
     };
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name LIKE ?1 ORDER BY 1";
-    names(shell, sql, pattern)
+    all_names(shell, "type = 'index' AND tbl_name LIKE ?1", pattern)
 }
 
 pub(super) fn databases(shell: &mut Shell, args: &[String]) -> Outcome {
@@ -98,33 +128,81 @@ fn shown(sql: &str) -> String {
     }
 }
 
+/// The name of a database in front of others. That of `temp` needs no quotes.
+fn prefix(schema: &str) -> String {
+    if schema == "temp" { schema.to_owned() } else { quoted_name(schema) }
+}
+
+/// A statement that says in which database its object is, if that is not `main`.
+fn placed(schema: &str, sql: &str) -> String {
+    let kinds = ["TABLE ", "INDEX ", "UNIQUE INDEX ", "VIEW ", "TRIGGER ", "VIRTUAL TABLE "];
+    let rest = sql.strip_prefix("CREATE ").filter(|_| schema != "main");
+    match rest.and_then(|rest| kinds.iter().find_map(|kind| Some((kind, rest.strip_prefix(kind)?)))) {
+        Some((kind, rest)) => format!("CREATE {kind}{}.{rest}", prefix(schema)),
+        None => sql.to_owned(),
+    }
+}
+
+/// What SQLite's own tables of schemas would be made by.
+fn own_table(name: &str) -> Option<String> {
+    let own = ["sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema"];
+    let columns = "  type text,\n  name text,\n  tbl_name text,\n  rootpage integer,\n  sql text\n";
+    let is_own = own.iter().any(|own| own.eq_ignore_ascii_case(name));
+    is_own.then(|| format!("CREATE TABLE {name} (\n{columns});\n"))
+}
+
 pub(super) fn schema(shell: &mut Shell, args: &[String]) -> Outcome {
     let pattern = match args {
-        [] => "%",
-        [pattern] if !pattern.starts_with('-') => pattern,
+        [] => None,
+        [pattern] if !pattern.starts_with('-') => Some(pattern.as_str()),
         [option] => return Ok(complain(shell, &format!("Unknown option: \"{option}\""))),
         _ => return Err(Usage),
     };
-    let sql = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND (?1 <> '%' OR name NOT LIKE 'sqlite\\_%' ESCAPE '\\') \
-               AND (name LIKE ?1 OR tbl_name LIKE ?1) ORDER BY rowid";
-    let found = match rows(shell, sql, &[pattern]) {
-        Ok(found) => found,
+    let mut text = pattern.and_then(own_table).unwrap_or_default();
+    match statements(shell, pattern) {
+        Ok(found) => text.push_str(&found),
         Err(failure) => return failed(shell, &failure),
+    }
+    say(shell, &text)
+}
+
+/// The statements of objects whose table's name is like something, or of all.
+fn statements(shell: &Shell, pattern: Option<&str>) -> Result<String, Failure> {
+    let all = schemas(shell)?;
+    let of = |(at, schema): (usize, &String)| {
+        let table = format!("{}.sqlite_schema", in_quotes(schema));
+        format!(
+            "SELECT {} AS sname, {at} AS snum, type, name, tbl_name, sql, rowid AS place FROM {table}",
+            string(schema)
+        )
     };
+    let all: Vec<_> = all.iter().enumerate().map(of).collect();
+    let filter = pattern.map_or(String::new(), |pattern| {
+        let name = if pattern.contains('.') { "lower(sname || '.' || tbl_name)" } else { "lower(tbl_name)" };
+        match pattern.contains(['*', '?', '[']) {
+            true => format!("AND {name} GLOB ?1 "),
+            false => format!("AND {name} LIKE ?1 ESCAPE '\\' "),
+        }
+    });
+    let sql = format!(
+        "SELECT sname, type, name, sql FROM ({}) WHERE sql IS NOT NULL {filter}ORDER BY snum, place",
+        all.join(" UNION ALL ")
+    );
     let mut text = String::new();
-    for row in found {
-        let [kind, name, sql] = &row[..] else { continue };
-        text.push_str(&shown(sql));
+    for row in rows(shell, &sql, &pattern.into_iter().collect::<Vec<_>>())? {
+        let [schema, kind, name, sql] = &row[..] else { continue };
+        text.push_str(&shown(&placed(schema, sql)));
         if kind == "view"
-            && let Ok(view) = shell.db.prepare(&format!("SELECT * FROM {}", quoted_name(name)))
+            && let Ok(view) = shell.db.prepare(&format!("SELECT * FROM {}.{}", in_quotes(schema), in_quotes(name)))
         {
             let columns: Vec<_> = (0..view.column_count()).filter_map(|at| view.column_name(at)).collect();
             let columns: Vec<_> = columns.into_iter().map(quoted_name).collect();
-            text.push_str(&format!("\n/* {}({}) */", quoted_name(name), columns.join(",")));
+            let place = if schema == "main" { String::new() } else { format!("{}.", prefix(schema)) };
+            text.push_str(&format!("\n/* {place}{}({}) */", quoted_name(name), columns.join(",")));
         }
         text.push_str(";\n");
     }
-    say(shell, &text)
+    Ok(text)
 }
 
 pub(super) fn dump(shell: &mut Shell, args: &[String]) -> Outcome {

@@ -12,7 +12,7 @@ use crate::sql::exec::{
     Subquery, Target, Watched, Writer,
 };
 use crate::sql::failure::{Failure, Result, ResultCode};
-use crate::sql::store::{SCHEMA, Store};
+use crate::sql::store::Store;
 use crate::sql::value::Affinity;
 
 /// A value that is assigned: of several that one query gives, which.
@@ -26,17 +26,17 @@ pub(super) struct Assigned<'q> {
 impl<'q, S: Store> Binder<'q, S> {
     /// The table that a statement changes, or the view that its triggers change instead.
     fn target(&mut self, target: &'q ast::Target, event: Event<'_>) -> Result<(Arc<Table>, Option<Query<S>>)> {
+        let found = self.find(&target.name).map_err(|failure| self.unchangeable(&target.name, failure))?;
         let catalog = self.catalog;
-        let found = catalog.find(&target.name).map_err(|failure| self.unchangeable(&target.name, failure))?;
-        catalog.check_changeable(&target.name.name.text)?;
+        catalog.of(found.schema()).check_changeable(&target.name.name.text)?;
         match found {
-            Relation::Table(table) if table.root == SCHEMA => {
+            Relation::Table(table) if table.is_schema() => {
                 Err(Failure::error(format!("table {} may not be modified", table.name)))
             }
             Relation::Table(table) => Ok((table.clone(), None)),
             Relation::View(view) => {
                 let name = &view.create.name.name.text;
-                if !catalog.triggers_on(name).iter().any(|trigger| trigger.waits_for(event)) {
+                if !catalog.triggers_on(view.schema, name).any(|trigger| trigger.waits_for(event)) {
                     return Err(Failure::error(format!("cannot modify {name} because it is a view")));
                 }
                 let (table, rows) = self.view_table(view)?;
@@ -58,7 +58,7 @@ impl<'q, S: Store> Binder<'q, S> {
             generated: None,
         };
         let columns = rows.columns.iter().map(column).collect();
-        Ok((Table::of_view(&view.create.name.name.text, columns), rows))
+        Ok((Table::of_view(&view.create.name.name.text, view.schema, columns), rows))
     }
 
     /// What writes to a table. The table lives in the catalog, and so do its conditions.
@@ -68,15 +68,18 @@ impl<'q, S: Store> Binder<'q, S> {
             return Ok(Writer::new(self.session, table.clone(), Vec::new(), defaults, conflict));
         }
         let catalog = self.catalog;
-        let Some(Relation::Table(table)) = catalog.relation(&table.name) else {
-            return Err(Failure::internal("a table that is not in the catalog"));
-        };
+        let table = self.lasting(table)?;
         let mut columns = super::from::table_columns(table, 0);
         for (at, column) in columns.iter_mut().enumerate() {
             column.place = Place::Register(at as u16);
         }
         self.push_level();
-        self.level().tables.push(ScopeTable { name: table.name.clone(), columns, rowid: None });
+        self.level().tables.push(ScopeTable {
+            name: table.name.clone(),
+            schema: Some(table.schema),
+            columns,
+            rowid: None,
+        });
         let mut checks = Vec::with_capacity(table.checks.len());
         for (name, check) in &table.checks {
             checks.push((name.clone(), self.expr(check)?.expr));
@@ -94,7 +97,7 @@ impl<'q, S: Store> Binder<'q, S> {
         let mut writer = Writer::new(self.session, table.clone(), checks, defaults, conflict);
         writer.rules = self.index_rules(table, table.indexes.iter().map(|index| &**index))?;
         if table.autoincrement {
-            let Some(Relation::Table(sequence)) = catalog.relation(SEQUENCE) else {
+            let Some(Relation::Table(sequence)) = catalog.of(table.schema).relation(SEQUENCE) else {
                 return Err(Failure::new(ResultCode::CORRUPT, "database disk image is malformed"));
             };
             writer.sequence_tree = Some(sequence.root);

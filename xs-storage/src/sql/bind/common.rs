@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::from::rename;
 use super::{Binder, Rows};
 use crate::sql::ast::{self, Materialized};
-use crate::sql::catalog::Catalog;
+use crate::sql::catalog::{Catalog, View};
 use crate::sql::exec::{Body, Current, OutputColumn, Query, Session, Shared};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
@@ -84,17 +84,13 @@ impl Uses {
     }
 
     /// Adds those of a view.
-    pub(super) fn add_view<S: Store>(
-        &mut self,
-        catalog: &Catalog,
-        session: &Session<S>,
-        text: &str,
-        select: &ast::Select,
-    ) {
+    pub(super) fn add_view<S: Store>(&mut self, catalog: &Catalog, session: &Session<S>, view: &View) {
+        let select = &view.create.select;
         if self.counting || select.with.is_none() {
             return;
         }
-        let mut binder = Binder::new(catalog, session, text);
+        let mut binder = Binder::new(catalog, session, &view.sql);
+        binder.home = view.home();
         binder.uses.counting = true;
         drop(binder.select(select));
         self.counts.append(&mut binder.uses.counts);

@@ -25,6 +25,8 @@ pub(in crate::sql) struct Flat<'q> {
     common: Option<usize>,
     /// A view sees nothing of where it is used.
     of_view: bool,
+    /// Where its names are looked for, if not everywhere.
+    home: Option<usize>,
 }
 
 /// Whether a join here keeps right rows: then a condition that came from within would not be asked of them in time.
@@ -41,9 +43,8 @@ pub(super) fn has_right(from: &[FromItem]) -> bool {
 impl<'q, S: Store> Binder<'q, S> {
     /// The table that a source is, if it is one in a simple query, and what the query makes of it.
     pub(super) fn flat(&mut self, item: &'q FromItem) -> Result<Option<(Arc<Table>, Flat<'q>, Option<&'q Indexed>)>> {
-        let catalog = self.catalog;
         match &item.source {
-            Source::Select(select) => self.flat_select(select, (self.text, self.commons.len()), &[], "", false),
+            Source::Select(select) => self.flat_select(select, (self.text, self.commons.len()), &[], "", None),
             Source::Table(name, None) => {
                 if let Some(at) = self.common_named(name, self.commons.len()) {
                     let common = &self.commons[at];
@@ -52,14 +53,13 @@ impl<'q, S: Store> Binder<'q, S> {
                     if refused || self.uses.are_several(table) {
                         return Ok(None);
                     }
-                    let flat =
-                        self.flat_select(&table.select, (text, seen), &table.columns, &table.name.text, false)?;
+                    let flat = self.flat_select(&table.select, (text, seen), &table.columns, &table.name.text, None)?;
                     return Ok(flat.map(|(table, flat, indexed)| (table, Flat { common: Some(at), ..flat }, indexed)));
                 }
-                match catalog.find(name) {
+                match self.find(name) {
                     Ok(Relation::View(view)) => {
                         let View { create, sql, .. } = &**view;
-                        self.flat_select(&create.select, (sql, 0), &create.columns, &create.name.name.text, true)
+                        self.flat_select(&create.select, (sql, 0), &create.columns, &create.name.name.text, Some(view))
                     }
                     _ => Ok(None),
                 }
@@ -81,9 +81,10 @@ impl<'q, S: Store> Binder<'q, S> {
         (text, commons): (&'q str, usize),
         names: &[ast::Ident],
         of: &str,
-        of_view: bool,
+        view: Option<&View>,
     ) -> Result<Option<(Arc<Table>, Flat<'q>, Option<&'q Indexed>)>> {
         let Core::Query(query) = &select.first else { return Ok(None) };
+        let (of_view, home) = (view.is_some(), view.map_or(self.home, View::home));
         let simple = select.with.is_none()
             && select.compounds.is_empty()
             && select.order_by.is_empty()
@@ -99,7 +100,8 @@ impl<'q, S: Store> Binder<'q, S> {
         if !simple || self.common_named(name, commons).is_some() {
             return Ok(None);
         }
-        let Ok(Relation::Table(table)) = self.catalog.find(name) else { return Ok(None) };
+        let Ok(Relation::Table(table)) = self.catalog.find(name, home) else { return Ok(None) };
+        self.schemas |= 1_u16.checked_shl(table.schema as u32).unwrap_or(0);
         let inner = alias.as_ref().map_or_else(|| name.name.text.clone(), |alias| alias.text.clone());
         let mut outputs: Vec<(OutputColumn, usize)> = Vec::new();
         let all = super::from::table_columns(table, 0);
@@ -127,7 +129,8 @@ impl<'q, S: Store> Binder<'q, S> {
         let columns = columns.into_iter().map(|column| column.name).zip(places).collect();
         self.reads.push(table.root);
         self.selects += u32::from(!of_view);
-        let flat = Flat { name: inner, columns, filter: query.filter.as_ref(), text, commons, common: None, of_view };
+        let flat =
+            Flat { name: inner, columns, filter: query.filter.as_ref(), text, commons, common: None, of_view, home };
         Ok(Some((table.clone(), flat, indexed.as_ref())))
     }
 
@@ -146,13 +149,14 @@ impl<'q, S: Store> Binder<'q, S> {
         let reach = own.as_mut().map(|own| std::mem::replace(&mut own.reach, circular));
         self.open_view()?;
         let text = std::mem::replace(&mut self.text, flat.text);
+        let home = std::mem::replace(&mut self.home, flat.home);
         let outside = if flat.of_view { self.levels.len().saturating_sub(1) } else { 0 };
         let mut levels: Vec<_> = self.levels.drain(..outside).collect();
         let mut inner = Level::new(self.levels.len().saturating_sub(1));
         inner.columns = vec![Default::default(); slot + 1];
         let columns = super::from::table_columns(table, slot as u16);
         let rowid = table.key.is_none().then_some(Place::Rowid { slot: slot as u16 });
-        inner.tables.push(ScopeTable { name: flat.name.clone(), columns, rowid });
+        inner.tables.push(ScopeTable { name: flat.name.clone(), schema: Some(table.schema), columns, rowid });
         let mut own = std::mem::replace(self.level(), inner);
         let bound = self.conditions(filter);
         std::mem::swap(self.level(), &mut own);
@@ -166,13 +170,13 @@ impl<'q, S: Store> Binder<'q, S> {
         }
         levels.append(&mut self.levels);
         self.levels = levels;
-        self.text = text;
+        (self.text, self.home) = (text, home);
         self.views -= 1;
         if let (Some(own), Some(reach)) = (flat.common.and_then(|at| self.commons.get_mut(at)), reach) {
             own.reach = reach;
         }
         self.commons.extend(hidden);
-        if flat.of_view { bound.map_err(super::trigger::of_main) } else { bound }
+        bound
     }
 }
 

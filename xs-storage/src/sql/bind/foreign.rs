@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::Binder;
 use super::pair::{self, Names};
-use super::{Binder, trigger};
 use crate::sql::ast::Conflict;
 use crate::sql::catalog::{self, Catalog, ParentKey, Table};
 use crate::sql::exec::{Change, Changing, Foreign, Hooks, Query, Session, Side, Watched};
@@ -35,6 +35,7 @@ pub(in crate::sql) fn children<S: Store>(
 ) -> Result<Query<S>> {
     let (target, filter) = (catalog::target(child), key.children(child, parent));
     let mut binder = Binder::new(catalog, session, "");
+    binder.home = Some(child.schema);
     binder.push_level();
     let row = pair::side("old", parent, Side::Old, Names::Columns);
     binder.level().tables.push(row);
@@ -49,11 +50,12 @@ pub(in crate::sql) fn emptying<S: Store>(
 ) -> Result<Change<S>> {
     let target = catalog::target(table);
     let mut binder = Binder::new(catalog, session, "");
+    binder.home = Some(table.schema);
     let rows = binder.changed((table, None), &target, None, &[], None, &[])?;
     let writer = binder.writer(table, None)?;
     let mut hooks = Hooks::default();
     binder.watch(&mut hooks, table, &Watched::Drop)?;
-    binder.expect_actions(&hooks).map_err(trigger::of_main)?;
+    binder.expect_actions(&hooks)?;
     let (deletes, state) = (Hooks::default(), Changing::default());
     Ok(Change { writer, rows, sets: None, hooks, deletes, returning: None, state })
 }

@@ -23,6 +23,8 @@ pub(in crate::sql) enum Rows<S: Store> {
 pub(in crate::sql) struct FromTable<'q, S: Store> {
     pub(in crate::sql) name: Box<str>,
     pub(in crate::sql) rows: Rows<S>,
+    /// The database that it is in, if it is a table or a view.
+    schema: Option<usize>,
     pub(in crate::sql) kind: JoinKind,
     natural: bool,
     pub(in crate::sql) indexed: Option<&'q Indexed>,
@@ -70,6 +72,7 @@ impl<'q, S: Store> Binder<'q, S> {
         let unordered = self.unordered;
         for item in from {
             self.unordered = unordered;
+            let schema = self.schema_of(item);
             let kind = item.join.map_or(JoinKind::Comma, |join| join.kind);
             let natural = item.join.is_some_and(|join| join.natural);
             let start = tables.len();
@@ -102,7 +105,8 @@ impl<'q, S: Store> Binder<'q, S> {
                     (None, Source::Table(name, _)) => name.name.text.clone(),
                     _ => alias.unwrap_or_default(),
                 };
-                tables.push(FromTable { kind, natural, indexed, flat: Some(flat), ..FromTable::of(name, table) });
+                let from = FromTable::of(name, table);
+                tables.push(FromTable { kind, natural, indexed, schema, flat: Some(flat), ..from });
             } else {
                 let plan = std::mem::take(&mut self.plan);
                 let (name, rows, indexed) = self.source(item, reaches)?;
@@ -113,7 +117,7 @@ impl<'q, S: Store> Binder<'q, S> {
                     _ => None,
                 };
                 let from = FromTable::of_rows(name, rows);
-                tables.push(FromTable { kind, natural, indexed, plan, args, origin, ..from });
+                tables.push(FromTable { kind, natural, indexed, schema, plan, args, origin, ..from });
             }
             let last = tables.last_mut().filter(|_| item.constraint.is_some());
             match (last, &item.constraint) {
@@ -125,6 +129,15 @@ impl<'q, S: Store> Binder<'q, S> {
             }
         }
         Ok(())
+    }
+
+    /// The database of what a source names, if that is a table or a view.
+    fn schema_of(&self, item: &FromItem) -> Option<usize> {
+        let Source::Table(name, _) = &item.source else { return None };
+        let is_common =
+            name.schema.is_none() && self.commons.iter().any(|common| common.table.name.is(&name.name.text));
+        let found = self.catalog.find(name, self.home).ok().filter(|_| !is_common);
+        found.map(Relation::schema)
     }
 
     fn source(&mut self, item: &'q FromItem, reaches: &mut usize) -> Result<(Box<str>, Rows<S>, Option<&'q Indexed>)> {
@@ -165,8 +178,7 @@ impl<'q, S: Store> Binder<'q, S> {
             *reaches = out.min(*reaches);
             return Ok(rows);
         }
-        let catalog = self.catalog;
-        let found = catalog.find(name);
+        let found = self.find(name);
         if let (Err(_), Some(query)) = (&found, self.table_function(&name.name.text)?) {
             return Ok(Rows::Query(Box::new(query), false));
         }
@@ -193,13 +205,14 @@ impl<'q, S: Store> Binder<'q, S> {
 
     pub(super) fn view(&mut self, view: &'q View) -> Result<Query<S>> {
         self.open_view()?;
-        self.uses.add_view(self.catalog, self.session, &view.sql, &view.create.select);
+        self.uses.add_view(self.catalog, self.session, view);
         // A view sees nothing of where it is used.
         let levels = std::mem::take(&mut self.levels);
         let commons = std::mem::take(&mut self.commons);
         let text = std::mem::replace(&mut self.text, &view.sql);
-        let bound = self.select(&view.create.select).map_err(super::trigger::of_main);
-        (self.levels, self.commons, self.text) = (levels, commons, text);
+        let home = std::mem::replace(&mut self.home, view.home());
+        let bound = self.select(&view.create.select);
+        (self.levels, self.commons, self.text, self.home) = (levels, commons, text, home);
         self.views -= 1;
         let (mut query, _) = bound?;
         rename(&mut query.columns, &view.create.columns, &view.create.name.name.text)?;
@@ -251,7 +264,7 @@ impl<'q, S: Store> Binder<'q, S> {
             };
             let has_rowid = table.has_rowid() && table.flat.is_none();
             let rowid = has_rowid.then_some(Place::Rowid { slot: slot as u16 });
-            let mut shown = ScopeTable { name: table.name.clone(), columns, rowid };
+            let mut shown = ScopeTable { name: table.name.clone(), schema: table.schema, columns, rowid };
             let mut shared: Vec<Box<str>> = Vec::new();
             for name in std::mem::take(&mut table.using) {
                 if !shared.iter().any(|known| known.eq_ignore_ascii_case(name)) {
@@ -412,13 +425,15 @@ pub(super) fn last_right<S: Store>(tables: &[FromTable<'_, S>]) -> Option<usize>
 impl<S: Store> FromTable<'_, S> {
     /// A table by itself.
     pub(in crate::sql) fn of(name: Box<str>, table: Arc<Table>) -> Self {
-        FromTable::of_rows(name, Rows::Table(table))
+        let schema = Some(table.schema);
+        FromTable { schema, ..FromTable::of_rows(name, Rows::Table(table)) }
     }
 
     pub(super) fn of_rows(name: Box<str>, rows: Rows<S>) -> Self {
         FromTable {
             name,
             rows,
+            schema: None,
             kind: JoinKind::Comma,
             natural: false,
             indexed: None,

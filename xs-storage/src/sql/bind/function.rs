@@ -111,7 +111,7 @@ impl<'q, S: Store> Binder<'q, S> {
     pub(super) fn function_named(&mut self, name: &'q ast::QualifiedName, args: usize) -> Result<Query<S>> {
         let called = &*name.name.text;
         let is_common = name.schema.is_none() && self.commons.iter().any(|common| common.table.name.is(called));
-        let found = self.catalog.find(name);
+        let found = self.find(name);
         if is_common || found.is_ok() {
             return Err(Failure::error(format!("'{called}' is not a function")));
         }

@@ -1,20 +1,19 @@
 //! Generated columns, and the conditions of rows, bound; and what may not stand in them.
 
+use std::sync::Arc;
+
 use super::{Binder, Level, ScopeTable};
 use crate::sql::ast;
-use crate::sql::catalog::{Relation, Table, parts_of};
+use crate::sql::catalog::{Table, parts_of};
 use crate::sql::exec::{Expr, Generated, Place};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::Store;
 
 impl<'q, S: Store> Binder<'q, S> {
     /// A table as the catalog has it: what it says lives as long as what is bound.
-    pub(super) fn lasting(&self, table: &Table) -> Result<&'q Table> {
+    pub(super) fn lasting(&self, table: &Table) -> Result<&'q Arc<Table>> {
         let catalog = self.catalog;
-        match catalog.relation(&table.name) {
-            Some(Relation::Table(table)) => Ok(table),
-            _ => Err(Failure::internal("a table that is not in the catalog")),
-        }
+        catalog.own(table).ok_or_else(|| Failure::internal("a table that is not in the catalog"))
     }
 
     /// Begins a level that shows a row of a table in registers.
@@ -24,7 +23,12 @@ impl<'q, S: Store> Binder<'q, S> {
             column.place = Place::Register(at as u16);
         }
         self.push_level();
-        self.level().tables.push(ScopeTable { name: table.name.clone(), columns, rowid: None });
+        self.level().tables.push(ScopeTable {
+            name: table.name.clone(),
+            schema: Some(table.schema),
+            columns,
+            rowid: None,
+        });
     }
 
     fn computed_columns(&mut self, table: &'q Table, columns: Vec<usize>) -> Result<Vec<Generated<S>>> {
@@ -59,7 +63,12 @@ impl<'q, S: Store> Binder<'q, S> {
         let columns = super::from::table_columns(table, slot as u16);
         self.push_level();
         self.level().columns = vec![Default::default(); slot + 1];
-        self.level().tables.push(ScopeTable { name: table.name.clone(), columns, rowid: None });
+        self.level().tables.push(ScopeTable {
+            name: table.name.clone(),
+            schema: Some(table.schema),
+            columns,
+            rowid: None,
+        });
         let bound = self.computed_columns(table, order);
         let Level { mut columns, .. } = self.pop_level()?;
         if let (Some(needed), Some(read)) = (columns.pop(), self.level().columns.get_mut(slot)) {

@@ -51,7 +51,12 @@ impl<'q, S: Store> Binder<'q, S> {
         // Nothing around it is seen.
         let levels = std::mem::take(&mut self.levels);
         self.push_level();
-        self.level().tables.push(ScopeTable { name: table.name.clone(), columns, rowid: None });
+        self.level().tables.push(ScopeTable {
+            name: table.name.clone(),
+            schema: Some(table.schema),
+            columns,
+            rowid: None,
+        });
         let mut bind = || -> Result<_> {
             let mut expressions = Vec::with_capacity(index.expressions.len());
             for (at, expr) in &index.expressions {

@@ -44,7 +44,7 @@ pub(in crate::sql) use parameters::Parameters;
 pub(in crate::sql) use trigger::routine;
 
 use super::ast::{self, Ident, Quote};
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Relation};
 use super::exec::{Aggregate, Expr, Place, Session};
 use super::failure::{Failure, Result};
 use super::store::{Store, TreeId};
@@ -84,6 +84,8 @@ impl ScopeColumn {
 #[derive(Clone, Debug)]
 pub(in crate::sql) struct ScopeTable {
     pub(in crate::sql) name: Box<str>,
+    /// The database that it is in, if it is a table or a view.
+    pub(in crate::sql) schema: Option<usize>,
     pub(in crate::sql) columns: Vec<ScopeColumn>,
     /// Where the rowid is, if its rows have rowids.
     pub(in crate::sql) rowid: Option<Place>,
@@ -191,6 +193,10 @@ pub(in crate::sql) struct Binder<'q, S: Store> {
     nested: u32,
     /// The tables that are read.
     pub(in crate::sql) reads: Vec<TreeId>,
+    /// The database whose names are meant where none is said; all, outside of views and triggers.
+    pub(in crate::sql) home: Option<usize>,
+    /// The databases that something was found in, a bit for each.
+    pub(in crate::sql) schemas: u16,
     /// What the plan says of itself: how deep, and what.
     pub(in crate::sql) plan: Vec<(u32, String)>,
     depth: u32,
@@ -235,6 +241,8 @@ impl<'q, S: Store> Binder<'q, S> {
             rise: 0,
             nested: 0,
             reads: Vec::new(),
+            home: None,
+            schemas: 0,
             plan: Vec::new(),
             depth: 0,
             within: None,
@@ -306,32 +314,37 @@ impl<'q, S: Store> Binder<'q, S> {
         self.levels.last()?.columns.get(slot)
     }
 
+    /// The table or view of a name.
+    pub(super) fn find(&mut self, name: &ast::QualifiedName) -> Result<&'q Relation> {
+        let found = self.catalog.find(name, self.home)?;
+        self.schemas |= 1_u16.checked_shl(found.schema() as u32).unwrap_or(0);
+        Ok(found)
+    }
+
     /// A column by its name, from the innermost level outwards.
     fn resolve(&mut self, column: &'q ast::Column) -> Result<Bound<S>> {
         let name = &*column.name.text;
-        if let Some(schema) = &column.schema
-            && !schema.is("main")
-        {
-            return Err(self.no_column(column));
-        }
+        let schema = match &column.schema {
+            None => None,
+            Some(schema) => Some(self.catalog.number(schema).ok_or_else(|| self.no_column(column))?),
+        };
         for depth in 0..self.levels.len() {
             let at = self.levels.len() - 1 - depth;
             let mut found = Vec::new();
             for table in &self.levels[at].tables {
                 let qualified = column.table.as_ref();
-                if qualified.is_some_and(|wanted| !wanted.is(&table.name)) {
+                // `NEW`, `OLD`, `excluded` and queries are in no database.
+                let elsewhere = schema.is_some() && table.schema != schema;
+                if elsewhere || qualified.is_some_and(|wanted| !wanted.is(&table.name)) {
                     continue;
                 }
-                let fits = |of: &&ScopeColumn| {
-                    // `NEW`, `OLD` and `excluded` are in no database.
-                    let here = column.schema.is_none() || !(of.hidden && matches!(of.place, Place::Register(_)));
-                    here && of.name.eq_ignore_ascii_case(name) && (qualified.is_some() || !of.hidden)
-                };
+                let fits =
+                    |of: &&ScopeColumn| of.name.eq_ignore_ascii_case(name) && (qualified.is_some() || !of.hidden);
                 found.extend(table.columns.iter().filter(fits).cloned());
             }
             if found.is_empty() && ["rowid", "oid", "_rowid_"].iter().any(|rowid| rowid.eq_ignore_ascii_case(name)) {
                 let named = |table: &&ScopeTable| match &column.table {
-                    Some(wanted) => wanted.is(&table.name),
+                    Some(wanted) => wanted.is(&table.name) && (schema.is_none() || table.schema == schema),
                     None => !table.is_qualified(),
                 };
                 let tables: Vec<_> = self.levels[at].tables.iter().filter(named).collect();
@@ -353,7 +366,7 @@ impl<'q, S: Store> Binder<'q, S> {
                 [one] => return self.place(one, depth, column.table.is_none()),
                 _ => {
                     let shown = displayed(column);
-                    return Err(Failure::error(format!("ambiguous column name: {shown}")).at(column.name.span.start));
+                    return Err(Failure::error(format!("ambiguous column name: {shown}")).at(start(column)));
                 }
             }
             if column.table.is_none() && !self.levels[at].busy {
@@ -378,7 +391,7 @@ impl<'q, S: Store> Binder<'q, S> {
     }
 
     fn no_column(&self, column: &ast::Column) -> Failure {
-        Failure::error(format!("no such column: {}", displayed(column))).at(column.name.span.start)
+        Failure::error(format!("no such column: {}", displayed(column))).at(start(column))
     }
 
     /// A column that was found so many levels out; by its own name alone, what joins made of it.
@@ -426,6 +439,12 @@ impl<S: Store> Level<'_, S> {
         groups.captured.push((Expr::Local(place), register));
         Ok(Place::Register(register))
     }
+}
+
+/// Where a column's name begins.
+fn start(column: &ast::Column) -> u32 {
+    let first = column.schema.as_ref().or(column.table.as_ref()).unwrap_or(&column.name);
+    first.span.start
 }
 
 fn displayed(column: &ast::Column) -> String {

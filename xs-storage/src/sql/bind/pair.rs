@@ -47,5 +47,6 @@ pub(super) fn side(name: &str, table: &Table, side: Side, names: Names) -> Scope
             });
         }
     }
-    ScopeTable { name: name.into(), columns, rowid: (bare && table.key.is_none()).then_some(rowid) }
+    let schema = bare.then_some(table.schema);
+    ScopeTable { name: name.into(), schema, columns, rowid: (bare && table.key.is_none()).then_some(rowid) }
 }

@@ -25,7 +25,7 @@ impl<'q, S: Store> Binder<'q, S> {
 
     /// The same of all that a table's updates or deletions fire, before and after: SQLite looks at the newest first.
     pub(super) fn expect_all(&self, table: &Table, event: Event<'_>, conflict: Option<Conflict>) -> Result<()> {
-        let mut triggers = self.catalog.triggers_on(&table.name).iter().filter(|trigger| trigger.waits_for(event));
+        let mut triggers = self.catalog.waiting(table, event);
         triggers.try_for_each(|trigger| Routine::expect(self.session, trigger, conflict))
     }
 
@@ -48,8 +48,7 @@ impl<'q, S: Store> Binder<'q, S> {
 
     /// The triggers that a statement fires.
     pub(super) fn hooks(&self, table: &Table, event: Event<'_>) -> Hooks<S> {
-        let waits = |trigger: &&Arc<Trigger>| trigger.waits_for(event);
-        let all = || self.catalog.triggers_on(&table.name).iter().filter(waits);
+        let all = || self.catalog.waiting(table, event);
         Hooks {
             before: all().filter(|trigger| !trigger.is_after()).cloned().collect(),
             foreign: None,
@@ -93,23 +92,20 @@ pub(in crate::sql) fn routine<S: Store>(
 ) -> Result<Routine<S>> {
     let mut binder = Binder::new(catalog, session, &trigger.sql);
     binder.within = Some(Within { conflict });
-    binder.routine(trigger).map_err(of_main)
-}
-
-/// The failure of something whose names are those of its own database.
-pub(super) fn of_main(failure: Failure) -> Failure {
-    match failure.message().strip_prefix("no such table: ") {
-        Some(name) if !name.contains('.') => Failure::error(format!("no such table: main.{name}")),
-        _ => failure,
-    }
+    binder.home = trigger.home();
+    binder.routine(trigger)
 }
 
 impl<'q, S: Store> Binder<'q, S> {
     fn routine(&mut self, trigger: &'q Trigger) -> Result<Routine<S>> {
         let view;
-        let table: &Table = match self.catalog.find(&trigger.create.table)? {
-            Relation::Table(table) => table,
-            Relation::View(named) => {
+        let name = &trigger.create.table;
+        let table: &Table = match self.catalog.relation(Some(trigger.on), &name.name.text) {
+            None => {
+                return Err(self.find(name).err().unwrap_or_else(|| Failure::internal("a trigger without a table")));
+            }
+            Some(Relation::Table(table)) => table,
+            Some(Relation::View(named)) => {
                 view = self.view_table(named)?.0;
                 &view
             }

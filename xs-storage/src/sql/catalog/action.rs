@@ -113,7 +113,7 @@ impl ForeignKey {
             when: updates.then(|| found.changes(child, parent)).flatten(),
             steps: vec![step],
         };
-        Trigger { create, sql: String::new(), is_action: true }
+        Trigger { create, sql: String::new(), schema: child.schema, on: child.schema, is_action: true }
     }
 }
 

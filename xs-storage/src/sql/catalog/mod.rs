@@ -5,6 +5,7 @@
 
 mod action;
 mod constant;
+mod databases;
 mod foreign;
 mod generated;
 mod index;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub(in crate::sql) use action::target;
 pub(in crate::sql) use constant::constant;
+pub(in crate::sql) use databases::Catalog;
 pub(in crate::sql) use foreign::{ForeignKey, ParentKey};
 pub(in crate::sql) use generated::Generated;
 pub(in crate::sql) use read::{STATISTICS, SchemaRow, read};
@@ -27,9 +29,10 @@ pub(in crate::sql) use refers::{columns_in, parts as parts_of};
 pub(in crate::sql) use table::{Column, Index, IndexPart, Origin, Table, collation_named};
 pub(in crate::sql) use trigger::{Event, Trigger};
 
-use super::ast::{CreateView, Ident, QualifiedName, SchemaKind};
+use super::ast::{CreateView, QualifiedName, SchemaKind};
 use super::failure::{Failure, Result};
 use super::plan::Counted;
+use super::store::TEMP;
 
 /// A view: a query under a name.
 #[derive(Debug)]
@@ -37,6 +40,20 @@ pub(in crate::sql) struct View {
     pub(in crate::sql) create: CreateView,
     /// Its statement, whose parts name columns.
     pub(in crate::sql) sql: String,
+    /// The database that it is in.
+    pub(in crate::sql) schema: usize,
+}
+
+impl View {
+    /// Where its names are looked for, if not everywhere.
+    pub(in crate::sql) fn home(&self) -> Option<usize> {
+        home_of(self.schema)
+    }
+}
+
+/// What is in a database sees that database only; but what is temporary sees all.
+fn home_of(schema: usize) -> Option<usize> {
+    (schema != TEMP).then_some(schema)
 }
 
 /// What a name of `FROM` may mean.
@@ -46,9 +63,14 @@ pub(in crate::sql) enum Relation {
     View(Arc<View>),
 }
 
-/// Everything under its name in small letters.
+/// What one database has, under names in small letters.
 #[derive(Clone, Debug, Default)]
-pub(in crate::sql) struct Catalog {
+pub(in crate::sql) struct Schema {
+    /// What the database is called, and its place among all.
+    pub(in crate::sql) name: Box<str>,
+    pub(in crate::sql) number: usize,
+    /// That the database was here, and is no more.
+    pub(in crate::sql) is_gone: bool,
     relations: BTreeMap<String, Relation>,
     /// Indexes, with the table that each is on.
     indexes: BTreeMap<String, String>,
@@ -76,7 +98,7 @@ pub(in crate::sql) fn folded(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-impl Catalog {
+impl Schema {
     pub(in crate::sql) fn relation(&self, name: &str) -> Option<&Relation> {
         self.relations.get(&folded(name))
     }
@@ -98,8 +120,8 @@ impl Catalog {
         self.triggers.values().flatten().any(|trigger| trigger.name().eq_ignore_ascii_case(name))
     }
 
-    /// The triggers of a table or view.
-    pub(in crate::sql) fn triggers_on(&self, name: &str) -> &[Arc<Trigger>] {
+    /// Its triggers that are on tables and views of a name, whichever database those are in.
+    fn triggers_on(&self, name: &str) -> &[Arc<Trigger>] {
         self.triggers.get(&folded(name)).map_or(&[], |triggers| triggers)
     }
 
@@ -111,7 +133,7 @@ impl Catalog {
     /// The tables that users made.
     pub(in crate::sql) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
         self.relations.values().filter_map(|relation| match relation {
-            Relation::Table(table) if table.root != super::store::SCHEMA => Some(table),
+            Relation::Table(table) if !table.is_schema() => Some(table),
             _ => None,
         })
     }
@@ -122,23 +144,6 @@ impl Catalog {
         let Some(Relation::Table(table)) = self.relations.get(table) else { return None };
         Some((table, table.indexes.iter().find(|index| index.name.eq_ignore_ascii_case(name))?))
     }
-
-    /// What a qualified name means. There is one database yet, and its name is `main`.
-    pub(in crate::sql) fn find(&self, name: &QualifiedName) -> Result<&Relation> {
-        let missing = || Failure::error(format!("no such table: {}", displayed(name)));
-        if !is_main(name.schema.as_ref()) {
-            return Err(missing());
-        }
-        if let Some(refused) = self.refused(SchemaKind::Table, &name.name.text) {
-            return Err(refused.why.clone());
-        }
-        self.relation(&name.name.text).ok_or_else(missing)
-    }
-}
-
-/// Whether a database's name is one that is here. What is temporary would be in a database of its own.
-pub(in crate::sql) fn is_main(schema: Option<&Ident>) -> bool {
-    schema.is_none_or(|schema| schema.is("main"))
 }
 
 pub(in crate::sql) fn displayed(name: &QualifiedName) -> String {

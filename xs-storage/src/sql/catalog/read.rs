@@ -6,16 +6,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Catalog, Index, Refused, Relation, Table, Trigger, View, folded};
+use super::{Index, Refused, Relation, Schema, Table, Trigger, View, folded};
 use crate::row::{ValueRef, record};
 use crate::sql::Parser;
 use crate::sql::ast::{SchemaKind, Statement};
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::plan::Counted;
-use crate::sql::store::{Cursor, SCHEMA, Store, TreeId};
+use crate::sql::store::{Cursor, Databases, Store, TEMP, TreeId, schema_tree, tree_in};
 
 /// The table of what `ANALYZE` counts.
 pub(in crate::sql) const STATISTICS: &str = "sqlite_stat1";
+
+/// The names of the schema's table.
+pub(super) const MASTER: [&str; 2] = ["sqlite_master", "sqlite_schema"];
 
 /// A row of the schema's table.
 #[derive(Debug)]
@@ -29,27 +32,30 @@ pub(in crate::sql) struct SchemaRow {
 }
 
 impl SchemaRow {
-    pub(in crate::sql) fn all<S: Store>(store: &mut S) -> Result<Vec<SchemaRow>> {
+    /// All rows of a database, in their order.
+    pub(in crate::sql) fn all<S: Store>(store: &mut S, schema: usize) -> Result<Vec<SchemaRow>> {
         let mut rows = Vec::new();
-        let mut cursor = store.table_cursor(SCHEMA);
+        let mut cursor = store.table_cursor(schema_tree(schema));
         let mut more = store.first(&mut cursor)?;
         while more {
             store.load(&mut cursor)?;
             let columns = record::decode(cursor.record()).map_err(malformed)?;
-            let row = SchemaRow::of(cursor.rowid(), &columns).ok_or_else(|| malformed("a row that makes no sense"))?;
+            let row = SchemaRow::of(cursor.rowid(), &columns, schema)
+                .ok_or_else(|| malformed("a row that makes no sense"))?;
             rows.push(row);
             more = store.next(&mut cursor)?;
         }
         Ok(rows)
     }
 
-    fn of(rowid: i64, columns: &[ValueRef<'_>]) -> Option<SchemaRow> {
+    fn of(rowid: i64, columns: &[ValueRef<'_>], schema: usize) -> Option<SchemaRow> {
         let text = |at: usize| match columns.get(at) {
             Some(ValueRef::Text(text)) => Some(String::from_utf8_lossy(text).into_owned()),
             _ => None,
         };
         let root = match columns.get(3) {
-            Some(ValueRef::Integer(root)) => TreeId::try_from(*root).ok()?,
+            Some(ValueRef::Integer(0)) => 0,
+            Some(ValueRef::Integer(root)) => tree_in(schema, u32::try_from(*root).ok()?.into()),
             _ => 0,
         };
         Some(SchemaRow { rowid, kind: text(0)?, name: text(1)?, table: text(2)?, root, sql: text(4) })
@@ -60,15 +66,19 @@ fn malformed(what: &str) -> Failure {
     Failure::new(ResultCode::CORRUPT, format!("malformed database schema: {what}"))
 }
 
-/// Reads what there is.
-pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
-    let cookie = store.schema_cookie()?;
-    let rows = SchemaRow::all(store)?;
-    let mut catalog = Catalog { cookie, ..Catalog::default() };
-    let schema = Arc::new(Table::schema());
-    for name in ["sqlite_master", "sqlite_schema"] {
-        catalog.relations.insert(name.to_owned(), Relation::Table(schema.clone()));
+/// Reads what a database has, while it is read.
+pub(in crate::sql) fn read<S: Store>(store: &mut Databases<S>, number: usize) -> Result<Schema> {
+    let mut catalog = Schema { number, name: store.name(number).into(), ..Schema::default() };
+    let own = Arc::new(Table::schema(number));
+    for name in if number == TEMP { ["sqlite_temp_master", "sqlite_temp_schema"] } else { MASTER } {
+        catalog.relations.insert(name.to_owned(), Relation::Table(own.clone()));
     }
+    if !store.is_open(number) {
+        catalog.is_gone = number != TEMP;
+        return Ok(catalog);
+    }
+    catalog.cookie = store.cookie(number)?;
+    let rows = SchemaRow::all(store, number)?;
     let mut tables: BTreeMap<String, Table> = BTreeMap::new();
     // The roots of what comes with a table stand in rows of their own, without a statement.
     let mut numbered: BTreeMap<String, Vec<(usize, TreeId)>> = BTreeMap::new();
@@ -104,7 +114,7 @@ pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
         };
         let roots: Vec<_> = std::iter::once(row.root).chain(automatic(&row.name)).collect();
         match Table::new(&create, sql, &roots) {
-            Ok(table) => drop(tables.insert(folded(&row.name), Table { row: row.rowid, ..table })),
+            Ok(table) => drop(tables.insert(folded(&row.name), Table { row: row.rowid, schema: number, ..table })),
             Err(why) => {
                 let refused = Refused { kind: SchemaKind::Table, droppable: true, why: why.of(&row.name) };
                 catalog.refused.insert(folded(&row.name), refused);
@@ -137,16 +147,26 @@ pub(in crate::sql) fn read<S: Store>(store: &mut S) -> Result<Catalog> {
                 let Some(Statement::CreateView(create)) = statement(row, sql)? else {
                     return Err(malformed(&row.name));
                 };
-                catalog
-                    .relations
-                    .insert(folded(&row.name), Relation::View(Arc::new(View { create: *create, sql: sql.clone() })));
+                catalog.relations.insert(
+                    folded(&row.name),
+                    Relation::View(Arc::new(View { create: *create, sql: sql.clone(), schema: number })),
+                );
             }
             ("trigger", Some(sql)) => {
                 let Some(Statement::CreateTrigger(create)) = statement(row, sql)? else {
                     return Err(malformed(&row.name));
                 };
                 let triggers = catalog.triggers.entry(folded(&row.table)).or_default();
-                triggers.insert(0, Arc::new(Trigger { create: *create, sql: sql.clone(), is_action: false }));
+                triggers.insert(
+                    0,
+                    Arc::new(Trigger {
+                        create: *create,
+                        sql: sql.clone(),
+                        schema: number,
+                        on: number,
+                        is_action: false,
+                    }),
+                );
             }
             _ => {}
         }

@@ -10,7 +10,7 @@ use super::refers::without_queries;
 use super::{ForeignKey, Generated, constant};
 use crate::row::{Collation, KeyColumn};
 use crate::sql::failure::{Failure, Result};
-use crate::sql::store::TreeId;
+use crate::sql::store::{TEMP, TreeId, schema_of, schema_tree};
 use crate::sql::value::{Affinity, Value};
 
 /// A column of a table.
@@ -66,6 +66,8 @@ pub(in crate::sql) struct Index {
 #[derive(Debug)]
 pub(in crate::sql) struct Table {
     pub(in crate::sql) name: Box<str>,
+    /// The database that it is in.
+    pub(in crate::sql) schema: usize,
     pub(in crate::sql) root: TreeId,
     pub(in crate::sql) columns: Vec<Column>,
     /// The column that is the rowid: declared `INTEGER PRIMARY KEY`.
@@ -106,6 +108,7 @@ impl Table {
         let name = create.name.name.text.clone();
         let mut table = Table {
             name,
+            schema: schema_of(roots.first().copied().unwrap_or(0)),
             root: roots.first().copied().unwrap_or(0),
             columns: Vec::with_capacity(defs.len()),
             rowid_column: None,
@@ -182,12 +185,17 @@ impl Table {
     }
 
     /// A view, as those see it who change it.
-    pub(in crate::sql) fn of_view(name: &str, columns: Vec<Column>) -> Table {
-        Table { name: name.into(), root: 0, columns, ..Table::schema() }
+    pub(in crate::sql) fn of_view(name: &str, schema: usize, columns: Vec<Column>) -> Table {
+        Table { name: name.into(), root: 0, columns, ..Table::schema(schema) }
     }
 
-    /// The schema's own table.
-    pub(in crate::sql) fn schema() -> Table {
+    /// Whether it is the schema's own table.
+    pub(in crate::sql) fn is_schema(&self) -> bool {
+        self.root == schema_tree(self.schema)
+    }
+
+    /// The own table of a database's schema.
+    pub(in crate::sql) fn schema(schema: usize) -> Table {
         let column = |name: &str, declared: &str| Column {
             name: name.into(),
             declared: declared.into(),
@@ -199,8 +207,9 @@ impl Table {
         };
         let columns = [("type", "TEXT"), ("name", "TEXT"), ("tbl_name", "TEXT"), ("rootpage", "INT"), ("sql", "TEXT")];
         Table {
-            name: "sqlite_master".into(),
-            root: super::super::store::SCHEMA,
+            name: if schema == TEMP { "sqlite_temp_master" } else { "sqlite_master" }.into(),
+            schema,
+            root: schema_tree(schema),
             columns: columns.into_iter().map(|(name, declared)| column(name, declared)).collect(),
             rowid_column: None,
             key: None,

@@ -1,13 +1,17 @@
 //! A trigger as its `CREATE TRIGGER` describes it.
 
+use super::home_of;
 use crate::sql::ast::{CreateTrigger, TriggerEvent, TriggerTime};
 
 /// A trigger.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::sql) struct Trigger {
     pub(in crate::sql) create: CreateTrigger,
     /// Its statement, whose parts name columns.
     pub(in crate::sql) sql: String,
+    /// The database that it is in, and that of its table, which for a temporary one may be another.
+    pub(in crate::sql) schema: usize,
+    pub(in crate::sql) on: usize,
     /// That it is what a foreign key does, and not in the schema.
     pub(in crate::sql) is_action: bool,
 }
@@ -21,6 +25,11 @@ pub(in crate::sql) enum Event<'a> {
 }
 
 impl Trigger {
+    /// Where its names are looked for, if not everywhere.
+    pub(in crate::sql) fn home(&self) -> Option<usize> {
+        home_of(self.schema)
+    }
+
     pub(in crate::sql) fn name(&self) -> &str {
         &self.create.name.name.text
     }

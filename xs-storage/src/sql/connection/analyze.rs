@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::row::{Encoding, ValueRef, encode, record};
 use crate::sql::ast::QualifiedName;
-use crate::sql::catalog::{Catalog, Index, Relation, STATISTICS, SchemaRow, Table, displayed};
-use crate::sql::exec::Session;
+use crate::sql::catalog::{Catalog, Index, Relation, STATISTICS, Schema, SchemaRow, Table, displayed};
+use crate::sql::connection::Db;
 use crate::sql::failure::{Failure, Result, ResultCode};
-use crate::sql::store::{Cursor, SCHEMA, Store, TreeId, TreeKind};
+use crate::sql::store::{Cursor, Databases, Store, TEMP, TreeId, TreeKind};
 use crate::sql::value::Value;
 
 /// What is counted.
@@ -17,36 +17,39 @@ enum Wanted<'a> {
     Index(&'a Arc<Table>, &'a Index),
 }
 
-pub(super) fn analyze<S: Store>(session: &Session<S>, catalog: &Catalog, name: Option<&QualifiedName>) -> Result<()> {
-    let wanted = match name {
-        None => Wanted::All,
-        Some(QualifiedName { schema: None, name }) if name.is("main") => Wanted::All,
-        Some(QualifiedName { schema: None, name }) if name.is("temp") => return Ok(()),
-        Some(name) => {
-            if let Some(schema) = name.schema.as_ref().filter(|schema| !schema.is("main")) {
-                return Err(Failure::error(format!("unknown database {}", schema.text)));
-            }
-            match (catalog.index(&name.name.text), catalog.relation(&name.name.text)) {
-                (Some((table, index)), _) => Wanted::Index(table, index),
-                (None, Some(Relation::Table(table))) => Wanted::Table(table),
-                (None, Some(Relation::View(_))) => return Ok(()),
-                (None, None) => return Err(Failure::error(format!("no such table: {}", displayed(name)))),
-            }
-        }
+/// Counts what a name means: a database, a table, an index; without a name all but `temp`.
+pub(super) fn analyze<S: Store>(session: &Db<S>, catalog: &Catalog, name: Option<&QualifiedName>) -> Result<()> {
+    let Some(name) = name else {
+        let mut all = catalog.all().iter().filter(|schema| schema.number != TEMP && !schema.is_gone);
+        return all.try_for_each(|schema| one(session, schema, &Wanted::All));
     };
-    let root = statistics_root(session, catalog)?;
-    // The newest first, as SQLite has them.
-    let rows = SchemaRow::all(&mut *session.store.borrow_mut())?;
-    let tables =
-        rows.iter().rev().filter(|row| row.kind == "table").filter_map(|row| match catalog.relation(&row.name) {
-            Some(Relation::Table(table)) if table.root != SCHEMA => Some(table),
-            _ => None,
-        });
+    if let (None, Some(number)) = (&name.schema, catalog.number(&name.name)) {
+        return one(session, catalog.of(number), &Wanted::All);
+    }
+    let Some(within) = catalog.within(name, None) else {
+        let schema = name.schema.as_ref().map_or("", |schema| &schema.text);
+        return Err(Failure::error(format!("unknown database {schema}")));
+    };
+    match (catalog.index(within, &name.name.text), catalog.relation(within, &name.name.text)) {
+        (Some((table, index)), _) => one(session, catalog.of(table.schema), &Wanted::Index(table, index)),
+        (None, Some(Relation::Table(table))) => one(session, catalog.of(table.schema), &Wanted::Table(table)),
+        (None, Some(Relation::View(_))) => Ok(()),
+        (None, None) => Err(Failure::error(format!("no such table: {}", displayed(name)))),
+    }
+}
+
+/// Counts in one database.
+fn one<S: Store>(session: &Db<S>, schema: &Schema, wanted: &Wanted<'_>) -> Result<()> {
+    let root = statistics_root(session, schema)?;
     match wanted {
         Wanted::All => {
             forget(session, root, &|_, _| true)?;
-            for table in tables {
-                count(session, root, table, None)?;
+            // The newest first, as SQLite has them.
+            let rows = SchemaRow::all(&mut *session.store.borrow_mut(), schema.number)?;
+            for row in rows.iter().rev().filter(|row| row.kind == "table") {
+                if let Some(Relation::Table(table)) = schema.relation(&row.name) {
+                    count(session, root, table, None)?;
+                }
             }
         }
         Wanted::Table(table) => {
@@ -60,23 +63,23 @@ pub(super) fn analyze<S: Store>(session: &Session<S>, catalog: &Catalog, name: O
             count(session, root, table, Some(index))?;
         }
     }
-    session.schema_changed()
+    session.schema_changed(schema.number)
 }
 
 /// The tree of what was counted, which is made when there is none.
-fn statistics_root<S: Store>(session: &Session<S>, catalog: &Catalog) -> Result<TreeId> {
-    if let Some(Relation::Table(table)) = catalog.relation(STATISTICS) {
+fn statistics_root<S: Store>(session: &Db<S>, schema: &Schema) -> Result<TreeId> {
+    if let Some(Relation::Table(table)) = schema.relation(STATISTICS) {
         return Ok(table.root);
     }
     let mut store = session.store.borrow_mut();
-    let root = store.create_tree(TreeKind::Table)?;
+    let root = store.create_tree_in(schema.number, TreeKind::Table)?;
     let sql = format!("CREATE TABLE {STATISTICS}(tbl,idx,stat)");
-    super::schema::add_row(&mut *store, "table", STATISTICS, STATISTICS, root, Some(&sql))?;
+    super::schema::add_row(&mut *store, schema.number, "table", STATISTICS, STATISTICS, root, Some(&sql))?;
     Ok(root)
 }
 
 /// Removes what was counted of some tables and indexes.
-fn forget<S: Store>(session: &Session<S>, root: TreeId, goes: &dyn Fn(&[u8], Option<&[u8]>) -> bool) -> Result<()> {
+fn forget<S: Store>(session: &Db<S>, root: TreeId, goes: &dyn Fn(&[u8], Option<&[u8]>) -> bool) -> Result<()> {
     let mut store = session.store.borrow_mut();
     let mut cursor = store.table_cursor(root);
     let mut more = store.first(&mut cursor)?;
@@ -99,12 +102,12 @@ fn forget<S: Store>(session: &Session<S>, root: TreeId, goes: &dyn Fn(&[u8], Opt
 
 /// What is known of a table or an index that is dropped goes with it.
 pub(super) fn dropped<S: Store>(
-    session: &Session<S>,
-    catalog: &Catalog,
+    session: &Db<S>,
+    schema: &Schema,
     table: Option<&str>,
     index: Option<&str>,
 ) -> Result<()> {
-    let Some(Relation::Table(statistics)) = catalog.relation(STATISTICS) else { return Ok(()) };
+    let Some(Relation::Table(statistics)) = schema.relation(STATISTICS) else { return Ok(()) };
     if table.is_some_and(|table| table.eq_ignore_ascii_case(STATISTICS)) {
         return Ok(());
     }
@@ -121,7 +124,7 @@ fn counted_as<'a>(table: &'a Table, index: &'a Index) -> &'a str {
     if is_table { &table.name } else { &index.name }
 }
 
-fn count<S: Store>(session: &Session<S>, root: TreeId, table: &Table, only: Option<&Index>) -> Result<()> {
+fn count<S: Store>(session: &Db<S>, root: TreeId, table: &Table, only: Option<&Index>) -> Result<()> {
     if table.name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
         return Ok(());
     }
@@ -154,7 +157,7 @@ fn count<S: Store>(session: &Session<S>, root: TreeId, table: &Table, only: Opti
 }
 
 /// How many entries an index has, and how many of them are alike in the first column, in the first two, and so on.
-fn of_index<S: Store>(session: &Session<S>, store: &mut S, index: &Index) -> Result<Option<String>> {
+fn of_index<S: Store>(session: &Db<S>, store: &mut Databases<S>, index: &Index) -> Result<Option<String>> {
     let corrupt = |what| Failure::new(ResultCode::CORRUPT, what);
     let keys = index.parts.len();
     let mut cursor = store.index_cursor(index.root, index.order.clone());

@@ -2,6 +2,8 @@
 
 mod alter;
 mod analyze;
+mod attach;
+mod databases;
 mod params;
 mod program;
 mod schema;
@@ -14,11 +16,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub(in crate::sql) use databases::Db;
 pub use params::{FromValue, Params};
 pub use statement::{Row, Rows, Statement};
 
 use super::Parser;
-use super::exec::Session;
 use super::failure::{Failure, Result, ResultCode};
 use super::function::{Function, TableFunction};
 use super::store::{Memory, Store};
@@ -39,7 +41,7 @@ use super::store::{Memory, Store};
 /// # Ok::<(), xs_storage::sql::Failure>(())
 /// ```
 pub struct Connection<S: Store = Memory> {
-    session: Session<S>,
+    session: Db<S>,
 }
 
 impl<S: Store> fmt::Debug for Connection<S> {
@@ -58,7 +60,7 @@ impl Connection<Memory> {
 impl<S: Store> Connection<S> {
     /// Over a store.
     pub fn new(store: S) -> Result<Self> {
-        Ok(Connection { session: Session::new(store)? })
+        Ok(Connection { session: Db::open(store)? })
     }
 
     /// Makes a statement ready. Text behind its semicolon is an error.
@@ -176,14 +178,14 @@ impl<S: Store> Connection<S> {
     }
 
     #[cfg(test)]
-    pub(in crate::sql) fn session(&self) -> &Session<S> {
+    pub(in crate::sql) fn session(&self) -> &Db<S> {
         &self.session
     }
 
     /// The store back. A transaction that is open is undone.
     pub fn into_store(self) -> Result<S> {
         transaction::roll_back(&self.session)?;
-        Ok(self.session.store.into_inner())
+        Ok(self.session.store.into_inner().into_main())
     }
 }
 

@@ -1,13 +1,14 @@
 //! A statement that is bound.
 
-use super::vacuum;
-use crate::sql::ast::{Core, Explain, Expr, Select, Statement as Tree};
-use crate::sql::bind::{Binder, Parameters, Uses};
-use crate::sql::catalog::Catalog;
-use crate::sql::exec::{Change, Insert, OutputColumn, Query, Returning, Session};
+use super::{schema, trigger, vacuum};
+use crate::sql::ast::{Core, Explain, Expr, Literal, Select, Statement as Tree};
+use crate::sql::bind::{self, Binder, Parameters};
+use crate::sql::catalog::{Catalog, Relation};
+use crate::sql::connection::Db;
+use crate::sql::exec::{Change, Insert, OutputColumn, Query, Returning};
 use crate::sql::failure::{Failure, Result};
 use crate::sql::pragma::{Pragma, Rows};
-use crate::sql::store::Store;
+use crate::sql::store::{Databases, Store};
 
 /// What a statement does.
 pub(super) enum Program<S: Store> {
@@ -18,44 +19,68 @@ pub(super) enum Program<S: Store> {
     Plan(Vec<(u32, String)>),
     /// A pragma, and the rows that it gave.
     Pragma(Pragma, Rows),
-    /// `VACUUM INTO`, and the query of the one value that says where to.
-    Copy(Box<Query<S>>),
+    /// `VACUUM INTO` of a database, and the query of the one value that says where to.
+    Copy(usize, Vec<Query<S>>),
+    /// `ATTACH`, and the queries of the file and of the name.
+    Attach(Vec<Query<S>>),
+    /// `DETACH`, and the query of the name.
+    Detach(Vec<Query<S>>),
     /// Everything that is done at once: schemas, transactions.
     Other(Box<Tree>),
+}
+
+/// The databases that a program uses from its beginning on, a bit for each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Uses {
+    pub(super) reads: u16,
+    pub(super) writes: u16,
 }
 
 /// A program, and what its parameters are called.
 pub(super) struct Bound<S: Store> {
     pub(super) program: Program<S>,
     pub(super) parameters: Parameters,
+    pub(super) uses: Uses,
 }
 
-impl<S: Store> Program<S> {
-    pub(super) fn bind(session: &Session<S>, catalog: &Catalog, text: &str, tree: Tree) -> Result<Bound<S>> {
+impl<S: Store> Program<Databases<S>> {
+    pub(super) fn bind(session: &Db<S>, catalog: &Catalog, text: &str, tree: Tree) -> Result<Bound<Databases<S>>> {
+        let none = Parameters::default();
         if let Tree::Pragma(name, value) = &tree
-            && let Some(pragma) = Pragma::new(name, value.as_ref())?
+            && let Some(pragma) = Pragma::new(name, value.as_ref(), catalog)?
         {
             pragma.check(session.in_transaction.get())?;
-            return Ok(Bound { program: Program::Pragma(pragma, Rows::new()), parameters: Parameters::default() });
+            let uses = match pragma.writes() {
+                true => Uses { reads: 0, writes: pragma.databases() },
+                false => Uses { reads: pragma.databases(), writes: 0 },
+            };
+            return Ok(Bound { program: Program::Pragma(pragma, Rows::new()), parameters: none, uses });
         }
-        if let Tree::Vacuum { schema, .. } = &tree {
-            vacuum::check_name(schema.as_ref())?;
-        }
-        let target = match &tree {
-            Tree::Vacuum { schema, into: Some(target) } => {
-                if let Some(schema) = schema.as_ref().filter(|schema| !schema.is("main")) {
-                    return Err(Failure::error(format!("unknown database {}", schema.text)).at(schema.span.start));
-                }
-                Some(only(target))
+        let targets = match &tree {
+            Tree::Vacuum { schema, into } => {
+                let schema = vacuum::place(catalog, schema.as_ref())?;
+                into.as_ref().map(|target| (vec![only(target)], schema))
             }
+            Tree::Attach { file, schema, .. } => Some((vec![only(&worded(file)), only(&worded(schema))], 0)),
+            Tree::Detach(schema) => Some((vec![only(&worded(schema))], 0)),
             _ => None,
         };
         let mut binder = Binder::new(catalog, session, text);
-        binder.uses = Uses::of(catalog, session, text, &tree);
+        binder.uses = bind::Uses::of(catalog, session, text, &tree);
         binder.explains = matches!(tree, Tree::Explain(..));
-        if let Some(target) = &target {
-            let query = Box::new(binder.select(target)?.0);
-            return Ok(Bound { program: Program::Copy(query), parameters: binder.parameters });
+        if let Some((targets, schema)) = &targets {
+            let mut values = Vec::with_capacity(targets.len());
+            for target in targets {
+                values.push(binder.select(target)?.0);
+            }
+            let (parameters, uses) = (binder.parameters, Uses::default());
+            let program = match tree {
+                Tree::Vacuum { .. } => Program::Copy(*schema, values),
+                Tree::Attach { .. } => Program::Attach(values),
+                _ => Program::Detach(values),
+            };
+            let reads = if matches!(program, Program::Copy(..)) { bit(*schema) } else { 0 };
+            return Ok(Bound { program, parameters, uses: Uses { reads, ..uses } });
         }
         let program = match &tree {
             Tree::Select(select) => Program::Query(Box::new(binder.select(select)?.0)),
@@ -75,12 +100,39 @@ impl<S: Store> Program<S> {
             Tree::Explain(Explain::Program, _) => return Err(Failure::unsupported("EXPLAIN")),
             _ => {
                 drop(binder);
-                return Ok(Bound { program: Program::Other(Box::new(tree)), parameters: Parameters::default() });
+                let uses = Uses { reads: 0, writes: written(catalog, &tree) };
+                return Ok(Bound { program: Program::Other(Box::new(tree)), parameters: none, uses });
             }
         };
-        Ok(Bound { program, parameters: binder.parameters })
+        let writes = match &program {
+            Program::Insert(insert) => insert.writer.place(),
+            Program::Change(change) => change.writer.place(),
+            _ => None,
+        };
+        let uses = Uses { reads: binder.schemas, writes: writes.map_or(0, bit) };
+        Ok(Bound { program, parameters: binder.parameters, uses })
     }
+}
 
+fn bit(schema: usize) -> u16 {
+    1_u16.checked_shl(schema as u32).unwrap_or(0)
+}
+
+/// The database whose schema a statement changes, where that can be said. What is wrong is told when it runs.
+fn written(catalog: &Catalog, tree: &Tree) -> u16 {
+    let place = match tree {
+        Tree::CreateTable(create) => schema::temporary_place(catalog, &create.name, create.temporary).ok(),
+        Tree::CreateView(create) => schema::temporary_place(catalog, &create.name, create.temporary).ok(),
+        Tree::CreateIndex(create) => schema::index_place(catalog, create).ok(),
+        Tree::CreateTrigger(create) => trigger::place_of(catalog, create).ok(),
+        Tree::Drop(what) => schema::dropped_place(catalog, what),
+        Tree::AlterTable(alter) => catalog.find(&alter.table, None).ok().map(Relation::schema),
+        _ => None,
+    };
+    place.map_or(0, bit)
+}
+
+impl<S: Store> Program<S> {
     pub(super) fn columns(&self) -> Vec<OutputColumn> {
         let named =
             |name: &str| OutputColumn { name: name.into(), affinity: None, collation: None, declared: "".into() };
@@ -107,6 +159,14 @@ impl<S: Store> Program<S> {
     /// Whether it may change anything.
     pub(super) fn writes(&self) -> bool {
         matches!(self, Program::Insert(_) | Program::Change(_))
+    }
+}
+
+/// A bare word where a name is wanted as a value.
+fn worded(value: &Expr) -> Expr {
+    match value {
+        Expr::Column(column) if column.table.is_none() => Expr::Literal(Literal::String(column.name.text.clone())),
+        other => other.clone(),
     }
 }
 

@@ -1,25 +1,63 @@
 //! Statements that change what there is.
 
 use crate::row::{ValueRef, encode};
+use crate::sql::Parser;
 use crate::sql::ast::{CreateIndex, CreateTable, CreateView, Drop, Ident, QualifiedName, SchemaKind, TableBody};
 use crate::sql::bind::{Binder, check_index};
-use crate::sql::catalog::{self, Catalog, Index, Relation, SchemaRow, Table, displayed};
-use crate::sql::exec::{CREATE_SEQUENCE, Outer, Run, SEQUENCE, Sequence, Session, empty, rebuild};
+use crate::sql::catalog::{self, Catalog, Index, Relation, Schema, SchemaRow, Table, Trigger, displayed};
+use crate::sql::connection::Db;
+use crate::sql::exec::{CREATE_SEQUENCE, Outer, Run, SEQUENCE, Sequence, empty, rebuild};
 use crate::sql::failure::{Failure, Result, ResultCode};
-use crate::sql::store::{Cursor, SCHEMA, Store, TreeId, TreeKind};
+use crate::sql::lexer::{Lexer, TokenKind};
+use crate::sql::store::{Cursor, MAIN, Store, TEMP, TreeId, TreeKind, local, schema_tree};
 use crate::sql::value::{Affinity, Value};
 
-/// A new object's place: `main`, and a name that isn't SQLite's own.
-pub(super) fn check_name(name: &QualifiedName, temporary: bool) -> Result<&str> {
-    if temporary || name.schema.as_ref().is_some_and(|schema| schema.is("temp")) {
-        return Err(Failure::unsupported("temporary tables and views"));
+/// The database of a new object: the one that is said, or `main`.
+pub(super) fn place(catalog: &Catalog, name: &QualifiedName) -> Result<usize> {
+    let Some(schema) = &name.schema else { return Ok(MAIN) };
+    catalog.number(schema).ok_or_else(|| Failure::error(format!("unknown database {}", schema.text)))
+}
+
+/// The same of what may be made `TEMP`.
+pub(super) fn temporary_place(catalog: &Catalog, name: &QualifiedName, temporary: bool) -> Result<usize> {
+    let place = place(catalog, name)?;
+    match temporary && name.schema.is_some() && place != TEMP {
+        true => Err(Failure::error("temporary table name must be unqualified")),
+        false => Ok(if temporary { TEMP } else { place }),
     }
-    if let Some(schema) = &name.schema
-        && !schema.is("main")
-    {
-        return Err(Failure::error(format!("unknown database {}", schema.text)));
+}
+
+/// What is in a database names nothing of another; what is temporary may.
+pub(super) fn check_references(
+    catalog: &Catalog,
+    schema: usize,
+    kind: &str,
+    name: &QualifiedName,
+    text: &str,
+) -> Result<()> {
+    if schema == TEMP {
+        return Ok(());
     }
-    check_reserved(&name.name)
+    let mut parser = Parser::new(text);
+    parser.next_statement()?;
+    // The first is its own.
+    let named = parser.schemas().iter().skip(usize::from(name.schema.is_some()));
+    match named.into_iter().find(|named| catalog.number(named) != Some(schema)) {
+        None => Ok(()),
+        Some(other) => {
+            let (name, other) = (&name.name.text, &other.text);
+            Err(Failure::error(format!("{kind} {name} cannot reference objects in database {other}")))
+        }
+    }
+}
+
+/// The database of a new index: that of a table of `temp`, if none is said.
+pub(super) fn index_place(catalog: &Catalog, create: &CreateIndex) -> Result<usize> {
+    let table = catalog.relation(None, &create.table.text);
+    match (&create.name.schema, table) {
+        (None, Some(Relation::Table(table))) if table.schema == TEMP => Ok(TEMP),
+        _ => place(catalog, &create.name),
+    }
 }
 
 pub(super) fn check_reserved(name: &Ident) -> Result<&str> {
@@ -32,11 +70,11 @@ pub(super) fn check_reserved(name: &Ident) -> Result<&str> {
 
 /// Whether a table is SQLite's own, and stays as long as its database.
 fn is_internal(table: &Table) -> bool {
-    table.root == SCHEMA || table.name.eq_ignore_ascii_case(SEQUENCE)
+    table.is_schema() || table.name.eq_ignore_ascii_case(SEQUENCE)
 }
 
 /// Whether the name is taken: an error, unless the statement takes that.
-fn is_taken(catalog: &Catalog, name: &QualifiedName, if_not_exists: bool) -> Result<bool> {
+fn is_taken(catalog: &Schema, name: &QualifiedName, if_not_exists: bool) -> Result<bool> {
     let kind = match catalog.relation(&name.name.text) {
         Some(Relation::Table(_)) => "table",
         Some(Relation::View(_)) => "view",
@@ -62,15 +100,17 @@ pub(super) fn stored(begin: &str, name: &Ident, text: &str) -> String {
     format!("{begin} {rest}")
 }
 
+/// Adds a row to the schema of a database.
 pub(super) fn add_row<S: Store>(
     store: &mut S,
+    schema: usize,
     kind: &str,
     name: &str,
     table: &str,
     root: TreeId,
     sql: Option<&str>,
 ) -> Result<()> {
-    let mut cursor = store.table_cursor(SCHEMA);
+    let mut cursor = store.table_cursor(schema_tree(schema));
     let last = if store.last(&mut cursor)? { cursor.rowid() } else { 0 };
     let full = || Failure::new(ResultCode::FULL, "database or disk is full");
     let rowid = last.checked_add(1).ok_or_else(full)?;
@@ -78,25 +118,26 @@ pub(super) fn add_row<S: Store>(
         ValueRef::Text(kind.as_bytes()),
         ValueRef::Text(name.as_bytes()),
         ValueRef::Text(table.as_bytes()),
-        ValueRef::Integer(i64::from(root)),
+        ValueRef::Integer(local(root) as i64),
         sql.map_or(ValueRef::Null, |sql| ValueRef::Text(sql.as_bytes())),
     ]);
-    store.insert(SCHEMA, rowid, &record)?;
+    store.insert(schema_tree(schema), rowid, &record)?;
     Ok(())
 }
 
 pub(super) fn create_table<S: Store>(
-    session: &Session<S>,
+    session: &Db<S>,
     catalog: &Catalog,
     create: &CreateTable,
     text: &str,
 ) -> Result<()> {
-    let name = check_name(&create.name, create.temporary)?;
-    if is_taken(catalog, &create.name, create.if_not_exists)? {
+    let schema = temporary_place(catalog, &create.name, create.temporary)?;
+    let name = check_reserved(&create.name.name)?;
+    if is_taken(catalog.of(schema), &create.name, create.if_not_exists)? {
         return Ok(());
     }
     match &create.body {
-        TableBody::Columns { .. } => add_table(session, name, &stored("CREATE TABLE", &create.name.name, text)),
+        TableBody::Columns { .. } => add_table(session, schema, name, &stored("CREATE TABLE", &create.name.name, text)),
         TableBody::Select(select) => {
             let mut binder = Binder::new(catalog, session, text);
             let (mut query, _) = binder.select(select)?;
@@ -124,8 +165,8 @@ pub(super) fn create_table<S: Store>(
                 taken.push(name);
             }
             let sql = format!("CREATE TABLE {}({})", quoted(name), columns.join(","));
-            add_table(session, name, &sql)?;
-            let Some(Relation::Table(table)) = session.catalog()?.relation(name).cloned() else {
+            add_table(session, schema, name, &sql)?;
+            let Some(Relation::Table(table)) = session.catalog()?.of(schema).relation(name).cloned() else {
                 return Err(Failure::internal("a table that was made is not there"));
             };
             let run = Run { session, params: &[], number: session.begin_run() };
@@ -156,95 +197,136 @@ fn quoted(name: &str) -> String {
     }
 }
 
-fn add_table<S: Store>(session: &Session<S>, name: &str, sql: &str) -> Result<()> {
+fn add_table<S: Store>(session: &Db<S>, schema: usize, name: &str, sql: &str) -> Result<()> {
     // What it would be, to know which indexes come with it and that it makes sense.
-    let stored = crate::sql::Parser::new(sql).next_statement()?;
+    let stored = Parser::new(sql).next_statement()?;
     let Some(crate::sql::ast::Statement::CreateTable(stored)) = stored else {
         return Err(Failure::internal("a table that is stored as something else"));
     };
-    let table = Table::new(&stored, sql, &[])?;
+    let table = Table { schema, ..Table::new(&stored, sql, &[])? };
     let catalog = session.catalog.borrow().clone();
     Binder::new(&catalog, session, sql).check_table(&table)?;
     {
         let mut store = session.store.borrow_mut();
         let kind = if table.key.is_some() { TreeKind::Index } else { TreeKind::Table };
-        let root = store.create_tree(kind)?;
-        add_row(&mut *store, "table", name, name, root, Some(sql))?;
+        let root = store.create_tree_in(schema, kind)?;
+        add_row(&mut *store, schema, "table", name, name, root, Some(sql))?;
         for (_, index) in table.indexes.iter().enumerate().filter(|(number, _)| !table.is_key(*number)) {
-            let root = store.create_tree(TreeKind::Index)?;
-            add_row(&mut *store, "index", &index.name, name, root, None)?;
+            let root = store.create_tree_in(schema, TreeKind::Index)?;
+            add_row(&mut *store, schema, "index", &index.name, name, root, None)?;
         }
-        if table.autoincrement && session.catalog.borrow().relation(SEQUENCE).is_none() {
-            let root = store.create_tree(TreeKind::Table)?;
-            add_row(&mut *store, "table", SEQUENCE, SEQUENCE, root, Some(CREATE_SEQUENCE))?;
+        if table.autoincrement && session.catalog.borrow().of(schema).relation(SEQUENCE).is_none() {
+            let root = store.create_tree_in(schema, TreeKind::Table)?;
+            add_row(&mut *store, schema, "table", SEQUENCE, SEQUENCE, root, Some(CREATE_SEQUENCE))?;
         }
     }
-    session.schema_changed()
+    session.schema_changed(schema)
 }
 
 pub(super) fn create_index<S: Store>(
-    session: &Session<S>,
+    session: &Db<S>,
     catalog: &Catalog,
     create: &CreateIndex,
     text: &str,
 ) -> Result<()> {
-    let name = check_name(&create.name, false)?;
-    let table = match catalog.relation(&create.table.text) {
+    let number = index_place(catalog, create)?;
+    let schema = catalog.of(number);
+    if let (TEMP, Some(Relation::Table(table))) = (number, catalog.relation(None, &create.table.text))
+        && table.schema != TEMP
+    {
+        return Err(Failure::error(format!("cannot create a TEMP index on non-TEMP table \"{}\"", table.name)));
+    }
+    let name = check_reserved(&create.name.name)?;
+    let table = match schema.relation(&create.table.text) {
         Some(Relation::Table(table)) if is_internal(table) => {
             return Err(Failure::error(format!("table {} may not be indexed", table.name)));
         }
         Some(Relation::Table(table)) => table.clone(),
         Some(Relation::View(_)) => return Err(Failure::error("views may not be indexed")),
         None => {
-            return Err(match catalog.refused(SchemaKind::Table, &create.table.text) {
+            return Err(match schema.refused(SchemaKind::Table, &create.table.text) {
                 Some(refused) => refused.why.clone(),
-                None => Failure::error(format!("no such table: main.{}", create.table.text)),
+                None => Failure::error(format!("no such table: {}.{}", schema.name, create.table.text)),
             });
         }
     };
-    if catalog.relation(name).is_some() || catalog.refused(SchemaKind::Table, name).is_some() {
+    if schema.relation(name).is_some() || schema.refused(SchemaKind::Table, name).is_some() {
         return Err(Failure::error(format!("there is already a table named {name}")));
     }
-    if catalog.index(name).is_some() || catalog.refused(SchemaKind::Index, name).is_some() {
+    if schema.index(name).is_some() || schema.refused(SchemaKind::Index, name).is_some() {
         return match create.if_not_exists {
             true => Ok(()),
             false => Err(Failure::error(format!("index {name} already exists"))),
         };
     }
-    let root = session.store.borrow_mut().create_tree(TreeKind::Index)?;
+    let root = session.store.borrow_mut().create_tree_in(number, TreeKind::Index)?;
     let index = Index::create(create, &table, root)?;
     check_index(&index, &table, &session.functions.borrow())?;
     let rules = Binder::new(catalog, session, text).index_rules(&table, std::iter::once(&index))?;
     rebuild(session, &table, &index, &rules)?;
     let begin = if create.unique { "CREATE UNIQUE INDEX" } else { "CREATE INDEX" };
     let sql = stored(begin, &create.name.name, text);
-    add_row(&mut *session.store.borrow_mut(), "index", name, &table.name, root, Some(&sql))?;
-    session.schema_changed()
+    add_row(&mut *session.store.borrow_mut(), number, "index", name, &table.name, root, Some(&sql))?;
+    session.schema_changed(number)
 }
 
-pub(super) fn create_view<S: Store>(
-    session: &Session<S>,
-    catalog: &Catalog,
-    create: &CreateView,
-    text: &str,
-) -> Result<()> {
-    let name = check_name(&create.name, create.temporary)?;
-    if is_taken(catalog, &create.name, create.if_not_exists)? {
+/// Whether a text has a parameter somewhere.
+fn has_parameters(text: &str) -> bool {
+    let mut lexer = Lexer::new(text);
+    loop {
+        match lexer.next_token().kind {
+            TokenKind::Variable => return true,
+            TokenKind::End | TokenKind::Illegal => return false,
+            _ => {}
+        }
+    }
+}
+
+pub(super) fn create_view<S: Store>(session: &Db<S>, catalog: &Catalog, create: &CreateView, text: &str) -> Result<()> {
+    if has_parameters(text) {
+        return Err(Failure::error("parameters are not allowed in views"));
+    }
+    let schema = temporary_place(catalog, &create.name, create.temporary)?;
+    let name = check_reserved(&create.name.name)?;
+    if is_taken(catalog.of(schema), &create.name, create.if_not_exists)? {
         return Ok(());
     }
+    check_references(catalog, schema, "view", &create.name, text)?;
     let sql = stored("CREATE VIEW", &create.name.name, text);
-    add_row(&mut *session.store.borrow_mut(), "view", name, name, 0, Some(&sql))?;
-    session.schema_changed()
+    add_row(&mut *session.store.borrow_mut(), schema, "view", name, name, 0, Some(&sql))?;
+    session.schema_changed(schema)
 }
 
-pub(super) fn drop_object<S: Store>(session: &Session<S>, catalog: &Catalog, what: &Drop) -> Result<()> {
+/// The database of what is dropped; none if it is nowhere.
+pub(super) fn dropped_place(catalog: &Catalog, what: &Drop) -> Option<usize> {
+    let name = &*what.name.name.text;
+    let has = |schema: &&Schema| match what.kind {
+        SchemaKind::Table | SchemaKind::View => {
+            schema.relation(name).is_some() || schema.refused(SchemaKind::Table, name).is_some()
+        }
+        SchemaKind::Index => schema.index(name).is_some() || schema.refused(SchemaKind::Index, name).is_some(),
+        SchemaKind::Trigger => schema.has_trigger(name),
+    };
+    let within = catalog.within(&what.name, None)?;
+    catalog.order(within).find(has).map(|schema| schema.number)
+}
+
+pub(super) fn drop_object<S: Store>(session: &Db<S>, catalog: &Catalog, what: &Drop) -> Result<()> {
     let name = &*what.name.name.text;
     let missing = |kind: &str| match what.if_exists {
         true => Ok(()),
         false => Err(Failure::error(format!("no such {kind}: {}", displayed(&what.name)))),
     };
-    let here = catalog::is_main(what.name.schema.as_ref());
-    let relation = catalog.relation(name).filter(|_| here);
+    let kind = match what.kind {
+        SchemaKind::Table => "table",
+        SchemaKind::View => "view",
+        SchemaKind::Index => "index",
+        SchemaKind::Trigger => "trigger",
+    };
+    let Some(number) = dropped_place(catalog, what) else { return missing(kind) };
+    let schema = catalog.of(number);
+    let is = |kind: &'static str| move |row: &SchemaRow| row.kind == kind && row.name.eq_ignore_ascii_case(name);
+    let relation = schema.relation(name);
     match what.kind {
         SchemaKind::Table => match relation {
             Some(Relation::Table(table)) if is_internal(table) => {
@@ -252,92 +334,115 @@ pub(super) fn drop_object<S: Store>(session: &Session<S>, catalog: &Catalog, wha
             }
             Some(Relation::Table(table)) => {
                 empty(session, catalog, table)?;
-                drop_table(session, catalog, name)?;
+                drop_table(session, catalog, number, name)?;
             }
             Some(Relation::View(_)) => return Err(Failure::error(format!("use DROP VIEW to delete view {name}"))),
-            None => match catalog.refused(SchemaKind::Table, name).filter(|_| here) {
+            None => match schema.refused(SchemaKind::Table, name) {
                 Some(refused) if !refused.droppable => return Err(refused.why.clone()),
-                Some(_) => drop_table(session, catalog, name)?,
-                None => return missing("table"),
+                _ => drop_table(session, catalog, number, name)?,
             },
         },
         SchemaKind::View => match relation {
             Some(Relation::View(_)) => {
                 // Its triggers go with it.
-                remove(session, &|row| row.table.eq_ignore_ascii_case(name))?;
+                remove_triggers(session, catalog, number, name)?;
+                remove(session, number, &|row| row.table.eq_ignore_ascii_case(name))?;
             }
             Some(Relation::Table(_)) => return Err(Failure::error(format!("use DROP TABLE to delete table {name}"))),
             None => return missing("view"),
         },
-        SchemaKind::Index => match catalog.index(name).filter(|_| here) {
+        SchemaKind::Index => match schema.index(name) {
             Some((_, index)) if index.origin != catalog::Origin::Create => {
                 return Err(Failure::error("index associated with UNIQUE or PRIMARY KEY constraint cannot be dropped"));
             }
             Some(_) => {
-                super::analyze::dropped(session, catalog, None, Some(name))?;
-                remove(session, &|row| row.kind == "index" && row.name.eq_ignore_ascii_case(name))?;
+                super::analyze::dropped(session, schema, None, Some(name))?;
+                remove(session, number, &is("index"))?;
             }
-            None if here && catalog.refused(SchemaKind::Index, name).is_some() => {
-                remove(session, &|row| row.kind == "index" && row.name.eq_ignore_ascii_case(name))?;
-            }
-            None => return missing("index"),
+            None => remove(session, number, &is("index"))?,
         },
-        SchemaKind::Trigger if here && catalog.has_trigger(name) => {
-            remove(session, &|row| row.kind == "trigger" && row.name.eq_ignore_ascii_case(name))?;
-        }
-        SchemaKind::Trigger => return missing("trigger"),
+        SchemaKind::Trigger => remove(session, number, &is("trigger"))?,
     }
-    session.schema_changed()
+    session.schema_changed(number)
 }
 
-fn drop_table<S: Store>(session: &Session<S>, catalog: &Catalog, name: &str) -> Result<()> {
-    if let Some(Relation::Table(sequence)) = catalog.relation(SEQUENCE) {
+fn drop_table<S: Store>(session: &Db<S>, catalog: &Catalog, number: usize, name: &str) -> Result<()> {
+    let schema = catalog.of(number);
+    remove_triggers(session, catalog, number, name)?;
+    if let Some(Relation::Table(sequence)) = schema.relation(SEQUENCE) {
         Sequence::forget(&mut *session.store.borrow_mut(), sequence.root, name)?;
     }
-    super::analyze::dropped(session, catalog, Some(name), None)?;
-    remove(session, &|row| row.table.eq_ignore_ascii_case(name))
+    super::analyze::dropped(session, schema, Some(name), None)?;
+    remove(session, number, &|row| row.kind != "trigger" && row.table.eq_ignore_ascii_case(name))
 }
 
-/// Removes rows of the schema, with their trees.
-fn remove<S: Store>(session: &Session<S>, goes: &dyn Fn(&SchemaRow) -> bool) -> Result<()> {
+/// Removes the triggers of a table, those too that are temporary while it is not.
+fn remove_triggers<S: Store>(session: &Db<S>, catalog: &Catalog, number: usize, table: &str) -> Result<()> {
+    let triggers: Vec<_> = catalog.triggers_on(number, table).collect();
+    for schema in [TEMP, number] {
+        let goes = |row: &SchemaRow| {
+            let is = |trigger: &&std::sync::Arc<Trigger>| {
+                trigger.schema == schema && trigger.name().eq_ignore_ascii_case(&row.name)
+            };
+            row.kind == "trigger" && triggers.iter().any(is)
+        };
+        if triggers.iter().any(|trigger| trigger.schema == schema) {
+            remove(session, schema, &goes)?;
+            if schema != number {
+                session.schema_changed(schema)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes rows of a schema, with their trees.
+fn remove<S: Store>(session: &Db<S>, schema: usize, goes: &dyn Fn(&SchemaRow) -> bool) -> Result<()> {
     let mut store = session.store.borrow_mut();
     // The highest tree first: a store that keeps its file dense would move it otherwise.
-    let mut rows: Vec<_> = SchemaRow::all(&mut *store)?.into_iter().filter(|row| goes(row)).collect();
+    let mut rows: Vec<_> = SchemaRow::all(&mut *store, schema)?.into_iter().filter(|row| goes(row)).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.root));
     for row in rows {
         if row.root > 0 {
             store.drop_tree(row.root)?;
         }
-        store.delete(SCHEMA, row.rowid)?;
+        store.delete(schema_tree(schema), row.rowid)?;
     }
     Ok(())
 }
 
 /// `REINDEX`: of an index, a table, a collation, everything.
-pub(super) fn reindex<S: Store>(session: &Session<S>, catalog: &Catalog, name: Option<&QualifiedName>) -> Result<()> {
+pub(super) fn reindex<S: Store>(session: &Db<S>, catalog: &Catalog, name: Option<&QualifiedName>) -> Result<()> {
     let unknown = || Failure::error("unable to identify the object to be reindexed");
     let mut made: Vec<(std::sync::Arc<Table>, usize)> = Vec::new();
     let mut add = |table: &std::sync::Arc<Table>, wanted: &dyn Fn(&Index) -> bool| {
         let indexes = table.indexes.iter().enumerate().filter(|(_, index)| wanted(index));
         made.extend(indexes.map(|(at, _)| (table.clone(), at)));
     };
+    let mut of_all = |wanted: &dyn Fn(&Index) -> bool| {
+        catalog.all().iter().flat_map(|schema| schema.tables()).for_each(|table| add(table, wanted));
+    };
     match name {
-        None => catalog.tables().for_each(|table| add(table, &|_| true)),
+        None => of_all(&|_| true),
+        Some(QualifiedName { schema: None, name }) if catalog::collation_named(&name.text).is_ok() => {
+            let collation = catalog::collation_named(&name.text)?;
+            of_all(&|index: &Index| index.parts.iter().any(|part| part.key.collation == collation));
+        }
         Some(name) => {
-            if !catalog::is_main(name.schema.as_ref()) {
-                return Err(unknown());
-            }
-            let text = &*name.name.text;
-            if let Some((table, index)) = catalog.index(text) {
-                add(table, &|other| other.name == index.name);
-            } else if let Some(Relation::Table(table)) = catalog.relation(text) {
+            let Some(within) = catalog.within(name, None) else {
+                let schema = name.schema.as_ref().map_or("", |schema| &schema.text);
+                return Err(Failure::error(format!("unknown database {schema}")));
+            };
+            // Without a database it is one of main.
+            let (within, text) = (within.or(Some(MAIN)), &*name.name.text);
+            if let Some(Relation::Table(table)) = catalog.relation(within, text) {
                 add(table, &|_| true);
-            } else if let Ok(collation) = catalog::collation_named(text) {
-                let uses = |index: &Index| index.parts.iter().any(|part| part.key.collation == collation);
-                catalog.tables().for_each(|table| add(table, &uses));
+            } else if let Some((table, index)) = catalog.index(within, text) {
+                add(table, &|other| other.name == index.name);
             } else {
-                let refused = [SchemaKind::Table, SchemaKind::Index].map(|kind| catalog.refused(kind, text));
-                return Err(refused.into_iter().flatten().next().map_or_else(unknown, |refused| refused.why.clone()));
+                let kinds = [SchemaKind::Table, SchemaKind::Index];
+                let refused = |schema: &Schema| kinds.iter().find_map(|kind| schema.refused(*kind, text).cloned());
+                return Err(catalog.order(within).find_map(refused).map_or_else(unknown, |refused| refused.why));
             }
         }
     }

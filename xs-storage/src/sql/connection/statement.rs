@@ -5,22 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::program::{Bound, Program};
-use super::{FromValue, Params, alter, analyze, schema, transaction, trigger, vacuum};
+use super::{FromValue, Params, alter, analyze, attach, schema, transaction, trigger, vacuum};
 use crate::row::ValueRef;
 use crate::sql::Parser;
 use crate::sql::ast::{Conflict, Statement as Tree};
 use crate::sql::catalog::Catalog;
-use crate::sql::exec::{Datum, Outer, OutputColumn, Query, Reading, Run, Session, Task, run as run_task};
+use crate::sql::connection::Db;
+use crate::sql::exec::{Datum, Outer, OutputColumn, Query, Reading, Run, Task, run as run_task};
 use crate::sql::failure::{Failure, Result, ResultCode};
-use crate::sql::store::Store;
+use crate::sql::store::{Databases, Store};
 use crate::sql::value::Value;
 
 /// A statement that is ready to run, again and again.
 pub struct Statement<'c, S: Store> {
-    session: &'c Session<S>,
+    session: &'c Db<S>,
     text: Box<str>,
     /// None for a text without a statement.
-    bound: Option<Bound<S>>,
+    bound: Option<Bound<Databases<S>>>,
     columns: Vec<OutputColumn>,
     /// What it was bound against.
     catalog: Arc<Catalog>,
@@ -34,7 +35,7 @@ impl<S: Store> fmt::Debug for Statement<'_, S> {
 }
 
 impl<'c, S: Store> Statement<'c, S> {
-    pub(super) fn prepare(session: &'c Session<S>, sql: &str) -> Result<Self> {
+    pub(super) fn prepare(session: &'c Db<S>, sql: &str) -> Result<Self> {
         let tree = parsed(sql)?;
         // How long to wait for a lock must not wait for one.
         let bound = |tree, catalog| {
@@ -45,7 +46,7 @@ impl<'c, S: Store> Statement<'c, S> {
         };
         match tree {
             Some(ref some) if is_about_transactions(some) => bound(tree, session.catalog.borrow().clone()),
-            tree => session.look(|| bound(tree, session.catalog()?)),
+            tree => bound(tree, session.catalog()?),
         }
     }
 
@@ -95,14 +96,17 @@ impl<'c, S: Store> Statement<'c, S> {
         })
     }
 
-    /// Binds it again if the schema is another than it was.
+    /// Begins what it reads and writes, and binds it again if the schema is another than it was.
     fn refresh(&mut self) -> Result<()> {
-        let catalog = self.session.catalog()?;
-        if !Arc::ptr_eq(&catalog, &self.catalog) {
+        loop {
+            transaction::begin_with(self.session, self.bound.as_ref().map(|bound| bound.uses).unwrap_or_default())?;
+            let catalog = self.session.catalog()?;
+            if Arc::ptr_eq(&catalog, &self.catalog) {
+                return Ok(());
+            }
             self.catalog = catalog;
             self.bind(parsed(&self.text)?)?;
         }
-        Ok(())
     }
 
     /// Runs it to its end, and answers how many rows it changed.
@@ -124,15 +128,22 @@ impl<'c, S: Store> Statement<'c, S> {
             Some(Program::Other(tree)) if is_about_transactions(tree) => (None, false),
             Some(Program::Pragma(pragma, _)) if pragma.is_about_the_connection() => (None, false),
             Some(Program::Pragma(pragma, _)) if !pragma.writes() => (Some(session.read()?), false),
-            Some(Program::Copy(_)) => (Some(session.read()?), false),
+            Some(Program::Copy(..)) => (Some(session.read()?), false),
+            Some(Program::Attach(_) | Program::Detach(_)) => (None, false),
             // The schema is looked at when nobody else can change it any more.
             Some(_) => {
                 transaction::begin_store(session)?;
                 (None, true)
             }
         };
+        let written = session.store.borrow().written();
+        let is_of_the_schema = matches!(self.bound.as_ref().map(|bound| &bound.program), Some(Program::Other(_)));
         let number = match self.run(params) {
             Err(failure) if writes => {
+                // SQLite knows what is wrong with a statement of the schema before it locks anything.
+                if is_of_the_schema && session.in_transaction.get() {
+                    session.store.borrow_mut().write_only(written)?;
+                }
                 transaction::give_up(session)?;
                 return Err(failure);
             }
@@ -145,6 +156,7 @@ impl<'c, S: Store> Statement<'c, S> {
         let is_of_the_schema = match self.bound.as_ref().map(|bound| &bound.program) {
             Some(Program::Other(tree)) => !is_about_transactions(tree),
             Some(Program::Pragma(pragma, _)) => !pragma.is_about_the_connection(),
+            Some(Program::Attach(_) | Program::Detach(_)) => false,
             _ => true,
         };
         if is_of_the_schema {
@@ -176,10 +188,9 @@ impl<'c, S: Store> Statement<'c, S> {
                     false => pragma.run(session, catalog)?,
                 };
             }
-            Some(Program::Copy(query)) => {
-                query.reset();
-                copy(outer, query)?;
-            }
+            Some(Program::Copy(schema, into)) => copy(outer, *schema, into)?,
+            Some(Program::Attach(values)) => attach::attach(outer, values)?,
+            Some(Program::Detach(values)) => attach::detach(outer, values)?,
             Some(Program::Other(tree)) => other(session, catalog, tree, text)?,
         }
         Ok(number)
@@ -196,17 +207,17 @@ fn parsed(sql: &str) -> Result<Option<Tree>> {
 }
 
 /// `VACUUM INTO` what the query says.
-fn copy<S: Store>(outer: Outer<'_, S>, query: &mut Query<S>) -> Result<()> {
+fn copy<S: Store>(outer: Outer<'_, Databases<S>>, schema: usize, into: &mut [Query<Databases<S>>]) -> Result<()> {
     let session = outer.run.session;
     if session.in_transaction.get() {
         return Err(Failure::error("cannot VACUUM from within a transaction"));
     }
-    query.next(outer)?;
-    let Value::Text(name) = query.output(0, outer)?.into_value() else {
-        return Err(Failure::error("non-text filename"));
+    let name = match &attach::values(outer, into)?[..] {
+        [Value::Text(name)] => name.clone(),
+        _ => return Err(Failure::error("non-text filename")),
     };
     let name = str::from_utf8(&name).map_err(|_| Failure::error("a filename that is no UTF-8"))?;
-    session.store.borrow_mut().copy_to(name)
+    session.store.borrow_mut().one(schema)?.copy_to(name)
 }
 
 /// Whether it only begins or ends transactions, packs what is there, or is a pragma that nobody knows: the schema is nothing to it.
@@ -223,7 +234,7 @@ fn is_about_transactions(tree: &Tree) -> bool {
     )
 }
 
-fn changed<S: Store>(task: &mut dyn Task<S>, outer: Outer<'_, S>) -> Result<()> {
+fn changed<S: Store>(task: &mut dyn Task<Databases<S>>, outer: Outer<'_, Databases<S>>) -> Result<()> {
     let session = outer.run.session;
     let done = transaction::writing(session, || run_task(task, outer));
     // Of a statement that fails, only `FAIL` leaves something.
@@ -232,7 +243,7 @@ fn changed<S: Store>(task: &mut dyn Task<S>, outer: Outer<'_, S>) -> Result<()> 
     done.map(drop)
 }
 
-fn other<S: Store>(session: &Session<S>, catalog: &Catalog, tree: &Tree, text: &str) -> Result<()> {
+fn other<S: Store>(session: &Db<S>, catalog: &Catalog, tree: &Tree, text: &str) -> Result<()> {
     let schema = |act: &dyn Fn() -> Result<()>| {
         transaction::writing(session, || {
             session.guard()?;
@@ -254,14 +265,17 @@ fn other<S: Store>(session: &Session<S>, catalog: &Catalog, tree: &Tree, text: &
         Tree::CreateTrigger(create) => schema(&|| trigger::create(session, catalog, create, text)),
         Tree::CreateVirtualTable(_) => Err(Failure::unsupported("virtual tables")),
         Tree::AlterTable(change) => schema(&|| alter::alter(session, catalog, change, text)),
-        Tree::Attach { .. } | Tree::Detach(_) => Err(Failure::unsupported("ATTACH")),
         // Nobody knows it, and it does nothing.
         Tree::Pragma(..) => Ok(()),
         Tree::Analyze(name) => schema(&|| analyze::analyze(session, catalog, name.as_ref())),
-        Tree::Vacuum { schema, .. } => vacuum::vacuum(session, schema.as_ref()),
-        Tree::Explain(..) | Tree::Select(_) | Tree::Insert(_) | Tree::Update(_) | Tree::Delete(_) => {
-            Err(Failure::internal("a statement that should have been bound"))
-        }
+        Tree::Vacuum { schema, .. } => vacuum::vacuum(session, catalog, schema.as_ref()),
+        Tree::Attach { .. }
+        | Tree::Detach(_)
+        | Tree::Explain(..)
+        | Tree::Select(_)
+        | Tree::Insert(_)
+        | Tree::Update(_)
+        | Tree::Delete(_) => Err(Failure::internal("a statement that should have been bound")),
     }
 }
 
@@ -269,7 +283,7 @@ fn other<S: Store>(session: &Session<S>, catalog: &Catalog, tree: &Tree, text: &
 pub struct Rows<'s, 'c, S: Store> {
     statement: &'s mut Statement<'c, S>,
     /// Until the last row was given.
-    reading: Option<Reading<'c, S>>,
+    reading: Option<Reading<'c, Databases<S>>>,
     number: u64,
     /// Lines of a plan that were given.
     at: usize,
@@ -326,8 +340,8 @@ impl<S: Store> Rows<'_, '_, S> {
 
 /// A row, as long as the next one isn't asked for.
 pub struct Row<'r, S: Store> {
-    run: Run<'r, S>,
-    program: &'r Program<S>,
+    run: Run<'r, Databases<S>>,
+    program: &'r Program<Databases<S>>,
     columns: &'r [OutputColumn],
     line: usize,
 }

@@ -8,12 +8,14 @@
 //! wrong with the row before it writes, takes none: [`Guard`] says how far it came. If the disk fails it in the midst of that,
 //! the whole transaction is undone.
 
+use super::program::Uses;
 use crate::sql::ast::{Begin, Conflict, Ident};
-use crate::sql::exec::{Guard, Session};
-use crate::sql::failure::{Failure, Result};
+use crate::sql::connection::Db;
+use crate::sql::exec::Guard;
+use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::store::Store;
 
-pub(super) fn begin_store<S: Store>(session: &Session<S>) -> Result<()> {
+pub(super) fn begin_store<S: Store>(session: &Db<S>) -> Result<()> {
     if !session.writing.get() {
         session.store.borrow_mut().begin()?;
         session.writing.set(true);
@@ -22,7 +24,7 @@ pub(super) fn begin_store<S: Store>(session: &Session<S>) -> Result<()> {
 }
 
 /// Does something that writes, whole or not at all; but if it fails and leaves something, the consequence stays `FAIL`.
-pub(super) fn writing<S: Store, T>(session: &Session<S>, act: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn writing<S: Store, T>(session: &Db<S>, act: impl FnOnce() -> Result<T>) -> Result<T> {
     begin_store(session)?;
     let depth = session.savepoints.borrow().len();
     session.guard.set(Guard::Untouched);
@@ -65,11 +67,14 @@ pub(super) fn writing<S: Store, T>(session: &Session<S>, act: impl FnOnce() -> R
     done
 }
 
-fn commit_store<S: Store>(session: &Session<S>) -> Result<()> {
+fn commit_store<S: Store>(session: &Db<S>) -> Result<()> {
     if session.writing.get() {
         let committed = session.store.borrow_mut().commit();
-        if committed.is_err() && !session.in_transaction.get() {
-            roll_back(session)?;
+        if let Err(failure) = &committed {
+            // Who is in the way now may not be later; of a disk that fails nothing better is to be expected.
+            if !session.in_transaction.get() || failure.code().class() != ResultCode::BUSY {
+                roll_back(session)?;
+            }
         }
         committed?;
         session.writing.set(false);
@@ -79,18 +84,18 @@ fn commit_store<S: Store>(session: &Session<S>) -> Result<()> {
 }
 
 /// Undoes what a statement began that could not go on, if it began the transaction.
-pub(super) fn give_up<S: Store>(session: &Session<S>) -> Result<()> {
+pub(super) fn give_up<S: Store>(session: &Db<S>) -> Result<()> {
     if session.in_transaction.get() { Ok(()) } else { roll_back(session) }
 }
 
-pub(super) fn begin<S: Store>(session: &Session<S>, kind: Option<Begin>) -> Result<()> {
-    match kind {
-        Some(Begin::Exclusive) if !session.writing.get() => {
-            session.store.borrow_mut().begin_exclusive()?;
-            session.writing.set(true);
+pub(super) fn begin<S: Store>(session: &Db<S>, kind: Option<Begin>) -> Result<()> {
+    if let Some(kind @ (Begin::Immediate | Begin::Exclusive)) = kind {
+        begin_store(session)?;
+        let all = 0..session.store.borrow().len();
+        if let Err(failure) = all.into_iter().try_for_each(|schema| begin_of(session, schema, kind)) {
+            give_up(session)?;
+            return Err(failure);
         }
-        Some(Begin::Immediate | Begin::Exclusive) => begin_store(session)?,
-        _ => {}
     }
     if session.in_transaction.get() {
         return Err(Failure::error("cannot start a transaction within a transaction"));
@@ -99,7 +104,29 @@ pub(super) fn begin<S: Store>(session: &Session<S>, kind: Option<Begin>) -> Resu
     Ok(())
 }
 
-pub(super) fn commit<S: Store>(session: &Session<S>) -> Result<()> {
+/// Begins to write to a database that is there.
+fn begin_of<S: Store>(session: &Db<S>, schema: usize, kind: Begin) -> Result<()> {
+    let mut store = session.store.borrow_mut();
+    match store.is_open(schema) {
+        true => store.begin_of(schema, kind == Begin::Exclusive),
+        false => Ok(()),
+    }
+}
+
+/// Begins to write to the databases of a set, a bit for each, and to read others.
+pub(super) fn begin_with<S: Store>(session: &Db<S>, uses: Uses) -> Result<()> {
+    let mut store = session.store.borrow_mut();
+    for schema in 0..store.len() {
+        if uses.writes >> schema & 1 == 1 {
+            store.begin_of(schema, false)?;
+        } else if uses.reads >> schema & 1 == 1 {
+            store.begin_read_of(schema)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn commit<S: Store>(session: &Db<S>) -> Result<()> {
     if !session.in_transaction.get() {
         return Err(Failure::error("cannot commit - no transaction is active"));
     }
@@ -112,7 +139,7 @@ pub(super) fn commit<S: Store>(session: &Session<S>) -> Result<()> {
 }
 
 /// Undoes the transaction, if there is one.
-pub(super) fn roll_back<S: Store>(session: &Session<S>) -> Result<()> {
+pub(super) fn roll_back<S: Store>(session: &Db<S>) -> Result<()> {
     session.in_transaction.set(false);
     session.violations.end_transaction();
     session.savepoints.borrow_mut().clear();
@@ -124,7 +151,7 @@ pub(super) fn roll_back<S: Store>(session: &Session<S>) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn roll_back_asked<S: Store>(session: &Session<S>) -> Result<()> {
+pub(super) fn roll_back_asked<S: Store>(session: &Db<S>) -> Result<()> {
     match session.in_transaction.get() {
         true => roll_back(session),
         false => Err(Failure::error("cannot rollback - no transaction is active")),
@@ -132,7 +159,7 @@ pub(super) fn roll_back_asked<S: Store>(session: &Session<S>) -> Result<()> {
 }
 
 /// `SAVEPOINT`: outside of a transaction it begins one.
-pub(super) fn savepoint<S: Store>(session: &Session<S>, name: &Ident) -> Result<()> {
+pub(super) fn savepoint<S: Store>(session: &Db<S>, name: &Ident) -> Result<()> {
     begin_store(session)?;
     session.store.borrow_mut().savepoint()?;
     if !session.in_transaction.replace(true) {
@@ -145,12 +172,12 @@ pub(super) fn savepoint<S: Store>(session: &Session<S>, name: &Ident) -> Result<
     Ok(())
 }
 
-fn depth_of<S: Store>(session: &Session<S>, name: &Ident) -> Result<usize> {
+fn depth_of<S: Store>(session: &Db<S>, name: &Ident) -> Result<usize> {
     let depth = session.savepoints.borrow().iter().rposition(|other| name.is(other));
     depth.ok_or_else(|| Failure::error(format!("no such savepoint: {}", name.text)))
 }
 
-pub(super) fn release<S: Store>(session: &Session<S>, name: &Ident) -> Result<()> {
+pub(super) fn release<S: Store>(session: &Db<S>, name: &Ident) -> Result<()> {
     let depth = depth_of(session, name)?;
     if depth == 0 && session.begun_by_savepoint.get() {
         return commit(session);
@@ -161,7 +188,7 @@ pub(super) fn release<S: Store>(session: &Session<S>, name: &Ident) -> Result<()
     Ok(())
 }
 
-pub(super) fn roll_back_to<S: Store>(session: &Session<S>, name: &Ident) -> Result<()> {
+pub(super) fn roll_back_to<S: Store>(session: &Db<S>, name: &Ident) -> Result<()> {
     let depth = depth_of(session, name)?;
     session.store.borrow_mut().roll_back_to(depth)?;
     session.violations.roll_back_to(depth);

@@ -1,35 +1,33 @@
 //! `CREATE TRIGGER`.
 
-use super::schema::{add_row, check_name, stored};
+use super::schema::{add_row, check_references, check_reserved, place, stored};
 use crate::sql::ast::{CreateTrigger, TriggerTime};
 use crate::sql::catalog::{Catalog, Relation};
-use crate::sql::exec::Session;
+use crate::sql::connection::Db;
 use crate::sql::failure::{Failure, Result};
 use crate::sql::lexer::{Lexer, TokenKind};
-use crate::sql::store::Store;
+use crate::sql::store::{Store, TEMP};
 
-pub(super) fn create<S: Store>(
-    session: &Session<S>,
-    catalog: &Catalog,
-    create: &CreateTrigger,
-    text: &str,
-) -> Result<()> {
-    if create.temporary {
-        return Err(match create.name.schema {
-            Some(_) => Failure::error("temporary trigger may not have qualified name"),
-            None => Failure::unsupported("temporary triggers"),
-        });
+/// The database that it will be in: that of a table of `temp`, if none is said.
+pub(super) fn place_of(catalog: &Catalog, create: &CreateTrigger) -> Result<usize> {
+    match (&create.name.schema, create.temporary) {
+        (Some(_), true) => Err(Failure::error("temporary trigger may not have qualified name")),
+        (None, true) => Ok(TEMP),
+        (Some(_), false) => place(catalog, &create.name),
+        (None, false) => match catalog.find(&create.table, None) {
+            Ok(relation) if relation.schema() == TEMP => Ok(TEMP),
+            _ => place(catalog, &create.name),
+        },
     }
-    // Where nothing is said, it is in the database of its table, and there is one.
-    let relation = catalog.find(&create.table).map_err(|failure| {
-        let missing = failure.message().starts_with("no such table: ") && create.table.schema.is_none();
-        match missing {
-            true => Failure::error(format!("no such table: main.{}", create.table.name.text)),
-            false => failure,
-        }
-    })?;
-    let name = check_name(&create.name, false)?;
-    if catalog.has_trigger(name) {
+}
+
+pub(super) fn create<S: Store>(session: &Db<S>, catalog: &Catalog, create: &CreateTrigger, text: &str) -> Result<()> {
+    let number = place_of(catalog, create)?;
+    let home = (number != TEMP).then_some(number);
+    check_references(catalog, number, "trigger", &create.name, text)?;
+    let relation = catalog.find(&create.table, home)?;
+    let name = check_reserved(&create.name.name)?;
+    if catalog.of(number).has_trigger(name) {
         return match create.if_not_exists {
             true => Ok(()),
             false => Err(Failure::error(format!("trigger {} already exists", create.name.name.text))),
@@ -55,8 +53,8 @@ pub(super) fn create<S: Store>(
         (Relation::Table(_), _) => {}
     }
     let sql = stored("CREATE TRIGGER", &create.name.name, whole(text)?);
-    add_row(&mut *session.store.borrow_mut(), "trigger", name, table, 0, Some(&sql))?;
-    session.schema_changed()
+    add_row(&mut *session.store.borrow_mut(), number, "trigger", name, table, 0, Some(&sql))?;
+    session.schema_changed(number)
 }
 
 /// The statement to its `END`. No value can be bound to it.

@@ -176,7 +176,7 @@ mod tests {
     fn again(db: &Connection<Memory>, most: usize) -> Result<()> {
         let session = db.session();
         let catalog = session.catalog()?;
-        let Some(Relation::Table(table)) = catalog.relation("t") else { panic!("no table t") };
+        let Some(Relation::Table(table)) = catalog.relation(None, "t") else { panic!("no table t") };
         let index = table.indexes.iter().find(|index| &*index.name == "i").unwrap();
         let rules = Binder::new(&catalog, session, "").index_rules(table, std::iter::once(&**index))?;
         session.store.borrow_mut().begin()?;
@@ -220,7 +220,7 @@ mod tests {
         db.execute_batch("CREATE TABLE t (a, b); CREATE UNIQUE INDEX i ON t (b)").unwrap();
         db.execute_batch("INSERT INTO t VALUES (1, 5), (2, NULL), (3, 6), (4, NULL), (5, 7)").unwrap();
         let catalog = db.session().catalog().unwrap();
-        let Some(Relation::Table(table)) = catalog.relation("t") else { panic!("no table t") };
+        let Some(Relation::Table(table)) = catalog.relation(None, "t") else { panic!("no table t") };
         for most in [0, 20, usize::MAX] {
             again(&db, most).unwrap();
         }

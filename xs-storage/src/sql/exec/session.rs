@@ -10,9 +10,10 @@ use super::routine::Routines;
 use super::sequence::Sequences;
 use crate::row::Collation;
 use crate::sql::ast::Conflict;
-use crate::sql::catalog::{self, Catalog};
+use crate::sql::catalog::Catalog;
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::function::{self, Context, Registry};
+use crate::sql::pragma::{Pragma, Rows};
 use crate::sql::store::Store;
 use crate::sql::value::Value;
 
@@ -24,6 +25,9 @@ pub(in crate::sql) type Clock = Box<dyn Fn() -> i64 + Send>;
 
 /// Seconds ahead of UTC, at a second since the beginning of 1970.
 pub(in crate::sql) type Zone = Box<dyn Fn(i64) -> i64 + Send>;
+
+/// What answers a pragma, which is about the databases of the store that everything else takes for one.
+pub(in crate::sql) type AskPragma<S> = fn(&Pragma, &Session<S>, &Catalog) -> Result<Rows>;
 
 /// What a statement that writes has to go back to if it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,7 @@ pub(in crate::sql) enum Guard {
 pub(in crate::sql) struct Session<S: Store> {
     pub(in crate::sql) store: RefCell<S>,
     pub(in crate::sql) catalog: RefCell<Arc<Catalog>>,
+    pub(in crate::sql) pragma: AskPragma<S>,
     /// Rows that the last statement changed.
     pub(in crate::sql) changes: Cell<i64>,
     pub(in crate::sql) total_changes: Cell<i64>,
@@ -65,8 +70,8 @@ pub(in crate::sql) struct Session<S: Store> {
     /// What a broken constraint asks for, beside the error.
     pub(in crate::sql) consequence: Cell<Conflict>,
     /// Whether the store was told to begin to read, and how many executions rely on it.
-    reading: Cell<bool>,
-    readers: Cell<usize>,
+    pub(in crate::sql) reading: Cell<bool>,
+    pub(in crate::sql) readers: Cell<usize>,
     /// Whether the store was told that it begins.
     pub(in crate::sql) writing: Cell<bool>,
     /// How the statement that runs can be undone.
@@ -88,16 +93,13 @@ pub(in crate::sql) struct Session<S: Store> {
 }
 
 impl<S: Store> Session<S> {
-    pub(in crate::sql) fn new(mut store: S) -> Result<Self> {
-        let catalog = catalog::read(&mut store);
-        // Nobody waits for one who only has it open.
-        store.end_read()?;
-        let catalog = catalog?;
+    pub(in crate::sql) fn new(mut store: S, catalog: Catalog, pragma: AskPragma<S>) -> Self {
         let interrupted = Arc::<AtomicBool>::default();
         store.set_interrupt(interrupted.clone());
-        Ok(Session {
+        Session {
             store: RefCell::new(store),
             catalog: RefCell::new(Arc::new(catalog)),
+            pragma,
             changes: Cell::new(0),
             total_changes: Cell::new(0),
             last_rowid: Cell::new(0),
@@ -123,7 +125,7 @@ impl<S: Store> Session<S> {
             ignored: Cell::new(false),
             violations: Violations::default(),
             legacy_alter: Cell::new(false),
-        })
+        }
     }
 
     /// Fails if somebody asked to stop. For whatever looks at many rows.
@@ -144,18 +146,6 @@ impl<S: Store> Session<S> {
         }
         self.readers.set(self.readers.get() + 1);
         Ok(Reading(self))
-    }
-
-    /// Reads for a moment: a transaction that has not read yet still has not when this ends, and sees what is there later.
-    pub(in crate::sql) fn look<T>(&self, look: impl FnOnce() -> Result<T>) -> Result<T> {
-        let is_first = !self.reading.get() && !self.writing.get();
-        let reading = self.read()?;
-        let seen = look();
-        drop(reading);
-        if is_first && self.readers.get() == 0 && !self.writing.get() && self.reading.replace(false) {
-            self.store.borrow_mut().end_read()?;
-        }
-        seen
     }
 
     /// The statement is about to write, and may fail later: what is written from here on can be undone without the rest of the
@@ -189,15 +179,6 @@ impl<S: Store> Session<S> {
         }
     }
 
-    /// The schema as it is now.
-    pub(in crate::sql) fn catalog(&self) -> Result<Arc<Catalog>> {
-        let mut store = self.store.borrow_mut();
-        if store.schema_cookie()? != self.catalog.borrow().cookie {
-            *self.catalog.borrow_mut() = Arc::new(catalog::read(&mut *store)?);
-        }
-        Ok(self.catalog.borrow().clone())
-    }
-
     /// A statement has changed so many rows.
     pub(in crate::sql) fn count(&self, changes: i64) {
         self.changes.set(changes);
@@ -208,23 +189,6 @@ impl<S: Store> Session<S> {
     pub(in crate::sql) fn bind_again(&self) {
         let catalog = Catalog::clone(&self.catalog.borrow());
         *self.catalog.borrow_mut() = Arc::new(catalog);
-    }
-
-    /// Says that the schema has changed, and reads it again.
-    pub(in crate::sql) fn schema_changed(&self) -> Result<()> {
-        self.store.borrow_mut().change_schema()?;
-        self.catalog().map(drop)
-    }
-
-    /// Reads the schema again, whatever its cookie says: going back may have given it an old number anew.
-    pub(in crate::sql) fn read_again(&self) -> Result<()> {
-        let mut store = self.store.borrow_mut();
-        let catalog = catalog::read(&mut *store);
-        if !self.reading.get() && !self.writing.get() {
-            store.end_read()?;
-        }
-        *self.catalog.borrow_mut() = Arc::new(catalog?);
-        Ok(())
     }
 
     /// Lets a function work, with what it may know of the connection.

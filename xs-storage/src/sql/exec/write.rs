@@ -90,6 +90,11 @@ pub(super) enum Verdict {
 }
 
 impl<S: Store> Writer<S> {
+    /// The database that it writes to; none of a view.
+    pub(in crate::sql) fn place(&self) -> Option<usize> {
+        (self.table.root != 0).then_some(self.table.schema)
+    }
+
     pub(in crate::sql) fn new(
         session: &Session<S>,
         table: Arc<Table>,

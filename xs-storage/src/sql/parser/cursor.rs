@@ -118,6 +118,7 @@ impl Parser<'_> {
     pub(super) fn qualified_name(&mut self) -> Result<QualifiedName> {
         let first = self.name()?;
         if self.try_take(TokenKind::Dot) {
+            self.schemas.push(first.clone());
             return Ok(QualifiedName { schema: Some(first), name: self.name()? });
         }
         Ok(QualifiedName { schema: None, name: first })

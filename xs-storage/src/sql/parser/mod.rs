@@ -77,7 +77,7 @@ mod statement;
 mod table;
 mod trigger;
 
-use super::ast::Statement;
+use super::ast::{Ident, Statement};
 use super::error::Error;
 use super::lexer::{Lexer, Token, TokenKind};
 
@@ -135,6 +135,8 @@ pub struct Parser<'a> {
     pending: Option<(u32, Box<Error>)>,
     /// Nothing more comes: the text has ended, or was wrong.
     over: bool,
+    /// The databases that names of tables and the like said.
+    schemas: Vec<Ident>,
 }
 
 impl<'a> Parser<'a> {
@@ -147,7 +149,13 @@ impl<'a> Parser<'a> {
     pub fn with_limits(sql: &'a str, limits: Limits) -> Parser<'a> {
         let nothing = Token { kind: TokenKind::Semi, start: 0, end: 0 };
         let lexer = Lexer::new(sql);
-        Parser { sql, lexer, limits, now: nothing, before: nothing, stack: 0, height: 0, pending: None, over: false }
+        let (now, before, schemas) = (nothing, nothing, Vec::new());
+        Parser { sql, lexer, limits, now, before, stack: 0, height: 0, pending: None, over: false, schemas }
+    }
+
+    /// The databases that the names in the statements so far have said, as often as they did, in their order.
+    pub(in crate::sql) fn schemas(&self) -> &[Ident] {
+        &self.schemas
     }
 
     /// The next statement; none at the end. Behind an error nothing more comes: nobody knows where the next one begins.

@@ -39,7 +39,7 @@ impl<'q, S: Store> Binder<'q, S> {
             };
             let affinities = of.affinities.iter().filter(|(of, ..)| *of == slot);
             let affinities: Vec<_> = affinities.map(|(_, column, affinity)| (*column, *affinity)).collect();
-            let counted = |index: Option<&str>| self.catalog.counted(&table.name, index);
+            let counted = |index: Option<&str>| self.catalog.counted(table, index);
             // What is the table has its name.
             let counted_of = |nth: usize, index: &Index| match table.is_key(nth) {
                 true => counted(Some(&table.name)),

@@ -50,7 +50,7 @@ use wish::WishKind;
 
 use super::ast::{self, JoinKind};
 use super::bind::{Binder, FromTable, Rows};
-use super::catalog::{Relation, Table};
+use super::catalog::Table;
 use super::exec::{
     Access, COMPUTED, Expr, Frame, Joined, Loop, QueryRows, ROWID, Slot, TableRow, Until, places, table_cursor,
 };
@@ -264,7 +264,7 @@ impl<'q, S: Store> Binder<'q, S> {
             if table.indexes.iter().all(|index| index.is_plain()) {
                 continue;
             }
-            let Some(Relation::Table(table)) = self.catalog.relation(&table.name) else { continue };
+            let Some(table) = self.catalog.own(table) else { continue };
             for (nth, index) in table.indexes.iter().enumerate() {
                 // What a program's function is gone for can't be used, and need not be.
                 let Ok((expressions, filter)) = self.index_of_slot(slot, table, index) else { continue };

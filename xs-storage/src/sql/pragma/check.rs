@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Rows;
+use super::describe::missing;
 use crate::row::{Encoding, compare};
 use crate::sql::Parser;
 use crate::sql::ast::{Ident, Quote, Statement};
 use crate::sql::bind::Binder;
 use crate::sql::catalog::{Catalog, Index, Relation, Table};
-use crate::sql::exec::{Frame, Outer, Reader, Run, Session, entry, table_cursor};
+use crate::sql::connection::Db;
+use crate::sql::exec::{Frame, Outer, Reader, Run, entry, table_cursor};
 use crate::sql::failure::{Failure, Result};
-use crate::sql::store::{Cursor, Store};
+use crate::sql::store::{Cursor, Databases, Store, local};
 use crate::sql::value::Value;
 
 /// So many are told, unless another number is asked for.
@@ -20,11 +22,12 @@ const MOST: usize = 100;
 
 /// What `PRAGMA quick_check` says of one table.
 pub(in crate::sql) fn quick_check<S: Store>(
-    session: &Session<S>,
+    session: &Db<S>,
     catalog: &Catalog,
+    schema: usize,
     table: &str,
 ) -> Result<Vec<String>> {
-    let rows = check(session, catalog, Some(table), true)?;
+    let rows = check(session, catalog, Some(schema), Some(table), true)?;
     let text = |value: Value| match value {
         Value::Text(text) => Some(String::from_utf8_lossy(&text).into_owned()),
         _ => None,
@@ -45,28 +48,36 @@ impl Found {
     }
 }
 
-/// What is wrong, a row each; `ok` if nothing is. `of` is a table, or how many errors to tell.
-pub(super) fn check<S: Store>(session: &Session<S>, catalog: &Catalog, of: Option<&str>, quick: bool) -> Result<Rows> {
+/// What is wrong in one database or in all, a row each; `ok` if nothing is. `of` is a table, or how many errors to tell.
+pub(super) fn check<S: Store>(
+    session: &Db<S>,
+    catalog: &Catalog,
+    within: Option<usize>,
+    of: Option<&str>,
+    quick: bool,
+) -> Result<Rows> {
     let (table, most) = match of.map(|of| (of, of.parse::<i64>())) {
         None => (None, MOST),
         Some((_, Ok(most))) => (None, usize::try_from(most).ok().filter(|most| *most > 0).unwrap_or(MOST)),
-        Some((name, Err(_))) => match catalog.relation(name) {
+        Some((name, Err(_))) => match catalog.relation(within, name) {
             Some(Relation::Table(table)) => (Some(table), MOST),
             Some(Relation::View(_)) => (None, MOST),
-            None => return Err(Failure::error(format!("no such table: {name}"))),
+            None => return Err(missing(catalog, within, name)),
         },
     };
     let mut found = Found { errors: Vec::new(), most };
-    if table.is_none() {
-        let indexes = catalog.tables().flat_map(|table| &table.indexes);
-        let orders: BTreeMap<_, _> = indexes.map(|index| (index.root, index.order.clone())).collect();
-        if let Some(error) = session.store.borrow_mut().check(&orders)? {
-            found.add(format!("*** in database main ***\n{error}"));
+    for schema in catalog.all().iter().filter(|schema| within.is_none_or(|within| within == schema.number)) {
+        if table.is_none() && session.store.borrow().is_open(schema.number) {
+            let indexes = schema.tables().flat_map(|table| &table.indexes);
+            let orders: BTreeMap<_, _> = indexes.map(|index| (local(index.root), index.order.clone())).collect();
+            let mut store = session.store.borrow_mut();
+            if let Some(error) = store.looking(schema.number, |store| store.one(schema.number)?.check(&orders))? {
+                found.add(format!("*** in database {} ***\n{error}", schema.name));
+                // What can't be read can't be compared.
+                continue;
+            }
         }
-    }
-    // What can't be read can't be compared.
-    if found.errors.is_empty() {
-        for table in catalog.tables().filter(|other| table.is_none_or(|table| table.name == other.name)) {
+        for table in schema.tables().filter(|other| table.is_none_or(|table| Arc::ptr_eq(table, other))) {
             rows(session, catalog, table, quick, &mut found)?;
             conditions(session, catalog, table, &mut found)?;
         }
@@ -81,14 +92,14 @@ pub(super) fn check<S: Store>(session: &Session<S>, catalog: &Catalog, of: Optio
 struct Compared<'a, S: Store> {
     number: usize,
     index: &'a Index,
-    place: S::Cursor,
+    place: <Databases<S> as Store>::Cursor,
     /// The rows that are to be in it.
     count: u64,
 }
 
 /// Each row has an entry in each index, and no index has more.
 fn rows<S: Store>(
-    session: &Session<S>,
+    session: &Db<S>,
     catalog: &Catalog,
     table: &Arc<Table>,
     quick: bool,
@@ -167,10 +178,10 @@ fn rows<S: Store>(
 }
 
 /// Whether a row breaks a `CHECK`.
-fn conditions<S: Store>(session: &Session<S>, catalog: &Catalog, table: &Table, found: &mut Found) -> Result<()> {
+fn conditions<S: Store>(session: &Db<S>, catalog: &Catalog, table: &Table, found: &mut Found) -> Result<()> {
     for (_, condition) in &table.checks {
-        let name = Ident::new(&table.name, Quote::Double);
-        let sql = format!("SELECT 1 FROM {name} WHERE NOT ({condition})");
+        let (of, name) = (&catalog.of(table.schema).name, Ident::new(&table.name, Quote::Double));
+        let sql = format!("SELECT 1 FROM {}.{name} WHERE NOT ({condition})", Ident::new(of, Quote::Double));
         let Some(Statement::Select(select)) = Parser::new(&sql).next_statement()? else {
             return Err(Failure::internal("a query that is none"));
         };

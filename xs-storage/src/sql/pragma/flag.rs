@@ -2,7 +2,7 @@
 
 use super::Rows;
 use super::setting::truth;
-use crate::sql::exec::Session;
+use crate::sql::connection::Db;
 use crate::sql::store::Store;
 
 /// Which switch.
@@ -16,7 +16,7 @@ pub(super) enum Flag {
 
 impl Flag {
     /// Sets it, or tells how it is.
-    pub(super) fn run<S: Store>(self, session: &Session<S>, value: Option<&str>) -> Rows {
+    pub(super) fn run<S: Store>(self, session: &Db<S>, value: Option<&str>) -> Rows {
         let violations = &session.violations;
         let Some(value) = value else {
             let on = match self {

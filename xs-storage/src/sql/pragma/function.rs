@@ -1,7 +1,7 @@
 //! The functions of a connection, listed: those that give a value, and those that give a table.
 
 use super::{PragmaTable, Rows};
-use crate::sql::exec::Session;
+use crate::sql::connection::Db;
 use crate::sql::function::{Arity, Callable, Function, Registry};
 use crate::sql::store::Store;
 use crate::sql::value::Value;
@@ -11,7 +11,7 @@ const DETERMINISTIC: i64 = 0x800;
 const SUBTYPES: i64 = 0x10_0000;
 const INNOCUOUS: i64 = 0x20_0000;
 
-pub(super) fn function_list<S: Store>(session: &Session<S>) -> Rows {
+pub(super) fn function_list<S: Store>(session: &Db<S>) -> Rows {
     let builtin = Registry::builtin();
     let row = |function: &Function| -> Vec<Value> {
         let (kind, is_aggregate) = match function.callable {
@@ -37,7 +37,7 @@ pub(super) fn function_list<S: Store>(session: &Session<S>) -> Rows {
     session.functions.borrow().iter().map(row).collect()
 }
 
-pub(super) fn module_list<S: Store>(session: &Session<S>) -> Rows {
+pub(super) fn module_list<S: Store>(session: &Db<S>) -> Rows {
     let functions = session.functions.borrow();
     let pragmas = PragmaTable::all().map(|name| format!("pragma_{name}"));
     let mut names: Vec<_> = functions.table_names().map(str::to_owned).chain(pragmas).collect();

@@ -1,7 +1,7 @@
 //! The write-ahead log, and how much is made durable.
 
 use super::Rows;
-use crate::sql::exec::Session;
+use crate::sql::connection::Db;
 use crate::sql::failure::{Failure, Result};
 use crate::sql::store::{About, Checkpoint, Journal, Setting, Store};
 
@@ -48,7 +48,7 @@ pub(super) fn synchronous(level: i64) -> u8 {
 }
 
 /// Into a log and out of it nobody goes within a transaction.
-pub(super) fn check_journal<S: Store>(session: &Session<S>, about: &About, value: &str) -> Result<()> {
+pub(super) fn check_journal<S: Store>(session: &Db<S>, about: &About, value: &str) -> Result<()> {
     let to_log = value.eq_ignore_ascii_case(Journal::Wal.name());
     let is_known = Journal::ALL.iter().any(|journal| value.eq_ignore_ascii_case(journal.name()));
     let is_change = is_known && to_log != (about.journal == Journal::Wal) && about.file.is_some();

@@ -16,12 +16,13 @@ mod table;
 pub(in crate::sql) use table::PragmaTable;
 
 pub(in crate::sql) use self::check::quick_check;
+use self::describe::Place;
 use self::flag::Flag;
-use super::ast::{PragmaValue, QualifiedName};
+use super::ast::{Ident, PragmaValue, QualifiedName};
 use super::catalog::Catalog;
-use super::exec::Session;
+use super::connection::Db;
 use super::failure::{Failure, Result};
-use super::store::Store;
+use super::store::{MAIN, Store};
 use super::value::Value;
 
 /// Rows of values.
@@ -63,6 +64,7 @@ enum Kind {
     CacheSize,
     AutoVacuum,
     BusyTimeout,
+    TempStore,
     WalCheckpoint,
     WalAutocheckpoint,
     Check {
@@ -136,7 +138,7 @@ const KNOWN: &[(&str, Kind)] = &[
     ("table_info", Kind::TableInfo { hidden: false }),
     ("table_list", Kind::TableList),
     ("table_xinfo", Kind::TableInfo { hidden: true }),
-    ("temp_store", Kind::Refused),
+    ("temp_store", Kind::TempStore),
     ("temp_store_directory", Kind::Refused),
     ("threads", Kind::Fixed(0)),
     ("trusted_schema", Kind::Fixed(1)),
@@ -149,6 +151,8 @@ const KNOWN: &[(&str, Kind)] = &[
 /// A pragma that is known, and what it is told or asked about.
 #[derive(Debug)]
 pub(in crate::sql) struct Pragma {
+    /// The database that it says it is about.
+    schema: Option<usize>,
     name: &'static str,
     kind: Kind,
     value: Option<String>,
@@ -156,21 +160,21 @@ pub(in crate::sql) struct Pragma {
 
 impl Pragma {
     /// None for one that nobody knows.
-    pub(in crate::sql) fn new(name: &QualifiedName, value: Option<&PragmaValue>) -> Result<Option<Pragma>> {
-        if let Some(schema) = &name.schema {
-            if schema.is("temp") {
-                return Err(Failure::unsupported("PRAGMA of temporary tables"));
-            }
-            if !schema.is("main") {
-                return Err(Failure::error(format!("unknown database {}", schema.text)).at(schema.span.start));
-            }
-        }
+    pub(in crate::sql) fn new(
+        name: &QualifiedName,
+        value: Option<&PragmaValue>,
+        catalog: &Catalog,
+    ) -> Result<Option<Pragma>> {
+        let unknown =
+            |schema: &Ident| Failure::error(format!("unknown database {}", schema.text)).at(schema.span.start);
+        let number = |schema| catalog.number(schema).ok_or_else(|| unknown(schema));
+        let schema = name.schema.as_ref().map(number).transpose()?;
         let Some((known, kind)) = KNOWN.iter().find(|(known, _)| name.name.is(known)) else { return Ok(None) };
         let value = value.map(|value| match value {
             PragmaValue::Number(text) => text.to_string(),
             PragmaValue::Word(word) => word.text.to_string(),
         });
-        let pragma = Pragma { name: known, kind: *kind, value };
+        let pragma = Pragma { schema, name: known, kind: *kind, value };
         if *kind == Kind::Refused { Err(pragma.refused()) } else { Ok(Some(pragma)) }
     }
 
@@ -178,6 +182,19 @@ impl Pragma {
     fn refused(&self) -> Failure {
         let value = self.value.as_ref().map_or_else(String::new, |value| format!(" = {value}"));
         Failure::unsupported(&format!("PRAGMA {}{value}", self.name))
+    }
+
+    /// The databases that it reads from its beginning on, a bit for each.
+    pub(in crate::sql) fn databases(&self) -> u16 {
+        match (self.kind, self.schema) {
+            (Kind::Check { .. }, None) => u16::MAX,
+            _ => 1 << self.database(),
+        }
+    }
+
+    /// The database that it is about: `main`, where it says none.
+    pub(in crate::sql) fn database(&self) -> usize {
+        self.schema.unwrap_or(MAIN)
     }
 
     /// What is refused before it runs.
@@ -200,7 +217,10 @@ impl Pragma {
             | Kind::LockingMode
             | Kind::JournalSizeLimit
             | Kind::Synchronous => true,
-            kind => matches!(kind, Kind::BusyTimeout | Kind::CacheSize | Kind::Fixed(_) | Kind::Flag(_) | Kind::Hint),
+            kind => matches!(
+                kind,
+                Kind::BusyTimeout | Kind::TempStore | Kind::CacheSize | Kind::Fixed(_) | Kind::Flag(_) | Kind::Hint
+            ),
         }
     }
 
@@ -245,21 +265,23 @@ impl Pragma {
             Kind::Encoding => &["encoding"],
             Kind::Synchronous => &["synchronous"],
             Kind::CacheSize => &["cache_size"],
+            Kind::TempStore => &["temp_store"],
             Kind::AutoVacuum => &["auto_vacuum"],
             Kind::Fixed(_) | Kind::Flag(_) => std::slice::from_ref(&self.name),
         }
     }
 
     /// Does it. Whoever calls has begun to read, or to write if it writes.
-    pub(in crate::sql) fn run<S: Store>(&self, session: &Session<S>, catalog: &Catalog) -> Result<Rows> {
+    pub(in crate::sql) fn run<S: Store>(&self, session: &Db<S>, catalog: &Catalog) -> Result<Rows> {
         let of = self.value.as_deref();
+        let place = Place { session, catalog, within: self.schema };
         match self.kind {
-            Kind::TableInfo { hidden } => describe::table_info(session, catalog, of, hidden),
-            Kind::TableList => describe::table_list(session, catalog, of),
-            Kind::IndexList => describe::index_list(session, of),
-            Kind::IndexInfo { more } => describe::index_info(session, of, more),
-            Kind::ForeignKeyList => describe::foreign_key_list(session, of),
-            Kind::ForeignKeyCheck => describe::foreign_key_check(session, catalog, of),
+            Kind::TableInfo { hidden } => place.table_info(of, hidden),
+            Kind::TableList => place.table_list(of),
+            Kind::IndexList => place.index_list(of),
+            Kind::IndexInfo { more } => place.index_info(of, more),
+            Kind::ForeignKeyList => place.foreign_key_list(of),
+            Kind::ForeignKeyCheck => place.foreign_key_check(of),
             Kind::Flag(flag) => Ok(flag.run(session, of)),
             Kind::CollationList => Ok(numbered(["RTRIM", "NOCASE", "BINARY"])),
             Kind::CompileOptions => Ok(COMPILE_OPTIONS.iter().map(|option| vec![(*option).into()]).collect()),
@@ -269,7 +291,7 @@ impl Pragma {
                 let there = KNOWN.iter().filter(|(_, kind)| *kind != Kind::Refused);
                 Ok(there.map(|(name, _)| vec![(*name).into()]).collect())
             }
-            Kind::Check { quick } => check::check(session, catalog, of, quick),
+            Kind::Check { quick } => check::check(session, catalog, self.schema, of, quick),
             Kind::Hint => Ok(Vec::new()),
             _ => self.setting(session),
         }

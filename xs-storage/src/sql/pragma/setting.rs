@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{Kind, Pragma, Rows, log};
 use crate::row::Encoding;
-use crate::sql::exec::Session;
+use crate::sql::connection::Db;
 use crate::sql::failure::{Failure, Result};
-use crate::sql::store::{About, Journal, Pages, Setting, Store};
+use crate::sql::store::{About, Databases, Journal, MAIN, Pages, Setting, Store, TEMP};
 use crate::sql::value::Value;
 
 /// The integer that a text begins with, as SQLite reads it here: none is 0, and so is one that does not fit.
@@ -54,8 +54,32 @@ fn one(value: impl Into<Value>) -> Result<Rows> {
 }
 
 impl Pragma {
-    pub(super) fn setting<S: Store>(&self, session: &Session<S>) -> Result<Rows> {
-        let mut store = session.store.borrow_mut();
+    pub(super) fn setting<S: Store>(&self, session: &Db<S>) -> Result<Rows> {
+        let mut all = session.store.borrow_mut();
+        let schema = self.database();
+        if self.kind == Kind::DatabaseList {
+            return databases(&mut all);
+        }
+        if self.kind == Kind::TempStore {
+            let Some(value) = &self.value else { return one(i64::from(all.temp_store())) };
+            let wanted = temp_store(value);
+            let is_new = all.temp_store() != wanted && all.is_open(TEMP);
+            if is_new && (session.in_transaction.get() || all.is_used(TEMP)) {
+                return Err(Failure::error("temporary storage cannot be changed from within a transaction"));
+            }
+            all.set_temp_store(wanted);
+            drop(all);
+            if is_new {
+                session.read_again()?;
+            }
+            return Ok(Rows::new());
+        }
+        if self.schema.is_none() && self.is_about_all() {
+            for other in (MAIN + 1..all.len()).filter(|other| *other != TEMP) {
+                self.tell(all.one(other)?)?;
+            }
+        }
+        let store = all.one(schema)?;
         let about = store.about()?;
         let pages = || about.pages.ok_or_else(|| self.without_pages());
         if self.kind == Kind::IncrementalVacuum && about.auto_vacuum > 0 {
@@ -80,11 +104,10 @@ impl Pragma {
                 Kind::AutoVacuum => one(i64::from(about.auto_vacuum)),
                 Kind::BusyTimeout => timeout(&about),
                 Kind::Fixed(value) => one(value),
-                Kind::DatabaseList => {
-                    Ok(vec![vec![0_i64.into(), "main".into(), about.file.as_deref().unwrap_or("").into()]])
-                }
-                Kind::WalCheckpoint => log::checkpoint(&mut *store, None),
-                Kind::LockingMode => log::locking(&mut *store, None),
+                Kind::WalCheckpoint => log::checkpoint(store, None),
+                // Memory is nobody else's.
+                Kind::LockingMode if self.schema.is_some() && about.file.is_none() => one("exclusive"),
+                Kind::LockingMode => log::locking(store, None),
                 Kind::JournalSizeLimit => one(about.journal_limit),
                 Kind::WalAutocheckpoint => one(i64::from(about.autocheckpoint)),
                 _ => Ok(Vec::new()),
@@ -95,7 +118,7 @@ impl Pragma {
             Kind::ApplicationId => store.set(Setting::ApplicationId(integer(value)))?,
             Kind::SchemaVersion => {
                 store.set(Setting::SchemaCookie(integer(value) as u32))?;
-                drop(store);
+                drop(all);
                 session.read_again()?;
             }
             Kind::PageSize => {
@@ -108,14 +131,12 @@ impl Pragma {
             Kind::Encoding => self.encoding(&about, value)?,
             Kind::JournalMode => {
                 log::check_journal(session, &about, value)?;
-                if let Some(journal) = Journal::ALL.iter().find(|journal| value.eq_ignore_ascii_case(journal.name())) {
-                    store.set(Setting::Journal(*journal))?;
-                }
+                self.tell(store)?;
                 // What it is now, which may not be what was asked for: that is how SQLite refuses here.
                 return one(store.about()?.journal.name());
             }
             Kind::Synchronous => store.set(Setting::Synchronous(log::synchronous(level(value, 1))))?,
-            Kind::LockingMode => return log::locking(&mut *store, Some(value)),
+            Kind::LockingMode => return log::locking(store, Some(value)),
             Kind::JournalSizeLimit => {
                 store.set(Setting::JournalLimit(log::limit(value)))?;
                 return one(store.about()?.journal_limit);
@@ -138,16 +159,42 @@ impl Pragma {
                 store.set(Setting::DropAutoVacuum(wanted == 0))?;
             }
             Kind::BusyTimeout => {
-                let limit = u64::try_from(integer(value)).unwrap_or(0);
-                store.set(Setting::BusyTimeout(Duration::from_millis(limit)))?;
+                self.tell(store)?;
                 return timeout(&store.about()?);
             }
             Kind::CaseSensitiveLike if truth(value) => return Err(self.refused()),
             Kind::Fixed(fixed) if truth(value) != (fixed != 0) => return Err(self.refused()),
-            Kind::WalCheckpoint => return log::checkpoint(&mut *store, Some(value)),
+            Kind::WalCheckpoint => return log::checkpoint(store, Some(value)),
             _ => {}
         }
         Ok(Vec::new())
+    }
+
+    /// Whether it is about all databases where it says none.
+    fn is_about_all(&self) -> bool {
+        match self.kind {
+            Kind::JournalMode | Kind::BusyTimeout | Kind::LockingMode => self.value.is_some(),
+            Kind::WalCheckpoint => true,
+            _ => false,
+        }
+    }
+
+    /// Tells one of all.
+    fn tell<S: Store>(&self, store: &mut S) -> Result<()> {
+        let value = self.value.as_deref().unwrap_or("");
+        match self.kind {
+            Kind::JournalMode => match Journal::ALL.iter().find(|journal| value.eq_ignore_ascii_case(journal.name())) {
+                Some(journal) => store.set(Setting::Journal(*journal)),
+                None => Ok(()),
+            },
+            Kind::BusyTimeout => {
+                let limit = u64::try_from(integer(value)).unwrap_or(0);
+                store.set(Setting::BusyTimeout(Duration::from_millis(limit)))
+            }
+            Kind::LockingMode => log::locking(store, Some(value)).map(drop),
+            Kind::WalCheckpoint => log::checkpoint(store, self.value.as_deref()).map(drop),
+            _ => Ok(()),
+        }
     }
 
     fn without_pages(&self) -> Failure {
@@ -165,6 +212,31 @@ impl Pragma {
             _ => Err(Failure::error(format!("unsupported encoding: {value}"))),
         }
     }
+}
+
+/// Where temporary tables are to be.
+fn temp_store(value: &str) -> u8 {
+    match value.as_bytes() {
+        [digit @ b'0'..=b'2', ..] => digit - b'0',
+        _ if value.eq_ignore_ascii_case("file") => 1,
+        _ if value.eq_ignore_ascii_case("memory") => 2,
+        _ => 0,
+    }
+}
+
+/// The databases that are there: their places, names and files.
+fn databases<S: Store>(all: &mut Databases<S>) -> Result<Rows> {
+    let mut list = Vec::new();
+    for schema in 0..all.len() {
+        if !all.is_open(schema) {
+            continue;
+        }
+        let file = all.one(schema)?.about()?.file.filter(|_| schema != TEMP).unwrap_or_default();
+        // What has gone is not counted.
+        let gone = (TEMP + 1..schema).filter(|before| !all.is_open(*before)).count();
+        list.push(vec![((schema - gone) as i64).into(), all.name(schema).into(), file.into()]);
+    }
+    Ok(list)
 }
 
 fn timeout(about: &About) -> Result<Rows> {

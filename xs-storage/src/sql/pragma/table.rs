@@ -50,7 +50,7 @@ impl PragmaTable {
     }
 
     pub(in crate::sql) fn columns(&self) -> Vec<TableColumn> {
-        let asked = Pragma { name: self.name, kind: self.kind, value: None };
+        let asked = Pragma { schema: None, name: self.name, kind: self.kind, value: None };
         let shown = match asked.columns() {
             // One without rows has its own name for a column nevertheless.
             [] => std::slice::from_ref(&self.name),
@@ -75,14 +75,15 @@ impl PragmaTable {
         let about = if self.takes_name() { text(0)? } else { None };
         let schema = if self.takes_schema() { text(usize::from(self.takes_name()))? } else { None };
         let ident = |text: &str| Ident::new(text, Quote::Double);
-        if let Some(schema) = schema.as_deref().filter(|schema| !schema.eq_ignore_ascii_case("main")) {
-            return Err(Failure::error(format!("unknown database '{}'", schema.replace('\'', "''"))));
-        }
-        let name = QualifiedName { schema: None, name: ident(self.name) };
-        let value = about.as_deref().map(|about| PragmaValue::Word(ident(about)));
         let catalog = session.catalog.borrow().clone();
-        let rows = match Pragma::new(&name, value.as_ref())? {
-            Some(pragma) => pragma.run(session, &catalog)?,
+        let schema = schema.as_deref().map(ident);
+        if let Some(schema) = schema.as_ref().filter(|schema| catalog.number(schema).is_none()) {
+            return Err(Failure::error(format!("unknown database '{}'", schema.text.replace('\'', "''"))));
+        }
+        let name = QualifiedName { schema, name: ident(self.name) };
+        let value = about.as_deref().map(|about| PragmaValue::Word(ident(about)));
+        let rows = match Pragma::new(&name, value.as_ref(), &catalog)? {
+            Some(pragma) => (session.pragma)(&pragma, session, &catalog)?,
             None => Vec::new(),
         };
         let shown = self.columns().iter().filter(|column| !column.hidden).count();

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -51,6 +51,11 @@ impl From<Error> for Failure {
         };
         Failure::new(code, what)
     }
+}
+
+/// The page that a tree begins with. None has the number 0.
+fn page(tree: TreeId) -> sqlite::PageId {
+    sqlite::PageId::try_from(tree).unwrap_or(0)
 }
 
 /// A new file has no page, not even that of the schema's table.
@@ -125,43 +130,43 @@ impl Store for sqlite::Database {
             TreeKind::Table => sqlite::TreeKind::Table,
             TreeKind::Index => sqlite::TreeKind::Index,
         };
-        Ok(self.create_tree(kind)?)
+        Ok(self.create_tree(kind)?.into())
     }
 
     fn clear_tree(&mut self, tree: TreeId) -> Result<()> {
-        Ok(self.clear_tree(tree)?)
+        Ok(self.clear_tree(page(tree))?)
     }
 
     fn drop_tree(&mut self, tree: TreeId) -> Result<()> {
-        Ok(self.drop_tree(tree)?)
+        Ok(self.drop_tree(page(tree))?)
     }
 
     fn insert(&mut self, tree: TreeId, rowid: i64, record: &[u8]) -> Result<bool> {
-        Ok(self.insert(tree, rowid, record)?)
+        Ok(self.insert(page(tree), rowid, record)?)
     }
 
     fn delete(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
-        Ok(self.delete(tree, rowid)?)
+        Ok(self.delete(page(tree), rowid)?)
     }
 
     fn insert_record(&mut self, tree: TreeId, order: &[KeyColumn], record: &[u8]) -> Result<bool> {
-        Ok(self.insert_record(tree, order, record)?)
+        Ok(self.insert_record(page(tree), order, record)?)
     }
 
     fn fill_index(&mut self, tree: TreeId, _: &[KeyColumn], records: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
-        Ok(self.fill_index(tree, records)?)
+        Ok(self.fill_index(page(tree), records)?)
     }
 
     fn delete_record(&mut self, tree: TreeId, order: &[KeyColumn], key: &[ValueRef<'_>]) -> Result<bool> {
-        Ok(self.delete_record(tree, order, key)?)
+        Ok(self.delete_record(page(tree), order, key)?)
     }
 
     fn table_cursor(&self, tree: TreeId) -> FileCursor {
-        FileCursor { place: sqlite::Cursor::table(tree) }
+        FileCursor { place: sqlite::Cursor::table(page(tree)) }
     }
 
     fn index_cursor(&self, tree: TreeId, order: Arc<[KeyColumn]>) -> FileCursor {
-        FileCursor { place: sqlite::Cursor::index(tree, order) }
+        FileCursor { place: sqlite::Cursor::index(page(tree), order) }
     }
 
     fn first(&mut self, cursor: &mut FileCursor) -> Result<bool> {
@@ -197,13 +202,13 @@ impl Store for sqlite::Database {
     }
 
     fn has_row(&mut self, tree: TreeId, rowid: i64) -> Result<bool> {
-        Ok(!is_void(self) && self.has_row(tree, rowid)?)
+        Ok(!is_void(self) && self.has_row(page(tree), rowid)?)
     }
 
     fn last_rowid(&mut self, tree: TreeId) -> Result<Option<i64>> {
         match is_void(self) {
             true => Ok(None),
-            false => Ok(self.last_rowid(tree)?),
+            false => Ok(self.last_rowid(page(tree))?),
         }
     }
 
@@ -239,6 +244,27 @@ impl Store for sqlite::Database {
 
     fn commit(&mut self) -> Result<()> {
         Ok(self.commit()?)
+    }
+
+    fn journal(&self) -> Option<PathBuf> {
+        self.journal().filter(|_| !is_nameless(self))
+    }
+
+    fn begin_super_journal(&mut self, journals: &[PathBuf]) -> Result<Option<PathBuf>> {
+        // As in SQLite: without a name there is no place for it.
+        if is_nameless(self) { Ok(None) } else { Ok(Some(self.begin_super_journal(journals)?)) }
+    }
+
+    fn end_super_journal(&mut self, name: &Path) -> Result<()> {
+        Ok(self.end_super_journal(name)?)
+    }
+
+    fn lock_to_commit(&mut self) -> Result<()> {
+        Ok(self.lock_to_commit()?)
+    }
+
+    fn prepare_commit(&mut self, super_journal: Option<&Path>) -> Result<()> {
+        Ok(self.prepare_commit(super_journal)?)
     }
 
     fn roll_back(&mut self) -> Result<()> {
@@ -322,7 +348,7 @@ impl Store for sqlite::Database {
     }
 
     fn check(&mut self, orders: &BTreeMap<TreeId, Arc<[KeyColumn]>>) -> Result<Option<String>> {
-        let order = |entry: &sqlite::SchemaEntry| orders.get(&entry.root).map(|order| order.to_vec());
+        let order = |entry: &sqlite::SchemaEntry| orders.get(&entry.root.into()).map(|order| order.to_vec());
         match self.check(&mut { order }) {
             Ok(_) => Ok(None),
             Err(error) if error.is_corrupt() => Ok(Some(error.to_string())),
@@ -332,6 +358,23 @@ impl Store for sqlite::Database {
 
     fn copy_to(&mut self, name: &str) -> Result<()> {
         refused(self.copy_to(Path::new(name)))
+    }
+
+    fn beside(&mut self, name: &str) -> Result<Self> {
+        let opened = match name {
+            "" | MEMORY => self.beside(None),
+            file => self.beside(Some(Path::new(file))),
+        };
+        opened.map_err(|error| match Failure::from(error) {
+            failure if failure.code() == ResultCode::CANT_OPEN => {
+                Failure::new(ResultCode::CANT_OPEN, format!("unable to open database: {name}"))
+            }
+            failure => failure,
+        })
+    }
+
+    fn temporary(&mut self, in_memory: bool) -> Result<Self> {
+        Ok(if in_memory { self.beside(None)? } else { self.temporary()? })
     }
 
     fn vacuum(&mut self) -> Result<()> {

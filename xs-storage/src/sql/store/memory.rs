@@ -406,6 +406,18 @@ impl Store for Memory {
         Ok(())
     }
 
+    /// It knows no files.
+    fn beside(&mut self, name: &str) -> Result<Memory> {
+        match name {
+            "" | ":memory:" => Ok(Memory::new()),
+            file => Err(Failure::unsupported(&format!("ATTACH of a file to a store in memory: {file}"))),
+        }
+    }
+
+    fn temporary(&mut self, _: bool) -> Result<Memory> {
+        Ok(Memory::new())
+    }
+
     /// What is gone takes no space.
     fn vacuum(&mut self) -> Result<()> {
         Ok(())

@@ -73,6 +73,7 @@
 
 mod about;
 mod batch;
+mod databases;
 #[cfg(feature = "sqlite")]
 mod file;
 pub(super) mod key;
@@ -80,19 +81,22 @@ mod memory;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::failure::{Failure, Result};
 use crate::row::{KeyColumn, ValueRef};
 
+pub(in crate::sql) use databases::{Databases, MAIN, TEMP, local, schema_of, schema_tree, tree_in};
+
 pub use about::{About, Checkpoint, Checkpointed, Journal, Pages, Setting};
 #[cfg(feature = "sqlite")]
 pub use file::FileCursor;
 pub use memory::{Memory, MemoryCursor};
 
-/// The number of a tree.
-pub type TreeId = u32;
+/// The number of a tree. A store's own are below 2³²: above, a connection says which of its databases a tree is of.
+pub type TreeId = u64;
 
 /// The tree of the schema's table.
 pub const SCHEMA: TreeId = 1;
@@ -203,6 +207,29 @@ pub trait Store {
     }
     /// Makes everything since [`Store::begin`] last.
     fn commit(&mut self) -> Result<()>;
+    /// The file that undoes the transaction after a crash, if there is one that has to be told of others that are part of it.
+    fn journal(&self) -> Option<PathBuf> {
+        None
+    }
+    /// Makes the file that several journals have in common, if this store is where it can be. Whoever removes it has committed.
+    fn begin_super_journal(&mut self, journals: &[PathBuf]) -> Result<Option<PathBuf>> {
+        let _ = journals;
+        Ok(None)
+    }
+    /// Removes it.
+    fn end_super_journal(&mut self, name: &Path) -> Result<()> {
+        let _ = name;
+        Err(Failure::internal("the super-journal of a store that has none"))
+    }
+    /// Before a commit of several stores: waits until nobody is in the way. What fails here changes nothing.
+    fn lock_to_commit(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// Behind that: does all of [`Store::commit`] but its last step. What fails here can only be rolled back.
+    fn prepare_commit(&mut self, super_journal: Option<&Path>) -> Result<()> {
+        let _ = super_journal;
+        Ok(())
+    }
     /// Undoes everything since [`Store::begin`].
     fn roll_back(&mut self) -> Result<()>;
     /// Opens a savepoint within a transaction, one deeper than the last.
@@ -239,6 +266,21 @@ pub trait Store {
     fn checkpoint(&mut self, kind: Checkpoint) -> Result<Checkpointed> {
         let _ = kind;
         Ok(Checkpointed::NOTHING)
+    }
+    /// Opens another database by the name that `ATTACH` has for it, on the same disks and with the same settings.
+    fn beside(&mut self, name: &str) -> Result<Self>
+    where
+        Self: Sized,
+    {
+        Err(Failure::unsupported(&format!("ATTACH {name} to this store")))
+    }
+    /// Makes a new database that nobody else sees, and that ends with its value: in memory, or where there is more room.
+    fn temporary(&mut self, in_memory: bool) -> Result<Self>
+    where
+        Self: Sized,
+    {
+        let _ = in_memory;
+        Err(Failure::unsupported("temporary tables of this store"))
     }
     /// Takes no more space than it needs, outside of a transaction. The numbers of trees may change.
     fn vacuum(&mut self) -> Result<()> {

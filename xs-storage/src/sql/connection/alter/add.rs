@@ -3,30 +3,26 @@
 use super::drop::columns_end;
 use super::{Goal, Shapes, found_in, put, rows, table_row};
 use crate::sql::ast::{ColumnConstraintKind, ColumnDef, DefaultValue, Expr, Literal, SchemaKind, Storage, TableBody};
-use crate::sql::catalog::{Catalog, Relation, SchemaRow, Table, constant};
-use crate::sql::exec::{Session, table_cursor};
+use crate::sql::catalog::{Relation, Schema, SchemaRow, Table, constant};
+use crate::sql::connection::Db;
+use crate::sql::exec::table_cursor;
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::pragma::quick_check;
 use crate::sql::store::Store;
 
 /// Adds a column behind the others.
-pub(super) fn column<S: Store>(
-    session: &Session<S>,
-    catalog: &Catalog,
-    table: &str,
-    def: &ColumnDef,
-    text: &str,
-) -> Result<()> {
-    let all = rows(session)?;
+pub(super) fn column<S: Store>(session: &Db<S>, own: &Schema, table: &str, def: &ColumnDef, text: &str) -> Result<()> {
+    let schema = own.number;
+    let all = rows(session, schema)?;
     let (at, create) = table_row(&all, table)?;
     let TableBody::Columns { columns, strict, .. } = &create.body else { return Ok(()) };
-    if let Some(refused) = catalog.refused(SchemaKind::Table, table) {
+    if let Some(refused) = own.refused(SchemaKind::Table, table) {
         return Err(refused.why.clone());
     }
     if columns.iter().any(|other| other.name.is(&def.name.text)) {
         return Err(Failure::error(format!("duplicate column name: {}", def.name.text)));
     }
-    if let Some(Relation::Table(table)) = catalog.relation(table) {
+    if let Some(Relation::Table(table)) = own.relation(table) {
         check_constraints(session, def, table)?;
     }
     let row = &all[at];
@@ -43,21 +39,21 @@ pub(super) fn column<S: Store>(
         root: row.root,
         sql: Some(format!("{before}, {added}{behind}")),
     };
-    let mut now = rows(session)?;
+    let mut now = rows(session, schema)?;
     if let Some(row) = now.get_mut(at) {
         row.sql.clone_from(&changed.sql);
     }
     let goal = Goal { table: "", column: None, strings: true };
-    found_in(&changed, &Shapes::new(&now), &goal, " after add column")?;
-    put(session, &changed)?;
-    session.schema_changed()?;
+    found_in(&changed, &Shapes::new(&own.name, &now), &goal, " after add column")?;
+    put(session, schema, &changed)?;
+    session.schema_changed(schema)?;
     let computed = |kind: &ColumnConstraintKind| matches!(kind, ColumnConstraintKind::Generated(..));
     let computed = def.constraints.iter().any(|constraint| computed(&constraint.kind));
-    check_rows(session, table, *strict, computed.then_some(&*def.name.text))
+    check_rows(session, schema, table, *strict, computed.then_some(&*def.name.text))
 }
 
 /// What a column may not ask for of rows that are there already.
-fn check_constraints<S: Store>(session: &Session<S>, def: &ColumnDef, table: &Table) -> Result<()> {
+fn check_constraints<S: Store>(session: &Db<S>, def: &ColumnDef, table: &Table) -> Result<()> {
     let kinds = || def.constraints.iter().map(|constraint| &constraint.kind);
     let has = |wanted: &dyn Fn(&ColumnConstraintKind) -> bool| kinds().any(wanted);
     for kind in kinds() {
@@ -113,18 +109,25 @@ fn check_constraints<S: Store>(session: &Session<S>, def: &ColumnDef, table: &Ta
 }
 
 /// Whether all rows keep what the table now asks of them.
-fn check_rows<S: Store>(session: &Session<S>, name: &str, strict: bool, computed: Option<&str>) -> Result<()> {
+fn check_rows<S: Store>(
+    session: &Db<S>,
+    schema: usize,
+    name: &str,
+    strict: bool,
+    computed: Option<&str>,
+) -> Result<()> {
     let catalog = session.catalog()?;
+    let own = catalog.of(schema);
     // What it has now may be something that is refused: nobody could use it.
-    if let Some(refused) = catalog.refused(SchemaKind::Table, name) {
+    if let Some(refused) = own.refused(SchemaKind::Table, name) {
         let why = refused.why.message();
         return Err(Failure::error(format!("error in table {name} after add column: {why}")));
     }
-    let checked = matches!(catalog.relation(name), Some(Relation::Table(table)) if !table.checks.is_empty());
+    let checked = matches!(own.relation(name), Some(Relation::Table(table)) if !table.checks.is_empty());
     if !(checked || strict || computed.is_some()) {
         return Ok(());
     }
-    for line in quick_check(session, &catalog, name)? {
+    for line in quick_check(session, &catalog, schema, name)? {
         if line.starts_with("CHECK") {
             return Err(Failure::new(ResultCode::CHECK, "CHECK constraint failed"));
         }

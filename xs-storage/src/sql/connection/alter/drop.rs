@@ -7,14 +7,14 @@ use crate::sql::ast::{
     ColumnConstraintKind, ColumnDef, Expr, Ident, Storage, TableBody, TableConstraint, TableConstraintKind,
 };
 use crate::sql::catalog::{Index, Relation, SchemaRow};
-use crate::sql::exec::Session;
+use crate::sql::connection::Db;
 use crate::sql::failure::{Failure, Result, ResultCode};
 use crate::sql::lexer::{Lexer, TokenKind};
 use crate::sql::store::{Cursor, Store, TreeId};
 
 /// Takes a column away.
-pub(super) fn column<S: Store>(session: &Session<S>, table: &str, name: &Ident, text: &str) -> Result<()> {
-    let all = rows(session)?;
+pub(super) fn column<S: Store>(session: &Db<S>, schema: usize, table: &str, name: &Ident, text: &str) -> Result<()> {
+    let all = rows(session, schema)?;
     let (at, create) = table_row(&all, table)?;
     let TableBody::Columns { columns, constraints, without_rowid, .. } = &create.body else { return Ok(()) };
     let Some(place) = columns.iter().position(|def| def.name.is(&name.text)) else {
@@ -28,31 +28,31 @@ pub(super) fn column<S: Store>(session: &Session<S>, table: &str, name: &Ident, 
         return Err(Failure::error(format!("cannot drop column \"{}\": no other columns exist", name.text)));
     }
     // In a table without rowids, the records are those of its key.
-    let keyed = match session.catalog()?.relation(table) {
+    let keyed = match session.catalog()?.of(schema).relation(table) {
         Some(Relation::Table(old)) if *without_rowid => {
             old.primary().and_then(|primary| Some((primary.clone(), primary.place(place)?)))
         }
         _ => None,
     };
-    check(session, "", true)?;
-    let shapes = Shapes::new(&all);
+    check(session, schema, "", true)?;
+    let shapes = Shapes::new(session.store.borrow().name(schema), &all);
     let goal = Goal { table, column: None, strings: true };
     for row in all.iter().filter(|row| is_checked(row)) {
         let sql = row.sql.as_deref().unwrap_or("");
         let found = found_in(row, &shapes, &goal, "")?;
         let strings: Vec<_> = found.strings.iter().map(|(span, text)| edit::string(*span, text, sql)).collect();
         if !strings.is_empty() {
-            put(session, &SchemaRow { sql: Some(edited(sql, strings)), ..copy(row) })?;
+            put(session, schema, &SchemaRow { sql: Some(edited(sql, strings)), ..copy(row) })?;
         }
     }
     // Strings may have moved it.
-    let all = rows(session)?;
+    let all = rows(session, schema)?;
     let (_, create) = table_row(&all, table)?;
     let TableBody::Columns { columns, .. } = &create.body else { return Ok(()) };
     let sql = all[at].sql.as_deref().unwrap_or("");
-    put(session, &SchemaRow { sql: without(sql, columns, place), ..copy(&all[at]) })?;
-    session.schema_changed()?;
-    check(session, " after drop column", false)?;
+    put(session, schema, &SchemaRow { sql: without(sql, columns, place), ..copy(&all[at]) })?;
+    session.schema_changed(schema)?;
+    check(session, schema, " after drop column", false)?;
     let generated = def.constraints.iter().find_map(|constraint| match &constraint.kind {
         ColumnConstraintKind::Generated(_, storage) => Some(*storage == Some(Storage::Stored)),
         _ => None,
@@ -132,7 +132,7 @@ pub(super) fn columns_end(sql: &str, columns: &[ColumnDef]) -> Option<usize> {
 }
 
 /// Writes all rows again without one of their values.
-fn take_values<S: Store>(session: &Session<S>, root: TreeId, place: usize) -> Result<()> {
+fn take_values<S: Store>(session: &Db<S>, root: TreeId, place: usize) -> Result<()> {
     let mut store = session.store.borrow_mut();
     let mut cursor = store.table_cursor(root);
     let mut more = store.first(&mut cursor)?;
@@ -156,7 +156,7 @@ fn take_values<S: Store>(session: &Session<S>, root: TreeId, place: usize) -> Re
 }
 
 /// The same in a table without rowids.
-fn take_from_key<S: Store>(session: &Session<S>, primary: &Index, place: usize) -> Result<()> {
+fn take_from_key<S: Store>(session: &Db<S>, primary: &Index, place: usize) -> Result<()> {
     let mut store = session.store.borrow_mut();
     let mut cursor = store.index_cursor(primary.root, primary.order.clone());
     let mut records = Vec::new();

@@ -34,32 +34,39 @@ use crate::row::{ValueRef, encode};
 use crate::sql::Parser;
 use crate::sql::ast::{AlterTable, Alteration, CreateTable, Ident, SchemaKind, Statement};
 use crate::sql::bind::Binder;
-use crate::sql::catalog::{self, Catalog, Relation, SchemaRow, displayed};
-use crate::sql::exec::{SEQUENCE, Session};
+use crate::sql::catalog::{Catalog, Relation, Schema, SchemaRow, displayed};
+use crate::sql::connection::Db;
+use crate::sql::exec::SEQUENCE;
 use crate::sql::failure::{Failure, Result};
-use crate::sql::store::{SCHEMA, Store};
+use crate::sql::store::{Store, TEMP, local, schema_tree};
 
 /// Does it.
-pub(super) fn alter<S: Store>(session: &Session<S>, catalog: &Catalog, alter: &AlterTable, text: &str) -> Result<()> {
+pub(super) fn alter<S: Store>(session: &Db<S>, catalog: &Catalog, alter: &AlterTable, text: &str) -> Result<()> {
     let name = &alter.table.name;
     let missing = || Failure::error(format!("no such table: {}", displayed(&alter.table)));
-    if !catalog::is_main(alter.table.schema.as_ref()) {
-        return Err(missing());
-    }
-    let is_view = match catalog.relation(&name.text) {
+    let within = catalog.within(&alter.table, None).ok_or_else(missing)?;
+    let is_there = |schema: &&Schema| {
+        schema.relation(&name.text).is_some() || schema.refused(SchemaKind::Table, &name.text).is_some()
+    };
+    let schema = catalog.order(within).find(is_there).ok_or_else(missing)?;
+    let number = schema.number;
+    let is_view = match schema.relation(&name.text) {
         Some(Relation::Table(table)) => {
             check_alterable(&table.name)?;
             false
         }
         Some(Relation::View(_)) => true,
-        None => match catalog.refused(SchemaKind::Table, &name.text) {
+        None => match schema.refused(SchemaKind::Table, &name.text) {
             Some(refused) if !refused.droppable => return Err(refused.why.clone()),
             Some(_) => false,
             None => return Err(missing()),
         },
     };
+    if !matches!(alter.change, Alteration::AddColumn(_)) {
+        check_temporary(session, number, &name.text)?;
+    }
     if let Alteration::RenameTo(to) = &alter.change {
-        return rename::table(session, catalog, name, is_view, to);
+        return rename::table(session, schema, name, is_view, to);
     }
     if is_view && matches!(alter.change, Alteration::AddColumn(_)) {
         return Err(Failure::error("Cannot add a column to a view"));
@@ -69,19 +76,38 @@ pub(super) fn alter<S: Store>(session: &Session<S>, catalog: &Catalog, alter: &A
         false => Ok(()),
     };
     match &alter.change {
-        Alteration::AddColumn(def) => add::column(session, catalog, &name.text, def, text),
+        Alteration::AddColumn(def) => add::column(session, schema, &name.text, def, text),
         Alteration::RenameColumn(from, to) => {
             view("rename columns of")?;
-            rename::column(session, &name.text, from, to, text)
+            rename::column(session, number, &name.text, from, to, text)
         }
         Alteration::DropColumn(column) => {
             view("drop column from")?;
-            drop::column(session, &name.text, column, text)
+            drop::column(session, number, &name.text, column, text)
         }
         // These are of a later SQLite.
         Alteration::DropConstraint(_) | Alteration::AddCheck(..) => Err(later("constraint")),
         Alteration::DropNotNull(_) | Alteration::SetNotNull(..) => Err(later("alter")),
         Alteration::RenameTo(_) => Err(Failure::internal("a table that is renamed as something else")),
+    }
+}
+
+/// What is temporary may name tables of other databases, and its texts are not edited yet.
+fn check_temporary<S: Store>(session: &Db<S>, schema: usize, table: &str) -> Result<()> {
+    if schema == TEMP || !session.store.borrow().is_open(TEMP) {
+        return Ok(());
+    }
+    let table = table.to_ascii_lowercase();
+    let names = |row: &SchemaRow| {
+        let text = row.sql.as_deref().unwrap_or("").to_ascii_lowercase();
+        matches!(row.kind.as_str(), "view" | "trigger") && text.contains(&table)
+    };
+    match rows(session, TEMP)?.iter().find(|row| names(row)) {
+        None => Ok(()),
+        Some(row) => {
+            let what = format!("ALTER TABLE with a temporary {} that may name the table: {}", row.kind, row.name);
+            Err(Failure::unsupported(&what))
+        }
     }
 }
 
@@ -102,21 +128,21 @@ fn written<'a>(name: &'a Ident, text: &'a str) -> &'a str {
     text.get(name.span.start as usize..name.span.end as usize).unwrap_or(&name.text)
 }
 
-/// All rows of the schema.
-fn rows<S: Store>(session: &Session<S>) -> Result<Vec<SchemaRow>> {
-    SchemaRow::all(&mut *session.store.borrow_mut())
+/// All rows of a schema.
+fn rows<S: Store>(session: &Db<S>, schema: usize) -> Result<Vec<SchemaRow>> {
+    SchemaRow::all(&mut *session.store.borrow_mut(), schema)
 }
 
-/// Writes a row of the schema again.
-fn put<S: Store>(session: &Session<S>, row: &SchemaRow) -> Result<()> {
+/// Writes a row of a schema again.
+fn put<S: Store>(session: &Db<S>, schema: usize, row: &SchemaRow) -> Result<()> {
     let record = encode(&[
         ValueRef::Text(row.kind.as_bytes()),
         ValueRef::Text(row.name.as_bytes()),
         ValueRef::Text(row.table.as_bytes()),
-        ValueRef::Integer(i64::from(row.root)),
+        ValueRef::Integer(local(row.root) as i64),
         row.sql.as_ref().map_or(ValueRef::Null, |sql| ValueRef::Text(sql.as_bytes())),
     ]);
-    session.store.borrow_mut().insert(SCHEMA, row.rowid, &record)?;
+    session.store.borrow_mut().insert(schema_tree(schema), row.rowid, &record)?;
     Ok(())
 }
 
@@ -153,10 +179,10 @@ fn found_in(row: &SchemaRow, shapes: &Shapes, goal: &Goal<'_>, when: &str) -> Re
 }
 
 /// Looks through everything for names that mean nothing. `strings` says whether `"x"` in a table's conditions may be a string.
-fn check<S: Store>(session: &Session<S>, when: &str, strings: bool) -> Result<()> {
+fn check<S: Store>(session: &Db<S>, schema: usize, when: &str, strings: bool) -> Result<()> {
     let catalog = session.catalog()?;
-    let rows = rows(session)?;
-    let shapes = Shapes::new(&rows);
+    let rows = rows(session, schema)?;
+    let shapes = Shapes::new(&catalog.of(schema).name, &rows);
     let goal = Goal { table: "", column: None, strings };
     for row in rows.iter().filter(|row| is_checked(row)) {
         if session.legacy_alter.get() && (row.kind == "view" || row.kind == "trigger") {
@@ -164,8 +190,10 @@ fn check<S: Store>(session: &Session<S>, when: &str, strings: bool) -> Result<()
         }
         found_in(row, &shapes, &goal, when)?;
         // What else is wrong with a query is the binder's to say.
-        if let ("view", Some(Relation::View(view))) = (row.kind.as_str(), catalog.relation(&row.name)) {
-            let bound = Binder::<S>::new(&catalog, session, &view.sql).select(&view.create.select);
+        if let ("view", Some(Relation::View(view))) = (row.kind.as_str(), catalog.of(schema).relation(&row.name)) {
+            let mut binder = Binder::new(&catalog, session, &view.sql);
+            binder.home = view.home();
+            let bound = binder.select(&view.create.select);
             // More than this SQLite does not look at before somebody reads the view.
             let counts = |why: &Failure| {
                 let starts = ["SELECTs to the left and right of", "no such function", "wrong number of arguments"];

@@ -4,22 +4,16 @@ use super::edit::{self, NewName, edited};
 use super::{Goal, Shapes, check, found_in, is_checked, put, rows, table_row, written};
 use crate::row::{ValueRef, encode};
 use crate::sql::ast::{Ident, SchemaKind, TableBody};
-use crate::sql::catalog::{Catalog, Relation, SchemaRow};
-use crate::sql::exec::Session;
+use crate::sql::catalog::{Relation, Schema, SchemaRow};
+use crate::sql::connection::Db;
 use crate::sql::failure::{Failure, Result, ResultCode};
-use crate::sql::store::{Cursor, Store};
+use crate::sql::store::{Cursor, Store, TreeId};
 
 /// Gives a table another name.
-pub(super) fn table<S: Store>(
-    session: &Session<S>,
-    catalog: &Catalog,
-    from: &Ident,
-    is_view: bool,
-    to: &Ident,
-) -> Result<()> {
-    let name = &*to.text;
-    let refused = [SchemaKind::Table, SchemaKind::Index].iter().any(|kind| catalog.refused(*kind, name).is_some());
-    if catalog.relation(name).is_some() || catalog.index(name).is_some() || refused {
+pub(super) fn table<S: Store>(session: &Db<S>, own: &Schema, from: &Ident, is_view: bool, to: &Ident) -> Result<()> {
+    let (name, schema) = (&*to.text, own.number);
+    let refused = [SchemaKind::Table, SchemaKind::Index].iter().any(|kind| own.refused(*kind, name).is_some());
+    if own.relation(name).is_some() || own.index(name).is_some() || refused {
         return Err(Failure::error(format!("there is already another table or index with this name: {name}")));
     }
     crate::sql::connection::schema::check_reserved(to)?;
@@ -28,16 +22,16 @@ pub(super) fn table<S: Store>(
     }
     let legacy = session.legacy_alter.get();
     if !legacy {
-        check(session, "", true)?;
+        check(session, schema, "", true)?;
     }
-    let all = rows(session)?;
-    let shapes = Shapes::new(&all);
+    let all = rows(session, schema)?;
+    let shapes = Shapes::new(&own.name, &all);
     let goal = Goal { table: &from.text, column: None, strings: true };
     let new = NewName::quoted(to);
-    let own = |table: &str| from.is(table);
+    let is_own = |table: &str| from.is(table);
     for row in &all {
         let mut changed = SchemaRow { sql: row.sql.clone(), kind: row.kind.clone(), ..*row_names(row) };
-        if is_checked(row) && (row.kind != "index" || own(&row.table)) {
+        if is_checked(row) && (row.kind != "index" || is_own(&row.table)) {
             let sql = row.sql.as_deref().unwrap_or("");
             let spans = match legacy {
                 true => legacy_spans(session, row, &goal)?,
@@ -48,7 +42,7 @@ pub(super) fn table<S: Store>(
                 changed.sql = Some(edited(sql, edits));
             }
         }
-        if own(&row.table) && matches!(row.kind.as_str(), "table" | "index" | "trigger") {
+        if is_own(&row.table) && matches!(row.kind.as_str(), "table" | "index" | "trigger") {
             changed.table = name.to_owned();
             let automatic = "sqlite_autoindex_".len() + row.table.len();
             if row.kind == "table" {
@@ -59,14 +53,14 @@ pub(super) fn table<S: Store>(
             }
         }
         if changed.sql != row.sql || changed.table != row.table || changed.name != row.name {
-            put(session, &changed)?;
+            put(session, schema, &changed)?;
         }
     }
-    if let Some(Relation::Table(sequence)) = catalog.relation(super::SEQUENCE) {
+    if let Some(Relation::Table(sequence)) = own.relation(super::SEQUENCE) {
         rename_sequence(session, sequence.root, &from.text, name)?;
     }
-    session.schema_changed()?;
-    check(session, " after rename", true)
+    session.schema_changed(schema)?;
+    check(session, schema, " after rename", true)
 }
 
 /// A row with its names, and nothing else.
@@ -82,11 +76,7 @@ fn row_names(row: &SchemaRow) -> Box<SchemaRow> {
 }
 
 /// Where a table's name stands outside of all expressions and queries: that is all that old versions followed.
-fn legacy_spans<S: Store>(
-    session: &Session<S>,
-    row: &SchemaRow,
-    goal: &Goal<'_>,
-) -> Result<Vec<crate::sql::ast::Span>> {
+fn legacy_spans<S: Store>(session: &Db<S>, row: &SchemaRow, goal: &Goal<'_>) -> Result<Vec<crate::sql::ast::Span>> {
     use crate::sql::ast::{ColumnConstraintKind, Statement, TableConstraintKind};
     let sql = row.sql.as_deref().unwrap_or("");
     let wrong = |why: String| Failure::error(format!("error in {} {}: {why}", row.kind, row.name));
@@ -116,7 +106,7 @@ fn legacy_spans<S: Store>(
 }
 
 /// The table's largest rowid goes on under the new name.
-fn rename_sequence<S: Store>(session: &Session<S>, tree: u32, from: &str, to: &str) -> Result<()> {
+fn rename_sequence<S: Store>(session: &Db<S>, tree: TreeId, from: &str, to: &str) -> Result<()> {
     let mut store = session.store.borrow_mut();
     let mut cursor = store.table_cursor(tree);
     let mut more = store.first(&mut cursor)?;
@@ -139,15 +129,22 @@ fn rename_sequence<S: Store>(session: &Session<S>, tree: u32, from: &str, to: &s
 }
 
 /// Gives a column another name.
-pub(super) fn column<S: Store>(session: &Session<S>, table: &str, from: &Ident, to: &Ident, text: &str) -> Result<()> {
-    let all = rows(session)?;
+pub(super) fn column<S: Store>(
+    session: &Db<S>,
+    schema: usize,
+    table: &str,
+    from: &Ident,
+    to: &Ident,
+    text: &str,
+) -> Result<()> {
+    let all = rows(session, schema)?;
     let (_, create) = table_row(&all, table)?;
     let TableBody::Columns { columns, .. } = &create.body else { return Ok(()) };
     if !columns.iter().any(|def| def.name.is(&from.text)) {
         return Err(Failure::error(format!("no such column: \"{}\"", written(from, text))));
     }
-    check(session, "", true)?;
-    let shapes = Shapes::new(&all);
+    check(session, schema, "", true)?;
+    let shapes = Shapes::new(session.store.borrow().name(schema), &all);
     let goal = Goal { table, column: Some(&from.text), strings: true };
     let new = NewName::of(to);
     for row in all.iter().filter(|row| is_checked(row)) {
@@ -157,9 +154,9 @@ pub(super) fn column<S: Store>(session: &Session<S>, table: &str, from: &Ident, 
         edits.extend(found.columns.into_iter().map(|span| new.at(span, sql)));
         if !edits.is_empty() {
             let changed = SchemaRow { sql: Some(edited(sql, edits)), kind: row.kind.clone(), ..*row_names(row) };
-            put(session, &changed)?;
+            put(session, schema, &changed)?;
         }
     }
-    session.schema_changed()?;
-    check(session, " after rename", false)
+    session.schema_changed(schema)?;
+    check(session, schema, " after rename", false)
 }

@@ -16,12 +16,16 @@ pub(super) enum Shape {
     Unknown,
 }
 
-/// All of them by their names in small letters.
-pub(super) struct Shapes(BTreeMap<String, Shape>);
+/// All of a database, by their names in small letters.
+pub(super) struct Shapes {
+    /// What the database is called.
+    pub(super) schema: Box<str>,
+    all: BTreeMap<String, Shape>,
+}
 
 impl Shapes {
     /// Of the schema's rows. A text that can't be read has no shape: whoever looks at that row says so.
-    pub(super) fn new(rows: &[SchemaRow]) -> Shapes {
+    pub(super) fn new(schema: &str, rows: &[SchemaRow]) -> Shapes {
         let mut shapes = BTreeMap::new();
         let columns = ["type", "name", "tbl_name", "rootpage", "sql"].map(Box::from);
         for name in ["sqlite_master", "sqlite_schema"] {
@@ -42,10 +46,10 @@ impl Shapes {
             };
             shapes.insert(folded(&row.name), shape);
         }
-        Shapes(shapes)
+        Shapes { schema: schema.into(), all: shapes }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Shape> {
-        self.0.get(&folded(name))
+        self.all.get(&folded(name))
     }
 }

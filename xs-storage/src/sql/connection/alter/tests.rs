@@ -199,7 +199,7 @@ fn with(objects: &[&str]) -> Connection {
             ValueRef::Text(kind.as_bytes()),
             ValueRef::Text(name.text.as_bytes()),
             ValueRef::Text(table.text.as_bytes()),
-            ValueRef::Integer(i64::from(root)),
+            ValueRef::Integer(root as i64),
             ValueRef::Text(sql.as_bytes()),
         ]);
         store.insert(SCHEMA, 1 + at as i64, &record).unwrap();

@@ -74,7 +74,7 @@ pub(in crate::sql) fn check_table<S: Store>(
 ) -> Result<Vec<(Option<i64>, Box<str>, usize)>> {
     let mut links = Vec::new();
     for key in &table.foreign_keys {
-        let (parent, found) = match catalog.relation(&key.parent) {
+        let (parent, found) = match catalog.of(table.schema).relation(&key.parent) {
             Some(Relation::Table(parent)) => (Some(parent.clone()), key.parent_key(&table.name, parent)?),
             Some(Relation::View(_)) => return Err(key.mismatch(&table.name)),
             None => {

@@ -17,7 +17,7 @@ pub(in crate::sql) fn empty<S: Store>(session: &Session<S>, catalog: &Catalog, t
     if !violations.enabled.get() {
         return Ok(());
     }
-    if references(catalog, &table.name).next().is_none() {
+    if references(catalog, table).next().is_none() {
         let deferred = table.foreign_keys.iter().any(|key| key.deferred || violations.defer.get());
         if !deferred {
             return Ok(());

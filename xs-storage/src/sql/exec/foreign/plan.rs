@@ -74,22 +74,24 @@ impl Link {
 /// The keys of other tables, and of its own, that mean a table, the newest first.
 pub(super) fn references<'a>(
     catalog: &'a Catalog,
-    name: &'a str,
+    parent: &'a Table,
 ) -> impl Iterator<Item = (&'a Arc<Table>, &'a Arc<ForeignKey>)> {
-    let mut tables: Vec<_> = catalog.tables().filter(|table| !table.foreign_keys.is_empty()).collect();
+    let mut tables: Vec<_> =
+        catalog.of(parent.schema).tables().filter(|table| !table.foreign_keys.is_empty()).collect();
     tables.sort_by_key(|table| std::cmp::Reverse(table.row));
     let keys = tables.into_iter().flat_map(|child| child.foreign_keys.iter().map(move |key| (child, key)));
-    keys.filter(move |(_, key)| key.parent.eq_ignore_ascii_case(name))
+    keys.filter(move |(_, key)| key.parent.eq_ignore_ascii_case(&parent.name))
 }
 
 fn link(catalog: &Catalog, child: &Arc<Table>, key: &Arc<ForeignKey>) -> Result<Link> {
-    let parent = match catalog.relation(&key.parent) {
+    let schema = catalog.of(child.schema);
+    let parent = match schema.relation(&key.parent) {
         Some(Relation::Table(parent)) => parent.clone(),
         Some(Relation::View(_)) => return Err(key.mismatch(&child.name)),
         None => {
-            return Err(match catalog.refused(SchemaKind::Table, &key.parent) {
+            return Err(match schema.refused(SchemaKind::Table, &key.parent) {
                 Some(refused) => refused.why.clone(),
-                None => Failure::error(format!("no such table: main.{}", key.parent)),
+                None => Failure::error(format!("no such table: {}.{}", schema.name, key.parent)),
             });
         }
     };
@@ -123,7 +125,7 @@ fn touches_parent(key: &ForeignKey, parent: &Table, changed: &BTreeSet<usize>) -
 fn moves(catalog: &Catalog, table: &Table, changed: &BTreeSet<usize>) -> bool {
     let circular = |key: &ForeignKey| key.parent.eq_ignore_ascii_case(&table.name) && touches_child(key, changed);
     let acts = |key: &ForeignKey| key.on_update != ReferenceAction::NoAction && touches_parent(key, table, changed);
-    table.foreign_keys.iter().any(|key| circular(key)) || references(catalog, &table.name).any(|(_, key)| acts(key))
+    table.foreign_keys.iter().any(|key| circular(key)) || references(catalog, table).any(|(_, key)| acts(key))
 }
 
 /// Whether a change concerns a key of the table's own.
@@ -158,7 +160,7 @@ fn wrong(catalog: &Catalog, table: &Arc<Table>, watched: &Watched) -> Option<Fai
         return None;
     }
     let of_others = |key: &(&Arc<Table>, &Arc<ForeignKey>)| link(catalog, key.0, key.1).err();
-    let others = || references(catalog, &table.name);
+    let others = || references(catalog, table);
     let concerned = || others().filter(|(_, key)| concerns_parent(table, key, watched));
     let mut wrong = None;
     if !matches!(watched, Watched::Insert { .. }) {
@@ -182,7 +184,7 @@ impl<S: Store> Foreign<S> {
         watched: &Watched,
     ) -> Result<Option<Foreign<S>>> {
         let mut keys = table.foreign_keys.iter();
-        let mut others = references(catalog, &table.name);
+        let mut others = references(catalog, table);
         let (concerned, moves) = match watched {
             Watched::Update { columns, moves: moved } => {
                 let concerned = keys.any(|key| touches_child(key, columns))
@@ -201,7 +203,7 @@ impl<S: Store> Foreign<S> {
         for key in table.foreign_keys.iter().filter(|key| concerns_child(table, key, watched)) {
             match link(catalog, table, key) {
                 Ok(link) => parents.push(link),
-                Err(_) if catalog.relation(&key.parent).is_none() => {
+                Err(_) if catalog.of(table.schema).relation(&key.parent).is_none() => {
                     let found = ParentKey { index: None, pairs: key.columns.iter().map(|at| (*at, 0)).collect() };
                     parents.push(Link { child: table.clone(), parent: None, key: key.clone(), found });
                 }
@@ -209,7 +211,7 @@ impl<S: Store> Foreign<S> {
             }
         }
         let (mut children, mut actions) = (Vec::new(), Vec::new());
-        for (child, key) in references(catalog, &table.name).filter(|(_, key)| concerns_parent(table, key, watched)) {
+        for (child, key) in references(catalog, table).filter(|(_, key)| concerns_parent(table, key, watched)) {
             let Ok(link) = link(catalog, child, key) else { continue };
             let updates = matches!(watched, Watched::Update { .. });
             let acts = match action(key, watched) {

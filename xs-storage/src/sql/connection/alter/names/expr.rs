@@ -58,7 +58,9 @@ impl<'a> Names<'a> {
                         match (there, common) {
                             (Some(Shape::View(..)), _) => self.of_view(&name.name.text).map(drop),
                             (Some(_), _) | (_, true) => Ok(()),
-                            (None, false) => Err(Failure::error(format!("no such table: main.{}", name.name.text))),
+                            (None, false) => {
+                                Err(Failure::error(format!("no such table: {}.{}", self.shapes.schema, name.name.text)))
+                            }
                         }
                     }
                 }

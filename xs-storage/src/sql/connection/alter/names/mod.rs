@@ -125,7 +125,7 @@ impl<'a> Names<'a> {
     /// A name in an expression.
     fn resolve(&mut self, column: &Column) -> Result<()> {
         let name = &*column.name.text;
-        let here = column.schema.as_ref().is_none_or(|schema| schema.is("main"));
+        let here = column.schema.as_ref().is_none_or(|schema| schema.is(&self.shapes.schema));
         for depth in (0..self.scopes.len()).rev() {
             if !here {
                 break;
@@ -195,7 +195,7 @@ impl<'a> Names<'a> {
                 ..Source::default()
             }),
             Some(Shape::View(..)) => Ok(Source { name: name.text.clone(), ..Source::default() }),
-            None => Err(Failure::error(format!("no such table: main.{}", name.text))),
+            None => Err(Failure::error(format!("no such table: {}.{}", self.shapes.schema, name.text))),
         }
     }
 

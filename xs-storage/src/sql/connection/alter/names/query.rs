@@ -218,7 +218,7 @@ impl<'a> Names<'a> {
             let (name, columns) = (common.name.clone(), common.columns.clone());
             return Ok(Source { name, columns, ..Source::default() });
         }
-        if let Some(schema) = name.schema.as_ref().filter(|schema| !schema.is("main")) {
+        if let Some(schema) = name.schema.as_ref().filter(|schema| !schema.is(&self.shapes.schema)) {
             return Err(Failure::error(format!("no such table: {}.{}", schema.text, name.name.text)));
         }
         let mut source = self.of_table(&name.name)?;
