@@ -17,7 +17,7 @@
 //!
 //! [`parse`](Filter::parse) reads the language of `pcap-filter(7)` into an expression. The same qualifiers hold for
 //! what follows them (`port 80 or 443`), `and` and `or` bind equally and to the left, `not` binds closest: so it is
-//! there, and here. [`Filter::compile`] writes code for a link type. An expression is a control-flow graph: [`compile`]
+//! there, and here. [`Filter::compile`] writes code for a link type. An expression is a control-flow graph: `compile`
 //! gives each question two labels, where to go if it holds and where if it does not, so that `and` and `or` cost
 //! nothing but the order of labels.
 //!

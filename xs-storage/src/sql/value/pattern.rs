@@ -71,8 +71,8 @@ impl Pattern {
                     }
                     None => Part::Never,
                 },
-                _ if char == any.into() => Part::Any,
-                _ if char == one.into() => Part::One,
+                _ if char == u32::from(any) => Part::Any,
+                _ if char == u32::from(one) => Part::One,
                 0x5b if kind == PatternKind::Glob => set(&mut rest),
                 _ => literal(char, folded),
             };
