@@ -128,7 +128,7 @@ fn of_broker(broker: &Broker) -> Vec<DescribeConfigsResourceResult> {
 }
 
 fn check_broker(broker: &Broker, name: &str) -> Result<(), Refusal> {
-    match name.parse() {
+    match name.parse::<i32>() {
         Ok(node) if broker.config.node == node => Ok(()),
         _ => Err((ErrorCode::INVALID_REQUEST, format!("This is broker {}.", broker.config.node))),
     }

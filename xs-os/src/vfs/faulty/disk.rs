@@ -382,7 +382,7 @@ mod tests {
             let files = disk.image(kept).into_vfs().files();
             files[0].1.chunks(SECTOR).map(|sector| sector[0]).collect::<Vec<u8>>()
         };
-        assert_eq!(left(&[]), []);
+        assert!(left(&[]).is_empty());
         assert_eq!(left(&[(0, Kept::Whole)]), [7, 7, 7, 7]);
         assert_eq!(left(&[(0, Kept::First(1))]), [7, 0, 0, 0]);
         assert_eq!(left(&[(0, Kept::Last(2))]), [0, 0, 7, 7]);

@@ -61,7 +61,7 @@ impl<'q, S: Store> Binder<'q, S> {
         self.height += 1;
         self.rise += 1;
         let mut bound = stack::enough(|| self.expr_at(expr));
-        if let (Ok(bound), true) = (&mut bound, self.rise % stack::RISE == 0) {
+        if let (Ok(bound), true) = (&mut bound, self.rise.is_multiple_of(stack::RISE)) {
             bound.expr = std::mem::replace(&mut bound.expr, Expr::Constant(Value::Null)).gated();
         }
         self.height -= 1;

@@ -27,7 +27,7 @@ impl<'q, S: Store> Binder<'q, S> {
         self.nested += 1;
         let mut bound = stack::enough(|| self.select_with(select));
         if let Ok((query, _)) = &mut bound {
-            query.gated = self.nested % stack::QUERIES == 0;
+            query.gated = self.nested.is_multiple_of(stack::QUERIES);
         }
         self.nested -= 1;
         self.rise = rise;

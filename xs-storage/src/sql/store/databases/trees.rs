@@ -106,11 +106,11 @@ impl<S: Store> Store for Databases<S> {
         self.writable(schema_of(tree))?.delete_record(local(tree), order, key)
     }
 
-    fn fill_index<'a>(
+    fn fill_index(
         &mut self,
         tree: TreeId,
         order: &[KeyColumn],
-        records: &mut dyn Iterator<Item = &'a [u8]>,
+        records: &mut dyn Iterator<Item = &[u8]>,
     ) -> Result<()> {
         self.writable(schema_of(tree))?.fill_index(local(tree), order, records)
     }
